@@ -1,0 +1,1 @@
+"""What is there: content files, the people in them, and what is known of both."""

@@ -1,0 +1,78 @@
+"""Canonical JSON and digests: the only place where documents and files are hashed.
+
+Canonical JSON follows RFC 8785 for the values Consentry uses: strings, integers within ±2^53, booleans, null, lists and
+objects with string keys. Floats are refused, so that no number formatting can differ between two implementations.
+
+    >>> canonical_json({"b": 1, "a": "é"})
+    b'{"a":"\\xc3\\xa9","b":1}'
+    >>> digest(b"")
+    'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MAX_SAFE_INTEGER = 2**53 - 1
+_PREFIX = "sha256:"
+_FILE_CHUNK_BYTES = 1 << 20
+
+Digest = str
+"""`sha256:` followed by 64 lower-case hexadecimal digits."""
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return `value` as canonical JSON (RFC 8785), UTF-8.
+
+    Raises:
+        TypeError: a float, a non-string key or any other type outside the subset.
+        ValueError: an integer outside ±(2^53 - 1), or a lone surrogate.
+    """
+    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def _ordered(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        if abs(value) > MAX_SAFE_INTEGER:
+            raise ValueError(f"integer {value} is outside the range of canonical JSON")
+        return int(value)
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("canonical JSON needs string keys")
+        # RFC 8785 section 3.2.3: order by UTF-16 code units.
+        return {str(key): _ordered(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [_ordered(member) for member in value]
+    raise TypeError(f"canonical JSON has no form for {type(value).__name__}")
+
+
+def digest(content: bytes) -> Digest:
+    """Return the SHA-256 digest of `content`."""
+    return _PREFIX + hashlib.sha256(content).hexdigest()
+
+
+def digest_json(value: Any) -> Digest:
+    """Return the digest of `value` in canonical JSON."""
+    return digest(canonical_json(value))
+
+
+def digest_file(path: Path) -> Digest:
+    """Return the SHA-256 digest of a file, read in chunks of 1 MiB."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_FILE_CHUNK_BYTES):
+            hasher.update(chunk)
+    return _PREFIX + hasher.hexdigest()
+
+
+def commitment(*, salt: bytes, document: bytes) -> bytes:
+    """Return the 32-byte salted commitment to `document`, which hides it as long as `salt` (32 bytes) is secret."""
+    if len(salt) != 32:
+        raise ValueError("a commitment needs a salt of 32 bytes")
+    return hashlib.sha256(b"consentry/commitment/v1\x00" + salt + document).digest()

@@ -1,0 +1,97 @@
+"""Every error Consentry raises, in one tree.
+
+    ConsentryError
+    ├── InputError          what was given is wrong; nothing was changed
+    │   ├── PolicyError         a policy file
+    │   ├── DescriptorError     a corpus or people descriptor
+    │   ├── CorpusError         the content files themselves
+    │   ├── PeopleError         the people table
+    │   └── ChoiceError         a choice, a notice, a link between accounts
+    ├── StateError          the request is sound, but not possible now
+    │   ├── NotFoundError       no such thing in this deployment
+    │   ├── ConflictError       something else was first; read again and retry
+    │   └── UnavailableError    a store does not answer (transient: retry later)
+    ├── IntegrityError      bytes are not the bytes that were recorded
+    └── MissingExtraError   an optional part is not installed
+
+A message is lower case without a full stop, with the user's input in backticks. `code` is stable and documented in
+docs/errors.md; `help` says what to do next; `where` names the file and line when there is one.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConsentryError(Exception):
+    """Base of all errors; carries a stable `code`, a `help` line and, when known, `where` (file:line)."""
+
+    transient: ClassVar[bool] = False
+
+    def __init__(self, code: str, message: str, *, help: str, where: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.where = where
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message} [{self.code}]"
+
+    def to_json(self) -> dict[str, str]:
+        """Return the error as a flat object, for `--json` and the API."""
+        body = {"code": self.code, "message": self.message, "help": self.help}
+        if self.where is not None:
+            body["where"] = self.where
+        return body
+
+
+class InputError(ConsentryError):
+    """What was given is wrong; nothing was changed."""
+
+
+class PolicyError(InputError):
+    """A policy file cannot be used."""
+
+
+class DescriptorError(InputError):
+    """A corpus or people descriptor cannot be used."""
+
+
+class CorpusError(InputError):
+    """A content file cannot be used."""
+
+
+class PeopleError(InputError):
+    """A people table cannot be used."""
+
+
+class ChoiceError(InputError):
+    """A choice, a notice or a link between accounts cannot be recorded."""
+
+
+class StateError(ConsentryError):
+    """The request is sound, but not possible now."""
+
+
+class NotFoundError(StateError):
+    """No such thing in this deployment."""
+
+
+class ConflictError(StateError):
+    """Something else was first; read again and retry."""
+
+
+class UnavailableError(StateError):
+    """A store does not answer; retry later."""
+
+    transient: ClassVar[bool] = True
+
+
+class IntegrityError(ConsentryError):
+    """Bytes are not the bytes that were recorded."""
+
+
+class MissingExtraError(ConsentryError):
+    """An optional part is not installed."""

@@ -1,0 +1,1 @@
+"""May this item be used? Pure: standard library only."""

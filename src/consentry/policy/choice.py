@@ -1,0 +1,86 @@
+"""What a person said about a purpose, and what all of it adds up to.
+
+Rules:
+
+* A choice is about one purpose and everything below it; about all categories or some; about all items or some.
+* A later choice replaces an earlier one about *the same thing* (`keys`). Nothing else is replaced.
+* Of the choices that concern a use, any refusal wins, whether it was said about the purpose, a purpose above it, the
+  category or the single item: a narrower choice wins only towards less use.
+* A refusal with reach `future` leaves items alone that were created before it. If there are several, the earliest counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+
+Seconds = int
+"""Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
+
+
+class ChoiceKey(NamedTuple):
+    """The thing a choice is about: None stands for all categories or all items."""
+
+    purpose: Purpose
+    category: Category | None
+    item: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One choice of one person. `items` are item pseudonyms; `state` UNSET takes an earlier choice back."""
+
+    purpose: Purpose
+    state: ChoiceState
+    reach: Reach = Reach.UNTRAINED
+    at: Seconds
+    categories: frozenset[Category] = frozenset()
+    items: frozenset[str] = frozenset()
+
+    def keys(self) -> tuple[ChoiceKey, ...]:
+        """The things this choice is about, in a fixed order."""
+        categories = sorted(self.categories) or [None]
+        items = sorted(self.items) or [None]
+        return tuple(ChoiceKey(self.purpose, category, item) for category in categories for item in items)
+
+
+class LiveChoice(NamedTuple):
+    """The newest choice about one key, as it stands at a position."""
+
+    key: ChoiceKey
+    state: ChoiceState
+    reach: Reach
+    at: Seconds
+
+
+class Standing(NamedTuple):
+    """What a person's choices add up to. `since` is set only for a refusal of items created at or after it."""
+
+    state: ChoiceState = ChoiceState.UNSET
+    since: Seconds | None = None
+
+
+NO_CHOICE = Standing()
+
+
+def standing(live: Iterable[LiveChoice], *, purpose: Purpose, category: Category, item: str | None = None) -> Standing:
+    """Return what `live` choices of one person add up to for one purpose, category and (if given) item."""
+    lineage = purpose.lineage
+    allowed = False
+    since: Seconds | None = None
+    for choice in live:
+        key = choice.key
+        if key.purpose not in lineage or key.category not in (None, category) or key.item not in (None, item):
+            continue
+        if choice.state is ChoiceState.REFUSED:
+            if choice.reach is not Reach.FUTURE:
+                return Standing(ChoiceState.REFUSED)
+            since = choice.at if since is None else min(since, choice.at)
+        elif choice.state is ChoiceState.ALLOWED:
+            allowed = True
+    if since is not None:
+        return Standing(ChoiceState.REFUSED, since)
+    return Standing(ChoiceState.ALLOWED) if allowed else NO_CHOICE

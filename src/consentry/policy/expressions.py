@@ -1,0 +1,211 @@
+"""Rules and what it takes for one to match: conditions in three values.
+
+A condition is true, false or unknown (Kleene). A rule is the conjunction of its conditions: one false condition makes it
+false, else one unknown condition makes it unknown. An empty set of words means *any*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from consentry.policy.choice import NO_CHOICE, Seconds, Standing
+from consentry.policy.jurisdictions import contains
+from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
+
+SECONDS_PER_DAY = 86_400
+
+
+class Truth(Enum):
+    """The three truth values."""
+
+    NO = "no"
+    UNKNOWN = "unknown"
+    YES = "yes"
+
+
+class GapKind(StrEnum):
+    """What could not be known. A gap denies, and is counted."""
+
+    OWNER = "owner-unknown"
+    """The item names nobody it is by."""
+    PERSON = "person-unknown"
+    """An id that is in no people table."""
+    RESIDENCE = "residence-unknown"
+    SUBDIVISION = "subdivision-unknown"
+    """The country is known, but a rule asks for a part of it."""
+    AGE = "age-unknown"
+    CATEGORY = "category-unknown"
+    VISIBILITY = "visibility-unknown"
+    CREATED = "created-unknown"
+
+
+class Effect(StrEnum):
+    """What a rule does when it matches."""
+
+    PERMIT = "permit"
+    FORBID = "forbid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeCondition:
+    """A notice was served to the person, and `days` full days of 24 hours have passed since."""
+
+    notice: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One policy. All conditions must hold; an empty set is no condition.
+
+    `inside` holds if the place is in one of the areas, `outside` if it is in none of them. `created_from` is inclusive,
+    `created_before` exclusive.
+    """
+
+    id: str
+    effect: Effect
+    why: str
+    legal_basis: LegalBasis | None = None
+    purposes: frozenset[Purpose] = frozenset()
+    categories: frozenset[Category] = frozenset()
+    visibilities: frozenset[Visibility] = frozenset()
+    ages: frozenset[Age] = frozenset()
+    choices: frozenset[ChoiceState] = frozenset()
+    inside: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+    created_from: Seconds | None = None
+    created_before: Seconds | None = None
+    notice: NoticeCondition | None = None
+    line: int = field(default=0, compare=False)
+
+    def applies_to(self, purpose: Purpose) -> bool:
+        """Say whether the rule is about `purpose`: no purposes named, or one that covers it."""
+        return not self.purposes or any(named.covers(purpose) for named in self.purposes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What is known of an item. `created` is None if unknown."""
+
+    category: Category
+    visibility: Visibility = Visibility.UNKNOWN
+    created: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What is known of somebody an item is by or about, for one purpose and item.
+
+    `places` are the candidate jurisdictions; `established` is False if only signals that may hold but not release (a time
+    zone, a locale) led to them. `known` is False for an id that is in no people table. `notices` maps a notice to the
+    time it was served.
+    """
+
+    places: frozenset[str] = frozenset()
+    established: bool = False
+    age: Age = Age.UNKNOWN
+    account: Account = Account.UNKNOWN
+    known: bool = True
+    standing: Standing = NO_CHOICE
+    notices: Mapping[str, Seconds] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One person at one candidate place, with one item, at one time: what a rule is matched against."""
+
+    person: Person
+    place: str | None
+    item: Item
+    choice: ChoiceState
+    at: Seconds
+
+
+Condition = Callable[[Rule, Case], bool | None]
+
+
+def _category(rule: Rule, case: Case) -> bool | None:
+    if not rule.categories:
+        return True
+    return None if case.item.category is Category.UNKNOWN else case.item.category in rule.categories
+
+
+def _visibility(rule: Rule, case: Case) -> bool | None:
+    if not rule.visibilities:
+        return True
+    return None if case.item.visibility is Visibility.UNKNOWN else case.item.visibility in rule.visibilities
+
+
+def _age(rule: Rule, case: Case) -> bool | None:
+    if not rule.ages:
+        return True
+    return None if case.person.age is Age.UNKNOWN else case.person.age in rule.ages
+
+
+def _choice(rule: Rule, case: Case) -> bool | None:
+    return not rule.choices or case.choice in rule.choices
+
+
+def _created(rule: Rule, case: Case) -> bool | None:
+    if rule.created_from is None and rule.created_before is None:
+        return True
+    created = case.item.created
+    if created is None:
+        return None
+    return (rule.created_from is None or created >= rule.created_from) and (
+        rule.created_before is None or created < rule.created_before
+    )
+
+
+def _notice(rule: Rule, case: Case) -> bool | None:
+    if rule.notice is None:
+        return True
+    served = case.person.notices.get(rule.notice.notice)
+    return served is not None and case.at >= served + rule.notice.days * SECONDS_PER_DAY
+
+
+def _place(rule: Rule, case: Case) -> bool | None:
+    if not rule.inside and not rule.outside:
+        return True
+    if case.place is None:
+        return None
+    inside = _any(contains(area, case.place, case.at) for area in rule.inside) if rule.inside else True
+    outside = _any(contains(area, case.place, case.at) for area in rule.outside) if rule.outside else False
+    if inside is False or outside is True:
+        return False
+    return None if inside is None or outside is None else True
+
+
+def _any(values: Iterable[bool | None]) -> bool | None:
+    unknown = False
+    for value in values:
+        if value is True:
+            return True
+        unknown = unknown or value is None
+    return None if unknown else False
+
+
+_CONDITIONS: tuple[tuple[Condition, GapKind | None], ...] = (
+    (_category, GapKind.CATEGORY),
+    (_visibility, GapKind.VISIBILITY),
+    (_age, GapKind.AGE),
+    (_choice, None),
+    (_created, GapKind.CREATED),
+    (_notice, None),
+    (_place, GapKind.RESIDENCE),
+)
+
+
+def match(rule: Rule, case: Case) -> tuple[Truth, frozenset[GapKind]]:
+    """Match one rule, returning the truth value and, if it is unknown, the gaps that made it so."""
+    gaps: set[GapKind] = set()
+    for condition, gap in _CONDITIONS:
+        value = condition(rule, case)
+        if value is False:
+            return Truth.NO, frozenset()
+        if value is None and gap is not None:
+            place_known = gap is GapKind.RESIDENCE and case.place is not None
+            gaps.add(GapKind.SUBDIVISION if place_known else gap)
+    return (Truth.UNKNOWN, frozenset(gaps)) if gaps else (Truth.YES, frozenset())

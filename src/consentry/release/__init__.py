@@ -1,0 +1,1 @@
+"""What went in: decided, sealed, readable, checkable."""

@@ -1,0 +1,1 @@
+"""What runs on the trainer's machine; never imports the server side."""
