@@ -1,8 +1,197 @@
-"""Placeholder until the dated table lands."""
+"""Which law a place is under, as of a time: countries, their parts, and dated groups of them.
+
+A **place** is an ISO 3166-1 alpha-2 code (`GB`), the user-assigned `XK`, or an ISO 3166-2 code (`CA-QC`, checked by its
+form and country). An **area** is a place or a group (`EU`, `UK`, `US-STATE-LAW`; see `groups`). The dated rows with
+their sources are in `memberships`. Rules:
+
+* Groups are asked as of a time: `EU` contained `GB` until 2020-01-31 23:00 UTC, `EU-LAW` until the transition ended.
+* A part is in its country and in its country's groups: `GB-SCT` in `UK`, `ES-CN` in `EU`.
+* A part with a country code of its own is one place under two codes (`FR-974` is `RE`). It is in its country, but in a
+  group only by a row of its own: Réunion and Åland are in the EU; New Caledonia, Aruba and Svalbard are not.
+* Jersey, Guernsey, the Isle of Man and Gibraltar are in neither `GB` nor `UK`; Greenland and the Faroes not in `DK`.
+* Of a country one cannot say whether it is in one of its parts: whether `US` is in `US-CA`, or in a group that has some
+  of its states, is unknown (None). So is whether two parts of one country overlap where such parts nest (`NESTED`), and
+  everything about a code that is not a place.
+
+    >>> [contains("EU", "GB", instant(day)) for day in ("1972-12-31", "2020-01-31", "2020-02-01")]
+    [False, True, False]
+    >>> contains("EU", "FR-974", 0), contains("EU", "NC", 0), contains("FR", "NC", 0)
+    (True, False, True)
+    >>> print(contains("US-STATE-LAW", "US", instant("2024-01-01")))
+    None
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
-def contains(area: str, place: str, at: int) -> bool | None:
-    """Say whether `place` lies in `area` at a time."""
-    return area == place
+from consentry.errors import PolicyError
+from consentry.policy.choice import Seconds
+from consentry.policy.memberships import (
+    CARVED_OUT,
+    COUNTRIES,
+    GROUPS,
+    MEMBERSHIPS,
+    NESTED,
+    PART_OF,
+    SAME_PLACE,
+    Membership,
+    instant,
+)
+
+__all__ = [
+    "AREAS",
+    "Membership",
+    "boundaries",
+    "contains",
+    "country_of",
+    "groups",
+    "instant",
+    "known_area",
+    "known_place",
+    "memberships_of",
+]
+
+AREAS: Mapping[str, str] = MappingProxyType(
+    {
+        **GROUPS,
+        "BR": "Brazil (Lei Geral de Proteção de Dados)",
+        "CA-QC": "Québec (Act respecting the protection of personal information in the private sector, Law 25)",
+        "CH": "Switzerland (Federal Act on Data Protection)",
+        "HK": "Hong Kong (Personal Data (Privacy) Ordinance); not in CN",
+    }
+)
+"""The groups, and single places that policies often name, with a line on each. Any place is an area as well."""
+
+_SUBDIVISION = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
+_BEGINNING: Seconds = -(1 << 62)
+_END: Seconds = 1 << 62
+_Span = tuple[Seconds, Seconds]
+_ALWAYS: tuple[_Span, ...] = ((_BEGINNING, _END),)
+_NEVER: tuple[_Span, ...] = ()
+
+
+def _by_place() -> dict[str, tuple[Membership, ...]]:
+    found: dict[str, list[Membership]] = {}
+    for membership in MEMBERSHIPS:
+        found.setdefault(membership.place, []).append(membership)
+    return {place: tuple(rows) for place, rows in found.items()}
+
+
+def _partial() -> dict[tuple[str, str], tuple[Membership, ...]]:
+    found: dict[tuple[str, str], list[Membership]] = {}
+    for membership in MEMBERSHIPS:
+        country = country_of(membership.place)
+        if country != membership.place:
+            found.setdefault((membership.group, country), []).append(membership)
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def known_place(code: str) -> bool:
+    """Say whether `code` is a country or, by its form, a subdivision of one."""
+    if code in COUNTRIES:
+        return True
+    matched = _SUBDIVISION.fullmatch(code)
+    return matched is not None and matched[1] in COUNTRIES
+
+
+def known_area(name: str) -> bool:
+    """Say whether `name` is a group or a place."""
+    return name in GROUPS or known_place(name)
+
+
+def groups() -> Mapping[str, str]:
+    """Return the groups of places with a line on each."""
+    return MappingProxyType(dict(GROUPS))
+
+
+def country_of(place: str) -> str:
+    """Return the country that a place is a part of, or the place itself."""
+    place = SAME_PLACE.get(place, place)
+    return PART_OF.get(place) or place.partition("-")[0]
+
+
+def contains(area: str, place: str, at: Seconds) -> bool | None:
+    """Say whether `place` lies in `area` at a time; None if it cannot be known from the place.
+
+    Raises:
+        PolicyError: `area` is neither a group nor a place.
+    """
+    inside, unknown = _spans(area, place)
+    for starts, ends in inside:
+        if starts <= at < ends:
+            return True
+    for starts, ends in unknown:
+        if starts <= at < ends:
+            return None
+    return False
+
+
+def memberships_of(place: str, at: Seconds) -> tuple[Membership, ...]:
+    """Return the group memberships that hold for `place` at a time, each with its source."""
+    return tuple(row for row in _rows(place) if any(starts <= at < ends for starts, ends in _as_spans([row])))
+
+
+def boundaries(areas: Iterable[str]) -> tuple[Seconds, ...]:
+    """Return the instants, in order, at which some place enters or leaves one of `areas`.
+
+    Between two neighbouring instants `contains` does not change for these areas, whatever the place.
+    """
+    named = frozenset(areas)
+    for area in sorted(named):
+        _check_area(area)
+    edges = (edge for row in MEMBERSHIPS if row.group in named for edge in (row.starts, row.ends))
+    return tuple(sorted({edge for edge in edges if edge is not None}))
+
+
+@lru_cache(maxsize=1 << 16)
+def _spans(area: str, place: str) -> tuple[tuple[_Span, ...], tuple[_Span, ...]]:
+    """Return when `place` is in `area`, and when that is unknown (the former wins)."""
+    _check_area(area)
+    if not known_place(place):
+        return _NEVER, _ALWAYS
+    place = SAME_PLACE.get(place, place)
+    if area in GROUPS:
+        parts = _PARTIAL.get((area, place), ())
+        return _as_spans(row for row in _rows(place) if row.group == area), _as_spans(parts)
+    area = SAME_PLACE.get(area, area)
+    if area in (place, country_of(place)):
+        return _ALWAYS, _NEVER
+    if country_of(area) == place or _may_nest(area, place):
+        return _NEVER, _ALWAYS
+    return _NEVER, _NEVER
+
+
+def _rows(place: str) -> tuple[Membership, ...]:
+    place = SAME_PLACE.get(place, place)
+    own = _BY_PLACE.get(place, ())
+    if place in CARVED_OUT or "-" not in place:
+        return own
+    return own + _BY_PLACE.get(country_of(place), ())
+
+
+def _may_nest(area: str, place: str) -> bool:
+    country = country_of(area)
+    return "-" in area and "-" in place and country == country_of(place) and country in NESTED
+
+
+def _as_spans(rows: Iterable[Membership]) -> tuple[_Span, ...]:
+    return tuple(
+        (_BEGINNING if row.starts is None else row.starts, _END if row.ends is None else row.ends) for row in rows
+    )
+
+
+def _check_area(area: str) -> None:
+    if not known_area(area):
+        raise PolicyError(
+            "policy-unknown-area",
+            f"unknown area `{area}`",
+            help="use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: " + ", ".join(sorted(GROUPS)),
+        )
+
+
+_BY_PLACE = _by_place()
+_PARTIAL = _partial()
