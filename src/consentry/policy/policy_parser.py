@@ -1,0 +1,324 @@
+"""From the text of a policy file to a policy set, or to every mistake in it with its line.
+
+    [policy_set]                          what it is called and what it decides about
+    name, version, title, purposes
+
+    [[permit]] or [[forbid]]              any number of them, in any order
+    id, why                               required
+    legal_basis                           required for a permit, not there for a forbid
+    purpose                               of those the set decides; left out: all of them
+    category, visibility, age, choice     lists of words; left out: any
+    where.inside, where.outside           areas: in one of them, in none of them
+    created = { from, before }            dates; `from` counts, `before` does not
+    notice = { id, days }                 served, and that many days have passed
+
+    [[example]]                           must hold: `consentry policy test`
+    title, given = { ... }, expect = "allow" | "deny", because = ["forbidden:europe", ...]
+
+What an example's `given` leaves out is unknown, except that the place named is established, that nothing was refused,
+and that the purpose is the set's if it has only one. `involves = [{ ... }]` adds people.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from consentry.digests import digest
+from consentry.policy.choice import Standing
+from consentry.policy.evaluator import Reason, ReasonKind, Request
+from consentry.policy.expressions import Effect, GapKind, Item, NoticeCondition, Person, Rule
+from consentry.policy.jurisdictions import AREAS, known_area, known_place
+from consentry.policy.line_map import line_map
+from consentry.policy.memberships import COUNTRIES
+from consentry.policy.policy_checks import find
+from consentry.policy.policy_set import Example, PolicySet
+from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
+from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
+
+_CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created", "notice")
+_KEYS = {
+    Effect.PERMIT: ("id", "why", "legal_basis", *_CONDITIONS),
+    Effect.FORBID: ("id", "why", *_CONDITIONS),
+}
+_PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")
+_GIVEN_KEYS = ("purpose", "at", "category", "visibility", "created", "involves", *_PERSON_KEYS)
+_UNKNOWN_DENIES = {"unknown": "leave it out: what is unknown is a gap, and a gap always denies"}
+
+
+class _Answer(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    MISSING = "missing"
+
+
+def load(text: str, filename: str) -> PolicySet:
+    """Return the policy set in `text`; `filename` is what messages call it.
+
+    Raises:
+        PolicyError: something is wrong: the first problem, with the number of further ones in its help.
+    """
+    policy_set, problems = _read(text, filename)
+    if policy_set is None:
+        first, more = problems[0], len(problems) - 1
+        tail = f" (and {more} more: `consentry policy check` lists all of them)" if more else ""
+        raise Problem(code=first.code, message=first.message, help=first.help + tail, where=first.where).error()
+    return policy_set
+
+
+def check(text: str, filename: str) -> list[Problem]:
+    """Return every problem in `text`, in the order of their lines."""
+    return _read(text, filename)[1]
+
+
+def _read(text: str, filename: str) -> tuple[PolicySet | None, list[Problem]]:
+    text = text.removeprefix("\ufeff")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return None, [_syntax(str(error), text=text, filename=filename)]
+    except RecursionError:
+        return None, [_syntax("lists or tables are nested too deeply", text=text, filename=filename)]
+    notes = Notes(filename=filename, lines=line_map(text))
+    top = Table(name="the policy file", values=values, path=(), notes=notes)
+    policy_set = _policy_set(top, text)
+    return (None if notes.found else policy_set), notes.sorted()
+
+
+def _syntax(message: str, *, text: str, filename: str) -> Problem:
+    found = _ERROR_LINE.search(message)
+    line = int(found.group(1)) if found else max(1, len(text.splitlines()))
+    message = _ERROR_LINE.sub("", message).removesuffix(" (at end of document)")
+    return Problem(
+        code="policy-syntax",
+        message=f"not valid TOML: {message[:1].lower()}{message[1:]}",
+        help="a text stands in quotes, a list in square brackets, and every key once",
+        where=f"{filename}:{line}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the examples of a set may refer to."""
+
+    purposes: frozenset[Purpose]
+    rules: dict[Effect, frozenset[str]]
+    notices: frozenset[str]
+
+
+def _policy_set(top: Table, text: str) -> PolicySet | None:
+    top.only(("policy_set", "permit", "forbid", "example"))
+    head = top.table("policy_set", name="[policy_set]") if top.require("policy_set") else None
+    if head is None:
+        return None
+    head.only(("name", "version", "title", "purposes"))
+    head.require("purposes")
+    name, version, title = _identifier(head, "name"), head.text("version"), head.text("title")
+    purposes = head.words("purposes", Purpose)
+    tables = [
+        (effect, named(table, "id")) for effect in Effect for table in top.tables(effect.value, name=effect.value)
+    ]
+    tables.sort(key=lambda each: each[1].line)
+    rules = [(_rule(effect, table, purposes), table) for effect, table in tables]
+    _note_repeated([table for _, table in tables], "id")
+    _note_findings([(rule, table) for rule, table in rules if rule is not None], purposes)
+    known = _Known(
+        purposes=purposes,
+        rules={
+            effect: frozenset(str(table.values.get("id", "")) for each, table in tables if each is effect)
+            for effect in Effect
+        },
+        notices=frozenset(filter(None, (_notice_id(table) for _, table in tables))),
+    )
+    examples = [named(table, "title") for table in top.tables("example", name="example")]
+    _note_repeated(examples, "title")
+    read = tuple(_example(table, known) for table in examples)
+    if top.notes.found:
+        return None
+    return PolicySet(
+        name=name,
+        version=version,
+        title=title,
+        purposes=purposes,
+        rules=tuple(rule for rule, _ in rules if rule is not None),
+        examples=read,
+        source=digest(text.encode("utf-8")),
+    )
+
+
+def _identifier(table: Table, key: str) -> str:
+    value = table.text(key)
+    if value and not _ID.fullmatch(value):
+        advice = "use lower-case letters, digits and single hyphens, for example `members-worldwide`"
+        table.wrong(key, f"`{value}` is no {key} for {table.name}", advice=advice)
+    return value
+
+
+def _notice_id(table: Table) -> str:
+    notice = table.values.get("notice")
+    return str(notice.get("id", "")) if isinstance(notice, dict) else ""
+
+
+def _note_repeated(tables: list[Table], key: str) -> None:
+    values = [(value, table) for table in tables if isinstance(value := table.values.get(key), str)]
+    for value, table, first in repeated(values):
+        advice = f"give it another {key}; the first stands in line {first.line}"
+        table.note(key, "policy-duplicate-id", f"the {key} `{value}` is used twice", advice=advice)
+
+
+def _note_findings(rules: list[tuple[Rule, Table]], purposes: frozenset[Purpose]) -> None:
+    for finding in find([rule for rule, _ in rules], purposes):
+        rules[finding.number][1].note(finding.key, finding.code, finding.message, advice=finding.help)
+
+
+def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | None:
+    """Return the rule, or None if anything about it was noted: a half-read rule must not be compared with others."""
+    noted = len(table.notes.found)
+    table.only(_KEYS[effect])
+    notice = table.table("notice", name=f"the notice of {table.name}")
+    where = table.table("where", name=f"`where` of {table.name}")
+    created = table.table("created", name=f"`created` of {table.name}")
+    if where is not None:
+        where.only(("inside", "outside"))
+    if created is not None:
+        created.only(("from", "before"))
+    rule = Rule(
+        id=_identifier(table, "id"),
+        effect=effect,
+        why=table.text("why"),
+        legal_basis=_legal_basis(table) if effect is Effect.PERMIT else None,
+        purposes=table.words("purpose", Purpose) or purposes,
+        categories=table.words("category", Category, refused=_UNKNOWN_DENIES),
+        visibilities=table.words("visibility", Visibility, refused=_UNKNOWN_DENIES),
+        ages=table.words("age", Age, refused=_UNKNOWN_DENIES),
+        choices=table.words("choice", ChoiceState),
+        inside=_areas(where, "inside"),
+        outside=_areas(where, "outside"),
+        created_from=created.seconds("from") if created else None,
+        created_before=created.seconds("before") if created else None,
+        notice=_notice(notice) if notice else None,
+        line=table.line,
+    )
+    return rule if len(table.notes.found) == noted else None
+
+
+def _legal_basis(table: Table) -> LegalBasis | None:
+    if "legal_basis" in table.values:
+        return table.word("legal_basis", LegalBasis, LegalBasis.CONSENT)
+    advice = f"add `legal_basis`, one of: {', '.join(LegalBasis)}"
+    table.note("legal_basis", "policy-no-legal-basis", f"{table.name} names no legal basis", advice=advice)
+    return None
+
+
+def _areas(where: Table | None, key: str) -> frozenset[str]:
+    if where is None:
+        return frozenset()
+    areas = where.texts(key)
+    for index, area in enumerate(areas):
+        if not known_area(area):
+            where.unknown_word((key, index), area, advice=nearest(area, [*AREAS, *COUNTRIES]))
+    return frozenset(areas)
+
+
+def _notice(table: Table) -> NoticeCondition:
+    table.only(("id", "days"))
+    return NoticeCondition(notice=_identifier(table, "id"), days=table.days("days"))
+
+
+def _example(table: Table, known: _Known) -> Example:
+    table.only(("title", "given", "expect", "because"))
+    title, expect = table.text("title"), _Answer.MISSING
+    if table.require("expect"):
+        expect = table.word("expect", _Answer, _Answer.MISSING)
+    given = table.table("given", name=f"`given` of {table.name}") if table.require("given") else None
+    for index, reason in enumerate(table.texts("because")):
+        if advice := _unknown_reason(reason, known):
+            table.unknown_word(("because", index), reason, advice=advice)
+    request = Request(purpose=Purpose.TRAIN_AI, item=Item(category=Category.UNKNOWN), people=(), at=0)
+    return Example(
+        title=title,
+        given=_request(given, known) if given is not None else request,
+        allowed=expect is _Answer.ALLOW,
+        because=tuple(table.texts("because")),
+        line=table.line,
+    )
+
+
+def _unknown_reason(reason: str, known: _Known) -> str:
+    """Return help if no decision can have this reason."""
+    kind = reason.partition(":")[0]
+    references: dict[str, Any] = {
+        ReasonKind.FORBIDDEN: known.rules[Effect.FORBID],
+        ReasonKind.PERMITTED: known.rules[Effect.PERMIT],
+        ReasonKind.GAP: [gap.value for gap in GapKind],
+    }
+    if kind not in list(ReasonKind):
+        return nearest(kind, [each.value for each in ReasonKind])
+    allowed = [str(Reason(ReasonKind(kind), each)) for each in references.get(kind, [""])]
+    return "" if reason in allowed else nearest(reason, allowed)
+
+
+def _request(given: Table, known: _Known) -> Request:
+    given.only(_GIVEN_KEYS)
+    given.require("category")
+    given.require("at")
+    default = min(known.purposes, default=Purpose.TRAIN_AI)
+    if len(known.purposes) > 1:
+        given.require("purpose")
+    people = [given, *given.tables("involves", name="involved person")]
+    for other in people[1:]:
+        other.only(_PERSON_KEYS)
+    return Request(
+        purpose=given.word("purpose", Purpose, default),
+        item=Item(
+            category=given.word("category", Category, Category.UNKNOWN),
+            visibility=given.word("visibility", Visibility, Visibility.UNKNOWN),
+            created=given.seconds("created"),
+        ),
+        people=tuple(_person(person, known) for person in people),
+        at=given.seconds("at") or 0,
+    )
+
+
+def _person(table: Table, known: _Known) -> Person:
+    if "place" in table.values and "places" in table.values:
+        table.note(
+            "place", "policy-contradiction", f"{table.name} has both `place` and `places`", advice="keep one of them"
+        )
+    choice = table.word("choice", ChoiceState, ChoiceState.UNSET)
+    since = table.seconds("since")
+    if since is not None and choice is not ChoiceState.REFUSED:
+        advice = 'add `choice = "refused"`, or leave `since` out'
+        table.note("since", "policy-contradiction", f"{table.name} has `since` but no refusal", advice=advice)
+    return Person(
+        places=_places(table),
+        established=table.flag("established", default=True),
+        age=table.word("age", Age, Age.UNKNOWN),
+        account=table.word("account", Account, Account.UNKNOWN),
+        standing=Standing(choice, since),
+        notices=_notices(table, known),
+    )
+
+
+def _places(table: Table) -> frozenset[str]:
+    for key in ("place", "places"):
+        for index, place in enumerate(table.texts(key)):
+            if not known_place(place):
+                table.unknown_word((key, index), place, advice=nearest(place, COUNTRIES))
+    return frozenset(table.texts("place") + table.texts("places"))
+
+
+def _notices(table: Table, known: _Known) -> dict[str, int]:
+    served = table.table("notices", name=f"the notices of {table.name}")
+    if served is None:
+        return {}
+    for notice in served.values:
+        if notice not in known.notices:
+            served.unknown_word((notice,), notice, advice=nearest(notice, known.notices))
+    return {notice: served.seconds(notice) or 0 for notice in served.values}
