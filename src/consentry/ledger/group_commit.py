@@ -1,0 +1,123 @@
+"""One commit for many appends: durability costs one flush to disk, however many events share it.
+
+There is no thread of its own. Whoever gets the turn first is the leader: it waits for a short window, takes everything
+that is queued and commits it. The others find their outcome when they get the turn, or become the next leader. While a
+commit is being flushed the queue grows, so the batch adapts to the load, and a window of zero is a sound choice.
+
+Everybody gets their own positions or their own error: a request that conflicts is left out, and the others go ahead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from consentry.errors import ConflictError, ConsentryError, UnavailableError
+from consentry.ledger.envelope import Draft
+
+DEFAULT_WINDOW = 0.001
+MAX_BATCH_EVENTS = 20_000
+
+
+class Request:
+    """Events to append together, and what became of them."""
+
+    __slots__ = ("drafts", "error", "expected", "positions")
+
+    def __init__(self, drafts: Sequence[Draft], *, expected: int | None) -> None:
+        self.drafts = drafts
+        self.expected = expected
+        self.positions: range | None = None
+        self.error: BaseException | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Say whether the outcome is known."""
+        return self.positions is not None or self.error is not None
+
+    def outcome(self) -> range:
+        """Return the positions, or raise what went wrong."""
+        if self.error is not None:
+            raise self.error
+        assert self.positions is not None, "an outcome is asked for only once it is settled"
+        return self.positions
+
+
+class GroupCommit:
+    """Batches requests for `commit`, which must settle every request it is given before it returns, or raise.
+
+    The turn is also the in-process lock of the head: `exclusive` holds it for a sealing session or an erasure.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[Request]], None], *, window: float = DEFAULT_WINDOW) -> None:
+        self._commit = commit
+        self._window = window
+        self._turn = threading.Lock()
+        self._holder: int | None = None
+        self._queue: deque[Request] = deque()
+
+    def submit(self, request: Request) -> range:
+        """Return when `request` is committed, with its positions, or raise its error."""
+        self._queue.append(request)
+        while not request.settled:
+            with self.exclusive():
+                if not request.settled:
+                    self._lead()
+        return request.outcome()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the turn. Asking for it again from within would wait for ever, and is refused."""
+        if self._holder == threading.get_ident():
+            raise ConflictError(
+                "ledger-head-held",
+                "this thread already holds the head of the ledger",
+                help="inside a sealing block, append through the session",
+            )
+        with self._turn:
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
+
+    def _lead(self) -> None:
+        if self._window > 0:
+            time.sleep(self._window)
+        batch = self._take()
+        try:
+            self._commit(batch)
+        except BaseException as error:
+            # Also for an interrupt: the others in the batch wait for an outcome that nobody else would bring.
+            for request in batch:
+                if not request.settled:
+                    request.error = _own(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _take(self) -> list[Request]:
+        batch = [self._queue.popleft()]
+        size = len(batch[0].drafts)
+        while self._queue and size + len(self._queue[0].drafts) <= MAX_BATCH_EVENTS:
+            size += len(self._queue[0].drafts)
+            batch.append(self._queue.popleft())
+        return batch
+
+
+def _own(error: BaseException) -> BaseException:
+    """Return an error of the same meaning for one request: threads must not share a traceback."""
+    if isinstance(error, ConsentryError):
+        own: BaseException = type(error)(error.code, error.message, help=error.help, where=error.where)
+    elif isinstance(error, Exception):
+        return error
+    else:
+        own = UnavailableError(
+            "ledger-outcome-unknown",
+            "the commit was interrupted: these events are in the ledger, or none of them is",
+            help="read the ledger, then retry what is missing",
+        )
+    own.__cause__ = error
+    return own

@@ -1,0 +1,133 @@
+"""A state as bytes, to keep at a position and to compare: equal states have equal bytes.
+
+Layout: magic line, length of the head (`u64`), head (canonical JSON), tables, SHA-256 of all before it.
+Numbers are little-endian. The head holds everything small, and the distinct choice keys. The tables, each sorted:
+
+| table | a row |
+|---|---|
+| choices | person (16 bytes), key `u32`, state `u8`, reach `u8`, at `i64`, position `u64` |
+| links | two persons (32 bytes), position `u64` |
+| erased | token (32 bytes), position `u64` |
+
+An image holds what was live when it was taken. After an erasure every older image has to be deleted as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from consentry.digests import canonical_json, digest
+from consentry.errors import IntegrityError
+from consentry.ledger.state import Link, Loaded, Published, Registered, Sealed, Served, State, Stated, groups_of
+from consentry.policy.choice import ChoiceKey, LiveChoice
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+
+_MAGIC = b"consentry state 1\n"
+_LENGTH = Struct("<Q")
+_CHOICE = Struct("<16sIBBqQ")
+_LINK = Struct("<16s16sQ")
+_ERASED = Struct("<32sQ")
+_SUM_BYTES = 32
+
+_STATES = tuple(ChoiceState)
+_REACHES = tuple(Reach)
+_STATE_CODE = {state: code for code, state in enumerate(_STATES)}
+_REACH_CODE = {reach: code for code, reach in enumerate(_REACHES)}
+
+
+def to_bytes(state: State) -> bytes:
+    """Return the image of `state`."""
+    keys: dict[ChoiceKey, int] = {}
+    for key in sorted({each.choice.key for said in state.choices.values() for each in said}, key=_key_order):
+        keys[key] = len(keys)
+    tables = [
+        b"".join(
+            _CHOICE.pack(raw, keys[key], _STATE_CODE[chosen], _REACH_CODE[reach], at, position)
+            for person, said in sorted(state.choices.items())
+            for raw in (bytes.fromhex(person),)
+            for (key, chosen, reach, at), position in said
+        ),
+        b"".join(
+            _LINK.pack(bytes.fromhex(link.one), bytes.fromhex(link.other), position)
+            for link, position in sorted(state.links.items())
+        ),
+        b"".join(_ERASED.pack(bytes.fromhex(token), position) for token, position in sorted(state.erased.items())),
+    ]
+    head = canonical_json({**_head(state), "keys": list(keys), "tables": [len(table) for table in tables]})
+    whole = b"".join([_MAGIC, _LENGTH.pack(len(head)), head, *tables])
+    return whole + _sum(whole)
+
+
+def from_bytes(image: bytes) -> State:
+    """Read an image back.
+
+    Raises:
+        IntegrityError: it is no image, one of another version, or damaged. Delete it and fold again.
+    """
+    whole, found = image[:-_SUM_BYTES], image[-_SUM_BYTES:]
+    if not image.startswith(_MAGIC) or _sum(whole) != found:
+        raise IntegrityError(
+            "ledger-image-damaged",
+            "the kept state is damaged or of another version",
+            help="delete it; it is built again from the ledger",
+        )
+    start = len(_MAGIC) + _LENGTH.size
+    end = start + _LENGTH.unpack_from(whole, len(_MAGIC))[0]
+    head = json.loads(whole[start:end])
+    tables: list[memoryview] = []
+    for length in head["tables"]:
+        tables.append(memoryview(whole)[end : end + length])
+        end += length
+    links = {Link(one.hex(), other.hex()): position for one, other, position in _LINK.iter_unpack(tables[1])}
+    return State(
+        position=head["position"],
+        policies=tuple(Published(*each) for each in head["policies"]),
+        corpora={name: Registered(*each) for name, each in head["corpora"].items()},
+        people=None if head["people"] is None else Loaded(*head["people"]),
+        notices=tuple(Served(*each) for each in head["notices"]),
+        choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
+        links=links,
+        erased={token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])},
+        releases={name: _sealed(*each) for name, each in head["releases"].items()},
+        groups=groups_of(links),
+    )
+
+
+def _head(state: State) -> dict[str, Any]:
+    return {
+        "corpora": state.corpora,
+        "notices": state.notices,
+        "people": state.people,
+        "policies": state.policies,
+        "position": state.position,
+        "releases": state.releases,
+    }
+
+
+def _choices(table: memoryview, keys: list[ChoiceKey]) -> dict[str, tuple[Stated, ...]]:
+    found: dict[str, tuple[Stated, ...]] = {}
+    get: Callable[[str, tuple[Stated, ...]], tuple[Stated, ...]] = found.get
+    for raw, key, chosen, reach, at, position in _CHOICE.iter_unpack(table):
+        person = raw.hex()
+        stated = Stated(LiveChoice(keys[key], _STATES[chosen], _REACHES[reach], at), position)
+        found[person] = (*get(person, ()), stated)
+    return found
+
+
+def _sealed(manifest: str, policy: str, purpose: str, corpus: str, position: int, withdrawn: str | None) -> Sealed:
+    return Sealed(manifest, policy, Purpose(purpose), corpus, position, withdrawn)
+
+
+def _key(purpose: str, category: str | None, item: str | None) -> ChoiceKey:
+    return ChoiceKey(Purpose(purpose), None if category is None else Category(category), item)
+
+
+def _key_order(key: ChoiceKey) -> tuple[str, str, str]:
+    return key.purpose, key.category or "", key.item or ""
+
+
+def _sum(whole: bytes) -> bytes:
+    return bytes.fromhex(digest(whole).removeprefix("sha256:"))

@@ -1,0 +1,127 @@
+"""The tables of a ledger, and how a database comes to have them.
+
+| table | what | may change |
+|---|---|---|
+| `head` | one row: the position of the next event. Locking it is the right to append | by appending |
+| `events` | every event: kind, version, time, commitment, and the document of an open one | never (triggers refuse) |
+| `personal` | salt and document of a personal event, and whom it names | deleted by erasure, never updated |
+
+`head.position` is the number of rows in `events`: both change in one transaction.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    inspect,
+    text,
+)
+from sqlalchemy.engine import Connection
+
+from consentry.errors import StateError
+from consentry.ledger import migrations
+
+METADATA = MetaData()
+
+HEAD = Table(
+    "head",
+    METADATA,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="one_head"), primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+
+_POSITION = BigInteger().with_variant(Integer, "sqlite")
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("position", _POSITION, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("version", SmallInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("document", LargeBinary),
+)
+
+PERSONAL = Table(
+    "personal",
+    METADATA,
+    Column("position", _POSITION, ForeignKey("events.position"), primary_key=True, autoincrement=False),
+    Column("person", String(32)),
+    Column("other", String(32)),
+    Column("salt", LargeBinary, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("personal_person", "person"),
+    Index("personal_other", "other"),
+)
+
+REVISION = "0001"
+"""The newest revision in `migrations/versions`; a test holds the two together."""
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision the database is at, or None if it holds no ledger."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def require_current(connection: Connection) -> None:
+    """Refuse a database whose tables are not those of this code.
+
+    Raises:
+        StateError: there is no ledger, or one of an older or a newer version.
+    """
+    found = revision_of(connection)
+    if found == REVISION:
+        return
+    refuse_newer(found)
+    raise StateError(
+        "ledger-schema-older",
+        "the database holds no ledger yet" if found is None else f"the ledger is at revision `{found}`",
+        help="run `consentry ledger migrate`",
+    )
+
+
+def refuse_newer(found: str | None) -> None:
+    """Refuse a revision this code does not know."""
+    if found is not None and found not in {script.revision for script in _scripts().walk_revisions()}:
+        raise StateError(
+            "ledger-schema-newer",
+            f"the ledger is at revision `{found}`, which this version does not know",
+            help="a newer Consentry migrated it: upgrade, and do not run the older version again",
+        )
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the database to `REVISION` within the transaction of `connection`: all of it or nothing."""
+    refuse_newer(revision_of(connection))
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

@@ -1,0 +1,323 @@
+"""A ledger in SQLite or PostgreSQL: one head row is the lock, one transaction is the commit.
+
+Who appends locks the head row first (SQLite: the whole database, `BEGIN IMMEDIATE`; PostgreSQL: `SELECT … FOR UPDATE`),
+reads the position, inserts, moves the head, commits. Neither isolation level nor a sequence could replace the lock: a
+serialisable order may put a seal before a refusal that was acknowledged earlier, and a sequence leaves gaps.
+
+| store | durable when | trusted to |
+|---|---|---|
+| SQLite | the write-ahead log is flushed (`synchronous=FULL`) | keep what it flushed, on a local disk |
+| PostgreSQL | primary and synchronous replica have flushed | the same, and to survive the loss of either |
+
+Only `bootstrap` imports this module. All else sees the protocols in `store`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError as DriverInterfaceError
+from sqlalchemy.exc import InternalError as DriverInternalError
+
+from consentry.errors import ConflictError, ConsentryError, IntegrityError, UnavailableError
+from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
+from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
+from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
+from consentry.ledger.schema import EVENTS, HEAD, PERSONAL
+from consentry.ledger.store import SealingSession
+from consentry.policy.choice import Seconds
+
+READ_BATCH = 5_000
+WRITING = "consentry_writing"
+"""The execution option that makes a transaction take SQLite's write lock at once."""
+
+WARNINGS = "consentry_warnings"
+"""Where a connection keeps the warnings the server sent, in `Connection.info`."""
+
+_PARTS = select(
+    EVENTS.c.position,
+    EVENTS.c.recorded_at,
+    EVENTS.c.kind,
+    EVENTS.c.version,
+    EVENTS.c.commitment,
+    PERSONAL.c.salt,
+    # Exactly one of the two is set; an event that has both or the wrong one fails its check against the commitment.
+    EVENTS.c.document,
+    PERSONAL.c.document.label("personal_document"),
+).select_from(EVENTS.outerjoin(PERSONAL, EVENTS.c.position == PERSONAL.c.position))
+_SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position < bindparam("stop")).order_by(
+    EVENTS.c.position
+)
+_NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
+_HISTORY = _PARTS.where(_NAMES).order_by(EVENTS.c.position)
+_FORGET = delete(PERSONAL).where(_NAMES)
+_HEAD = select(HEAD.c.position)
+_LOCK_HEAD = _HEAD.with_for_update()
+
+
+class SqlLedger:
+    """The ledger (`store.Ledger`, `store.PersonalEvents`) in a database whose tables `schema` made."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], Seconds],
+        salts: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES),
+        window: float = DEFAULT_WINDOW,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._salts = salts
+        self._group = GroupCommit(self._commit_batch, window=window)
+
+    def append(self, bodies: Sequence[Body], *, expected: int | None = None) -> range:
+        """Append all or nothing; see `store.Ledger`."""
+        return self._group.submit(Request(self._drafts(bodies), expected=expected))
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
+        """Read the events [`start`, `stop`) in batches, each batch a short transaction of its own."""
+        head = self.head()
+        return self._slices(start, head if stop is None else min(stop, head))
+
+    def head(self) -> int:
+        """Return the number of events."""
+        with _reported(), self._engine.connect() as connection:
+            return _position(connection.execute(_HEAD).scalar_one_or_none())
+
+    @contextmanager
+    def sealing(self) -> Iterator[SealingSession]:
+        """Hold the head; see `store.Ledger`."""
+        with self._group.exclusive(), self._holding_head() as session:
+            yield session
+
+    def history(self, person: Pseudonym) -> Iterator[Event]:
+        """Read every event that names `person`, oldest first."""
+        with _reported(), self._engine.connect() as connection:
+            rows = connection.execute(_HISTORY, {"who": person}).all()
+        return map(_event, rows)
+
+    def erase(self, people: Collection[Pseudonym]) -> range:
+        """Erase what names any of `people`; see `store.PersonalEvents`."""
+        erased = pseudonyms(people)
+        with self._group.exclusive():
+            with self._holding_head() as session:
+                start = session.position
+                for person in erased:
+                    session.append([PersonErased(token=suppression_token(person), events=session.forget(person))])
+            self._overwrite_deleted()
+        return range(start, start + len(erased))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def _drafts(self, bodies: Sequence[Body]) -> list[Draft]:
+        recorded_at = self._clock()
+        return [draft(body, recorded_at=recorded_at, salt=self._salts()) for body in bodies]
+
+    def _slices(self, start: int, stop: int) -> Iterator[Event]:
+        while start < stop:
+            with _reported(), self._engine.connect() as connection:
+                rows = _slice(connection, start, min(start + READ_BATCH, stop))
+            yield from map(_event, rows)
+            start += len(rows)
+
+    def _commit_batch(self, batch: Sequence[Request]) -> None:
+        placed: list[tuple[Request, range]] = []
+        with self._holding_head() as session:
+            for request in batch:
+                try:
+                    placed.append((request, session.place(request.drafts, expected=request.expected)))
+                except ConsentryError as error:
+                    request.error = error
+        for request, positions in placed:
+            request.positions = positions
+
+    @contextmanager
+    def _holding_head(self) -> Iterator[_Session]:
+        with _reported():
+            connection = self._engine.connect().execution_options(**{WRITING: True})
+        try:
+            with _reported():
+                position = _position(connection.execute(_LOCK_HEAD).scalar_one_or_none())
+            session = _Session(connection, position, self._drafts)
+            yield session
+            with _reported():
+                session.flush()
+            _commit(connection)
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise
+        finally:
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+    def _overwrite_deleted(self) -> None:
+        """Move the deletion out of SQLite's write-ahead log, which still holds the pages as they were before.
+
+        If a reader is in the way SQLite does it at the next checkpoint. PostgreSQL does it at its next vacuum.
+        """
+        if self._engine.dialect.name == "sqlite":
+            with _reported():
+                raw = self._engine.raw_connection()
+                try:
+                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    raw.close()
+
+
+class _Session:
+    """A transaction that holds the head (`store.SealingSession`). What it places is inserted when it is flushed."""
+
+    def __init__(self, connection: Connection, position: int, drafts: Callable[[Sequence[Body]], list[Draft]]) -> None:
+        self._connection = connection
+        self._drafts = drafts
+        self._start = position
+        self._pending: list[Draft] = []
+
+    @property
+    def position(self) -> int:
+        return self._start + len(self._pending)
+
+    def read_delta(self, since: int) -> Iterator[Event]:
+        with _reported():
+            self.flush()
+        start = since
+        while start < self._start:
+            with _reported():
+                rows = _slice(self._connection, start, min(start + READ_BATCH, self._start))
+            yield from map(_event, rows)
+            start += len(rows)
+
+    def append(self, bodies: Sequence[Body]) -> range:
+        return self.place(self._drafts(bodies), expected=None)
+
+    def place(self, drafts: Sequence[Draft], *, expected: int | None) -> range:
+        """Give `drafts` their positions, all or none."""
+        start = self.position
+        if expected is not None and expected != start:
+            raise ConflictError(
+                "ledger-position-taken",
+                f"position {expected} was expected, but the ledger is at {start}",
+                help="read what was appended since, and try again",
+            )
+        for position, each in enumerate(drafts, start):
+            if isinstance(each.body, ReleaseSealed) and each.body.position != position:
+                raise ConflictError(
+                    "ledger-seal-position",
+                    f"release `{each.body.release}` says it covers [0, {each.body.position}) but stands at {position}",
+                    help="seal inside a sealing block, at its position",
+                )
+        self._pending.extend(drafts)
+        return range(start, start + len(drafts))
+
+    def forget(self, person: Pseudonym) -> int:
+        """Delete salts and documents of what names `person`, and return how many there were."""
+        with _reported():
+            self.flush()
+            return int(self._connection.execute(_FORGET, {"who": person}).rowcount)
+
+    def flush(self) -> None:
+        if not self._pending:
+            return
+        rows = list(enumerate(self._pending, self._start))
+        self._connection.execute(insert(EVENTS), [_event_row(position, each) for position, each in rows])
+        personal = [_personal_row(position, each) for position, each in rows if each.salt is not None]
+        if personal:
+            self._connection.execute(insert(PERSONAL), personal)
+        self._connection.execute(update(HEAD).values(position=self.position))
+        self._start, self._pending = self.position, []
+
+
+def _event_row(position: int, each: Draft) -> dict[str, Any]:
+    return {
+        "position": position,
+        "kind": each.body.KIND,
+        "version": each.body.VERSION,
+        "recorded_at": each.recorded_at,
+        "commitment": each.commitment,
+        "document": each.document if each.salt is None else None,
+    }
+
+
+def _personal_row(position: int, each: Draft) -> dict[str, Any]:
+    person, other = (*each.people, None, None)[:2]
+    return {"position": position, "person": person, "other": other, "salt": each.salt, "document": each.document}
+
+
+def _slice(connection: Connection, start: int, stop: int) -> Sequence[Any]:
+    rows = connection.execute(_SLICE, {"start": start, "stop": stop}).all()
+    if len(rows) != stop - start:
+        raise IntegrityError(
+            "ledger-gap",
+            f"the ledger has {len(rows)} of the {stop - start} events from {start} on",
+            help="restore the ledger from a backup, and find out who can write to it",
+        )
+    return rows
+
+
+def _event(row: Any) -> Event:
+    position, recorded_at, kind, version, commitment, salt, document, personal = row
+    both = document is not None and personal is not None
+    held = None if both else document if personal is None else personal
+    return restore(Stored(position, recorded_at, kind, version, commitment, salt, held))
+
+
+def _position(found: int | None) -> int:
+    if found is None:
+        raise IntegrityError(
+            "ledger-head-missing", "the ledger has lost its head", help="restore the ledger from a backup"
+        )
+    return found
+
+
+def _commit(connection: Connection) -> None:
+    """Make it durable. This is the commit point: an answer that does not come says neither yes nor no."""
+    warnings = connection.info.get(WARNINGS, [])
+    warnings.clear()
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        connection.invalidate()
+        raise _unknown(str(error.orig)) from error
+    if warnings:
+        # "canceling wait for synchronous replication": committed here, perhaps nowhere else.
+        raise _unknown("; ".join(warnings))
+
+
+def _unknown(why: str) -> UnavailableError:
+    return UnavailableError(
+        "ledger-outcome-unknown",
+        f"the commit was not confirmed: {why.strip()}",
+        help="these events are in the ledger, or none of them is: read it, then retry what is missing",
+    )
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Say in our own words that the database does not answer, or is damaged. A mistake of ours stays what it is."""
+    try:
+        yield
+    except (OperationalError, DriverInterfaceError, DriverInternalError) as error:
+        raise UnavailableError(
+            "ledger-unavailable",
+            f"the ledger does not answer: {str(error.orig).strip()}",
+            help="nothing was recorded: retry later",
+        ) from error
+    except DatabaseError as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise IntegrityError(
+                "ledger-database-damaged",
+                f"the ledger file is damaged: {error.orig}",
+                help="restore it from a backup",
+            ) from error
+        raise

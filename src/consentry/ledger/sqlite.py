@@ -1,0 +1,76 @@
+"""Opens a ledger in a SQLite file: the embedded default, one writer at a time, on a local disk.
+
+`WAL` with `synchronous=FULL` flushes every commit. The popular `synchronous=NORMAL` does not: after a power cut it has
+forgotten refusals it had acknowledged. `secure_delete` overwrites what erasure deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.engine import Connection, Engine
+
+from consentry.errors import NotFoundError, StateError
+from consentry.ledger import schema
+from consentry.ledger.group_commit import DEFAULT_WINDOW
+from consentry.ledger.sql import WRITING, SqlLedger
+from consentry.policy.choice import Seconds
+
+BUSY_SECONDS = 30.0
+
+
+def open_sqlite(
+    path: Path, *, clock: Callable[[], Seconds], create: bool = False, window: float = DEFAULT_WINDOW
+) -> SqlLedger:
+    """Open the ledger at `path` and migrate it if it is older. A missing one is made only if `create` says so.
+
+    Raises:
+        NotFoundError: there is no ledger. An empty one in its place would forget every refusal without a word.
+        StateError: a newer version wrote it, or the disk cannot hold a write-ahead log.
+    """
+    if create:
+        path.touch(mode=0o600, exist_ok=True)
+    elif not path.exists():
+        raise NotFoundError(
+            "ledger-missing", f"there is no ledger at `{path}`", help="run `consentry init`, or restore a backup"
+        )
+    engine = _engine(path)
+    _migrate(engine)
+    return SqlLedger(engine, clock=clock, window=window)
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _configure(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StateError(
+            "ledger-no-wal",
+            f"the disk of the ledger offers journal mode `{mode}` only",
+            help="put the ledger on a local disk: a network file system will not do",
+        )
+    for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if schema.revision_of(connection) == schema.REVISION:
+            return
+    with engine.connect().execution_options(**{WRITING: True}) as connection:
+        schema.upgrade(connection)
+        connection.commit()

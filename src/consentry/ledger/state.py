@@ -1,0 +1,289 @@
+"""What holds at a position: the fold of every event before it.
+
+    state = fold(EMPTY, ledger.read())
+
+Rules:
+
+* `fold(fold(s, a), b) == fold(s, a + b)`: a state may be kept and carried forward, and equals one rebuilt from nothing.
+* Of a person's choices the newest about each thing (`ChoiceKey`) is live; UNSET takes an earlier one away.
+* Links between ids join them to one group; what one of a group said counts for all of it (`statements_of`).
+* Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
+  token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
+  decision about the past must ask `is_erased` of the newest state as well.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from consentry.digests import Digest
+from consentry.errors import IntegrityError
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import (
+    ChoiceMade,
+    CorpusRegistered,
+    NoticeServed,
+    PeopleLoaded,
+    PersonErased,
+    PersonLinked,
+    PolicyPublished,
+    Pseudonym,
+    ReleaseSealed,
+    ReleaseWithdrawn,
+    suppression_token,
+)
+from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
+from consentry.policy.vocabulary import ChoiceState, Purpose
+
+
+class Stated(NamedTuple):
+    """A live choice and the position of the event that made it."""
+
+    choice: LiveChoice
+    position: int
+
+
+class Published(NamedTuple):
+    """A policy set in force from `position` on."""
+
+    name: str
+    version: str
+    digest: Digest
+    position: int
+
+
+class Registered(NamedTuple):
+    """The newest snapshot of a corpus."""
+
+    snapshot: Digest
+    position: int
+
+
+class Loaded(NamedTuple):
+    """The newest people snapshot."""
+
+    snapshot: Digest
+    rows: int
+    position: int
+
+
+class Served(NamedTuple):
+    """A notice served to the people of a cohort."""
+
+    notice: str
+    at: Seconds
+    cohort: Digest
+    size: int
+    position: int
+
+
+class Sealed(NamedTuple):
+    """A release, and why it was withdrawn if it was."""
+
+    manifest: Digest
+    policy: Digest
+    purpose: Purpose
+    corpus: str
+    position: int
+    withdrawn: str | None
+
+
+class Link(NamedTuple):
+    """Two ids of one person, the lower first."""
+
+    one: Pseudonym
+    other: Pseudonym
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What holds after the first `position` events. Treat every part as read-only."""
+
+    position: int = 0
+    policies: tuple[Published, ...] = ()
+    corpora: Mapping[str, Registered] = field(default_factory=dict)
+    people: Loaded | None = None
+    notices: tuple[Served, ...] = ()
+    choices: Mapping[Pseudonym, tuple[Stated, ...]] = field(default_factory=dict)
+    links: Mapping[Link, int] = field(default_factory=dict)
+    """Each link with the position of the newest event that stated it."""
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """Each suppression token with the position of the newest erasure."""
+    releases: Mapping[str, Sealed] = field(default_factory=dict)
+    groups: Mapping[Pseudonym, tuple[Pseudonym, ...]] = field(default_factory=dict, compare=False)
+    """Derived from `links`: for every linked id its whole group in order."""
+
+    def group_of(self, person: Pseudonym) -> tuple[Pseudonym, ...]:
+        """Return all ids of the person behind `person`, at least that one, in order."""
+        return self.groups.get(person, (person,))
+
+    def statements_of(self, person: Pseudonym) -> tuple[Stated, ...]:
+        """Return the live choices of everybody in the group of `person`, oldest first."""
+        group = self.groups.get(person)
+        if group is None:
+            return self.choices.get(person, ())
+        return tuple(sorted((each for one in group for each in self.choices.get(one, ())), key=_position))
+
+    def is_erased(self, person: Pseudonym) -> bool:
+        """Say whether `person` was ever erased: all their items are denied."""
+        return bool(self.erased) and suppression_token(person) in self.erased
+
+    def policy(self, name: str) -> Published | None:
+        """Return the policy set in force under `name`: the last one published."""
+        return next((each for each in reversed(self.policies) if each.name == name), None)
+
+
+EMPTY = State()
+
+
+def fold(state: State, events: Iterable[Event]) -> State:
+    """Carry `state` over `events`, which must follow it without a gap. `state` itself is left as it is.
+
+    Raises:
+        IntegrityError: an event is missing or stands at another position.
+    """
+    folding = _Folding(state)
+    apply = folding.steps()
+    position = state.position
+    for event in events:
+        if event.position != position:
+            raise IntegrityError(
+                "ledger-gap",
+                f"event {position} was expected, but event {event.position} followed",
+                help="the ledger lost events: restore it from a backup",
+            )
+        if event.body is not None:
+            apply[type(event.body)](event.body, position)
+        position += 1
+    return folding.finish(position)
+
+
+def groups_of(links: Iterable[Link]) -> dict[Pseudonym, tuple[Pseudonym, ...]]:
+    """Return, for every linked id, all ids it is linked to directly or through others (union-find)."""
+    parent: dict[Pseudonym, Pseudonym] = {}
+
+    def root(person: Pseudonym) -> Pseudonym:
+        while (above := parent.setdefault(person, person)) != person:
+            parent[person] = parent[above]
+            person = above
+        return person
+
+    for one, other in links:
+        parent[root(one)] = root(other)
+    members: defaultdict[Pseudonym, list[Pseudonym]] = defaultdict(list)
+    for person in list(parent):
+        members[root(person)].append(person)
+    groups = (tuple(sorted(group)) for group in members.values())
+    return {person: group for group in groups for person in group}
+
+
+class _Folding:
+    """A state being carried forward: the only place where one is mutable."""
+
+    def __init__(self, start: State) -> None:
+        self.start = start
+        self.policies = list(start.policies)
+        self.corpora = dict(start.corpora)
+        self.people = start.people
+        self.notices = list(start.notices)
+        self.choices = dict(start.choices)
+        self.links = dict(start.links)
+        self.erased = dict(start.erased)
+        self.releases = dict(start.releases)
+        self.newly_erased = False
+        self.keys: dict[ChoiceKey, ChoiceKey] = {}
+
+    def steps(self) -> dict[type, Callable[[Any, int], None]]:
+        return {
+            PolicyPublished: self.publish,
+            CorpusRegistered: self.register,
+            PeopleLoaded: self.load,
+            NoticeServed: self.serve,
+            ReleaseSealed: self.seal,
+            ReleaseWithdrawn: self.withdraw,
+            ChoiceMade: self.choose,
+            PersonLinked: self.link,
+            PersonErased: self.erase,
+        }
+
+    def publish(self, body: PolicyPublished, position: int) -> None:
+        self.policies.append(Published(body.name, body.version, body.digest, position))
+
+    def register(self, body: CorpusRegistered, position: int) -> None:
+        self.corpora[body.name] = Registered(body.snapshot, position)
+
+    def load(self, body: PeopleLoaded, position: int) -> None:
+        self.people = Loaded(body.snapshot, body.rows, position)
+
+    def serve(self, body: NoticeServed, position: int) -> None:
+        self.notices.append(Served(body.notice, body.at, body.cohort, body.count, position))
+
+    def seal(self, body: ReleaseSealed, position: int) -> None:
+        self.releases[body.release] = Sealed(body.manifest, body.policy, body.purpose, body.corpus, position, None)
+
+    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:  # noqa: ARG002 -- every step has one shape
+        if (sealed := self.releases.get(body.release)) is not None:
+            self.releases[body.release] = sealed._replace(withdrawn=body.reason)
+
+    def choose(self, body: ChoiceMade, position: int) -> None:
+        choice = body.choice
+        keys = choice.keys()
+        earlier = self.choices.get(body.person, ())
+        kept = tuple(each for each in earlier if each.choice.key not in keys) if earlier else ()
+        if choice.state is ChoiceState.UNSET:
+            if kept:
+                self.choices[body.person] = kept
+            else:
+                self.choices.pop(body.person, None)
+            return
+        shared = self.keys.setdefault
+        said = (Stated(LiveChoice(shared(key, key), choice.state, choice.reach, choice.at), position) for key in keys)
+        self.choices[body.person] = (*kept, *said)
+
+    def link(self, body: PersonLinked, position: int) -> None:
+        one, other = sorted((body.person, body.same_as))
+        self.links[Link(one, other)] = position
+
+    def erase(self, body: PersonErased, position: int) -> None:
+        self.erased[body.token] = position
+        self.newly_erased = True
+
+    def finish(self, position: int) -> State:
+        if self.newly_erased:
+            self.forget()
+        same_links = self.links == self.start.links
+        return State(
+            position=position,
+            policies=tuple(self.policies),
+            corpora=self.corpora,
+            people=self.people,
+            notices=tuple(self.notices),
+            choices=self.choices,
+            links=self.links,
+            erased=self.erased,
+            releases=self.releases,
+            groups=self.start.groups if same_links else groups_of(self.links),
+        )
+
+    def forget(self) -> None:
+        """Drop what erased people said before they were erased: one pass over everybody, as tokens do not lead back."""
+        for person, stated in list(self.choices.items()):
+            until = self.erased.get(suppression_token(person))
+            if until is None:
+                continue
+            kept = tuple(each for each in stated if each.position > until)
+            if kept:
+                self.choices[person] = kept
+            else:
+                del self.choices[person]
+        tokens = {person: suppression_token(person) for link in self.links for person in link}
+        for link, stated_at in list(self.links.items()):
+            if any(self.erased.get(tokens[person], -1) > stated_at for person in link):
+                del self.links[link]
+
+
+def _position(stated: Stated) -> int:
+    return stated.position

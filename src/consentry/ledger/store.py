@@ -1,0 +1,84 @@
+"""What a ledger promises, whatever it is kept in. The rest of Consentry sees these protocols, never an adapter.
+
+    with ledger.sealing() as session:                    # nobody else can append now
+        state = fold(prepared, session.read_delta(prepared.position))
+        session.append([ReleaseSealed(..., position=session.position)])
+
+Rules:
+
+* Events are in one total order, without a gap, from position 0.
+* An event that was acknowledged is durable, and is seen by everybody who asks afterwards.
+* A release sealed at position j covers exactly the events [0, j): between reading the delta and sealing nobody appends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import Body, Pseudonym
+
+
+class SealingSession(Protocol):
+    """The head of the ledger, held by one. What is appended becomes visible to others when the block is left."""
+
+    @property
+    def position(self) -> int:
+        """The position of the next event: the number of events there are, those of this session included."""
+        ...
+
+    def read_delta(self, since: int) -> Iterator[Event]:
+        """Read the events [`since`, `position`). Nothing can be added to them while the session is open."""
+        ...
+
+    def append(self, bodies: Sequence[Body]) -> range:
+        """Append and return the positions given. Not acknowledged, not durable before the block is left."""
+        ...
+
+
+class Ledger(Protocol):
+    """What was said, in order: the durability contract.
+
+    * When `append` returns, its events are durable, gapless and in the order given, at the positions returned.
+    * When it raises `ConflictError`, `InputError` or `UnavailableError` with code `ledger-unavailable`, none of them is
+      in the ledger. With code `ledger-outcome-unknown` all of them are or none is: read, then decide.
+    * `read` and `head` show only durable events, and all that were acknowledged before the call.
+    * Leaving a `sealing` block normally is an `append` of all that was appended in it. Leaving it by an exception
+      leaves no trace.
+    * After a crash at any point the next start finds every acknowledged event and no gap.
+    """
+
+    def append(self, bodies: Sequence[Body], *, expected: int | None = None) -> range:
+        """Append all or nothing; with `expected`, only if that is the position of the first."""
+        ...
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
+        """Read the events [`start`, `stop`), each checked against its commitment; without `stop` up to the head."""
+        ...
+
+    def head(self) -> int:
+        """Return the number of events, which is the position of the next one."""
+        ...
+
+    def sealing(self) -> AbstractContextManager[SealingSession]:
+        """Hold the head: everybody else's `append` waits until the block is left. Keep it short."""
+        ...
+
+
+class PersonalEvents(Protocol):
+    """What concerns single people.
+
+    When `erase` returns, salts and documents of everything that names these people are durably gone from the tables,
+    and one `person.erased` stands for each of them. The commitments stay, so no position and no log entry changes.
+    Copies outside the ledger (backups, kept states) are the caller's to delete.
+    """
+
+    def history(self, person: Pseudonym) -> Iterator[Event]:
+        """Read every event that names `person`, oldest first. Erased events no longer do."""
+        ...
+
+    def erase(self, people: Collection[Pseudonym]) -> range:
+        """Erase what names any of `people`. Give all ids of a person at once: what one of them refused held for all."""
+        ...
