@@ -1,0 +1,173 @@
+"""The text of a descriptor, read value by value: every refusal names the line it is about."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from consentry.errors import DescriptorError
+from consentry.policy.line_map import KeyPath, LineMap, line_at, line_map
+from consentry.policy.policy_table import nearest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_ERROR_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+_ABSENT: Mapping[str, Any] = {}
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescriptorSource:
+    """Parsed TOML, and the lines to point at."""
+
+    values: Mapping[str, Any]
+    lines: LineMap
+    filename: str
+
+    @classmethod
+    def parse(cls, text: str, filename: str) -> DescriptorSource:
+        """Read the TOML; DescriptorError if it is none."""
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            found = _ERROR_LINE.search(str(error))
+            line = found.group(1) if found else str(text.count("\n") + 1)
+            raise DescriptorError(
+                "descriptor-syntax",
+                f"this is not TOML: {_ERROR_LINE.sub('', str(error)).strip().lower()}",
+                help='a line is `[table]`, `key = "text"` or `key = ["text", "text"]`',
+                where=f"{filename}:{line}",
+            ) from error
+        return cls(values=values, lines=line_map(text), filename=filename)
+
+    def error(self, path: KeyPath, code: str, message: str, *, advice: str) -> DescriptorError:
+        """Return an error that points at the line of `path`."""
+        return DescriptorError(code, message, help=advice, where=f"{self.filename}:{line_at(self.lines, path)}")
+
+    def missing(self, path: KeyPath, key: str, advice: str) -> DescriptorError:
+        """Return the error for a key that is not there."""
+        table = f"[{'.'.join(map(str, path))}]"
+        return self.error(path, "descriptor-missing-key", f"{table} has no `{key}`", advice=advice)
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return a table, empty if it is not there."""
+        found = self.values.get(name, _ABSENT)
+        if not isinstance(found, Mapping):
+            raise self._wrong((name,), f"`{name}` is not a table", f"write a line `[{name}]` and its keys below it")
+        return found
+
+    def only(self, table: str | None, known: Collection[str]) -> None:
+        """Refuse any key that means nothing, in a table or (None) at the top."""
+        for key in self.values if table is None else self.table(table):
+            if key not in known:
+                path: KeyPath = (key,) if table is None else (table, key)
+                place = "here" if table is None else f"in [{table}]"
+                raise self.error(
+                    path, "descriptor-unknown-key", f"`{key}` means nothing {place}", advice=nearest(key, known)
+                )
+
+    def columns(self, roles: Collection[str], *, required: Collection[str]) -> dict[str, str]:
+        """Return the column of each role."""
+        self.only("columns", roles)
+        columns = {role: self._text(("columns", role), column) for role, column in self.table("columns").items()}
+        for role in required:
+            if role not in columns:
+                raise self.missing(("columns",), role, f'say which column is the {role}: `{role} = "..."`')
+        taken: dict[str, str] = {}
+        for role, column in columns.items():
+            if column in taken:
+                raise self.error(
+                    ("columns", role),
+                    "descriptor-column-twice",
+                    f"column `{column}` is both the {taken[column]} and the {role}",
+                    advice="give every role a column of its own, or leave one of the roles out",
+                )
+            if "." in column and role != "involves":
+                raise self.error(
+                    ("columns", role),
+                    "descriptor-nested-column",
+                    f"`{column}` is a path, which only `involves` can be",
+                    advice="write the value into a column of its own",
+                )
+            taken[column] = role
+        return columns
+
+    def constants(
+        self, read: Mapping[str, Callable[[str, KeyPath], str]], *, columns: Collection[str]
+    ) -> dict[str, str]:
+        """Return what is the same for every row; `read` turns a role's word into ours."""
+        self.only("constants", read)
+        constants = {}
+        for role, value in self.table("constants").items():
+            path = ("constants", role)
+            if role in columns:
+                raise self.error(
+                    path,
+                    "descriptor-column-twice",
+                    f"the {role} is both a column and a constant",
+                    advice="keep one of the two",
+                )
+            constants[role] = read[role](self._text(path, value), path)
+        return constants
+
+    def mapping(self, table: str, words: type[_Word]) -> dict[str, _Word]:
+        """Return a table from the platform's words to ours."""
+        return {word: self.word((table, word), value, words) for word, value in self.table(table).items()}
+
+    def word(self, path: KeyPath, value: Any, words: type[_Word]) -> _Word:
+        """Return a word of ours."""
+        text = self._text(path, value)
+        if text not in set(words):
+            raise self.error(
+                path,
+                "descriptor-unknown-word",
+                f"unknown {words.__name__.lower()} `{text}`",
+                advice=nearest(text, [str(word) for word in words]),
+            )
+        return words(text)
+
+    def files(self, table: str) -> tuple[str, ...]:
+        """Return the file patterns."""
+        path: KeyPath = (table, "files")
+        patterns = self.table(table).get("files")
+        if patterns is None:
+            raise self.missing((table,), "files", 'say which files: `files = ["items/*.parquet"]`')
+        if not isinstance(patterns, list) or not patterns:
+            raise self._wrong(path, "`files` is not a list of patterns", '`files = ["items/*.parquet"]`')
+        return tuple(self._text(path, pattern) for pattern in patterns)
+
+    def name(self, table: str) -> str:
+        """Return the corpus's name, which is also a folder's."""
+        path: KeyPath = (table, "name")
+        if "name" not in self.table(table):
+            raise self.missing((table,), "name", 'give the corpus a name: `name = "network"`')
+        name = self._text(path, self.table(table)["name"])
+        if not _NAME.fullmatch(name):
+            raise self._wrong(path, f"`{name}` is no name for a corpus", "use a-z, 0-9, dot, dash and underscore")
+        return name
+
+    def zone(self, table: str) -> str | None:
+        """Return the time zone, None if none is named."""
+        if "zone" not in self.table(table):
+            return None
+        path: KeyPath = (table, "zone")
+        zone = self._text(path, self.table(table)["zone"])
+        known = {"UTC", *zoneinfo.available_timezones()}
+        if zone not in known:
+            raise self.error(
+                path, "descriptor-unknown-word", f"unknown time zone `{zone}`", advice=nearest(zone, known)
+            )
+        return zone
+
+    def _text(self, path: KeyPath, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self._wrong(path, f"`{path[-1]}` is not a text", f'write it in quotes: `{path[-1]} = "..."`')
+        return value
+
+    def _wrong(self, path: KeyPath, message: str, advice: str) -> DescriptorError:
+        return self.error(path, "descriptor-wrong-value", message, advice=advice)
