@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import product
 
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule, Truth, match
@@ -80,13 +81,15 @@ def instants(rules: Iterable[Rule]) -> tuple[Seconds, ...]:
 
 
 def _notices(rules: Sequence[Rule], at: Seconds) -> list[dict[str, Seconds]]:
-    """Nothing served; and each notice alone served just now, or as long ago as some rule waits."""
+    """Every notice not served, served just now, or as long ago as some rule waits; in all combinations."""
     waits: dict[str, set[int]] = {}
     for rule in rules:
         if rule.notice is not None:
             waits.setdefault(rule.notice.notice, {0}).add(rule.notice.days)
-    served = [{notice: at - days * SECONDS_PER_DAY} for notice in sorted(waits) for days in sorted(waits[notice])]
-    return [{}, *served]
+    served = [
+        [{}, *({notice: at - days * SECONDS_PER_DAY} for days in sorted(waits[notice]))] for notice in sorted(waits)
+    ]
+    return [{key: when for each in combination for key, when in each.items()} for combination in product(*served)]
 
 
 def _places(areas: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@
     category, visibility, age, choice     lists of words; left out: any
     where.inside, where.outside           areas: in one of them, in none of them
     created = { from, before }            dates; `from` counts, `before` does not
-    notice = { id, days }                 served, and that many days have passed
+    notice = { id, days }                 of a permit: served, and that many days have passed
 
     [[example]]                           must hold: `consentry policy test`
     title, given = { ... }, expect = "allow" | "deny", because = ["forbidden:europe", ...]
@@ -42,9 +42,9 @@ from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Leg
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 
-_CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created", "notice")
+_CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created")
 _KEYS = {
-    Effect.PERMIT: ("id", "why", "legal_basis", *_CONDITIONS),
+    Effect.PERMIT: ("id", "why", "legal_basis", *_CONDITIONS, "notice"),
     Effect.FORBID: ("id", "why", *_CONDITIONS),
 }
 _PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")

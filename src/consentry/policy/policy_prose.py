@@ -1,0 +1,101 @@
+"""A policy set, and the difference between two, in plain English: what `policy show` and `policy diff` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from consentry.policy.expressions import Effect, Rule
+from consentry.policy.policy_diff import Flip, PolicyDiff, as_date
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import ChoiceState, Purpose
+
+_CHOICES = {
+    ChoiceState.UNSET: "said nothing",
+    ChoiceState.ALLOWED: "agreed",
+    ChoiceState.REFUSED: "refused",
+}
+
+
+def describe(policy_set: PolicySet) -> list[str]:
+    """Return what a set says, line by line."""
+    also = [purpose for purpose in Purpose if policy_set.decides(purpose) and purpose not in policy_set.purposes]
+    covering = f", and with it about {_list(also, 'and')}" if also else ""
+    permits = [rule for rule in policy_set.rules if rule.effect is Effect.PERMIT]
+    forbids = [rule for rule in policy_set.rules if rule.effect is Effect.FORBID]
+    lines = [
+        f"{policy_set.name}, version {policy_set.version}: {policy_set.title}",
+        f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied.",
+        "Denied whatever the rules say: a refusal, a closed account, an unknown owner, country, age or category.",
+    ]
+    for rule in (*permits, *forbids):
+        lines += ["", *_rule(rule, policy_set)]
+    count = len(policy_set.examples)
+    return [*lines, "", f"{count} example{'' if count == 1 else 's'}. {policy_set.digest}"]
+
+
+def _rule(rule: Rule, policy_set: PolicySet) -> list[str]:
+    verb = "Permitted" if rule.effect is Effect.PERMIT else "Forbidden"
+    basis = ""
+    if rule.legal_basis is not None:
+        basis = f" (legal basis: {rule.legal_basis.replace('-', ' ')}, GDPR Art. {rule.legal_basis.article})"
+    conditions = list(_conditions(rule))
+    if rule.purposes != policy_set.purposes:
+        conditions.insert(0, f"the use is {_list(sorted(rule.purposes))}")
+    when = [f"  if {conditions[0]}", *(f"  and {each}" for each in conditions[1:])] if conditions else ["  always"]
+    return [f"{verb} by `{rule.id}`{basis}:", *when, f"  because: {rule.why}"]
+
+
+def _conditions(rule: Rule) -> Iterable[str]:
+    if rule.categories:
+        yield f"the category is {_list(sorted(rule.categories))}"
+    if rule.visibilities:
+        yield f"it could be seen by: {_list(sorted(rule.visibilities))}"
+    if rule.created_from is not None:
+        yield f"it was created on or after {as_date(rule.created_from)}"
+    if rule.created_before is not None:
+        yield f"it was created before {as_date(rule.created_before)}"
+    if rule.inside:
+        yield f"the person is in {_list(sorted(rule.inside))}"
+    if rule.outside:
+        yield f"the person is not in {_list(sorted(rule.outside))}"
+    if rule.ages:
+        yield f"the person is {_list(sorted('an adult' if age == 'adult' else f'a {age}' for age in rule.ages))}"
+    if rule.choices:
+        yield f"the person {_list(_CHOICES[choice] for choice in ChoiceState if choice in rule.choices)}"
+    if rule.notice is not None:
+        waited = f" at least {rule.notice.days} days ago" if rule.notice.days else ""
+        yield f"notice `{rule.notice.notice}` was served{waited}"
+
+
+def describe_diff(difference: PolicyDiff) -> list[str]:
+    """Return what differs, line by line: the text first, then the answers."""
+    lines = [f"{part}: {_value(before)} -> {_value(after)}" for part, before, after in difference.head]
+    lines += [f"rule `{rule.id}` added ({rule.effect})" for rule in difference.added]
+    lines += [f"rule `{rule.id}` removed ({rule.effect})" for rule in difference.removed]
+    for changed in difference.changed:
+        lines += [
+            f"rule `{changed.id}`: {part}: {_value(before)} -> {_value(after)}"
+            for part, before, after in changed.changes
+        ]
+    answers = [_flip(flip) for flip in difference.flips]
+    return [*lines, *(answers or ["no answer changes"])]
+
+
+def _flip(flip: Flip) -> str:
+    turned = "deny -> allow" if flip.allowed else "allow -> deny"
+    where = [f"in {', '.join(flip.inside)}"] if flip.inside else []
+    where += [f"everywhere but {', '.join(flip.outside)}"] if flip.outside else []
+    words = [f"{dimension}: {', '.join(labels)}" for dimension, labels in flip.words.items() if labels]
+    return f"{turned}: " + "; ".join([*where, *words, f"purpose: {', '.join(flip.purposes)}"])
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _list(words: Iterable[str], joint: str = "or") -> str:
+    *first, last = words
+    return f"{', '.join(first)} {joint} {last}" if first else last
