@@ -42,8 +42,8 @@ class Choice:
 
     def keys(self) -> tuple[ChoiceKey, ...]:
         """The things this choice is about, in a fixed order."""
-        categories = sorted(self.categories) or [None]
-        items = sorted(self.items) or [None]
+        categories: tuple[Category | None, ...] = tuple(sorted(self.categories)) or (None,)
+        items: tuple[str | None, ...] = tuple(sorted(self.items)) or (None,)
         return tuple(ChoiceKey(self.purpose, category, item) for category in categories for item in items)
 
 
