@@ -1,0 +1,100 @@
+"""The item classes of a corpus: the combinations of category, visibility and licence that occur in it.
+
+Codes are given in order of first appearance and never change, because sidecars hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consentry.corpus.columns import Words
+from consentry.digests import canonical_json
+from consentry.errors import CorpusError
+from consentry.policy.matrix import ItemClass
+from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
+
+MAX_CLASSES = 1 << 16
+_CATEGORY_SPAN = 64
+_VISIBILITY_SPAN = 16
+_KIND_SPAN = _CATEGORY_SPAN * _VISIBILITY_SPAN
+
+
+class ItemClasses:
+    """Append-only list of item classes, shared by the threads that build sidecars."""
+
+    def __init__(self, members: list[ItemClass] | None = None) -> None:
+        self._members = list(members or [])
+        self._codes = {member: code for code, member in enumerate(self._members)}
+        self._lock = Lock()
+
+    @property
+    def members(self) -> tuple[ItemClass, ...]:
+        """The classes in code order."""
+        return tuple(self._members)
+
+    def encode(
+        self, category: npt.NDArray[np.uint8], visibility: npt.NDArray[np.uint8], licence: Words | None
+    ) -> npt.NDArray[np.uint16]:
+        """Return the class code of each row, adding the classes that are new.
+
+        Args:
+            category: index into CATEGORIES for each row.
+            visibility: index into VISIBILITIES for each row.
+            licence: the licences of the rows, None if the corpus has none.
+        """
+        kinds = category.astype(np.int64)
+        kinds += visibility.astype(np.int64) * _CATEGORY_SPAN
+        licences = (*licence.words, "") if licence is not None else ("",)
+        if licence is not None:
+            kinds += licence.codes * _KIND_SPAN
+        present = np.flatnonzero(np.bincount(kinds, minlength=1))
+        table = np.zeros(int(present[-1]) + 1 if present.size else 1, dtype=np.uint16)
+        with self._lock:
+            for kind in present.tolist():
+                table[kind] = self._code(
+                    ItemClass(
+                        CATEGORIES[kind % _CATEGORY_SPAN],
+                        VISIBILITIES[kind // _CATEGORY_SPAN % _VISIBILITY_SPAN],
+                        licences[kind // _KIND_SPAN],
+                    )
+                )
+        return table[kinds]
+
+    def _code(self, member: ItemClass) -> int:
+        code = self._codes.get(member)
+        if code is None:
+            if len(self._members) == MAX_CLASSES:
+                raise CorpusError(
+                    "corpus-too-many-classes",
+                    f"more than {MAX_CLASSES:,} combinations of category, visibility and licence",
+                    help="the licence column is probably free text; map it to a few names first",
+                )
+            code = self._codes[member] = len(self._members)
+            self._members.append(member)
+        return code
+
+    def save(self, path: Path) -> None:
+        """Write the classes; atomic."""
+        content = canonical_json([[str(part) for part in member] for member in self._members])
+        staged = path.with_name(path.name + ".staged")
+        staged.write_bytes(content)
+        with staged.open("rb") as stream:
+            os.fsync(stream.fileno())
+        staged.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> ItemClasses:
+        """Read the classes; none if there is no file yet."""
+        if not path.exists():
+            return cls()
+        rows: list[list[Any]] = json.loads(path.read_bytes())
+        known = {str(category): category for category in CATEGORIES}
+        seen = {str(visibility): visibility for visibility in VISIBILITIES}
+        return cls([ItemClass(known[category], seen[visible], licence) for category, visible, licence in rows])

@@ -1,0 +1,204 @@
+"""The decision matrix: `evaluate`, worked out once for every class of person and every class of item.
+
+People who differ in nothing a policy set can see get the same decision, and so do items. A *person class* is all that
+is known of a person except the times of dated refusals; an *item class* all that is known of an item except when it
+was created. The two dates that matter besides (the bounds in the rules, and the person's own bound where a refusal
+reaches only into the future) are worked out as *variants* of a cell.
+
+1. Each person class is reduced to its *signature*: the truth of every condition the rules can ask of a person.
+2. Each pair of signature and item kind is evaluated by `evaluate_person`, once for each variant.
+3. A cell whose variants agree holds an outcome; else it points at its variants.
+
+INVARIANT: `decide` equals `evaluate_person` for every person of the class, item of the class and date (property test).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
+from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
+from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
+from consentry.policy.jurisdictions import contains
+from consentry.policy.vocabulary import CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Visibility
+
+
+class PersonClass(NamedTuple):
+    """All that decisions can depend on in a person, but for the dates of refusals with reach `future`.
+
+    `choices` have their time set to 0; choices about single items are left out: they are decided item by item.
+    """
+
+    places: frozenset[str] = frozenset()
+    established: bool = False
+    age: Age = Age.UNKNOWN
+    account: Account = Account.UNKNOWN
+    known: bool = True
+    choices: tuple[LiveChoice, ...] = ()
+    notices: tuple[tuple[str, Seconds], ...] = ()
+
+    def person(self, standing_: Standing) -> Person:
+        """Return a person of this class whose choices add up to `standing_`."""
+        return Person(
+            places=self.places,
+            established=self.established,
+            age=self.age,
+            account=self.account,
+            known=self.known,
+            standing=standing_,
+            notices=dict(self.notices),
+        )
+
+    def standing(self, purpose: Purpose, category: Category) -> Standing:
+        """Return what the choices add up to; `since` is 0 where a dated refusal decides."""
+        return standing(self.choices, purpose=purpose, category=category)
+
+
+class ItemClass(NamedTuple):
+    """All that decisions and counts can depend on in an item, but for when it was created."""
+
+    category: Category
+    visibility: Visibility
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionMatrix:
+    """Decisions by person class and item class.
+
+    `cells[person_rows[p]][item_columns[i]]` is an index into `outcomes`, or -1 - k for `variants[k]`. A variants tuple
+    holds 2 x (len(thresholds) + 1) + 1 indices into `outcomes`: for each span between thresholds the outcome before and
+    from the person's own bound on, and last the outcome for an unknown date.
+    """
+
+    outcomes: tuple[Decision, ...]
+    thresholds: tuple[Seconds, ...]
+    person_rows: tuple[int, ...]
+    item_columns: tuple[int, ...]
+    cells: tuple[tuple[int, ...], ...]
+    variants: tuple[tuple[int, ...], ...]
+
+    def decide(self, person: int, item: int, *, created: Seconds | None, since: Seconds | None) -> Decision:
+        """Return the decision for a person class and an item class, by their indices.
+
+        `since` is the person's own bound for the item's category: the time of a refusal with reach `future`.
+        """
+        cell = self.cells[self.person_rows[person]][self.item_columns[item]]
+        if cell < 0:
+            cell = self.variants[-1 - cell][self.variant(created, since)]
+        return self.outcomes[cell]
+
+    def variant(self, created: Seconds | None, since: Seconds | None) -> int:
+        """Return which of a cell's variants holds for an item created then."""
+        if created is None:
+            return 2 * (len(self.thresholds) + 1)
+        return 2 * bisect_right(self.thresholds, created) + (since is not None and created >= since)
+
+
+_Signature = tuple[object, ...]
+_Kind = tuple[Category, Visibility]
+
+
+@dataclass(slots=True)
+class MatrixCompiler:
+    """Compiles matrices for one list of rules and one purpose, remembering every cell it ever worked out."""
+
+    rules: tuple[Rule, ...]
+    purpose: Purpose
+    _remembered: dict[tuple[_Signature, _Kind], tuple[Decision, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rules = tuple(rule for rule in self.rules if rule.applies_to(self.purpose))
+
+    @property
+    def thresholds(self) -> tuple[Seconds, ...]:
+        """The creation dates at which some rule changes its mind, ascending."""
+        bounds = {rule.created_from for rule in self.rules} | {rule.created_before for rule in self.rules}
+        return tuple(sorted(bound for bound in bounds if bound is not None))
+
+    def compile(
+        self, people: Sequence[PersonClass | None], items: Sequence[ItemClass], *, at: Seconds
+    ) -> DecisionMatrix:
+        """Return the matrix over `people` (None: an item without an owner) and `items` as of `at`."""
+        rows, representatives = _index([self._signature(each, at) for each in people], people)
+        columns, kinds = _index([(each.category, each.visibility) for each in items], items)
+        outcomes: dict[Decision, int] = {}
+        variants: dict[tuple[int, ...], int] = {}
+        cells = []
+        for signature, person in representatives.items():
+            row = []
+            for kind in kinds:
+                decisions = self._variants(signature, kind, person, at)
+                indices = tuple(outcomes.setdefault(decision, len(outcomes)) for decision in decisions)
+                row.append(indices[0] if len(set(indices)) == 1 else -1 - variants.setdefault(indices, len(variants)))
+            cells.append(tuple(row))
+        return DecisionMatrix(
+            outcomes=tuple(outcomes),
+            thresholds=self.thresholds,
+            person_rows=rows,
+            item_columns=columns,
+            cells=tuple(cells),
+            variants=tuple(variants),
+        )
+
+    def _signature(self, person: PersonClass | None, at: Seconds) -> _Signature:
+        if person is None:
+            return ()
+        areas = sorted({area for rule in self.rules for area in rule.inside | rule.outside})
+        notices = {rule.notice for rule in self.rules if rule.notice is not None}
+        served = dict(person.notices)
+        return (
+            frozenset(tuple(contains(area, place, at) for area in areas) for place in person.places),
+            person.established,
+            person.age,
+            person.account is Account.CLOSED,
+            person.known,
+            tuple(person.standing(self.purpose, category) for category in CATEGORIES) if person.choices else (),
+            frozenset(
+                notice
+                for notice in notices
+                if notice.notice in served and at >= served[notice.notice] + notice.days * SECONDS_PER_DAY
+            ),
+        )
+
+    def _variants(
+        self, signature: _Signature, kind: _Kind, person: PersonClass | None, at: Seconds
+    ) -> tuple[Decision, ...]:
+        found = self._remembered.get((signature, kind))
+        if found is None:
+            found = self._remembered[signature, kind] = self._work_out(kind, person, at)
+        return found
+
+    def _work_out(self, kind: _Kind, person: PersonClass | None, at: Seconds) -> tuple[Decision, ...]:
+        thresholds = self.thresholds
+        if person is None:
+            return (OWNER_UNKNOWN,) * (2 * (len(thresholds) + 1) + 1)
+        category, visibility = kind
+        whole = person.standing(self.purpose, category)
+        dated = whole.state is ChoiceState.REFUSED and whole.since is not None
+        before, after = (NO_CHOICE, Standing(ChoiceState.REFUSED)) if dated else (whole, whole)
+        decisions = []
+        for created in ((thresholds[0] - 1 if thresholds else 0), *thresholds):
+            item = Item(category=category, visibility=visibility, created=created)
+            decisions += [evaluate_person(self.rules, item, person.person(each), at) for each in (before, after)]
+        undated = Item(category=category, visibility=visibility, created=None)
+        decisions.append(evaluate_person(self.rules, undated, person.person(whole), at))
+        return tuple(decisions)
+
+
+_Key = TypeVar("_Key")
+_Member = TypeVar("_Member")
+
+
+def _index(keys: Sequence[_Key], members: Sequence[_Member]) -> tuple[tuple[int, ...], dict[_Key, _Member]]:
+    """Number the distinct keys; return the number of each member, and one member for each key in number order."""
+    first: dict[_Key, _Member] = {}
+    numbers: dict[_Key, int] = {}
+    for key, member in zip(keys, members, strict=True):
+        if key not in numbers:
+            numbers[key] = len(numbers)
+            first[key] = member
+    return tuple(numbers[key] for key in keys), first

@@ -1,0 +1,172 @@
+"""What the decisions of a release rest on, laid out for the kernel.
+
+A basis is fixed by: the rules, the purpose, the time, and what is known of people and items at a ledger position. The
+same basis always gives the same decisions. Two bases of one corpus can be compared row by row, which is how a release
+is brought up to date and how two releases are explained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from consentry.corpus.choices import ChoiceSet
+from consentry.corpus.classes import PersonClasses
+from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.sidecar import NOBODY, Sidecar
+from consentry.policy.choice import Seconds, Standing, standing
+from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
+from consentry.policy.expressions import Item, Person, Rule
+from consentry.policy.matrix import ItemClass, MatrixCompiler
+from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
+from consentry.release.kernel import Bounds, Tables, tables
+
+_KEY_HEX_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What is known at a position: the class of every seat, dated refusals, and choices about single items.
+
+    `single` holds *all* choices of the people who made one about a single item.
+    """
+
+    position: int
+    classes: PersonClasses
+    bounds: Bounds
+    single: Mapping[int, ChoiceSet]
+
+
+class OwnDecision(NamedTuple):
+    """The decision about one row that somebody made a choice about, and whether it is an involved person's."""
+
+    decision: Decision
+    involved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Rules, purpose, time and knowledge, with the tables made of them. `exceptions[f][row]` is an outcome."""
+
+    compiler: MatrixCompiler
+    at: Seconds
+    knowledge: Knowledge
+    items: tuple[ItemClass, ...]
+    look: Tables
+    exceptions: tuple[Mapping[int, int], ...]
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the items are wanted for."""
+        return self.compiler.purpose
+
+
+def lay_out(
+    compiler: MatrixCompiler,
+    *,
+    at: Seconds,
+    knowledge: Knowledge,
+    items: Sequence[ItemClass],
+    sidecars: Sequence[Sidecar],
+) -> Basis:
+    """Work out the matrix and the items decided by themselves.
+
+    Args:
+        compiler: the rules that decide and the purpose.
+        at: the time the decisions are as of.
+        knowledge: what is known of people.
+        items: the item classes of the corpus, in code order.
+        sidecars: the files, in release order.
+    """
+    matrix = compiler.compile(knowledge.classes.members, items, at=at)
+    asked = _Asked(compiler, at, knowledge, items)
+    own = [asked.decisions(sidecar) for sidecar in sidecars]
+    further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
+    look = tables(matrix, person_class=knowledge.classes.codes, items=items, bounds=knowledge.bounds, further=further)
+    number = {decision: len(matrix.outcomes) + index for index, decision in enumerate(further)}
+    exceptions = tuple(
+        {row: number[each.decision] + each.involved * look.involved_offset for row, each in file.items()}
+        for file in own
+    )
+    return Basis(compiler=compiler, at=at, knowledge=knowledge, items=tuple(items), look=look, exceptions=exceptions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Decides single rows in plain Python, with everything the people concerned have said."""
+
+    compiler: MatrixCompiler
+    at: Seconds
+    knowledge: Knowledge
+    items: Sequence[ItemClass]
+
+    def decisions(self, sidecar: Sidecar) -> dict[int, OwnDecision]:
+        """Return the decision about each row of a file that a choice about a single item concerns."""
+        single = self.knowledge.single
+        if not single:
+            return {}
+        seats = np.array(sorted(single), dtype=np.uint32)
+        rows = sidecar.rows_of(seats)
+        keys = sidecar.item_keys()[rows]
+        wanted: dict[int, str] = {
+            int(choice.key.item[:_KEY_HEX_DIGITS], 16): choice.key.item
+            for choices in single.values()
+            for choice in choices
+            if choice.key.item is not None
+        }
+        return {
+            int(row): self.decide(sidecar, int(row), wanted[int(key)])
+            for row, key in zip(rows, keys, strict=True)
+            if int(key) in wanted
+        }
+
+    def decide(self, sidecar: Sidecar, row: int, item_key: str) -> OwnDecision:
+        """Decide one row as the kernel would: the owner first, then the strongest of those who are against it."""
+        kind = self.items[int(sidecar.klass[row])]
+        created = UNKNOWN_DATE if sidecar.created is None else int(sidecar.created[row])
+        item = Item(
+            category=kind.category, visibility=kind.visibility, created=None if created == UNKNOWN_DATE else created
+        )
+        owner = self._for_seat(int(sidecar.person[row]), item, item_key)
+        if not owner.allowed:
+            return OwnDecision(owner, involved=False)
+        first = int(np.searchsorted(sidecar.involved_row, row, side="left"))
+        last = int(np.searchsorted(sidecar.involved_row, row, side="right"))
+        others = (self._for_seat(int(seat), item, item_key) for seat in sidecar.involved_person[first:last])
+        against = next((decision for decision in others if not decision.allowed), None)
+        return OwnDecision(owner, involved=False) if against is None else OwnDecision(against, involved=True)
+
+    def _for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
+        person = self.person(seat, item.category, item_key)
+        return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, item, person, self.at)
+
+    def person(self, seat: int, category: Category, item_key: str | None) -> Person | None:
+        """Return what is known of the person in a seat, for an item of `category`; None for nobody."""
+        facts = self.knowledge.classes.members[int(self.knowledge.classes.codes[seat])]
+        if seat == NOBODY or facts is None:
+            return None
+        said = self.knowledge.single.get(seat)
+        if said is not None:
+            return facts.person(standing(said, purpose=self.compiler.purpose, category=category, item=item_key))
+        found = facts.standing(self.compiler.purpose, category)
+        if found.since is not None:
+            bound = self.knowledge.bounds.of(np.array([seat]), np.array([CATEGORIES.index(category)]))
+            found = Standing(found.state, int(bound[0]))
+        return facts.person(found)
+
+
+def rules_for(rules: Sequence[Rule], *, decides: bool) -> tuple[Rule, ...]:
+    """Return the rules if the policy set decides the purpose at all, else none: nothing is permitted."""
+    return tuple(rules) if decides else ()
+
+
+def people_of(basis: Basis, sidecar: Sidecar, row: int, item_key: str) -> list[tuple[int, Person | None]]:
+    """Return seat and facts of everybody an item involves, the owner first: what `release explain` shows."""
+    asked = _Asked(basis.compiler, basis.at, basis.knowledge, basis.items)
+    category = basis.items[int(sidecar.klass[row])].category
+    first, last = (int(np.searchsorted(sidecar.involved_row, row, side=side)) for side in ("left", "right"))
+    seats = [int(sidecar.person[row]), *(int(seat) for seat in sidecar.involved_person[first:last])]
+    return [(seat, asked.person(seat, category, item_key)) for seat in seats]

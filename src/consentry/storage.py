@@ -1,0 +1,148 @@
+"""The deployment's folder: objects that are put once, and the keys.
+
+Trust: whoever can write here can replace a release, which its digest in the ledger shows; whoever can read `keys/`
+can turn pseudonyms of guessed ids into matches and sign manifests. Keep `keys/` apart in a deployment that matters.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from consentry.digests import Digest, digest
+from consentry.errors import IntegrityError, NotFoundError, StateError
+
+_KEY_BYTES = 32
+_PREFIX = "sha256:"
+
+
+def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file whole: after a crash it holds the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new files in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Objects:
+    """Documents by digest. What was put is never changed; `get` checks every byte."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, content: bytes) -> Digest:
+        """Store a document, durably, and return its digest."""
+        name = digest(content)
+        path = self._path(name)
+        if not path.exists():
+            write_durably(path, content)
+        return name
+
+    def get(self, name: Digest) -> bytes:
+        """Return a document.
+
+        Raises:
+            NotFoundError: there is none with this digest.
+            IntegrityError: the bytes on disk have another digest.
+        """
+        try:
+            content = self._path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                "object-missing", f"no object `{name}`", help="restore the objects folder from a backup"
+            ) from error
+        if digest(content) != name:
+            raise IntegrityError(
+                "object-damaged", f"object `{name}` has other content", help="restore the objects folder from a backup"
+            )
+        return content
+
+    def _path(self, name: Digest) -> Path:
+        return self.folder / name.removeprefix(_PREFIX)
+
+
+class Keys:
+    """The key files of a deployment, made at first use, readable by their owner only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def pseudonym_key(self, *, create: bool) -> bytes:
+        """Return the 32-byte secret behind all pseudonyms. Losing it makes every stored pseudonym meaningless."""
+        return self._secret("pseudonym.key", create=create)
+
+    def signer(self, *, create: bool) -> Ed25519Signer:
+        """Return the key that signs manifests."""
+        return Ed25519Signer(self._secret("signing.key", create=create))
+
+    def _secret(self, name: str, *, create: bool) -> bytes:
+        path = self.folder / name
+        if not path.exists():
+            if not create:
+                raise StateError(
+                    "key-missing",
+                    f"`{name}` is missing from the keys folder",
+                    help="restore it from a backup; a new key would not fit what is stored",
+                )
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_durably(path, secrets.token_bytes(_KEY_BYTES), mode=0o600)
+        secret = path.read_bytes()
+        if len(secret) != _KEY_BYTES:
+            raise IntegrityError(
+                "key-damaged", f"`{name}` is not {_KEY_BYTES} bytes long", help="restore it from a backup"
+            )
+        return secret
+
+
+class Ed25519Signer:
+    """Signs with Ed25519 (RFC 8032). `key_id` is the digest of the raw public key."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 raw bytes of the public key."""
+        return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def key_id(self) -> str:
+        """The digest of the public key."""
+        return digest(self.public_key)
+
+    def sign(self, content: bytes) -> bytes:
+        """Return the 64-byte signature of `content`."""
+        return self._key.sign(content)
+
+
+def verify_signature(public_key: bytes, *, signature: bytes, content: bytes) -> bool:
+    """Say whether `signature` is the key's signature of `content`."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

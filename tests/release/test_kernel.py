@@ -1,0 +1,241 @@
+"""The kernel says what the evaluator says, for any rules, people, choices and items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyroaring import BitMap64
+
+from consentry.corpus.choices import ChoiceColumns
+from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.sidecar import FilePin, Oddities, Sidecar
+from consentry.policy.choice import ChoiceKey, LiveChoice, standing
+from consentry.policy.evaluator import Decision, combine, evaluate_person
+from consentry.policy.expressions import Effect, Item, NoticeCondition, Rule
+from consentry.policy.matrix import ItemClass, MatrixCompiler, PersonClass
+from consentry.policy.vocabulary import (
+    Account,
+    Age,
+    Category,
+    ChoiceState,
+    Purpose,
+    Reach,
+    Visibility,
+)
+from consentry.release.kernel import (
+    Bounds,
+    FileDecision,
+    Tables,
+    add_up,
+    decide_rows,
+    decide_span,
+    excluded_bits,
+    finish_file,
+    tables,
+    tally_rows,
+)
+from consentry.release.roaring import serialize
+
+PLACES = ("GB", "FR", "US", "US-CA", "BR", "JE")
+AREAS = ("EU", "EEA", "UK", "CH", "US-CA", "BR")
+CATEGORIES = (Category.POST, Category.IMAGE, Category.DIRECT_MESSAGE, Category.UNKNOWN)
+VISIBILITIES = (Visibility.PUBLIC, Visibility.PRIVATE, Visibility.UNKNOWN)
+NOW = 1_730_000_000
+DATES = (NOW - 300, NOW - 200, NOW - 100, NOW)
+
+
+def subsets(values: Sequence[str]) -> st.SearchStrategy[frozenset[str]]:
+    return st.frozensets(st.sampled_from(values), max_size=2)
+
+
+rules = st.builds(
+    Rule,
+    id=st.uuids().map(str),
+    effect=st.sampled_from(Effect),
+    why=st.just("generated"),
+    purposes=st.frozensets(st.sampled_from([Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.EVALUATE]), max_size=2),
+    categories=st.frozensets(st.sampled_from(CATEGORIES[:3]), max_size=2),
+    visibilities=st.frozensets(st.sampled_from(VISIBILITIES[:2]), max_size=1),
+    ages=st.frozensets(st.sampled_from([Age.ADULT, Age.MINOR]), max_size=1),
+    choices=st.frozensets(st.sampled_from(ChoiceState), max_size=2),
+    inside=subsets(AREAS),
+    outside=subsets(AREAS),
+    created_from=st.none() | st.sampled_from(DATES),
+    created_before=st.none() | st.sampled_from(DATES),
+    notice=st.none() | st.builds(NoticeCondition, notice=st.just("n"), days=st.integers(0, 2)),
+)
+live_choices = st.builds(
+    LiveChoice,
+    key=st.builds(
+        ChoiceKey,
+        purpose=st.sampled_from([Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT, Purpose.SERVE]),
+        category=st.none() | st.sampled_from(CATEGORIES[:3]),
+        item=st.none(),
+    ),
+    state=st.sampled_from([ChoiceState.ALLOWED, ChoiceState.REFUSED]),
+    reach=st.sampled_from(Reach),
+    at=st.sampled_from(DATES),
+)
+person_facts = st.builds(
+    PersonClass,
+    places=subsets(PLACES),
+    established=st.booleans(),
+    age=st.sampled_from([Age.ADULT, Age.ADULT, Age.MINOR, Age.UNKNOWN]),
+    account=st.sampled_from([Account.ACTIVE, Account.CLOSED]),
+    known=st.sampled_from([True, True, False]),
+    choices=st.lists(live_choices, max_size=3, unique_by=lambda choice: choice.key).map(tuple),
+    notices=st.sampled_from([(), (("n", NOW - 86_400),), (("n", NOW),)]),
+)
+people_lists = st.lists(person_facts, min_size=1, max_size=6)
+item_facts = st.tuples(
+    st.sampled_from(CATEGORIES),
+    st.sampled_from(VISIBILITIES),
+    st.none() | st.sampled_from(DATES) | st.integers(NOW - 301, NOW + 1),
+    st.integers(0, 6),
+    st.lists(st.integers(0, 6), max_size=2),
+)
+
+
+def direct(
+    rule_list: Sequence[Rule],
+    people: Sequence[PersonClass],
+    seats: Sequence[int],
+    item: Item,
+) -> Decision:
+    """The meaning, person by person and straight from everything they chose."""
+    applicable = [rule for rule in rule_list if rule.applies_to(Purpose.TRAIN_GENAI)]
+    decisions = []
+    for seat in seats:
+        if seat == 0 or seat > len(people):
+            return Decision(allowed=False, reasons=())
+        facts = people[seat - 1]
+        person = facts.person(standing(facts.choices, purpose=Purpose.TRAIN_GENAI, category=item.category))
+        decisions.append(evaluate_person(applicable, item, person, NOW))
+    return combine(decisions)
+
+
+Items = list[tuple[Category, Visibility, int | None, int, list[int]]]
+
+
+def prepare(
+    rule_list: Sequence[Rule], people: Sequence[PersonClass], items: Items, *, folder: Path
+) -> tuple[Sidecar, Tables]:
+    columns = ChoiceColumns()
+    columns.grow(len(people) + 1)
+    for seat, facts in enumerate(people, start=1):
+        columns.put(seat, facts.choices)
+    classes: list[PersonClass | None] = [None]
+    classes += [
+        facts._replace(choices=columns.sets[int(columns.code[seat])]) for seat, facts in enumerate(people, start=1)
+    ]
+    kinds = sorted({(category, visibility) for category, visibility, *_ in items})
+    item_classes = [ItemClass(category, visibility, "cc") for category, visibility in kinds]
+    matrix = MatrixCompiler(tuple(rule_list), Purpose.TRAIN_GENAI).compile(classes, item_classes, at=NOW)
+    look = tables(
+        matrix,
+        person_class=np.arange(len(classes), dtype=np.uint16),
+        items=item_classes,
+        bounds=Bounds(*columns.bounds(Purpose.TRAIN_GENAI)),
+    )
+    pairs = [(row, min(seat, len(people))) for row, item in enumerate(items) for seat in item[4]]
+    sidecar = Sidecar(
+        folder=folder,
+        pin=FilePin(path="x", size=0, mtime_ns=0, digest="", rows=len(items)),
+        person=np.array([min(item[3], len(people)) for item in items], dtype=np.uint32),
+        klass=np.array([kinds.index((item[0], item[1])) for item in items], dtype=np.uint8),
+        created=np.array([UNKNOWN_DATE if item[2] is None else item[2] for item in items], dtype=np.uint32),
+        involved_row=np.array([row for row, _ in pairs], dtype=np.uint32),
+        involved_person=np.array([seat for _, seat in pairs], dtype=np.uint32),
+        oddities=Oddities(),
+    )
+    return sidecar, look
+
+
+def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
+    middle = sidecar.rows // 2 // 8 * 8
+    spans = [decide_span(sidecar, *span, look) for span in ((0, middle), (middle, sidecar.rows)) if span[0] < span[1]]
+    return finish_file(sidecar, spans, look)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(rules, max_size=5), people_lists, st.lists(item_facts, min_size=1, max_size=30))
+def test_kernel_equals_evaluator(rule_list: list[Rule], people: list[PersonClass], items: Items) -> None:
+    sidecar, look = prepare(rule_list, people, items, folder=Path())
+    decision = decide_file(sidecar, look)
+    allowed = np.unpackbits(decision.allowed, bitorder="little")[: sidecar.rows].astype(bool)
+    outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look)
+    for row, (category, visibility, created, owner, involved) in enumerate(items):
+        item = Item(category=category, visibility=visibility, created=created)
+        seats = [min(owner, len(people)), *(min(seat, len(people)) for seat in involved)]
+        expected = direct(rule_list, people, seats, item)
+        assert allowed[row] == expected.allowed
+        if not involved and seats[0]:
+            assert look.outcomes[outcomes[row]] == expected
+    assert int(decision.tally.counts.sum()) == sidecar.rows
+    whole = tally_rows(sidecar, np.arange(sidecar.rows), outcomes, look)
+    assert np.array_equal(whole.keys, decision.tally.keys)
+    assert np.array_equal(whole.counts, decision.tally.counts)
+    denied = BitMap64(np.flatnonzero(~allowed).tolist())
+    assert serialize(excluded_bits(decision.allowed, sidecar.rows)) == denied.serialize()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(rules, max_size=4), people_lists, st.lists(item_facts, min_size=1, max_size=20), st.data())
+def test_rows_decided_alone_equal_rows_decided_together(
+    rule_list: list[Rule], people: list[PersonClass], items: Items, data: st.DataObject
+) -> None:
+    sidecar, look = prepare(rule_list, people, items, folder=Path())
+    everything = decide_rows(sidecar, np.arange(sidecar.rows), look)
+    some = np.array(sorted(data.draw(st.sets(st.integers(0, sidecar.rows - 1), min_size=1))), dtype=np.int64)
+    assert np.array_equal(decide_rows(sidecar, some, look), everything[some])
+
+
+def test_an_item_without_an_owner_is_a_gap() -> None:
+    permit = Rule(id="all", effect=Effect.PERMIT, why="test")
+    sidecar, look = prepare([permit], [PersonClass()], [(Category.POST, Visibility.PUBLIC, NOW, 0, [])], folder=Path())
+    decision = decide_file(sidecar, look)
+    assert not decision.allowed.any()
+    outcome = look.outcomes[int(decide_rows(sidecar, np.array([0]), look)[0])]
+    assert [str(reason) for reason in outcome.reasons] == ["gap:owner-unknown"]
+
+
+def test_the_involved_are_asked_too() -> None:
+    permit = Rule(id="all", effect=Effect.PERMIT, why="test")
+    willing = PersonClass(places=frozenset({"US"}), established=True, age=Age.ADULT, account=Account.ACTIVE)
+    refusal = LiveChoice(ChoiceKey(Purpose.TRAIN_AI, None, None), ChoiceState.REFUSED, Reach.UNTRAINED, NOW)
+    people = [willing, willing._replace(choices=(refusal,))]
+    items: Items = [
+        (Category.POST, Visibility.PUBLIC, NOW, 1, []),
+        (Category.POST, Visibility.PUBLIC, NOW, 1, [2]),
+        (Category.POST, Visibility.PUBLIC, NOW, 1, [0]),
+        (Category.POST, Visibility.PUBLIC, NOW, 1, [1]),
+    ]
+    sidecar, look = prepare([permit], people, items, folder=Path())
+    allowed = np.unpackbits(decide_file(sidecar, look).allowed, bitorder="little")[:4]
+    assert allowed.tolist() == [1, 0, 0, 1]
+
+
+def test_adding_up_drops_what_comes_to_nothing() -> None:
+    tally = add_up(np.array([3, 1, 3, 2]), np.array([2, 5, -2, 1]))
+    assert tally.keys.tolist() == [1, 2]
+    assert tally.counts.tolist() == [5, 1]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 65_535, 65_536, 65_537, 200_000])
+def test_roaring_bytes_are_those_of_croaring(rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    for share in (0.0, 0.01, 0.0625, 0.5, 1.0):
+        chosen = generator.random(rows) < share
+        check_bytes(chosen)
+        check_bytes(np.repeat(chosen, 37)[:rows])
+
+
+def check_bytes(chosen: npt.NDArray[np.bool_]) -> None:
+    bits = np.packbits(chosen, bitorder="little")
+    assert serialize(bits) == BitMap64(np.flatnonzero(chosen).tolist()).serialize()
