@@ -1,0 +1,8 @@
+"""`python -m consentry`: the same as the `consentry` command."""
+
+from __future__ import annotations
+
+from consentry.cli import main
+
+if __name__ == "__main__":
+    main()

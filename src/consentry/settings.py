@@ -1,0 +1,186 @@
+"""The settings of a deployment, read once, by `read_settings`.
+
+A deployment is one folder, its *home*: what `--home` names, else `CONSENTRY_HOME`, else `consentry-home` in the working
+folder. Of every other setting, the first of these that says something wins:
+
+1. the environment variable `CONSENTRY_<NAME>`, for example `CONSENTRY_THREADS=4`;
+2. the key in `consentry.toml` in the home;
+3. the default.
+
+A name nobody knows is refused in both places: a setting that is spelled wrong must not silently be the default.
+Variables that begin with `CONSENTRY_TEST_` belong to the tests and are left alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from consentry.errors import InputError
+
+SETTINGS_FILE = "consentry.toml"
+LEDGER_FILE = "ledger.db"
+PREFIX = "CONSENTRY_"
+HOME_VARIABLE = PREFIX + "HOME"
+DEFAULT_HOME = Path("consentry-home")
+_TESTS_PREFIX = PREFIX + "TEST_"
+_STORES = ("sqlite:///", "postgresql+psycopg://")
+
+
+class LogLevel(StrEnum):
+    """How much is written to the log."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _known_store(url: str) -> str:
+    if url and not url.startswith(_STORES):
+        raise ValueError("must start with " + " or ".join(f"`{store}`" for store in _STORES))
+    return url
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. The descriptions are the manual: `settings_table` turns them into docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+
+    home: Path = Field(description="The folder of the deployment.")
+    # Not in `repr`: an address can carry a password.
+    ledger_url: Annotated[str, AfterValidator(_known_store)] = Field(
+        default="",
+        repr=False,
+        description="Where the ledger is: `sqlite:///PATH` or `postgresql+psycopg://…`. Empty: `ledger.db` in the "
+        "home. An address with a password belongs in the environment, not in the file.",
+    )
+    ledger_replica_required: bool = Field(
+        default=True,
+        description="PostgreSQL only: accept no event unless a synchronous replica confirms it. Without one, the loss "
+        "of the primary can lose a refusal that was already acknowledged.",
+    )
+    ledger_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="How long an append waits for its turn before it gives up."
+    )
+    group_commit_window_ms: float = Field(
+        default=2.0, ge=0, le=1000, description="How long an append waits for others, to be made durable together."
+    )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="Threads that decide items. 0: as many as this process may use cores."
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
+    )
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's address, with the default filled in."""
+        return self.ledger_url or f"{_STORES[0]}{self.home / LEDGER_FILE}"
+
+    @property
+    def thread_count(self) -> int:
+        """The number of threads, with the default filled in."""
+        return self.threads or available_cores()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no `.env`
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no folder of secrets
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say who wins: the home that was asked for, the environment, the file in that home."""
+        file = TomlConfigSettingsSource(settings_cls, Path(init_settings()["home"]) / SETTINGS_FILE)
+        return init_settings, env_settings, file
+
+
+def read_settings(home: Path | None = None) -> Settings:
+    """Read the settings of the deployment in `home`; the folder and its settings file need not exist.
+
+    Raises:
+        InputError: an unknown name, a value that does not fit, or a file that is not TOML.
+    """
+    folder = (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
+    path = folder / SETTINGS_FILE
+    _check_names(_parse(path), known=_names(), where=str(path))
+    variables = {name for name in os.environ if name.startswith(PREFIX) and not name.startswith(_TESTS_PREFIX)}
+    known = [HOME_VARIABLE, *(PREFIX + name.upper() for name in _names())]
+    _check_names(variables, known=known, where="environment")
+    try:
+        return Settings(home=folder)
+    except ValidationError as error:
+        raise _bad_value(error, path=path) from None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = re.search(r"at line (\d+)", str(error))
+        place = f"{path}:{line[1]}" if line else str(path)
+        advice = "write one `name = value` a line"
+        raise InputError("settings-syntax", f"not TOML: {error}", help=advice, where=place) from None
+    except OSError as error:
+        advice = "make it a file that this user can read"
+        raise InputError(
+            "settings-unreadable", f"not readable: {error.strerror}", help=advice, where=str(path)
+        ) from error
+
+
+def _names() -> list[str]:
+    return [name for name in Settings.model_fields if name != "home"]
+
+
+def _check_names(given: Iterable[str], *, known: Sequence[str], where: str) -> None:
+    for name in sorted(given):
+        if name == "home":
+            advice = f"the file lies inside the home; use --home or {HOME_VARIABLE}"
+            raise InputError("settings-home-in-file", "`home` cannot be set here", help=advice, where=where)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else "use one of: " + ", ".join(known)
+            raise InputError("settings-unknown-key", f"unknown setting `{name}`", help=advice, where=where)
+
+
+def _bad_value(error: ValidationError, *, path: Path) -> InputError:
+    # The value itself is not repeated: it may be an address with a password.
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    variable = PREFIX + name.upper()
+    reason = first["msg"].removeprefix("Value error, ")
+    return InputError(
+        "settings-bad-value",
+        f"`{name}` does not fit: {reason[:1].lower()}{reason[1:]}",
+        help=Settings.model_fields[name].description or "",
+        where=variable if os.environ.get(variable) else str(path),
+    )
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def settings_table() -> str:
+    """Return all settings as a Markdown table: the one in docs/settings.md."""
+    rows = ["| in `consentry.toml` | in the environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        key = "" if name == "home" else f"`{name}`"
+        default = str(DEFAULT_HOME) if name == "home" else str(field.default)
+        shown = f"`{default.lower() if isinstance(field.default, bool) else default}`" if default else "empty"
+        rows.append(f"| {key} | `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows) + "\n"

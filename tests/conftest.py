@@ -1,0 +1,21 @@
+"""Lanes: a folder tests/NAME with a requirements/NAME.txt is looked at only when it is asked for by name.
+
+Its packages are not installed elsewhere. `./run test NAME` asks for it in the environment that has them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+REQUIREMENTS = TESTS.parent / "requirements"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    lane = collection_path.relative_to(TESTS).parts[:1] if collection_path.is_relative_to(TESTS) else ()
+    if not lane or not (REQUIREMENTS / f"{lane[0]}.txt").exists():
+        return None
+    asked = any(Path(argument.split("::")[0]).resolve().is_relative_to(TESTS / lane[0]) for argument in config.args)
+    return None if asked else True

@@ -1,0 +1,88 @@
+"""The doctor looks, tells, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from consentry.doctor import CORE_PACKAGES, OPTIONAL_PARTS, Finding, State, examine
+
+
+def finding(name: str, home: Path) -> Finding:
+    return next(each for each in examine(home) if each.name == name)
+
+
+def test_it_reports_every_part_once_and_says_what_to_do(tmp_path: Path) -> None:
+    findings = examine(tmp_path)
+    names = [each.name for each in findings]
+    assert len(names) == len(set(names))
+    assert {*CORE_PACKAGES, *(part.package for part in OPTIONAL_PARTS), "Python", "disk", "memory", "ledger"} <= set(
+        names
+    )
+    assert all(each.purpose and each.found for each in findings)
+    assert all(bool(each.remedy) == (each.state is not State.OK) for each in findings)
+    assert all(isinstance(value, str) for each in findings for value in each.to_json().values())
+
+
+def test_it_makes_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert finding("home", home).state is State.MISSING
+    assert finding("ledger", home).state is State.MISSING
+    assert finding("pseudonym.key", home).state is State.MISSING
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.touch()
+    assert finding("home", home).state is State.PROBLEM
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_home_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert finding("home", tmp_path / "home").state is State.PROBLEM
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_bad_settings_are_a_finding_and_not_an_exception(tmp_path: Path) -> None:
+    (tmp_path / "consentry.toml").write_text("nonsense = 1", "utf-8")
+    found = finding("settings", tmp_path)
+    assert found.state is State.PROBLEM
+    assert "nonsense" in found.found
+
+
+def test_a_sound_ledger_is_ok_and_a_damaged_one_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE event (position INTEGER)")
+    connection.commit()
+    connection.close()
+    assert finding("ledger", tmp_path).state is State.OK
+    path.write_bytes(b"not a database, but long enough to look like one" * 100)
+    assert finding("ledger", tmp_path).state is State.PROBLEM
+
+
+def test_a_server_that_does_not_answer_is_a_problem_and_its_password_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql+psycopg://ann:secret@127.0.0.1:1/ledger")
+    found = finding("ledger", tmp_path)
+    assert found.state is State.PROBLEM
+    assert "secret" not in found.found + found.remedy
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "state"), [(0o600, 32, State.OK), (0o644, 32, State.PROBLEM), (0o600, 31, State.PROBLEM)]
+)
+def test_a_key_must_be_private_and_whole(tmp_path: Path, *, mode: int, size: int, state: State) -> None:
+    (tmp_path / "keys").mkdir()
+    key = tmp_path / "keys" / "pseudonym.key"
+    key.write_bytes(bytes(size))
+    key.chmod(mode)
+    assert finding("pseudonym.key", tmp_path).state is state
