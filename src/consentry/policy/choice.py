@@ -6,7 +6,7 @@ Rules:
 * A later choice replaces an earlier one about *the same thing* (`keys`). Nothing else is replaced.
 * Of the choices that concern a use, any refusal wins, whether it was said about the purpose, a purpose above it, the
   category or the single item: a narrower choice wins only towards less use.
-* A refusal with reach `future` leaves items alone that were created before it. If there are several, the earliest counts.
+* A refusal with reach `future` leaves items alone that were created before it. Of several, the earliest counts.
 """
 
 from __future__ import annotations

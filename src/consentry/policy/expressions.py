@@ -1,7 +1,7 @@
 """Rules and what it takes for one to match: conditions in three values.
 
-A condition is true, false or unknown (Kleene). A rule is the conjunction of its conditions: one false condition makes it
-false, else one unknown condition makes it unknown. An empty set of words means *any*.
+A condition is true, false or unknown (Kleene). A rule is the conjunction of its conditions: one false condition makes
+it false, else one unknown condition makes it unknown. An empty set of words means *any*.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ class Item:
 class Person:
     """What is known of somebody an item is by or about, for one purpose and item.
 
-    `places` are the candidate jurisdictions; `established` is False if only signals that may hold but not release (a time
-    zone, a locale) led to them. `known` is False for an id that is in no people table. `notices` maps a notice to the
-    time it was served.
+    `places` are the candidate jurisdictions; `established` is False if only signals that may hold but not release (a
+    time zone, a locale) led to them. `known` is False for an id that is in no people table. `notices` maps a notice to
+    the time it was served.
     """
 
     places: frozenset[str] = frozenset()

@@ -47,8 +47,13 @@ _KEYS = {
     Effect.PERMIT: ("id", "why", "legal_basis", *_CONDITIONS, "notice"),
     Effect.FORBID: ("id", "why", *_CONDITIONS),
 }
+_NOT_OF_A_FORBID = {
+    "legal_basis": "delete the line: what is forbidden needs no legal basis",
+    "notice": "write it into a permit: a notice is what a use has to wait for",
+}
 _PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")
 _GIVEN_KEYS = ("purpose", "at", "category", "visibility", "created", "involves", *_PERSON_KEYS)
+_PLACE_ADVICE = "use the code of a country (`GB`) or of a part of one (`CA-QC`), as in ISO 3166"
 _UNKNOWN_DENIES = {"unknown": "leave it out: what is unknown is a gap, and a gap always denies"}
 
 
@@ -180,7 +185,7 @@ def _note_findings(rules: list[tuple[Rule, Table]], purposes: frozenset[Purpose]
 def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | None:
     """Return the rule, or None if anything about it was noted: a half-read rule must not be compared with others."""
     noted = len(table.notes.found)
-    table.only(_KEYS[effect])
+    table.only(_KEYS[effect], misplaced=_NOT_OF_A_FORBID)
     notice = table.table("notice", name=f"the notice of {table.name}")
     where = table.table("where", name=f"`where` of {table.name}")
     created = table.table("created", name=f"`created` of {table.name}")
@@ -222,7 +227,7 @@ def _areas(where: Table | None, key: str) -> frozenset[str]:
     areas = where.texts(key)
     for index, area in enumerate(areas):
         if not known_area(area):
-            where.unknown_word((key, index), area, advice=nearest(area, [*AREAS, *COUNTRIES]))
+            where.unknown_word((key, index), area, advice=nearest(area, [*AREAS, *COUNTRIES]), what="area")
     return frozenset(areas)
 
 
@@ -239,7 +244,7 @@ def _example(table: Table, known: _Known) -> Example:
     given = table.table("given", name=f"`given` of {table.name}") if table.require("given") else None
     for index, reason in enumerate(table.texts("because")):
         if advice := _unknown_reason(reason, known):
-            table.unknown_word(("because", index), reason, advice=advice)
+            table.unknown_word(("because", index), reason, advice=advice, what="reason")
     request = Request(purpose=Purpose.TRAIN_AI, item=Item(category=Category.UNKNOWN), people=(), at=0)
     return Example(
         title=title,
@@ -310,7 +315,7 @@ def _places(table: Table) -> frozenset[str]:
     for key in ("place", "places"):
         for index, place in enumerate(table.texts(key)):
             if not known_place(place):
-                table.unknown_word((key, index), place, advice=nearest(place, COUNTRIES))
+                table.unknown_word((key, index), place, advice=_PLACE_ADVICE, what="place")
     return frozenset(table.texts("place") + table.texts("places"))
 
 
@@ -320,5 +325,5 @@ def _notices(table: Table, known: _Known) -> dict[str, int]:
         return {}
     for notice in served.values:
         if notice not in known.notices:
-            served.unknown_word((notice,), notice, advice=nearest(notice, known.notices))
+            served.unknown_word((notice,), notice, advice=nearest(notice, known.notices), what="notice")
     return {notice: served.seconds(notice) or 0 for notice in served.values}

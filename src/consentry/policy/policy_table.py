@@ -87,11 +87,12 @@ class Table:
         """Note a value that cannot be used."""
         self.note(key, "policy-wrong-value", message, advice=advice)
 
-    def only(self, known: Collection[str]) -> None:
-        """Note every key that is not in `known`."""
+    def only(self, known: Collection[str], *, misplaced: Mapping[str, str] | None = None) -> None:
+        """Note every key that is not in `known`. `misplaced` maps keys that belong elsewhere to the advice for them."""
         for key in self.values:
             if key not in known:
-                self.note(key, "policy-unknown-key", f"unknown key `{key}` in {self.name}", advice=nearest(key, known))
+                advice = (misplaced or {}).get(key) or nearest(key, known)
+                self.note(key, "policy-unknown-key", f"unknown key `{key}` in {self.name}", advice=advice)
 
     def require(self, key: str) -> bool:
         """Say whether the key is there, and note it if it is not."""
@@ -126,7 +127,7 @@ class Table:
         return members
 
     def words(self, key: str, kind: type[_Word], *, refused: Mapping[str, str] | None = None) -> frozenset[_Word]:
-        """Return the words of a list. `refused` maps words that make no sense here to the help for them."""
+        """Return the words of a list. `refused` maps words that make no sense here to the advice for them."""
         found: set[_Word] = set()
         known = [word.value for word in kind if word.value not in (refused or {})]
         for index, value in enumerate(self.texts(key)):
@@ -134,7 +135,7 @@ class Table:
                 found.add(kind(value))
             else:
                 advice = (refused or {}).get(value) or nearest(value, known)
-                self.unknown_word((key, index), value, advice=advice)
+                self.unknown_word((key, index), value, advice=advice, what=kind.__name__.lower())
         return frozenset(found)
 
     def word(self, key: str, kind: type[_Word], default: _Word) -> _Word:
@@ -143,12 +144,12 @@ class Table:
         known = [word.value for word in kind]
         if isinstance(value, str) and value in known:
             return kind(value)
-        self.unknown_word((key,), str(value), advice=nearest(str(value), known))
+        self.unknown_word((key,), str(value), advice=nearest(str(value), known), what=key.replace("_", " "))
         return default
 
-    def unknown_word(self, place: KeyPath, value: str, *, advice: str) -> None:
+    def unknown_word(self, place: KeyPath, value: str, *, advice: str, what: str | None = None) -> None:
         """Note a word that is in no vocabulary, or cannot be used at this place."""
-        message = f"unknown {place[0]} `{value}` in {self.name}"
+        message = f"unknown {what or place[0]} `{value}` in {self.name}"
         self.notes.add((*self.path, *place), "policy-unknown-word", message, advice=advice)
 
     def flag(self, key: str, *, default: bool) -> bool:
