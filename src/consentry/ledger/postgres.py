@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError
 
-from consentry.errors import MissingExtraError, StateError, UnavailableError
+from consentry.errors import MissingExtraError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
-from consentry.ledger.sql import WARNINGS, SqlLedger
+from consentry.ledger.sql import WARNINGS, SqlLedger, reported
 from consentry.policy.choice import Seconds
 
 Replica = Literal["required", "none"]
@@ -36,11 +35,12 @@ def open_postgres(
     """
     engine = _engine(url)
     try:
-        with engine.connect() as connection:
+        with reported(), engine.connect() as connection:
             require_durable(connection, replica=replica)
             schema.require_current(connection)
-    except DBAPIError as error:
-        raise _unavailable(error) from error
+    except BaseException:
+        engine.dispose()
+        raise
     return SqlLedger(engine, clock=clock, window=window)
 
 
@@ -48,12 +48,10 @@ def migrate_postgres(url: str) -> None:
     """Make the tables, or bring them to this version: all of it or nothing."""
     engine = _engine(url)
     try:
-        with engine.begin() as connection:
+        with reported(), engine.begin() as connection:
             # Two who migrate at once: the second finds nothing left to do.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('consentry ledger'))"))
             schema.upgrade(connection)
-    except DBAPIError as error:
-        raise _unavailable(error) from error
     finally:
         engine.dispose()
 
@@ -115,11 +113,3 @@ def _keep_warnings(connection: Any, record: Any) -> None:
             warnings.append(str(notice.message_primary))
 
     connection.add_notice_handler(keep)
-
-
-def _unavailable(error: DBAPIError) -> UnavailableError:
-    return UnavailableError(
-        "ledger-unavailable",
-        f"the ledger does not answer: {str(error.orig).strip()}",
-        help="check the address of the database, and that it runs as a primary",
-    )

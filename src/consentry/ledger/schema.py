@@ -112,16 +112,17 @@ def refuse_newer(found: str | None) -> None:
 def upgrade(connection: Connection) -> None:
     """Bring the database to `REVISION` within the transaction of `connection`: all of it or nothing."""
     refuse_newer(revision_of(connection))
-    config = _config()
+    config = migrations_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _config() -> Config:
+def migrations_config() -> Config:
+    """Return the configuration of Alembic for these tables."""
     config = Config()
     config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
     return config
 
 
 def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+    return ScriptDirectory.from_config(migrations_config())

@@ -89,7 +89,7 @@ class SqlLedger:
 
     def head(self) -> int:
         """Return the number of events."""
-        with _reported(), self._engine.connect() as connection:
+        with reported(), self._engine.connect() as connection:
             return _position(connection.execute(_HEAD).scalar_one_or_none())
 
     @contextmanager
@@ -100,7 +100,7 @@ class SqlLedger:
 
     def history(self, person: Pseudonym) -> Iterator[Event]:
         """Read every event that names `person`, oldest first."""
-        with _reported(), self._engine.connect() as connection:
+        with reported(), self._engine.connect() as connection:
             rows = connection.execute(_HISTORY, {"who": person}).all()
         return map(_event, rows)
 
@@ -125,7 +125,7 @@ class SqlLedger:
 
     def _slices(self, start: int, stop: int) -> Iterator[Event]:
         while start < stop:
-            with _reported(), self._engine.connect() as connection:
+            with reported(), self._engine.connect() as connection:
                 rows = _slice(connection, start, min(start + READ_BATCH, stop))
             yield from map(_event, rows)
             start += len(rows)
@@ -143,14 +143,14 @@ class SqlLedger:
 
     @contextmanager
     def _holding_head(self) -> Iterator[_Session]:
-        with _reported():
+        with reported():
             connection = self._engine.connect().execution_options(**{WRITING: True})
         try:
-            with _reported():
+            with reported():
                 position = _position(connection.execute(_LOCK_HEAD).scalar_one_or_none())
             session = _Session(connection, position, self._drafts)
             yield session
-            with _reported():
+            with reported():
                 session.flush()
             _commit(connection)
         except BaseException:
@@ -167,7 +167,7 @@ class SqlLedger:
         If a reader is in the way SQLite does it at the next checkpoint. PostgreSQL does it at its next vacuum.
         """
         if self._engine.dialect.name == "sqlite":
-            with _reported():
+            with reported():
                 raw = self._engine.raw_connection()
                 try:
                     raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -189,11 +189,11 @@ class _Session:
         return self._start + len(self._pending)
 
     def read_delta(self, since: int) -> Iterator[Event]:
-        with _reported():
+        with reported():
             self.flush()
         start = since
         while start < self._start:
-            with _reported():
+            with reported():
                 rows = _slice(self._connection, start, min(start + READ_BATCH, self._start))
             yield from map(_event, rows)
             start += len(rows)
@@ -222,7 +222,7 @@ class _Session:
 
     def forget(self, person: Pseudonym) -> int:
         """Delete salts and documents of what names `person`, and return how many there were."""
-        with _reported():
+        with reported():
             self.flush()
             return int(self._connection.execute(_FORGET, {"who": person}).rowcount)
 
@@ -303,7 +303,7 @@ def _unknown(why: str) -> UnavailableError:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
     """Say in our own words that the database does not answer, or is damaged. A mistake of ours stays what it is."""
     try:
         yield

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from consentry.errors import NotFoundError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
-from consentry.ledger.sql import WRITING, SqlLedger
+from consentry.ledger.sql import WRITING, SqlLedger, reported
 from consentry.policy.choice import Seconds
 
 BUSY_SECONDS = 30.0
@@ -30,6 +30,7 @@ def open_sqlite(
     Raises:
         NotFoundError: there is no ledger. An empty one in its place would forget every refusal without a word.
         StateError: a newer version wrote it, or the disk cannot hold a write-ahead log.
+        IntegrityError: the file is no database, or a damaged one.
     """
     if create:
         path.touch(mode=0o600, exist_ok=True)
@@ -38,7 +39,12 @@ def open_sqlite(
             "ledger-missing", f"there is no ledger at `{path}`", help="run `consentry init`, or restore a backup"
         )
     engine = _engine(path)
-    _migrate(engine)
+    try:
+        with reported():
+            _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return SqlLedger(engine, clock=clock, window=window)
 
 

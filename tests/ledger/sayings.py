@@ -1,0 +1,105 @@
+"""Short ways to say things in tests, and Hypothesis strategies for everything that can be said."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from consentry.digests import digest
+from consentry.ledger.envelope import Event, Stored, draft, restore
+from consentry.ledger.events import (
+    Body,
+    ChoiceMade,
+    CorpusRegistered,
+    NoticeServed,
+    PeopleLoaded,
+    PersonErased,
+    PersonLinked,
+    PolicyPublished,
+    ReleaseSealed,
+    ReleaseWithdrawn,
+    Source,
+    suppression_token,
+)
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+
+REFUSED, ALLOWED, UNSET = ChoiceState.REFUSED, ChoiceState.ALLOWED, ChoiceState.UNSET
+
+
+def person(number: int) -> str:
+    return f"{number:032x}"
+
+
+def chose(number: int, state: ChoiceState = REFUSED, *, at: int = 500, category: Category | None = None) -> ChoiceMade:
+    categories = frozenset[Category]() if category is None else frozenset({category})
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=state, at=at, categories=categories)
+    return ChoiceMade(person=person(number), choice=choice, source=Source.SETTINGS)
+
+
+def published(version: str) -> PolicyPublished:
+    return PolicyPublished(name="standard", version=version, digest=digest(version.encode()))
+
+
+def sealed(release: str, position: int) -> ReleaseSealed:
+    return ReleaseSealed(
+        release=release,
+        manifest=digest(b"manifest"),
+        policy=digest(b"policy"),
+        purpose=Purpose.TRAIN_GENAI_TEXT,
+        corpus="network",
+        position=position,
+    )
+
+
+def event(position: int, body: Body) -> Event:
+    made = draft(body, recorded_at=1_000 + position, salt=position.to_bytes(32, "big"))
+    return restore(
+        Stored(position, made.recorded_at, body.KIND, body.VERSION, made.commitment, made.salt, made.document)
+    )
+
+
+def emptied(full: Event) -> Event:
+    """Return what is left of a personal event once it is erased."""
+    return restore(Stored(full.position, full.recorded_at, full.kind, full.version, full.commitment, None, None))
+
+
+PEOPLE = st.integers(0, 5).map(person)
+WORDS = st.text(max_size=8).filter(lambda word: word.isprintable())
+DIGESTS = st.binary(max_size=2).map(digest)
+SECONDS = st.integers(-(2**31), 2**40)
+CHOICES = st.builds(
+    Choice,
+    purpose=st.sampled_from(list(Purpose)),
+    state=st.sampled_from(list(ChoiceState)),
+    reach=st.sampled_from(list(Reach)),
+    at=SECONDS,
+    categories=st.frozensets(st.sampled_from([Category.POST, Category.IMAGE, Category.COMMENT]), max_size=2),
+    items=st.frozensets(PEOPLE, max_size=2),
+)
+CHOSEN = st.builds(
+    ChoiceMade, person=PEOPLE, choice=CHOICES, source=st.sampled_from(list(Source)), notice=st.none() | WORDS
+)
+LINKED = (
+    st.tuples(PEOPLE, PEOPLE)
+    .filter(lambda pair: pair[0] != pair[1])
+    .map(lambda pair: PersonLinked(person=pair[0], same_as=pair[1]))
+)
+ERASED = st.builds(PersonErased, token=PEOPLE.map(suppression_token), events=st.integers(0, 9))
+RELEASES = st.sampled_from(["one", "two"])
+OPEN = st.one_of(
+    st.builds(PolicyPublished, name=WORDS, version=WORDS, digest=DIGESTS),
+    st.builds(CorpusRegistered, name=WORDS, snapshot=DIGESTS),
+    st.builds(PeopleLoaded, snapshot=DIGESTS, rows=st.integers(0, 2**40)),
+    st.builds(NoticeServed, notice=WORDS, at=SECONDS, cohort=DIGESTS, count=st.integers(0, 2**40)),
+    st.builds(
+        ReleaseSealed,
+        release=RELEASES,
+        manifest=DIGESTS,
+        policy=DIGESTS,
+        purpose=st.sampled_from(list(Purpose)),
+        corpus=WORDS,
+        position=st.integers(0, 2**40),
+    ),
+    st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
+)
+BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import event
+
+from consentry.errors import ConflictError, UnavailableError
+from consentry.ledger.envelope import draft
+from consentry.ledger.events import Body
+from consentry.ledger.group_commit import MAX_BATCH_EVENTS, GroupCommit, Request
+from consentry.ledger.sql import SqlLedger
+from ledger.conftest import Place
+from ledger.sayings import chose, sealed
+
+DRAFT = draft(chose(1), recorded_at=7, salt=b"s" * 32)
+
+
+def request(size: int = 1) -> Request:
+    return Request([DRAFT] * size, expected=None)
+
+
+def settle(batch: Sequence[Request]) -> None:
+    for each in batch:
+        each.positions = range(len(each.drafts))
+
+
+def commits_of(ledger: SqlLedger) -> list[int]:
+    """Return a list that grows by one for every commit."""
+    seen: list[int] = []
+    event.listen(ledger._engine, "commit", lambda _: seen.append(1))
+    return seen
+
+
+def test_many_appends_share_commits_and_all_are_acknowledged(
+    place: Place, record_property: Callable[[str, object], None]
+) -> None:
+    ledger, alone = place.open(), place.open()
+    commits = commits_of(ledger)
+    threads, each = 16, 12
+
+    def write(writer: int) -> list[int]:
+        return [ledger.append([chose(writer)])[0] for _ in range(each)]
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        given = [position for positions in pool.map(write, range(threads)) for position in positions]
+    together = threads * each / (time.perf_counter() - start)
+    start = time.perf_counter()
+    for _ in range(each):
+        alone.append([chose(1)])
+    ratio = together / (each / (time.perf_counter() - start))
+    assert sorted(given) == list(range(threads * each))
+    assert len(commits) < threads * each / 2
+    record_property("appends per commit", threads * each / len(commits))
+    record_property("throughput, 16 writers against 1", round(ratio, 1))
+
+
+def test_a_conflict_in_a_batch_is_its_own(place: Place) -> None:
+    ledger = place.open()
+    commits = commits_of(ledger)
+    wishes: list[tuple[list[Body], int | None]] = [
+        ([chose(1)], None),
+        ([chose(2)], 99),
+        ([sealed("one", 55)], None),
+        ([chose(3), chose(4)], None),
+    ]
+
+    def attempt(number: int) -> range | str:
+        bodies, expected = wishes[number]
+        try:
+            return ledger.append(bodies, expected=expected)
+        except ConflictError as error:
+            return error.code
+
+    with ThreadPoolExecutor(len(wishes)) as pool:
+        with ledger._group.exclusive():  # everybody queues behind this
+            found = [pool.submit(attempt, number) for number in range(len(wishes))]
+            while len(ledger._group._queue) < len(wishes):
+                time.sleep(0.001)
+        outcomes = [each.result() for each in found]
+    assert outcomes[1:3] == ["ledger-position-taken", "ledger-seal-position"]
+    assert sorted(position for each in (outcomes[0], outcomes[3]) for position in each) == [0, 1, 2]
+    assert len(commits) == 1
+    assert ledger.head() == 3
+
+
+def test_a_failed_commit_fails_everybody_in_it_with_their_own_error() -> None:
+    def fail(_: Sequence[Request]) -> None:
+        raise UnavailableError("ledger-unavailable", "the disk is full", help="make room")
+
+    group = GroupCommit(fail, window=0)
+    requests = [request() for _ in range(5)]
+
+    def attempt(each: Request) -> BaseException | None:
+        with pytest.raises(UnavailableError) as caught:
+            group.submit(each)
+        return caught.value
+
+    with ThreadPoolExecutor(5) as pool:
+        errors = list(pool.map(attempt, requests))
+    assert len({id(error) for error in errors}) == 5
+
+
+def test_an_interrupted_leader_leaves_nobody_waiting() -> None:
+    reached = threading.Event()
+    go_on = threading.Event()
+
+    def interrupted(batch: Sequence[Request]) -> None:
+        reached.set()
+        go_on.wait()
+        if len(batch) > 1:
+            settle(batch)
+        else:
+            raise KeyboardInterrupt
+
+    group = GroupCommit(interrupted, window=0)
+    leader, followers = request(), [request(), request()]
+    with ThreadPoolExecutor(3) as pool:
+        leading = pool.submit(group.submit, leader)
+        reached.wait()
+        following = [pool.submit(group.submit, each) for each in followers]
+        while len(group._queue) < 2:
+            time.sleep(0.001)
+        go_on.set()
+        with pytest.raises(KeyboardInterrupt):
+            leading.result()
+        assert [each.result() for each in following] == [range(1), range(1)]
+    assert isinstance(leader.error, UnavailableError)
+    assert leader.error.code == "ledger-outcome-unknown"
+
+
+def test_a_batch_is_bounded_and_a_large_append_goes_alone() -> None:
+    sizes: list[list[int]] = []
+
+    def note(batch: Sequence[Request]) -> None:
+        sizes.append([len(each.drafts) for each in batch])
+        settle(batch)
+
+    group = GroupCommit(note, window=0)
+    large = MAX_BATCH_EVENTS + 1
+    waiting = [request(1), request(large), request(2), request(3)]
+    group._queue.extend(waiting)
+    assert group.submit(request(4)) == range(4)
+    assert sizes == [[1], [large], [2, 3, 4]]
+    assert all(each.settled for each in waiting)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentry.errors import IntegrityError
+from consentry.ledger import image
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import (
+    Body,
+    ChoiceMade,
+    NoticeServed,
+    PersonErased,
+    PersonLinked,
+    ReleaseWithdrawn,
+    suppression_token,
+)
+from consentry.ledger.state import EMPTY, State, fold, groups_of
+from consentry.policy.choice import ChoiceKey
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+from ledger.sayings import ALLOWED, BODIES, PEOPLE, REFUSED, UNSET, chose, emptied, event, person, published, sealed
+
+HISTORIES = st.lists(BODIES, max_size=30)
+
+
+def told(*bodies: Body) -> State:
+    return fold(EMPTY, events(bodies))
+
+
+def events(bodies: tuple[Body, ...] | list[Body]) -> list[Event]:
+    return [event(position, body) for position, body in enumerate(bodies)]
+
+
+def states(state: State, number: int) -> list[ChoiceState]:
+    return [each.choice.state for each in state.statements_of(person(number))]
+
+
+def as_erased(history: list[Event]) -> list[Event]:
+    """Empty what each erasure in `history` empties, as a ledger does."""
+    left = list(history)
+    for later in history:
+        if isinstance(later.body, PersonErased):
+            for earlier in history[: later.position]:
+                body = earlier.body
+                if isinstance(body, ChoiceMade | PersonLinked) and later.body.token in map(
+                    suppression_token, body.people
+                ):
+                    left[earlier.position] = emptied(earlier)
+    return left
+
+
+@given(HISTORIES, st.data())
+def test_a_state_carried_forward_equals_one_rebuilt(bodies: list[Body], data: st.DataObject) -> None:
+    history = events(bodies)
+    cut = data.draw(st.integers(0, len(history)))
+    kept = fold(EMPTY, history[:cut])
+    before = image.to_bytes(kept)
+    carried = fold(kept, history[cut:])
+    assert carried == fold(EMPTY, history)
+    assert image.to_bytes(carried) == image.to_bytes(fold(EMPTY, history))
+    assert image.to_bytes(kept) == before, "folding must leave its start alone"
+
+
+@given(HISTORIES, st.data())
+def test_erasure_is_the_same_carried_forward_and_rebuilt(bodies: list[Body], data: st.DataObject) -> None:
+    history = events(bodies)
+    cut = data.draw(st.integers(0, len(history)))
+    kept_before_erasures = fold(EMPTY, history[:cut])
+    rebuilt = fold(EMPTY, as_erased(history))
+    assert fold(kept_before_erasures, as_erased(history)[cut:]) == rebuilt
+    assert fold(EMPTY, history) == rebuilt
+
+
+@given(HISTORIES)
+def test_an_image_comes_back_as_it_was(bodies: list[Body]) -> None:
+    state = told(*bodies)
+    back = image.from_bytes(image.to_bytes(state))
+    assert back == state
+    assert back.groups == state.groups
+    assert image.to_bytes(back) == image.to_bytes(state)
+
+
+@given(HISTORIES.filter(bool), st.data())
+def test_a_damaged_image_is_noticed(bodies: list[Body], data: st.DataObject) -> None:
+    damaged = bytearray(image.to_bytes(told(*bodies)))
+    damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(IntegrityError) as caught:
+        image.from_bytes(bytes(damaged))
+    assert caught.value.code == "ledger-image-damaged"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, -1])
+def test_a_cut_image_is_noticed(cut: int) -> None:
+    with pytest.raises(IntegrityError):
+        image.from_bytes(image.to_bytes(told(chose(1)))[:cut])
+
+
+@given(st.lists(st.tuples(PEOPLE, PEOPLE).filter(lambda pair: pair[0] != pair[1]), max_size=12))
+def test_groups_are_what_links_connect(pairs: list[tuple[str, str]]) -> None:
+    state = told(*(PersonLinked(person=one, same_as=other) for one, other in pairs))
+    reach = {one: {one} for pair in pairs for one in pair}
+    for _ in pairs:
+        for one, other in pairs:
+            reach[one] = reach[other] = reach[one] | reach[other]
+            for each in reach[one]:
+                reach[each] = reach[one]
+    assert state.groups == {one: tuple(sorted(group)) for one, group in reach.items()}
+
+
+def test_a_later_choice_replaces_an_earlier_one_about_the_same_thing() -> None:
+    state = told(chose(1, REFUSED), chose(1, REFUSED, category=Category.POST), chose(1, ALLOWED))
+    assert [(each.choice.key.category, each.choice.state, each.position) for each in state.choices[person(1)]] == [
+        (Category.POST, REFUSED, 1),
+        (None, ALLOWED, 2),
+    ]
+
+
+def test_unset_takes_a_choice_back_and_nothing_else() -> None:
+    state = told(chose(1), chose(1, category=Category.POST), chose(1, UNSET))
+    assert [each.choice.key for each in state.choices[person(1)]] == [
+        ChoiceKey(Purpose.TRAIN_GENAI, Category.POST, None)
+    ]
+    assert person(1) not in told(chose(1), chose(1, UNSET)).choices
+
+
+def test_what_one_account_said_counts_for_the_person() -> None:
+    state = told(chose(1), PersonLinked(person=person(2), same_as=person(1)), chose(2, ALLOWED))
+    assert state.group_of(person(2)) == (person(1), person(2))
+    assert states(state, 1) == states(state, 2) == [REFUSED, ALLOWED]
+    assert state.group_of(person(3)) == (person(3),)
+    assert states(state, 3) == []
+
+
+def test_an_erased_person_stays_denied_when_the_id_returns() -> None:
+    state = told(chose(1), PersonErased(token=suppression_token(person(1)), events=1), chose(1, ALLOWED))
+    assert state.is_erased(person(1))
+    assert not state.is_erased(person(2))
+    assert states(state, 1) == [ALLOWED]
+
+
+def test_erasure_takes_links_away_and_leaves_the_others_linked() -> None:
+    links = [PersonLinked(person=person(1), same_as=person(2)), PersonLinked(person=person(3), same_as=person(4))]
+    state = told(*links, PersonErased(token=suppression_token(person(2)), events=1))
+    assert state.group_of(person(1)) == (person(1),)
+    assert state.group_of(person(3)) == (person(3), person(4))
+
+
+def test_the_last_published_policy_is_in_force() -> None:
+    state = told(published("1"), published("2"))
+    in_force = state.policy("standard")
+    assert in_force is not None
+    assert (in_force.version, in_force.position) == ("2", 1)
+    assert state.policy("other") is None
+    assert [each.version for each in state.policies] == ["1", "2"]
+
+
+def test_notices_and_releases_are_kept_with_their_positions() -> None:
+    notice = NoticeServed(notice="2025-09", at=400, cohort="sha256:0", count=3)
+    state = told(notice, sealed("one", 1), ReleaseWithdrawn(release="one", reason="an objection"))
+    assert [(each.notice, each.at, each.size, each.position) for each in state.notices] == [("2025-09", 400, 3, 0)]
+    assert state.releases["one"].withdrawn == "an objection"
+    assert state.releases["one"].position == 1
+
+
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_gap_is_noticed(position: int) -> None:
+    with pytest.raises(IntegrityError) as caught:
+        fold(told(chose(1)), [event(position, chose(2))])
+    assert caught.value.code == "ledger-gap"
+
+
+def test_nobody_is_linked_by_nothing() -> None:
+    assert groups_of([]) == {}
