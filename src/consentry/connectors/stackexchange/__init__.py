@@ -1,0 +1,1 @@
+"""The public Stack Exchange data dump."""
