@@ -1,0 +1,162 @@
+"""Runs what the documentation shows.
+
+Every fenced `sh` and `python` block of a document is run, from top to bottom, in one temporary folder with one
+deployment: later blocks build on earlier ones.
+
+* `sh`: with `consentry` on the path and a `./run` that passes on to it. If lines begin with `$ `, these are the commands
+  and the rest is output, which is not compared.
+* `python`: in one namespace; a block with `>>>` is a doctest, and its output is compared.
+* `<!-- not run: REASON -->` on the line before a block leaves it out; `<!-- exit: N -->` expects another exit code.
+* Other languages (`text`, `toml`, `json`, ...) are not run.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_S = 300
+_FENCE = re.compile(r"^( *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)
+_NOT_RUN = re.compile(r"<!-- not run: \S.* -->$")
+_EXIT = re.compile(r"<!-- exit: (\d+) -->$")
+_OWN_COMMANDS = ("./run", "consentry")
+
+_CONSENTRY = """#!/bin/sh
+exec '{python}' -P -m consentry "$@"
+"""
+_RUN = """#!/bin/sh
+# Stands in for the real ./run: no set-up, and no tests inside the tests.
+case $1 in
+  demo) exec consentry "$@" ;;
+  consentry) shift; exec consentry "$@" ;;
+  test | lint | bench | lock | help) exit 0 ;;
+  *) echo "unknown command: $1" >&2; exit 2 ;;
+esac
+"""
+
+
+class SnippetError(AssertionError):
+    """A snippet does not do what the document says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """One block to run. `where` is file:line."""
+
+    language: str
+    body: str
+    where: str
+    exit_code: int = 0
+
+
+def snippets(text: str, *, name: str) -> Iterator[Snippet]:
+    """Yield the blocks of a document that are to be run, in order."""
+    for match in _FENCE.finditer(text):
+        before = text[: match.start()].rstrip().rpartition("\n")[2].strip()
+        if match["language"] not in ("sh", "python") or _NOT_RUN.search(before):
+            continue
+        expected = _EXIT.search(before)
+        body = "".join(line.removeprefix(match[1]) for line in match["body"].splitlines(keepends=True))
+        yield Snippet(
+            language=match["language"],
+            body=body,
+            where=f"{name}:{text.count(chr(10), 0, match.start()) + 1}",
+            exit_code=int(expected[1]) if expected else 0,
+        )
+
+
+def commands(body: str) -> str:
+    """Return the shell script of a block: all of it, or what follows the prompts, with continued lines."""
+    lines = body.splitlines()
+    if not any(line.startswith("$ ") for line in lines):
+        return body
+    script: list[str] = []
+    continued = False
+    for line in lines:
+        if continued or line.startswith("$ "):
+            script.append(line if continued else line[2:])
+            continued = line.endswith("\\")
+    return "\n".join(script) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where one document is played: a folder that looks like a checkout, with a deployment of its own."""
+
+    folder: Path
+    programs: Path
+
+    @classmethod
+    def build(cls, folder: Path, *, checkout: Path) -> Stage:
+        stage = cls(folder=folder / "checkout", programs=folder / "bin")
+        stage.folder.mkdir()
+        stage.programs.mkdir()
+        for entry in checkout.iterdir():
+            if not entry.name.startswith(".") and entry.name not in ("run", "consentry-home"):
+                (stage.folder / entry.name).symlink_to(entry)
+        _program(stage.programs / "consentry", _CONSENTRY.format(python=sys.executable))
+        _program(stage.folder / "run", _RUN)
+        return stage
+
+    def play(self, snippet: Snippet, namespace: dict[str, Any]) -> None:
+        """Run one snippet. Raises SnippetError if it does not end as the document says."""
+        if snippet.language == "sh":
+            self._shell(snippet)
+        elif ">>>" in snippet.body:
+            _doctest(snippet, namespace)
+        else:
+            _python(snippet, namespace)
+
+    def _shell(self, snippet: Snippet) -> None:
+        script = commands(snippet.body)
+        if not any(command in script for command in _OWN_COMMANDS):
+            raise SnippetError(f"{snippet.where}: runs nothing of ours: put `<!-- not run: REASON -->` before it")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
+        environment |= {
+            "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
+            "CONSENTRY_HOME": str(self.folder.parent / "home"),
+            "COLUMNS": "120",
+        }
+        done = subprocess.run(
+            ["sh", "-eu", "-c", script],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != snippet.exit_code:
+            code = f"exit code {done.returncode}, expected {snippet.exit_code}"
+            raise SnippetError(f"{snippet.where}: {code}\n{script}\n{done.stdout}")
+
+
+def _program(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")
+    path.chmod(0o755)
+
+
+def _python(snippet: Snippet, namespace: dict[str, Any]) -> None:
+    try:
+        exec(compile(snippet.body, snippet.where, "exec", dont_inherit=True), namespace)
+    except Exception as error:
+        raise SnippetError(f"{snippet.where}: {type(error).__name__}: {error}\n{snippet.body}") from error
+
+
+def _doctest(snippet: Snippet, namespace: dict[str, Any]) -> None:
+    test = doctest.DocTestParser().get_doctest(snippet.body, namespace, snippet.where, snippet.where, 0)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    runner.run(test, out=report.append, clear_globs=False)
+    namespace.update(test.globs)
+    if runner.failures:
+        raise SnippetError("".join(report))
