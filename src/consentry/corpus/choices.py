@@ -48,13 +48,12 @@ class ChoiceColumns:
 
     def put(self, seat: int, choices: ChoiceSet) -> None:
         """Set what the person in `seat` has chosen, replacing what was there."""
+        if len(choices) == 1 and choices[0].key.item is None:
+            self._put_one(seat, choices)
+            return
         general = [choice for choice in choices if choice.key.item is None]
         timeless = tuple(sorted({choice._replace(at=0) for choice in general}, key=_order))
-        code = self._codes.get(timeless)
-        if code is None:
-            code = self._codes[timeless] = len(self.sets)
-            self.sets.append(timeless)
-        self.code[seat] = code
+        self.code[seat] = self._number(timeless)
         dated = tuple(choice for choice in general if _is_dated(choice))
         single = tuple(choice for choice in choices if choice.key.item is not None)
         for table, kept in ((self.dated, dated), (self.single, choices if single else ())):
@@ -62,6 +61,24 @@ class ChoiceColumns:
                 table[seat] = kept
             else:
                 table.pop(seat, None)
+
+    def _put_one(self, seat: int, choices: ChoiceSet) -> None:
+        """Set a single general choice: what nearly everybody has who has any."""
+        (choice,) = choices
+        timeless = (choice._replace(at=0),)
+        self.code[seat] = self._number(timeless)
+        self.single.pop(seat, None)
+        if _is_dated(choice):
+            self.dated[seat] = choices
+        else:
+            self.dated.pop(seat, None)
+
+    def _number(self, timeless: ChoiceSet) -> int:
+        code = self._codes.get(timeless)
+        if code is None:
+            code = self._codes[timeless] = len(self.sets)
+            self.sets.append(timeless)
+        return code
 
     def bounds(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """Return since when dated refusals hold: keys seat * 256 + category code, ascending, and seconds."""

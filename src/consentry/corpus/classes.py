@@ -7,7 +7,7 @@ with look-up tables over small integers, never person by person: five million pe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,54 +52,97 @@ class Attributes:
         return int(self.residence.size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonClasses:
-    """`codes[seat]` indexes `members`; members[0] is None: nobody."""
+    """`codes[seat]` indexes `members`; members[0] is None: nobody.
+
+    `base[seat]` numbers what the people table says (`base_keys`), and `numbers` the classes by (base, choices,
+    notices), so that people who change their mind can be moved without classifying everybody again (`moved`).
+    """
 
     codes: Array
     members: tuple[PersonClass | None, ...]
+    base: Array
+    base_keys: Sequence[int]
+    residences: Sequence[Residing]
+    numbers: Mapping[tuple[int, int, int], int]
 
 
-def classify(
-    attributes: Attributes,
-    *,
-    choice_code: Array,
-    choice_sets: Sequence[ChoiceSet],
-    notice_code: Array,
-    notice_sets: Sequence[Notices],
-) -> PersonClasses:
-    """Return the class of every seat.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What people said and were told, by seat, as indices into the distinct sets of choices and of notices."""
 
-    Args:
-        attributes: by seat.
-        choice_code: by seat, index into `choice_sets`.
-        choice_sets: live choices with times left out.
-        notice_code: by seat, index into `notice_sets`.
-        notice_sets: the notices served, each with its time.
-    """
-    base = attributes.residence.astype(np.int64)
-    for column, span in ((attributes.age, len(AGES)), (attributes.account, len(ACCOUNTS)), (attributes.known, 2)):
-        base *= span
-        base += column
-    base_code, base_keys = _number(base)
-    full = base_code.astype(np.int64)
-    full *= len(choice_sets)
-    full += choice_code
-    full *= len(notice_sets)
-    full += notice_code
-    codes, keys = _number(full)
+    choice_code: Array
+    choice_sets: Sequence[ChoiceSet]
+    notice_code: Array
+    notice_sets: Sequence[Notices]
+
+
+def classify(attributes: Attributes, said: Said) -> PersonClasses:
+    """Return the class of every seat."""
+    base_key: Array = attributes.residence.astype(np.int64)
+    for column, span in (
+        (attributes.age, len(AGES)),
+        (attributes.account, len(ACCOUNTS)),
+        (attributes.known.view(np.uint8), 2),
+    ):
+        base_key *= span
+        base_key += column
+    base, base_keys = _number(base_key)
+    full: Array = base.astype(np.int64)
+    full *= len(said.choice_sets)
+    full += said.choice_code
+    full *= len(said.notice_sets)
+    full += said.notice_code
+    codes, full_keys = _number(full)
+    listed = base_keys.tolist()
     members: list[PersonClass | None] = [None]
-    for key in keys.tolist():
-        rest, notice = divmod(key, len(notice_sets))
-        base_index, choice = divmod(rest, len(choice_sets))
+    numbers = {}
+    for key in full_keys.tolist():
+        rest, notice = divmod(key, len(said.notice_sets))
+        base_code, choice = divmod(rest, len(said.choice_sets))
+        numbers[base_code, choice, notice] = len(members)
         members.append(
-            _member(int(base_keys[base_index]), attributes.residences, choice_sets[choice], notice_sets[notice])
+            _member(listed[base_code], attributes.residences, said.choice_sets[choice], said.notice_sets[notice])
         )
-    dtype = np.uint16 if len(members) <= 1 << 16 else np.uint32
-    shifted = codes.astype(dtype)
+    shifted: Array = codes.astype(_code_type(len(members)))
     shifted += 1
     shifted[0] = 0
-    return PersonClasses(shifted, tuple(members))
+    return PersonClasses(
+        codes=shifted,
+        members=tuple(members),
+        base=base,
+        base_keys=listed,
+        residences=attributes.residences,
+        numbers=numbers,
+    )
+
+
+def moved(classes: PersonClasses, said: Said, seats: Array) -> PersonClasses:
+    """Return the classes after the people in `seats` said something; nothing else may have changed."""
+    members, numbers = list(classes.members), dict(classes.numbers)
+    new = []
+    for seat in seats.tolist():
+        key = int(classes.base[seat]), int(said.choice_code[seat]), int(said.notice_code[seat])
+        if key not in numbers:
+            numbers[key] = len(members)
+            base_code, choice, notice = key
+            members.append(
+                _member(
+                    classes.base_keys[base_code],
+                    classes.residences,
+                    said.choice_sets[choice],
+                    said.notice_sets[notice],
+                )
+            )
+        new.append(numbers[key])
+    codes = classes.codes.astype(_code_type(len(members)), copy=True)
+    codes[seats] = new
+    return replace(classes, codes=codes, members=tuple(members), numbers=numbers)
+
+
+def _code_type(classes: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint16 if classes <= 1 << 16 else np.uint32
 
 
 def _member(key: int, residences: Sequence[Residing], choices: ChoiceSet, notices: Notices) -> PersonClass:

@@ -162,6 +162,7 @@ def build(
     descriptor: CorpusDescriptor,
     identities: Identities,
     classes: ItemClasses,
+    make_durable: Callable[[], None],
     progress: Progress | None = None,
 ) -> Sidecar:
     """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
@@ -173,6 +174,7 @@ def build(
         descriptor: which column is what.
         identities: turns ids into seats and keys.
         classes: the corpus's item classes; new ones are added.
+        make_durable: called before the sidecar counts as written; afterwards every seat and class in it must last.
         progress: called with the number of items done since the last call.
 
     Raises:
@@ -201,6 +203,7 @@ def build(
             "descriptor": descriptor.digest,
             "oddities": asdict(oddities),
         }
+        make_durable()
         (staged / _HEAD).write_bytes(canonical_json(head))
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)

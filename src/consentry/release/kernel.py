@@ -210,7 +210,7 @@ def decide_rows(sidecar: Sidecar, rows: Rows, look: Tables, exceptions: Mapping[
 
 def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
     items = sidecar.klass[rows].astype(np.int64)
-    cells = look.cells[look.person_class[seats].astype(np.int64) * look.width + items].astype(np.int64)
+    cells: Outcomes = look.cells[look.person_class[seats].astype(np.int64) * look.width + items].astype(np.int64)
     dated = np.flatnonzero(cells < 0)
     if dated.size:
         created = _created(sidecar, rows[dated])

@@ -68,20 +68,22 @@ def grouped(
         cell, outcome = divmod(key, 2 * look.involved_offset)
         person, item = divmod(cell, look.width)
         sums[labels[person], items[item], outcome] += count
-    merged: Counter[tuple[Any, ...]] = Counter()
+    merged: Counter[TallyRow] = Counter()
     for (place, item_class, outcome), count in sums.items():
         involved, index = divmod(outcome, look.involved_offset)
         decision = look.outcomes[index]
-        merged[
-            place,
-            str(item_class.category),
-            str(item_class.visibility),
-            item_class.licence,
-            decision.allowed and not involved,
-            bool(involved),
-            tuple(str(reason) for reason in decision.reasons),
-        ] += count
-    return sorted(TallyRow(*kind, count) for kind, count in merged.items() if count)
+        kind = TallyRow(
+            place=place,
+            category=str(item_class.category),
+            visibility=str(item_class.visibility),
+            licence=item_class.licence,
+            allowed=decision.allowed and not involved,
+            involved=bool(involved),
+            reasons=tuple(str(reason) for reason in decision.reasons),
+            items=0,
+        )
+        merged[kind] += count
+    return sorted(kind._replace(items=count) for kind, count in merged.items() if count)
 
 
 def summary(tally: Sequence[TallyRow]) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def to_json(tally: Sequence[TallyRow]) -> list[list[Any]]:
 
 def from_json(body: Iterable[Sequence[Any]]) -> list[TallyRow]:
     """Read rows written by `to_json`."""
-    return [TallyRow(*row[:6], tuple(row[6]), row[7]) for row in body]
+    return [TallyRow._make([*row[:6], tuple(row[6]), row[7]]) for row in body]
 
 
 def reason_counts(tally: Iterable[TallyRow]) -> Mapping[str, int]:

@@ -1,0 +1,212 @@
+"""Registering a corpus: every content file gets a sidecar, and the whole becomes a snapshot with a digest.
+
+    corpora/<name>/
+      corpus.json          where the files are, and the newest snapshot; written last
+      item_classes.json    codes used by all sidecars
+      sidecars/<key>/      one a file; the key is a digest of the file's relative path
+
+Registering again builds only the sidecars of files that are new or changed. A snapshot says which bytes the corpus is
+made of; it does not say where they lie, so the folder may move.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
+from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.sidecar import Identities, Progress, Sidecar, build, changed, check_unique_across, load, usable
+from consentry.digests import Digest, canonical_json, digest, digest_json
+from consentry.errors import CorpusError, DescriptorError, NotFoundError
+from consentry.policy.matrix import ItemClass
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+_HEAD, _CLASSES, _SIDECARS = "corpus.json", "item_classes.json", "sidecars"
+
+
+class Threads(Protocol):
+    """Runs the same function over many tasks."""
+
+    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
+        """Return work(task) for every task, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A registered corpus, opened: its files in order of name, with their sidecars."""
+
+    name: str
+    base: Path
+    descriptor: CorpusDescriptor
+    snapshot: Digest
+    sidecars: tuple[Sidecar, ...]
+    items: tuple[ItemClass, ...]
+
+    @property
+    def rows(self) -> int:
+        """Number of items."""
+        return sum(sidecar.rows for sidecar in self.sidecars)
+
+    def path(self, sidecar: Sidecar) -> Path:
+        """Return where a content file is."""
+        return self.base / sidecar.pin.path
+
+    def check_files(self) -> None:
+        """Raise unless every content file still has the size and modification time it is pinned to."""
+        for sidecar in self.sidecars:
+            try:
+                stat = self.path(sidecar).stat()
+            except FileNotFoundError as error:
+                raise changed(sidecar.pin.path) from error
+            if (stat.st_size, stat.st_mtime_ns) != (sidecar.pin.size, sidecar.pin.mtime_ns):
+                raise changed(sidecar.pin.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What registering did: how many sidecars were built and how many were still good."""
+
+    corpus: Corpus
+    built: int
+    kept: int
+
+
+def read_descriptor(path: Path) -> CorpusDescriptor:
+    """Read the corpus descriptor in a file.
+
+    Raises:
+        DescriptorError: there is no such file, or it cannot be used.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DescriptorError(
+            "descriptor-unreadable",
+            f"`{path}` cannot be read",
+            help="give the path of a descriptor, for example `network/corpus.toml`",
+        ) from error
+    return parse_corpus(text, filename=str(path))
+
+
+def register(
+    path: Path,
+    folder: Path,
+    *,
+    identities: Callable[[str], Identities],
+    make_durable: Callable[[], None],
+    threads: Threads,
+    progress: Progress | None = None,
+) -> Registration:
+    """Bring the corpus folder up to date with the content files. Interrupted, the snapshot before stays in force.
+
+    Args:
+        path: the descriptor.
+        folder: the folder all corpora are kept in.
+        identities: what turns ids into seats and keys, for the corpus of that name.
+        make_durable: called before a sidecar counts as written, after seats were given out.
+        threads: where the work is done.
+        progress: called with the number of items read since the last call.
+    """
+    descriptor = read_descriptor(path)
+    base = path.parent.resolve()
+    home = folder / descriptor.name
+    home.mkdir(parents=True, exist_ok=True)
+    classes = ItemClasses.load(home / _CLASSES)
+    sources = [(source, os.path.relpath(source, base)) for source in resolve_files(descriptor, base)]
+    stale = [
+        (source, name)
+        for source, name in sources
+        if not usable(_folder(home, name), source, descriptor=descriptor.digest)
+    ]
+    turn = identities(descriptor.name)
+
+    def keep() -> None:
+        make_durable()
+        classes.save(home / _CLASSES)
+
+    def build_one(task: tuple[Path, str]) -> None:
+        source, name = task
+        build(
+            source,
+            _folder(home, name),
+            name=name,
+            descriptor=descriptor,
+            identities=turn,
+            classes=classes,
+            make_durable=keep,
+            progress=progress,
+        )
+
+    threads.map(build_one, stale)
+    sidecars = [load(_folder(home, name)) for _, name in sources]
+    check_unique_across(sidecars)
+    snapshot = snapshot_digest(descriptor, sidecars)
+    _write_head(home, base, descriptor_text=path.read_text("utf-8"), names=[name for _, name in sources])
+    return Registration(
+        corpus=Corpus(
+            name=descriptor.name,
+            base=base,
+            descriptor=descriptor,
+            snapshot=snapshot,
+            sidecars=tuple(sidecars),
+            items=classes.members,
+        ),
+        built=len(stale),
+        kept=len(sources) - len(stale),
+    )
+
+
+def open_corpus(folder: Path, name: str) -> Corpus:
+    """Open a registered corpus.
+
+    Raises:
+        NotFoundError: no corpus of this name was registered.
+    """
+    home = folder / name
+    try:
+        head: dict[str, Any] = json.loads((home / _HEAD).read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        known = sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+        raise NotFoundError(
+            "corpus-unknown",
+            f"no corpus `{name}`",
+            help=f"registered: {', '.join(known)}" if known else "register one: consentry corpus register DESCRIPTOR",
+        ) from error
+    descriptor = parse_corpus(head["descriptor"], filename=f"{name}/corpus.toml")
+    sidecars = tuple(load(_folder(home, each)) for each in head["files"])
+    return Corpus(
+        name=name,
+        base=Path(head["base"]),
+        descriptor=descriptor,
+        snapshot=snapshot_digest(descriptor, sidecars),
+        sidecars=sidecars,
+        items=ItemClasses.load(home / _CLASSES).members,
+    )
+
+
+def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:
+    """Return the digest of descriptor and file pins, but for times of modification: copying changes them."""
+    pins = [{key: value for key, value in asdict(each.pin).items() if key != "mtime_ns"} for each in sidecars]
+    return digest_json({"descriptor": descriptor.digest, "files": pins})
+
+
+def _folder(home: Path, name: str) -> Path:
+    return home / _SIDECARS / digest(name.encode()).removeprefix("sha256:")[:24]
+
+
+def _write_head(home: Path, base: Path, *, descriptor_text: str, names: Sequence[str]) -> None:
+    if not names:
+        raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
+    staged = home / f"{_HEAD}.staged"
+    staged.write_bytes(canonical_json({"base": str(base), "descriptor": descriptor_text, "files": list(names)}))
+    with staged.open("rb") as stream:
+        os.fsync(stream.fileno())
+    # COMMIT POINT of a registration: the new set of files is in force.
+    staged.replace(home / _HEAD)
