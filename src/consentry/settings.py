@@ -70,10 +70,10 @@ class Settings(BaseSettings):
         "of the primary can lose a refusal that was already acknowledged.",
     )
     ledger_timeout_s: float = Field(
-        default=10.0, gt=0, le=600, description="How long an append waits for its turn before it gives up."
+        default=30.0, gt=0, le=600, description="How long an append waits for its turn before it gives up."
     )
     group_commit_window_ms: float = Field(
-        default=2.0, ge=0, le=1000, description="How long an append waits for others, to be made durable together."
+        default=1.0, ge=0, le=1000, description="How long an append waits for others, to be made durable together."
     )
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads that decide items. 0: as many as this process may use cores."
