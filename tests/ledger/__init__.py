@@ -1,1 +1,1 @@
-"""The ledger, on both stores. A package, so that it may have fixtures and helpers of its own."""
+"""The ledger, on both stores. A package, so that its modules may share names with others."""

@@ -138,3 +138,11 @@ def test_an_erasure_names_nobody() -> None:
 
 def test_pseudonyms_drops_repetitions_and_keeps_the_order() -> None:
     assert pseudonyms([person(2), person(1), person(2)]) == (person(2), person(1))
+
+
+def test_an_event_can_be_logged_without_telling_who() -> None:
+    full = event(4, chose(1))
+    shown = f"{full} {draft(chose(1), recorded_at=7, salt=b's' * 32)}"
+    assert "choice.made" in shown
+    assert person(1) not in shown
+    assert "salt" not in shown

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from consentry.errors import ChoiceError, ConflictError, IntegrityError
+from consentry.errors import ChoiceError, ConflictError, IntegrityError, StateError
 from consentry.ledger.envelope import log_entry
 from consentry.ledger.events import ChoiceMade, PersonErased, PersonLinked, suppression_token
 from consentry.ledger.sql import READ_BATCH, SqlLedger
-from consentry.ledger.state import EMPTY, fold
+from consentry.ledger.state import EMPTY, fold, unexplained
 from consentry.ledger.store import Ledger, PersonalEvents
 from ledger.conftest import Place
 from ledger.sayings import ALLOWED, chose, person, published, sealed
@@ -285,6 +285,26 @@ def test_a_change_behind_the_triggers_is_noticed_on_reading(place: Place, statem
     with pytest.raises(IntegrityError) as caught:
         list(ledger.read())
     assert caught.value.code == code
+
+
+def test_what_was_deleted_without_the_ledger_is_noticed(place: Place) -> None:
+    ledger = place.open()
+    link = PersonLinked(person=person(2), same_as=person(1))
+    ledger.append([chose(1), chose(2), link, published("1"), chose(3)])
+    ledger.erase([person(1), person(2)])
+    assert unexplained(ledger.read()) == 0
+    execute(place, "DELETE FROM personal WHERE position = 4")
+    assert unexplained(ledger.read()) == 1
+
+
+def test_lost_tables_are_no_reason_to_retry(place: Place) -> None:
+    ledger = place.open()
+    execute(place, "DROP TABLE personal")
+    with pytest.raises(StateError) as caught:
+        ledger.append([chose(1)])
+    assert caught.value.code == "ledger-tables-unusable"
+    assert not caught.value.transient
+    assert ledger.head() == 0
 
 
 def test_a_lost_head_is_noticed(place: Place) -> None:

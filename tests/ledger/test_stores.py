@@ -135,16 +135,19 @@ def test_a_full_disk_acknowledges_nothing(sqlite_place: Place) -> None:
     assert len(list(ledger.read())) == 1
 
 
-def test_a_busy_ledger_says_so(sqlite_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consentry.ledger.sqlite.BUSY_SECONDS", 0.05)
-    ledger = sqlite_place.open()
-    with contextlib.closing(sqlite3.connect(str(sqlite_place.engine.url.database))) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(UnavailableError) as caught:
-            ledger.append([chose(1)])
-        assert caught.value.transient
-        assert caught.value.code == "ledger-unavailable"
-    assert ledger.append([chose(1)]) == range(1)
+def test_a_ledger_that_is_held_too_long_says_so(place: Place) -> None:
+    holder = place.open()
+    hasty = (
+        open_sqlite(Path(str(place.engine.url.database)), clock=at(1), timeout=0.05)
+        if place.store == "sqlite"
+        else open_postgres(place.address, clock=at(1), replica="none", timeout=0.05)
+    )
+    with holder.sealing(), pytest.raises(UnavailableError) as caught:
+        hasty.append([chose(1)])
+    assert caught.value.transient
+    assert caught.value.code == "ledger-unavailable"
+    assert hasty.append([chose(1)]) == range(1)
+    hasty.close()
 
 
 def test_postgres_needs_its_tables(postgres_place: Place) -> None:

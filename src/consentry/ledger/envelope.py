@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from consentry.digests import canonical_json, commitment, digest
@@ -25,7 +25,7 @@ from consentry.policy.choice import Seconds
 
 SALT_BYTES = 32
 _FIELDS: dict[type[Body], frozenset[str]] = {
-    body: frozenset(field.name for field in fields(body)) for body in BODIES.values()
+    body: frozenset(each.name for each in fields(body)) for body in BODIES.values()
 }
 
 
@@ -33,12 +33,12 @@ _FIELDS: dict[type[Body], frozenset[str]] = {
 class Draft:
     """An event before it has a position. `commitment` of an open event is the plain SHA-256 of its document."""
 
-    body: Body
+    body: Body = field(repr=False)
     recorded_at: Seconds
-    document: bytes
+    document: bytes = field(repr=False)
     commitment: bytes
-    salt: bytes | None
-    people: tuple[Pseudonym, ...]
+    salt: bytes | None = field(repr=False)
+    people: tuple[Pseudonym, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,10 @@ class Event:
     version: int
     commitment: bytes
     personal: bool
-    salt: bytes | None
-    document: bytes | None
-    body: Body | None
+    # Not in `repr`: what stands in a log cannot be erased.
+    salt: bytes | None = field(repr=False)
+    document: bytes | None = field(repr=False)
+    body: Body | None = field(repr=False)
 
     @property
     def erased(self) -> bool:

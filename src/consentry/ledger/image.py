@@ -91,7 +91,7 @@ def from_bytes(image: bytes) -> State:
         choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
         links=links,
         erased={token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])},
-        releases={name: _sealed(*each) for name, each in head["releases"].items()},
+        releases={name: _sealed(each) for name, each in head["releases"].items()},
         groups=groups_of(links),
     )
 
@@ -117,8 +117,9 @@ def _choices(table: memoryview, keys: list[ChoiceKey]) -> dict[str, tuple[Stated
     return found
 
 
-def _sealed(manifest: str, policy: str, purpose: str, corpus: str, position: int, withdrawn: str | None) -> Sealed:
-    return Sealed(manifest, policy, Purpose(purpose), corpus, position, withdrawn)
+def _sealed(parts: list[Any]) -> Sealed:
+    found = Sealed(*parts)
+    return found._replace(purpose=Purpose(found.purpose))
 
 
 def _key(purpose: str, category: str | None, item: str | None) -> ChoiceKey:

@@ -21,11 +21,17 @@ from consentry.policy.choice import Seconds
 Replica = Literal["required", "none"]
 """Whether an acknowledgement has to wait for a synchronous replica. `none` is for trials and tests."""
 
-LOCK_TIMEOUT = "30s"
+DEFAULT_TIMEOUT = 30.0
+"""Seconds to wait for a connection, and for whoever holds the head."""
 
 
 def open_postgres(
-    url: str, *, clock: Callable[[], Seconds], replica: Replica = "required", window: float = DEFAULT_WINDOW
+    url: str,
+    *,
+    clock: Callable[[], Seconds],
+    replica: Replica = "required",
+    window: float = DEFAULT_WINDOW,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> SqlLedger:
     """Open the ledger at `url`, if the server keeps what it acknowledges and the tables are of this version.
 
@@ -33,7 +39,7 @@ def open_postgres(
         StateError: the server is unsafe, or the tables are missing, older or newer.
         UnavailableError: it does not answer.
     """
-    engine = _engine(url)
+    engine = _engine(url, timeout)
     try:
         with reported(), engine.connect() as connection:
             require_durable(connection, replica=replica)
@@ -44,9 +50,9 @@ def open_postgres(
     return SqlLedger(engine, clock=clock, window=window)
 
 
-def migrate_postgres(url: str) -> None:
+def migrate_postgres(url: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
     """Make the tables, or bring them to this version: all of it or nothing."""
-    engine = _engine(url)
+    engine = _engine(url, timeout)
     try:
         with reported(), engine.begin() as connection:
             # Two who migrate at once: the second finds nothing left to do.
@@ -89,13 +95,17 @@ def _setting(connection: Connection, name: str) -> str:
     return str(connection.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one())
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, timeout: float) -> Engine:
     try:
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             isolation_level="READ COMMITTED",
-            connect_args={"target_session_attrs": "read-write", "options": f"-c lock_timeout={LOCK_TIMEOUT}"},
+            connect_args={
+                "connect_timeout": max(1, round(timeout)),
+                "options": f"-c lock_timeout={round(timeout * 1000)}",
+                "target_session_attrs": "read-write",
+            },
         )
     except ImportError as error:
         raise MissingExtraError(

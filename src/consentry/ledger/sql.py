@@ -22,11 +22,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import InterfaceError as DriverInterfaceError
 from sqlalchemy.exc import InternalError as DriverInternalError
 
-from consentry.errors import ConflictError, ConsentryError, IntegrityError, UnavailableError
+from consentry.errors import ConflictError, ConsentryError, IntegrityError, StateError, UnavailableError
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
@@ -148,7 +148,7 @@ class SqlLedger:
         try:
             with reported():
                 position = _position(connection.execute(_LOCK_HEAD).scalar_one_or_none())
-            session = _Session(connection, position, self._drafts)
+            session = _Session(connection, position, drafts=self._drafts)
             yield session
             with reported():
                 session.flush()
@@ -178,7 +178,9 @@ class SqlLedger:
 class _Session:
     """A transaction that holds the head (`store.SealingSession`). What it places is inserted when it is flushed."""
 
-    def __init__(self, connection: Connection, position: int, drafts: Callable[[Sequence[Body]], list[Draft]]) -> None:
+    def __init__(
+        self, connection: Connection, position: int, *, drafts: Callable[[Sequence[Body]], list[Draft]]
+    ) -> None:
         self._connection = connection
         self._drafts = drafts
         self._start = position
@@ -304,20 +306,30 @@ def _unknown(why: str) -> UnavailableError:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Say in our own words that the database does not answer, or is damaged. A mistake of ours stays what it is."""
+    """Say in our own words that the database does not answer, is damaged, or is not the one we need."""
     try:
         yield
-    except (OperationalError, DriverInterfaceError, DriverInternalError) as error:
-        raise UnavailableError(
-            "ledger-unavailable",
-            f"the ledger does not answer: {str(error.orig).strip()}",
-            help="nothing was recorded: retry later",
-        ) from error
     except DatabaseError as error:
-        if getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        said = str(error.orig).strip()
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise IntegrityError(
-                "ledger-database-damaged",
-                f"the ledger file is damaged: {error.orig}",
-                help="restore it from a backup",
+                "ledger-database-damaged", f"the ledger file is damaged: {said}", help="restore it from a backup"
             ) from error
+        if code == sqlite3.SQLITE_ERROR or isinstance(error, ProgrammingError):
+            raise StateError(
+                "ledger-tables-unusable",
+                f"the tables of the ledger cannot be used: {said}",
+                help="check that this is the right database, and what this role may do in it",
+            ) from error
+        if isinstance(error, (OperationalError, DriverInternalError)):
+            raise _unavailable(said) from error
         raise
+    except DriverInterfaceError as error:
+        raise _unavailable(str(error.orig).strip()) from error
+
+
+def _unavailable(said: str) -> UnavailableError:
+    return UnavailableError(
+        "ledger-unavailable", f"the ledger does not answer: {said}", help="nothing was recorded: retry later"
+    )

@@ -19,11 +19,17 @@ from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.sql import WRITING, SqlLedger, reported
 from consentry.policy.choice import Seconds
 
-BUSY_SECONDS = 30.0
+DEFAULT_TIMEOUT = 30.0
+"""Seconds to wait for whoever holds the head."""
 
 
 def open_sqlite(
-    path: Path, *, clock: Callable[[], Seconds], create: bool = False, window: float = DEFAULT_WINDOW
+    path: Path,
+    *,
+    clock: Callable[[], Seconds],
+    create: bool = False,
+    window: float = DEFAULT_WINDOW,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> SqlLedger:
     """Open the ledger at `path` and migrate it if it is older. A missing one is made only if `create` says so.
 
@@ -38,7 +44,7 @@ def open_sqlite(
         raise NotFoundError(
             "ledger-missing", f"there is no ledger at `{path}`", help="run `consentry init`, or restore a backup"
         )
-    engine = _engine(path)
+    engine = _engine(path, timeout)
     try:
         with reported():
             _migrate(engine)
@@ -48,8 +54,8 @@ def open_sqlite(
     return SqlLedger(engine, clock=clock, window=window)
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+def _engine(path: Path, timeout: float) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": timeout})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine

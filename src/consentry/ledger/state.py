@@ -10,6 +10,7 @@ Rules:
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
   token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
   decision about the past must ask `is_erased` of the newest state as well.
+* An erased event is skipped. Whether every one of them was erased by the ledger is for `unexplained` to say.
 """
 
 from __future__ import annotations
@@ -159,6 +160,20 @@ def fold(state: State, events: Iterable[Event]) -> State:
             apply[type(event.body)](event.body, position)
         position += 1
     return folding.finish(position)
+
+
+def unexplained(events: Iterable[Event]) -> int:
+    """Return how many of all `events` are empty though no erasure accounts for it.
+
+    More than none means that somebody deleted what people said, refusals among it, without the ledger.
+    """
+    found = 0
+    for event in events:
+        if event.erased:
+            found += 1
+        elif isinstance(event.body, PersonErased):
+            found -= event.body.events
+    return found
 
 
 def groups_of(links: Iterable[Link]) -> dict[Pseudonym, tuple[Pseudonym, ...]]:
