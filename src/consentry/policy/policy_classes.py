@@ -62,7 +62,7 @@ def representatives(rules: Sequence[Rule], *, at: Seconds, later: bool = False) 
             _case(at, item=Item(category=Category.POST, created=created)) for created in (*instants(rules), None)
         ),
         Dimension.NOTICE: tuple(_case(at, person=Person(notices=served)) for served in _notices(rules, at)),
-        Dimension.WHERE: tuple(_case(time, place=place) for time in times for place in _places(areas)),
+        Dimension.WHERE: tuple(_case(time, place=place) for time in times for place in known_places(areas)),
     }
 
 
@@ -92,7 +92,8 @@ def _notices(rules: Sequence[Rule], at: Seconds) -> list[dict[str, Seconds]]:
     return [{key: when for each in combination for key, when in each.items()} for combination in product(*served)]
 
 
-def _places(areas: Iterable[str]) -> list[str]:
+def known_places(areas: Iterable[str]) -> list[str]:
+    """Return every place that some group or one of `areas` may treat by itself, and the rest of divided countries."""
     parts = {*(row.place for row in MEMBERSHIPS), *filter(known_place, areas)} - COUNTRIES
     return sorted({*COUNTRIES, *parts, *(country_of(part) + REST for part in parts)})
 

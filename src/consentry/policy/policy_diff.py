@@ -250,17 +250,27 @@ def _areas(
     named = {area for rule in rules for area in rule.inside | rule.outside if area in groups()}
     everywhere = sides[0] | sides[1]
     members_of = {area: {place for place in everywhere if contains(area, place, at)} for area in named}
-    inside, outside = (_in_few_words(side, members_of) for side in sides)
+    inside, outside = (_in_few_words(side, members_of, everywhere) for side in sides)
     return ((), outside) if len(outside) < len(inside) else (inside, ())
 
 
-def _in_few_words(places: set[str], members_of: dict[str, set[str]]) -> tuple[str, ...]:
-    """Name the groups that lie in `places` entirely, the largest first, and then the countries and parts left over."""
+def _in_few_words(places: set[str], members_of: dict[str, set[str]], everywhere: set[str]) -> tuple[str, ...]:
+    """Name the groups that lie in `places` entirely, the largest first, and then the countries and parts left over.
+
+    A country stands for its parts as well; if some of them are elsewhere it is called `CA (as a whole)`, which is where
+    people are of whom nothing narrower is known, and those that belong here are named with it.
+    """
     left, found = set(places), []
     for group in sorted(members_of, key=lambda group: (-len(members_of[group]), group)):
         members = members_of[group]
         if members <= places and members & left:
             found.append(group)
             left -= members
-    countries = {place for place in left if country_of(place) == place or country_of(place) not in places}
-    return (*found, *sorted(place.replace(REST, " (the rest)") for place in countries))
+    divided = {country_of(place) for place in everywhere - places if country_of(place) != place}
+    for place in sorted(left):
+        country = country_of(place)
+        if place == country:
+            found.append(f"{place} (as a whole)" if place in divided else place)
+        elif country in divided or country not in places:
+            found.append(place.replace(REST, " (the rest)"))
+    return tuple(found)
