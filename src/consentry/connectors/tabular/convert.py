@@ -1,0 +1,237 @@
+"""A platform's tables become a corpus folder.
+
+Parquet stays where it is: its descriptor is checked against it and nothing is copied (`check_in_place`). CSV, JSON
+lines and SQL queries are written as Parquet, a batch at a time: memory does not grow with the table.
+
+Only the columns that the descriptor names are taken along. Ids become texts, times become UTC, and the descriptor of
+the new folder says so; the platform's own words and column names stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from consentry.connectors.tabular import values
+from consentry.connectors.tabular.rows import CORPUS, PEOPLE, Family, SourceRow, read_file, read_query
+from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor, check_schema, resolve_files
+from consentry.corpus.folder import ITEMS, PEOPLE_FILE, RowWriter, new_folder, write_descriptors
+
+Progress = Callable[[int], None]
+
+_ROWS_A_FILE = 1_000_000
+_UTC_TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files a descriptor names, relative to the folder `base`."""
+
+    base: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SQL query and the address of the database (an SQLAlchemy URL)."""
+
+    url: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What was read."""
+
+    items: int
+    people: int
+
+
+def check_in_place(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -> int:
+    """Check Parquet files against a descriptor in folder `base`; return their number of rows.
+
+    Raises:
+        InputError: a file is not Parquet, or a column is missing or wrongly typed.
+    """
+    family = CORPUS if isinstance(descriptor, CorpusDescriptor) else PEOPLE
+    rows = 0
+    for path in resolve_files(descriptor, base):
+        try:
+            with pq.ParquetFile(path) as parquet:
+                check_schema(descriptor, parquet.schema_arrow, str(path))
+                rows += parquet.metadata.num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise family.refusal(
+                "not-parquet",
+                f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
+                advice="the file is truncated or of another kind; write it again, or convert it",
+            ) from error
+    return rows
+
+
+def convert(
+    folder: Path,
+    *,
+    corpus: CorpusDescriptor,
+    items: Files | Query,
+    people: PeopleDescriptor | None = None,
+    people_from: Files | Query | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Write the rows of `items`, and of `people_from` if people are described, as a corpus folder.
+
+    Args:
+        folder: the corpus folder to write; must not exist.
+        corpus: which column of the items is what.
+        items: where the items are.
+        people: which column of the people table is what.
+        people_from: where the people are.
+        progress: called with the number of rows written since the last call.
+
+    Raises:
+        InputError: a row that cannot be read or means nothing, with its line. Nothing is left behind.
+    """
+    with new_folder(folder) as staged:
+        item_rows = _write(
+            _rows(items, corpus, CORPUS),
+            corpus,
+            lambda part: staged / ITEMS / f"{part:05}.parquet",
+            family=CORPUS,
+            progress=progress,
+        )
+        person_rows = 0
+        if people is not None and people_from is not None:
+            person_rows = _write(
+                _rows(people_from, people, PEOPLE),
+                people,
+                lambda _part: staged / PEOPLE_FILE,
+                family=PEOPLE,
+                progress=progress,
+                rows_a_file=None,
+            )
+            people = replace(people, files=(PEOPLE_FILE,))
+        columns = {role: column.split(".")[0] for role, column in corpus.columns.items()}
+        written = replace(corpus, files=(f"{ITEMS}/*.parquet",), columns=columns, created_zone=None)
+        write_descriptors(staged, corpus=written, people=people if people_from is not None else None)
+    return Summary(items=item_rows, people=person_rows)
+
+
+def _rows(
+    source: Files | Query, descriptor: CorpusDescriptor | PeopleDescriptor, family: Family
+) -> Iterator[SourceRow]:
+    if isinstance(source, Query):
+        yield from read_query(source.url, source.sql, family=family)
+    else:
+        for path in resolve_files(descriptor, source.base):
+            yield from read_file(path, family=family)
+
+
+def _write(
+    rows: Iterable[SourceRow],
+    descriptor: CorpusDescriptor | PeopleDescriptor,
+    path_of: Callable[[int], Path],
+    *,
+    family: Family,
+    progress: Progress | None,
+    rows_a_file: int | None = _ROWS_A_FILE,
+) -> int:
+    """Write rows into as many files as they need (one at least); return their number."""
+    cells = _cells(descriptor)
+    schema = pa.schema([(cell.column, cell.kind) for cell in cells])
+    missing = {cell.column for cell in cells}
+    stream = iter(rows)
+    total = part = 0
+    more = True
+    while more:
+        with RowWriter(path_of(part), schema) as writer:
+            for row in stream:
+                if missing:
+                    missing.difference_update(row.values)
+                writer.add(tuple(_value(cell, row, family) for cell in cells))
+                if progress is not None:
+                    progress(1)
+                if writer.rows == rows_a_file:
+                    break
+            more = writer.rows == rows_a_file
+        total, part = total + writer.rows, part + 1
+    if missing and total:
+        raise family.refusal(
+            "missing-column",
+            f"no row has a column `{min(missing)}`",
+            advice="correct the descriptor, or leave the role out",
+        )
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    """One column to write: where its value is, how to read it, what it becomes."""
+
+    role: str
+    column: str
+    kind: pa.DataType
+    read: Callable[[Any], Any]
+    required: bool
+
+
+_TYPES: Mapping[str, pa.DataType] = {
+    "involves": pa.list_(pa.string()),
+    "created": _UTC_TIME,
+    "birth_year": pa.int32(),
+}
+
+
+def _cells(descriptor: CorpusDescriptor | PeopleDescriptor) -> list[_Cell]:
+    zone = descriptor.created_zone if isinstance(descriptor, CorpusDescriptor) else None
+    cells = []
+    for role, path in descriptor.columns.items():
+        column, *fields = path.split(".")
+        cells.append(
+            _Cell(
+                role=role,
+                column=column,
+                kind=_TYPES.get(role, pa.string()),
+                read=_reader(role, fields, zone),
+                required=role in ("item", "person"),
+            )
+        )
+    return cells
+
+
+def _reader(role: str, fields: list[str], zone: str | None) -> Callable[[Any], Any]:
+    if role == "involves":
+        return lambda value: values.ids(value, path=fields)
+    if role == "created":
+        return lambda value: values.moment(value, zone=zone)
+    return _birth_year if role == "birth_year" else values.text
+
+
+def _birth_year(value: Any) -> int | None:
+    year = values.whole(value)
+    if year is not None and not 1800 <= year <= 9999:
+        raise values.ValueProblemError(f"holds `{year}`, which is no year of birth")
+    return year
+
+
+def _value(cell: _Cell, row: SourceRow, family: Family) -> Any:
+    try:
+        value = cell.read(row.values.get(cell.column))
+    except values.ValueProblemError as error:
+        raise family.refusal(
+            "bad-row",
+            f"column `{cell.column}` {error}",
+            advice=f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
+            where=row.where,
+        ) from error
+    if value is None and cell.required:
+        raise family.refusal(
+            "bad-row",
+            f"the row has no `{cell.column}`",
+            advice=f"every row needs the {cell.role}'s id",
+            where=row.where,
+        )
+    return value
