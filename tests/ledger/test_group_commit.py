@@ -142,8 +142,79 @@ def test_a_batch_is_bounded_and_a_large_append_goes_alone() -> None:
 
     group = GroupCommit(note, window=0)
     large = MAX_BATCH_EVENTS + 1
-    waiting = [request(1), request(large), request(2), request(3)]
-    group._queue.extend(waiting)
-    assert group.submit(request(4)) == range(4)
+    waiting = [request(size) for size in (1, large, 2, 3, 4)]
+    with ThreadPoolExecutor(5) as pool, group.exclusive():
+        for number, each in enumerate(waiting, 1):
+            pool.submit(group.submit, each)
+            while len(group._queue) < number:
+                time.sleep(0.001)
     assert sizes == [[1], [large], [2, 3, 4]]
     assert all(each.settled for each in waiting)
+
+
+class CutShortError(BaseException):
+    pass
+
+
+def test_who_is_interrupted_while_queueing_takes_the_request_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interrupted one was first in the queue: whoever comes next must lead all the same."""
+    committed: list[Request] = []
+
+    def note(batch: Sequence[Request]) -> None:
+        committed.extend(batch)
+        settle(batch)
+
+    group = GroupCommit(note, window=0)
+    first, interrupted, last = request(), request(), request()
+    reached = threading.Event()
+
+    def interrupt(timeout: float | None = None) -> bool:
+        del timeout
+        reached.wait()
+        raise CutShortError
+
+    monkeypatch.setattr(interrupted.woken, "wait", interrupt)
+    with ThreadPoolExecutor(3) as pool:
+        with group.exclusive():
+            leading = pool.submit(group.submit, first)
+            while len(group._queue) < 1:
+                time.sleep(0.001)
+            failing = pool.submit(group.submit, interrupted)
+            while len(group._queue) < 2:
+                time.sleep(0.001)
+            reached.set()
+            with pytest.raises(CutShortError):
+                failing.result()
+            following = pool.submit(group.submit, last)
+        assert (leading.result(), following.result()) == (range(1), range(1))
+    assert committed == [first, last]
+    assert group.submit(request()) == range(1), "somebody leads again"
+
+
+def test_who_leads_and_is_interrupted_before_the_commit_passes_the_lead_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    committed: list[Request] = []
+
+    def note(batch: Sequence[Request]) -> None:
+        committed.extend(batch)
+        settle(batch)
+
+    group = GroupCommit(note, window=1)
+    first, last = request(), request()
+
+    def interrupt(_: float) -> None:
+        while len(group._queue) < 2:
+            time.monotonic()
+        monkeypatch.undo()
+        group._window = 0
+        raise CutShortError
+
+    monkeypatch.setattr("consentry.ledger.group_commit.time.sleep", interrupt)
+    with ThreadPoolExecutor(2) as pool:
+        leading = pool.submit(group.submit, first)
+        while not group._queue:
+            time.monotonic()
+        following = pool.submit(group.submit, last)
+        with pytest.raises(CutShortError):
+            leading.result()
+        assert following.result() == range(1)
+    assert committed == [last]

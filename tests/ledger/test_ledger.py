@@ -183,7 +183,8 @@ def test_appending_past_the_session_is_refused_rather_than_waiting_for_ever(ledg
                 attempt()
             assert caught.value.code == "ledger-head-held"
         session.append([chose(1)])
-    assert ledger.head() == 1
+    assert ledger.append([chose(2)]) == range(1, 2), "what was refused does not come later"
+    assert ledger.head() == 2
 
 
 def test_history_names_a_person_on_either_side_of_a_link(ledger: SqlLedger) -> None:

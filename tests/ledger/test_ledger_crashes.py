@@ -85,7 +85,7 @@ def crash(place: Place, seeds: range) -> None:
 
 
 def test_a_killed_writer_leaves_every_acknowledged_event(place: Place) -> None:
-    crash(place, range(3))
+    crash(place, range(2))
 
 
 @pytest.mark.slow

@@ -110,11 +110,11 @@ def campaign(folder: Path, statements: list[str], *, step: int, seeds: int, sync
 
 
 def test_a_power_cut_loses_nothing_acknowledged(tmp_path: Path, statements: list[str]) -> None:
-    assert set(campaign(tmp_path / "disk", statements, step=2, seeds=1)) == {"sound"}
+    assert set(campaign(tmp_path / "disk", statements, step=6, seeds=1)) == {"sound"}
 
 
 def test_the_disk_catches_a_ledger_that_does_not_flush(tmp_path: Path, statements: list[str]) -> None:
-    verdicts = campaign(tmp_path / "disk", statements, step=2, seeds=1, synchronous="NORMAL")
+    verdicts = campaign(tmp_path / "disk", statements, step=6, seeds=1, synchronous="NORMAL")
     assert verdicts["lost an acknowledged event"] > 0
 
 

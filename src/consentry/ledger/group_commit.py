@@ -1,8 +1,8 @@
 """One commit for many appends: durability costs one flush to disk, however many events share it.
 
-There is no thread of its own. Whoever gets the turn first is the leader: it waits for a short window, takes everything
-that is queued and commits it. The others find their outcome when they get the turn, or become the next leader. While a
-commit is being flushed the queue grows, so the batch adapts to the load, and a window of zero is a sound choice.
+There is no thread of its own. Whoever finds nobody leading leads: waits for a short window, takes everything that is
+queued, commits it, wakes everybody in it and passes the lead to the first of those who queued meanwhile. While a commit
+is being flushed the queue grows, so the batch adapts to the load, and a window of zero is a sound choice.
 
 Everybody gets their own positions or their own error: a request that conflicts is left out, and the others go ahead.
 """
@@ -25,13 +25,15 @@ MAX_BATCH_EVENTS = 20_000
 class Request:
     """Events to append together, and what became of them."""
 
-    __slots__ = ("drafts", "error", "expected", "positions")
+    __slots__ = ("drafts", "error", "expected", "leads", "positions", "woken")
 
     def __init__(self, drafts: Sequence[Draft], *, expected: int | None) -> None:
         self.drafts = drafts
         self.expected = expected
         self.positions: range | None = None
         self.error: BaseException | None = None
+        self.leads = False
+        self.woken = threading.Event()
 
     @property
     def settled(self) -> bool:
@@ -49,7 +51,10 @@ class Request:
 class GroupCommit:
     """Batches requests for `commit`, which must settle every request it is given before it returns, or raise.
 
-    The turn is also the in-process lock of the head: `exclusive` holds it for a sealing session or an erasure.
+    `_turn` is held by whoever writes, and so is the in-process lock of the head: `exclusive` holds it for a sealing
+    session or an erasure. `_mutex` guards the queue, and is held for moments only.
+
+    Invariant: if the queue is not empty somebody leads, and will take the first in it or pass the lead on.
     """
 
     def __init__(self, commit: Callable[[Sequence[Request]], None], *, window: float = DEFAULT_WINDOW) -> None:
@@ -57,26 +62,30 @@ class GroupCommit:
         self._window = window
         self._turn = threading.Lock()
         self._holder: int | None = None
+        self._mutex = threading.Lock()
         self._queue: deque[Request] = deque()
+        self._led = False
 
     def submit(self, request: Request) -> range:
         """Return when `request` is committed, with its positions, or raise its error."""
-        self._queue.append(request)
-        while not request.settled:
-            with self.exclusive():
-                if not request.settled:
-                    self._lead()
+        self._refuse_within()
+        with self._mutex:
+            self._queue.append(request)
+            request.leads = not self._led
+            self._led = True
+        try:
+            if not request.leads:
+                request.woken.wait()
+            if request.leads:
+                self._lead()
+        finally:
+            self._leave(request)
         return request.outcome()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the turn. Asking for it again from within would wait for ever, and is refused."""
-        if self._holder == threading.get_ident():
-            raise ConflictError(
-                "ledger-head-held",
-                "this thread already holds the head of the ledger",
-                help="inside a sealing block, append through the session",
-            )
+        self._refuse_within()
         with self._turn:
             self._holder = threading.get_ident()
             try:
@@ -84,19 +93,45 @@ class GroupCommit:
             finally:
                 self._holder = None
 
+    def _refuse_within(self) -> None:
+        if self._holder == threading.get_ident():
+            raise ConflictError(
+                "ledger-head-held",
+                "this thread already holds the head of the ledger",
+                help="inside a sealing block, append through the session",
+            )
+
     def _lead(self) -> None:
-        if self._window > 0:
-            time.sleep(self._window)
-        batch = self._take()
-        try:
-            self._commit(batch)
-        except BaseException as error:
-            # Also for an interrupt: the others in the batch wait for an outcome that nobody else would bring.
-            for request in batch:
-                if not request.settled:
-                    request.error = _own(error)
-            if not isinstance(error, Exception):
-                raise
+        with self.exclusive():
+            if self._window > 0:
+                time.sleep(self._window)
+            with self._mutex:
+                batch = self._take()
+            try:
+                self._commit(batch)
+            except BaseException as error:
+                # Also for an interrupt: the others in the batch wait for an outcome that nobody else would bring.
+                for request in batch:
+                    if not request.settled:
+                        request.error = _own(error)
+                if not isinstance(error, Exception):
+                    raise
+            finally:
+                for request in batch:
+                    request.woken.set()
+
+    def _leave(self, request: Request) -> None:
+        """Pass the lead on. A request that was interrupted while it queued is taken back: nobody waits for it."""
+        with self._mutex:
+            if not request.settled and request in self._queue:
+                self._queue.remove(request)
+            if not request.leads:
+                return
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].woken.set()
+            else:
+                self._led = False
 
     def _take(self) -> list[Request]:
         batch = [self._queue.popleft()]
