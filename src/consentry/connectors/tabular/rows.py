@@ -73,27 +73,22 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
     csv.field_size_limit(_LONGEST_TEXT)
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        with _readable(family, lambda: f"{path}:{reader.line_num + 1}"):
+        with _readable(family, lambda: f"{path}:{max(reader.line_num, 1)}"):
             header = next(reader, None)
-        if not header:
-            raise family.refusal("empty-file", f"`{path.name}` is empty", advice="write a header and rows")
-        _check_header(header, path, family)
-        while True:
-            with _readable(family, lambda: f"{path}:{reader.line_num}"):
-                cells = next(reader, None)
-            if cells is None:
-                return
-            if not cells:
-                continue
-            where = f"{path}:{reader.line_num}"
-            if len(cells) != len(header):
-                raise family.refusal(
-                    "bad-row",
-                    f"the row has {len(cells)} cells and the header {len(header)}",
-                    advice="quote cells that hold commas, quotes or line breaks",
-                    where=where,
-                )
-            yield SourceRow({name: cell or None for name, cell in zip(header, cells, strict=True)}, where)
+            if not header:
+                raise family.refusal("empty-file", f"`{path.name}` is empty", advice="write a header and rows")
+            _check_header(header, path, family)
+            for cells in reader:
+                where = f"{path}:{reader.line_num}"
+                if len(cells) == len(header):
+                    yield SourceRow({name: cell or None for name, cell in zip(header, cells, strict=True)}, where)
+                elif cells:
+                    raise family.refusal(
+                        "bad-row",
+                        f"the row has {len(cells)} cells and the header {len(header)}",
+                        advice="quote cells that hold commas, quotes or line breaks",
+                        where=where,
+                    )
 
 
 def _check_header(header: list[str], path: Path, family: Family) -> None:
