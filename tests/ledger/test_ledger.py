@@ -234,25 +234,26 @@ def test_erasing_nobody_is_nothing(ledger: SqlLedger) -> None:
     assert ledger.head() == 1
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE events SET kind = 'person.linked' WHERE position = 0",
-        "UPDATE events SET position = 9 WHERE position = 1",
-        "DELETE FROM events WHERE position = 1",
-        "DELETE FROM events",
-        "UPDATE personal SET person = NULL",
-        "UPDATE personal SET document = salt",
-        "DELETE FROM head",
-        "INSERT INTO head (id, position) VALUES (2, 0)",
-    ],
+CHANGES = (
+    "UPDATE events SET kind = 'person.linked' WHERE position = 0",
+    "UPDATE events SET position = 9 WHERE position = 1",
+    "DELETE FROM events WHERE position = 1",
+    "DELETE FROM events",
+    "UPDATE personal SET person = NULL",
+    "UPDATE personal SET document = salt",
+    "DELETE FROM head",
+    "INSERT INTO head (id, position) VALUES (2, 0)",
 )
-def test_triggers_refuse_to_change_what_was_said(place: Place, statement: str) -> None:
+
+
+def test_triggers_refuse_to_change_what_was_said(place: Place) -> None:
     ledger = place.open()
     ledger.append([chose(1), published("1")])
-    with pytest.raises(DBAPIError):
-        execute(place, statement)
-    assert [each.body for each in ledger.read()] == [chose(1), published("1")]
+    truncate = ("TRUNCATE events CASCADE",) if place.store == "postgres" else ()
+    for statement in CHANGES + truncate:
+        with pytest.raises(DBAPIError):
+            execute(place, statement)
+        assert [each.body for each in ledger.read()] == [chose(1), published("1")]
 
 
 def drop_triggers(place: Place) -> None:
