@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consentry.cli import main
+from consentry.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -3,8 +3,8 @@
 Every fenced `sh` and `python` block of a document is run, from top to bottom, in one temporary folder with one
 deployment: later blocks build on earlier ones.
 
-* `sh`: with `consentry` on the path and a `./run` that passes on to it. If lines begin with `$ `, these are commands and
-  the rest is output, which is not compared.
+* `sh`: with `consentry` on the path and a `./run` that passes on to it. If lines begin with `$ `, these are commands
+  and the rest is output, which is not compared.
 * `python`: in one namespace; a block with `>>>` is a doctest, and its output is compared.
 * `<!-- not run: REASON -->` on the line before a block leaves it out; `<!-- exit: N -->` expects another exit code.
 * Other languages (`text`, `toml`, `json`, ...) are not run.
