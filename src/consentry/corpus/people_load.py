@@ -1,0 +1,316 @@
+"""Loading the platform's table of people: batch by batch into a new snapshot.
+
+Everybody the table names gets an ordinal or keeps theirs. A row without an id is counted and skipped: no item can name
+it. Two rows with one id are refused, because nobody can say which one holds. What is unknown is stored as unknown and
+counted: a country nobody can read, an age word nobody mapped, an implausible year of birth.
+
+Where people live is worked out once for each distinct combination of signals, not once for each person. Only a few
+bytes a person stay in memory, whatever the size of the files.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from consentry.corpus.classes import Residing
+from consentry.corpus.columns import Words, coded, words
+from consentry.corpus.descriptor import PeopleDescriptor, check_schema
+from consentry.corpus.people import MISSING, PeopleIndex
+from consentry.corpus.people_table import (
+    AGE_UNKNOWN,
+    OLDEST,
+    STATED_ADULT,
+    STATED_MINOR,
+    PeopleTable,
+    save,
+    year_of,
+)
+from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
+from consentry.corpus.residence import Residence, Signals
+from consentry.digests import Digest
+from consentry.errors import PeopleError
+from consentry.policy.choice import Seconds
+from consentry.policy.vocabulary import ACCOUNTS, Account, Age
+
+Array = npt.NDArray[Any]
+I64 = npt.NDArray[np.int64]
+Resolver = Callable[[Signals], Residence]
+Progress = Callable[[int], None]
+
+_BATCH_ROWS = 1 << 17
+_SIGNALS = ("country", "location", "phone", "locale", "time_zone", "ip_country")
+_AGE_CODES = {Age.UNKNOWN: AGE_UNKNOWN, Age.ADULT: STATED_ADULT, Age.MINOR: STATED_MINOR}
+_COMPACT_ABOVE = 1 << 40
+_REMEMBERED_COMBINATIONS = 1 << 18
+_REPORTED_WORDS = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class LoadReport:
+    """What a load found. Counts are of rows; `snapshot` names what was made of them."""
+
+    snapshot: Digest = ""
+    rows: int = 0
+    new: int = 0
+    nulls: int = 0
+    unresolved: int = 0
+    unknown_ages: int = 0
+    implausible_years: int = 0
+    unknown_accounts: int = 0
+    linked: int = 0
+    unknown_words: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Iterator[pa.RecordBatch]:
+    """Read the columns a descriptor names from Parquet files, a batch at a time.
+
+    Raises:
+        PeopleError: a file is no Parquet file or is damaged, a column is missing or of the wrong type.
+    """
+    columns = sorted(descriptor.columns.values())
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as parquet:
+                check_schema(descriptor, parquet.schema_arrow, path.name)
+                yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise PeopleError(
+                "people-not-parquet",
+                f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
+                help="the file is truncated, damaged or of another kind; write it again",
+            ) from error
+
+
+def load_people(
+    batches: Iterable[pa.RecordBatch],
+    *,
+    descriptor: PeopleDescriptor,
+    index: PeopleIndex,
+    key: PseudonymKey,
+    resolver: Resolver,
+    folder: Path,
+    at: Seconds,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load a people table and write the snapshot. Interrupted or refused, it leaves no snapshot; ordinals stay.
+
+    Args:
+        batches: rows with the columns that the descriptor names.
+        descriptor: which column is what.
+        index: gives the ordinals.
+        key: the key of the domain of people.
+        resolver: turns signals into candidate places.
+        folder: where snapshots go.
+        at: now; years of birth are implausible relative to it.
+        progress: called with the number of rows done since the last call.
+
+    Raises:
+        PeopleError: a column is missing or of the wrong type, or an id occurs twice.
+    """
+    loader = _Loader(descriptor, index, key, residences=_Residences(resolver), year=year_of(at))
+    for batch in batches:
+        loader.add(batch)
+        if progress is not None:
+            progress(batch.num_rows)
+    table, report = loader.finish()
+    report.snapshot = save(table, folder)
+    return report
+
+
+class _Residences:
+    """Numbers the distinct residences; remembers which combination of signals led to which."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._codes: dict[Residing, int] = {Residing(): 0}
+        self._remembered: dict[tuple[str | None, ...], int] = {}
+
+    @property
+    def members(self) -> Sequence[Residing]:
+        """The residences in code order."""
+        return tuple(self._codes)
+
+    def encode(self, signals: Mapping[str, Words], *, rows: int) -> npt.NDArray[np.uint32]:
+        """Return the residence code of each row."""
+        keys: I64 = np.zeros(rows, dtype=np.int64)
+        span = 1
+        for found in signals.values():
+            width = len(found.words) + 1
+            if span * width > _COMPACT_ABOVE:
+                distinct, keys = np.unique(keys, return_inverse=True)
+                span = distinct.size
+            keys = keys * width + found.codes
+            span *= width
+        _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+        values = {
+            role: [(*found.words, None)[code] for code in found.codes[first].tolist()]
+            for role, found in signals.items()
+        }
+        codes = [
+            self._code(tuple(combination), tuple(values))
+            for combination in (zip(*values.values(), strict=True) if values else [()] * first.size)
+        ]
+        return np.array(codes, dtype=np.uint32)[numbers]
+
+    def _code(self, combination: tuple[str | None, ...], roles: tuple[str, ...]) -> int:
+        code = self._remembered.get(combination)
+        if code is None:
+            found = self._resolver(Signals(**dict(zip(roles, combination, strict=True))))
+            residing = Residing(found.places, found.established)
+            code = self._codes.setdefault(residing, len(self._codes))
+            if len(self._remembered) >= _REMEMBERED_COMBINATIONS:
+                self._remembered.clear()
+            self._remembered[combination] = code
+        return code
+
+
+class _Loader:
+    """Owns the columns of the snapshot being built; entry k is about ordinal k."""
+
+    def __init__(
+        self, descriptor: PeopleDescriptor, index: PeopleIndex, key: PseudonymKey, *, residences: _Residences, year: int
+    ) -> None:
+        self.descriptor = descriptor
+        self.index = index
+        self.key = key
+        self.residences = residences
+        self.year = year
+        self.report = LoadReport()
+        self.before = len(index)
+        self.repeated = 0
+        self.example = ""
+        self.strange: dict[str, Counter[str]] = {}
+        self.residence: Array = np.zeros(0, dtype=np.uint32)
+        self.age: Array = np.zeros(0, dtype=np.uint16)
+        self.account: Array = np.zeros(0, dtype=np.uint8)
+        self.same_as: Array = np.zeros(0, dtype=np.uint32)
+        self.known: Array = np.zeros(0, dtype=np.bool_)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take in one batch."""
+        check_schema(self.descriptor, batch.schema, "people table")
+        rows = batch.num_rows
+        column = {role: _readable(batch.column(name)) for role, name in self.descriptor.columns.items()}
+        ordinals = self.index.assign(pseudonyms(self.key, column["person"]))
+        others = self._others(column.get("same_as"), ordinals)
+        self._grow(len(self.index))
+        named = np.flatnonzero(ordinals != MISSING)
+        people = ordinals[named]
+        self._check_repeated(people, named, column["person"])
+        residence = self.residences.encode(self._signals(column, rows), rows=rows)[named]
+        age, account = self._ages(column, rows)[named], self._accounts(column, rows)[named]
+        self.residence[people], self.age[people], self.account[people] = residence, age, account
+        self.known[people] = True
+        if others is not None:
+            self.same_as[people] = others[named]
+            self.report.linked += int(np.count_nonzero(others[named] != MISSING))
+        self.report.rows += rows
+        self.report.nulls += rows - named.size
+        self.report.new += int(np.count_nonzero(people >= self.before))
+
+    def finish(self) -> tuple[PeopleTable, LoadReport]:
+        """Return the finished table, and what was found."""
+        if self.repeated:
+            raise PeopleError(
+                "people-duplicate-id",
+                f"{self.repeated:,} rows of the people table repeat an id, for example {self.example}",
+                help="give each person one row: remove the repeated rows, or use another column as the id",
+            )
+        self._grow(len(self.index))
+        members = self.residences.members
+        report = self.report
+        unresolved = np.array([not (each.places and each.established) for each in members], dtype=np.bool_)
+        report.unresolved = int(np.count_nonzero(unresolved[self.residence] & self.known))
+        report.unknown_ages = int(np.count_nonzero((self.age == AGE_UNKNOWN) & self.known))
+        report.unknown_accounts = int(np.count_nonzero((self.account == 0) & self.known))
+        report.unknown_words = {role: dict(each.most_common(_REPORTED_WORDS)) for role, each in self.strange.items()}
+        narrow = np.uint16 if len(members) <= 1 << 16 else np.uint32
+        table = PeopleTable(
+            residences=members,
+            residence=self.residence.astype(narrow),
+            age=self.age,
+            account=self.account,
+            same_as=self.same_as,
+            known=self.known,
+        )
+        return table, report
+
+    def _grow(self, people: int) -> None:
+        if people <= self.known.size:
+            return
+        for name, empty in (("residence", 0), ("age", 0), ("account", 0), ("same_as", MISSING), ("known", 0)):
+            old: Array = getattr(self, name)
+            larger = np.full(people, empty, dtype=old.dtype)
+            larger[: old.size] = old
+            setattr(self, name, larger)
+
+    def _others(self, ids: pa.Array | None, ordinals: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32] | None:
+        """Return the ordinals of the accounts that people are linked to; an account linked to itself is not linked."""
+        if ids is None:
+            return None
+        others = self.index.assign(pseudonyms(self.key, ids))
+        others[others == ordinals] = MISSING
+        return others
+
+    def _check_repeated(self, people: npt.NDArray[np.uint32], rows: I64, ids: pa.Array) -> None:
+        again = self.known[people]
+        order = np.argsort(people, kind="stable")
+        again[order[1:]] |= people[order[1:]] == people[order[:-1]]
+        found = np.flatnonzero(again)
+        if found.size and not self.repeated:
+            row = int(rows[found[0]])
+            self.example = f"`{_masked(str(ids[row].as_py()))}` in row {self.report.rows + row + 1:,}"
+        self.repeated += int(found.size)
+
+    def _signals(self, column: Mapping[str, pa.Array], rows: int) -> dict[str, Words]:
+        signals = {role: words(column[role]) for role in _SIGNALS if role in column}
+        if "country" not in column and "country" in self.descriptor.constants:
+            signals["country"] = Words(np.zeros(rows, dtype=np.int64), (self.descriptor.constants["country"],))
+        return signals
+
+    def _ages(self, column: Mapping[str, pa.Array], rows: int) -> Array:
+        if "birth_year" in column:
+            return self._birth_years(column["birth_year"])
+        meaning = {str(age): code for age, code in _AGE_CODES.items()}
+        meaning |= {word: _AGE_CODES[age] for word, age in self.descriptor.ages.items()}
+        return self._coded("age", column, meaning, rows).astype(np.uint16)
+
+    def _birth_years(self, years: pa.Array) -> Array:
+        given = pc.is_valid(years).to_numpy(zero_copy_only=False)
+        stated = years.fill_null(0).to_numpy(zero_copy_only=False)
+        plausible = given & (stated >= self.year - OLDEST) & (stated <= self.year)
+        self.report.implausible_years += int(np.count_nonzero(given & ~plausible))
+        return np.where(plausible, stated, AGE_UNKNOWN).astype(np.uint16)
+
+    def _accounts(self, column: Mapping[str, pa.Array], rows: int) -> Array:
+        meaning = {str(account): code for code, account in enumerate(ACCOUNTS)}
+        meaning |= {word: ACCOUNTS.index(Account(account)) for word, account in self.descriptor.accounts.items()}
+        return self._coded("account", column, meaning, rows)
+
+    def _coded(self, role: str, column: Mapping[str, pa.Array], meaning: Mapping[str, int], rows: int) -> Array:
+        if role not in column:
+            word = self.descriptor.constants.get(role, "")
+            return np.full(rows, meaning.get(word, 0), dtype=np.uint8)
+        codes, strange = coded(words(column[role]), meaning)
+        if strange:
+            self.strange.setdefault(role, Counter()).update(strange)
+        return codes
+
+
+def _readable(column: pa.Array) -> pa.Array:
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
+
+
+def _masked(id: str) -> str:  # noqa: A002
+    """Return enough of an id to find it with the file at hand, and no more."""
+    return f"{id[:2]}{'*' * max(0, len(id) - 2)}" if len(id) > 4 else "*" * len(id)
