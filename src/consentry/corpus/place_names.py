@@ -32,9 +32,6 @@ LARGE_CITY = 100_000
 """Only large cities are indexed under their other names: those of small ones collide too often."""
 MAX_WEIGHT_OF_OTHER_NAME = 1_000_000
 """Hong Kong, called Victoria, does not outweigh cities that go by that name."""
-MIN_NAMESAKE_RATIO = 10
-"""A city's other name counts only if nothing of more than 1/MIN_NAMESAKE_RATIO of its size goes by that name: Amman was
-once called Philadelphia."""
 MAX_COUNTRIES_OF_A_NAME = 4
 """A subdivision's name found in more countries than this (`Central`, `Northern`) says nothing."""
 
@@ -103,13 +100,14 @@ _CANADIAN_PROVINCES: Mapping[str, str] = {
 _SHORT_ASCII = re.compile(r"[a-z]{1,3}")
 _BRACKETED = re.compile(r"\s*[\[(].*?[\])]")
 _DROPPED = re.compile(r"[.'’ʻʼ`´\u200b-\u200f\u202a-\u202e\ufe0f]")
-_NOT_WORD = re.compile(r"[\W_]+")
 
 
 def plain(text: str) -> str:
     """Return words without case and punctuation, with their accents."""
-    text = _DROPPED.sub("", unicodedata.normalize("NFKC", text).casefold().replace("&", " and "))
-    return _join_words(unicodedata.normalize("NFKC", text))
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = _DROPPED.sub("", text.casefold().replace("&", " and "))
+    return " ".join(text.translate(_WORD_CHARACTERS).split())
 
 
 def fold(text: str) -> str:
@@ -118,15 +116,31 @@ def fold(text: str) -> str:
     >>> fold("Île-de-France"), fold("ST. JOHN’S & Area")
     ('ile de france', 'st johns and area')
     """
-    text = unicodedata.normalize("NFKD", plain(text))
-    return unicodedata.normalize("NFC", "".join(char for char in text if not unicodedata.combining(char)))
+    if (spelled := plain(text)).isascii():
+        return spelled
+    text = unicodedata.normalize("NFKD", spelled)
+    return unicodedata.normalize("NFC", text.translate(_ACCENTS))
 
 
-def _join_words(text: str) -> str:
-    if text.isascii():
-        return " ".join(_NOT_WORD.sub(" ", text).split())
-    kept = (char if char.isalnum() or unicodedata.category(char)[0] == "M" else " " for char in text)
-    return " ".join("".join(kept).split())
+class _WordCharacters(dict[int, int]):
+    """Maps what is neither letter, digit nor mark to a space."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        self[code] = code if char.isalnum() or unicodedata.category(char)[0] == "M" else ord(" ")
+        return self[code]
+
+
+class _Accents(dict[int, int | None]):
+    """Maps combining characters to nothing."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.combining(chr(code)) else code
+        return self[code]
+
+
+_WORD_CHARACTERS = _WordCharacters()
+_ACCENTS = _Accents()
 
 
 def readings_of(name: str) -> Readings | None:
@@ -206,13 +220,11 @@ def cities() -> Mapping[str, Readings]:
         key, population = fold(town["name"]), int(town["population"])
         # A city called Jamaica is found by `Jamaica, NY`; alone the name means the country.
         _add_city(index, key, town, weight=min(population, LARGE_CITY - 1) if key in english else population)
-    sizes = {key: max(entry.values()) for key, entry in index.items()}
     for town in towns:
         population = int(town["population"])
         if population >= LARGE_CITY:
-            for key in {fold(name) for name in town["alternatenames"]} - names().keys():
-                if sizes.get(key, 0) * MIN_NAMESAKE_RATIO <= population:
-                    _add_city(index, key, town, weight=min(population, MAX_WEIGHT_OF_OTHER_NAME))
+            for key in [key for key in map(fold, town["alternatenames"]) if key not in names()]:
+                _add_city(index, key, town, weight=min(population, MAX_WEIGHT_OF_OTHER_NAME))
     return {
         key: tuple(Reading(place, Kind.CITY, size) for place, size in entry.items())
         for key, entry in index.items()

