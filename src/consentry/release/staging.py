@@ -1,0 +1,70 @@
+"""A folder that appears whole or not at all.
+
+What is written goes to a hidden neighbour of the target, `.<name>.part`, which is renamed when everything in it is on
+disk. A crash leaves at most that neighbour, and the next attempt removes it. One writer at a time per target.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from consentry.errors import ConflictError, UnavailableError
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `target` when the block ends without an error, and vanishes when it does not.
+
+    Raises:
+        ConflictError: `target` exists.
+        UnavailableError: there is no space left.
+    """
+    if target.exists():
+        raise ConflictError(
+            "release-target-exists",
+            f"`{target}` exists already",
+            help="remove it first, or choose another folder",
+        )
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        _sync_tree(part)
+        part.rename(target)
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            raise _disk_full(target) from error
+        raise
+    _sync(target.parent)
+
+
+def _sync_tree(folder: Path) -> None:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(root, name))
+        _sync(Path(root))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _disk_full(target: Path) -> UnavailableError:
+    return UnavailableError(
+        "release-disk-full",
+        f"no space left to write `{target}`",
+        help="free some space and try again; nothing was left behind",
+    )
