@@ -1,1 +1,205 @@
-"""The composition root: opens a deployment from its settings. The only importer of adapters."""
+"""The composition root: opens a deployment from its settings. The only importer of adapters, and of the clock.
+
+    deployment = open_deployment(Path("consentry-home"))
+    deployment.control.publish(text, "policy.toml")
+
+A home that holds neither keys nor a ledger is new, and both are made. A home with keys but without its ledger is a
+deployment that lost it: it is refused, because an empty ledger would forget every refusal without a word.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from consentry.connectors.stackexchange import convert as stackexchange
+from consentry.connectors.tabular import choices as choice_files
+from consentry.control_plane import ControlPlane, Parts
+from consentry.corpus.people import PeopleIndex
+from consentry.corpus.population import Population
+from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
+from consentry.errors import ChoiceError
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import ChoiceMade, Pseudonym
+from consentry.ledger.postgres import open_postgres
+from consentry.ledger.sql import SqlLedger
+from consentry.ledger.sqlite import open_sqlite
+from consentry.policy.choice import Choice, Seconds
+from consentry.policy.vocabulary import Age
+from consentry.runners.local import LocalRunner
+from consentry.settings import Settings, read_settings
+from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
+
+Progress = Callable[[int], None]
+_SQLITE = "sqlite:///"
+
+
+def now() -> Seconds:
+    """Return the time: the one place where the clock is read."""
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Raw ids to what is stored of them, under the deployment's key."""
+
+    key: PseudonymKey
+    index: PeopleIndex
+
+    def person(self, person: str) -> Pseudonym:
+        """Return the pseudonym of a person id."""
+        return pseudonym(self.key.for_people(), person)
+
+    def item(self, corpus: str, item: str) -> Pseudonym:
+        """Return the pseudonym of an item id of a corpus."""
+        return pseudonym(self.key.for_items(corpus), item)
+
+    def identities(self, corpus: str) -> Identities:
+        """Return what turns the id columns of a corpus into seats and keys."""
+        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), index=self.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """Whole columns of ids to seats and keys; see `consentry.corpus.sidecar.Identities`."""
+
+    people: PseudonymKey
+    items: PseudonymKey
+    index: PeopleIndex
+
+    def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
+        """Return the seat of each person id; null and empty ids are nobody."""
+        return self.index.assign(pseudonyms(self.people, ids)) + np.uint32(1)
+
+    def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
+        """Return the first half of each item's pseudonym."""
+        return high_words(self.items, ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An opened deployment: the control plane, and what needs raw ids or an adapter around it."""
+
+    settings: Settings
+    control: ControlPlane
+    pseudonyms: Pseudonyms
+    ledger: SqlLedger
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+    def person(self, person: str) -> Pseudonym:
+        """Return the pseudonym of a person id."""
+        return self.pseudonyms.person(person)
+
+    def item(self, corpus: str, item: str) -> Pseudonym:
+        """Return the pseudonym of an item id."""
+        return self.pseudonyms.item(corpus, item)
+
+    def history(self, person: str) -> Iterator[Event]:
+        """Return every event that names a person, oldest first."""
+        return self.ledger.history(self.person(person))
+
+    def import_choices(self, file: Path, *, corpus: str | None, progress: Progress | None = None) -> int:
+        """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong."""
+        for row in choice_files.read_choices(file):
+            if row.items and corpus is None:
+                raise ChoiceError(
+                    "choice-items-without-corpus",
+                    "the choice names single items, but no corpus they belong to",
+                    help="say which: --corpus NAME",
+                    where=row.where,
+                )
+        return self.control.choose(self._choices(file, corpus, progress))
+
+    def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
+        for row in choice_files.read_choices(file):
+            items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
+            yield ChoiceMade(
+                person=self.person(row.person),
+                choice=Choice(
+                    purpose=row.purpose,
+                    state=row.state,
+                    reach=row.reach,
+                    at=row.at,
+                    categories=row.categories,
+                    items=items,
+                ),
+                source=row.source,
+                notice=row.notice,
+            )
+            if progress is not None:
+                progress(1)
+
+    def import_stackexchange(
+        self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
+    ) -> Mapping[str, Any]:
+        """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
+        made = stackexchange.convert(dump, target, age=age, progress=progress)
+        return {
+            "sites": ", ".join(made.sites),
+            "people": made.people,
+            "linked accounts": made.linked_accounts,
+            "items": made.items.total(),
+            **{f"items: {kind}": count for kind, count in made.items.most_common()},
+            "without an owner": made.without_owner,
+            "involving others": made.with_involved,
+            "with an unknown contributor": made.with_unknown_contributor,
+            "community wiki": made.community_wiki,
+            **{f"licence: {licence or 'none'}": count for licence, count in made.licences.most_common()},
+        }
+
+
+def open_deployment(home: Path | None = None) -> Deployment:
+    """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one."""
+    settings = read_settings(home)
+    folder = settings.home
+    embedded = settings.ledger.startswith(_SQLITE)
+    ledger_file = Path(settings.ledger.removeprefix(_SQLITE))
+    is_new = not (folder / "keys").exists() and not (embedded and ledger_file.exists())
+    folder.mkdir(parents=True, exist_ok=True)
+    window = settings.group_commit_window_ms / 1000
+    if embedded:
+        ledger = open_sqlite(ledger_file, clock=now, create=is_new, window=window, timeout=settings.ledger_timeout_s)
+    else:
+        ledger = open_postgres(
+            settings.ledger,
+            clock=now,
+            replica="required" if settings.ledger_replica_required else "none",
+            window=window,
+            timeout=settings.ledger_timeout_s,
+        )
+    keys = Keys(folder / "keys")
+    key = PseudonymKey(keys.pseudonym_key(create=is_new))
+    signer = keys.signer(create=is_new)
+    objects = Objects(folder / "objects")
+    index = PeopleIndex(folder / "people")
+    names = Pseudonyms(key=key, index=index)
+    parts = Parts(
+        home=folder,
+        ledger=ledger,
+        personal=ledger,
+        objects=objects,
+        people=Population(folder / "people", index=index, key=key.for_people(), objects=objects, clock=now),
+        pseudonyms=names,
+        runner=LocalRunner(settings.thread_count),
+        signer=signer,
+        check_signature=_checker(signer),
+        clock=now,
+    )
+    return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+
+
+def _checker(signer: Ed25519Signer) -> Callable[[str, bytes, bytes], bool]:
+    def check(key_id: str, signature: bytes, content: bytes) -> bool:
+        return key_id == signer.key_id and verify_signature(signer.public_key, signature=signature, content=content)
+
+    return check

@@ -146,7 +146,8 @@ def prepare(
     pairs = [(row, min(seat, len(people))) for row, item in enumerate(items) for seat in item[4]]
     sidecar = Sidecar(
         folder=folder,
-        pin=FilePin(path="x", size=0, mtime_ns=0, digest="", rows=len(items)),
+        pin=FilePin(path="x", size=0, digest="", rows=len(items)),
+        mtime_ns=0,
         person=np.array([min(item[3], len(people)) for item in items], dtype=np.uint32),
         klass=np.array([kinds.index((item[0], item[1])) for item in items], dtype=np.uint8),
         created=np.array([UNKNOWN_DATE if item[2] is None else item[2] for item in items], dtype=np.uint32),

@@ -82,12 +82,13 @@ class ItemClasses:
 
     def save(self, path: Path) -> None:
         """Write the classes; atomic."""
-        content = canonical_json([[str(part) for part in member] for member in self._members])
-        staged = path.with_name(path.name + ".staged")
-        staged.write_bytes(content)
-        with staged.open("rb") as stream:
-            os.fsync(stream.fileno())
-        staged.replace(path)
+        with self._lock:
+            content = canonical_json([[str(part) for part in member] for member in self._members])
+            staged = path.with_name(path.name + ".staged")
+            staged.write_bytes(content)
+            with staged.open("rb") as stream:
+                os.fsync(stream.fileno())
+            staged.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> ItemClasses:

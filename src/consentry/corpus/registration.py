@@ -20,7 +20,17 @@ from typing import Any, Protocol, TypeVar
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
-from consentry.corpus.sidecar import Identities, Progress, Sidecar, build, changed, check_unique_across, load, usable
+from consentry.corpus.sidecar import (
+    Identities,
+    Progress,
+    Sidecar,
+    build,
+    changed,
+    check_unique_across,
+    load,
+    same_file,
+    usable,
+)
 from consentry.digests import Digest, canonical_json, digest, digest_json
 from consentry.errors import CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
@@ -61,11 +71,7 @@ class Corpus:
     def check_files(self) -> None:
         """Raise unless every content file still has the size and modification time it is pinned to."""
         for sidecar in self.sidecars:
-            try:
-                stat = self.path(sidecar).stat()
-            except FileNotFoundError as error:
-                raise changed(sidecar.pin.path) from error
-            if (stat.st_size, stat.st_mtime_ns) != (sidecar.pin.size, sidecar.pin.mtime_ns):
+            if not same_file(self.path(sidecar), size=sidecar.pin.size, mtime_ns=sidecar.mtime_ns):
                 raise changed(sidecar.pin.path)
 
 
@@ -100,7 +106,6 @@ def register(
     folder: Path,
     *,
     identities: Callable[[str], Identities],
-    make_durable: Callable[[], None],
     threads: Threads,
     progress: Progress | None = None,
 ) -> Registration:
@@ -110,7 +115,6 @@ def register(
         path: the descriptor.
         folder: the folder all corpora are kept in.
         identities: what turns ids into seats and keys, for the corpus of that name.
-        make_durable: called before a sidecar counts as written, after seats were given out.
         threads: where the work is done.
         progress: called with the number of items read since the last call.
     """
@@ -127,10 +131,6 @@ def register(
     ]
     turn = identities(descriptor.name)
 
-    def keep() -> None:
-        make_durable()
-        classes.save(home / _CLASSES)
-
     def build_one(task: tuple[Path, str]) -> None:
         source, name = task
         build(
@@ -140,7 +140,7 @@ def register(
             descriptor=descriptor,
             identities=turn,
             classes=classes,
-            make_durable=keep,
+            keep_classes=lambda: classes.save(home / _CLASSES),
             progress=progress,
         )
 
@@ -173,7 +173,7 @@ def open_corpus(folder: Path, name: str) -> Corpus:
     try:
         head: dict[str, Any] = json.loads((home / _HEAD).read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
-        known = sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+        known = sorted(each.parent.name for each in folder.glob(f"*/{_HEAD}"))
         raise NotFoundError(
             "corpus-unknown",
             f"no corpus `{name}`",
@@ -192,9 +192,8 @@ def open_corpus(folder: Path, name: str) -> Corpus:
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:
-    """Return the digest of descriptor and file pins, but for times of modification: copying changes them."""
-    pins = [{key: value for key, value in asdict(each.pin).items() if key != "mtime_ns"} for each in sidecars]
-    return digest_json({"descriptor": descriptor.digest, "files": pins})
+    """Return the digest of descriptor and file pins."""
+    return digest_json({"descriptor": descriptor.digest, "files": [asdict(each.pin) for each in sidecars]})
 
 
 def _folder(home: Path, name: str) -> Path:

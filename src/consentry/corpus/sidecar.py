@@ -65,7 +65,6 @@ class FilePin:
 
     path: str
     size: int
-    mtime_ns: int
     digest: Digest
     rows: int
 
@@ -87,6 +86,7 @@ class Sidecar:
 
     folder: Path
     pin: FilePin
+    mtime_ns: int
     person: U32
     klass: Array
     created: U32 | None
@@ -134,6 +134,7 @@ def load(folder: Path) -> Sidecar:
     return Sidecar(
         folder=folder,
         pin=FilePin(**head["pin"]),
+        mtime_ns=int(head["mtime_ns"]),
         person=_mapped(folder, "person"),
         klass=_mapped(folder, "klass"),
         created=_mapped(folder, "created") if head["dated"] else None,
@@ -150,7 +151,7 @@ def usable(folder: Path, source: Path, *, descriptor: Digest) -> bool:
     except FileNotFoundError:
         return False
     stat = source.stat()
-    same_bytes = (head["pin"]["size"], head["pin"]["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns)
+    same_bytes = (head["pin"]["size"], head["mtime_ns"]) == (stat.st_size, str(stat.st_mtime_ns))
     return head["format"] == FORMAT and head["descriptor"] == descriptor and same_bytes
 
 
@@ -162,7 +163,7 @@ def build(
     descriptor: CorpusDescriptor,
     identities: Identities,
     classes: ItemClasses,
-    make_durable: Callable[[], None],
+    keep_classes: Callable[[], None],
     progress: Progress | None = None,
 ) -> Sidecar:
     """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
@@ -174,7 +175,7 @@ def build(
         descriptor: which column is what.
         identities: turns ids into seats and keys.
         classes: the corpus's item classes; new ones are added.
-        make_durable: called before the sidecar counts as written; afterwards every seat and class in it must last.
+        keep_classes: called before the sidecar counts as written; afterwards every class in it must be durable.
         progress: called with the number of items done since the last call.
 
     Raises:
@@ -192,18 +193,19 @@ def build(
             if progress is not None:
                 progress(batch.num_rows)
         oddities = writer.finish(name)
-        pin = FilePin(
-            path=name, size=before.st_size, mtime_ns=before.st_mtime_ns, digest=digest_file(source), rows=writer.rows
-        )
-        _check_unchanged(source, pin)
+        pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
+        if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
+            raise changed(name)
         head = {
             "format": FORMAT,
             "pin": asdict(pin),
+            # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
+            "mtime_ns": str(before.st_mtime_ns),
             "dated": writer.created is not None,
             "descriptor": descriptor.digest,
             "oddities": asdict(oddities),
         }
-        make_durable()
+        keep_classes()
         (staged / _HEAD).write_bytes(canonical_json(head))
         shutil.rmtree(folder, ignore_errors=True)
         staged.rename(folder)
@@ -212,10 +214,13 @@ def build(
     return load(folder)
 
 
-def _check_unchanged(source: Path, pin: FilePin) -> None:
-    stat = source.stat()
-    if (stat.st_size, stat.st_mtime_ns) != (pin.size, pin.mtime_ns):
-        raise changed(pin.path)
+def same_file(source: Path, *, size: int, mtime_ns: int) -> bool:
+    """Say whether a file is there and has this size and modification time."""
+    try:
+        stat = source.stat()
+    except FileNotFoundError:
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (size, mtime_ns)
 
 
 def changed(name: str) -> CorpusError:

@@ -1,0 +1,1 @@
+"""The command line: one file per noun. Commands call the control plane and show what it returns."""

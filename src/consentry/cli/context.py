@@ -1,0 +1,38 @@
+"""What every command is given, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.output import Output
+
+DENIED = 3
+"""Exit status of a command whose answer is no."""
+
+
+@dataclass(slots=True)
+class Context:
+    """Where to write, and the deployment, opened when first asked for."""
+
+    home: Path | None
+    out: Output
+    _deployment: Deployment | None = field(default=None)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment."""
+        if self._deployment is None:
+            self._deployment = open_deployment(self.home)
+        return self._deployment
+
+    def close(self) -> None:
+        """Let go of the deployment."""
+        if self._deployment is not None:
+            self._deployment.close()
+
+
+pass_context = click.make_pass_decorator(Context)

@@ -1,0 +1,105 @@
+"""`consentry corpus` and `consentry import`: what content there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consentry.cli.context import Context, pass_context
+from consentry.corpus.registration import Corpus
+
+
+@click.group()
+def corpus() -> None:
+    """Register content, and see what is registered."""
+
+
+@corpus.command()
+@click.argument("descriptor", type=click.Path(path_type=Path))
+@pass_context
+def register(context: Context, descriptor: Path) -> None:
+    """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
+    control = context.deployment.control
+    with context.out.progress("reading", None) as progress:
+        done = control.register_corpus(descriptor, progress=progress)
+    body = {**_body(done.corpus), "built": done.built, "kept": done.kept}
+
+    def human() -> None:
+        _show(context, done.corpus)
+        context.out.text(f"\n{done.built} files read, {done.kept} unchanged.")
+
+    context.out.show(body, human)
+
+
+@corpus.command()
+@click.argument("name")
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Show the files of corpus NAME and what is unknown about its items."""
+    opened = context.deployment.control.corpus(name)
+    context.out.show(_body(opened), lambda: _show(context, opened))
+
+
+@corpus.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List the registered corpora."""
+    known = context.deployment.control.present().state.corpora
+    body = {"corpora": [{"name": name, **each._asdict()} for name, each in known.items()]}
+    rows = [[name, each.position, each.snapshot] for name, each in known.items()]
+    context.out.show(body, lambda: context.out.table(["corpus", "position", "snapshot"], rows))
+
+
+def _body(opened: Corpus) -> dict[str, object]:
+    return {
+        "name": opened.name,
+        "snapshot": opened.snapshot,
+        "items": opened.rows,
+        "files": [
+            {
+                "path": each.pin.path,
+                "items": each.rows,
+                "bytes": each.pin.size,
+                "digest": each.pin.digest,
+                "without_author": each.oddities.null_authors,
+                "unknown_involved": each.oddities.unknown_involved,
+                "unknown_dates": each.oddities.unknown_dates,
+                "dates_out_of_range": each.oddities.dates_out_of_range,
+                "unknown_words": each.oddities.words,
+            }
+            for each in opened.sidecars
+        ],
+    }
+
+
+def _show(context: Context, opened: Corpus) -> None:
+    context.out.heading(f"{opened.name}: {opened.rows:,} items in {len(opened.sidecars)} files")
+    context.out.table(
+        ["file", "items", "bytes", "no author", "no date"],
+        [[e.pin.path, e.rows, e.pin.size, e.oddities.null_authors, e.oddities.unknown_dates] for e in opened.sidecars],
+    )
+    strange: dict[str, int] = {}
+    for each in opened.sidecars:
+        for role, words in each.oddities.words.items():
+            for word, count in words.items():
+                strange[f"{role} `{word}`"] = strange.get(f"{role} `{word}`", 0) + count
+    if strange:
+        context.out.text("\nWords the descriptor does not map; these items are gaps:")
+        context.out.table(["word", "items"], sorted(strange.items(), key=lambda each: -each[1])[:20])
+
+
+@click.group("import")
+def import_() -> None:
+    """Turn a platform's export into a corpus folder that can be registered."""
+
+
+@import_.command()
+@click.argument("dump", type=click.Path(path_type=Path, exists=True))
+@click.argument("target", type=click.Path(path_type=Path))
+@pass_context
+def stackexchange(context: Context, dump: Path, target: Path) -> None:
+    """Convert a Stack Exchange DUMP (one site's folder, or a folder of sites) into the corpus folder TARGET."""
+    with context.out.progress("converting", None) as progress:
+        report = context.deployment.import_stackexchange(dump, target, progress=progress)
+    context.out.show(report, lambda: context.out.table(["", "count"], [[k, str(v)] for k, v in report.items()]))

@@ -1,0 +1,65 @@
+"""`consentry`: the root command.
+
+Exit status: 0 done or yes; 1 an error; 2 used wrongly; 3 the answer is no (denied, not verified, examples fail);
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from consentry import __version__
+from consentry.cli.context import Context
+from consentry.cli.corpus import corpus, import_
+from consentry.cli.output import Output
+from consentry.cli.people import choice, notice, people
+from consentry.cli.policy import policy
+from consentry.cli.release import release, what_if
+from consentry.cli.system import doctor
+from consentry.errors import ConsentryError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--home", type=click.Path(path_type=Path), help="The folder of the deployment (or CONSENTRY_HOME).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@click.version_option(__version__, prog_name="consentry")
+@click.pass_context
+def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click calls it by name
+    """Decide whose content may train which model, seal it, and show why.
+
+    Start with `consentry demo`, then `consentry doctor`.
+    """
+    context.obj = Context(home=home, out=Output(as_json=as_json))
+    context.call_on_close(context.obj.close)
+
+
+for command in (doctor, policy, people, choice, notice, corpus, import_, release, what_if):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and leave with its exit status."""
+    given = _json_first(sys.argv[1:] if arguments is None else arguments)
+    out = Output(as_json="--json" in given)
+    try:
+        status = cli.main(given, prog_name="consentry", standalone_mode=False)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        out.note("interrupted; nothing half-done was left behind")
+        raise SystemExit(INTERRUPTED) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except ConsentryError as error:
+        out.error(error)
+        raise SystemExit(1) from None
+    raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _json_first(given: list[str]) -> list[str]:
+    """Let `--json` stand anywhere on the line, as people write it."""
+    return ["--json", *(word for word in given if word != "--json")] if "--json" in given else given

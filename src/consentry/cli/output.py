@@ -1,0 +1,114 @@
+"""How results are shown: tables for people, one JSON document for programs.
+
+Results go to standard output, everything else (progress, notes, errors) to standard error. With `--json` a command
+prints exactly one document and no table.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from consentry.errors import ConsentryError
+
+_SHOW_PROGRESS_AFTER_S = 1.0
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a command writes."""
+
+    as_json: bool = False
+    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=False))
+    notes: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+
+    def show(self, body: Mapping[str, Any], human: Callable[[], None] | None = None) -> None:
+        """Show a result: `body` as JSON, or what `human` prints."""
+        if self.as_json or human is None:
+            # Not through the console: nothing may wrap or colour a document.
+            print(json.dumps(body, ensure_ascii=False, indent=2), file=self.console.file)
+        else:
+            human()
+
+    def text(self, line: str = "") -> None:
+        """Print a line for people. Markup is not interpreted."""
+        self.console.print(escape(line))
+
+    def heading(self, line: str) -> None:
+        """Print a heading."""
+        self.console.print(f"\n[bold]{escape(line)}[/bold]")
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
+        """Print a table; numbers are right-aligned with thousands separators."""
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
+        numeric = [bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))]
+        for name, is_number in zip(columns, numeric, strict=True):
+            table.add_column(name, justify="right" if is_number else "left", header_style="dim", overflow="fold")
+        for row in rows:
+            table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+        self.console.print(table)
+
+    def note(self, line: str) -> None:
+        """Print a remark to standard error."""
+        self.notes.print(f"[dim]{escape(line)}[/dim]")
+
+    def error(self, error: ConsentryError) -> None:
+        """Print an error with its help line."""
+        if self.as_json:
+            print(json.dumps({"error": error.to_json()}, ensure_ascii=False, indent=2), file=self.console.file)
+            return
+        self.notes.print(f"[bold red]error[/bold red]: {escape(str(error))}", soft_wrap=True)
+        self.notes.print(f"  [bold]help[/bold]: {escape(error.help)}", soft_wrap=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Show a bar on standard error once the work has taken a second, if a person is watching."""
+        if self.as_json or not self.notes.is_terminal:
+            yield lambda _: None
+            return
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.notes,
+            transient=True,
+        )
+        task = bar.add_task(label, total=total)
+        started = time.monotonic()
+        shown = False
+
+        def advance(by: int) -> None:
+            nonlocal shown
+            bar.advance(task, by)
+            if not shown and time.monotonic() - started > _SHOW_PROGRESS_AFTER_S:
+                shown = True
+                bar.start()
+
+        try:
+            yield advance
+        finally:
+            if shown:
+                bar.stop()
+
+
+def moment(seconds: int | None) -> str:
+    """Return a time for people, in UTC."""
+    return "unknown" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def share(part: int, whole: int) -> str:
+    """Return a part as a percentage."""
+    return f"{100 * part / whole:.1f} %" if whole else "-"

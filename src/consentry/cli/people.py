@@ -1,0 +1,166 @@
+"""`consentry people`, `choice` and `notice`: who there is, what they said and what they were told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from consentry.bootstrap import now
+from consentry.cli.context import Context, pass_context
+from consentry.cli.output import moment
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+
+
+@click.group()
+def people() -> None:
+    """Load the people table, link accounts, erase people."""
+
+
+@people.command()
+@click.argument("descriptor", type=click.Path(path_type=Path))
+@pass_context
+def load(context: Context, descriptor: Path) -> None:
+    """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place."""
+    with context.out.progress("reading people", None) as progress:
+        report = context.deployment.control.load_people(descriptor, progress=progress)
+    body = asdict(report)
+
+    def human() -> None:
+        counts = [[name.replace("_", " "), value] for name, value in body.items() if isinstance(value, int)]
+        context.out.table(["", "people"], counts)
+        strange = [[role, word, count] for role, words in report.unknown_words.items() for word, count in words.items()]
+        if strange:
+            context.out.text("\nWords the descriptor does not map; they count as unknown:")
+            context.out.table(["column", "word", "people"], strange)
+
+    context.out.show(body, human)
+
+
+@people.command()
+@click.argument("person")
+@click.argument("same_as")
+@pass_context
+def link(context: Context, person: str, same_as: str) -> None:
+    """Record that PERSON and SAME_AS are accounts of one person: a refusal by one covers both."""
+    deployment = context.deployment
+    position = deployment.control.link(deployment.person(person), deployment.person(same_as))
+    context.out.show({"position": position}, lambda: context.out.text(f"Linked at position {position}."))
+
+
+@people.command()
+@click.argument("persons", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def erase(context: Context, persons: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001 - click calls it by name
+    """Erase what PERSONS said and what leads from their ids to their items. Their items stay denied."""
+    if not yes:
+        click.confirm(f"Erase {len(persons)} people for good?", abort=True, err=True)
+    deployment = context.deployment
+    count = deployment.control.erase([deployment.person(person) for person in persons])
+    context.out.show({"erased": count}, lambda: context.out.text(f"{count} people erased."))
+
+
+@click.group()
+def choice() -> None:
+    """Record choices, and see what a person chose."""
+
+
+@choice.command()
+@click.argument("person")
+@click.argument("state", type=click.Choice([str(each) for each in ChoiceState]))
+@click.option("--purpose", type=click.Choice([str(each) for each in Purpose]), default=str(Purpose.TRAIN_GENAI))
+@click.option("--reach", type=click.Choice([str(each) for each in Reach]), default=str(Reach.UNTRAINED))
+@click.option("--category", multiple=True, type=click.Choice([str(each) for each in Category]))
+@click.option("--item", multiple=True, help="Only this item (with --corpus).")
+@click.option("--corpus", help="The corpus of the items.")
+@click.option("--source", type=click.Choice([str(each) for each in Source]), default=str(Source.FORM))
+@click.option("--notice", help="The notice the person saw.")
+@pass_context
+def record(
+    context: Context,
+    person: str,
+    state: str,
+    purpose: str,
+    reach: str,
+    category: tuple[str, ...],
+    item: tuple[str, ...],
+    corpus: str | None,
+    source: str,
+    notice: str | None,
+) -> None:
+    """Record that PERSON chose STATE: `refused`, `allowed`, or `unset` to take a choice back."""
+    if item and corpus is None:
+        raise click.UsageError("--item needs --corpus: item ids are those of a corpus")
+    deployment = context.deployment
+    said = ChoiceMade(
+        person=deployment.person(person),
+        choice=Choice(
+            purpose=Purpose(purpose),
+            state=ChoiceState(state),
+            reach=Reach(reach),
+            at=now(),
+            categories=frozenset(Category(each) for each in category),
+            items=frozenset(deployment.item(corpus, each) for each in item) if corpus is not None else frozenset(),
+        ),
+        source=Source(source),
+        notice=notice,
+    )
+    deployment.control.choose([said])
+    position = deployment.control.present().position - 1
+    context.out.show(
+        {"position": position},
+        lambda: context.out.text(f"Recorded at position {position}. It holds for every release sealed from now on."),
+    )
+
+
+@choice.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--corpus", help="The corpus that item ids in the file belong to.")
+@pass_context
+def import_(context: Context, file: Path, corpus: str | None) -> None:
+    """Record the choices in FILE (CSV, JSONL or Parquet). Nothing is recorded if a row is wrong."""
+    with context.out.progress("recording", None) as progress:
+        count = context.deployment.import_choices(file, corpus=corpus, progress=progress)
+    context.out.show({"recorded": count}, lambda: context.out.text(f"{count:,} choices recorded."))
+
+
+@choice.command()
+@click.argument("person")
+@pass_context
+def show(context: Context, person: str) -> None:
+    """Show what PERSON chose, the whole history."""
+    events = list(context.deployment.history(person))
+    rows = []
+    for event in events:
+        if isinstance(event.body, ChoiceMade):
+            said = event.body.choice
+            scope = ", ".join(sorted(said.categories)) or "everything"
+            scope += f" ({len(said.items)} items)" if said.items else ""
+            rows.append([event.position, moment(said.at), str(said.purpose), str(said.state), str(said.reach), scope])
+    body = {"choices": [{"position": e.position, **e.body.to_json()} for e in events if isinstance(e.body, ChoiceMade)]}
+    columns = ["position", "time", "purpose", "choice", "reach", "about"]
+    context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No choices."))
+
+
+@click.group()
+def notice() -> None:
+    """Record what people were told."""
+
+
+@notice.command()
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option("--at", type=int, help="When, in seconds since 1970 (default: now).")
+@pass_context
+def serve(context: Context, name: str, file: Path, at: int | None) -> None:
+    """Record that notice NAME was served to the people in FILE (one id a line)."""
+    deployment = context.deployment
+    ids = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
+    position = deployment.control.serve_notice(name, people_told, at=now() if at is None else at)
+    body = {"position": position, "people": len(people_told)}
+    context.out.show(body, lambda: context.out.text(f"Recorded at position {position}: {len(people_told):,} people."))

@@ -1,0 +1,151 @@
+"""`consentry policy`: check, read, compare, test and publish policy sets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from consentry.bootstrap import now
+from consentry.cli.context import DENIED, Context, pass_context
+from consentry.errors import PolicyError
+from consentry.policy.library import shipped
+from consentry.policy.policy_diff import diff as diff_sets
+from consentry.policy.policy_parser import check as check_text
+from consentry.policy.policy_parser import load
+from consentry.policy.policy_prose import describe, describe_diff
+from consentry.policy.policy_set import PolicySet, run_examples
+
+
+def read_text(name: str) -> tuple[str, str]:
+    """Return the text of a policy file, or of a shipped set, with the name to show for it."""
+    path = Path(name)
+    if path.is_file():
+        return path.read_text("utf-8"), name
+    ready = shipped()
+    if name in ready:
+        return ready[name], f"{name}.toml"
+    raise PolicyError(
+        "policy-file-missing",
+        f"`{name}` is neither a file nor a shipped policy set",
+        help=f"give a path, or one of: {', '.join(ready)}",
+    )
+
+
+def read_set(name: str) -> PolicySet:
+    """Read a policy set from a file or from those that are shipped."""
+    return load(*read_text(name))
+
+
+@click.group()
+def policy() -> None:
+    """Check, read, compare, test and publish policy sets."""
+
+
+@policy.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List the policy sets that are shipped and those in force."""
+    ready = {name: load(text, name) for name, text in shipped().items()}
+    published = context.deployment.control.present().state.policies
+    body = {
+        "shipped": [{"name": name, "version": each.version, "title": each.title} for name, each in ready.items()],
+        "published": [each._asdict() for each in published],
+    }
+
+    def human() -> None:
+        context.out.table(["shipped", "version", "title"], [[n, each.version, each.title] for n, each in ready.items()])
+        if published:
+            context.out.text()
+            context.out.table(["position", "in force", "version"], [[e.position, e.name, e.version] for e in published])
+
+    context.out.show(body, human)
+
+
+@policy.command()
+@click.argument("files", nargs=-1, required=True)
+@pass_context
+def check(context: Context, files: tuple[str, ...]) -> int:
+    """Say everything that is wrong with policy FILES."""
+    found = [(name, problem) for name in files for problem in check_text(*read_text(name))]
+
+    def human() -> None:
+        for _, problem in found:
+            context.out.text(f"{problem.where}: {problem.message} [{problem.code}]")
+            context.out.text(f"  help: {problem.help}")
+        if not found:
+            context.out.text(f"{len(files)} policy set{'s' * (len(files) > 1)} in order.")
+
+    context.out.show({"problems": [asdict(problem) for _, problem in found]}, human)
+    return DENIED if found else 0
+
+
+@policy.command()
+@click.argument("name")
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Say in plain English what the policy set NAME (a file or a shipped set) permits and forbids."""
+    loaded = read_set(name)
+    lines = describe(loaded)
+    context.out.show(
+        {**loaded.to_json(), "digest": loaded.digest, "prose": lines}, lambda: context.out.text("\n".join(lines))
+    )
+
+
+@policy.command()
+@click.argument("before")
+@click.argument("after")
+@pass_context
+def diff(context: Context, before: str, after: str) -> None:
+    """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
+    found = diff_sets(read_set(before), read_set(after), at=now())
+    lines = describe_diff(found)
+    context.out.show({"lines": lines}, lambda: context.out.text("\n".join(lines)))
+
+
+@policy.command()
+@click.argument("name")
+@pass_context
+def test(context: Context, name: str) -> int:
+    """Decide the examples in policy set NAME and say which do not hold."""
+    results = run_examples(read_set(name))
+    failed = [result for result in results if not result.holds]
+    body = {
+        "examples": len(results),
+        "failed": [{"title": r.example.title, "line": r.example.line, "failure": r.failure} for r in failed],
+    }
+
+    def human() -> None:
+        for result in results:
+            context.out.text(f"{'holds' if result.holds else 'FAILS'}  {result.example.title}")
+            if not result.holds:
+                context.out.text(f"       line {result.example.line}: {result.failure}")
+        context.out.text(f"\n{len(results) - len(failed)} of {len(results)} examples hold.")
+
+    context.out.show(body, human)
+    return DENIED if failed else 0
+
+
+@policy.command()
+@click.argument("name")
+@pass_context
+def publish(context: Context, name: str) -> None:
+    """Put policy set NAME (a file or a shipped set) in force. Its examples must hold."""
+    text, filename = read_text(name)
+    failed = [result for result in run_examples(load(text, filename)) if not result.holds]
+    if failed:
+        raise PolicyError(
+            "policy-example-fails",
+            f"{len(failed)} examples do not hold, first: {failed[0].example.title}",
+            help="mend the rules or the example; see `consentry policy test`",
+            where=f"{filename}:{failed[0].example.line}",
+        )
+    control = context.deployment.control
+    published = control.publish(text, filename)
+    position = control.present().position - 1
+    body = {"name": published.name, "version": published.version, "digest": published.digest, "position": position}
+    context.out.show(
+        body,
+        lambda: context.out.text(f"{published.name} {published.version} is in force from position {position} on."),
+    )

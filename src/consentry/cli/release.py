@@ -1,0 +1,273 @@
+"""`consentry release` and `consentry what-if`: plan, build, read, explain, compare, verify and copy releases."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from consentry.bootstrap import now
+from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.output import Output, moment, share
+from consentry.cli.policy import read_set
+from consentry.errors import NotFoundError
+from consentry.policy.jurisdictions import known_area
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+from consentry.release.plan import Plan, difference
+from consentry.release.tallies import summary
+
+_PURPOSES = click.Choice([str(each) for each in Purpose])
+_TOP = 15
+
+
+def _policy(context: Context, name: str) -> PolicySet:
+    """Return the policy set in force under a name, else a file or shipped set: a plan needs nothing published."""
+    try:
+        return context.deployment.control.policy(name)[0]
+    except NotFoundError:
+        return read_set(name)
+
+
+@click.group()
+def release() -> None:
+    """Plan, build, read, explain, compare, verify and copy releases."""
+
+
+@release.command()
+@click.argument("corpus")
+@click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
+@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
+@pass_context
+def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
+    """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
+    when = now() if at is None else at
+    found = context.deployment.control.plan(corpus, Purpose(purpose), _policy(context, policy), at=when)
+
+    def human() -> None:
+        show_counts(context.out, summary(found.tally))
+        _show_undecided(context.out, found)
+
+    context.out.show(found.to_json(), human)
+
+
+def _show_undecided(out: Output, found: Plan) -> None:
+    if found.undecided:
+        out.text(f"\n{found.undecided:,} items depend on when they were created: a census cannot tell.")
+    if found.involving:
+        out.text(f"{found.involving:,} items involve several people and may be denied because of them.")
+
+
+@release.command()
+@click.argument("corpus")
+@click.option("--policy", required=True, help="A policy set in force.")
+@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
+@pass_context
+def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
+    """Decide every item of CORPUS, and seal those that may be used."""
+    control = context.deployment.control
+    with context.out.progress("deciding", None) as progress:
+        built = control.build(corpus, Purpose(purpose), policy, at=at, progress=progress)
+    body = {**built.manifest.to_json(), "digest": built.digest}
+
+    def human() -> None:
+        _show_head(context.out, body)
+        show_counts(context.out, built.manifest.counts)
+
+    context.out.show(body, human)
+
+
+@release.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List the sealed releases."""
+    known = context.deployment.control.sealed_releases()
+    rows = [[each.position, name, str(each.purpose), each.withdrawn or ""] for name, each in known.items()]
+    body = {"releases": [{"release": name, **each._asdict()} for name, each in known.items()]}
+    context.out.show(body, lambda: context.out.table(["position", "release", "purpose", "withdrawn"], rows))
+
+
+@release.command()
+@click.argument("name")
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Show what release NAME holds and what it was decided by."""
+    manifest = context.deployment.control.release(name).manifest
+    body = manifest.to_json()
+
+    def human() -> None:
+        _show_head(context.out, body)
+        show_counts(context.out, manifest.counts)
+
+    context.out.show(body, human)
+
+
+@release.command()
+@click.argument("name")
+@click.argument("item")
+@pass_context
+def explain(context: Context, name: str, item: str) -> int:
+    """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
+    found = context.deployment.control.explain(name, item)
+    context.out.show(found.body, lambda: show_explanation(context.out, item, found.body))
+    return 0 if found.allowed else DENIED
+
+
+@release.command()
+@click.argument("before")
+@click.argument("after")
+@pass_context
+def diff(context: Context, before: str, after: str) -> None:
+    """Say what changed between releases BEFORE and AFTER, and why."""
+    found = context.deployment.control.compare(before, after)
+    context.out.show(found, lambda: show_comparison(context.out, found))
+
+
+@release.command()
+@click.argument("name")
+@click.option("--decide", is_flag=True, help="Also decide every item again and compare the bitmaps byte by byte.")
+@pass_context
+def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Check release NAME: signature, digests, bitmaps, counts and content files. Exit status 3 if anything is wrong."""
+    control = context.deployment.control
+    with context.out.progress("checking bytes", None) as progress:
+        findings = list(control.verify(name, decide=decide, progress=progress))
+    wrong = [finding for finding in findings if finding.problem]
+
+    def human() -> None:
+        for finding in wrong:
+            context.out.text(f"WRONG  {finding.check}: {finding.problem} [{finding.code}]")
+        context.out.text(f"{len(findings) - len(wrong)} of {len(findings)} checks passed.")
+
+    context.out.show({"release": name, "checks": [asdict(each) for each in findings], "ok": not wrong}, human)
+    return DENIED if wrong else 0
+
+
+@release.command()
+@click.argument("name")
+@click.option("--format-version", type=click.Choice(["2", "3"]), default="2", show_default=True)
+@pass_context
+def table(context: Context, name: str, format_version: str) -> None:
+    """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
+    report = context.deployment.control.table(name, 3 if format_version == "3" else 2)
+    context.out.show(report, lambda: context.out.text(str(report["metadata"])))
+
+
+@click.command("what-if")
+@click.argument("corpus", required=False)
+@click.option("--suspend", multiple=True, required=True, help="A country, subdivision or group; may be repeated.")
+@click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
+@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@pass_context
+def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str, purpose: str) -> None:
+    """Say what suspending areas would change, from the census alone. Changes nothing."""
+    unknown = [area for area in suspend if not known_area(area)]
+    if unknown:
+        raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
+    control = context.deployment.control
+    names = [corpus] if corpus else list(control.present().state.corpora)
+    rules, when = _policy(context, policy), now()
+    found = {}
+    for name in names:
+        before = control.plan(name, Purpose(purpose), rules, at=when)
+        after = control.plan(name, Purpose(purpose), rules, at=when, suspended=suspend)
+        found[name] = difference(before.tally, after.tally)
+
+    def human() -> None:
+        for name, change in found.items():
+            _show_difference(context.out, f"{name}: without {', '.join(suspend)}", change)
+
+    context.out.show({"suspended": list(suspend), "corpora": found}, human)
+
+
+def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
+    before, after = change["eligible"]["before"], change["eligible"]["after"]
+    out.heading(title)
+    out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
+    for label in ("by_place", "by_category"):
+        out.table(
+            [label.removeprefix("by_"), "change"], [[n, f"{c:+,}"] for n, c in list(change[label].items())[:_TOP]]
+        )
+
+
+def _show_head(out: Output, body: dict[str, Any]) -> None:
+    policy = body["policy"]
+    out.heading(f"Release {body['release']}")
+    out.table(
+        ["", ""],
+        [
+            ["purpose", body["purpose"]],
+            ["policy", f"{policy['name']} {policy['version']}"],
+            ["covers", f"ledger events [0, {body['position']})"],
+            ["decided as of", moment(body["decided_at"])],
+            ["files", str(len(body["files"]))],
+        ],
+    )
+
+
+def show_counts(out: Output, counts: Any) -> None:
+    """Print the counts of a release or a plan."""
+    items = counts["items"]
+    eligible, denied = counts["eligible"], counts["denied"]
+    out.text(f"\n{items:,} items: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
+    if counts["by_reason"]:
+        rows = [[reason, count, share(count, items)] for reason, count in counts["by_reason"].items()]
+        out.heading("Denied, by reason")
+        out.table(["reason", "items", "of all"], rows[:_TOP])
+    if counts["by_gap"]:
+        out.heading("Gaps: what could not be known (an item may have several)")
+        out.table(["gap", "items"], list(counts["by_gap"].items()))
+    for label, title in (("by_place", "By place"), ("by_category", "By category"), ("by_licence", "By licence")):
+        split = counts[label]
+        if set(split) <= {""}:
+            continue
+        rows = [
+            [name or "(none)", each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
+            for name, each in split.items()
+        ]
+        out.heading(title + (f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""))
+        out.table([title.removeprefix("By "), "eligible", "denied", "eligible share"], rows[:_TOP])
+
+
+def show_explanation(out: Output, item: str, body: dict[str, Any]) -> None:
+    """Print why an item is in a release, or is not."""
+    what = body["item"]
+    verdict = "may be used" if body["allowed"] else "is left out"
+    out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
+    for reason in body["reasons"]:
+        place = f" (policy line {reason['line']})" if "line" in reason else ""
+        out.text(f"  {reason['reason']}{place}: {reason['why']}")
+    for person in body["people"]:
+        if "places" not in person:
+            out.text(f"  {person['role']}: nobody is named")
+            continue
+        where = ", ".join(person["places"]) or "nowhere known"
+        sure = "" if person["established"] else ", not established"
+        out.text(f"  {person['role']}: in {where}{sure}; {person['age']}; account {person['account']}")
+        for said in person["choices"]:
+            about = said["category"] or ("one item" if said["item"] else "everything")
+            out.text(
+                f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
+                f" on {moment(said['at'])}, position {said['position']}"
+            )
+    if not body.get("agrees_with_bitmap", True):
+        out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+
+
+def show_comparison(out: Output, found: dict[str, Any]) -> None:
+    """Print what changed between two releases."""
+    before, after = found["before"], found["after"]
+    out.heading(f"{before['release']} -> {after['release']}")
+    out.text(f"eligible {before['eligible']:,} -> {after['eligible']:,} ({found['eligible_change']:+,})")
+    changed = [name for name, differs in found["causes"].items() if differs]
+    out.text(f"what differs: {', '.join(changed) or 'nothing'}")
+    if found["moves"]:
+        out.table(["was", "is", "items"], [[m["from"], m["to"], m["items"]] for m in found["moves"]][:_TOP])
+    for label in ("added", "removed"):
+        for file in found["files"][label]:
+            out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
+    for path in found["files"]["changed"]:
+        out.text(f"other bytes: {path}")

@@ -1,0 +1,29 @@
+"""`consentry doctor`: what is installed, what is missing for what, and how to get it."""
+
+from __future__ import annotations
+
+import click
+
+from consentry.cli.context import Context, pass_context
+from consentry.doctor import State, examine
+
+_MARK = {State.OK: "ok", State.MISSING: "missing", State.PROBLEM: "PROBLEM"}
+
+
+@click.command()
+@pass_context
+def doctor(context: Context) -> int:
+    """Say what is installed, what is missing for what, and how to get it."""
+    findings = examine(context.home)
+    problems = sum(finding.state is State.PROBLEM for finding in findings)
+
+    def human() -> None:
+        context.out.table(
+            ["", "part", "found", "needed for", "how to get it"],
+            [[_MARK[each.state], each.name, each.found, each.purpose, each.remedy] for each in findings],
+        )
+        context.out.text()
+        context.out.text(f"{problems} problems." if problems else "Everything that is needed is there.")
+
+    context.out.show({"findings": [finding.to_json() for finding in findings], "problems": problems}, human)
+    return 1 if problems else 0

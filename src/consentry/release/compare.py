@@ -1,0 +1,104 @@
+"""What changed between two releases of one corpus, and why.
+
+Items in files that both releases pin to the same bytes are compared one by one: the exclusive-or of the two bitmaps
+names those that changed sides, and each is decided again under both bases, which gives the reason it had and the
+reason it has. Files that only one of them has, or has with other bytes, are counted whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap64
+
+from consentry.corpus.sidecar import Sidecar
+from consentry.release.basis import Basis
+from consentry.release.kernel import decide_rows
+from consentry.release.sealed import SealedRelease
+from consentry.release.tallies import primary_label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of two releases: sealed, with the basis it was decided by and the sidecars of its files."""
+
+    release: SealedRelease
+    basis: Basis
+    sidecars: Sequence[Sidecar]
+
+
+def compare(before: Side, after: Side) -> dict[str, Any]:
+    """Return the changes from `before` to `after` as plain values."""
+    moves: Counter[tuple[str, str]] = Counter()
+    old_files = {file.pin.path: file for file in before.release.manifest.files}
+    new_files = {file.pin.path: file for file in after.release.manifest.files}
+    same = [
+        path for path in new_files if path in old_files and old_files[path].pin.digest == new_files[path].pin.digest
+    ]
+    for path in same:
+        old_bits = BitMap64.deserialize(before.release.bitmap(old_files[path]))
+        new_bits = BitMap64.deserialize(after.release.bitmap(new_files[path]))
+        rows = np.array(old_bits ^ new_bits, dtype=np.int64)
+        if rows.size:
+            moves.update(zip(_labels(before, path, rows), _labels(after, path, rows), strict=True))
+    return {
+        "before": _head(before),
+        "after": _head(after),
+        "eligible_change": after.release.manifest.eligible - before.release.manifest.eligible,
+        "moves": [
+            {"from": old, "to": new, "items": count}
+            for (old, new), count in sorted(moves.items(), key=lambda move: (-move[1], move[0]))
+        ],
+        "files": {
+            "same": len(same),
+            "added": _whole(after, set(new_files) - set(old_files)),
+            "removed": _whole(before, set(old_files) - set(new_files)),
+            "changed": sorted(set(new_files) & set(old_files) - set(same)),
+        },
+        "causes": _causes(before, after),
+    }
+
+
+def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
+    index = next(number for number, sidecar in enumerate(side.sidecars) if sidecar.pin.path == path)
+    look = side.basis.look
+    outcomes = decide_rows(side.sidecars[index], rows, look, side.basis.exceptions[index])
+    labels = {}
+    for outcome in np.unique(outcomes).tolist():
+        involved, number = divmod(outcome, look.involved_offset)
+        labels[outcome] = primary_label(look.outcomes[number], involved=bool(involved))
+    return [labels[outcome] for outcome in outcomes.tolist()]
+
+
+def _head(side: Side) -> dict[str, Any]:
+    manifest = side.release.manifest
+    return {
+        "release": manifest.release,
+        "position": manifest.position,
+        "decided_at": manifest.decided_at,
+        "policy": f"{manifest.policy.name} {manifest.policy.version}",
+        "items": manifest.items,
+        "eligible": manifest.eligible,
+    }
+
+
+def _whole(side: Side, paths: set[str]) -> list[dict[str, Any]]:
+    files = [file for file in side.release.manifest.files if file.pin.path in paths]
+    return [{"path": file.pin.path, "items": file.pin.rows, "eligible": file.eligible} for file in files]
+
+
+def _causes(before: Side, after: Side) -> dict[str, bool]:
+    """Say which of the things a release rests on differ."""
+    old, new = before.release.manifest, after.release.manifest
+    return {
+        "policy": old.policy.digest != new.policy.digest,
+        "ledger": old.position != new.position,
+        "people": old.people_snapshot != new.people_snapshot,
+        "corpus": old.corpus_snapshot != new.corpus_snapshot,
+        "time": old.decided_at != new.decided_at,
+    }

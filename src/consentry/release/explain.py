@@ -1,0 +1,159 @@
+"""Why one item is in a release, or is not: every reason, the rule behind it, the choice event and its position.
+
+An explanation is made by the evaluator, not by the kernel, from the same basis. The caller compares it with the sealed
+bitmap: they must agree, and if they do not the release is damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.registration import Corpus
+from consentry.corpus.sidecar import Sidecar
+from consentry.errors import NotFoundError
+from consentry.ledger.events import Pseudonym
+from consentry.ledger.state import State, Stated
+from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
+from consentry.policy.expressions import Item, Person
+from consentry.policy.policy_set import PolicySet
+from consentry.release.basis import Basis, people_of
+
+_MEANING = {
+    ReasonKind.REFUSED: "this person refused this use",
+    ReasonKind.ACCOUNT_CLOSED: "the account is closed",
+    ReasonKind.GAP: "something needed for a decision is not known, and unknown means no",
+    ReasonKind.NOT_PERMITTED: "no rule permits it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where an item is: a file of the corpus and a position in it."""
+
+    sidecar: Sidecar
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A decision about one item with everything it rests on, as plain values."""
+
+    allowed: bool
+    body: dict[str, Any]
+
+
+def find(corpus: Corpus, item: str, key: Pseudonym) -> Found:
+    """Find an item by its pseudonym.
+
+    Raises:
+        NotFoundError: the corpus has no such item.
+    """
+    for sidecar in corpus.sidecars:
+        for row in sidecar.find(int(key[:16], 16)):
+            return Found(sidecar=sidecar, row=row)
+    raise NotFoundError(
+        "item-unknown", f"corpus `{corpus.name}` has no item `{item}`", help="give the id as it stands in the corpus"
+    )
+
+
+def explain(
+    found: Found,
+    basis: Basis,
+    *,
+    key: Pseudonym,
+    policy: PolicySet,
+    state: State,
+    people: Sequence[Pseudonym | None],
+) -> Explanation:
+    """Explain one item.
+
+    Args:
+        found: where the item is.
+        basis: what the release was decided by.
+        key: the item's pseudonym.
+        policy: the policy set that decided.
+        state: the ledger's state at the release's position.
+        people: the pseudonym of everybody the item involves, the owner first; None for nobody.
+    """
+    kind = basis.items[int(found.sidecar.klass[found.row])]
+    created = UNKNOWN_DATE if found.sidecar.created is None else int(found.sidecar.created[found.row])
+    when = None if created == UNKNOWN_DATE else created
+    item = Item(category=kind.category, visibility=kind.visibility, created=when)
+    shown = []
+    decisions = []
+    for index, (_, person) in enumerate(people_of(basis, found.sidecar, found.row, key)):
+        decision = OWNER_UNKNOWN if person is None else evaluate_person(basis.compiler.rules, item, person, basis.at)
+        decisions.append(decision)
+        pseudonym = people[index]
+        said = state.statements_of(pseudonym) if pseudonym is not None else ()
+        shown.append(
+            {
+                "role": "involved" if index else "owner",
+                "person": pseudonym,
+                **_facts(person),
+                "choices": [_choice(stated) for stated in said],
+                **_decision(decision, policy),
+            }
+        )
+    whole = combine(decisions)
+    body = {
+        "item": {
+            "file": found.sidecar.pin.path,
+            "position": found.row,
+            "category": str(kind.category),
+            "visibility": str(kind.visibility),
+            "licence": kind.licence,
+            "created": when,
+        },
+        **_decision(whole, policy),
+        "people": shown,
+        "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
+        "position": basis.knowledge.position,
+        "decided_at": basis.at,
+    }
+    return Explanation(allowed=whole.allowed, body=body)
+
+
+def _facts(person: Person | None) -> dict[str, Any]:
+    if person is None:
+        return {}
+    return {
+        "places": sorted(person.places),
+        "established": person.established,
+        "age": str(person.age),
+        "account": str(person.account),
+        "known": person.known,
+        "standing": {"state": str(person.standing.state), "since": person.standing.since},
+        "notices": dict(person.notices),
+    }
+
+
+def _choice(stated: Stated) -> dict[str, Any]:
+    choice = stated.choice
+    return {
+        "position": stated.position,
+        "purpose": str(choice.key.purpose),
+        "category": None if choice.key.category is None else str(choice.key.category),
+        "item": choice.key.item,
+        "state": str(choice.state),
+        "reach": str(choice.reach),
+        "at": choice.at,
+    }
+
+
+def _decision(decision: Decision, policy: PolicySet) -> dict[str, Any]:
+    return {"allowed": decision.allowed, "reasons": [_reason(reason, policy) for reason in decision.reasons]}
+
+
+def _reason(reason: Reason, policy: PolicySet) -> dict[str, Any]:
+    body: dict[str, Any] = {"reason": str(reason)}
+    if reason.kind in (ReasonKind.FORBIDDEN, ReasonKind.PERMITTED):
+        rule = policy.rule(reason.reference)
+        body |= {"rule": rule.id, "line": rule.line, "why": rule.why}
+        if rule.legal_basis is not None:
+            body["legal_basis"] = str(rule.legal_basis)
+        return body
+    return body | {"why": _MEANING[reason.kind]}
