@@ -72,6 +72,8 @@ def too_many_positional(tree: ast.Module) -> list[str]:
     for node, is_method in functions(tree):
         if node.name.startswith("__") and node.name != "__init__":
             continue
+        if any("click." in ast.unparse(each) or ".command(" in ast.unparse(each) for each in node.decorator_list):
+            continue  # click passes every parameter by name
         static = any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in node.decorator_list)
         count = len(node.args.posonlyargs) + len(node.args.args) - (is_method and not static)
         if count > (POSITIONAL_PRIVATE if node.name.startswith("_") and node.name != "__init__" else POSITIONAL):
