@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from consentry.corpus import census
 from consentry.corpus.registration import Corpus, Registration, open_corpus, register
 from consentry.corpus.sidecar import Identities
-from consentry.digests import Digest, digest
+from consentry.digests import Digest
 from consentry.errors import ConflictError, NotFoundError
 from consentry.ledger.events import (
     ChoiceMade,
@@ -30,26 +30,22 @@ from consentry.ledger.events import (
     PersonLinked,
     PolicyPublished,
     Pseudonym,
-    ReleaseSealed,
 )
 from consentry.ledger.state import Sealed
-from consentry.ledger.store import Ledger, PersonalEvents, SealingSession
+from consentry.ledger.store import Ledger, PersonalEvents
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
-from consentry.release import builder, compare, explain, plan, sealed
+from consentry.release import builder, compare, explain, plan, sealed, sealing
 from consentry.release.basis import Basis, lay_out, people_of, rules_for
 from consentry.release.iceberg import write_table
 from consentry.release.iceberg_schema import FormatVersion
-from consentry.release.manifest import Manifest, PolicyPin
 from consentry.release.present import Cohorts, PeopleTables, Present, Registry
 
 Progress = Callable[[int], None]
-NO_PEOPLE = digest(b"")
-"""The people snapshot of a release that was built before any people table was loaded."""
 _ATTEMPTS = 5
 
 
@@ -115,14 +111,6 @@ class Parts:
     signer: builder.Signer
     check_signature: sealed.CheckSignature
     clock: Callable[[], Seconds]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """A release that was sealed, and how many seconds-free facts the caller may want to show."""
-
-    manifest: Manifest
-    digest: Digest
 
 
 class ControlPlane:
@@ -246,7 +234,7 @@ class ControlPlane:
 
     def build(
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds | None = None, progress: Progress | None = None
-    ) -> Built:
+    ) -> sealing.Built:
         """Build and seal a release."""
         for _ in range(_ATTEMPTS):
             draft = self._decide(
@@ -281,7 +269,7 @@ class ControlPlane:
         knowledge = present.knowledge(purpose, at=at)
         return lay_out(compiler, at=at, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars)
 
-    def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> Built | None:
+    def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
         corpus, draft = decided
         made = builder.content(draft, corpus.sidecars, self.parts.runner)
@@ -296,7 +284,16 @@ class ControlPlane:
                     draft, corpus.sidecars, basis, seats=change.seats, runner=self.parts.runner
                 )
                 made = builder.content(draft, corpus.sidecars, self.parts.runner)
-            return self._write(corpus, draft, made, session, policy=(document, digest_))
+            return sealing.seal(
+                corpus,
+                draft,
+                made,
+                session=session,
+                state=self._present.state,
+                policy=sealing.policy_pin(document, digest_),
+                folder=self.releases,
+                signer=self.parts.signer,
+            )
 
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force in the present as it is, without reading the ledger."""
@@ -304,46 +301,6 @@ class ControlPlane:
         if published is None:
             raise NotFoundError("policy-not-published", f"no policy set `{name}` is in force", help="publish it")
         return self._policy_document(published.digest), published.digest
-
-    def _write(
-        self,
-        corpus: Corpus,
-        draft: builder.Draft,
-        made: builder.Content,
-        session: SealingSession,
-        *,
-        policy: tuple[PolicySet, Digest],
-    ) -> Built:
-        document, document_digest = policy
-        state = self._present.state
-        purpose = draft.basis.purpose
-        position = session.position
-        manifest = Manifest(
-            release=f"{corpus.name}.{purpose}.{position}",
-            corpus=corpus.name,
-            corpus_snapshot=corpus.snapshot,
-            people_snapshot=state.people.snapshot if state.people is not None else NO_PEOPLE,
-            purpose=purpose,
-            policy=PolicyPin(name=document.name, version=document.version, digest=document_digest),
-            position=position,
-            decided_at=draft.basis.at,
-            base=None,
-            files=builder.release_files(corpus.sidecars, made),
-            tallies=digest(made.tallies),
-            counts=made.counts,
-        )
-        builder.sweep(self.releases, state.releases.keys())
-        builder.write(self.releases / manifest.release, manifest, made, self.parts.signer)
-        sealed_event = ReleaseSealed(
-            release=manifest.release,
-            manifest=builder.manifest_digest(manifest),
-            policy=document_digest,
-            purpose=purpose,
-            corpus=corpus.name,
-            position=position,
-        )
-        session.append([sealed_event])
-        return Built(manifest=manifest, digest=sealed_event.manifest)
 
     def sealed_releases(self) -> dict[str, Sealed]:
         """Return every sealed release by name, oldest first."""

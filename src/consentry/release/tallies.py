@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from consentry.policy.evaluator import Decision, Reason, ReasonKind
+from consentry.policy.jurisdictions import country_of
 from consentry.policy.matrix import ItemClass, PersonClass
 from consentry.release.kernel import Tables, Tally, add_up
 
@@ -40,10 +41,12 @@ class TallyRow(NamedTuple):
 
 
 def place_label(person: PersonClass | None) -> str:
-    """Return how a person's whereabouts are shown: a code, several joined by `|`, `unresolved` or `nobody`."""
+    """Return how a person's whereabouts are shown: a country, several joined by `|`, `unresolved` or `nobody`."""
     if person is None:
         return NOBODY_PLACE
-    return "|".join(sorted(person.places)) if person.places and person.established else UNRESOLVED_PLACE
+    if not person.places or not person.established:
+        return UNRESOLVED_PLACE
+    return "|".join(sorted({country_of(place) for place in person.places}))
 
 
 def rows(

@@ -1,0 +1,88 @@
+"""The last step of a build: write the release folder, then say so in the ledger, all while holding the head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from consentry.corpus.registration import Corpus
+from consentry.digests import Digest, digest
+from consentry.ledger.events import ReleaseSealed
+from consentry.ledger.state import State
+from consentry.ledger.store import SealingSession
+from consentry.policy.policy_set import PolicySet
+from consentry.release import builder
+from consentry.release.manifest import Manifest, PolicyPin
+
+NO_PEOPLE = digest(b"")
+"""The people snapshot of a release that was built before any people table was loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A sealed release: its manifest and the digest that the ledger keeps of it."""
+
+    manifest: Manifest
+    digest: Digest
+
+
+def policy_pin(policy: PolicySet, document: Digest) -> PolicyPin:
+    """Return what a manifest says of the policy set that decided; `document` is the digest of its text."""
+    return PolicyPin(name=policy.name, version=policy.version, digest=document)
+
+
+def seal(
+    corpus: Corpus,
+    draft: builder.Draft,
+    made: builder.Content,
+    *,
+    session: SealingSession,
+    state: State,
+    policy: PolicyPin,
+    folder: Path,
+    signer: builder.Signer,
+) -> Built:
+    """Seal a draft at the head of the ledger.
+
+    Args:
+        corpus: what was decided about.
+        draft: the decisions, as of `session.position`.
+        made: the decisions as bytes.
+        session: holds the head; the seal takes effect when the caller leaves it.
+        state: the ledger's state at `session.position`.
+        policy: the policy set that decided.
+        folder: the folder of the releases; what earlier builds left there unsealed is removed.
+        signer: signs the manifest.
+    """
+    position = session.position
+    purpose = draft.basis.purpose
+    manifest = Manifest(
+        release=f"{corpus.name}.{purpose}.{position}",
+        corpus=corpus.name,
+        corpus_snapshot=corpus.snapshot,
+        people_snapshot=state.people.snapshot if state.people is not None else NO_PEOPLE,
+        purpose=purpose,
+        policy=policy,
+        position=position,
+        decided_at=draft.basis.at,
+        base=None,
+        files=builder.release_files(corpus.sidecars, made),
+        tallies=digest(made.tallies),
+        counts=made.counts,
+    )
+    builder.sweep(folder, state.releases.keys())
+    builder.write(folder / manifest.release, manifest, made, signer)
+    built = Built(manifest=manifest, digest=builder.manifest_digest(manifest))
+    session.append(
+        [
+            ReleaseSealed(
+                release=manifest.release,
+                manifest=built.digest,
+                policy=policy.digest,
+                purpose=purpose,
+                corpus=corpus.name,
+                position=position,
+            )
+        ]
+    )
+    return built
