@@ -1,0 +1,1 @@
+"""A made-up professional network: nobody in it exists."""
