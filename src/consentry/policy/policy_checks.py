@@ -1,7 +1,7 @@
 """Rules that cannot mean what they say, although every word is known.
 
-* **unreachable**: deleting the rule would change no answer. Its conditions exclude each other, or another rule does the
-  same and more, or a forbid covers a permit entirely, or it is about purposes that the set does not decide.
+* **unreachable**: the rule can never do anything. Its conditions exclude each other, or another rule does the same and
+  more, or a forbid covers a permit entirely, or it is about purposes that the set does not decide.
 * **contradiction**: the conditions and the legal basis do not go together.
 
 Only certainty is reported: a rule is called unreachable only if it is so everywhere, for everybody, at every time a

@@ -174,12 +174,12 @@ def _note_repeated(tables: list[Table], key: str) -> None:
     values = [(value, table) for table in tables if isinstance(value := table.values.get(key), str)]
     for value, table, first in repeated(values):
         advice = f"give it another {key}; the first stands in line {first.line}"
-        table.note(key, "policy-duplicate-id", f"the {key} `{value}` is used twice", advice=advice)
+        table.note(key, "policy-duplicate-id", message=f"the {key} `{value}` is used twice", advice=advice)
 
 
 def _note_findings(rules: list[tuple[Rule, Table]], purposes: frozenset[Purpose]) -> None:
     for finding in find([rule for rule, _ in rules], purposes):
-        rules[finding.number][1].note(finding.key, finding.code, finding.message, advice=finding.help)
+        rules[finding.number][1].note(finding.key, finding.code, message=finding.message, advice=finding.help)
 
 
 def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | None:
@@ -215,9 +215,9 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
 
 def _legal_basis(table: Table) -> LegalBasis | None:
     if "legal_basis" in table.values:
-        return table.word("legal_basis", LegalBasis, LegalBasis.CONSENT)
+        return table.word("legal_basis", LegalBasis, default=LegalBasis.CONSENT)
     advice = f"add `legal_basis`, one of: {', '.join(LegalBasis)}"
-    table.note("legal_basis", "policy-no-legal-basis", f"{table.name} names no legal basis", advice=advice)
+    table.note("legal_basis", "policy-no-legal-basis", message=f"{table.name} names no legal basis", advice=advice)
     return None
 
 
@@ -240,7 +240,7 @@ def _example(table: Table, known: _Known) -> Example:
     table.only(("title", "given", "expect", "because"))
     title, expect = table.text("title"), _Answer.MISSING
     if table.require("expect"):
-        expect = table.word("expect", _Answer, _Answer.MISSING)
+        expect = table.word("expect", _Answer, default=_Answer.MISSING)
     given = table.table("given", name=f"`given` of {table.name}") if table.require("given") else None
     for index, reason in enumerate(table.texts("because")):
         if advice := _unknown_reason(reason, known):
@@ -280,10 +280,10 @@ def _request(given: Table, known: _Known) -> Request:
     for other in people[1:]:
         other.only(_PERSON_KEYS)
     return Request(
-        purpose=given.word("purpose", Purpose, default),
+        purpose=given.word("purpose", Purpose, default=default),
         item=Item(
-            category=given.word("category", Category, Category.UNKNOWN),
-            visibility=given.word("visibility", Visibility, Visibility.UNKNOWN),
+            category=given.word("category", Category, default=Category.UNKNOWN),
+            visibility=given.word("visibility", Visibility, default=Visibility.UNKNOWN),
             created=given.seconds("created"),
         ),
         people=tuple(_person(person, known) for person in people),
@@ -294,18 +294,21 @@ def _request(given: Table, known: _Known) -> Request:
 def _person(table: Table, known: _Known) -> Person:
     if "place" in table.values and "places" in table.values:
         table.note(
-            "place", "policy-contradiction", f"{table.name} has both `place` and `places`", advice="keep one of them"
+            "place",
+            "policy-contradiction",
+            message=f"{table.name} has both `place` and `places`",
+            advice="keep one of them",
         )
-    choice = table.word("choice", ChoiceState, ChoiceState.UNSET)
+    choice = table.word("choice", ChoiceState, default=ChoiceState.UNSET)
     since = table.seconds("since")
     if since is not None and choice is not ChoiceState.REFUSED:
         advice = 'add `choice = "refused"`, or leave `since` out'
-        table.note("since", "policy-contradiction", f"{table.name} has `since` but no refusal", advice=advice)
+        table.note("since", "policy-contradiction", message=f"{table.name} has `since` but no refusal", advice=advice)
     return Person(
         places=_places(table),
         established=table.flag("established", default=True),
-        age=table.word("age", Age, Age.UNKNOWN),
-        account=table.word("account", Account, Account.UNKNOWN),
+        age=table.word("age", Age, default=Age.UNKNOWN),
+        account=table.word("account", Account, default=Account.UNKNOWN),
         standing=Standing(choice, since),
         notices=_notices(table, known),
     )

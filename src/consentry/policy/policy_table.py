@@ -45,7 +45,7 @@ class Notes:
     lines: LineMap
     found: list[tuple[int, Problem]] = field(default_factory=list)
 
-    def add(self, path: KeyPath, code: str, message: str, *, advice: str) -> None:
+    def add(self, path: KeyPath, code: str, *, message: str, advice: str) -> None:
         """Note a problem at the line of `path`."""
         line = line_at(self.lines, path)
         self.found.append((line, Problem(code=code, message=message, help=advice, where=f"{self.filename}:{line}")))
@@ -79,26 +79,26 @@ class Table:
         """The line the table begins at."""
         return line_at(self.notes.lines, self.path)
 
-    def note(self, key: str, code: str, message: str, *, advice: str) -> None:
+    def note(self, key: str, code: str, *, message: str, advice: str) -> None:
         """Note a problem at the line of `key`, or of the table if the key is not there."""
-        self.notes.add((*self.path, key), code, message, advice=advice)
+        self.notes.add((*self.path, key), code, message=message, advice=advice)
 
     def wrong(self, key: str, message: str, *, advice: str) -> None:
         """Note a value that cannot be used."""
-        self.note(key, "policy-wrong-value", message, advice=advice)
+        self.note(key, "policy-wrong-value", message=message, advice=advice)
 
     def only(self, known: Collection[str], *, misplaced: Mapping[str, str] | None = None) -> None:
         """Note every key that is not in `known`. `misplaced` maps keys that belong elsewhere to the advice for them."""
         for key in self.values:
             if key not in known:
                 advice = (misplaced or {}).get(key) or nearest(key, known)
-                self.note(key, "policy-unknown-key", f"unknown key `{key}` in {self.name}", advice=advice)
+                self.note(key, "policy-unknown-key", message=f"unknown key `{key}` in {self.name}", advice=advice)
 
     def require(self, key: str) -> bool:
         """Say whether the key is there, and note it if it is not."""
         if key in self.values:
             return True
-        self.note(key, "policy-missing-key", f"{self.name} has no `{key}`", advice=f"add a line `{key} = ...`")
+        self.note(key, "policy-missing-key", message=f"{self.name} has no `{key}`", advice=f"add a line `{key} = ...`")
         return False
 
     def text(self, key: str) -> str:
@@ -138,7 +138,7 @@ class Table:
                 self.unknown_word((key, index), value, advice=advice, what=kind.__name__.lower())
         return frozenset(found)
 
-    def word(self, key: str, kind: type[_Word], default: _Word) -> _Word:
+    def word(self, key: str, kind: type[_Word], *, default: _Word) -> _Word:
         """Return one word, or `default` if the key is not there."""
         value = self.values.get(key, default)
         known = [word.value for word in kind]
@@ -150,7 +150,7 @@ class Table:
     def unknown_word(self, place: KeyPath, value: str, *, advice: str, what: str | None = None) -> None:
         """Note a word that is in no vocabulary, or cannot be used at this place."""
         message = f"unknown {what or place[0]} `{value}` in {self.name}"
-        self.notes.add((*self.path, *place), "policy-unknown-word", message, advice=advice)
+        self.notes.add((*self.path, *place), "policy-unknown-word", message=message, advice=advice)
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""
