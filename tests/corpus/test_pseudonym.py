@@ -15,6 +15,7 @@ from consentry.corpus.pseudonym import (
     PseudonymKey,
     Words,
     high_words,
+    of_texts,
     pseudonym,
     pseudonyms,
     text_of,
@@ -148,6 +149,11 @@ def test_text_and_words_are_inverse() -> None:
     assert words_of(text_of(pair)) == pair
     with pytest.raises(ValueError, match="32 digits"):
         words_of("abc")
+    texts = [pseudonym(KEY, each) for each in ("a", "b", "c")]
+    assert of_texts(texts).texts() == texts
+    assert len(of_texts([])) == 0
+    with pytest.raises(ValueError, match="32 digits"):
+        of_texts([*texts, "ab" * 8])
 
 
 def test_threads_do_not_disturb_each_other() -> None:

@@ -135,7 +135,7 @@ class PeopleIndex:
         known = self._head
         if head.erasures != known.erasures or head.erasing:
             known = Head()
-        pairs = np.frombuffer(self._file.read(known, head), dtype="<u8").reshape(-1, 2).astype(np.uint64)
+        pairs = np.frombuffer(self._file.read(known, head), dtype="<u8").reshape(-1, 2).astype(np.uint64, copy=False)
         table = self._table if known.people else SlotTable(seats=head.people)
         self._insert(table, pairs[:, 0], pairs[:, 1], used=known.people)
         self._head = head

@@ -146,6 +146,15 @@ def words_of(text: str) -> Words:
     return Words(int(text[:16], 16), int(text[16:], 16))
 
 
+def of_texts(texts: Sequence[str]) -> Pseudonyms:
+    """Return pseudonyms from their texts; the inverse of `Pseudonyms.texts`."""
+    pairs = np.frombuffer(bytes.fromhex("".join(texts)), dtype=">u8")
+    if pairs.size != 2 * len(texts):
+        raise ValueError("a pseudonym has 32 digits")
+    high, low = pairs.astype(np.uint64).reshape(-1, 2).T
+    return Pseudonyms(high=high, low=low)
+
+
 def pseudonyms(key: PseudonymKey, ids: pa.Array | pa.ChunkedArray) -> Pseudonyms:
     """Return the pseudonyms of a column of strings or integers, dictionary-encoded or not.
 
@@ -261,40 +270,67 @@ _SHIFT = {bits: (np.uint64(bits), np.uint64(64 - bits)) for bits in (13, 16, 17,
 
 
 class _Hasher:
-    """Owns the buffers of one call. A lane is one key: lanes are hashed side by side."""
+    """Owns the buffers of one call. A lane is one key: lanes are hashed side by side.
+
+    Before the first word, the state depends on the key alone, so half of the first round is worked out here.
+    """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self.keys = tuple(keys)
         halves = np.array([np.frombuffer(key, dtype="<u8") for key in keys], dtype=np.uint64)
-        start = np.array(_INITIAL, dtype=np.uint64)
-        # initial[v] is a column: one starting value a lane.
-        self.initial = (halves[:, [0, 1, 0, 1]] ^ start).T.reshape(4, len(self.keys), 1)
+        # One row a lane, to be added to rows of words.
+        v0, v1, self.v2, self.v3 = (halves[:, [0, 1, 0, 1]] ^ np.array(_INITIAL, dtype=np.uint64)).T[:, :, None]
+        spare = np.empty_like(v0)
+        v0 = v0 + v1
+        self.v1 = v1.copy()
+        _mix(self.v1, 13, v0, spare)
+        _rotate(v0, 32, spare)
+        self.v0 = v0
+        self.v1_turned = self.v1.copy()
+        _rotate(self.v1_turned, 17, spare)
         self.state = np.empty((5, len(self.keys), _PIECE_ROWS), dtype=np.uint64)
         self.word = np.empty(_PIECE_ROWS, dtype=np.uint64)
 
     def hash(self, strings: pa.Array, lengths: npt.NDArray[np.int64], out: U64) -> None:
         """Write the hashes of a piece of strings (one row a lane) to `out`."""
+        count = len(strings)
         full = lengths >> 3
         most, fewest = int(full.max()), int(full.min())
         rows = _padded(strings, most + 1)
         if most == fewest:
-            self._absorb(rows, [len(strings)] * most)
-            self._finish(rows[:, most], lengths)
-            np.copyto(out, self.state[0, :, : len(strings)])
+            self._absorb(rows, rows[:, most] | _length_bits(lengths), alive=[count] * most)
+            self._finish(count, out)
             return
         order = np.argsort((most - full).astype(np.uint8), kind="stable")
         rows, full = rows.take(order, axis=0), full[order]
         # alive[w]: how many ids, the longest first, have a full word number w.
-        alive = len(strings) - np.cumsum(np.bincount(full, minlength=most + 1))
-        self._absorb(rows, alive[:most].tolist())
-        self._finish(rows[np.arange(len(strings)), full], lengths[order])
-        out[:, order] = self.state[0, :, : len(strings)]
+        alive = count - np.cumsum(np.bincount(full, minlength=most + 1))
+        self._absorb(rows, rows[np.arange(count), full] | _length_bits(lengths[order]), alive=alive[:most].tolist())
+        hashed = np.empty_like(out)
+        self._finish(count, hashed)
+        out[:, order] = hashed
 
-    def _absorb(self, rows: U64, alive: list[int]) -> None:
-        """Start all lanes, and take in word w of the first `alive[w]` rows."""
-        self.state[:4, :, : rows.shape[0]] = self.initial
-        for index, count in enumerate(alive):
-            self._take_in(rows[:count, index])
+    def _absorb(self, rows: U64, tails: U64, *, alive: list[int]) -> None:
+        """Take in word w of the first `alive[w]` rows, then the tails: the last bytes of each id under its length."""
+        longer = alive[0] if alive else 0
+        first = tails.copy()
+        first[:longer] = rows[:longer, 0]
+        self._start(first)
+        for index in range(1, len(alive)):
+            self._take_in(rows[: alive[index], index])
+        self._take_in(tails[:longer])
+
+    def _start(self, word: U64) -> None:
+        v0, v1, v2, v3, spare = self.state[:, :, : word.size]
+        np.bitwise_xor(self.v3, word, v3)
+        np.add(self.v2, v3, v2)
+        _mix(v3, 16, v2, spare)
+        np.add(self.v0, v3, v0)
+        _mix(v3, 21, v0, spare)
+        np.add(v2, self.v1, v2)
+        np.bitwise_xor(self.v1_turned, v2, v1)
+        _rotate(v2, 32, spare)
+        np.bitwise_xor(v0, word, v0)
 
     def _take_in(self, column: U64) -> None:
         word = self.word[: column.size]
@@ -304,16 +340,26 @@ class _Hasher:
         _round(*state)
         np.bitwise_xor(state[0], word, state[0])
 
-    def _finish(self, tails: U64, lengths: npt.NDArray[np.int64]) -> None:
-        """Take in the last words, each under its id's length, and leave the hashes in state[0]."""
-        self._take_in(tails | (lengths.view(np.uint64) << np.uint64(56)))
-        v0, v1, v2, v3, spare = self.state[:, :, : tails.size]
+    def _finish(self, count: int, out: U64) -> None:
+        """Do the final rounds. Of the last one only what does not cancel out in the hash, v0 ^ v1 ^ v2 ^ v3."""
+        v0, v1, v2, v3, spare = self.state[:, :, :count]
         np.bitwise_xor(v2, _FINAL, v2)
-        for _ in range(3):
-            _round(v0, v1, v2, v3, spare)
-        np.bitwise_xor(v0, v1, v0)
-        np.bitwise_xor(v2, v3, v2)
-        np.bitwise_xor(v0, v2, v0)
+        _round(v0, v1, v2, v3, spare)
+        _round(v0, v1, v2, v3, spare)
+        np.add(v0, v1, v0)
+        _mix(v1, 13, v0, spare)
+        np.add(v2, v3, v2)
+        _mix(v3, 16, v2, spare)
+        _rotate(v3, 21, spare)
+        np.add(v2, v1, v2)
+        _mix(v1, 17, v2, spare)
+        _rotate(v2, 32, spare)
+        np.bitwise_xor(v1, v2, v1)
+        np.bitwise_xor(v1, v3, out)
+
+
+def _length_bits(lengths: npt.NDArray[np.int64]) -> U64:
+    return lengths.view(np.uint64) << np.uint64(56)
 
 
 def _padded(strings: pa.Array, width: int) -> U64:

@@ -69,13 +69,13 @@ class SlotTable:
             self._place(high[piece], np.arange(first + piece.start, first + piece.stop, dtype=np.uint32))
 
     def _place(self, high: U64, seats: U32) -> None:
-        position = self._homes(high)
+        slots, position = self._slots, self._homes(high)
         while seats.size:
-            free = self._slots[position] == 0
-            self._slots[position[free]] = seats[free]
-            moving = np.flatnonzero(self._slots[position] != seats)
-            position = (position[moving] + 1) & self._mask
-            seats = seats[moving]
+            free = np.flatnonzero(slots.take(position) == 0)
+            slots[position.take(free)] = seats.take(free)
+            moving = np.flatnonzero(slots.take(position) != seats)
+            position = (position.take(moving) + 1) & self._mask
+            seats = seats.take(moving)
 
     def find(self, high: U64, low: U64) -> U32:
         """Return the seat of each key, 0 if it has none."""
