@@ -64,7 +64,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _is_text(kind: pa.DataType) -> bool:
     kind = _plain(kind)
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _is_id(kind: pa.DataType) -> bool:
@@ -72,7 +72,7 @@ def _is_id(kind: pa.DataType) -> bool:
 
 
 def _is_moment(kind: pa.DataType) -> bool:
-    return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_integer(kind)
+    return any(test(kind) for test in (pa.types.is_timestamp, pa.types.is_date, pa.types.is_integer))
 
 
 def _is_picture(kind: pa.DataType) -> bool:
@@ -176,14 +176,14 @@ def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescripto
     columns = source.columns(CORPUS_ROLES, required=("item", "author"))
     constants = source.constants(
         {
-            "category": lambda word, path: _ours(source, path, word, Category, categories),
-            "visibility": lambda word, path: _ours(source, path, word, Visibility, visibilities),
+            "category": lambda word, path: _ours(word, path, source=source, words=Category, mapping=categories),
+            "visibility": lambda word, path: _ours(word, path, source=source, words=Visibility, mapping=visibilities),
             "licence": lambda word, _path: word,
         },
         columns=columns,
     )
     if "category" not in columns | constants:
-        raise source.missing(("columns",), "category", "name a column, or write `[constants] category`")
+        raise source.missing(("columns",), "category", advice="name a column, or write `[constants] category`")
     return CorpusDescriptor(
         name=source.name("corpus"),
         files=source.files("corpus"),
@@ -209,9 +209,9 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
     columns = source.columns(PEOPLE_ROLES, required=("person",))
     constants = source.constants(
         {
-            "country": lambda word, path: _country(source, path, word),
-            "age": lambda word, path: _ours(source, path, word, Age, ages),
-            "account": lambda word, path: _ours(source, path, word, Account, accounts),
+            "country": lambda word, path: _country(word, path, source=source),
+            "age": lambda word, path: _ours(word, path, source=source, words=Age, mapping=ages),
+            "account": lambda word, path: _ours(word, path, source=source, words=Account, mapping=accounts),
         },
         columns=columns,
     )
@@ -219,7 +219,7 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
         raise source.error(
             ("columns", "birth_year"),
             "descriptor-column-twice",
-            "a person's age comes from both `birth_year` and `age`",
+            message="a person's age comes from both `birth_year` and `age`",
             advice="keep the one the platform trusts",
         )
     return PeopleDescriptor(
@@ -227,16 +227,18 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
     )
 
 
-def _ours(source: DescriptorSource, path: KeyPath, word: str, words: type[_Word], mapping: Mapping[str, _Word]) -> str:
-    return str(mapping[word] if word in mapping else source.word(path, word, words))
+def _ours(
+    word: str, path: KeyPath, *, source: DescriptorSource, words: type[_Word], mapping: Mapping[str, _Word]
+) -> str:
+    return str(mapping[word] if word in mapping else source.word(path, word, words=words))
 
 
-def _country(source: DescriptorSource, path: KeyPath, word: str) -> str:
+def _country(word: str, path: KeyPath, *, source: DescriptorSource) -> str:
     if not _COUNTRY.fullmatch(word):
         raise source.error(
             path,
             "descriptor-unknown-word",
-            f"`{word}` is no country code",
+            message=f"`{word}` is no country code",
             advice="use ISO 3166-1 alpha-2 (`FR`) or a subdivision (`CA-QC`)",
         )
     return word

@@ -45,14 +45,14 @@ class DescriptorSource:
             ) from error
         return cls(values=values, lines=line_map(text), filename=filename)
 
-    def error(self, path: KeyPath, code: str, message: str, *, advice: str) -> DescriptorError:
+    def error(self, path: KeyPath, code: str, *, message: str, advice: str) -> DescriptorError:
         """Return an error that points at the line of `path`."""
         return DescriptorError(code, message, help=advice, where=f"{self.filename}:{line_at(self.lines, path)}")
 
-    def missing(self, path: KeyPath, key: str, advice: str) -> DescriptorError:
+    def missing(self, path: KeyPath, key: str, *, advice: str) -> DescriptorError:
         """Return the error for a key that is not there."""
         table = f"[{'.'.join(map(str, path))}]"
-        return self.error(path, "descriptor-missing-key", f"{table} has no `{key}`", advice=advice)
+        return self.error(path, "descriptor-missing-key", message=f"{table} has no `{key}`", advice=advice)
 
     def table(self, name: str) -> Mapping[str, Any]:
         """Return a table, empty if it is not there."""
@@ -68,7 +68,7 @@ class DescriptorSource:
                 path: KeyPath = (key,) if table is None else (table, key)
                 place = "here" if table is None else f"in [{table}]"
                 raise self.error(
-                    path, "descriptor-unknown-key", f"`{key}` means nothing {place}", advice=nearest(key, known)
+                    path, "descriptor-unknown-key", message=f"`{key}` means nothing {place}", advice=nearest(key, known)
                 )
 
     def columns(self, roles: Collection[str], *, required: Collection[str]) -> dict[str, str]:
@@ -77,21 +77,21 @@ class DescriptorSource:
         columns = {role: self._text(("columns", role), column) for role, column in self.table("columns").items()}
         for role in required:
             if role not in columns:
-                raise self.missing(("columns",), role, f'say which column is the {role}: `{role} = "..."`')
+                raise self.missing(("columns",), role, advice=f'say which column is the {role}: `{role} = "..."`')
         taken: dict[str, str] = {}
         for role, column in columns.items():
             if column in taken:
                 raise self.error(
                     ("columns", role),
                     "descriptor-column-twice",
-                    f"column `{column}` is both the {taken[column]} and the {role}",
+                    message=f"column `{column}` is both the {taken[column]} and the {role}",
                     advice="give every role a column of its own, or leave one of the roles out",
                 )
             if "." in column and role != "involves":
                 raise self.error(
                     ("columns", role),
                     "descriptor-nested-column",
-                    f"`{column}` is a path, which only `involves` can be",
+                    message=f"`{column}` is a path, which only `involves` can be",
                     advice="write the value into a column of its own",
                 )
             taken[column] = role
@@ -109,7 +109,7 @@ class DescriptorSource:
                 raise self.error(
                     path,
                     "descriptor-column-twice",
-                    f"the {role} is both a column and a constant",
+                    message=f"the {role} is both a column and a constant",
                     advice="keep one of the two",
                 )
             constants[role] = read[role](self._text(path, value), path)
@@ -117,16 +117,16 @@ class DescriptorSource:
 
     def mapping(self, table: str, words: type[_Word]) -> dict[str, _Word]:
         """Return a table from the platform's words to ours."""
-        return {word: self.word((table, word), value, words) for word, value in self.table(table).items()}
+        return {word: self.word((table, word), value, words=words) for word, value in self.table(table).items()}
 
-    def word(self, path: KeyPath, value: Any, words: type[_Word]) -> _Word:
+    def word(self, path: KeyPath, value: Any, *, words: type[_Word]) -> _Word:
         """Return a word of ours."""
         text = self._text(path, value)
         if text not in set(words):
             raise self.error(
                 path,
                 "descriptor-unknown-word",
-                f"unknown {words.__name__.lower()} `{text}`",
+                message=f"unknown {words.__name__.lower()} `{text}`",
                 advice=nearest(text, [str(word) for word in words]),
             )
         return words(text)
@@ -136,7 +136,7 @@ class DescriptorSource:
         path: KeyPath = (table, "files")
         patterns = self.table(table).get("files")
         if patterns is None:
-            raise self.missing((table,), "files", 'say which files: `files = ["items/*.parquet"]`')
+            raise self.missing((table,), "files", advice='say which files: `files = ["items/*.parquet"]`')
         if not isinstance(patterns, list) or not patterns:
             raise self._wrong(path, "`files` is not a list of patterns", '`files = ["items/*.parquet"]`')
         return tuple(self._text(path, pattern) for pattern in patterns)
@@ -145,7 +145,7 @@ class DescriptorSource:
         """Return the corpus's name, which is also a folder's."""
         path: KeyPath = (table, "name")
         if "name" not in self.table(table):
-            raise self.missing((table,), "name", 'give the corpus a name: `name = "network"`')
+            raise self.missing((table,), "name", advice='give the corpus a name: `name = "network"`')
         name = self._text(path, self.table(table)["name"])
         if not _NAME.fullmatch(name):
             raise self._wrong(path, f"`{name}` is no name for a corpus", "use a-z, 0-9, dot, dash and underscore")
@@ -160,7 +160,7 @@ class DescriptorSource:
         known = {"UTC", *zoneinfo.available_timezones()}
         if zone not in known:
             raise self.error(
-                path, "descriptor-unknown-word", f"unknown time zone `{zone}`", advice=nearest(zone, known)
+                path, "descriptor-unknown-word", message=f"unknown time zone `{zone}`", advice=nearest(zone, known)
             )
         return zone
 
@@ -170,4 +170,4 @@ class DescriptorSource:
         return value
 
     def _wrong(self, path: KeyPath, message: str, advice: str) -> DescriptorError:
-        return self.error(path, "descriptor-wrong-value", message, advice=advice)
+        return self.error(path, "descriptor-wrong-value", message=message, advice=advice)

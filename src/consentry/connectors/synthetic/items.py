@@ -57,7 +57,7 @@ class _Pool:
     first: Array
     count: Array
 
-    def draw(self, random: np.random.Generator, style: Array, language: Array) -> pa.Array:
+    def draw(self, random: np.random.Generator, *, style: Array, language: Array) -> pa.Array:
         """Return a text for each row; style -1 gives null."""
         wanted = np.maximum(style, 0)
         index = self.first[wanted, language] + (random.random(style.size) * self.count[wanted, language]).astype(
@@ -161,8 +161,8 @@ def _bodies(world: World, random: np.random.Generator, kind: Array, author: Arra
     style = np.array([_style(each) for each in KINDS])[kind]
     english = _LANGUAGES.index("en")
     language = np.where(random.random(kind.size) < _OWN_LANGUAGE, world.language[author], english)
-    opening = world.openings.draw(random, style, language)
-    closing = world.closings.draw(random, style, language)
+    opening = world.openings.draw(random, style=style, language=language)
+    closing = world.closings.draw(random, style=style, language=language)
     bodies = pc.utf8_rtrim_whitespace(pc.binary_join_element_wise(opening, closing, " "))
     named = pc.binary_join_element_wise(world.names.take(pa.array(author)), bodies, "\n")
     return pc.if_else(pa.array(style == STYLES.index(RESUME)), named, bodies)
