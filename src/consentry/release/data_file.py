@@ -89,7 +89,7 @@ def open_pinned(file: DataFile) -> pq.ParquetFile:
     if size != file.size:
         raise _changed(file, f"the file has {size} bytes, and the release was made from {file.size}")
     try:
-        opened = pq.ParquetFile(file.path, memory_map=True)
+        opened = pq.ParquetFile(file.path)
     except (OSError, ValueError) as error:
         raise _changed(file, "the file is not readable as Parquet") from error
     if opened.metadata.num_rows != file.rows:

@@ -125,24 +125,11 @@ def write_table(
     table = table_schema(schema, format_version=format_version)
     sources = [_source(file, table, format_version) for file in files if file.rows]
     kept = [source for source in sources if source.excluded < source.file.rows]
-    identity = _identity(table, kept, release=release, format_version=format_version)
-    snapshot = Snapshot(
-        id=int(identity[:15], 16) + 1,
-        sequence_number=_SEQUENCE_NUMBER,
-        schema=table.document,
-        format_version=format_version,
-        sync_marker=bytes.fromhex(identity[-2 * SYNC_MARKER_BYTES :]),
-    )
+    snapshot = _snapshot(table, kept, release=release, format_version=format_version)
     layout = _Layout(location=_location(folder), snapshot=snapshot)
+    described = _metadata(table, kept, layout, release=release, sealed_at=sealed_at, properties=properties)
     with staged(folder) as part:
-        (part / "metadata").mkdir()
-        (part / "deletes").mkdir()
-        listed = _write_manifests(part, kept, layout)
-        metadata = _metadata(table, kept, layout, release=release, sealed_at=sealed_at, properties=properties)
-        _write_list(part, listed, layout)
-        (part / "metadata" / "version-hint.text").write_text("1", encoding="ascii")
-        text = json.dumps(metadata, indent=2, sort_keys=True, ensure_ascii=False)
-        (part / "metadata" / METADATA_NAME).write_text(text, encoding="utf-8")
+        _write_files(part, kept, layout, described)
         written = _written(part)
     return TableReport(
         metadata=folder / "metadata" / METADATA_NAME,
@@ -192,10 +179,28 @@ def _location(path: Path) -> str:
     return f"file://{text}"
 
 
-def _identity(table: TableSchema, kept: Sequence[_Source], *, release: str, format_version: int) -> str:
-    """Return a digest of what the table shows, from which its ids are taken."""
+def _snapshot(table: TableSchema, kept: Sequence[_Source], *, release: str, format_version: FormatVersion) -> Snapshot:
+    """Return the snapshot, its ids taken from a digest of what the table shows."""
     members = [[source.location, source.file.size, source.file.rows, digest(source.file.excluded)] for source in kept]
-    return digest_json([release, format_version, table.document, members]).removeprefix("sha256:")
+    identity = digest_json([release, format_version, table.document, members]).removeprefix("sha256:")
+    return Snapshot(
+        id=int(identity[:15], 16) + 1,
+        sequence_number=_SEQUENCE_NUMBER,
+        schema=table.document,
+        format_version=format_version,
+        sync_marker=bytes.fromhex(identity[-2 * SYNC_MARKER_BYTES :]),
+    )
+
+
+def _write_files(part: Path, kept: Sequence[_Source], layout: _Layout, described: Document) -> None:
+    """Write deletes, then manifests, then their list, then the metadata that names it."""
+    (part / "metadata").mkdir()
+    (part / "deletes").mkdir()
+    listed = _write_manifests(part, kept, layout)
+    (part / "metadata" / "snapshot.avro").write_bytes(iceberg_manifest.manifest_list(layout.snapshot, listed))
+    (part / "metadata" / "version-hint.text").write_text("1", encoding="ascii")
+    text = json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False)
+    (part / "metadata" / METADATA_NAME).write_text(text, encoding="utf-8")
 
 
 def _write_manifests(part: Path, kept: Sequence[_Source], layout: _Layout) -> list[Document]:
@@ -207,7 +212,7 @@ def _write_manifests(part: Path, kept: Sequence[_Source], layout: _Layout) -> li
             path = f"metadata/{name}.avro"
             written = iceberg_manifest.manifest(layout.snapshot, entries, content=content)
             (part / path).write_bytes(written)
-            listed.append(_listed(layout, path, len(written), content, entries))
+            listed.append(_listed(layout, path, size=len(written), content=content, entries=entries))
     return listed
 
 
@@ -270,7 +275,7 @@ def _delete_entry(source: _Source, location: str, size: int) -> Document:
     }
 
 
-def _listed(layout: _Layout, path: str, size: int, content: int, entries: Sequence[Document]) -> Document:
+def _listed(layout: _Layout, path: str, *, size: int, content: int, entries: Sequence[Document]) -> Document:
     is_data = content == MANIFEST_DATA
     return {
         "manifest_path": layout.of(path),
@@ -288,10 +293,6 @@ def _listed(layout: _Layout, path: str, size: int, content: int, entries: Sequen
         "deleted_rows_count": 0,
         **({"first_row_id": 0 if is_data else None} if layout.snapshot.format_version >= 3 else {}),
     }
-
-
-def _write_list(part: Path, listed: Sequence[Document], layout: _Layout) -> None:
-    (part / "metadata" / "snapshot.avro").write_bytes(iceberg_manifest.manifest_list(layout.snapshot, listed))
 
 
 def _metadata(

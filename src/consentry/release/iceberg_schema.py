@@ -160,7 +160,7 @@ def _type(
         return _map(arrow, path, number, version)
     if _is_list(arrow):
         return _list(arrow, path, number, version)
-    return primitive(arrow, path, version), []
+    return _primitive(arrow, path, version), []
 
 
 def _list(
@@ -225,7 +225,7 @@ _ADVICE: Sequence[tuple[Callable[[Any], bool], str]] = (
 )
 
 
-def primitive(arrow: Any, path: str, version: FormatVersion) -> str:
+def _primitive(arrow: Any, path: str, version: FormatVersion) -> str:
     """Return Iceberg's name for a type without parts; `path` names the column in the error."""
     if plain := _PLAIN.get(arrow):
         return plain
