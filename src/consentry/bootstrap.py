@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.connectors.stackexchange import convert as stackexchange
+from consentry.connectors.synthetic import generate as synthetic
 from consentry.connectors.tabular import choices as choice_files
 from consentry.control_plane import ControlPlane, Parts
 from consentry.corpus.people import PeopleIndex
@@ -156,6 +157,10 @@ class Deployment:
             "community wiki": made.community_wiki,
             **{f"licence: {licence or 'none'}": count for licence, count in made.licences.most_common()},
         }
+
+    def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
+        """Write a synthetic professional network as a corpus folder, with a file of choices."""
+        synthetic.generate(target, people=people, items=items, seed=seed)
 
 
 def open_deployment(home: Path | None = None) -> Deployment:

@@ -39,10 +39,11 @@ from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
-from consentry.release import builder, compare, explain, plan, sealed, sealing
+from consentry.release import builder, compare, explain, materialise, plan, sealed, sealing
 from consentry.release.basis import Basis, lay_out, people_of, rules_for
 from consentry.release.iceberg import write_table
 from consentry.release.iceberg_schema import FormatVersion
+from consentry.release.materialise import CopyFormat
 from consentry.release.present import Cohorts, PeopleTables, Present, Registry
 
 Progress = Callable[[int], None]
@@ -343,6 +344,19 @@ class ControlPlane:
         file = next(each for each in side.release.manifest.files if each.pin.path == found.sidecar.pin.path)
         agrees = side.release.excludes(file, found.row) is not result.allowed
         return replace(result, body={**result.body, "release": name, "agrees_with_bitmap": agrees})
+
+    def examples(self, name: str) -> dict[str, str]:
+        """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
+        side, _, corpus = self.side(name)
+        return explain.examples(side, corpus)
+
+    def materialise(
+        self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
+    ) -> materialise.CopyReport:
+        """Write a filtered copy of a release."""
+        release = self.release(name)
+        files = release.data_files(self.corpus(release.manifest.corpus).base)
+        return materialise.materialise(files, target, format=kind, progress=progress)
 
     def compare(self, before: str, after: str) -> dict[str, Any]:
         """Say what changed between two releases, and why."""

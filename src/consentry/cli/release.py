@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan, difference
 from consentry.release.tallies import summary
 
@@ -144,6 +146,19 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
 
     context.out.show({"release": name, "checks": [asdict(each) for each in findings], "ok": not wrong}, human)
     return DENIED if wrong else 0
+
+
+@release.command()
+@click.argument("name")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice([str(each) for each in CopyFormat]), default="parquet")
+@pass_context
+def materialise(context: Context, name: str, target: Path, kind: str) -> None:
+    """Write a filtered copy of release NAME to the folder TARGET: for storage that must not show excluded items."""
+    with context.out.progress("copying", None) as progress:
+        report = context.deployment.control.materialise(name, target, kind=CopyFormat(kind), progress=progress)
+    body = {"items": report.rows, "files": [str(path) for path in report.files], "bytes": report.size}
+    context.out.show(body, lambda: context.out.text(f"{report.rows:,} items written to {target}."))
 
 
 @release.command()

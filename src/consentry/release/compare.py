@@ -64,8 +64,8 @@ def compare(before: Side, after: Side) -> dict[str, Any]:
     }
 
 
-def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
-    index = next(number for number, sidecar in enumerate(side.sidecars) if sidecar.pin.path == path)
+def outcome_labels(side: Side, index: int, rows: npt.NDArray[np.int64]) -> list[str]:
+    """Return the label under which each of `rows` of the file with this index is counted."""
     look = side.basis.look
     outcomes = decide_rows(side.sidecars[index], rows, look, side.basis.exceptions[index])
     labels = {}
@@ -73,6 +73,11 @@ def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
         involved, number = divmod(outcome, look.involved_offset)
         labels[outcome] = primary_label(look.outcomes[number], involved=bool(involved))
     return [labels[outcome] for outcome in outcomes.tolist()]
+
+
+def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
+    index = next(number for number, sidecar in enumerate(side.sidecars) if sidecar.pin.path == path)
+    return outcome_labels(side, index, rows)
 
 
 def _head(side: Side) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
@@ -20,7 +23,9 @@ from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKi
 from consentry.policy.expressions import Item, Person
 from consentry.policy.policy_set import PolicySet
 from consentry.release.basis import Basis, people_of
+from consentry.release.compare import Side, outcome_labels
 
+_EXAMPLE_ROWS = 20_000
 _MEANING = {
     ReasonKind.REFUSED: "this person refused this use",
     ReasonKind.ACCOUNT_CLOSED: "the account is closed",
@@ -115,6 +120,20 @@ def explain(
         "decided_at": basis.at,
     }
     return Explanation(allowed=whole.allowed, body=body)
+
+
+def examples(side: Side, corpus: Corpus) -> dict[str, str]:
+    """Return for each label that items are counted under the id of one such item, from the first rows of each file."""
+    found: dict[str, str] = {}
+    for index, sidecar in enumerate(side.sidecars):
+        rows = np.arange(min(sidecar.rows, _EXAMPLE_ROWS), dtype=np.int64)
+        labels = outcome_labels(side, index, rows)
+        new = {label: row for row, label in reversed(list(enumerate(labels))) if label not in found}
+        if new:
+            column = corpus.descriptor.columns["item"]
+            batch = next(pq.ParquetFile(corpus.path(sidecar)).iter_batches(batch_size=rows.size, columns=[column]))
+            found |= {label: str(batch.column(0)[row].as_py()) for label, row in new.items() if row < batch.num_rows}
+    return found
 
 
 def _facts(person: Person | None) -> dict[str, Any]:

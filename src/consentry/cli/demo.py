@@ -1,0 +1,177 @@
+"""`consentry demo`: the whole main job, without network, on embedded defaults.
+
+People and content come in, choices are recorded, a release is sealed under the policy of early September 2024, three
+items are explained; then the use of UK data is suspended and a second release shows the difference.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.context import Context, pass_context
+from consentry.cli.output import Output
+from consentry.cli.policy import read_text
+from consentry.cli.release import show_comparison, show_counts, show_explanation
+from consentry.cli.report import Story, page
+from consentry.errors import StateError
+from consentry.policy.jurisdictions import instant
+from consentry.policy.vocabulary import Age, Purpose
+
+PURPOSE = Purpose.TRAIN_GENAI
+_BEFORE, _AFTER = "august-2024", "september-2024"
+_BEFORE_AT, _AFTER_AT = "2024-09-10", "2024-09-20"
+_MARK = "this-is-a-demo"
+_WANTED = ("eligible", "refused", "gap:", "involved:")
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run: where it writes, what it opened and how long each step took."""
+
+    out: Output
+    deployment: Deployment
+    steps: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Say what is being done, and time it."""
+        started = time.monotonic()
+        self.out.note(f"{len(self.steps) + 1}. {what} ...")
+        yield
+        self.steps.append((what, time.monotonic() - started))
+
+
+@click.command()
+@click.option(
+    "--stackexchange", type=click.Path(path_type=Path, exists=True), help="Play it on this real dump instead."
+)
+@click.option("--people", default=30_000, show_default=True, help="People in the synthetic network.")
+@click.option("--items", default=300_000, show_default=True, help="Items in the synthetic network.")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same network.")
+@click.option("--report", type=click.Path(path_type=Path), help="Where the HTML page goes (default: in the home).")
+@pass_context
+def demo(context: Context, stackexchange: Path | None, people: int, items: int, seed: int, report: Path | None) -> None:
+    """Play the main job from beginning to end: a release, and what suspending the UK does to it."""
+    home = _fresh_home(context.home or Path("demo-home"))
+    deployment = open_deployment(home)
+    try:
+        run = Demo(context.out, deployment)
+        if stackexchange is not None:
+            with run.step(f"Convert the Stack Exchange dump in {stackexchange}"):
+                deployment.import_stackexchange(stackexchange, home / "content", age=Age.ADULT)
+            story = _play(run, home / "content", title="A real dump, decided item by item", origin=_REAL)
+        else:
+            with run.step(f"Generate a synthetic network of {people:,} people and {items:,} items (seed {seed})"):
+                deployment.generate_network(home / "content", people=people, items=items, seed=seed)
+            story = _play(
+                run, home / "content", title="September 2024, played on a synthetic network", origin=_SYNTHETIC
+            )
+        path = report or home / "report.html"
+        path.write_text(page(story), "utf-8")
+        _close(context.out, story, home=home, path=path)
+    finally:
+        deployment.close()
+
+
+_SYNTHETIC = (
+    "All people and texts here are synthetic: generated from a seed, nobody is real. Countries, categories, choices and gaps"
+    " are mixed as on a professional network."
+)
+_REAL = (
+    "Real public posts, converted from a Stack Exchange dump. The dump says nothing about ages; for this run the operator"
+    " vouches that everybody is an adult. Without that, every item would be a gap."
+)
+
+
+def _fresh_home(home: Path) -> Path:
+    """Return an empty home; an earlier demo's is replaced, anything else is left alone."""
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARK).exists():
+            raise StateError(
+                "demo-home-in-use",
+                f"`{home}` holds something that no demo made",
+                help="name another folder: consentry --home DIR demo",
+            )
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _MARK).touch()
+    return home
+
+
+def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
+    control, out = run.deployment.control, run.out
+    with run.step("Load people, and work out where they live"):
+        people = control.load_people(content / "people.toml")
+    with run.step("Register the content: one sidecar a file"):
+        corpus = control.register_corpus(content / "corpus.toml").corpus
+    if (content / "choices.csv").exists():
+        with run.step("Record what people chose"):
+            run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
+    with run.step("Decide every item under the policy of early September 2024, and seal a release"):
+        control.publish(*read_text(_BEFORE))
+        before = control.build(corpus.name, PURPOSE, _BEFORE, at=instant(_BEFORE_AT))
+    out.heading(f"{corpus.rows:,} items of {people.rows:,} people, policy {_BEFORE}")
+    show_counts(out, before.manifest.counts)
+    with run.step("Explain three items"):
+        found = [(item, control.explain(before.manifest.release, item).body) for item in _examples(run, before)]
+    for item, body in found:
+        show_explanation(out, item, body)
+    with run.step("Suspend the UK, and seal a second release"):
+        control.publish(*read_text(_AFTER))
+        after = control.build(corpus.name, PURPOSE, _AFTER, at=instant(_AFTER_AT))
+    comparison = control.compare(before.manifest.release, after.manifest.release)
+    show_comparison(out, comparison)
+    with run.step("Verify both releases: signature, digests, bitmaps, counts, content files"):
+        checks = [each for made in (before, after) for each in control.verify(made.manifest.release)]
+    with run.step("Write the second release as an Iceberg table over the untouched files"):
+        table = control.table(after.manifest.release, 2)
+    passed = sum(not each.problem for each in checks)
+    return Story(
+        title=title,
+        origin=origin,
+        people={name.replace("_", " "): each for name, each in asdict(people).items() if isinstance(each, int)},
+        before={**before.manifest.to_json(), "digest": before.digest},
+        after={**after.manifest.to_json(), "digest": after.digest},
+        comparison=comparison,
+        explanations=found,
+        steps=run.steps,
+        checks=f"{passed} of {len(checks)} checks passed. Iceberg metadata: {table['metadata']}",
+    )
+
+
+def _examples(run: Demo, built: Any) -> list[str]:
+    """Return the ids of three items with different fates."""
+    examples = run.deployment.control.examples(built.manifest.release)
+    chosen = [next((item for label, item in examples.items() if label.startswith(wanted)), None) for wanted in _WANTED]
+    return [item for item in chosen if item is not None][:3]
+
+
+def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
+    total = sum(seconds for _, seconds in story.steps)
+    body = {
+        "before": story.before,
+        "after": story.after,
+        "comparison": story.comparison,
+        "explanations": [{"item": item, **body} for item, body in story.explanations],
+        "report": str(path),
+        "home": str(home),
+    }
+    release = story.after["release"]
+
+    def human() -> None:
+        out.heading(f"Done in {total:.0f} s. {story.checks}")
+        out.text(f"The page with charts:  {path}")
+        out.text("Look around:")
+        for words in ("release list", f"release show {release}", f"release diff {story.before['release']} {release}"):
+            out.text(f"  ./run consentry --home {home} {words}")
+
+    out.show(body, human)
