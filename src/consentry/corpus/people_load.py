@@ -117,7 +117,7 @@ def load_people(
     Raises:
         PeopleError: a column is missing or of the wrong type, or an id occurs twice.
     """
-    loader = _Loader(descriptor, index, key, residences=_Residences(resolver), year=year_of(at))
+    loader = _Loader(descriptor, index, key=key, residences=_Residences(resolver), year=year_of(at))
     for batch in batches:
         loader.add(batch)
         if progress is not None:
@@ -178,7 +178,7 @@ class _Loader:
     """Owns the columns of the snapshot being built; entry k is about ordinal k."""
 
     def __init__(
-        self, descriptor: PeopleDescriptor, index: PeopleIndex, key: PseudonymKey, *, residences: _Residences, year: int
+        self, descriptor: PeopleDescriptor, index: PeopleIndex, *, key: PseudonymKey, residences: _Residences, year: int
     ) -> None:
         self.descriptor = descriptor
         self.index = index

@@ -12,9 +12,7 @@ the key deletes the mapping. People and the items of each corpus have keys of th
 a person and an item with the same id, or the same item id in two corpora, have nothing visible in common.
 
 Two ways lead to the same words. `words` and `pseudonym` take one id (about a microsecond). `pseudonyms` takes an Arrow
-column and runs SipHash over a few thousand ids at once: the ids are padded to whole 64-bit words, and each step of the
-hash is one NumPy operation over a piece small enough for the processor's cache. Ids of different length are ordered by
-their number of words, so that step w concerns a prefix. All state belongs to the call: any number of threads may hash.
+column, at less than a tenth of that per id (`consentry.corpus.siphash`). Any number of threads may call it.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from siphash24 import siphash13
 
+from consentry.corpus.siphash import PIECE_ROWS, SipHasher
 from consentry.errors import CorpusError, InputError
 
 KEY_BYTES = 32
@@ -38,7 +37,6 @@ Mask = npt.NDArray[np.bool_]
 
 _ONES = 0xFFFF_FFFF_FFFF_FFFF
 _BLOCK_ROWS = 1 << 16
-_PIECE_ROWS = 1 << 13
 # Longer ids are rare and cost more to hash than to loop over: they take the scalar way.
 _LONG_BYTES = 512
 
@@ -162,59 +160,68 @@ def pseudonyms(key: PseudonymKey, ids: pa.Array | pa.ChunkedArray) -> Pseudonyms
         CorpusError: the column holds neither strings nor integers.
     """
     (high, low), null, empty = _hashed((key.high_key, key.low_key), ids)
-    return Pseudonyms(high=high, low=low, null=null, empty=empty)
+    return Pseudonyms(high=high, low=low, null=null if null.any() else None, empty=empty if empty.any() else None)
 
 
 def high_words(key: PseudonymKey, ids: pa.Array | pa.ChunkedArray) -> U64:
     """Return only the high word of each pseudonym, at half the price. Rows without an id are void."""
-    (high,), _, _ = _hashed((key.high_key,), ids)
-    return high
+    hashes: U64 = _hashed((key.high_key,), ids).hashes[0]
+    return hashes
 
 
-def _hashed(keys: Sequence[bytes], ids: pa.Array | pa.ChunkedArray) -> tuple[list[U64], Mask | None, Mask | None]:
-    """Return one array of hashes a key, and the masks of null and of empty ids."""
-    parts = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
-    out = np.empty((len(keys), len(ids)), dtype=np.uint64)
-    null = np.zeros(len(ids), dtype=np.bool_)
-    empty = np.zeros(len(ids), dtype=np.bool_)
-    hasher = _Hasher(keys)
+class _Result(NamedTuple):
+    """Where hashes (one row a key) and the masks of null and of empty ids are written."""
+
+    hashes: U64
+    null: Mask
+    empty: Mask
+
+    def part(self, span: slice) -> _Result:
+        return _Result(self.hashes[:, span], self.null[span], self.empty[span])
+
+
+def _room(keys: int, rows: int) -> _Result:
+    masks = np.zeros((2, rows), dtype=np.bool_)
+    return _Result(np.zeros((keys, rows), dtype=np.uint64), masks[0], masks[1])
+
+
+def _hashed(keys: Sequence[bytes], ids: pa.Array | pa.ChunkedArray) -> _Result:
+    result = _room(len(keys), len(ids))
+    hasher = SipHasher(keys)
     done = 0
-    for part in parts:
-        span = slice(done, done + len(part))
-        _hash_part(hasher, part, out[:, span], null[span], empty[span])
-        done = span.stop
-    return list(out), null if null.any() else None, empty if empty.any() else None
+    for part in ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]:
+        _hash_part(hasher, part, result.part(slice(done, done + len(part))))
+        done += len(part)
+    return result
 
 
-def _hash_part(hasher: _Hasher, ids: pa.Array, out: U64, null: Mask, empty: Mask) -> None:
+def _hash_part(hasher: SipHasher, ids: pa.Array, result: _Result) -> None:
     if pa.types.is_dictionary(ids.type):
-        _hash_dictionary(hasher, ids, out, null, empty)
+        _hash_dictionary(hasher, ids, result)
         return
     for start in range(0, len(ids), _BLOCK_ROWS):
-        span = slice(start, min(start + _BLOCK_ROWS, len(ids)))
-        block = ids[span]
+        block = ids[start : start + _BLOCK_ROWS]
+        here = result.part(slice(start, start + len(block)))
+        _hash_block(hasher, _text(block), here)
         if block.null_count:
-            null[span] = block.is_null().to_numpy(zero_copy_only=False)
-        _hash_block(hasher, _text(block), out[:, span], empty[span])
-        empty[span] &= ~null[span]
+            here.null[:] = block.is_null().to_numpy(zero_copy_only=False)
+            here.empty[here.null] = False
 
 
-def _hash_dictionary(hasher: _Hasher, ids: pa.DictionaryArray, out: U64, null: Mask, empty: Mask) -> None:
-    values = ids.dictionary
-    size = len(values)
+def _hash_dictionary(hasher: SipHasher, ids: pa.DictionaryArray, result: _Result) -> None:
+    size = len(ids.dictionary)
     # One entry more than the dictionary has: where the rows without an index lead.
-    hashed = np.zeros((out.shape[0], size + 1), dtype=np.uint64)
-    void = np.zeros((2, size + 1), dtype=np.bool_)
-    _hash_part(hasher, values, hashed[:, :size], void[0, :size], void[1, :size])
-    void[0, size] = True
+    values = _room(len(hasher.keys), size + 1)
+    _hash_part(hasher, ids.dictionary, values.part(slice(size)))
+    values.null[size] = True
     indices = ids.indices
     if indices.null_count:
         indices = indices.cast(pa.int64()).fill_null(size)
     rows = indices.to_numpy(zero_copy_only=False)
-    for lane in range(out.shape[0]):
-        out[lane] = hashed[lane][rows]
-    null[:] = void[0][rows]
-    empty[:] = void[1][rows]
+    for lane, hashes in enumerate(values.hashes):
+        result.hashes[lane] = hashes[rows]
+    result.null[:] = values.null[rows]
+    result.empty[:] = values.empty[rows]
 
 
 def _text(ids: pa.Array) -> pa.Array:
@@ -243,153 +250,22 @@ def _lengths(strings: pa.Array) -> npt.NDArray[np.int64]:
     return lengths
 
 
-def _hash_block(hasher: _Hasher, strings: pa.Array, out: U64, empty: Mask) -> None:
+def _hash_block(hasher: SipHasher, strings: pa.Array, result: _Result) -> None:
     if not len(strings):
         return
     lengths = _lengths(strings)
-    np.equal(lengths, 0, out=empty)
+    np.equal(lengths, 0, out=result.empty)
     long = np.flatnonzero(lengths > _LONG_BYTES)
     if long.size:
         contents = [strings[row].as_py().encode() for row in long.tolist()]
         strings = pc.if_else(pa.array(lengths > _LONG_BYTES), "", strings)
         lengths = _lengths(strings)
     for piece in _pieces(len(strings)):
-        hasher.hash(strings[piece], lengths[piece], out[:, piece])
+        hasher.hash(strings[piece], lengths[piece], out=result.hashes[:, piece])
     for lane, lane_key in enumerate(hasher.keys if long.size else ()):
-        out[lane, long] = [siphash13(content, key=lane_key).intdigest() & _ONES for content in contents]
+        result.hashes[lane, long] = [siphash13(content, key=lane_key).intdigest() & _ONES for content in contents]
 
 
 def _pieces(rows: int) -> Iterator[slice]:
-    for start in range(0, rows, _PIECE_ROWS):
-        yield slice(start, min(start + _PIECE_ROWS, rows))
-
-
-_INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
-_FINAL = np.uint64(0xFF)
-_SHIFT = {bits: (np.uint64(bits), np.uint64(64 - bits)) for bits in (13, 16, 17, 21, 32)}
-
-
-class _Hasher:
-    """Owns the buffers of one call. A lane is one key: lanes are hashed side by side.
-
-    Before the first word, the state depends on the key alone, so half of the first round is worked out here.
-    """
-
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = tuple(keys)
-        halves = np.array([np.frombuffer(key, dtype="<u8") for key in keys], dtype=np.uint64)
-        # One row a lane, to be added to rows of words.
-        v0, v1, self.v2, self.v3 = (halves[:, [0, 1, 0, 1]] ^ np.array(_INITIAL, dtype=np.uint64)).T[:, :, None]
-        spare = np.empty_like(v0)
-        v0 = v0 + v1
-        self.v1 = v1.copy()
-        _mix(self.v1, 13, v0, spare)
-        _rotate(v0, 32, spare)
-        self.v0 = v0
-        self.v1_turned = self.v1.copy()
-        _rotate(self.v1_turned, 17, spare)
-        self.state = np.empty((5, len(self.keys), _PIECE_ROWS), dtype=np.uint64)
-        self.word = np.empty(_PIECE_ROWS, dtype=np.uint64)
-
-    def hash(self, strings: pa.Array, lengths: npt.NDArray[np.int64], out: U64) -> None:
-        """Write the hashes of a piece of strings (one row a lane) to `out`."""
-        count = len(strings)
-        full = lengths >> 3
-        most, fewest = int(full.max()), int(full.min())
-        rows = _padded(strings, most + 1)
-        if most == fewest:
-            self._absorb(rows, rows[:, most] | _length_bits(lengths), alive=[count] * most)
-            self._finish(count, out)
-            return
-        order = np.argsort((most - full).astype(np.uint8), kind="stable")
-        rows, full = rows.take(order, axis=0), full[order]
-        # alive[w]: how many ids, the longest first, have a full word number w.
-        alive = count - np.cumsum(np.bincount(full, minlength=most + 1))
-        self._absorb(rows, rows[np.arange(count), full] | _length_bits(lengths[order]), alive=alive[:most].tolist())
-        hashed = np.empty_like(out)
-        self._finish(count, hashed)
-        out[:, order] = hashed
-
-    def _absorb(self, rows: U64, tails: U64, *, alive: list[int]) -> None:
-        """Take in word w of the first `alive[w]` rows, then the tails: the last bytes of each id under its length."""
-        longer = alive[0] if alive else 0
-        first = tails.copy()
-        first[:longer] = rows[:longer, 0]
-        self._start(first)
-        for index in range(1, len(alive)):
-            self._take_in(rows[: alive[index], index])
-        self._take_in(tails[:longer])
-
-    def _start(self, word: U64) -> None:
-        v0, v1, v2, v3, spare = self.state[:, :, : word.size]
-        np.bitwise_xor(self.v3, word, v3)
-        np.add(self.v2, v3, v2)
-        _mix(v3, 16, v2, spare)
-        np.add(self.v0, v3, v0)
-        _mix(v3, 21, v0, spare)
-        np.add(v2, self.v1, v2)
-        np.bitwise_xor(self.v1_turned, v2, v1)
-        _rotate(v2, 32, spare)
-        np.bitwise_xor(v0, word, v0)
-
-    def _take_in(self, column: U64) -> None:
-        word = self.word[: column.size]
-        np.copyto(word, column)
-        state = self.state[:, :, : column.size]
-        np.bitwise_xor(state[3], word, state[3])
-        _round(*state)
-        np.bitwise_xor(state[0], word, state[0])
-
-    def _finish(self, count: int, out: U64) -> None:
-        """Do the final rounds. Of the last one only what does not cancel out in the hash, v0 ^ v1 ^ v2 ^ v3."""
-        v0, v1, v2, v3, spare = self.state[:, :, :count]
-        np.bitwise_xor(v2, _FINAL, v2)
-        _round(v0, v1, v2, v3, spare)
-        _round(v0, v1, v2, v3, spare)
-        np.add(v0, v1, v0)
-        _mix(v1, 13, v0, spare)
-        np.add(v2, v3, v2)
-        _mix(v3, 16, v2, spare)
-        _rotate(v3, 21, spare)
-        np.add(v2, v1, v2)
-        _mix(v1, 17, v2, spare)
-        _rotate(v2, 32, spare)
-        np.bitwise_xor(v1, v2, v1)
-        np.bitwise_xor(v1, v3, out)
-
-
-def _length_bits(lengths: npt.NDArray[np.int64]) -> U64:
-    return lengths.view(np.uint64) << np.uint64(56)
-
-
-def _padded(strings: pa.Array, width: int) -> U64:
-    """Return the bytes of each string, filled up with zeros to `width` words, as one row of little-endian words."""
-    padded = pc.ascii_rpad(strings, width=8 * width, padding="\0")
-    found = np.frombuffer(padded.buffers()[2], dtype="<u8", count=len(strings) * width)
-    return found.reshape(len(strings), width)
-
-
-def _round(v0: U64, v1: U64, v2: U64, v3: U64, spare: U64) -> None:
-    """Do one SipRound in place."""
-    np.add(v0, v1, v0)
-    _mix(v1, 13, v0, spare)
-    _rotate(v0, 32, spare)
-    np.add(v2, v3, v2)
-    _mix(v3, 16, v2, spare)
-    np.add(v0, v3, v0)
-    _mix(v3, 21, v0, spare)
-    np.add(v2, v1, v2)
-    _mix(v1, 17, v2, spare)
-    _rotate(v2, 32, spare)
-
-
-def _rotate(values: U64, bits: int, spare: U64) -> None:
-    left, right = _SHIFT[bits]
-    np.left_shift(values, left, spare)
-    np.right_shift(values, right, values)
-    np.bitwise_or(values, spare, values)
-
-
-def _mix(values: U64, bits: int, other: Any, spare: U64) -> None:
-    _rotate(values, bits, spare)
-    np.bitwise_xor(values, other, values)
+    for start in range(0, rows, PIECE_ROWS):
+        yield slice(start, min(start + PIECE_ROWS, rows))
