@@ -51,9 +51,7 @@ class Demo:
 
 
 @click.command()
-@click.option(
-    "--stackexchange", type=click.Path(path_type=Path, exists=True), help="Play it on this real dump instead."
-)
+@click.option("--stackexchange", type=click.Path(path_type=Path, exists=True), help="Play it on this dump instead.")
 @click.option("--people", default=30_000, show_default=True, help="People in the synthetic network.")
 @click.option("--items", default=300_000, show_default=True, help="Items in the synthetic network.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same network.")
@@ -83,12 +81,12 @@ def demo(context: Context, stackexchange: Path | None, people: int, items: int, 
 
 
 _SYNTHETIC = (
-    "All people and texts here are synthetic: generated from a seed, nobody is real. Countries, categories, choices and gaps"
-    " are mixed as on a professional network."
+    "All people and texts here are synthetic: generated from a seed, nobody is real. Countries, categories, choices and"
+    " gaps are mixed as on a professional network."
 )
 _REAL = (
-    "Real public posts, converted from a Stack Exchange dump. The dump says nothing about ages; for this run the operator"
-    " vouches that everybody is an adult. Without that, every item would be a gap."
+    "Real public posts, converted from a Stack Exchange dump. The dump says nothing about ages; for this run the"
+    " operator vouches that everybody is an adult. Without that, every item would be a gap."
 )
 
 

@@ -42,7 +42,7 @@ class Output:
 
     def text(self, line: str = "") -> None:
         """Print a line for people. Markup is not interpreted."""
-        self.console.print(escape(line))
+        self.console.print(escape(line), soft_wrap=True)
 
     def heading(self, line: str) -> None:
         """Print a heading."""

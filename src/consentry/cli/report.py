@@ -1,4 +1,4 @@
-"""The demo's report: one HTML page that needs nothing else. Charts are SVG drawn here, each with its table beside it."""
+"""The demo's report: one HTML page that needs nothing else. Charts are SVG, each with its table beside it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from babel import Locale
+
 from consentry.cli.output import moment, share
 
-_BAR_WIDTH = 420
+_BAR_WIDTH = 300
 _ROW_HEIGHT = 26
-_LABEL_WIDTH = 190
+_LABEL_WIDTH = 180
 _TOP = 14
 
 
@@ -41,7 +43,8 @@ def page(story: Story) -> str:
         (f"{lost:,}", "items of the United Kingdom out of reach"),
     ]
     body = [
-        f"<header><p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1><p>{escape(story.origin)}</p></header>",
+        f"<header><p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>",
+        f"<p>{escape(story.origin)}</p></header>",
         "<ul class=figures>" + "".join(f"<li><b>{n}</b><span>{escape(t)}</span></li>" for n, t in figures) + "</ul>",
         _release("Before: the United Kingdom is in", story.before),
         _chart("By country", before["by_place"], "country"),
@@ -73,7 +76,7 @@ def _release(title: str, manifest: Mapping[str, Any]) -> str:
 
 
 def _chart(title: str, split: Mapping[str, Mapping[str, int]], noun: str) -> str:
-    rows = [(name or "(none)", each["eligible"], each["denied"]) for name, each in list(split.items())[:_TOP]]
+    rows = [(_named(name), each["eligible"], each["denied"]) for name, each in list(split.items())[:_TOP]]
     widest = max((eligible + denied for _, eligible, denied in rows), default=1)
     bars = []
     for index, (name, eligible, denied) in enumerate(rows):
@@ -100,6 +103,12 @@ def _chart(title: str, split: Mapping[str, Mapping[str, int]], noun: str) -> str
     )
 
 
+def _named(name: str) -> str:
+    """Return a country's English name (CLDR) for its code, other names as they are."""
+    territory: str | None = Locale("en").territories.get(name)
+    return territory or name or "(none)"
+
+
 def _shorten(name: str) -> str:
     return name if len(name) <= 26 else f"{name[:25]}…"
 
@@ -123,8 +132,8 @@ def _explanations(found: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             for each in body["reasons"]
         )
         said = "".join(
-            f"<li>chose <b>{escape(choice['state'])}</b> for {escape(choice['purpose'])}, reach {escape(choice['reach'])},"
-            f" on {moment(choice['at'])}: ledger position {choice['position']}</li>"
+            f"<li>chose <b>{escape(choice['state'])}</b> for {escape(choice['purpose'])},"
+            f" reach {escape(choice['reach'])}, on {moment(choice['at'])}: ledger position {choice['position']}</li>"
             for person in body["people"]
             for choice in person.get("choices", ())
         )
@@ -175,10 +184,12 @@ section { margin-top: 2.6rem; padding-top: 1.4rem; border-top: 1px solid var(--l
 .figures { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: 1rem;
   padding: 0; margin: 2rem 0 0; }
 .figures li { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
-.figures b { display: block; font-size: 1.7rem; font-variant-numeric: tabular-nums; } .figures span { color: var(--soft); }
+.figures b { display: block; font-size: 1.7rem; font-variant-numeric: tabular-nums; }
+.figures span { color: var(--soft); }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .7rem 2rem; margin: 0; }
 dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; overflow-wrap: anywhere; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 2rem; align-items: start; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 2rem;
+  align-items: start; }
 svg { width: 100%; height: auto; font-size: 13px; } svg text { fill: currentColor; } .in { fill: var(--in); }
 .out { fill: var(--out); } .legend { color: var(--soft); margin: 0 0 .8rem; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; } .key.in { background: var(--in); }

@@ -42,7 +42,9 @@ def open_sqlite(
         path.touch(mode=0o600, exist_ok=True)
     elif not path.exists():
         raise NotFoundError(
-            "ledger-missing", f"there is no ledger at `{path}`", help="run `consentry init`, or restore a backup"
+            "ledger-missing",
+            f"there is no ledger at `{path}`",
+            help="restore a backup; a home that is to be a new deployment must be empty",
         )
     engine = _engine(path, timeout)
     try:

@@ -20,6 +20,9 @@ from consentry.release.kernel import Tables, Tally, add_up
 
 NOBODY_PLACE = "nobody"
 UNRESOLVED_PLACE = "unresolved"
+SEVERAL_PLACES = "several"
+"""People with several candidate countries, in summaries; the rows themselves name the countries."""
+_JOINT = "|"
 
 
 class TallyRow(NamedTuple):
@@ -46,7 +49,7 @@ def place_label(person: PersonClass | None) -> str:
         return NOBODY_PLACE
     if not person.places or not person.established:
         return UNRESOLVED_PLACE
-    return "|".join(sorted({country_of(place) for place in person.places}))
+    return _JOINT.join(sorted({country_of(place) for place in person.places}))
 
 
 def rows(
@@ -99,7 +102,7 @@ def summary(tally: Sequence[TallyRow]) -> dict[str, Any]:
         "by_reason": _sum(denied, lambda row: row.primary),
         "by_permit": _sum((row for row in tally if row.allowed), lambda row: "+".join(row.reasons)),
         "by_gap": _gaps(denied),
-        "by_place": _split(tally, lambda row: row.place),
+        "by_place": _split(tally, lambda row: SEVERAL_PLACES if _JOINT in row.place else row.place),
         "by_category": _split(tally, lambda row: row.category),
         "by_licence": _split(tally, lambda row: row.licence),
     }

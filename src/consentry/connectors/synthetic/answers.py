@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
-_SETTING_SHOWN = 1_726_617_600
-"""2024-09-18: the day the made-up network turned the use on and showed the setting."""
-_LAST_ANSWER = 1_735_600_000
+_SETTING_SHOWN = 1_722_470_400
+"""2024-08-01: the day the made-up network turned the use on and showed the setting."""
+_LAST_ANSWER = 1_725_926_399
 _EARLY = 1_675_209_600
 _GUEST_REFUSALS = 0.3
 _LIMITS = (

@@ -22,8 +22,8 @@ Array = npt.NDArray[Any]
 
 FIRST_MOMENT = 1_325_376_000
 """2012-01-01."""
-LAST_MOMENT = 1_735_689_599
-"""The last second of 2024."""
+LAST_MOMENT = 1_725_926_399
+"""The last second of 9 September 2024."""
 _MINORS_FROM = 1_672_531_200
 _VARIANTS = 64
 _LANGUAGES = tuple(sorted({language for country in COUNTRIES for language in country.languages}))
