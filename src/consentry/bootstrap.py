@@ -22,10 +22,12 @@ import pyarrow as pa
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.synthetic import generate as synthetic
 from consentry.connectors.tabular import choices as choice_files
+from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane import ControlPlane, Parts
 from consentry.corpus.people import PeopleIndex
-from consentry.corpus.population import Population
+from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
+from consentry.corpus.registration import read_descriptor
 from consentry.errors import ChoiceError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym
@@ -157,6 +159,26 @@ class Deployment:
             "community wiki": made.community_wiki,
             **{f"licence: {licence or 'none'}": count for licence, count in made.licences.most_common()},
         }
+
+    def import_tabular(
+        self,
+        descriptor: Path,
+        target: Path,
+        *,
+        people: Path | None = None,
+        query: tuple[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Mapping[str, int]:
+        """Convert CSV, JSON lines, Parquet or the rows of a `query` (URL, SQL) into a corpus folder."""
+        made = tabular.convert(
+            target,
+            corpus=read_descriptor(descriptor),
+            items=tabular.Files(descriptor.parent) if query is None else tabular.Query(*query),
+            people=None if people is None else read_people_descriptor(people),
+            people_from=None if people is None else tabular.Files(people.parent),
+            progress=progress,
+        )
+        return {"items": made.items, "people": made.people}
 
     def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""

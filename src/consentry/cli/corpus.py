@@ -103,3 +103,22 @@ def stackexchange(context: Context, dump: Path, target: Path) -> None:
     with context.out.progress("converting", None) as progress:
         report = context.deployment.import_stackexchange(dump, target, progress=progress)
     context.out.show(report, lambda: context.out.table(["", "count"], [[k, str(v)] for k, v in report.items()]))
+
+
+@import_.command()
+@click.argument("descriptor", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--people", type=click.Path(path_type=Path), help="The descriptor of the people table beside it.")
+@click.option("--url", help="Read the items from this database (an SQLAlchemy URL) instead of the descriptor's files.")
+@click.option("--query", help="The SQL query that yields the items (with --url).")
+@pass_context
+def tabular(
+    context: Context, descriptor: Path, target: Path, people: Path | None, url: str | None, query: str | None
+) -> None:
+    """Convert the CSV, JSON lines or Parquet files that DESCRIPTOR names, or a query, into the corpus folder TARGET."""
+    if (url is None) is not (query is None):
+        raise click.UsageError("--url and --query go together")
+    source = None if url is None or query is None else (url, query)
+    with context.out.progress("converting", None) as progress:
+        report = context.deployment.import_tabular(descriptor, target, people=people, query=source, progress=progress)
+    context.out.show(report, lambda: context.out.table(["", "rows"], list(report.items())))

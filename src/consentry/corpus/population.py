@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.classes import Attributes
-from consentry.corpus.descriptor import parse_people, resolve_files
+from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
@@ -104,15 +104,7 @@ class Population:
             DescriptorError: the descriptor cannot be used.
             PeopleError: the table cannot be used; what was known stays.
         """
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DescriptorError(
-                "descriptor-unreadable",
-                f"`{path}` cannot be read",
-                help="give the path of a descriptor, for example `network/people.toml`",
-            ) from error
-        descriptor = parse_people(text, filename=str(path))
+        descriptor = read_people_descriptor(path)
         return load_people(
             people_batches(resolve_files(descriptor, path.parent), descriptor),
             descriptor=descriptor,
@@ -169,6 +161,23 @@ class Population:
             stream.flush()
             os.fsync(stream.fileno())
         staged.replace(self._folder / _ERASED)
+
+
+def read_people_descriptor(path: Path) -> PeopleDescriptor:
+    """Read the people descriptor in a file.
+
+    Raises:
+        DescriptorError: there is no such file, or it cannot be used.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DescriptorError(
+            "descriptor-unreadable",
+            f"`{path}` cannot be read",
+            help="give the path of a descriptor, for example `network/people.toml`",
+        ) from error
+    return parse_people(text, filename=str(path))
 
 
 def _words(people: Sequence[Pseudonym]) -> Pseudonyms:
