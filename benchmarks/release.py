@@ -1,0 +1,153 @@
+"""A release over 50 million items, against the machine's limits and against DuckDB. Everything in one run, as ratios.
+
+    ./run bench release [--scale 0.02] [--data DIR] [--threads 2]
+
+1. Sidecars, once, against one DuckDB join over the same keys.
+2. How fast the memory answers random look-ups, and how near the kernel comes to it.
+3. A sealed release from sidecars, and another one after 1,000 people changed their minds.
+4. The same bitmaps by a straightforward SQL join, compared byte by byte, and the corpus rewritten.
+
+Each part runs in a process of its own. People and choices are in the ledger, and in the database, before the clock
+starts. Every part has the same threads, and content is in the page cache as far as it fits.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pyarrow.parquet as pq
+from parts import limits, sidecars
+from parts.deployment import AT, CORPUS, PURPOSE, prepare
+from parts.measuring import Line, isolated, peak_bytes, seconds_of, show
+from parts.rivals import Rival
+from rich.console import Console
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.release.deletion_vector import unframe
+from consentry.release.manifest import EXCLUSIONS, Manifest
+from corpus import Shape, arguments, choices, ensure
+
+_CHANGED = 1_000
+_TIMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """What our release took, and its bitmaps."""
+
+    opening: float
+    first: float
+    full: float
+    changed: float
+    peak: int
+    bitmaps: list[bytes]
+    eligible: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theirs:
+    """What DuckDB took, and its bitmaps."""
+
+    bitmaps: list[bytes]
+    join: float
+    rewrite: float
+
+
+def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
+    """Build releases; see the fields."""
+    began = perf_counter()
+    deployment = open_deployment(home)
+    control = deployment.control
+    control.present()
+    opening = perf_counter() - began
+    first = seconds_of(lambda: control.build(CORPUS, PURPOSE, "benchmark", at=AT)).median
+    full = seconds_of(lambda: control.build(CORPUS, PURPOSE, "benchmark", at=AT), times=_TIMES).median
+    built = control.build(CORPUS, PURPOSE, "benchmark", at=AT).manifest
+    bitmaps = _bitmaps(control.releases / built.release, built)
+    peak = peak_bytes()
+    changed = _changed(folder, deployment, shape)
+    deployment.close()
+    return Ours(
+        opening=opening,
+        first=first,
+        full=full,
+        changed=changed,
+        peak=peak,
+        bitmaps=bitmaps,
+        eligible=built.eligible,
+    )
+
+
+def _bitmaps(folder: Path, manifest: Manifest) -> list[bytes]:
+    content = (folder / EXCLUSIONS).read_bytes()
+    pins = [file.bitmap for file in manifest.files]
+    return [unframe(content[pin.offset : pin.offset + pin.length]) for pin in pins]
+
+
+def _changed(folder: Path, deployment: Deployment, shape: Shape) -> float:
+    """Return how long a release takes that follows another one after 1,000 changed choices."""
+    control = deployment.control
+    generator = shape.generator(6)
+    file = folder / "changed.parquet"
+    found = []
+    for _ in range(_TIMES):
+        decided = control._decide(CORPUS, PURPOSE, "benchmark", at=AT, progress=None)
+        who = generator.integers(0, shape.people, _CHANGED)
+        pq.write_table(choices(generator, who, start=AT - 400 * 86_400), file)
+        deployment.import_choices(file, corpus=None)
+        found.append(seconds_of(lambda: control._seal(decided, PURPOSE, "benchmark")).median)  # noqa: B023
+    file.unlink()
+    return float(np.median(found))
+
+
+def build_theirs(folder: Path, threads: int) -> Theirs:
+    """Do the same with DuckDB."""
+    rival = Rival(folder, at=AT, threads=threads)
+    found: list[list[bytes]] = []
+    join = seconds_of(lambda: found.append(rival.bitmaps()), times=_TIMES).median
+    target = folder / "rewritten"
+    rewrite = seconds_of(lambda: rival.rewrite(target)).median
+    shutil.rmtree(target)
+    return Theirs(bitmaps=found[-1], join=join, rewrite=rewrite)
+
+
+def lines(ours: Ours, theirs: Theirs, *, rows: int) -> list[Line]:
+    """Compare the two."""
+    faster, lighter, share = theirs.join / ours.full, theirs.rewrite / ours.full, ours.changed / ours.full
+    equal = ours.bitmaps == theirs.bitmaps
+    return [
+        Line("opening: every event folded", f"{ours.opening:.2f} s"),
+        Line("first release of a process", f"{ours.first:.2f} s"),
+        Line("release from sidecars, sealed", f"{ours.full:.3f} s", f"{ours.eligible / rows:.1%} eligible"),
+        Line("DuckDB join to the same bitmaps", f"{theirs.join:.2f} s", f"{faster:.1f} x", ">= 8 x", faster >= 8),
+        Line("DuckDB rewrites the corpus", f"{theirs.rewrite:.1f} s", f"{lighter:.0f} x", ">= 100 x", lighter >= 100),
+        Line("bitmaps byte-equal to the SQL result", "yes" if equal else "no", "", "yes", equal),
+        Line("peak memory of the release", f"{ours.peak / 1e9:.2f} GB", "", "< 1 GB", ours.peak < 1e9),
+        Line("release after 1,000 changed choices", f"{ours.changed:.3f} s", f"{share:.1%}", "< 5 %", share < 0.05),
+    ]
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = arguments(__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    chosen = parser.parse_args()
+    log = Console(stderr=True)
+    shape = Shape(seed=chosen.seed).scaled(chosen.scale)
+    folder = ensure(chosen.data, shape)
+    home = prepare(folder, threads=chosen.threads, log=log)
+    found = sidecars.measure(folder, home, chosen.threads)
+    found += limits.measure(home, chosen.threads)
+    ours = isolated(build_ours, folder, home, shape)
+    theirs = isolated(build_theirs, folder, chosen.threads)
+    found += lines(ours, theirs, rows=shape.items)
+    shutil.rmtree(home)
+    show(f"{shape.items:,} items, {shape.people:,} people, {chosen.threads} threads", found)
+
+
+if __name__ == "__main__":
+    main()
