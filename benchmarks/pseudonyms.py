@@ -14,12 +14,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonyms, words
@@ -49,7 +51,7 @@ def line(what: str, times: tuple[float, float], *, gather: float | None = None) 
 def texts(numbers: npt.NDArray[np.int64], size: int) -> pa.Array:
     """Return ids of `size` bytes, one a number."""
     digits = pa.array(numbers).cast(pa.string())
-    return pa.compute.utf8_lpad(digits, width=size, padding="m")
+    return pc.utf8_lpad(digits, width=size, padding="m")
 
 
 def hashing(rng: np.random.Generator, gather: float) -> None:
@@ -62,7 +64,7 @@ def hashing(rng: np.random.Generator, gather: float) -> None:
     kinds["strings of 1 to 60 bytes"] = pa.array(["x" * size for size in rng.integers(1, 61, rows).tolist()])
     kinds["dictionary of 10,000"] = texts(numbers % 10_000, 16).dictionary_encode()
     for what, ids in kinds.items():
-        line(f"pseudonyms, {what}", measured(lambda ids=ids: pseudonyms(KEY, ids), rows), gather=gather)
+        line(f"pseudonyms, {what}", measured(partial(pseudonyms, KEY, ids), rows), gather=gather)
     line("high words only, strings of 16 bytes", measured(lambda: high_words(KEY, kinds["strings of 16 bytes"]), rows))
 
 
