@@ -8,6 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no counterexample; a counterexample must be found again by whoever reads the log.
+settings.register_profile("consentry", deadline=None, print_blob=True)
+settings.load_profile("consentry")
 
 TESTS = Path(__file__).parent
 REQUIREMENTS = TESTS.parent / "requirements"

@@ -58,7 +58,7 @@ class Rival:
             source = str(folder / f"{name}.parquet")
             self.connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM read_parquet($1)", [source])  # noqa: S608
         year = year_of(at)
-        europe = [country for country in COUNTRIES if any(contains(area, country, at) for area in EUROPE)]
+        europe = [country for country in COUNTRIES if any(contains(area, country, at=at) for area in EUROPE)]
         self.policy = {
             "oldest": year - OLDEST,
             "youngest": year - _FIRST_ADULT,

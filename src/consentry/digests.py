@@ -1,10 +1,10 @@
-"""Canonical JSON and digests: the only place where documents and files are hashed.
+r"""Canonical JSON and digests: the only place where documents and files are hashed.
 
 Canonical JSON follows RFC 8785 for the values Consentry uses: strings, integers within ±2^53, booleans, null, lists and
 objects with string keys. Floats are refused, so that no number formatting can differ between two implementations.
 
     >>> canonical_json({"b": 1, "a": "é"})
-    b'{"a":"\\xc3\\xa9","b":1}'
+    b'{"a":"\xc3\xa9","b":1}'
     >>> digest(b"")
     'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 """

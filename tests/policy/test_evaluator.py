@@ -298,13 +298,13 @@ def test_a_further_person_never_allows(given_rules: tuple[Rule, ...], request: R
 
 @given(rule_lists(), items, adults, st.sampled_from(PLACES))
 def test_a_further_place_never_allows(given_rules: tuple[Rule, ...], item: Item, owner: Person, place: str) -> None:
-    if evaluate_person(given_rules, item, replace(owner, places=owner.places | {place}), AT).allowed:
-        assert evaluate_person(given_rules, item, owner, AT).allowed
+    if evaluate_person(given_rules, replace(owner, places=owner.places | {place}), item=item, at=AT).allowed:
+        assert evaluate_person(given_rules, owner, item=item, at=AT).allowed
 
 
 @given(rule_lists(), items, adults)
 def test_a_refusal_without_a_date_always_denies(given_rules: tuple[Rule, ...], item: Item, owner: Person) -> None:
-    assert not evaluate_person(given_rules, item, replace(owner, standing=REFUSED), AT).allowed
+    assert not evaluate_person(given_rules, replace(owner, standing=REFUSED), item=item, at=AT).allowed
 
 
 FORGOTTEN_PERSON = st.sampled_from(
@@ -319,9 +319,9 @@ FORGOTTEN_ITEM = st.sampled_from(
 def test_knowing_less_never_allows(
     given_rules: tuple[Rule, ...], item: Item, owner: Person, of_owner: dict[str, object], of_item: dict[str, object]
 ) -> None:
-    before = evaluate_person(given_rules, item, owner, AT)
-    less_of_item = evaluate_person(given_rules, replace(item, **of_item), owner, AT)  # type: ignore[arg-type]  # see Item
-    less_of_owner = evaluate_person(given_rules, item, replace(owner, **of_owner), AT)  # type: ignore[arg-type]  # see Person
+    before = evaluate_person(given_rules, owner, item=item, at=AT)
+    less_of_item = evaluate_person(given_rules, owner, item=replace(item, **of_item), at=AT)  # type: ignore[arg-type]  # see Item
+    less_of_owner = evaluate_person(given_rules, replace(owner, **of_owner), item=item, at=AT)  # type: ignore[arg-type]  # see Person
     assert before.allowed or not less_of_item.allowed
     assert not less_of_owner.allowed
 
@@ -347,23 +347,26 @@ def completions(item: Item, owner: Person) -> list[tuple[Item, Person]]:
 def test_what_is_denied_however_it_turns_out_is_denied_now(
     given_rules: tuple[Rule, ...], item: Item, owner: Person
 ) -> None:
-    if evaluate_person(given_rules, item, owner, AT).allowed:
-        assert all(evaluate_person(given_rules, *each, AT).allowed for each in completions(item, owner))
+    if evaluate_person(given_rules, owner, item=item, at=AT).allowed:
+        assert all(
+            evaluate_person(given_rules, each_owner, item=each_item, at=AT).allowed
+            for each_item, each_owner in completions(item, owner)
+        )
 
 
 def without_unknown_forbids(given_rules: tuple[Rule, ...], item: Item, owner: Person) -> bool:
     """A wrong evaluator, which skips a forbid that it cannot answer."""
-    decision = evaluate_person(given_rules, item, owner, AT)
+    decision = evaluate_person(given_rules, owner, item=item, at=AT)
     permits = tuple(rule for rule in given_rules if rule.effect is Effect.PERMIT)
     if any(reason.kind is ReasonKind.FORBIDDEN for reason in decision.reasons):
         return False
-    return evaluate_person(permits, item, owner, AT).allowed
+    return evaluate_person(permits, owner, item=item, at=AT).allowed
 
 
 def test_control_the_generated_cases_tell_a_wrong_evaluator_from_the_right_one() -> None:
     def differs(case: tuple[tuple[Rule, ...], Item, Person]) -> bool:
         given_rules, item, owner = case
-        right = evaluate_person(given_rules, item, owner, AT).allowed
+        right = evaluate_person(given_rules, owner, item=item, at=AT).allowed
         return without_unknown_forbids(given_rules, item, owner) and not right
 
     once = settings(max_examples=2000, phases=[Phase.generate], derandomize=True)

@@ -171,5 +171,5 @@ def test_deleting_what_is_reported_changes_no_answer(rules: tuple[Rule, ...], ca
     for finding in find(rules, frozenset({Purpose.TRAIN_GENAI})):
         rest = tuple(rule for number, rule in enumerate(rules) if number != finding.number)
         for item, person in cases if not finding.key else []:
-            with_it, without = (evaluate_person(each, item, person, AT).allowed for each in (rules, rest))
+            with_it, without = (evaluate_person(each, person, item=item, at=AT).allowed for each in (rules, rest))
             assert with_it is without

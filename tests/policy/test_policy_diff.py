@@ -152,7 +152,7 @@ def lies_in(place: str, area: str) -> bool:
         return place == area.replace(" (the rest)", "-ZZZ")
     if area.endswith(" (as a whole)"):
         return place == area.removesuffix(" (as a whole)")
-    return contains(area, place, AT) is True
+    return contains(area, place, at=AT) is True
 
 
 def inside_of(flip: Flip, place: str) -> bool:

@@ -116,7 +116,7 @@ def direct(
             return Decision(allowed=False, reasons=())
         facts = people[seat - 1]
         person = facts.person(standing(facts.choices, purpose=Purpose.TRAIN_GENAI, category=item.category))
-        decisions.append(evaluate_person(applicable, item, person, NOW))
+        decisions.append(evaluate_person(applicable, person, item=item, at=NOW))
     return combine(decisions)
 
 

@@ -220,7 +220,7 @@ def _supports(container: Reading, part: Reading, *, after: bool) -> bool:
     """Say whether `container` narrows `part`: a country from anywhere in the text, anything smaller from behind."""
     if container.kind not in _COUNTRIES and not (after and container.kind in _CONTAINERS):
         return False
-    return contains(container.place, part.place, 0) is True
+    return contains(container.place, part.place, at=0) is True
 
 
 def _leaves_code_open(code: Reading, part: Reading) -> bool:
@@ -259,4 +259,4 @@ def _most_specific(readings: Sequence[Reading]) -> list[Reading]:
 
 
 def _is_within(place: str, outer: str) -> bool:
-    return place != outer and contains(outer, place, 0) is True
+    return place != outer and contains(outer, place, at=0) is True

@@ -94,10 +94,10 @@ def evaluate(rules: Sequence[Rule], request: Request) -> Decision:
     if not request.people:
         return OWNER_UNKNOWN
     applicable = tuple(rule for rule in rules if rule.applies_to(request.purpose))
-    return combine(evaluate_person(applicable, request.item, person, request.at) for person in request.people)
+    return combine(evaluate_person(applicable, person, item=request.item, at=request.at) for person in request.people)
 
 
-def evaluate_person(rules: Sequence[Rule], item: Item, person: Person, at: Seconds) -> Decision:
+def evaluate_person(rules: Sequence[Rule], person: Person, *, item: Item, at: Seconds) -> Decision:
     """Decide for one of the people an item involves; `rules` are those that apply to the purpose."""
     denials: set[Reason] = set()
     if not person.known:

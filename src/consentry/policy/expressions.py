@@ -144,7 +144,7 @@ def _age(rule: Rule, case: Case) -> bool | None:
     return None if case.person.age is Age.UNKNOWN else case.person.age in rule.ages
 
 
-def _choice(rule: Rule, case: Case) -> bool | None:
+def _choice(rule: Rule, case: Case) -> bool:
     return not rule.choices or case.choice in rule.choices
 
 
@@ -159,7 +159,7 @@ def _created(rule: Rule, case: Case) -> bool | None:
     )
 
 
-def _notice(rule: Rule, case: Case) -> bool | None:
+def _notice(rule: Rule, case: Case) -> bool:
     if rule.notice is None:
         return True
     served = case.person.notices.get(rule.notice.notice)
@@ -171,8 +171,8 @@ def _place(rule: Rule, case: Case) -> bool | None:
         return True
     if case.place is None:
         return None
-    inside = _any(contains(area, case.place, case.at) for area in rule.inside) if rule.inside else True
-    outside = _any(contains(area, case.place, case.at) for area in rule.outside) if rule.outside else False
+    inside = _any(contains(area, case.place, at=case.at) for area in rule.inside) if rule.inside else True
+    outside = _any(contains(area, case.place, at=case.at) for area in rule.outside) if rule.outside else False
     if inside is False or outside is True:
         return False
     return None if inside is None or outside is None else True
@@ -187,25 +187,27 @@ def _any(values: Iterable[bool | None]) -> bool | None:
     return None if unknown else False
 
 
-_CONDITIONS: tuple[tuple[Condition, GapKind | None], ...] = (
+_CERTAIN: tuple[Callable[[Rule, Case], bool], ...] = (_choice, _notice)
+"""Conditions that are never unknown: what nobody said or was told was not said or told."""
+_CONDITIONS: tuple[tuple[Condition, GapKind], ...] = (
     (_category, GapKind.CATEGORY),
     (_visibility, GapKind.VISIBILITY),
     (_age, GapKind.AGE),
-    (_choice, None),
     (_created, GapKind.CREATED),
-    (_notice, None),
     (_place, GapKind.RESIDENCE),
 )
 
 
 def match(rule: Rule, case: Case) -> tuple[Truth, frozenset[GapKind]]:
     """Match one rule, returning the truth value and, if it is unknown, the gaps that made it so."""
+    if not all(condition(rule, case) for condition in _CERTAIN):
+        return Truth.NO, frozenset()
     gaps: set[GapKind] = set()
     for condition, gap in _CONDITIONS:
         value = condition(rule, case)
         if value is False:
             return Truth.NO, frozenset()
-        if value is None and gap is not None:
+        if value is None:
             place_known = gap is GapKind.RESIDENCE and case.place is not None
             gaps.add(GapKind.SUBDIVISION if place_known else gap)
     return (Truth.UNKNOWN, frozenset(gaps)) if gaps else (Truth.YES, frozenset())

@@ -13,11 +13,11 @@ their sources are in `memberships`. Rules:
   of its states, is unknown (None). So is whether two parts of one country overlap where such parts nest (`NESTED`), and
   everything about a code that is not a place.
 
-    >>> [contains("EU", "GB", instant(day)) for day in ("1972-12-31", "2020-01-31", "2020-02-01")]
+    >>> [contains("EU", "GB", at=instant(day)) for day in ("1972-12-31", "2020-01-31", "2020-02-01")]
     [False, True, False]
-    >>> contains("EU", "FR-974", 0), contains("EU", "NC", 0), contains("FR", "NC", 0)
+    >>> contains("EU", "FR-974", at=0), contains("EU", "NC", at=0), contains("FR", "NC", at=0)
     (True, False, True)
-    >>> print(contains("US-STATE-LAW", "US", instant("2024-01-01")))
+    >>> print(contains("US-STATE-LAW", "US", at=instant("2024-01-01")))
     None
 """
 
@@ -114,7 +114,7 @@ def country_of(place: str) -> str:
     return PART_OF.get(place) or place.partition("-")[0]
 
 
-def contains(area: str, place: str, at: Seconds) -> bool | None:
+def contains(area: str, place: str, *, at: Seconds) -> bool | None:
     """Say whether `place` lies in `area` at a time; None if it cannot be known from the place.
 
     Raises:

@@ -151,7 +151,7 @@ class MatrixCompiler:
         notices = {rule.notice for rule in self.rules if rule.notice is not None}
         served = dict(person.notices)
         return (
-            frozenset(tuple(contains(area, place, at) for area in areas) for place in person.places),
+            frozenset(tuple(contains(area, place, at=at) for area in areas) for place in person.places),
             person.established,
             person.age,
             person.account is Account.CLOSED,
@@ -183,9 +183,11 @@ class MatrixCompiler:
         decisions = []
         for created in ((thresholds[0] - 1 if thresholds else 0), *thresholds):
             item = Item(category=category, visibility=visibility, created=created)
-            decisions += [evaluate_person(self.rules, item, person.person(each), at) for each in (before, after)]
+            decisions += [
+                evaluate_person(self.rules, person.person(each), item=item, at=at) for each in (before, after)
+            ]
         undated = Item(category=category, visibility=visibility, created=None)
-        decisions.append(evaluate_person(self.rules, undated, person.person(whole), at))
+        decisions.append(evaluate_person(self.rules, person.person(whole), item=undated, at=at))
         return tuple(decisions)
 
 

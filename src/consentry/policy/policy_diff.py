@@ -174,7 +174,7 @@ def _allowed(rules: Sequence[Rule], purpose: Purpose, cases: dict[Dimension, Cas
         notices=cases[Dimension.NOTICE].person.notices,
     )
     applicable = [rule for rule in rules if rule.applies_to(purpose)]
-    return evaluate_person(applicable, item, person, at).allowed
+    return evaluate_person(applicable, person, item=item, at=at).allowed
 
 
 def merge(boxes: list[_Box]) -> list[_Box]:
@@ -249,7 +249,7 @@ def _areas(
         sides[number not in numbers].update(case.place or "" for case in members)
     named = {area for rule in rules for area in rule.inside | rule.outside if area in groups()}
     everywhere = sides[0] | sides[1]
-    members_of = {area: {place for place in everywhere if contains(area, place, at)} for area in named}
+    members_of = {area: {place for place in everywhere if contains(area, place, at=at)} for area in named}
     inside, outside = (_in_few_words(side, members_of, everywhere) for side in sides)
     return ((), outside) if len(outside) < len(inside) else (inside, ())
 

@@ -141,7 +141,7 @@ class _Asked:
 
     def _for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
         person = self.person(seat, item.category, item_key)
-        return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, item, person, self.at)
+        return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, person, item=item, at=self.at)
 
     def person(self, seat: int, category: Category, item_key: str | None) -> Person | None:
         """Return what is known of the person in a seat, for an item of `category`; None for nobody."""

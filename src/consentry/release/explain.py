@@ -71,7 +71,7 @@ def explain(
     key: Pseudonym,
     policy: PolicySet,
     state: State,
-    people: Sequence[Pseudonym | None],
+    people: Sequence[Sequence[Pseudonym]],
 ) -> Explanation:
     """Explain one item.
 
@@ -81,7 +81,7 @@ def explain(
         key: the item's pseudonym.
         policy: the policy set that decided.
         state: the ledger's state at the release's position.
-        people: the pseudonym of everybody the item involves, the owner first; None for nobody.
+        people: all accounts of everybody the item involves, the owner first, each person's own account first.
     """
     kind = basis.items[int(found.sidecar.klass[found.row])]
     created = UNKNOWN_DATE if found.sidecar.created is None else int(found.sidecar.created[found.row])
@@ -90,14 +90,19 @@ def explain(
     shown = []
     decisions = []
     for index, (_, person) in enumerate(people_of(basis, found.sidecar, found.row, key)):
-        decision = OWNER_UNKNOWN if person is None else evaluate_person(basis.compiler.rules, item, person, basis.at)
+        decision = (
+            OWNER_UNKNOWN if person is None else evaluate_person(basis.compiler.rules, person, item=item, at=basis.at)
+        )
         decisions.append(decision)
-        pseudonym = people[index]
-        said = state.statements_of(pseudonym) if pseudonym is not None else ()
+        accounts = people[index]
+        said = sorted(
+            (stated for account in accounts for stated in state.choices.get(account, ())),
+            key=lambda stated: stated.position,
+        )
         shown.append(
             {
                 "role": "involved" if index else "owner",
-                "person": pseudonym,
+                "person": accounts[0] if accounts else None,
                 **_facts(person),
                 "choices": [_choice(stated) for stated in said],
                 **_decision(decision, policy),
