@@ -28,10 +28,10 @@ from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
 from consentry.corpus.registration import read_descriptor
-from consentry.errors import ChoiceError
+from consentry.errors import ChoiceError, StateError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym
-from consentry.ledger.postgres import open_postgres
+from consentry.ledger.postgres import migrate_postgres, open_postgres
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
@@ -223,6 +223,22 @@ def open_deployment(home: Path | None = None) -> Deployment:
         clock=now,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+
+
+def migrate(home: Path | None = None) -> None:
+    """Make or update the tables of the PostgreSQL ledger that the settings of a home name; SQLite needs no asking.
+
+    Raises:
+        StateError: the settings name no PostgreSQL ledger.
+    """
+    settings = read_settings(home)
+    if settings.ledger.startswith(_SQLITE):
+        raise StateError(
+            "ledger-not-postgres",
+            "this deployment keeps its ledger in SQLite, which is migrated when it is opened",
+            help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
+        )
+    migrate_postgres(settings.ledger, timeout=settings.ledger_timeout_s)
 
 
 def _checker(signer: Ed25519Signer) -> Callable[[str, bytes, bytes], bool]:

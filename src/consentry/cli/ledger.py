@@ -1,0 +1,73 @@
+"""`consentry ledger`: read what was said, check it, bring a PostgreSQL ledger's tables up to date."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import click
+
+from consentry.bootstrap import migrate
+from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.output import moment
+from consentry.ledger.envelope import Event, log_entry
+from consentry.ledger.state import EMPTY, fold, unexplained
+
+
+@click.group()
+def ledger() -> None:
+    """Read what was said, check it, migrate a PostgreSQL ledger."""
+
+
+@ledger.command()
+@click.option("--from", "start", default=0, show_default=True, help="The first position to show.")
+@click.option("--count", default=50, show_default=True, help="How many events.")
+@pass_context
+def show(context: Context, start: int, count: int) -> None:
+    """Show events in order. Of personal events only the log entry is shown, never who or what."""
+    events = list(islice(context.deployment.ledger.read(start), count))
+    rows = [[event.position, moment(event.recorded_at), event.kind, _about(event)] for event in events]
+    body = {
+        "events": [
+            {"position": e.position, "recorded_at": e.recorded_at, "kind": e.kind, "entry": log_entry(e).decode()}
+            for e in events
+        ]
+    }
+    context.out.show(body, lambda: context.out.table(["position", "recorded", "kind", "about"], rows))
+
+
+def _about(event: Event) -> str:
+    if event.erased:
+        return "(erased)"
+    if event.personal or event.body is None:
+        return f"commitment {event.commitment.hex()[:16]}"
+    return ", ".join(f"{name} {value}" for name, value in event.body.to_json().items() if name != "position")
+
+
+@ledger.command()
+@pass_context
+def verify(context: Context) -> int:
+    """Read every event, check it against its commitment, and fold the state anew. Exit status 3 if anything is wrong."""
+    events = list(context.deployment.ledger.read())
+    fold(EMPTY, events)
+    deleted = unexplained(events)
+    kinds = Counter(event.kind for event in events)
+    body = {"events": len(events), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
+
+    def human() -> None:
+        context.out.table(["kind", "events"], kinds.most_common())
+        if deleted:
+            context.out.text(f"\nWRONG: {deleted} personal documents were deleted, but not by an erasure.")
+        else:
+            context.out.text(f"\n{len(events):,} events, gapless, each as it was committed to.")
+
+    context.out.show(body, human)
+    return DENIED if deleted else 0
+
+
+@ledger.command("migrate")
+@pass_context
+def migrate_(context: Context) -> None:
+    """Make or update the tables of the PostgreSQL ledger that the settings name. Nobody may be writing."""
+    migrate(context.home)
+    context.out.show({"migrated": True}, lambda: context.out.text("The ledger's tables are up to date."))
