@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from consentry.corpus import census
 from consentry.corpus.registration import Corpus, Registration, open_corpus, register
 from consentry.corpus.sidecar import Identities
 from consentry.digests import Digest
-from consentry.errors import ConflictError, NotFoundError
+from consentry.errors import ConflictError, ConsentryError, NotFoundError
+from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -32,7 +36,7 @@ from consentry.ledger.events import (
     Pseudonym,
 )
 from consentry.ledger.state import Sealed
-from consentry.ledger.store import Ledger, PersonalEvents
+from consentry.ledger.store import Ledger, PersonalEvents, SealingSession
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.matrix import MatrixCompiler
@@ -45,6 +49,7 @@ from consentry.release.iceberg import write_table
 from consentry.release.iceberg_schema import FormatVersion
 from consentry.release.materialise import CopyFormat
 from consentry.release.present import Cohorts, PeopleTables, Present, Registry
+from consentry.release.reproduce import check_registered, reproduce, sidecars_of
 
 Progress = Callable[[int], None]
 _ATTEMPTS = 5
@@ -73,8 +78,8 @@ class PeopleStore(Registry, PeopleTables, Cohorts, Protocol):
         """Store a list of people."""
         ...
 
-    def pseudonym_of(self, seat: int) -> Pseudonym | None:
-        """Return the pseudonym in a seat, None for nobody."""
+    def close(self, people: Sequence[Pseudonym]) -> None:
+        """Close the seats of these people, durably, and know them again if they come back."""
         ...
 
     def forget(self, people: Sequence[Pseudonym]) -> None:
@@ -190,11 +195,19 @@ class ControlPlane:
         return self.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
 
     def erase(self, people: Sequence[Pseudonym]) -> int:
-        """Erase what was said by and about people; their items stay denied. Return the number of people."""
+        """Erase what was said by and about people, on all their accounts; return the number of accounts.
+
+        Their items stay denied. Interrupted, it can be asked for again: until the last step the accounts are found.
+        """
+        with self._lock:
+            present = self.present()
+            seats = self.parts.people.seats_of(people).tolist()
+            accounts = list(dict.fromkeys(each for seat in seats for each in self._accounts(present, seat)))
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
-        self.parts.people.forget(people)
-        self.parts.personal.erase(people)
-        return len(people)
+        self.parts.people.close(accounts)
+        self.parts.personal.erase(accounts)
+        self.parts.people.forget(accounts)
+        return len(accounts)
 
     # -- looking ahead ------------------------------------------------------------------------------------------------
 
@@ -214,8 +227,15 @@ class ControlPlane:
         return load(self.parts.objects.get(document).decode(), document)
 
     def corpus(self, name: str) -> Corpus:
-        """Open a registered corpus, its files unchanged."""
+        """Open a registered corpus as the ledger knows it, its files unchanged."""
         found = open_corpus(self.corpora, name)
+        recorded = self.present().state.corpora.get(name)
+        if recorded is None or recorded.snapshot != found.snapshot:
+            raise ConflictError(
+                "corpus-not-recorded",
+                f"the registration of corpus `{name}` was not finished",
+                help="register it again: consentry corpus register DESCRIPTOR",
+            )
         found.check_files()
         return found
 
@@ -241,7 +261,11 @@ class ControlPlane:
             draft = self._decide(
                 corpus, purpose, policy, at=self.parts.clock() if at is None else at, progress=progress
             )
-            built = self._seal(draft, purpose, policy)
+            try:
+                built = self._seal(draft, purpose, policy)
+            except BaseException:
+                self._clean_up()
+                raise
             if built is not None:
                 return built
         raise ConflictError(
@@ -275,9 +299,11 @@ class ControlPlane:
         corpus, draft = decided
         made = builder.content(draft, corpus.sidecars, self.parts.runner)
         with self._lock, self.parts.ledger.sealing() as session:
-            change = self._present.advance(session.read_delta(self._present.position))
+            delta = self._catch_up(session, since=draft.basis.knowledge.position)
+            change = self._present.change(delta)
             if change.structural:
                 return None
+            corpus.check_files()
             document, digest_ = self.policy_at_head(policy)
             if change.seats.size:
                 basis = self._basis(self._present, corpus, document, digest_, purpose=purpose, at=draft.basis.at)
@@ -296,6 +322,22 @@ class ControlPlane:
                 signer=self.parts.signer,
             )
 
+    def _catch_up(self, session: SealingSession, *, since: int) -> list[Event]:
+        """Advance the present to the head that `session` holds, and return the events since a position.
+
+        INVARIANT: the delta begins where the draft was decided, not where the present is: other threads move that.
+        """
+        start = min(since, self._present.position)
+        events = list(session.read_delta(start))
+        self._present.advance(events[self._present.position - start :])
+        return events[since - start :]
+
+    def _clean_up(self) -> None:
+        """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
+        with suppress(ConsentryError, OSError), self._lock, self.parts.ledger.sealing() as session:
+            self._catch_up(session, since=self._present.position)
+            builder.sweep(self.releases, self._present.state.releases)
+
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force in the present as it is, without reading the ledger."""
         published = self._present.state.policy(name)
@@ -307,8 +349,8 @@ class ControlPlane:
         """Return every sealed release by name, oldest first."""
         return dict(self.present().state.releases)
 
-    def release(self, name: str) -> sealed.SealedRelease:
-        """Open a sealed release, its manifest checked against the ledger."""
+    def sealed_as(self, name: str) -> Sealed:
+        """Return what the ledger says about a release."""
         known = self.present().state.releases
         if name not in known:
             raise NotFoundError(
@@ -316,7 +358,11 @@ class ControlPlane:
                 f"no release `{name}`",
                 help=f"sealed: {', '.join(known)}" if known else "build one: consentry release build",
             )
-        return sealed.open_release(self.releases / name, expected=known[name].manifest)
+        return known[name]
+
+    def release(self, name: str) -> sealed.SealedRelease:
+        """Open a sealed release, its manifest checked against the ledger."""
+        return sealed.open_release(self.releases / name, expected=self.sealed_as(name).manifest)
 
     def side(self, name: str) -> tuple[compare.Side, Present, Corpus]:
         """Open a release with everything it was decided by, from the ledger up to its position."""
@@ -324,7 +370,7 @@ class ControlPlane:
         manifest = release.manifest
         then = Present(self.parts.people, self.parts.people, self.parts.people)
         then.advance(self.parts.ledger.read(0, manifest.position))
-        corpus = self.corpus(manifest.corpus)
+        corpus = sidecars_of(manifest, open_corpus(self.corpora, manifest.corpus))
         policy = self._policy_document(manifest.policy.digest)
         basis = self._basis(
             then, corpus, policy, manifest.policy.digest, purpose=manifest.purpose, at=manifest.decided_at
@@ -336,18 +382,28 @@ class ControlPlane:
         side, then, corpus = self.side(name)
         key = self.parts.pseudonyms.item(corpus.name, item)
         found = explain.find(corpus, item, key)
-        people = [
-            self.parts.people.pseudonym_of(seat) for seat, _ in people_of(side.basis, found.sidecar, found.row, key)
-        ]
+        seats = [seat for seat, _ in people_of(side.basis, found.sidecar, found.row, key)]
+        people = [self._accounts(then, seat) for seat in seats]
         policy = self._policy_document(side.release.manifest.policy.digest)
         result = explain.explain(found, side.basis, key=key, policy=policy, state=then.state, people=people)
-        file = next(each for each in side.release.manifest.files if each.pin.path == found.sidecar.pin.path)
+        file = next(each for each in side.release.manifest.files if each.pin == found.sidecar.pin)
         agrees = side.release.excludes(file, found.row) is not result.allowed
-        return replace(result, body={**result.body, "release": name, "agrees_with_bitmap": agrees})
+        erased = not agrees and bool(np.isin(self._erased(), seats).any())
+        body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
+        return replace(result, body=body)
+
+    def _accounts(self, present: Present, seat: int) -> list[Pseudonym]:
+        """Return the pseudonyms of a person's accounts, that in `seat` first; none for nobody."""
+        seats = [seat, *(other for other in present.accounts(seat) if other != seat)]
+        return [person for each in seats if (person := self.parts.people.pseudonym_of(each)) is not None]
+
+    def _erased(self) -> npt.NDArray[np.uint32]:
+        return self.parts.people.erased(self.present().state.erased)
 
     def examples(self, name: str) -> dict[str, str]:
         """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
         side, _, corpus = self.side(name)
+        corpus.check_files()
         return explain.examples(side, corpus)
 
     def materialise(
@@ -355,7 +411,7 @@ class ControlPlane:
     ) -> materialise.CopyReport:
         """Write a filtered copy of a release."""
         release = self.release(name)
-        files = release.data_files(self.corpus(release.manifest.corpus).base)
+        files = release.data_files(self._unchanged(release).base)
         return materialise.materialise(files, target, format=kind, progress=progress)
 
     def compare(self, before: str, after: str) -> dict[str, Any]:
@@ -366,8 +422,7 @@ class ControlPlane:
         """Write a release as an Iceberg table over the untouched files; an existing one is kept as it is."""
         release = self.release(name)
         manifest = release.manifest
-        corpus = self.corpus(manifest.corpus)
-        files = release.data_files(corpus.base)
+        files = release.data_files(self._unchanged(release).base)
         folder = self.parts.home / "tables" / name / f"v{format_version}"
         if folder.exists():
             shutil.rmtree(folder)
@@ -382,18 +437,33 @@ class ControlPlane:
         )
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
 
+    def _unchanged(self, release: sealed.SealedRelease) -> Corpus:
+        """Return the corpus of a release, whose files are those it was made from."""
+        corpus = open_corpus(self.corpora, release.manifest.corpus)
+        check_registered(release.manifest, corpus)
+        return corpus
+
     def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
         """Check a release; with `decide`, decide every item again and compare the bitmaps byte by byte."""
-        release = self.release(name)
-        corpus = open_corpus(self.corpora, release.manifest.corpus)
+        self.sealed_as(name)
+        try:
+            release = self.release(name)
+            corpus = open_corpus(self.corpora, release.manifest.corpus)
+        except ConsentryError as error:
+            yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
+            return
         yield from sealed.verify(release, corpus.base, check_signature=self.parts.check_signature, progress=progress)
         if decide:
-            side, _, opened = self.side(name)
-            draft = builder.decide(opened.sidecars, side.basis, self.parts.runner)
-            made = builder.content(draft, opened.sidecars, self.parts.runner)
-            same = made.exclusions == release.read("exclusions.bin")
-            problem = "" if same else "deciding every item again gives other bitmaps"
-            yield sealed.Finding(check="decisions", problem=problem, code="" if same else "release-not-reproduced")
+            yield self._decide_again(release, corpus)
+
+    def _decide_again(self, release: sealed.SealedRelease, corpus: Corpus) -> sealed.Finding:
+        try:
+            side, _, opened = self.side(release.manifest.release)
+            if len(opened.sidecars) < len(release.manifest.files):
+                check_registered(release.manifest, corpus)
+            return reproduce(release, side.basis, opened.sidecars, erased=self._erased(), runner=self.parts.runner)
+        except ConsentryError as error:
+            return sealed.Finding(check="decisions", problem=error.message, code=error.code)
 
 
 def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:

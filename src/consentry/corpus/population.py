@@ -3,21 +3,27 @@
     people/
       pseudonyms.bin, index.json     seats (`consentry.corpus.people`)
       table-<digest>.arrow           people snapshots (`consentry.corpus.people_table`)
-      erased.json                    seats whose owners were erased, and up to which seat newcomers were checked
+      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them
 
-Erased people stay denied in two ways. Their seats are written down before what leads to them is deleted. And whoever
-comes back under the same id gets a new seat, whose pseudonym answers to the token that the ledger kept.
+Erasing takes three steps, each durable before the next: `close` (seats and tokens are written down), the ledger erases
+what was said, `forget` (no id leads to the seats any more). Interrupted anywhere, it can be asked for again.
+
+Erased people stay denied in three ways. Their seats are closed. Whoever comes back under the same id gets a new seat,
+whose pseudonym answers to a token. And a token of the ledger that is not written down here (the folder is a backup) is
+held against every seat there is.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +79,8 @@ class Population:
 
     @property
     def seats(self) -> int:
-        """Number of seats, the one of nobody included."""
+        """Number of seats, the one of nobody and those given by other processes included."""
+        self._index.refresh()
         return len(self._index) + 1
 
     def seats_of(self, people: Sequence[Pseudonym]) -> Seats:
@@ -84,11 +91,11 @@ class Population:
         """Return the pseudonym in a seat, None for nobody."""
         return self._index.pseudonyms([seat - 1])[0] if seat else None
 
-    def attributes(self, snapshot: Digest | None, *, at: Seconds) -> Attributes:
-        """Return what a snapshot says about every seat, ages as of `at`."""
+    def attributes(self, snapshot: Digest | None, *, at: Seconds, seats: int) -> Attributes:
+        """Return what a snapshot says about the first `seats` seats, ages as of `at`."""
         if snapshot is None:
-            return unknown_people(seats=self.seats)
-        return self._table(snapshot).attributes(seats=self.seats, at=at)
+            return unknown_people(seats=seats)
+        return self._table(snapshot).attributes(seats=seats, at=at)
 
     def linked(self, snapshot: Digest | None) -> Mapping[int, tuple[int, ...]]:
         """Return for each seat that a snapshot links to others all seats of the same person."""
@@ -125,42 +132,71 @@ class Population:
         digits = self._objects.get(digest).hex()
         return [digits[at : at + _HEX_DIGITS] for at in range(0, len(digits), _HEX_DIGITS)]
 
+    def close(self, people: Sequence[Pseudonym]) -> None:
+        """Close the seats of people who are about to be erased, and know them again if they come back."""
+        with self._erasing() as written:
+            ordinals = self._index.lookup(_words(people))
+            seats = {int(ordinal) + 1 for ordinal in ordinals if ordinal != MISSING}
+            tokens = {suppression_token(person) for person in people}
+            self._write(written._replace(seats=written.seats | seats, tokens=written.tokens | tokens))
+
     def forget(self, people: Sequence[Pseudonym]) -> None:
-        """Delete what leads from these people's ids to their seats, and keep the seats closed."""
+        """Delete what leads from these people's ids to their seats, which must be closed."""
+        self._index.refresh()
         ordinals = self._index.lookup(_words(people))
-        known = sorted({int(ordinal) for ordinal in ordinals if ordinal != MISSING})
-        with self._lock:
-            closed, checked = self._read_erased()
-            # Before the mapping goes: a crash in between leaves closed seats with a pseudonym, never open ones.
-            self._write_erased({*closed, *(ordinal + 1 for ordinal in known)}, checked)
-        self._index.forget(known)
+        self._index.forget(sorted({int(ordinal) for ordinal in ordinals if ordinal != MISSING}))
 
     def erased(self, tokens: Collection[str]) -> Seats:
         """Return the seats of erased people, and of those who came back: their pseudonym answers to a token."""
-        with self._lock:
-            closed, checked = self._read_erased()
-            seats = self.seats
-            if tokens and checked < seats:
-                newcomers = self._index.pseudonyms(range(checked - 1, seats - 1))
-                answering = {checked + at for at, each in enumerate(newcomers) if suppression_token(each) in tokens}
-                closed = closed | answering
-                self._write_erased(closed, seats)
-            return np.array(sorted(closed), dtype=np.uint32)
+        with self._erasing() as written:
+            seats = len(self._index) + 1
+            known = written.tokens | set(tokens)
+            missed = set(tokens) - written.tokens
+            found = self._answering(known, range(written.checked, seats)) if known else set()
+            found |= self._answering(missed, range(1, written.checked)) if missed else set()
+            after = _Erased(written.seats | found, known, seats if known else written.checked)
+            if after != written:
+                self._write(after)
+            return np.array(sorted(after.seats), dtype=np.uint32)
 
-    def _read_erased(self) -> tuple[set[int], int]:
-        try:
-            body = json.loads((self._folder / _ERASED).read_bytes())
-        except FileNotFoundError:
-            return set(), 1
-        return set(body["seats"]), int(body["checked"])
+    def _answering(self, tokens: Collection[str], seats: range) -> set[int]:
+        people = self._index.pseudonyms([seat - 1 for seat in seats])
+        return {seat for seat, person in zip(seats, people, strict=True) if suppression_token(person) in tokens}
 
-    def _write_erased(self, seats: Collection[int], checked: int) -> None:
+    @contextmanager
+    def _erasing(self) -> Iterator[_Erased]:
+        """Keep other threads and processes from erasing, with every seat that was given so far taken in."""
+        with self._lock, (self._folder / f"{_ERASED}.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._index.refresh()
+            try:
+                body = json.loads((self._folder / _ERASED).read_bytes())
+                written = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), body["checked"])
+            except FileNotFoundError:
+                written = _Erased()
+            yield written
+
+    def _write(self, erased: _Erased) -> None:
         staged = self._folder / f"{_ERASED}.staged"
+        body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
         with staged.open("wb") as stream:
-            stream.write(canonical_json({"checked": checked, "seats": sorted(seats)}))
+            stream.write(canonical_json(body))
             stream.flush()
             os.fsync(stream.fileno())
         staged.replace(self._folder / _ERASED)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class _Erased(NamedTuple):
+    """Closed seats, the tokens of the erased, and the first seat that was not yet held against the tokens."""
+
+    seats: frozenset[int] = frozenset()
+    tokens: frozenset[str] = frozenset()
+    checked: int = 1
 
 
 def read_people_descriptor(path: Path) -> PeopleDescriptor:

@@ -25,7 +25,7 @@ from consentry.release.tallies import primary_label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of two releases: sealed, with the basis it was decided by and the sidecars of its files."""
+    """A sealed release with the basis it was decided by and the sidecars of those of its files that are still known."""
 
     release: SealedRelease
     basis: Basis
@@ -76,8 +76,13 @@ def outcome_labels(side: Side, index: int, rows: npt.NDArray[np.int64]) -> list[
 
 
 def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
-    index = next(number for number, sidecar in enumerate(side.sidecars) if sidecar.pin.path == path)
-    return outcome_labels(side, index, rows)
+    for index, sidecar in enumerate(side.sidecars):
+        if sidecar.pin.path == path:
+            return outcome_labels(side, index, rows)
+    # The file was registered anew since: its bitmap still says who was in, but not why.
+    file = next(file for file in side.release.manifest.files if file.pin.path == path)
+    excluded = BitMap64.deserialize(side.release.bitmap(file))
+    return ["denied" if row in excluded else "eligible" for row in rows.tolist()]
 
 
 def _head(side: Side) -> dict[str, Any]:

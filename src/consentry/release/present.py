@@ -4,7 +4,8 @@
     basis = lay_out(..., knowledge=present.knowledge(Purpose.TRAIN_GENAI, at=now))
 
 The present is a cache: everything in it follows from the ledger, the people snapshot and the key. It is owned by one
-thread at a time; the `Knowledge` it hands out is immutable and may be shared.
+thread at a time; the `Knowledge` it hands out is immutable and may be shared. What was decided at an earlier position
+is brought up to date by `change` over the events since, whoever took them in meanwhile.
 
 Erased people: a token in the ledger recognises a pseudonym, so a seat is closed when its pseudonym answers to a token.
 """
@@ -38,23 +39,27 @@ class Registry(Protocol):
 
     @property
     def seats(self) -> int:
-        """Number of seats, the one of nobody included."""
+        """Number of seats now, the one of nobody included; other processes may have given some of them."""
         ...
 
     def seats_of(self, people: Sequence[Pseudonym]) -> Seats:
         """Return the seat of each pseudonym, giving new people the next one."""
         ...
 
+    def pseudonym_of(self, seat: int) -> Pseudonym | None:
+        """Return the pseudonym in a seat, None for nobody; that of an erased person is random."""
+        ...
+
     def erased(self, tokens: Collection[str]) -> Seats:
-        """Return the seats whose pseudonym answers to one of the suppression tokens."""
+        """Return the seats of erased people: those whose pseudonym answers to a suppression token, now or once."""
         ...
 
 
 class PeopleTables(Protocol):
     """What people snapshots say, by seat."""
 
-    def attributes(self, snapshot: Digest | None, *, at: Seconds) -> Attributes:
-        """Return what a snapshot says about every seat, ages as of `at`; all unknown without a snapshot."""
+    def attributes(self, snapshot: Digest | None, *, at: Seconds, seats: int) -> Attributes:
+        """Return what a snapshot says about seats below `seats`, ages as of `at`; all unknown without a snapshot."""
         ...
 
     def linked(self, snapshot: Digest | None) -> Mapping[int, tuple[int, ...]]:
@@ -89,6 +94,9 @@ class Present:
         self.registry = registry
         self.tables = tables
         self.cohorts = cohorts
+        self._forget()
+
+    def _forget(self) -> None:
         self.state: State = EMPTY
         self.columns = ChoiceColumns()
         self._groups: Mapping[int, tuple[int, ...]] = {}
@@ -101,38 +109,54 @@ class Present:
         """The number of events taken in."""
         return self.state.position
 
-    def advance(self, events: Iterable[Event]) -> Change:
-        """Take in the events that follow, and say what they changed."""
+    def advance(self, events: Iterable[Event]) -> None:
+        """Take in the events that follow. If that fails all is forgotten: the next call begins at position 0."""
         new = list(events)
         if not new:
-            return Change(_NO_SEATS, structural=False)
-        self.state = fold(self.state, new)
-        bodies = [event.body for event in new if event.body is not None]
-        said = [body for body in bodies if isinstance(body, ChoiceMade)]
-        if len(said) + sum(isinstance(body, _WITHOUT_EFFECT) for body in bodies) < len(bodies):
-            self._rebuild()
-            return Change(_NO_SEATS, structural=True)
-        return Change(self._take_in([body.person for body in said]), structural=False)
+            return
+        try:
+            self.state = fold(self.state, new)
+            if is_structural(new):
+                self._rebuild()
+            else:
+                self._take_in([event.body.person for event in new if isinstance(event.body, ChoiceMade)])
+        except BaseException:
+            # A state whose choices did not all reach the columns would let refused items through.
+            self._forget()
+            raise
 
-    def _take_in(self, people: Sequence[Pseudonym]) -> Seats:
+    def change(self, events: Sequence[Event]) -> Change:
+        """Return what `events`, all of them taken in, changed since the position before them."""
+        if is_structural(events):
+            return Change(_NO_SEATS, structural=True)
+        people = dict.fromkeys(event.body.person for event in events if isinstance(event.body, ChoiceMade))
+        seats = self.registry.seats_of(list(people)).tolist()
+        return Change(np.array(sorted(self._accounts(seats)), dtype=np.uint32), structural=False)
+
+    def accounts(self, seat: int) -> tuple[int, ...]:
+        """Return all seats of the person in `seat`, at least that one, ascending."""
+        return self._groups.get(seat, (seat,))
+
+    def _accounts(self, seats: Iterable[int]) -> set[int]:
+        return {account for seat in seats for account in self.accounts(seat)}
+
+    def _take_in(self, people: Sequence[Pseudonym]) -> None:
         named = list(dict.fromkeys(people))
         if not named:
-            return _NO_SEATS
-        seats = self.registry.seats_of(named)
-        self._grow()
-        concerned = {int(seat): person for seat, person in zip(seats, named, strict=True)}
-        touched = {other for seat in concerned for other in self._groups.get(seat, (seat,))}
-        if len(touched) > len(concerned) or any(seat in self._groups for seat in concerned):
-            self._put_all(only=touched)
+            return
+        seats = self.registry.seats_of(named).tolist()
+        self._grow(self.registry.seats)
+        touched = self._accounts(seats)
+        if any(seat in self._groups for seat in seats):
+            self._put(sorted(touched))
         else:
-            for seat, person in concerned.items():
+            for seat, person in zip(seats, named, strict=True):
                 self.columns.put(seat, _choices(self.state, person))
-        result = np.array(sorted(touched), dtype=np.uint32)
         if self._classes is not None:
             at, classes = self._classes
-            grown = classes.codes.size != self.registry.seats
+            grown = classes.codes.size != self.columns.code.size
+            result = np.array(sorted(touched), dtype=np.uint32)
             self._classes = None if grown else (at, moved(classes, self._said(), result))
-        return result
 
     def _rebuild(self) -> None:
         state = self.state
@@ -140,10 +164,9 @@ class Present:
         self.columns = ChoiceColumns()
         self.registry.seats_of([*people, *state.groups])
         self._groups = self._join_groups()
-        self._grow()
-        self._put_all(only=None)
+        self._grow(self.registry.seats)
+        self._put_all()
         self._serve_notices()
-        self._grow()
         self._classes = None
 
     def _join_groups(self) -> Mapping[int, tuple[int, ...]]:
@@ -160,21 +183,21 @@ class Present:
                 joined[seat] = whole
         return {seat: tuple(sorted(group)) for seat, group in joined.items()}
 
-    def _put_all(self, *, only: set[int] | None) -> None:
+    def _put_all(self) -> None:
         people = list(self.state.choices)
-        by_seat: dict[int, ChoiceSet] = {}
-        for seat, person in zip(self.registry.seats_of(people).tolist(), people, strict=True):
-            by_seat[seat] = _choices(self.state, person)
-        everything = spread(by_seat, self._groups)
-        if only is None:
-            for seat, choices in everything.items():
-                self.columns.put(seat, choices)
-            return
-        for seat in only:
-            self.columns.put(seat, everything.get(seat, ()))
+        seats = self.registry.seats_of(people).tolist()
+        own = {seat: _choices(self.state, person) for seat, person in zip(seats, people, strict=True)}
+        for seat, choices in spread(own, self._groups).items():
+            self.columns.put(seat, choices)
 
-    def _grow(self) -> None:
-        seats = self.registry.seats
+    def _put(self, seats: Sequence[int]) -> None:
+        """Set what counts for some seats, among them every account of each person."""
+        own = {seat: _choices(self.state, self.registry.pseudonym_of(seat) or "") for seat in seats}
+        together = spread(own, {seat: self.accounts(seat) for seat in seats})
+        for seat in seats:
+            self.columns.put(seat, together.get(seat, ()))
+
+    def _grow(self, seats: int) -> None:
         self.columns.grow(seats)
         if seats > self._notice_code.size:
             larger = np.zeros(seats, dtype=np.uint16)
@@ -185,10 +208,10 @@ class Present:
         """Number the sets of notices people were served; the first serving of a notice is the one that counts."""
         self._notice_sets = [()]
         numbers: dict[Notices, int] = {(): 0}
-        self._notice_code = np.zeros(self.registry.seats, dtype=np.uint16)
+        self._notice_code[:] = 0
         for served in self.state.notices:
             seats = self.registry.seats_of(self.cohorts.cohort(served.cohort))
-            self._grow()
+            self._grow(self.registry.seats)
             before = self._notice_code[seats]
             for code in np.unique(before).tolist():
                 held = self._notice_sets[code]
@@ -210,18 +233,26 @@ class Present:
 
     def knowledge(self, purpose: Purpose, *, at: Seconds) -> Knowledge:
         """Return what is known for a purpose, ages as of `at`."""
-        if self._classes is None or self._classes[0] != at or self._classes[1].codes.size != self.registry.seats:
-            self._grow()
+        # Others may be given seats meanwhile: one number for all columns.
+        seats = self.registry.seats
+        if self._classes is None or self._classes[0] != at or self._classes[1].codes.size < seats:
+            self._grow(seats)
             snapshot = self.state.people.snapshot if self.state.people is not None else None
-            attributes = join_linked(self.tables.attributes(snapshot, at=at), self._groups)
-            attributes = close(attributes, self.registry.erased(self.state.erased))
-            self._classes = at, classify(attributes, self._said())
+            attributes = join_linked(self.tables.attributes(snapshot, at=at, seats=seats), self._groups)
+            erased = self.registry.erased(self.state.erased)
+            self._classes = at, classify(close(attributes, erased[erased < seats]), self._said())
         return Knowledge(
             position=self.position,
             classes=self._classes[1],
             bounds=Bounds(*self.columns.bounds(purpose)),
             single=dict(self.columns.single),
         )
+
+
+def is_structural(events: Iterable[Event]) -> bool:
+    """Say whether `events` change more than what some people chose."""
+    unremarkable = (ChoiceMade, *_WITHOUT_EFFECT)
+    return any(event.body is not None and not isinstance(event.body, unremarkable) for event in events)
 
 
 def _choices(state: State, person: Pseudonym) -> ChoiceSet:

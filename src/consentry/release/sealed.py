@@ -56,9 +56,12 @@ class SealedRelease:
         Raises:
             IntegrityError: the bytes are not those that were sealed.
         """
-        with (self.folder / EXCLUSIONS).open("rb") as stream:
-            stream.seek(file.bitmap.offset)
-            framed = stream.read(file.bitmap.length)
+        try:
+            with (self.folder / EXCLUSIONS).open("rb") as stream:
+                stream.seek(file.bitmap.offset)
+                framed = stream.read(file.bitmap.length)
+        except FileNotFoundError as error:
+            raise _damaged(f"`{EXCLUSIONS}` is missing from the release folder") from error
         if digest(framed) != file.bitmap.digest:
             raise _damaged(f"the bitmap of `{file.pin.path}` is not the one that was sealed")
         return unframe(framed)
@@ -137,6 +140,7 @@ def verify(
     yield Finding(check="manifest")
     yield _try("signature", lambda: _check_envelope(release, check_signature))
     yield _try("tallies", lambda: _check_counts(release))
+    yield _try("bitmaps", lambda: _check_length(release))
     for file in release.manifest.files:
         yield _try(f"bitmap {file.pin.path}", partial(_check_bitmap, release, file))
     for file in release.manifest.files:
@@ -170,6 +174,13 @@ def _check_counts(release: SealedRelease) -> None:
         raise _damaged("the counts in the manifest are not those of the tallies")
 
 
+def _check_length(release: SealedRelease) -> None:
+    expected = sum(file.bitmap.length for file in release.manifest.files)
+    found = len(release.read(EXCLUSIONS))
+    if found != expected:
+        raise _damaged(f"`{EXCLUSIONS}` has {found:,} bytes, not {expected:,}")
+
+
 def _check_bitmap(release: SealedRelease, file: ReleaseFile) -> None:
     bitmap = BitMap64.deserialize(release.bitmap(file))
     if len(bitmap) != file.bitmap.cardinality:
@@ -184,11 +195,11 @@ def _check_file(base: Path, file: ReleaseFile) -> None:
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
-        raise _changed(file, "is gone") from error
+        raise changed(file, "is gone") from error
     if size != file.pin.size or digest_file(path) != file.pin.digest:
-        raise _changed(file, "has other bytes than the release was made from")
+        raise changed(file, "has other bytes than the release was made from")
     if pq.read_metadata(path).num_rows != file.pin.rows:
-        raise _changed(file, "has another number of rows")
+        raise changed(file, "has another number of rows")
 
 
 def _damaged(message: str) -> IntegrityError:
@@ -197,7 +208,8 @@ def _damaged(message: str) -> IntegrityError:
     )
 
 
-def _changed(file: ReleaseFile, what: str) -> IntegrityError:
+def changed(file: ReleaseFile, what: str) -> IntegrityError:
+    """Return the error for a content file that is not the one a release was made from."""
     return IntegrityError(
         "release-file-changed",
         f"`{file.pin.path}` {what}",
