@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import click
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
+from consentry.cli.people import resolved
 from consentry.cli.policy import read_text
 from consentry.cli.release import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
@@ -30,6 +31,7 @@ PURPOSE = Purpose.TRAIN_GENAI
 _BEFORE, _AFTER = "august-2024", "september-2024"
 _BEFORE_AT, _AFTER_AT = "2024-09-10", "2024-09-20"
 _MARK = "this-is-a-demo"
+_TOP_PLACES = 12
 _WANTED = ("eligible", "refused", "gap:", "involved:")
 
 
@@ -109,6 +111,9 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     control, out = run.deployment.control, run.out
     with run.step("Load people, and work out where they live"):
         people = control.load_people(content / "people.toml")
+    places = resolved(run.deployment)
+    out.heading(f"{people.rows:,} people, by the country they may be in")
+    out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
     with run.step("Register the content: one sidecar a file"):
         corpus = control.register_corpus(content / "corpus.toml").corpus
     if (content / "choices.csv").exists():
@@ -136,7 +141,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     return Story(
         title=title,
         origin=origin,
-        people={name.replace("_", " "): each for name, each in asdict(people).items() if isinstance(each, int)},
+        people=places,
         before={**before.manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
         comparison=comparison,

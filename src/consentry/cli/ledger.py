@@ -41,13 +41,18 @@ def _about(event: Event) -> str:
         return "(erased)"
     if event.personal or event.body is None:
         return f"commitment {event.commitment.hex()[:16]}"
-    return ", ".join(f"{name} {value}" for name, value in event.body.to_json().items() if name != "position")
+    return ", ".join(f"{name} {_short(value)}" for name, value in event.body.to_json().items() if name != "position")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if not text.startswith("sha256:") else text[: len("sha256:") + 12]
 
 
 @ledger.command()
 @pass_context
 def verify(context: Context) -> int:
-    """Read every event, check it against its commitment, and fold the state anew. Exit status 3 if anything is wrong."""
+    """Read every event, check it against its commitment, fold the state anew. Exit status 3 if anything is wrong."""
     events = list(context.deployment.ledger.read())
     fold(EMPTY, events)
     deleted = unexplained(events)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from consentry.bootstrap import now
+from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import moment
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.release.tallies import people_by_place
 
 
 @click.group()
@@ -38,6 +39,19 @@ def load(context: Context, descriptor: Path) -> None:
             context.out.table(["column", "word", "people"], strange)
 
     context.out.show(body, human)
+
+
+@people.command()
+@pass_context
+def show(context: Context) -> None:
+    """Count the people in the table by the country they may be in."""
+    by_place = resolved(context.deployment)
+    context.out.show({"by_place": by_place}, lambda: context.out.table(["place", "people"], list(by_place.items())))
+
+
+def resolved(deployment: Deployment) -> dict[str, int]:
+    """Return how many people may be where."""
+    return people_by_place(deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
 
 
 @people.command()
@@ -128,10 +142,10 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
     context.out.show({"recorded": count}, lambda: context.out.text(f"{count:,} choices recorded."))
 
 
-@choice.command()
+@choice.command("show")
 @click.argument("person")
 @pass_context
-def show(context: Context, person: str) -> None:
+def history(context: Context, person: str) -> None:
     """Show what PERSON chose, the whole history."""
     events = list(context.deployment.history(person))
     rows = []

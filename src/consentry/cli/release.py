@@ -259,9 +259,9 @@ def show_explanation(out: Output, item: str, body: dict[str, Any]) -> None:
         if "places" not in person:
             out.text(f"  {person['role']}: nobody is named")
             continue
-        where = ", ".join(person["places"]) or "nowhere known"
+        where = f"in {', '.join(person['places'])}" if person["places"] else "whereabouts unknown"
         sure = "" if person["established"] else ", not established"
-        out.text(f"  {person['role']}: in {where}{sure}; {person['age']}; account {person['account']}")
+        out.text(f"  {person['role']}: {where}{sure}; {person['age']}; account {person['account']}")
         for said in person["choices"]:
             about = said["category"] or ("one item" if said["item"] else "everything")
             out.text(

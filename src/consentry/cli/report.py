@@ -155,8 +155,8 @@ def _moves(comparison: Mapping[str, Any]) -> str:
 
 
 def _people(people: Mapping[str, int]) -> str:
-    rows = [[name, f"{count:,}"] for name, count in people.items()]
-    return f"<section><h2>People</h2>{_table(['', 'people'], rows)}</section>"
+    rows = [[_named(name), f"{count:,}"] for name, count in list(people.items())[:_TOP]]
+    return f"<section><h2>People, by the country they may be in</h2>{_table(['place', 'people'], rows)}</section>"
 
 
 def _steps(steps: Sequence[tuple[str, float]], checks: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from consentry.corpus.classes import PersonClasses
 from consentry.policy.evaluator import Decision, Reason, ReasonKind
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.matrix import ItemClass, PersonClass
@@ -90,6 +91,16 @@ def grouped(
         )
         merged[kind] += count
     return sorted(kind._replace(items=count) for kind, count in merged.items() if count)
+
+
+def people_by_place(classes: PersonClasses) -> dict[str, int]:
+    """Return how many known people there are at each place; see `place_label`."""
+    counts: Counter[str] = Counter()
+    for member, count in zip(classes.members, np.bincount(classes.codes, minlength=len(classes.members)), strict=True):
+        if member is not None and member.known:
+            label = place_label(member)
+            counts[SEVERAL_PLACES if _JOINT in label else label] += int(count)
+    return dict(counts.most_common())
 
 
 def summary(tally: Sequence[TallyRow]) -> dict[str, Any]:
