@@ -153,6 +153,9 @@ def prepare(
         created=np.array([UNKNOWN_DATE if item[2] is None else item[2] for item in items], dtype=np.uint32),
         involved_row=np.array([row for row, _ in pairs], dtype=np.uint32),
         involved_person=np.array([seat for _, seat in pairs], dtype=np.uint32),
+        item=np.arange(len(items), dtype=np.uint64),
+        posting_person=np.empty(0, dtype=np.uint32),
+        posting_row=np.empty(0, dtype=np.uint32),
         oddities=Oddities(),
     )
     return sidecar, look

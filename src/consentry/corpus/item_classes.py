@@ -6,7 +6,6 @@ Codes are given in order of first appearance and never change, because sidecars 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.columns import Words
+from consentry.corpus.durable import replace_file
 from consentry.digests import canonical_json
 from consentry.errors import CorpusError
 from consentry.policy.matrix import ItemClass
@@ -49,6 +49,8 @@ class ItemClasses:
             visibility: index into VISIBILITIES for each row.
             licence: the licences of the rows, None if the corpus has none.
         """
+        if licence is not None and len(licence.words) > MAX_CLASSES:
+            raise _too_many()
         kinds = category.astype(np.int64)
         kinds += visibility.astype(np.int64) * _CATEGORY_SPAN
         licences = (*licence.words, "") if licence is not None else ("",)
@@ -71,11 +73,7 @@ class ItemClasses:
         code = self._codes.get(member)
         if code is None:
             if len(self._members) == MAX_CLASSES:
-                raise CorpusError(
-                    "corpus-too-many-classes",
-                    f"more than {MAX_CLASSES:,} combinations of category, visibility and licence",
-                    help="the licence column is probably free text; map it to a few names first",
-                )
+                raise _too_many()
             code = self._codes[member] = len(self._members)
             self._members.append(member)
         return code
@@ -84,11 +82,7 @@ class ItemClasses:
         """Write the classes; atomic."""
         with self._lock:
             content = canonical_json([[str(part) for part in member] for member in self._members])
-            staged = path.with_name(path.name + ".staged")
-            staged.write_bytes(content)
-            with staged.open("rb") as stream:
-                os.fsync(stream.fileno())
-            staged.replace(path)
+            replace_file(path, content)
 
     @classmethod
     def load(cls, path: Path) -> ItemClasses:
@@ -99,3 +93,11 @@ class ItemClasses:
         known = {str(category): category for category in CATEGORIES}
         seen = {str(visibility): visibility for visibility in VISIBILITIES}
         return cls([ItemClass(known[category], seen[visible], licence) for category, visible, licence in rows])
+
+
+def _too_many() -> CorpusError:
+    return CorpusError(
+        "corpus-too-many-classes",
+        f"more than {MAX_CLASSES:,} combinations of category, visibility and licence",
+        help="the licence column is probably free text; map it to a few names first",
+    )

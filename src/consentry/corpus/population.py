@@ -15,9 +15,7 @@ held against every seat there is.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -30,6 +28,7 @@ import numpy.typing as npt
 
 from consentry.corpus.classes import Attributes
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
+from consentry.corpus.durable import only_one, replace_file
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
@@ -166,8 +165,7 @@ class Population:
     @contextmanager
     def _erasing(self) -> Iterator[_Erased]:
         """Keep other threads and processes from erasing, with every seat that was given so far taken in."""
-        with self._lock, (self._folder / f"{_ERASED}.lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._lock, only_one(self._folder / f"{_ERASED}.lock"):
             self._index.refresh()
             try:
                 body = json.loads((self._folder / _ERASED).read_bytes())
@@ -177,18 +175,8 @@ class Population:
             yield written
 
     def _write(self, erased: _Erased) -> None:
-        staged = self._folder / f"{_ERASED}.staged"
         body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
-        with staged.open("wb") as stream:
-            stream.write(canonical_json(body))
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(self._folder / _ERASED)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._folder / _ERASED, canonical_json(body))
 
 
 class _Erased(NamedTuple):

@@ -3,6 +3,7 @@
     corpora/<name>/
       corpus.json          where the files are, and the newest snapshot; written last
       item_classes.json    codes used by all sidecars
+      lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of the file's relative path
 
 Registering again builds only the sidecars of files that are new or changed. A snapshot says which bytes the corpus is
@@ -19,25 +20,17 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
+from consentry.corpus.durable import only_one, replace_file
 from consentry.corpus.item_classes import ItemClasses
-from consentry.corpus.sidecar import (
-    Identities,
-    Progress,
-    Sidecar,
-    build,
-    changed,
-    check_unique_across,
-    load,
-    same_file,
-    usable,
-)
+from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
+from consentry.corpus.sidecar_build import build, check_unique_across
 from consentry.digests import Digest, canonical_json, digest, digest_json
 from consentry.errors import CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
-_HEAD, _CLASSES, _SIDECARS = "corpus.json", "item_classes.json", "sidecars"
+_HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
 
 
 class Threads(Protocol):
@@ -119,48 +112,65 @@ def register(
         progress: called with the number of items read since the last call.
     """
     descriptor = read_descriptor(path)
-    base = path.parent.resolve()
     home = folder / descriptor.name
     home.mkdir(parents=True, exist_ok=True)
-    classes = ItemClasses.load(home / _CLASSES)
-    sources = [(source, os.path.relpath(source, base)) for source in resolve_files(descriptor, base)]
-    stale = [
-        (source, name)
-        for source, name in sources
-        if not usable(_folder(home, name), source, descriptor=descriptor.digest)
-    ]
-    turn = identities(descriptor.name)
+    # Two registrations at a time would give one code to two item classes.
+    with only_one(home / _LOCK):
+        classes = ItemClasses.load(home / _CLASSES)
+        return _Registering(home, path, descriptor, classes).register(
+            identities(descriptor.name), threads=threads, progress=progress
+        )
 
-    def build_one(task: tuple[Path, str]) -> None:
-        source, name = task
+
+@dataclass(frozen=True, slots=True)
+class _Registering:
+    """One registration under way; the lock of the corpus is held."""
+
+    home: Path
+    path: Path
+    descriptor: CorpusDescriptor
+    classes: ItemClasses
+
+    def register(self, identities: Identities, *, threads: Threads, progress: Progress | None) -> Registration:
+        base = self.path.parent.resolve()
+        sources = [(source, os.path.relpath(source, base)) for source in resolve_files(self.descriptor, base)]
+        if not sources:
+            raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
+        stale = [
+            (source, name)
+            for source, name in sources
+            if not usable(_folder(self.home, name), source, descriptor=self.descriptor.digest)
+        ]
+        threads.map(lambda task: self._build(*task, identities=identities, progress=progress), stale)
+        sidecars = tuple(load(_folder(self.home, name)) for _, name in sources)
+        check_unique_across(sidecars)
+        self._commit(base, [name for _, name in sources])
+        corpus = Corpus(
+            name=self.descriptor.name,
+            base=base,
+            descriptor=self.descriptor,
+            snapshot=snapshot_digest(self.descriptor, sidecars),
+            sidecars=sidecars,
+            items=self.classes.members,
+        )
+        return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
+
+    def _build(self, source: Path, name: str, *, identities: Identities, progress: Progress | None) -> None:
         build(
             source,
-            _folder(home, name),
+            _folder(self.home, name),
             name=name,
-            descriptor=descriptor,
-            identities=turn,
-            classes=classes,
-            keep_classes=lambda: classes.save(home / _CLASSES),
+            descriptor=self.descriptor,
+            identities=identities,
+            classes=self.classes,
+            keep_classes=lambda: self.classes.save(self.home / _CLASSES),
             progress=progress,
         )
 
-    threads.map(build_one, stale)
-    sidecars = [load(_folder(home, name)) for _, name in sources]
-    check_unique_across(sidecars)
-    snapshot = snapshot_digest(descriptor, sidecars)
-    _write_head(home, base, descriptor_text=path.read_text("utf-8"), names=[name for _, name in sources])
-    return Registration(
-        corpus=Corpus(
-            name=descriptor.name,
-            base=base,
-            descriptor=descriptor,
-            snapshot=snapshot,
-            sidecars=tuple(sidecars),
-            items=classes.members,
-        ),
-        built=len(stale),
-        kept=len(sources) - len(stale),
-    )
+    def _commit(self, base: Path, names: Sequence[str]) -> None:
+        head = {"base": str(base), "descriptor": self.path.read_text("utf-8"), "files": list(names)}
+        # COMMIT POINT of a registration: the new set of files is in force.
+        replace_file(self.home / _HEAD, canonical_json(head))
 
 
 def open_corpus(folder: Path, name: str) -> Corpus:
@@ -198,14 +208,3 @@ def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -
 
 def _folder(home: Path, name: str) -> Path:
     return home / _SIDECARS / digest(name.encode()).removeprefix("sha256:")[:24]
-
-
-def _write_head(home: Path, base: Path, *, descriptor_text: str, names: Sequence[str]) -> None:
-    if not names:
-        raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
-    staged = home / f"{_HEAD}.staged"
-    staged.write_bytes(canonical_json({"base": str(base), "descriptor": descriptor_text, "files": list(names)}))
-    with staged.open("rb") as stream:
-        os.fsync(stream.fileno())
-    # COMMIT POINT of a registration: the new set of files is in force.
-    staged.replace(home / _HEAD)

@@ -18,30 +18,24 @@ time and digest. Positions are meaningless for any other bytes, so a changed fil
 from __future__ import annotations
 
 import json
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
-from consentry.corpus.descriptor import CorpusDescriptor, check_schema
-from consentry.corpus.item_classes import ItemClasses
-from consentry.digests import Digest, canonical_json, digest_file
-from consentry.errors import CorpusError
-from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
+from consentry.digests import Digest
+from consentry.errors import ConflictError, CorpusError
 
 FORMAT = 1
 NOBODY = 0
 """The seat of nobody: an item without an owner, or an involved person without an id."""
-_BATCH_ROWS = 1 << 18
-_HEAD = "sidecar.json"
+HEAD = "sidecar.json"
+_ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
+_LOAD_ATTEMPTS = 3
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -92,6 +86,9 @@ class Sidecar:
     created: U32 | None
     involved_row: U32
     involved_person: U32
+    item: U64
+    posting_person: U32
+    posting_row: U32
     oddities: Oddities
 
     @property
@@ -99,20 +96,20 @@ class Sidecar:
         """Number of items in the file."""
         return self.pin.rows
 
-    def item_keys(self) -> U64:
-        """Return the stored key of each item."""
-        return _mapped(self.folder, "item")
+    @property
+    def seats(self) -> int:
+        """One more than the highest seat that occurs."""
+        return int(self.posting_person[-1]) + 1 if self.posting_person.size else 1
 
     def find(self, key: int) -> list[int]:
         """Return the positions of the items with this stored key."""
-        return [int(row) for row in np.flatnonzero(self.item_keys() == np.uint64(key))]
+        return [int(row) for row in np.flatnonzero(self.item == np.uint64(key))]
 
     def rows_of(self, seats: U32) -> U32:
         """Return the positions of all items that are by or involve people with these seats, ascending and distinct."""
-        people, rows = _mapped(self.folder, "posting_person"), _mapped(self.folder, "posting_row")
-        first = np.searchsorted(people, seats, side="left")
-        last = np.searchsorted(people, seats, side="right")
-        return np.unique(_ranges(rows, first, last - first))
+        first = np.searchsorted(self.posting_person, seats, side="left")
+        last = np.searchsorted(self.posting_person, seats, side="right")
+        return np.unique(_ranges(self.posting_row, first, last - first))
 
 
 def _ranges(values: U32, first: Array, lengths: Array) -> U32:
@@ -129,89 +126,51 @@ def _ranges(values: U32, first: Array, lengths: Array) -> U32:
 
 
 def load(folder: Path) -> Sidecar:
-    """Map a finished sidecar into memory."""
-    head = json.loads((folder / _HEAD).read_bytes())
-    return Sidecar(
+    """Map a finished sidecar into memory. What is mapped stays as it is, also when the file is registered anew.
+
+    Raises:
+        ConflictError: there is no finished sidecar.
+    """
+    for _ in range(_LOAD_ATTEMPTS):
+        try:
+            content = (folder / HEAD).read_bytes()
+            found = _load(folder, json.loads(content))
+            # Another process may have replaced the folder between two arrays: they must not be of two files.
+            if (folder / HEAD).read_bytes() == content:
+                return found
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    raise ConflictError(
+        "corpus-sidecar-missing",
+        f"the sidecar in `{folder}` is missing, damaged or just being built",
+        help="register the corpus again: consentry corpus register DESCRIPTOR",
+    )
+
+
+def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
+    array = {name: _mapped(folder, name) for name in _ARRAYS}
+    sidecar = Sidecar(
         folder=folder,
         pin=FilePin(**head["pin"]),
         mtime_ns=int(head["mtime_ns"]),
-        person=_mapped(folder, "person"),
-        klass=_mapped(folder, "klass"),
         created=_mapped(folder, "created") if head["dated"] else None,
-        involved_row=_mapped(folder, "involved_row"),
-        involved_person=_mapped(folder, "involved_person"),
         oddities=Oddities(**head["oddities"]),
+        **array,
     )
+    if {array[name].size for name in ("person", "klass", "item")} != {sidecar.rows}:
+        raise ValueError("an array has another number of entries than the file has items")
+    return sidecar
 
 
 def usable(folder: Path, source: Path, *, descriptor: Digest) -> bool:
     """Say whether `folder` holds a finished sidecar of the file as it is now (by size and modification time)."""
     try:
-        head = json.loads((folder / _HEAD).read_bytes())
-    except FileNotFoundError:
+        head = json.loads((folder / HEAD).read_bytes())
+        pinned = head["format"], head["descriptor"], head["pin"]["size"], head["mtime_ns"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
     stat = source.stat()
-    same_bytes = (head["pin"]["size"], head["mtime_ns"]) == (stat.st_size, str(stat.st_mtime_ns))
-    return head["format"] == FORMAT and head["descriptor"] == descriptor and same_bytes
-
-
-def build(
-    source: Path,
-    folder: Path,
-    *,
-    name: str,
-    descriptor: CorpusDescriptor,
-    identities: Identities,
-    classes: ItemClasses,
-    keep_classes: Callable[[], None],
-    progress: Progress | None = None,
-) -> Sidecar:
-    """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
-
-    Args:
-        source: the content file.
-        folder: where the sidecar goes; replaced if it exists.
-        name: the file's path relative to the corpus's folder.
-        descriptor: which column is what.
-        identities: turns ids into seats and keys.
-        classes: the corpus's item classes; new ones are added.
-        keep_classes: called before the sidecar counts as written; afterwards every class in it must be durable.
-        progress: called with the number of items done since the last call.
-
-    Raises:
-        CorpusError: not a Parquet file, a column missing or wrongly typed, item ids null, empty or not unique.
-    """
-    before = source.stat()
-    parquet = _open(source, name, descriptor)
-    staged = folder.with_name(folder.name + ".staged")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
-    try:
-        for batch in _batches(parquet, descriptor, name):
-            writer.add(_keys(batch, descriptor, identities, classes, name=name))
-            if progress is not None:
-                progress(batch.num_rows)
-        oddities = writer.finish(name)
-        pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
-        if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
-            raise changed(name)
-        head = {
-            "format": FORMAT,
-            "pin": asdict(pin),
-            # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
-            "mtime_ns": str(before.st_mtime_ns),
-            "dated": writer.created is not None,
-            "descriptor": descriptor.digest,
-            "oddities": asdict(oddities),
-        }
-        keep_classes()
-        (staged / _HEAD).write_bytes(canonical_json(head))
-        shutil.rmtree(folder, ignore_errors=True)
-        staged.rename(folder)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return load(folder)
+    return pinned == (FORMAT, descriptor, stat.st_size, str(stat.st_mtime_ns))
 
 
 def same_file(source: Path, *, size: int, mtime_ns: int) -> bool:
@@ -230,210 +189,6 @@ def changed(name: str) -> CorpusError:
         f"`{name}` is not the file its sidecar was built from",
         help="register the corpus again; releases sealed from the old file stay bound to its digest",
     )
-
-
-def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
-    texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
-    try:
-        parquet = pq.ParquetFile(source, read_dictionary=texts)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(
-            "corpus-not-parquet",
-            f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
-            help="the file is truncated or of another kind; write it again, or name other files in the descriptor",
-        ) from error
-    check_schema(descriptor, parquet.schema_arrow, name)
-    return parquet
-
-
-def _batches(parquet: pq.ParquetFile, descriptor: CorpusDescriptor, name: str) -> Iterator[pa.RecordBatch]:
-    roles = ("item", "author", "involves", "category", "visibility", "created", "licence")
-    columns = sorted({descriptor.columns[role].split(".")[0] for role in roles if role in descriptor.columns})
-    try:
-        yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(
-            "corpus-damaged",
-            f"`{name}` is damaged: {str(error).splitlines()[0]}",
-            help="write the file again",
-        ) from error
-
-
-@dataclass(slots=True, kw_only=True)
-class _Keys:
-    """The key columns of one batch."""
-
-    item: U64
-    person: U32
-    klass: Array
-    created: U32 | None
-    involved_row: npt.NDArray[np.int64]
-    involved_person: U32
-    out_of_range: int
-    strange: dict[str, dict[str, int]]
-
-
-def _keys(
-    batch: pa.RecordBatch, descriptor: CorpusDescriptor, identities: Identities, classes: ItemClasses, *, name: str
-) -> _Keys:
-    column = {
-        role: single(batch.column(path.split(".")[0]))
-        for role, path in descriptor.columns.items()
-        if path.split(".")[0] in batch.schema.names
-    }
-    klass, strange = _classes(column, descriptor, classes, rows=batch.num_rows)
-    created, out_of_range = None, 0
-    if "created" in column:
-        created, out_of_range = created_seconds(
-            column["created"], zone=descriptor.created_zone, column=descriptor.columns["created"], filename=name
-        )
-    involved_row, involved_person = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
-    if "involves" in column:
-        path = descriptor.columns["involves"]
-        pairs = involvement(column["involves"], tuple(path.split(".")[1:]), column=path, filename=name)
-        involved_row, involved_person = pairs.rows, identities.seats(pairs.ids)
-    _check_item_ids(column["item"], descriptor.columns["item"], name)
-    return _Keys(
-        item=identities.item_keys(column["item"]),
-        person=identities.seats(column["author"]),
-        klass=klass,
-        created=created,
-        involved_row=involved_row,
-        involved_person=involved_person,
-        out_of_range=out_of_range,
-        strange=strange,
-    )
-
-
-def _classes(
-    column: dict[str, pa.Array], descriptor: CorpusDescriptor, classes: ItemClasses, *, rows: int
-) -> tuple[Array, dict[str, dict[str, int]]]:
-    strange: dict[str, dict[str, int]] = {}
-    codes = {}
-    for role, mapping, known in (
-        ("category", descriptor.categories, tuple(str(each) for each in CATEGORIES)),
-        ("visibility", descriptor.visibilities, tuple(str(each) for each in VISIBILITIES)),
-    ):
-        meaning = {word: code for code, word in enumerate(known)}
-        meaning |= {word: known.index(str(ours)) for word, ours in mapping.items()}
-        if role in column:
-            codes[role], odd = coded(words(column[role]), meaning)
-            if odd:
-                strange[role] = odd
-        else:
-            code = meaning.get(descriptor.constants.get(role, "unknown"), 0)
-            codes[role] = np.full(rows, code, dtype=np.uint8)
-    licence = words(column["licence"]) if "licence" in column else None
-    return classes.encode(codes["category"], codes["visibility"], licence), strange
-
-
-def _check_item_ids(ids: pa.Array, column: str, name: str) -> None:
-    empty = ids.null_count
-    if not empty and not pa.types.is_integer(ids.type):
-        lengths = pa.compute.binary_length(ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids)
-        empty = int(np.count_nonzero(lengths.to_numpy(zero_copy_only=False) == 0))
-    if empty:
-        raise CorpusError(
-            "corpus-empty-item-id",
-            f"column `{column}` of `{name}` has items without an id ({empty:,} in one batch)",
-            help="every item needs an id of its own: a decision about an item nobody can name cannot be explained",
-        )
-
-
-class _Writer:
-    """Owns the arrays of one sidecar while it is being built; they are files, so memory does not grow with the file."""
-
-    def __init__(self, folder: Path, *, rows: int, dated: bool) -> None:
-        self.folder = folder
-        self.rows = rows
-        self.done = 0
-        self.item = self._new("item", np.uint64)
-        self.person = self._new("person", np.uint32)
-        self.klass = self._new("klass", np.uint16)
-        self.created = self._new("created", np.uint32) if dated else None
-        self.involved: list[tuple[npt.NDArray[np.int64], U32]] = []
-        self.out_of_range = 0
-        self.strange: dict[str, Counter[str]] = {}
-
-    def _new(self, name: str, dtype: type[np.generic]) -> Array:
-        if self.rows == 0:
-            return np.empty(0, dtype=dtype)
-        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=(self.rows,))
-
-    def add(self, keys: _Keys) -> None:
-        span = slice(self.done, self.done + keys.person.size)
-        self.item[span] = keys.item
-        self.person[span] = keys.person
-        self.klass[span] = keys.klass
-        if self.created is not None and keys.created is not None:
-            self.created[span] = keys.created
-        if keys.involved_row.size:
-            self.involved.append((keys.involved_row + self.done, keys.involved_person))
-        self.out_of_range += keys.out_of_range
-        for role, odd in keys.strange.items():
-            self.strange.setdefault(role, Counter()).update(odd)
-        self.done = span.stop
-
-    def finish(self, name: str) -> Oddities:
-        _check_unique(self.item, name)
-        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in self.involved)]).astype(np.uint32)
-        people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
-        self._save("involved_row", rows)
-        self._save("involved_person", people)
-        self._save_postings(rows, people)
-        klass = self.klass.astype(np.uint8) if not self.rows or int(self.klass.max()) < 256 else np.array(self.klass)
-        self._save("klass", klass)
-        oddities = Oddities(
-            null_authors=int(np.count_nonzero(self.person == NOBODY)),
-            unknown_involved=int(np.count_nonzero(people == NOBODY)),
-            dates_out_of_range=self.out_of_range,
-            unknown_dates=self.rows if self.created is None else int(np.count_nonzero(self.created == UNKNOWN_DATE)),
-            words={role: dict(counts.most_common(20)) for role, counts in self.strange.items()},
-        )
-        for mapped in (self.item, self.person, self.created):
-            if isinstance(mapped, np.memmap):
-                mapped.flush()
-        if self.rows == 0:
-            for empty, dtype in (("item", np.uint64), ("person", np.uint32), ("created", np.uint32)):
-                self._save(empty, np.empty(0, dtype=dtype))
-        return oddities
-
-    def _save_postings(self, rows: U32, people: U32) -> None:
-        # One sort of (seat, position) as a single 64-bit key: NumPy sorts integers far faster than it argsorts them.
-        keys = np.empty(self.rows + rows.size, dtype=np.uint64)
-        own = keys[: self.rows]
-        own[:] = self.person
-        own <<= np.uint64(32)
-        own |= np.arange(self.rows, dtype=np.uint64)
-        keys[self.rows :] = (people.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
-        keys.sort()
-        self._save("posting_person", (keys >> np.uint64(32)).astype(np.uint32))
-        self._save("posting_row", keys.astype(np.uint32))
-
-    def _save(self, name: str, array: Array) -> None:
-        np.save(self.folder / f"{name}.npy", array)
-
-
-def _check_unique(keys: U64, name: str) -> None:
-    ordered = np.sort(keys)
-    repeated = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
-    if repeated:
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"`{name}` repeats {repeated:,} item ids",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
-
-
-def check_unique_across(sidecars: Sequence[Sidecar]) -> None:
-    """Raise if two files hold an item with the same id. Works through one sixteenth of the ids at a time."""
-    if len(sidecars) < 2:
-        return
-    keys = [each.item_keys() for each in sidecars]
-    for part in range(16):
-        lowest = np.uint64(part << 60)
-        chosen = [each[(each >> np.uint64(60)) << np.uint64(60) == lowest] for each in keys]
-        _check_unique(np.concatenate(chosen), ", ".join(each.pin.path for each in sidecars[:3]))
 
 
 def _mapped(folder: Path, name: str) -> Array:

@@ -110,7 +110,7 @@ class _Asked:
             return {}
         seats = np.array(sorted(single), dtype=np.uint32)
         rows = sidecar.rows_of(seats)
-        keys = sidecar.item_keys()[rows]
+        keys = sidecar.item[rows]
         wanted: dict[int, str] = {
             int(choice.key.item[:_KEY_HEX_DIGITS], 16): choice.key.item
             for choices in single.values()

@@ -1,0 +1,317 @@
+"""Building a sidecar: one pass over the key columns of a content file, batch by batch into arrays that are files.
+
+Memory does not grow with the file, except for the pairs of items and involved people, which are few. Interrupted at any
+point, there is no new sidecar and the old one stands, or is gone and has to be built again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
+from consentry.corpus.descriptor import CorpusDescriptor, check_schema
+from consentry.corpus.durable import sync_tree
+from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.sidecar import (
+    FORMAT,
+    HEAD,
+    NOBODY,
+    FilePin,
+    Identities,
+    Oddities,
+    Progress,
+    Sidecar,
+    changed,
+    load,
+    same_file,
+)
+from consentry.digests import canonical_json, digest_file
+from consentry.errors import CorpusError
+from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
+
+_BATCH_ROWS = 1 << 18
+
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+Array = npt.NDArray[Any]
+
+
+def build(
+    source: Path,
+    folder: Path,
+    *,
+    name: str,
+    descriptor: CorpusDescriptor,
+    identities: Identities,
+    classes: ItemClasses,
+    keep_classes: Callable[[], None],
+    progress: Progress | None = None,
+) -> Sidecar:
+    """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
+
+    Args:
+        source: the content file.
+        folder: where the sidecar goes; replaced if it exists.
+        name: the file's path relative to the corpus's folder.
+        descriptor: which column is what.
+        identities: turns ids into seats and keys.
+        classes: the corpus's item classes; new ones are added.
+        keep_classes: called before the sidecar counts as written; afterwards every class in it must be durable.
+        progress: called with the number of items done since the last call.
+
+    Raises:
+        CorpusError: not a Parquet file, a column missing or wrongly typed, item ids null, empty or not unique.
+    """
+    before = source.stat()
+    parquet = _open(source, name, descriptor)
+    staged = folder.with_name(folder.name + ".staged")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
+    try:
+        for batch in _batches(parquet, descriptor, name):
+            writer.add(_keys(batch, descriptor, identities, classes, name=name))
+            if progress is not None:
+                progress(batch.num_rows)
+        oddities = writer.finish(name)
+        pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
+        if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
+            raise changed(name)
+        head = {
+            "format": FORMAT,
+            "pin": asdict(pin),
+            # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
+            "mtime_ns": str(before.st_mtime_ns),
+            "dated": writer.created is not None,
+            "descriptor": descriptor.digest,
+            "oddities": asdict(oddities),
+        }
+        keep_classes()
+        (staged / HEAD).write_bytes(canonical_json(head))
+        sync_tree(staged)
+        shutil.rmtree(folder, ignore_errors=True)
+        # COMMIT POINT of a sidecar: all its arrays are on disk.
+        staged.rename(folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return load(folder)
+
+
+def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
+    texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
+    try:
+        parquet = pq.ParquetFile(source, read_dictionary=texts)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(
+            "corpus-not-parquet",
+            f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
+            help="the file is truncated or of another kind; write it again, or name other files in the descriptor",
+        ) from error
+    check_schema(descriptor, parquet.schema_arrow, name)
+    return parquet
+
+
+def _batches(parquet: pq.ParquetFile, descriptor: CorpusDescriptor, name: str) -> Iterator[pa.RecordBatch]:
+    roles = ("item", "author", "involves", "category", "visibility", "created", "licence")
+    columns = sorted({descriptor.columns[role].split(".")[0] for role in roles if role in descriptor.columns})
+    try:
+        yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(
+            "corpus-damaged",
+            f"`{name}` is damaged: {str(error).splitlines()[0]}",
+            help="write the file again",
+        ) from error
+
+
+@dataclass(slots=True, kw_only=True)
+class _Keys:
+    """The key columns of one batch."""
+
+    item: U64
+    person: U32
+    klass: Array
+    created: U32 | None
+    involved_row: npt.NDArray[np.int64]
+    involved_person: U32
+    out_of_range: int
+    strange: dict[str, dict[str, int]]
+
+
+def _keys(
+    batch: pa.RecordBatch, descriptor: CorpusDescriptor, identities: Identities, classes: ItemClasses, *, name: str
+) -> _Keys:
+    column = {
+        role: single(batch.column(path.split(".")[0]))
+        for role, path in descriptor.columns.items()
+        if path.split(".")[0] in batch.schema.names
+    }
+    klass, strange = _classes(column, descriptor, classes, rows=batch.num_rows)
+    created, out_of_range = None, 0
+    if "created" in column:
+        created, out_of_range = created_seconds(
+            column["created"], zone=descriptor.created_zone, column=descriptor.columns["created"], filename=name
+        )
+    involved_row, involved_person = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
+    if "involves" in column:
+        path = descriptor.columns["involves"]
+        pairs = involvement(column["involves"], tuple(path.split(".")[1:]), column=path, filename=name)
+        involved_row, involved_person = pairs.rows, identities.seats(pairs.ids)
+    _check_item_ids(column["item"], descriptor.columns["item"], name)
+    return _Keys(
+        item=identities.item_keys(column["item"]),
+        person=identities.seats(column["author"]),
+        klass=klass,
+        created=created,
+        involved_row=involved_row,
+        involved_person=involved_person,
+        out_of_range=out_of_range,
+        strange=strange,
+    )
+
+
+def _classes(
+    column: dict[str, pa.Array], descriptor: CorpusDescriptor, classes: ItemClasses, *, rows: int
+) -> tuple[Array, dict[str, dict[str, int]]]:
+    strange: dict[str, dict[str, int]] = {}
+    codes = {}
+    for role, mapping, known in (
+        ("category", descriptor.categories, tuple(str(each) for each in CATEGORIES)),
+        ("visibility", descriptor.visibilities, tuple(str(each) for each in VISIBILITIES)),
+    ):
+        meaning = {word: code for code, word in enumerate(known)}
+        meaning |= {word: known.index(str(ours)) for word, ours in mapping.items()}
+        if role in column:
+            codes[role], odd = coded(words(column[role]), meaning)
+            if odd:
+                strange[role] = odd
+        else:
+            code = meaning.get(descriptor.constants.get(role, "unknown"), 0)
+            codes[role] = np.full(rows, code, dtype=np.uint8)
+    licence = words(column["licence"]) if "licence" in column else None
+    return classes.encode(codes["category"], codes["visibility"], licence), strange
+
+
+def _check_item_ids(ids: pa.Array, column: str, name: str) -> None:
+    empty = ids.null_count
+    if not empty and not pa.types.is_integer(ids.type):
+        lengths = pa.compute.binary_length(ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids)
+        empty = int(np.count_nonzero(lengths.to_numpy(zero_copy_only=False) == 0))
+    if empty:
+        raise CorpusError(
+            "corpus-empty-item-id",
+            f"column `{column}` of `{name}` has items without an id ({empty:,} in one batch)",
+            help="every item needs an id of its own: a decision about an item nobody can name cannot be explained",
+        )
+
+
+class _Writer:
+    """Owns the arrays of one sidecar while it is being built; they are files, so memory does not grow with the file."""
+
+    def __init__(self, folder: Path, *, rows: int, dated: bool) -> None:
+        self.folder = folder
+        self.rows = rows
+        self.done = 0
+        self.item = self._new("item", np.uint64)
+        self.person = self._new("person", np.uint32)
+        self.klass = self._new("klass", np.uint16)
+        self.created = self._new("created", np.uint32) if dated else None
+        self.involved: list[tuple[npt.NDArray[np.int64], U32]] = []
+        self.out_of_range = 0
+        self.strange: dict[str, Counter[str]] = {}
+
+    def _new(self, name: str, dtype: type[np.generic]) -> Array:
+        if self.rows == 0:
+            return np.empty(0, dtype=dtype)
+        path = self.folder / f"{name}.npy"
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(self.rows,))
+        # Writing to a mapped page for which the disk has no room kills the process: reserve the room first.
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        return array
+
+    def add(self, keys: _Keys) -> None:
+        span = slice(self.done, self.done + keys.person.size)
+        self.item[span] = keys.item
+        self.person[span] = keys.person
+        self.klass[span] = keys.klass
+        if self.created is not None and keys.created is not None:
+            self.created[span] = keys.created
+        if keys.involved_row.size:
+            self.involved.append((keys.involved_row + self.done, keys.involved_person))
+        self.out_of_range += keys.out_of_range
+        for role, odd in keys.strange.items():
+            self.strange.setdefault(role, Counter()).update(odd)
+        self.done = span.stop
+
+    def finish(self, name: str) -> Oddities:
+        _check_unique(self.item, name)
+        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in self.involved)]).astype(np.uint32)
+        people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
+        self._save("involved_row", rows)
+        self._save("involved_person", people)
+        self._save_postings(rows, people)
+        klass = self.klass.astype(np.uint8) if not self.rows or int(self.klass.max()) < 256 else np.array(self.klass)
+        self._save("klass", klass)
+        oddities = Oddities(
+            null_authors=int(np.count_nonzero(self.person == NOBODY)),
+            unknown_involved=int(np.count_nonzero(people == NOBODY)),
+            dates_out_of_range=self.out_of_range,
+            unknown_dates=self.rows if self.created is None else int(np.count_nonzero(self.created == UNKNOWN_DATE)),
+            words={role: dict(counts.most_common(20)) for role, counts in self.strange.items()},
+        )
+        for mapped in (self.item, self.person, self.created):
+            if isinstance(mapped, np.memmap):
+                mapped.flush()
+        if self.rows == 0:
+            for empty, dtype in (("item", np.uint64), ("person", np.uint32), ("created", np.uint32)):
+                self._save(empty, np.empty(0, dtype=dtype))
+        return oddities
+
+    def _save_postings(self, rows: U32, people: U32) -> None:
+        # One sort of (seat, position) as a single 64-bit key: NumPy sorts integers far faster than it argsorts them.
+        keys = np.empty(self.rows + rows.size, dtype=np.uint64)
+        own = keys[: self.rows]
+        own[:] = self.person
+        own <<= np.uint64(32)
+        own |= np.arange(self.rows, dtype=np.uint64)
+        keys[self.rows :] = (people.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
+        keys.sort()
+        self._save("posting_person", (keys >> np.uint64(32)).astype(np.uint32))
+        self._save("posting_row", keys.astype(np.uint32))
+
+    def _save(self, name: str, array: Array) -> None:
+        np.save(self.folder / f"{name}.npy", array)
+
+
+def _check_unique(keys: U64, name: str) -> None:
+    ordered = np.sort(keys)
+    repeated = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+    if repeated:
+        raise CorpusError(
+            "corpus-duplicate-item-id",
+            f"`{name}` repeats {repeated:,} item ids",
+            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
+        )
+
+
+def check_unique_across(sidecars: Sequence[Sidecar]) -> None:
+    """Raise if two files hold an item with the same id. Works through one sixteenth of the ids at a time."""
+    if len(sidecars) < 2:
+        return
+    keys = [each.item for each in sidecars]
+    for part in range(16):
+        lowest = np.uint64(part << 60)
+        chosen = [each[(each >> np.uint64(60)) << np.uint64(60) == lowest] for each in keys]
+        _check_unique(np.concatenate(chosen), ", ".join(each.pin.path for each in sidecars[:3]))
