@@ -23,7 +23,8 @@ from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.synthetic import generate as synthetic
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
-from consentry.control_plane import ControlPlane, Parts
+from consentry.control_plane.parts import Parts
+from consentry.control_plane.plane import ControlPlane
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms

@@ -125,6 +125,15 @@ class Present:
             self._forget()
             raise
 
+    def restore(self, state: State) -> None:
+        """Start from a state that was kept, instead of from position 0."""
+        self.state = state
+        try:
+            self._rebuild()
+        except BaseException:
+            self._forget()
+            raise
+
     def change(self, events: Sequence[Event]) -> Change:
         """Return what `events`, all of them taken in, changed since the position before them."""
         if is_structural(events):

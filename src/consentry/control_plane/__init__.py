@@ -1,0 +1,1 @@
+"""The verbs of Consentry: all that the command line and the service may call."""

@@ -1,0 +1,122 @@
+"""Planning and building releases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.parts import Progress
+from consentry.corpus import census
+from consentry.corpus.registration import Corpus
+from consentry.errors import ConflictError, ConsentryError
+from consentry.ledger.envelope import Event
+from consentry.ledger.store import SealingSession
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Effect, Rule
+from consentry.policy.matrix import MatrixCompiler
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+from consentry.release import builder, plan, sealing
+from consentry.release.basis import rules_for
+
+_ATTEMPTS = 5
+
+
+class Building(Desk):
+    """Verbs that decide items and seal them."""
+
+    def plan(
+        self, corpus: str, purpose: Purpose, policy: PolicySet, *, at: Seconds, suspended: Sequence[str] = ()
+    ) -> plan.Plan:
+        """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
+        opened = self.corpus(corpus)
+        with self.lock:
+            knowledge = self.present().knowledge(purpose, at=at)
+        counted = census.take(opened.sidecars, knowledge.classes, width=len(opened.items), threads=self.parts.runner)
+        rules = rules_for(policy.rules, decides=policy.decides(purpose))
+        compiler = MatrixCompiler((*rules, *suspension(suspended)), purpose)
+        return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
+
+    def build(
+        self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds | None = None, progress: Progress | None = None
+    ) -> sealing.Built:
+        """Build and seal a release."""
+        for _ in range(_ATTEMPTS):
+            draft = self._decide(
+                corpus, purpose, policy, at=self.parts.clock() if at is None else at, progress=progress
+            )
+            try:
+                built = self._seal(draft, purpose, policy)
+            except BaseException:
+                self._clean_up()
+                raise
+            if built is not None:
+                return built
+        raise ConflictError(
+            "release-overtaken",
+            "policies, people or files kept changing while the release was built",
+            help="build again when the imports are done",
+        )
+
+    def _decide(
+        self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
+    ) -> tuple[Corpus, builder.Draft]:
+        opened = self.corpus(corpus)
+        with self.lock:
+            present = self.present()
+            document, digest_ = self.policy(policy)
+            basis = self.basis(present, opened, document, digest_, purpose=purpose, at=at)
+        return opened, builder.decide(opened.sidecars, basis, self.parts.runner, progress=progress)
+
+    def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
+        """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
+        corpus, draft = decided
+        made = builder.content(draft, corpus.sidecars, self.parts.runner)
+        with self.lock, self.parts.ledger.sealing() as session:
+            delta = self._catch_up(session, since=draft.basis.knowledge.position)
+            change = self.newest.change(delta)
+            if change.structural:
+                return None
+            corpus.check_files()
+            document, digest_ = self.policy_at_head(policy)
+            if change.seats.size:
+                basis = self.basis(self.newest, corpus, document, digest_, purpose=purpose, at=draft.basis.at)
+                draft = builder.bring_up_to_date(
+                    draft, corpus.sidecars, basis, seats=change.seats, runner=self.parts.runner
+                )
+                made = builder.content(draft, corpus.sidecars, self.parts.runner)
+            return sealing.seal(
+                corpus,
+                draft,
+                made,
+                session=session,
+                state=self.newest.state,
+                policy=sealing.policy_pin(document, digest_),
+                folder=self.releases,
+                signer=self.parts.signer,
+            )
+
+    def _catch_up(self, session: SealingSession, *, since: int) -> list[Event]:
+        """Advance the present to the head that `session` holds, and return the events since a position.
+
+        INVARIANT: the delta begins where the draft was decided, not where the present is: other threads move that.
+        """
+        start = min(since, self.newest.position)
+        events = list(session.read_delta(start))
+        self.newest.advance(events[self.newest.position - start :])
+        return events[since - start :]
+
+    def _clean_up(self) -> None:
+        """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
+        with suppress(ConsentryError, OSError), self.lock, self.parts.ledger.sealing() as session:
+            self._catch_up(session, since=self.newest.position)
+            builder.sweep(self.releases, self.newest.state.releases)
+
+
+def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:
+    """Return the rule by which areas are forbidden in a what-if; none without areas."""
+    if not areas:
+        return ()
+    named = ", ".join(areas)
+    return (Rule(id="what-if", effect=Effect.FORBID, why=f"what if {named} were suspended", inside=frozenset(areas)),)

@@ -1,0 +1,111 @@
+"""What all verbs share: the parts, the present, and how policy sets, corpora and bases are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+import numpy.typing as npt
+
+from consentry.control_plane.kept_state import KeptState
+from consentry.control_plane.parts import Parts
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.digests import Digest
+from consentry.errors import ConflictError, NotFoundError
+from consentry.ledger.events import (
+    Pseudonym,
+)
+from consentry.policy.choice import Seconds
+from consentry.policy.matrix import MatrixCompiler
+from consentry.policy.policy_parser import load
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+from consentry.release.basis import Basis, lay_out, rules_for
+from consentry.release.present import Present
+
+
+class Desk:
+    """Where verbs are carried out. Several threads may share one: `lock` guards `newest`, the present."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.lock = RLock()
+        self.newest = Present(parts.people, parts.people, parts.people)
+        self.kept = KeptState(parts.home / "cache", parts.ledger)
+        self._compilers: dict[tuple[Digest, Purpose], MatrixCompiler] = {}
+
+    @property
+    def corpora(self) -> Path:
+        """The folder of the registered corpora."""
+        return self.parts.home / "corpora"
+
+    @property
+    def releases(self) -> Path:
+        """The folder of the releases."""
+        return self.parts.home / "releases"
+
+    def present(self) -> Present:
+        """Return what is known now, advanced to the head of the ledger."""
+        with self.lock:
+            if not self.newest.position and (kept := self.kept.read()) is not None:
+                self.newest.restore(kept)
+            self.newest.advance(self.parts.ledger.read(self.newest.position))
+            self.kept.keep(self.newest.state)
+            return self.newest
+
+    def policy(self, name: str) -> tuple[PolicySet, Digest]:
+        """Return the policy set in force under a name, with the digest of its document."""
+        published = self.present().state.policy(name)
+        if published is None:
+            known = sorted({each.name for each in self.present().state.policies})
+            raise NotFoundError(
+                "policy-not-published",
+                f"no policy set `{name}` is in force",
+                help=f"published: {', '.join(known)}" if known else "publish one: consentry policy publish FILE",
+            )
+        return self.document(published.digest), published.digest
+
+    def document(self, document: Digest) -> PolicySet:
+        """Return the policy set whose text has this digest."""
+        return load(self.parts.objects.get(document).decode(), document)
+
+    def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
+        """Return the policy set in force in the present as it is, without reading the ledger."""
+        published = self.newest.state.policy(name)
+        if published is None:
+            raise NotFoundError("policy-not-published", f"no policy set `{name}` is in force", help="publish it")
+        return self.document(published.digest), published.digest
+
+    def corpus(self, name: str) -> Corpus:
+        """Open a registered corpus as the ledger knows it, its files unchanged."""
+        found = open_corpus(self.corpora, name)
+        recorded = self.present().state.corpora.get(name)
+        if recorded is None or recorded.snapshot != found.snapshot:
+            raise ConflictError(
+                "corpus-not-recorded",
+                f"the registration of corpus `{name}` was not finished",
+                help="register it again: consentry corpus register DESCRIPTOR",
+            )
+        found.check_files()
+        return found
+
+    def basis(
+        self, present: Present, corpus: Corpus, policy: PolicySet, document: Digest, *, purpose: Purpose, at: Seconds
+    ) -> Basis:
+        """Return what decisions about a corpus rest on; compiled rules are remembered."""
+        compiler = self._compilers.get((document, purpose))
+        if compiler is None:
+            rules = rules_for(policy.rules, decides=policy.decides(purpose))
+            compiler = self._compilers[document, purpose] = MatrixCompiler(rules, purpose)
+        knowledge = present.knowledge(purpose, at=at)
+        return lay_out(compiler, at=at, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars)
+
+    def erased(self) -> npt.NDArray[np.uint32]:
+        """Return the seats of erased people."""
+        return self.parts.people.erased(self.present().state.erased)
+
+    def accounts(self, present: Present, seat: int) -> list[Pseudonym]:
+        """Return the pseudonyms of a person's accounts, that in `seat` first; none for nobody."""
+        seats = [seat, *(other for other in present.accounts(seat) if other != seat)]
+        return [person for each in seats if (person := self.parts.people.pseudonym_of(each)) is not None]

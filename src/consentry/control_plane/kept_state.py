@@ -1,0 +1,74 @@
+"""The state kept on disk, so that a start need not read the whole ledger.
+
+A kept state is a cache: deleting it costs time and nothing else. Its name says which ledger and position it is of: the
+position, and the commitment of the event before it. It holds what people chose, so an erasure deletes it first.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from pathlib import Path
+
+from consentry.errors import IntegrityError
+from consentry.ledger import image
+from consentry.ledger.state import State
+from consentry.ledger.store import Ledger
+
+EVERY = 50_000
+"""How many events are read before it pays to keep the state anew."""
+_PATTERN = "state-*.image"
+
+
+class KeptState:
+    """Owns the kept states in a folder."""
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self.folder = folder
+        self.ledger = ledger
+        self.position = 0
+
+    def read(self) -> State | None:
+        """Return the newest state that is one of this ledger, None if there is none."""
+        for path in sorted(self.folder.glob(_PATTERN), key=_position_of, reverse=True):
+            position = _position_of(path)
+            if position <= self.ledger.head() and path.name == self._name(position):
+                try:
+                    state = image.from_bytes(path.read_bytes())
+                except (IntegrityError, OSError):
+                    continue
+                self.position = position
+                return state
+        return None
+
+    def keep(self, state: State) -> None:
+        """Write a state down if enough was said since the last one."""
+        if state.position - self.position < EVERY:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        older = list(self.folder.glob(_PATTERN))
+        path = self.folder / self._name(state.position)
+        staged = path.with_suffix(f".staged-{os.getpid()}")
+        with staged.open("wb") as stream:
+            stream.write(image.to_bytes(state))
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(path)
+        self.position = state.position
+        for each in older:
+            each.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Delete every kept state: somebody is about to be erased."""
+        for each in chain(self.folder.glob(_PATTERN), self.folder.glob("state-*.staged-*")):
+            each.unlink(missing_ok=True)
+        self.position = 0
+
+    def _name(self, position: int) -> str:
+        (last,) = self.ledger.read(position - 1, position)
+        return f"state-{position}-{last.commitment.hex()[:32]}.image"
+
+
+def _position_of(path: Path) -> int:
+    middle = path.name.split("-")[1]
+    return int(middle) if middle.isdigit() else 0

@@ -1,0 +1,84 @@
+"""What a control plane is made of: the protocols of everything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from consentry.corpus.sidecar import Identities
+from consentry.digests import Digest
+from consentry.ledger.events import (
+    Pseudonym,
+)
+from consentry.ledger.store import Ledger, PersonalEvents
+from consentry.policy.choice import Seconds
+from consentry.release import builder, sealed
+from consentry.release.present import Cohorts, PeopleTables, Registry
+
+Progress = Callable[[int], None]
+
+
+class ObjectStore(Protocol):
+    """Documents by digest. When `put` returns the document is durable; `get` checks what it returns."""
+
+    def put(self, content: bytes) -> Digest:
+        """Store a document and return its digest."""
+        ...
+
+    def get(self, name: Digest) -> bytes:
+        """Return a document."""
+        ...
+
+
+class PeopleStore(Registry, PeopleTables, Cohorts, Protocol):
+    """Everything about people: seats, tables, cohorts. See the three protocols."""
+
+    def load_people(self, path: Path, *, progress: Progress | None) -> Any:
+        """Read a people table and return a report with `snapshot` and `rows`."""
+        ...
+
+    def store_cohort(self, people: Sequence[Pseudonym]) -> Digest:
+        """Store a list of people."""
+        ...
+
+    def close(self, people: Sequence[Pseudonym]) -> None:
+        """Close the seats of these people, durably, and know them again if they come back."""
+        ...
+
+    def forget(self, people: Sequence[Pseudonym]) -> None:
+        """Delete what leads from these people's ids to their seats."""
+        ...
+
+
+class Pseudonymiser(Protocol):
+    """Turns raw ids into what is stored of them."""
+
+    def person(self, person: str) -> Pseudonym:
+        """Return the pseudonym of a person id."""
+        ...
+
+    def item(self, corpus: str, item: str) -> Pseudonym:
+        """Return the pseudonym of an item id of a corpus."""
+        ...
+
+    def identities(self, corpus: str) -> Identities:
+        """Return what turns whole columns of ids of a corpus into seats and keys."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a control plane is made of. `bootstrap` puts it together."""
+
+    home: Path
+    ledger: Ledger
+    personal: PersonalEvents
+    objects: ObjectStore
+    people: PeopleStore
+    pseudonyms: Pseudonymiser
+    runner: builder.Runner
+    signer: builder.Signer
+    check_signature: sealed.CheckSignature
+    clock: Callable[[], Seconds]

@@ -1,0 +1,17 @@
+"""The verbs of Consentry: all that the command line and the service may call.
+
+Each verb is short and keeps the order that makes it safe: read, decide, write, then say so in the ledger. What a verb
+returns is plain data; how it is shown is the caller's business.
+
+One `ControlPlane` may be used by several threads: a lock guards the present, and the ledger's head lock guards sealing.
+"""
+
+from __future__ import annotations
+
+from consentry.control_plane.building import Building
+from consentry.control_plane.reading import Reading
+from consentry.control_plane.statements import Statements
+
+
+class ControlPlane(Statements, Building, Reading):
+    """A deployment at work."""

@@ -1,0 +1,141 @@
+"""Reading releases: explain, compare, verify, copy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.parts import Progress
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.errors import ConsentryError, NotFoundError
+from consentry.ledger.state import Sealed
+from consentry.release import builder, compare, explain, materialise, sealed
+from consentry.release.basis import people_of
+from consentry.release.iceberg import write_table
+from consentry.release.iceberg_schema import FormatVersion
+from consentry.release.materialise import CopyFormat
+from consentry.release.present import Present
+from consentry.release.reproduce import check_registered, reproduce, sidecars_of
+
+
+class Reading(Desk):
+    """Verbs that say what was sealed."""
+
+    def sealed_releases(self) -> dict[str, Sealed]:
+        """Return every sealed release by name, oldest first."""
+        return dict(self.present().state.releases)
+
+    def sealed_as(self, name: str) -> Sealed:
+        """Return what the ledger says about a release."""
+        known = self.present().state.releases
+        if name not in known:
+            raise NotFoundError(
+                "release-unknown",
+                f"no release `{name}`",
+                help=f"sealed: {', '.join(known)}" if known else "build one: consentry release build",
+            )
+        return known[name]
+
+    def release(self, name: str) -> sealed.SealedRelease:
+        """Open a sealed release, its manifest checked against the ledger."""
+        return sealed.open_release(self.releases / name, expected=self.sealed_as(name).manifest)
+
+    def side(self, name: str) -> tuple[compare.Side, Present, Corpus]:
+        """Open a release with everything it was decided by, from the ledger up to its position."""
+        release = self.release(name)
+        manifest = release.manifest
+        then = Present(self.parts.people, self.parts.people, self.parts.people)
+        then.advance(self.parts.ledger.read(0, manifest.position))
+        corpus = sidecars_of(manifest, open_corpus(self.corpora, manifest.corpus))
+        policy = self.document(manifest.policy.digest)
+        basis = self.basis(
+            then, corpus, policy, manifest.policy.digest, purpose=manifest.purpose, at=manifest.decided_at
+        )
+        return compare.Side(release=release, basis=basis, sidecars=corpus.sidecars), then, corpus
+
+    def explain(self, name: str, item: str) -> explain.Explanation:
+        """Say why an item is in a release, or is not, and check that the bitmap says the same."""
+        side, then, corpus = self.side(name)
+        key = self.parts.pseudonyms.item(corpus.name, item)
+        found = explain.find(corpus, item, key)
+        seats = [seat for seat, _ in people_of(side.basis, found.sidecar, found.row, key)]
+        people = [self.accounts(then, seat) for seat in seats]
+        policy = self.document(side.release.manifest.policy.digest)
+        result = explain.explain(found, side.basis, key=key, policy=policy, state=then.state, people=people)
+        file = next(each for each in side.release.manifest.files if each.pin == found.sidecar.pin)
+        agrees = side.release.excludes(file, found.row) is not result.allowed
+        erased = not agrees and bool(np.isin(self.erased(), seats).any())
+        body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
+        return replace(result, body=body)
+
+    def examples(self, name: str) -> dict[str, str]:
+        """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
+        side, _, corpus = self.side(name)
+        corpus.check_files()
+        return explain.examples(side, corpus)
+
+    def materialise(
+        self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
+    ) -> materialise.CopyReport:
+        """Write a filtered copy of a release."""
+        release = self.release(name)
+        files = release.data_files(self._unchanged(release).base)
+        return materialise.materialise(files, target, format=kind, progress=progress)
+
+    def compare(self, before: str, after: str) -> dict[str, Any]:
+        """Say what changed between two releases, and why."""
+        return compare.compare(self.side(before)[0], self.side(after)[0])
+
+    def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
+        """Write a release as an Iceberg table over the untouched files; an existing one is kept as it is."""
+        release = self.release(name)
+        manifest = release.manifest
+        files = release.data_files(self._unchanged(release).base)
+        folder = self.parts.home / "tables" / name / f"v{format_version}"
+        if folder.exists():
+            shutil.rmtree(folder)
+        report = write_table(
+            folder,
+            files,
+            schema=pq.read_schema(files[0].path),
+            format_version=format_version,
+            release=name,
+            sealed_at=manifest.decided_at,
+            properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
+        )
+        return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
+
+    def _unchanged(self, release: sealed.SealedRelease) -> Corpus:
+        """Return the corpus of a release, whose files are those it was made from."""
+        corpus = open_corpus(self.corpora, release.manifest.corpus)
+        check_registered(release.manifest, corpus)
+        return corpus
+
+    def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
+        """Check a release; with `decide`, decide every item again and compare the bitmaps byte by byte."""
+        self.sealed_as(name)
+        try:
+            release = self.release(name)
+            corpus = open_corpus(self.corpora, release.manifest.corpus)
+        except ConsentryError as error:
+            yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
+            return
+        yield from sealed.verify(release, corpus.base, check_signature=self.parts.check_signature, progress=progress)
+        if decide:
+            yield self._decide_again(release, corpus)
+
+    def _decide_again(self, release: sealed.SealedRelease, corpus: Corpus) -> sealed.Finding:
+        try:
+            side, _, opened = self.side(release.manifest.release)
+            if len(opened.sidecars) < len(release.manifest.files):
+                check_registered(release.manifest, corpus)
+            return reproduce(release, side.basis, opened.sidecars, erased=self.erased(), runner=self.parts.runner)
+        except ConsentryError as error:
+            return sealed.Finding(check="decisions", problem=error.message, code=error.code)

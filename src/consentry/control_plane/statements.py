@@ -1,0 +1,90 @@
+"""Saying things: policy sets, corpora, people, choices, notices, links, erasures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.parts import Progress
+from consentry.corpus.registration import Registration, register
+from consentry.ledger.events import (
+    ChoiceMade,
+    CorpusRegistered,
+    NoticeServed,
+    PeopleLoaded,
+    PersonLinked,
+    PolicyPublished,
+    Pseudonym,
+)
+from consentry.policy.choice import Seconds
+from consentry.policy.policy_parser import load
+from consentry.policy.policy_set import PolicySet
+
+
+class Statements(Desk):
+    """Verbs that put something into the ledger."""
+
+    def publish(self, text: str, filename: str) -> PolicySet:
+        """Put a policy set in force."""
+        policy = load(text, filename)
+        document = self.parts.objects.put(text.encode())
+        self.parts.ledger.append([PolicyPublished(name=policy.name, version=policy.version, digest=document)])
+        return policy
+
+    def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
+        """Build the sidecars that are missing or stale, and record the corpus as it is now."""
+        done = register(
+            descriptor,
+            self.corpora,
+            identities=self.parts.pseudonyms.identities,
+            threads=self.parts.runner,
+            progress=progress,
+        )
+        known = self.present().state.corpora.get(done.corpus.name)
+        if known is None or known.snapshot != done.corpus.snapshot:
+            self.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
+        return done
+
+    def load_people(self, descriptor: Path, *, progress: Progress | None = None) -> Any:
+        """Replace what is known of people by what their table says now. Seats stay."""
+        report = self.parts.people.load_people(descriptor, progress=progress)
+        self.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
+        return report
+
+    def choose(self, choices: Iterable[ChoiceMade], *, batch: int = 1000) -> int:
+        """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many."""
+        count = 0
+        waiting: list[ChoiceMade] = []
+        for choice in choices:
+            waiting.append(choice)
+            if len(waiting) == batch:
+                count += len(self.parts.ledger.append(waiting))
+                waiting = []
+        return count + (len(self.parts.ledger.append(waiting)) if waiting else 0)
+
+    def serve_notice(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
+        """Record that people were told something. Return the position."""
+        cohort = self.parts.people.store_cohort(people)
+        return self.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
+
+    def link(self, one: Pseudonym, other: Pseudonym) -> int:
+        """Record that two ids are one person. Return the position."""
+        return self.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
+
+    def erase(self, people: Sequence[Pseudonym]) -> int:
+        """Erase what was said by and about people, on all their accounts; return the number of accounts.
+
+        Their items stay denied. Interrupted, it can be asked for again: until the last step the accounts are found.
+        """
+        with self.lock:
+            present = self.present()
+            seats = self.parts.people.seats_of(people).tolist()
+            accounts = list(dict.fromkeys(each for seat in seats for each in self.accounts(present, seat)))
+        self.kept.drop()
+        # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
+        self.parts.people.close(accounts)
+        self.parts.personal.erase(accounts)
+        self.parts.people.forget(accounts)
+        return len(accounts)
