@@ -33,7 +33,7 @@ def merged(own: Iterable[LiveChoice], others: Iterable[LiveChoice]) -> ChoiceSet
 class ChoiceColumns:
     """Everybody's live choices. Owned by one thread; `frozen_code` hands out a copy for readers."""
 
-    code: npt.NDArray[np.uint16] = field(default_factory=lambda: np.zeros(1, dtype=np.uint16))
+    code: npt.NDArray[np.uint16 | np.uint32] = field(default_factory=lambda: np.zeros(1, dtype=np.uint16))
     sets: list[ChoiceSet] = field(default_factory=lambda: [()])
     dated: dict[int, ChoiceSet] = field(default_factory=dict)
     single: dict[int, ChoiceSet] = field(default_factory=dict)
@@ -53,7 +53,8 @@ class ChoiceColumns:
             return
         general = [choice for choice in choices if choice.key.item is None]
         timeless = tuple(sorted({choice._replace(at=0) for choice in general}, key=_order))
-        self.code[seat] = self._number(timeless)
+        number = self._number(timeless)
+        self.code[seat] = number
         dated = tuple(choice for choice in general if _is_dated(choice))
         single = tuple(choice for choice in choices if choice.key.item is not None)
         for table, kept in ((self.dated, dated), (self.single, choices if single else ())):
@@ -66,7 +67,8 @@ class ChoiceColumns:
         """Set a single general choice: what nearly everybody has who has any."""
         (choice,) = choices
         timeless = (choice._replace(at=0),)
-        self.code[seat] = self._number(timeless)
+        number = self._number(timeless)
+        self.code[seat] = number
         self.single.pop(seat, None)
         if _is_dated(choice):
             self.dated[seat] = choices
@@ -78,6 +80,8 @@ class ChoiceColumns:
         if code is None:
             code = self._codes[timeless] = len(self.sets)
             self.sets.append(timeless)
+            if code > np.iinfo(self.code.dtype).max:
+                self.code = self.code.astype(np.uint32)
         return code
 
     def bounds(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
@@ -92,7 +96,8 @@ class ChoiceColumns:
                 found = shapes[shape] = _dated_categories(choices, purpose)
             for code, which in found:
                 keys.append(seat * 256 + code)
-                since.append(min(choices[index].at for index in which))
+                # Items are created in 1970 or later: an earlier refusal is about all of them.
+                since.append(max(0, min(choices[index].at for index in which)))
         ordered = np.argsort(np.array(keys, dtype=np.uint64), kind="stable")
         return np.array(keys, dtype=np.uint64)[ordered], np.array(since, dtype=np.int64)[ordered]
 

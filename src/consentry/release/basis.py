@@ -17,12 +17,13 @@ from consentry.corpus.choices import ChoiceSet
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import NOBODY, Sidecar
+from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
 from consentry.policy.matrix import ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
-from consentry.release.kernel import Bounds, Tables, tables
+from consentry.release.kernel import Bounds, Tables, strength, tables
 
 _KEY_HEX_DIGITS = 16
 
@@ -81,6 +82,7 @@ def lay_out(
         items: the item classes of the corpus, in code order.
         sidecars: the files, in release order.
     """
+    _check_seats(sidecars, knowledge)
     matrix = compiler.compile(knowledge.classes.members, items, at=at)
     asked = _Asked(compiler, at, knowledge, items)
     own = [asked.decisions(sidecar) for sidecar in sidecars]
@@ -92,6 +94,17 @@ def lay_out(
         for file in own
     )
     return Basis(compiler=compiler, at=at, knowledge=knowledge, items=tuple(items), look=look, exceptions=exceptions)
+
+
+def _check_seats(sidecars: Sequence[Sidecar], knowledge: Knowledge) -> None:
+    for sidecar in sidecars:
+        if sidecar.seats > knowledge.classes.codes.size:
+            # The kernel does not check what it looks up: it would take somebody else's answer.
+            raise IntegrityError(
+                "people-index-behind",
+                f"`{sidecar.pin.path}` names people whom the index of people does not have",
+                help="the folder `people/` is older than the corpus: restore both from the same backup",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +148,9 @@ class _Asked:
             return OwnDecision(owner, involved=False)
         first = int(np.searchsorted(sidecar.involved_row, row, side="left"))
         last = int(np.searchsorted(sidecar.involved_row, row, side="right"))
-        others = (self._for_seat(int(seat), item, item_key) for seat in sidecar.involved_person[first:last])
-        against = next((decision for decision in others if not decision.allowed), None)
-        return OwnDecision(owner, involved=False) if against is None else OwnDecision(against, involved=True)
+        others = [self._for_seat(int(seat), item, item_key) for seat in sidecar.involved_person[first:last]]
+        against = sorted((decision for decision in others if not decision.allowed), key=strength)
+        return OwnDecision(against[0], involved=True) if against else OwnDecision(owner, involved=False)
 
     def _for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
         person = self.person(seat, item.category, item_key)

@@ -10,7 +10,8 @@ with a date), items that involve several people, and single items that somebody 
 decides the items of people whose choices changed, so that an incremental release and a full one cannot differ.
 
 An *outcome* is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
-outcome of that person (the smallest, if several) plus `Tables.involved_offset`.
+outcome of that person plus `Tables.involved_offset`; of several, that with the strongest reason, whatever the order in
+which classes and outcomes were numbered: a release brought up to date must count like one built from nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy.typing as npt
 
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import Sidecar
-from consentry.policy.evaluator import Decision
+from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
 from consentry.release.roaring import CONTAINER_BITS
@@ -40,6 +41,7 @@ Rows = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
 
 _DENIED, _ALLOWED, _DATED = 0, 1, 2
+_STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
     `person_class[seat]` is the class of a person (seat 0: nobody); `cells` is int32, flat, person class major;
-    `kinds` is uint8, the same shape: denied, allowed or dated.
+    `kinds` is uint8, the same shape: denied, allowed or dated. `ranks[outcome]` orders outcomes by `strength`.
     """
 
     person_class: Array
@@ -79,6 +81,7 @@ class Tables:
     thresholds: npt.NDArray[np.int64]
     item_categories: npt.NDArray[np.uint8]
     outcomes: tuple[Decision, ...]
+    ranks: npt.NDArray[np.int64]
     allowed: npt.NDArray[np.bool_]
     bounds: Bounds
 
@@ -129,9 +132,21 @@ def tables(
         thresholds=np.array(matrix.thresholds, dtype=np.int64),
         item_categories=np.array([codes[each.category] for each in items], dtype=np.uint8),
         outcomes=outcomes,
+        ranks=_ranks(outcomes),
         allowed=allowed,
         bounds=bounds,
     )
+
+
+def strength(decision: Decision) -> tuple[tuple[int, str], ...]:
+    """Return what orders decisions, the one with the strongest reasons first."""
+    return tuple((_STRENGTH[reason.kind], reason.reference) for reason in decision.reasons)
+
+
+def _ranks(outcomes: Sequence[Decision]) -> npt.NDArray[np.int64]:
+    ranks = np.empty(len(outcomes), dtype=np.int64)
+    ranks[sorted(range(len(outcomes)), key=lambda index: strength(outcomes[index]))] = np.arange(len(outcomes))
+    return ranks
 
 
 class SpanResult(NamedTuple):
@@ -196,10 +211,10 @@ def decide_rows(sidecar: Sidecar, rows: Rows, look: Tables, exceptions: Mapping[
         verdict = _for_people(sidecar, pair_rows, sidecar.involved_person[involved], look)
         against = ~look.allowed[verdict]
         where = np.searchsorted(rows, pair_rows[against])
-        worst = np.full(rows.size, np.iinfo(np.int64).max)
-        np.minimum.at(worst, where, verdict[against])
-        overruled = look.allowed[outcome] & (worst != np.iinfo(np.int64).max)
-        outcome = np.where(overruled, worst + look.involved_offset, outcome)
+        worst = np.full(rows.size, look.involved_offset)
+        np.minimum.at(worst, where, look.ranks[verdict[against]])
+        overruled = np.flatnonzero(look.allowed[outcome] & (worst < look.involved_offset))
+        outcome[overruled] = np.argsort(look.ranks)[worst[overruled]] + look.involved_offset
     if exceptions:
         for row, own in exceptions.items():
             place = int(np.searchsorted(rows, row))
