@@ -23,9 +23,10 @@ _PATTERN = "state-*.image"
 class KeptState:
     """Owns the kept states in a folder."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, *, every: int = EVERY) -> None:
         self.folder = folder
         self.ledger = ledger
+        self.every = every
         self.position = 0
 
     def read(self) -> State | None:
@@ -43,7 +44,7 @@ class KeptState:
 
     def keep(self, state: State) -> None:
         """Write a state down if enough was said since the last one."""
-        if state.position - self.position < EVERY:
+        if state.position - self.position < self.every:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))

@@ -87,4 +87,6 @@ class Statements(Desk):
         self.parts.people.close(accounts)
         self.parts.personal.erase(accounts)
         self.parts.people.forget(accounts)
+        # Again: another process may have kept the state in between.
+        self.kept.drop()
         return len(accounts)

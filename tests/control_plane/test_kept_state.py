@@ -1,0 +1,81 @@
+"""A kept state saves reading the ledger, and is never taken for that of another ledger or another position."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from consentry.control_plane.kept_state import KeptState
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.sql import SqlLedger
+from consentry.ledger.sqlite import open_sqlite
+from consentry.ledger.state import EMPTY, State, fold
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> SqlLedger:
+    return filled(tmp_path / "ledger.db")
+
+
+def filled(path: Path) -> SqlLedger:
+    clock = count(1_000)
+    opened = open_sqlite(path, clock=lambda: next(clock), create=True)
+    opened.append([refusal(number) for number in range(20)])
+    return opened
+
+
+def refusal(number: int) -> ChoiceMade:
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=number)
+    return ChoiceMade(person=f"{number:032x}", choice=choice, source=Source.FORM)
+
+
+def state_of(ledger: SqlLedger) -> State:
+    return fold(EMPTY, ledger.read())
+
+
+def test_what_was_kept_is_read_back(ledger: SqlLedger, tmp_path: Path) -> None:
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    assert kept.read() is None
+    kept.keep(state_of(ledger))
+    assert KeptState(tmp_path / "cache", ledger).read() == state_of(ledger)
+
+
+def test_nothing_is_kept_for_little(ledger: SqlLedger, tmp_path: Path) -> None:
+    KeptState(tmp_path / "cache", ledger, every=21).keep(state_of(ledger))
+    assert not list(tmp_path.glob("cache/*"))
+
+
+def test_only_the_newest_is_kept(ledger: SqlLedger, tmp_path: Path) -> None:
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    kept.keep(state_of(ledger))
+    ledger.append([refusal(number) for number in range(100, 115)])
+    kept.keep(state_of(ledger))
+    assert [path.name.split("-")[1] for path in (tmp_path / "cache").iterdir()] == ["35"]
+    assert kept.read() == state_of(ledger)
+
+
+def test_the_state_of_another_ledger_is_not_used(ledger: SqlLedger, tmp_path: Path) -> None:
+    KeptState(tmp_path / "cache", ledger, every=10).keep(state_of(ledger))
+    (tmp_path / "other").mkdir()
+    assert KeptState(tmp_path / "cache", filled(tmp_path / "other" / "ledger.db")).read() is None
+
+
+def test_a_damaged_state_is_not_used(ledger: SqlLedger, tmp_path: Path) -> None:
+    KeptState(tmp_path / "cache", ledger, every=10).keep(state_of(ledger))
+    (path,) = (tmp_path / "cache").iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    assert KeptState(tmp_path / "cache", ledger).read() is None
+
+
+def test_dropping_leaves_nothing(ledger: SqlLedger, tmp_path: Path) -> None:
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    kept.keep(state_of(ledger))
+    kept.drop()
+    assert not list((tmp_path / "cache").iterdir())
+    assert kept.read() is None
