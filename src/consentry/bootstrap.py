@@ -3,8 +3,9 @@
     deployment = open_deployment(Path("consentry-home"))
     deployment.control.publish(text, "policy.toml")
 
-A home that holds neither keys nor a ledger is new, and both are made. A home with keys but without its ledger is a
-deployment that lost it: it is refused, because an empty ledger would forget every refusal without a word.
+A home that holds neither keys nor a ledger is new, and both are made; so are keys that are missing while nothing was
+said yet. A home with keys but without its ledger is a deployment that lost it: it is refused, because an empty ledger
+would forget every refusal without a word. So is one whose keys are missing: a new key would fit no stored pseudonym.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
+from consentry.corpus.durable import only_one
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
@@ -192,22 +194,29 @@ def open_deployment(home: Path | None = None) -> Deployment:
     folder = settings.home
     embedded = settings.ledger.startswith(_SQLITE)
     ledger_file = Path(settings.ledger.removeprefix(_SQLITE))
-    is_new = not (folder / "keys").exists() and not (embedded and ledger_file.exists())
     folder.mkdir(parents=True, exist_ok=True)
     window = settings.group_commit_window_ms / 1000
-    if embedded:
-        ledger = open_sqlite(ledger_file, clock=now, create=is_new, window=window, timeout=settings.ledger_timeout_s)
-    else:
-        ledger = open_postgres(
-            settings.ledger,
-            clock=now,
-            replica="required" if settings.ledger_replica_required else "none",
-            window=window,
-            timeout=settings.ledger_timeout_s,
-        )
-    keys = Keys(folder / "keys")
-    key = PseudonymKey(keys.pseudonym_key(create=is_new))
-    signer = keys.signer(create=is_new)
+    # Two first starts at a time would make two keys, of which one is kept.
+    with only_one(folder / "opening.lock"):
+        is_new = not (folder / "keys").exists() and not (embedded and ledger_file.exists())
+        if embedded:
+            ledger = open_sqlite(
+                ledger_file, clock=now, create=is_new, window=window, timeout=settings.ledger_timeout_s
+            )
+        else:
+            ledger = open_postgres(
+                settings.ledger,
+                clock=now,
+                replica="required" if settings.ledger_replica_required else "none",
+                window=window,
+                timeout=settings.ledger_timeout_s,
+            )
+        try:
+            pseudonym_key, signer = _keys(folder, empty=ledger.head() == 0)
+        except BaseException:
+            ledger.close()
+            raise
+    key = PseudonymKey(pseudonym_key)
     objects = Objects(folder / "objects")
     index = PeopleIndex(folder / "people")
     names = Pseudonyms(key=key, index=index)
@@ -240,6 +249,20 @@ def migrate(home: Path | None = None) -> None:
             help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
         )
     migrate_postgres(settings.ledger, timeout=settings.ledger_timeout_s)
+
+
+def _keys(folder: Path, *, empty: bool) -> tuple[bytes, Ed25519Signer]:
+    """Return the keys of a deployment; those missing are made only if no pseudonym was ever stored."""
+    if empty and (folder / "releases").exists():
+        raise StateError(
+            "ledger-emptied",
+            "there are releases, but the ledger is empty",
+            help="restore the ledger from a backup: an empty one would forget every refusal without a word",
+        )
+    keys = Keys(folder / "keys")
+    # A first start may have been interrupted between ledger and keys.
+    fresh = empty and not (folder / "people" / "index.json").exists()
+    return keys.pseudonym_key(create=fresh), keys.signer(create=fresh)
 
 
 def _checker(signer: Ed25519Signer) -> Callable[[str, bytes, bytes], bool]:

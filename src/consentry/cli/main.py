@@ -6,6 +6,7 @@ Exit status: 0 done or yes; 1 an error; 2 used wrongly; 3 the answer is no (deni
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
 from consentry.cli.system import doctor
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, StateError, UnavailableError
+from consentry.release.staging import NO_SPACE
 
 INTERRUPTED = 130
 
@@ -59,7 +61,31 @@ def main(arguments: list[str] | None = None) -> None:
     except ConsentryError as error:
         out.error(error)
         raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing more may be flushed into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        out.error(_of_the_system(error))
+        raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _of_the_system(error: OSError) -> ConsentryError:
+    """Say what the operating system refused."""
+    about = f"`{error.filename}`: " if error.filename is not None else ""
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in NO_SPACE:
+        return UnavailableError(
+            "system-disk-full",
+            f"{about}{reason}",
+            help="free some space and try again; what was recorded before is safe",
+        )
+    return StateError(
+        "system-file-unusable",
+        f"{about}{reason}",
+        help="check that the path is right, and that this user may read and write there",
+    )
 
 
 def _json_first(given: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import moment
+from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -69,13 +70,17 @@ def link(context: Context, person: str, same_as: str) -> None:
 @click.argument("persons", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context
-def erase(context: Context, persons: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001 - click calls it by name
-    """Erase what PERSONS said and what leads from their ids to their items. Their items stay denied."""
-    if not yes:
-        click.confirm(f"Erase {len(persons)} people for good?", abort=True, err=True)
+def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Erase what PERSONS said and what leads from their ids to their items, on all their linked accounts.
+
+    Their items stay denied.
+    """
+    if not yes and not click.confirm(f"Erase {len(persons)} people for good?", err=True):
+        return 1
     deployment = context.deployment
     count = deployment.control.erase([deployment.person(person) for person in persons])
-    context.out.show({"erased": count}, lambda: context.out.text(f"{count} people erased."))
+    context.out.show({"erased": count}, lambda: context.out.text(f"{count} accounts erased."))
+    return 0
 
 
 @click.group()
@@ -173,7 +178,12 @@ def notice() -> None:
 def serve(context: Context, name: str, file: Path, at: int | None) -> None:
     """Record that notice NAME was served to the people in FILE (one id a line)."""
     deployment = context.deployment
-    ids = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    try:
+        ids = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ChoiceError(
+            "choice-not-text", f"`{file}` is not UTF-8 text", help="write one person id a line, as UTF-8"
+        ) from error
     people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
     position = deployment.control.serve_notice(name, people_told, at=now() if at is None else at)
     body = {"position": position, "people": len(people_told)}

@@ -7,15 +7,16 @@ disk. A crash leaves at most that neighbour, and the next attempt removes it. On
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from consentry.corpus.durable import sync, sync_tree
 from consentry.errors import ConflictError, UnavailableError
 
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The errors by which a system says that nothing more can be stored."""
 
 
 @contextmanager
@@ -37,29 +38,14 @@ def staged(target: Path) -> Iterator[Path]:
     try:
         part.mkdir(parents=True)
         yield part
-        _sync_tree(part)
+        sync_tree(part)
         part.rename(target)
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             raise _disk_full(target) from error
         raise
-    _sync(target.parent)
-
-
-def _sync_tree(folder: Path) -> None:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            _sync(Path(root, name))
-        _sync(Path(root))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)
 
 
 def _disk_full(target: Path) -> UnavailableError:
