@@ -74,7 +74,9 @@ def _body(opened: Corpus) -> dict[str, object]:
 
 
 def _show(context: Context, opened: Corpus) -> None:
-    context.out.heading(f"{opened.name}: {opened.rows:,} items in {len(opened.sidecars)} files")
+    context.out.heading(
+        f"{opened.name}: {opened.rows:,} items in {len(opened.sidecars):,} file{'s' * (len(opened.sidecars) != 1)}"
+    )
     context.out.table(
         ["file", "items", "bytes", "no author", "no date"],
         [[e.pin.path, e.rows, e.pin.size, e.oddities.null_authors, e.oddities.unknown_dates] for e in opened.sidecars],

@@ -46,12 +46,18 @@ class Output:
 
     def heading(self, line: str) -> None:
         """Print a heading."""
-        self.console.print(f"\n[bold]{escape(line)}[/bold]")
+        self.console.print(f"\n[bold]{escape(line)}[/bold]", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
         """Print a table; numbers are right-aligned with thousands separators."""
         table = Table(
-            title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            show_header=any(columns),
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
         )
         numeric = [bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))]
         for name, is_number in zip(columns, numeric, strict=True):
@@ -62,7 +68,7 @@ class Output:
 
     def note(self, line: str) -> None:
         """Print a remark to standard error."""
-        self.notes.print(f"[dim]{escape(line)}[/dim]")
+        self.notes.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
 
     def error(self, error: ConsentryError) -> None:
         """Print an error with its help line."""

@@ -16,6 +16,8 @@ from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.release.tallies import people_by_place
 
+_CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
+
 
 @click.group()
 def people() -> None:
@@ -91,12 +93,36 @@ def choice() -> None:
 @choice.command()
 @click.argument("person")
 @click.argument("state", type=click.Choice([str(each) for each in ChoiceState]))
-@click.option("--purpose", type=click.Choice([str(each) for each in Purpose]), default=str(Purpose.TRAIN_GENAI))
-@click.option("--reach", type=click.Choice([str(each) for each in Reach]), default=str(Reach.UNTRAINED))
-@click.option("--category", multiple=True, type=click.Choice([str(each) for each in Category]))
-@click.option("--item", multiple=True, help="Only this item (with --corpus).")
+@click.option(
+    "--purpose",
+    type=click.Choice([str(each) for each in Purpose]),
+    default=str(Purpose.TRAIN_GENAI),
+    show_default=True,
+    help="The use it is about, and every use below it.",
+)
+@click.option(
+    "--reach",
+    type=click.Choice([str(each) for each in Reach]),
+    default=str(Reach.UNTRAINED),
+    show_default=True,
+    help="What a refusal undoes: newer items; all that is not yet sealed; sealed releases too (noted: see the docs).",
+)
+@click.option(
+    "--category",
+    multiple=True,
+    metavar="CATEGORY",
+    type=click.Choice(_CATEGORIES),
+    help="Only items of this category; may be repeated.",
+)
+@click.option("--item", multiple=True, help="Only this item (with --corpus); may be repeated.")
 @click.option("--corpus", help="The corpus of the items.")
-@click.option("--source", type=click.Choice([str(each) for each in Source]), default=str(Source.FORM))
+@click.option(
+    "--source",
+    type=click.Choice([str(each) for each in Source]),
+    default=str(Source.FORM),
+    show_default=True,
+    help="How it reached the platform.",
+)
 @click.option("--notice", help="The notice the person saw.")
 @pass_context
 def record(

@@ -15,7 +15,7 @@ from consentry.cli.policy import read_set
 from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Purpose
+from consentry.policy.vocabulary import Age, Purpose
 from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan, difference
 from consentry.release.tallies import summary
@@ -40,7 +40,9 @@ def release() -> None:
 @release.command()
 @click.argument("corpus")
 @click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
-@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@click.option(
+    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
+)
 @click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
 @pass_context
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
@@ -65,7 +67,9 @@ def _show_undecided(out: Output, found: Plan) -> None:
 @release.command()
 @click.argument("corpus")
 @click.option("--policy", required=True, help="A policy set in force.")
-@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@click.option(
+    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
+)
 @click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
 @pass_context
 def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
@@ -151,7 +155,14 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
 @release.command()
 @click.argument("name")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice([str(each) for each in CopyFormat]), default="parquet")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([str(each) for each in CopyFormat]),
+    default="parquet",
+    show_default=True,
+    help="What to write.",
+)
 @pass_context
 def materialise(context: Context, name: str, target: Path, kind: str) -> None:
     """Write a filtered copy of release NAME to the folder TARGET: for storage that must not show excluded items."""
@@ -163,7 +174,13 @@ def materialise(context: Context, name: str, target: Path, kind: str) -> None:
 
 @release.command()
 @click.argument("name")
-@click.option("--format-version", type=click.Choice(["2", "3"]), default="2", show_default=True)
+@click.option(
+    "--format-version",
+    type=click.Choice(["2", "3"]),
+    default="2",
+    show_default=True,
+    help="2: position deletes, which most readers know. 3: deletion vectors, which are smaller.",
+)
 @pass_context
 def table(context: Context, name: str, format_version: str) -> None:
     """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
@@ -175,7 +192,9 @@ def table(context: Context, name: str, format_version: str) -> None:
 @click.argument("corpus", required=False)
 @click.option("--suspend", multiple=True, required=True, help="A country, subdivision or group; may be repeated.")
 @click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
-@click.option("--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True)
+@click.option(
+    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
+)
 @pass_context
 def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str, purpose: str) -> None:
     """Say what suspending areas would change, from the census alone. Changes nothing."""
@@ -261,7 +280,7 @@ def show_explanation(out: Output, item: str, body: dict[str, Any]) -> None:
             continue
         where = f"in {', '.join(person['places'])}" if person["places"] else "whereabouts unknown"
         sure = "" if person["established"] else ", not established"
-        out.text(f"  {person['role']}: {where}{sure}; {person['age']}; account {person['account']}")
+        out.text(f"  {person['role']}: {where}{sure}; {_aged(person['age'])}; account {person['account']}")
         for said in person["choices"]:
             about = said["category"] or ("one item" if said["item"] else "everything")
             out.text(
@@ -270,6 +289,10 @@ def show_explanation(out: Output, item: str, body: dict[str, Any]) -> None:
             )
     if not body.get("agrees_with_bitmap", True):
         out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+
+
+def _aged(age: str) -> str:
+    return "age unknown" if age == Age.UNKNOWN else age
 
 
 def show_comparison(out: Output, found: dict[str, Any]) -> None:

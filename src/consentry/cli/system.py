@@ -19,9 +19,14 @@ def doctor(context: Context) -> int:
 
     def human() -> None:
         context.out.table(
-            ["", "part", "found", "needed for", "how to get it"],
-            [[_MARK[each.state], each.name, each.found, each.purpose, each.remedy] for each in findings],
+            ["", "part", "found", "needed for"],
+            [[_MARK[each.state], each.name, each.found, each.purpose] for each in findings],
         )
+        remedies = [each for each in findings if each.remedy]
+        if remedies:
+            context.out.heading("How to get what is missing")
+        for each in remedies:
+            context.out.text(f"  {each.name}: {each.remedy}")
         context.out.text()
         context.out.text(f"{problems} problems." if problems else "Everything that is needed is there.")
 
