@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +56,15 @@ def take(sidecars: Sequence[Sidecar], classes: PersonClasses, *, width: int, thr
 
     def count(span: tuple[Sidecar, int, int]) -> npt.NDArray[np.int64]:
         sidecar, start, stop = span
-        found = np.zeros(cells, dtype=np.int64)
+        cell = np.empty(stop - start, dtype=np.int64)
         for first in range(start, stop, _CHUNK_ROWS):
             rows = slice(first, min(first + _CHUNK_ROWS, stop))
-            cell: npt.NDArray[Any] = classes.codes[sidecar.person[rows]].astype(np.int64)
-            cell *= width
-            cell += sidecar.klass[rows]
-            found += np.bincount(cell, minlength=cells)
-        return found
+            part = cell[first - start : rows.stop - start]
+            part[:] = classes.codes[sidecar.person[rows]]
+            part *= width
+            part += sidecar.klass[rows]
+        # Once a span: there can be more cells than rows in a chunk.
+        return np.bincount(cell, minlength=cells)
 
     counts = sum(threads.map(count, spans), np.zeros(cells, dtype=np.int64))
     involving = sum(int(np.unique(sidecar.involved_row).size) for sidecar in sidecars)

@@ -8,10 +8,11 @@ is brought up to date and how two releases are explained.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from consentry.corpus.choices import ChoiceSet
 from consentry.corpus.classes import PersonClasses
@@ -21,9 +22,10 @@ from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
-from consentry.policy.matrix import ItemClass, MatrixCompiler
+from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
 from consentry.release.kernel import Bounds, Tables, strength, tables
+from consentry.release.tallies import place_label
 
 _KEY_HEX_DIGITS = 16
 
@@ -50,13 +52,17 @@ class OwnDecision(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """Rules, purpose, time and knowledge, with the tables made of them. `exceptions[f][row]` is an outcome."""
+    """Rules, purpose, time and knowledge, with the tables made of them.
+
+    `places` says for each person class of the tables where its people are shown; `exceptions[f][row]` is an outcome.
+    """
 
     compiler: MatrixCompiler
     at: Seconds
     knowledge: Knowledge
     items: tuple[ItemClass, ...]
     look: Tables
+    places: tuple[str, ...]
     exceptions: tuple[Mapping[int, int], ...]
 
     @property
@@ -87,13 +93,50 @@ def lay_out(
     asked = _Asked(compiler, at, knowledge, items)
     own = [asked.decisions(sidecar) for sidecar in sidecars]
     further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
-    look = tables(matrix, person_class=knowledge.classes.codes, items=items, bounds=knowledge.bounds, further=further)
+    fold = _fold(matrix, knowledge.classes)
+    look = tables(
+        replace(matrix, person_rows=fold.rows),
+        person_class=fold.codes,
+        items=items,
+        bounds=knowledge.bounds,
+        further=further,
+    )
     number = {decision: len(matrix.outcomes) + index for index, decision in enumerate(further)}
     exceptions = tuple(
         {row: number[each.decision] + each.involved * look.involved_offset for row, each in file.items()}
         for file in own
     )
-    return Basis(compiler=compiler, at=at, knowledge=knowledge, items=tuple(items), look=look, exceptions=exceptions)
+    return Basis(
+        compiler=compiler,
+        at=at,
+        knowledge=knowledge,
+        items=tuple(items),
+        look=look,
+        places=fold.places,
+        exceptions=exceptions,
+    )
+
+
+class _Fold(NamedTuple):
+    """Person classes that this matrix decides alike and that are shown at the same place, as one class.
+
+    `codes[seat]` is the folded class of a person; `rows` and `places` have an entry a folded class.
+    """
+
+    codes: npt.NDArray[Any]
+    rows: tuple[int, ...]
+    places: tuple[str, ...]
+
+
+def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> _Fold:
+    """Fold the person classes, so that what the kernel looks up stays small however many places people live in."""
+    kinds = list(zip(matrix.person_rows, map(place_label, classes.members), strict=True))
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+    smallest = np.min_scalar_type(len(numbers))
+    table = np.array([numbers[kind] for kind in kinds], dtype=smallest)
+    return _Fold(
+        codes=table[classes.codes], rows=tuple(row for row, _ in numbers), places=tuple(place for _, place in numbers)
+    )
 
 
 def _check_seats(sidecars: Sequence[Sidecar], knowledge: Knowledge) -> None:

@@ -119,7 +119,7 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progres
         return finish_file(sidecars[index], by_file[index], basis.look, basis.exceptions[index])
 
     files = runner.map(finish_one, range(len(sidecars)))
-    rows = tallies.rows((file.tally for file in files), basis.look, basis.knowledge.classes.members, basis.items)
+    rows = tallies.rows((file.tally for file in files), basis.look, basis.places, basis.items)
     return Draft(basis=basis, allowed=tuple(file.allowed for file in files), tally=tuple(rows))
 
 
@@ -159,7 +159,7 @@ def _counted(
     sidecar: Sidecar, rows: npt.NDArray[np.int64], outcomes: npt.NDArray[np.int64], basis: Basis
 ) -> Counter[tallies.TallyRow]:
     tally = tally_rows(sidecar, rows, outcomes, basis.look)
-    listed = tallies.grouped(tally, basis.look, basis.knowledge.classes.members, basis.items)
+    listed = tallies.grouped(tally, basis.look, basis.places, basis.items)
     return Counter({row._replace(items=0): row.items for row in listed})
 
 

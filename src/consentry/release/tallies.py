@@ -53,28 +53,23 @@ def place_label(person: PersonClass | None) -> str:
     return _JOINT.join(sorted({country_of(place) for place in person.places}))
 
 
-def rows(
-    tallies: Iterable[Tally], look: Tables, people: Sequence[PersonClass | None], items: Sequence[ItemClass]
-) -> list[TallyRow]:
+def rows(tallies: Iterable[Tally], look: Tables, places: Sequence[str], items: Sequence[ItemClass]) -> list[TallyRow]:
     """Return the tally rows of all files together, in a fixed order."""
     found = list(tallies)
     total = add_up(
         np.concatenate([each.keys for each in found] or [np.empty(0, np.int64)]),
         np.concatenate([each.counts for each in found] or [np.empty(0, np.int64)]),
     )
-    return grouped(total, look, people, items)
+    return grouped(total, look, places, items)
 
 
-def grouped(
-    total: Tally, look: Tables, people: Sequence[PersonClass | None], items: Sequence[ItemClass]
-) -> list[TallyRow]:
-    """Return one tally as rows, merging person classes that are shown alike."""
-    labels = [place_label(person) for person in people]
+def grouped(total: Tally, look: Tables, places: Sequence[str], items: Sequence[ItemClass]) -> list[TallyRow]:
+    """Return one tally as rows, merging person classes that are at the same place."""
     sums: Counter[tuple[str, ItemClass, int]] = Counter()
     for key, count in zip(total.keys.tolist(), total.counts.tolist(), strict=True):
         cell, outcome = divmod(key, 2 * look.involved_offset)
         person, item = divmod(cell, look.width)
-        sums[labels[person], items[item], outcome] += count
+        sums[places[person], items[item], outcome] += count
     merged: Counter[TallyRow] = Counter()
     for (place, item_class, outcome), count in sums.items():
         involved, index = divmod(outcome, look.involved_offset)
