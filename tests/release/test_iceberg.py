@@ -326,7 +326,7 @@ class TestSchema:
             (pa.date64(), "date32"),
             (pa.float16(), "float32"),
             (pa.duration("s"), "another type"),
-            (pa.null(), "another type"),
+            (pa.null(), "where it is not empty"),
         ],
     )
     def test_what_cannot_be_described_is_refused_with_advice(self, arrow: pa.DataType, advice: str) -> None:

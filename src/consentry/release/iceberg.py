@@ -4,7 +4,8 @@ The table's manifests name the Parquet files of the corpus where they lie, and i
 release leaves out. Any reader of Iceberg then sees eligible rows only, without code of ours and without a copy of the
 content. The table is a *view*: derived from the signed manifest of the release, it can be written again at any time.
 
-- Format version 2 (position deletes in Parquet) is for reach, version 3 (deletion vectors in Puffin) for size. Both
+- Format version 2 (position deletes in Parquet) is read by more engines. Version 3 (deletion vectors in Puffin) holds
+  the very bitmaps of the release and is quicker to write and to apply. Which is smaller depends on the exclusions. Both
   have one delete file per data file: some readers count wrongly where one serves several.
 - A file with nothing eligible in it is not in the table at all, so that no reader opens it.
 - There are no column statistics: smallest and largest values would put content of excluded rows into the metadata.

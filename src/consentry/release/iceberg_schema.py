@@ -221,6 +221,7 @@ _ADVICE: Sequence[tuple[Callable[[Any], bool], str]] = (
     (types.is_date64, "store it as date32"),
     (types.is_time, "store it as time64 in microseconds"),
     (types.is_timestamp, "store it in microseconds, without zone or in UTC; nanoseconds need format version 3"),
+    (types.is_null, "give it the type that it has where it is not empty"),
     (types.is_decimal256, "store it as decimal128 with at most 38 digits"),
 )
 

@@ -112,7 +112,7 @@ def _copy_parquet(file: DataFile, path: Path, *, columns: Sequence[str] | None) 
 
 
 def _eligible_groups(file: DataFile, opened: pq.ParquetFile, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    chosen = check_columns(opened, columns, file)
+    chosen = check_columns(opened, columns, where=str(file.path))
     for group in row_groups(opened, excluded_positions(file)):
         table = opened.read_row_group(group.number, columns=chosen)
         kept = table if group.mask is None else table.filter(pa.array(group.mask))

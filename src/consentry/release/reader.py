@@ -47,7 +47,7 @@ def iter_batches(
 
 def _iter_file(file: DataFile, columns: Sequence[str] | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
     with open_pinned(file) as opened:
-        chosen = check_columns(opened, columns, file)
+        chosen = check_columns(opened, columns, where=str(file.path))
         for group in row_groups(opened, excluded_positions(file)):
             start = 0
             for batch in opened.iter_batches(batch_rows, row_groups=[group.number], columns=chosen):
@@ -69,7 +69,7 @@ def row_groups(opened: pq.ParquetFile, excluded: Positions) -> Iterator[RowGroup
             yield RowGroup(number=number, rows=rows, mask=mask)
 
 
-def check_columns(opened: pq.ParquetFile, columns: Sequence[str] | None, file: DataFile) -> list[str] | None:
+def check_columns(opened: pq.ParquetFile, columns: Sequence[str] | None, *, where: str) -> list[str] | None:
     """Return the columns to read, or None for all.
 
     Raises:
@@ -84,6 +84,6 @@ def check_columns(opened: pq.ParquetFile, columns: Sequence[str] | None, file: D
             "release-column-unknown",
             f"there is no column `{missing[0]}`",
             help=f"use one of: {', '.join(f'`{name}`' for name in present)}",
-            where=str(file.path),
+            where=where,
         )
     return list(columns)
