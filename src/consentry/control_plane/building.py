@@ -76,7 +76,7 @@ class Building(Desk):
         with self.lock, self.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
             change = self.newest.change(delta)
-            if change.structural:
+            if change.structural or self.newest.state.corpora[corpus.name].snapshot != corpus.snapshot:
                 return None
             corpus.check_files()
             document, digest_ = self.policy_at_head(policy)

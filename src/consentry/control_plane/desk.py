@@ -34,6 +34,7 @@ class Desk:
         self.newest = Present(parts.people, parts.people, parts.people)
         self.kept = KeptState(parts.home / "cache", parts.ledger)
         self._compilers: dict[tuple[Digest, Purpose], MatrixCompiler] = {}
+        self._documents: dict[Digest, PolicySet] = {}
 
     @property
     def corpora(self) -> Path:
@@ -67,8 +68,11 @@ class Desk:
         return self.document(published.digest), published.digest
 
     def document(self, document: Digest) -> PolicySet:
-        """Return the policy set whose text has this digest."""
-        return load(self.parts.objects.get(document).decode(), document)
+        """Return the policy set whose text has this digest. A set read once is remembered: its text cannot change."""
+        found = self._documents.get(document)
+        if found is None:
+            found = self._documents[document] = load(self.parts.objects.get(document).decode(), document)
+        return found
 
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force in the present as it is, without reading the ledger."""

@@ -7,6 +7,7 @@ position, and the commitment of the event before it. It holds what people chose,
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -43,18 +44,25 @@ class KeptState:
         return None
 
     def keep(self, state: State) -> None:
-        """Write a state down if enough was said since the last one."""
+        """Write a state down if enough was said since the last one. What cannot be written is not kept."""
         if state.position - self.position < self.every:
             return
+        with suppress(OSError):
+            self._write(state)
+
+    def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))
         path = self.folder / self._name(state.position)
         staged = path.with_suffix(f".staged-{os.getpid()}")
-        with staged.open("wb") as stream:
-            stream.write(image.to_bytes(state))
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(path)
+        try:
+            with staged.open("wb") as stream:
+                stream.write(image.to_bytes(state))
+                stream.flush()
+                os.fsync(stream.fileno())
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
         self.position = state.position
         for each in older:
             each.unlink(missing_ok=True)

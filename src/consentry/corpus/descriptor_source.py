@@ -157,8 +157,7 @@ class DescriptorSource:
             return None
         path: KeyPath = (table, "zone")
         zone = self._text(path, self.table(table)["zone"])
-        known = {"UTC", *zoneinfo.available_timezones()}
-        if zone not in known:
+        if zone != "UTC" and zone not in (known := zoneinfo.available_timezones()):
             raise self.error(
                 path, "descriptor-unknown-word", message=f"unknown time zone `{zone}`", advice=nearest(zone, known)
             )
