@@ -16,11 +16,12 @@ import doctest
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import warm
 
 TIMEOUT_S = 300
 _FENCE = re.compile(r"^( *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)
@@ -28,9 +29,6 @@ _NOT_RUN = re.compile(r"<!-- not run: \S.* -->$")
 _EXIT = re.compile(r"<!-- exit: (\d+) -->$")
 _OWN_COMMANDS = ("./run", "consentry")
 
-_CONSENTRY = """#!/bin/sh
-exec '{python}' -P -m consentry "$@"
-"""
 _RUN = """#!/bin/sh
 # Stands in for the real ./run: no set-up, and no tests inside the tests.
 case $1 in
@@ -101,7 +99,7 @@ class Stage:
         for entry in checkout.iterdir():
             if not entry.name.startswith(".") and entry.name not in ("run", "consentry-home"):
                 (stage.folder / entry.name).symlink_to(entry)
-        _program(stage.programs / "consentry", _CONSENTRY.format(python=sys.executable))
+        _program(stage.programs / "consentry", warm.program())
         _program(stage.folder / "run", _RUN)
         return stage
 

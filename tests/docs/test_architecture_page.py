@@ -1,0 +1,49 @@
+"""ARCHITECTURE.md shows the tree as it is: every module is named, and nothing that is gone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+SOURCE = ROOT / "src" / "consentry"
+
+
+def shown() -> set[str]:
+    """The names in the block that begins with the source folder."""
+    _, _, tree = PAGE.partition("```text\nsrc/consentry/\n")
+    block, _, _ = tree.partition("```")
+    return set(re.findall(r"\b[a-z_]+\.py\b|\b[a-z_]+/", block)) | set(re.findall(r"__main__\.py", block))
+
+
+def test_the_tree_names_every_module() -> None:
+    names = shown()
+    connectors = SOURCE / "connectors"
+    modules = [path for path in SOURCE.rglob("*.py") if path.name != "__init__.py"]
+    unnamed = [
+        str(path.relative_to(SOURCE))
+        for path in modules
+        if path.name not in names
+        and connectors not in path.parents
+        and not {"cli", "migrations"} & set(path.relative_to(SOURCE).parts[:-1])
+    ]
+    assert len(modules) > 60
+    assert sorted(unnamed) == [], "modules that ARCHITECTURE.md does not name"
+
+
+def test_the_tree_names_nothing_that_is_gone() -> None:
+    there = {path.name if path.is_file() else f"{path.name}/" for path in SOURCE.rglob("*")}
+    gone = shown() - there - {"people/", "docs/"}
+    assert sorted(gone) == [], "names in ARCHITECTURE.md that are not in the tree"
+
+
+def test_paths_in_the_documents_exist() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{document.relative_to(ROOT)}: {target}"
+        for document in documents
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8"))
+        if not (document.parent / target).exists()
+    ]
+    assert broken == []
