@@ -35,7 +35,7 @@ from consentry.corpus.people_table import PeopleTable, load, unknown_people
 from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
 from consentry.corpus.residence import resolve
 from consentry.digests import Digest, canonical_json
-from consentry.errors import DescriptorError
+from consentry.errors import DescriptorError, IntegrityError
 from consentry.ledger.events import Pseudonym, suppression_token
 from consentry.policy.choice import Seconds
 
@@ -94,7 +94,10 @@ class Population:
         """Return what a snapshot says about the first `seats` seats, ages as of `at`."""
         if snapshot is None:
             return unknown_people(seats=seats)
-        return self._table(snapshot).attributes(seats=seats, at=at)
+        table = self._table(snapshot)
+        if table.people >= seats:
+            raise index_behind("the people table")
+        return table.attributes(seats=seats, at=at)
 
     def linked(self, snapshot: Digest | None) -> Mapping[int, tuple[int, ...]]:
         """Return for each seat that a snapshot links to others all seats of the same person."""
@@ -185,6 +188,15 @@ class _Erased(NamedTuple):
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
+
+
+def index_behind(what: str) -> IntegrityError:
+    """Return the error for seats that nobody has: whoever looked them up would get somebody else's answer."""
+    return IntegrityError(
+        "people-index-behind",
+        f"{what} names people whom the index of people does not have",
+        help="the folder `people/` is older than the rest: restore both from the same backup",
+    )
 
 
 def read_people_descriptor(path: Path) -> PeopleDescriptor:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from consentry.corpus.choices import ChoiceSet
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.population import index_behind
 from consentry.corpus.sidecar import NOBODY, Sidecar
-from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
@@ -142,12 +142,7 @@ def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> _Fold:
 def _check_seats(sidecars: Sequence[Sidecar], knowledge: Knowledge) -> None:
     for sidecar in sidecars:
         if sidecar.seats > knowledge.classes.codes.size:
-            # The kernel does not check what it looks up: it would take somebody else's answer.
-            raise IntegrityError(
-                "people-index-behind",
-                f"`{sidecar.pin.path}` names people whom the index of people does not have",
-                help="the folder `people/` is older than the corpus: restore both from the same backup",
-            )
+            raise index_behind(f"`{sidecar.pin.path}`")
 
 
 @dataclass(frozen=True, slots=True)

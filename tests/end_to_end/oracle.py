@@ -1,0 +1,124 @@
+"""What must be decided, worked out item by item from raw rows and raw choices with `evaluate`.
+
+Nothing here knows of seats, classes, sidecars or bitmaps. Ids are raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from consentry.policy.choice import Choice, ChoiceKey, LiveChoice, standing
+from consentry.policy.evaluator import Decision, Request, evaluate
+from consentry.policy.expressions import Item, Person
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Purpose, Visibility
+from end_to_end.network import CATEGORY_WORDS, RawItem, RawPerson
+
+
+def _text(raw: str | int | None) -> str | None:
+    return None if raw is None or raw == "" else str(raw)
+
+
+@dataclass
+class World:
+    """Everything that was said, by raw id."""
+
+    table: dict[str, RawPerson] = field(default_factory=dict)
+    live: dict[str, dict[ChoiceKey, LiveChoice]] = field(default_factory=dict)
+    links: set[frozenset[str]] = field(default_factory=set)
+    notices: dict[str, dict[str, int]] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+
+    def load(self, people: Iterable[RawPerson]) -> None:
+        self.table = {str(person.id): person for person in people}
+
+    def choose(self, person: str, choice: Choice) -> None:
+        mine = self.live.setdefault(person, {})
+        for key in choice.keys():  # noqa: SIM118 - a choice is no mapping
+            if choice.state is ChoiceState.UNSET:
+                mine.pop(key, None)
+            else:
+                mine[key] = LiveChoice(key, choice.state, choice.reach, choice.at)
+
+    def link(self, one: str, other: str) -> None:
+        self.links.add(frozenset((one, other)))
+
+    def serve(self, notice: str, people: Iterable[str], at: int) -> None:
+        for person in people:
+            self.notices.setdefault(person, {}).setdefault(notice, at)
+
+    def erase(self, people: Collection[str]) -> None:
+        gone = set().union(*(self.accounts(person) for person in people))
+        self.erased |= gone
+        for person in gone:
+            self.live.pop(person, None)
+            self.table.pop(person, None)
+        self.links = {link for link in self.links if not link & gone}
+        # What the table said of them is out of reach: a new table may name them again.
+        self.table = {
+            person: replace(row, same_as=None) if _text(row.same_as) in gone else row
+            for person, row in self.table.items()
+        }
+
+    def accounts(self, person: str) -> set[str]:
+        """Return all ids of the person behind an id."""
+        pairs = [set(link) for link in self.links]
+        pairs += [{one, other} for one, row in self.table.items() if (other := _text(row.same_as)) is not None]
+        found = {person}
+        while grown := set().union(*(pair for pair in pairs if pair & found)) - found:
+            found |= grown
+        return found
+
+    def decide(self, item: RawItem, policy: PolicySet, *, purpose: Purpose, at: int) -> Decision:
+        """Decide one item."""
+        stored = Item(
+            category=_word(Category, CATEGORY_WORDS.get(item.category, item.category), Category.UNKNOWN),
+            visibility=_word(Visibility, item.visibility, Visibility.UNKNOWN),
+            created=item.created if item.created is not None and 0 <= item.created < 2**32 - 1 else None,
+        )
+        named = [_text(item.author), *(_text(each) for each in item.involves or ())]
+        people = [self._person(each, item, purpose, stored.category) for each in named if each is not None]
+        if len(people) < len(named):
+            people = []  # somebody nobody knows: the item is decided as one without an owner
+        rules = policy.rules if policy.decides(purpose) else ()
+        return evaluate(rules, Request(purpose=purpose, item=stored, people=tuple(people), at=at))
+
+    def _person(self, person: str, item: RawItem, purpose: Purpose, category: Category) -> Person:
+        accounts = self.accounts(person)
+        own = list(self.live.get(person, {}).values())
+        others = [
+            choice
+            for account in accounts - {person}
+            for choice in self.live.get(account, {}).values()
+            if choice.state is ChoiceState.REFUSED
+        ]
+        rows = [self.table[account] for account in sorted(accounts) if account in self.table]
+        row = self.table.get(person)
+        ages = [_word(Age, each.age, Age.UNKNOWN) for each in rows]
+        places = frozenset(each.country for each in rows if each.country is not None)
+        closed = person in self.erased or (row is not None and row.account == Account.CLOSED)
+        return Person(
+            places=places,
+            established=bool(rows) and all(each.country is not None for each in rows),
+            age=next((age for age in (Age.MINOR, Age.UNKNOWN, Age.ADULT) if age in ages), Age.UNKNOWN),
+            account=Account.CLOSED if closed else Account.ACTIVE,
+            known=row is not None,
+            standing=standing([*own, *others], purpose=purpose, category=category, item=str(item.id)),
+            notices=self.notices.get(person, {}),
+        )
+
+
+_Word = TypeVar("_Word", Category, Visibility, Age)
+
+
+def _word(words: type[_Word], word: str | None, otherwise: _Word) -> _Word:
+    return words(word) if word in [str(each) for each in words] else otherwise
+
+
+def decide_all(
+    world: World, files: Sequence[Sequence[RawItem]], policy: PolicySet, *, purpose: Purpose, at: int
+) -> list[list[Decision]]:
+    """Decide every item of every file."""
+    return [[world.decide(item, policy, purpose=purpose, at=at) for item in items] for items in files]
