@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ from parts.texts import sentences, texts
 from rich.console import Console
 
 DATA = Path(__file__).parent / "data"
-_FORMAT = 1
+_FORMAT = 2
 _GROUPS, _GROUP_ROWS = 4, 500_000
 _PROCESSES = 2
 _START, _END = 1_420_070_400, 1_727_740_800  # 2015-01-01, 2024-10-01
@@ -45,12 +46,24 @@ US IN BR CN GB FR ID MX CA ES IT TR DE AU AR CO PH NG ZA NL PK CL PE BD SA AE EG
 DK VE EC NO IE GH IL SG TH NZ FI CZ AT GR HU LK DZ TN CR HK
 """
 COUNTRIES = tuple(_MOST_PEOPLE_FIRST.split())
-CATEGORIES = {
-    "post": 34, "comment": 33, "reaction": 8, "article": 4, "profile": 6, "resume": 3, "job-application-answer": 2,
-    "group-post": 4, "group-message": 2, "direct-message": 2, "ai-prompt": 1, "ai-feedback": 1,
-}  # fmt: skip
-VISIBILITIES = {"public": 70, "members": 18, "connections": 9, "private": 3}
-LICENCES = {"member-terms": 90, "cc-by-4.0": 7, "cc-by-sa-4.0": 3}
+_OPEN = (("public", 70), ("members", 20), ("connections", 10))
+_HALF_OPEN = (("members", 60), ("connections", 25), ("private", 15))
+CATEGORIES: dict[str, tuple[int, tuple[tuple[str, int], ...]]] = {
+    "post": (34, _OPEN),
+    "comment": (33, _OPEN),
+    "reaction": (8, _OPEN),
+    "article": (4, _OPEN),
+    "profile": (6, _OPEN),
+    "resume": (3, _HALF_OPEN),
+    "job-application-answer": (2, (("private", 100),)),
+    "group-post": (4, (("group", 100),)),
+    "group-message": (2, (("group", 100),)),
+    "direct-message": (2, (("private", 100),)),
+    "ai-prompt": (1, (("private", 100),)),
+    "ai-feedback": (1, (("private", 100),)),
+}
+"""How many items in a hundred are of a category, and who may see them."""
+FREE_LICENCE, TERMS = "cc-by-4.0", "member-terms"
 STATES = {"active": 86, "dormant": 12, "closed": 2}
 
 _CORPUS = """\
@@ -180,17 +193,39 @@ def _write_items(folder: Path, shape: Shape, file: int) -> None:
 def _items(shape: Shape, pool: pa.Array, generator: np.random.Generator, numbers: Codes) -> pa.Table:
     rows = numbers.size
     known, _ = _authors(shape)
+    kinds = _kinds()
+    kind = _codes([each.share for each in kinds], generator, rows)
     return pa.table(
         {
             "id": ids(numbers, kind=ITEMS),
             "author_id": known.take(pa.array(_drawn_authors(shape, generator, rows), from_pandas=False)),
-            "category": _drawn(CATEGORIES, generator, rows),
-            "visibility": _drawn(VISIBILITIES, generator, rows),
-            "licence": _drawn(LICENCES, generator, rows),
+            "category": _words([each.category for each in kinds], kind),
+            "visibility": _words([each.visibility for each in kinds], kind),
+            "licence": _words([each.licence for each in kinds], kind),
             "created_at": _created(shape, generator, numbers),
             "text": texts(pool, generator, rows=rows),
         }
     )
+
+
+class Kind(NamedTuple):
+    """A kind of item and its share of all items."""
+
+    category: str
+    visibility: str
+    licence: str
+    share: float
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> list[Kind]:
+    """Return every kind of item. Half of the articles are free."""
+    return [
+        Kind(category, visibility, licence, share * part / (2 if category == "article" else 1))
+        for category, (share, parts) in CATEGORIES.items()
+        for visibility, part in parts
+        for licence in ((TERMS, FREE_LICENCE) if category == "article" else (TERMS,))
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -219,12 +254,15 @@ def _created(shape: Shape, generator: np.random.Generator, numbers: Codes) -> pa
 
 
 def _drawn(weights: dict[str, int], generator: np.random.Generator, rows: int) -> pa.Array:
-    bounds = np.cumsum(list(weights.values())) / sum(weights.values())
-    codes = np.searchsorted(bounds, generator.random(rows), side="right")
-    return _words(list(weights), codes, missing=None)
+    return _words(list(weights), _codes(list(weights.values()), generator, rows))
 
 
-def _words(words: Sequence[str], codes: Codes, *, missing: npt.NDArray[np.bool_] | None) -> pa.Array:
+def _codes(weights: Sequence[float], generator: np.random.Generator, rows: int) -> Codes:
+    bounds = np.cumsum(weights) / sum(weights)
+    return np.searchsorted(bounds[:-1], generator.random(rows), side="right")
+
+
+def _words(words: Sequence[str], codes: Codes, *, missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     indices = pa.array(codes.astype(np.int32), mask=missing)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words)).dictionary_decode()
 

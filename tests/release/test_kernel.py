@@ -32,6 +32,7 @@ from consentry.release.kernel import (
     Bounds,
     FileDecision,
     Tables,
+    Tally,
     add_up,
     decide_rows,
     decide_span,
@@ -141,7 +142,7 @@ def prepare(
         matrix,
         person_class=np.arange(len(classes), dtype=np.uint16),
         items=item_classes,
-        bounds=Bounds(*columns.bounds(Purpose.TRAIN_GENAI)),
+        bounds=Bounds(*columns.dated(Purpose.TRAIN_GENAI)),
     )
     pairs = [(row, min(seat, len(people))) for row, item in enumerate(items) for seat in item[4]]
     sidecar = Sidecar(
@@ -226,7 +227,7 @@ def test_the_involved_are_asked_too() -> None:
 
 
 def test_adding_up_drops_what_comes_to_nothing() -> None:
-    tally = add_up(np.array([3, 1, 3, 2]), np.array([2, 5, -2, 1]))
+    tally = add_up([Tally(np.array([3, 1, 3]), np.array([2, 5, -2])), Tally(np.array([2]), np.array([1]))])
     assert tally.keys.tolist() == [1, 2]
     assert tally.counts.tolist() == [5, 1]
 

@@ -2,7 +2,9 @@
 
 * `code[seat]` numbers the *set* of a person's choices, times left out; 0 is the empty set. Millions of people share a
   few hundred sets.
-* Refusals with reach `future` keep their time in `dated`, choices about single items in `single`: both are few.
+* `since[seat]` is the time of a refusal with reach `future`, if the person has exactly one. Whoever has several is in
+  `several`: few people.
+* Choices about single items are in `single`: few people as well.
 
 Linked accounts: what one account of a person refuses, all of them refuse. An allowance counts only for the account that
 gave it, because a choice may spread only towards less use.
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,11 @@ from consentry.policy.vocabulary import CATEGORIES, ChoiceState, Purpose, Reach
 
 ChoiceSet = tuple[LiveChoice, ...]
 
+_EMPTY: ChoiceSet = ()
+_ALL, _NONE = -1, -2
+NEVER = 0xFFFF_FFFF
+"""Later than every known date of creation: no item is created at or after it."""
+
 
 def merged(own: Iterable[LiveChoice], others: Iterable[LiveChoice]) -> ChoiceSet:
     """Return what counts for one account of a person: its own choices, and the refusals of the other accounts."""
@@ -29,77 +36,103 @@ def merged(own: Iterable[LiveChoice], others: Iterable[LiveChoice]) -> ChoiceSet
     return tuple(dict.fromkeys([*own, *refusals]))
 
 
+class DatedRefusals(NamedTuple):
+    """Since when refusals with reach `future` hold.
+
+    `everywhere[seat]` is about all categories (seconds; NEVER: there is none). What is about single categories is in
+    `keys` (seat * 256 + index of the category, ascending) and `since`.
+    """
+
+    everywhere: npt.NDArray[np.uint32]
+    keys: npt.NDArray[np.uint64]
+    since: npt.NDArray[np.int64]
+
+
 @dataclass(slots=True)
 class ChoiceColumns:
-    """Everybody's live choices. Owned by one thread; `frozen_code` hands out a copy for readers."""
+    """Everybody's live choices. Owned by one thread; what `dated` returns is a copy."""
 
-    code: npt.NDArray[np.uint16 | np.uint32] = field(default_factory=lambda: np.zeros(1, dtype=np.uint16))
+    code: npt.NDArray[np.unsignedinteger[Any]] = field(default_factory=lambda: np.zeros(1, dtype=np.uint16))
+    since: npt.NDArray[np.uint32] = field(default_factory=lambda: np.full(1, NEVER, dtype=np.uint32))
     sets: list[ChoiceSet] = field(default_factory=lambda: [()])
-    dated: dict[int, ChoiceSet] = field(default_factory=dict)
+    several: dict[int, ChoiceSet] = field(default_factory=dict)
     single: dict[int, ChoiceSet] = field(default_factory=dict)
     _codes: dict[ChoiceSet, int] = field(default_factory=lambda: {(): 0})
 
     def grow(self, seats: int) -> None:
         """Make room for `seats` seats (seat 0 included)."""
-        if seats > self.code.size:
-            larger = np.zeros(seats, dtype=self.code.dtype)
-            larger[: self.code.size] = self.code
-            self.code = larger
+        more = seats - self.code.size
+        if more > 0:
+            self.code = np.concatenate([self.code, np.zeros(more, dtype=self.code.dtype)])
+            self.since = np.concatenate([self.since, np.full(more, NEVER, dtype=np.uint32)])
 
     def put(self, seat: int, choices: ChoiceSet) -> None:
         """Set what the person in `seat` has chosen, replacing what was there."""
         if len(choices) == 1 and choices[0].key.item is None:
-            self._put_one(seat, choices)
-            return
-        general = [choice for choice in choices if choice.key.item is None]
-        timeless = tuple(sorted({choice._replace(at=0) for choice in general}, key=_order))
-        number = self._number(timeless)
-        self.code[seat] = number
+            # What nearly everybody has who has any.
+            timeless: ChoiceSet = (choices[0]._replace(at=0),)
+            general: ChoiceSet = choices
+            single = _EMPTY
+        else:
+            general = tuple(choice for choice in choices if choice.key.item is None)
+            timeless = tuple(sorted({choice._replace(at=0) for choice in general}, key=_order))
+            single = choices if len(general) < len(choices) else _EMPTY
+        self._number(seat, timeless)
         dated = tuple(choice for choice in general if _is_dated(choice))
-        single = tuple(choice for choice in choices if choice.key.item is not None)
-        for table, kept in ((self.dated, dated), (self.single, choices if single else ())):
+        alone = len(dated) == 1 and 0 <= dated[0].at < NEVER
+        self.since[seat] = dated[0].at if alone else NEVER
+        for table, kept in ((self.several, () if alone else dated), (self.single, single)):
             if kept:
                 table[seat] = kept
             else:
                 table.pop(seat, None)
 
-    def _put_one(self, seat: int, choices: ChoiceSet) -> None:
-        """Set a single general choice: what nearly everybody has who has any."""
-        (choice,) = choices
-        timeless = (choice._replace(at=0),)
-        number = self._number(timeless)
-        self.code[seat] = number
-        self.single.pop(seat, None)
-        if _is_dated(choice):
-            self.dated[seat] = choices
-        else:
-            self.dated.pop(seat, None)
-
-    def _number(self, timeless: ChoiceSet) -> int:
+    def _number(self, seat: int, timeless: ChoiceSet) -> None:
         code = self._codes.get(timeless)
         if code is None:
             code = self._codes[timeless] = len(self.sets)
             self.sets.append(timeless)
             if code > np.iinfo(self.code.dtype).max:
                 self.code = self.code.astype(np.uint32)
-        return code
+        self.code[seat] = code
 
-    def bounds(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        """Return since when dated refusals hold: keys seat * 256 + category code, ascending, and seconds."""
+    def dated(self, purpose: Purpose) -> DatedRefusals:
+        """Return since when dated refusals of a use hold."""
+        about = np.array([_about(choices, purpose) for choices in self.sets], dtype=np.int64)
+        seats = np.flatnonzero(self.since != NEVER)
+        category = about[self.code[seats]]
+        everywhere = np.full(self.since.size, NEVER, dtype=np.uint32)
+        wide, narrow = seats[category == _ALL], seats[category >= 0]
+        everywhere[wide] = self.since[wide]
+        keys, since = self._of_several(purpose)
+        own_keys = (narrow.astype(np.uint64) << np.uint64(8)) | category[category >= 0].astype(np.uint64)
+        keys = np.concatenate([own_keys, keys])
+        since = np.concatenate([self.since[narrow].astype(np.int64), since])
+        ordered = np.argsort(keys, kind="stable")
+        return DatedRefusals(everywhere, keys[ordered], since[ordered])
+
+    def _of_several(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         keys: list[int] = []
         since: list[Seconds] = []
         shapes: dict[tuple[Any, ...], list[tuple[int, tuple[int, ...]]]] = {}
-        for seat, choices in self.dated.items():
+        for seat, choices in self.several.items():
             shape = tuple(choice.key for choice in choices)
             found = shapes.get(shape)
             if found is None:
                 found = shapes[shape] = _dated_categories(choices, purpose)
             for code, which in found:
                 keys.append(seat * 256 + code)
-                # Items are created in 1970 or later: an earlier refusal is about all of them.
-                since.append(max(0, min(choices[index].at for index in which)))
-        ordered = np.argsort(np.array(keys, dtype=np.uint64), kind="stable")
-        return np.array(keys, dtype=np.uint64)[ordered], np.array(since, dtype=np.int64)[ordered]
+                since.append(min(choices[index].at for index in which))
+        return np.array(keys, dtype=np.uint64), np.array(since, dtype=np.int64)
+
+
+def _about(choices: ChoiceSet, purpose: Purpose) -> int:
+    """Return the category that the one dated refusal of a set is about, as far as the purpose is concerned."""
+    found = [choice.key for choice in choices if _is_dated(choice)]
+    if len(found) != 1 or found[0].purpose not in purpose.lineage:
+        return _NONE
+    category = found[0].category
+    return _ALL if category is None else CATEGORIES.index(category)
 
 
 def _is_dated(choice: LiveChoice) -> bool:

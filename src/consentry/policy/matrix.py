@@ -15,13 +15,14 @@ INVARIANT: `decide` equals `evaluate_person` for every person of the class, item
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
+from consentry.policy.expressions import SECONDS_PER_DAY, Item, NoticeCondition, Person, Rule
 from consentry.policy.jurisdictions import contains
 from consentry.policy.vocabulary import CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Visibility
 
@@ -109,6 +110,8 @@ class MatrixCompiler:
     rules: tuple[Rule, ...]
     purpose: Purpose
     _remembered: dict[tuple[_Signature, _Kind], tuple[Decision, ...]] = field(default_factory=dict)
+    _standings: dict[tuple[LiveChoice, ...], tuple[Standing, ...]] = field(default_factory=dict)
+    _last: tuple[tuple[object, ...], DecisionMatrix] | None = None
 
     def __post_init__(self) -> None:
         self.rules = tuple(rule for rule in self.rules if rule.applies_to(self.purpose))
@@ -123,7 +126,16 @@ class MatrixCompiler:
         self, people: Sequence[PersonClass | None], items: Sequence[ItemClass], *, at: Seconds
     ) -> DecisionMatrix:
         """Return the matrix over `people` (None: an item without an owner) and `items` as of `at`."""
-        rows, representatives = _index([self._signature(each, at) for each in people], people)
+        asked = (tuple(people), tuple(items), at)
+        # The same classes are asked for again and again while choices come in; comparing them costs next to nothing.
+        last = self._last
+        if last is None or last[0] != asked:
+            last = self._last = asked, self._compile(people, items, at)
+        return last[1]
+
+    def _compile(self, people: Sequence[PersonClass | None], items: Sequence[ItemClass], at: Seconds) -> DecisionMatrix:
+        signature_of = self._signatures(at)
+        rows, representatives = _index([signature_of(each) for each in people], people)
         columns, kinds = _index([(each.category, each.visibility) for each in items], items)
         outcomes: dict[Decision, int] = {}
         variants: dict[tuple[int, ...], int] = {}
@@ -144,25 +156,48 @@ class MatrixCompiler:
             variants=tuple(variants),
         )
 
-    def _signature(self, person: PersonClass | None, at: Seconds) -> _Signature:
-        if person is None:
-            return ()
+    def _signatures(self, at: Seconds) -> Callable[[PersonClass | None], _Signature]:
+        """Return what gives a person's signature as of `at`; places and notices are few, and each is asked once."""
         areas = sorted({area for rule in self.rules for area in rule.inside | rule.outside})
-        notices = {rule.notice for rule in self.rules if rule.notice is not None}
-        served = dict(person.notices)
-        return (
-            frozenset(tuple(contains(area, place, at=at) for area in areas) for place in person.places),
-            person.established,
-            person.age,
-            person.account is Account.CLOSED,
-            person.known,
-            tuple(person.standing(self.purpose, category) for category in CATEGORIES) if person.choices else (),
-            frozenset(
-                notice
-                for notice in notices
-                if notice.notice in served and at >= served[notice.notice] + notice.days * SECONDS_PER_DAY
-            ),
-        )
+        conditions = {rule.notice for rule in self.rules if rule.notice is not None}
+
+        @cache
+        def where(places: frozenset[str]) -> frozenset[tuple[bool | None, ...]]:
+            return frozenset(tuple(contains(area, place, at=at) for area in areas) for place in places)
+
+        @cache
+        def told(notices: tuple[tuple[str, Seconds], ...]) -> frozenset[NoticeCondition]:
+            served = dict(notices)
+            return frozenset(
+                each
+                for each in conditions
+                if each.notice in served and at >= served[each.notice] + each.days * SECONDS_PER_DAY
+            )
+
+        def signature(person: PersonClass | None) -> _Signature:
+            if person is None:
+                return ()
+            return (
+                where(person.places),
+                person.established,
+                person.age,
+                person.account is Account.CLOSED,
+                person.known,
+                self._standing(person),
+                told(person.notices),
+            )
+
+        return signature
+
+    def _standing(self, person: PersonClass) -> tuple[Standing, ...]:
+        """Return what the choices add up to, category by category; nothing for somebody without choices."""
+        choices = person.choices
+        if not choices:
+            return ()
+        found = self._standings.get(choices)
+        if found is None:
+            found = self._standings[choices] = tuple(person.standing(self.purpose, category) for category in CATEGORIES)
+        return found
 
     def _variants(
         self, signature: _Signature, kind: _Kind, person: PersonClass | None, at: Seconds

@@ -13,7 +13,6 @@ sealed release. There is nothing in between.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +30,12 @@ from consentry.release.kernel import (
     SPAN_ROWS,
     FileDecision,
     SpanResult,
+    Tally,
     decide_rows,
     decide_span,
     excluded_bits,
     finish_file,
+    is_allowed,
     set_bits,
     tally_rows,
 )
@@ -85,7 +86,7 @@ class Draft:
 
     basis: Basis
     allowed: tuple[Bits, ...]
-    tally: tuple[tallies.TallyRow, ...]
+    tally: tallies.Tallies
 
 
 def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progress: Progress | None = None) -> Draft:
@@ -119,8 +120,8 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progres
         return finish_file(sidecars[index], by_file[index], basis.look, basis.exceptions[index])
 
     files = runner.map(finish_one, range(len(sidecars)))
-    rows = tallies.rows((file.tally for file in files), basis.look, basis.places, basis.items)
-    return Draft(basis=basis, allowed=tuple(file.allowed for file in files), tally=tuple(rows))
+    tally = _counted((file.tally for file in files), basis)
+    return Draft(basis=basis, allowed=tuple(file.allowed for file in files), tally=tally)
 
 
 def bring_up_to_date(
@@ -131,36 +132,28 @@ def bring_up_to_date(
     The caller answers for the two bases differing in nothing but what these people said.
     """
 
-    def again(index: int) -> tuple[Bits, Counter[tallies.TallyRow]]:
+    def again(index: int) -> tuple[Bits, Tally, Tally]:
         sidecar = sidecars[index]
         rows = np.union1d(sidecar.rows_of(seats).astype(np.int64), _differing(draft.basis, basis, index))
         old, new = (decide_rows(sidecar, rows, each.look, each.exceptions[index]) for each in (draft.basis, basis))
-        change = _counted(sidecar, rows, new, basis)
-        change.subtract(_counted(sidecar, rows, old, draft.basis))
         bits = draft.allowed[index].copy()
-        offset = basis.look.involved_offset
-        set_bits(bits, rows, basis.look.allowed[new % offset] & (new < offset))
-        return bits, change
+        set_bits(bits, rows, is_allowed(new, basis.look))
+        return bits, tally_rows(sidecar, rows, old, draft.basis.look), tally_rows(sidecar, rows, new, basis.look)
 
     done = runner.map(again, range(len(sidecars)))
-    total: Counter[tallies.TallyRow] = Counter({row._replace(items=0): row.items for row in draft.tally})
-    for _, change in done:
-        total.update(change)
-    tally = tuple(sorted(row._replace(items=count) for row, count in total.items() if count))
-    return Draft(basis=basis, allowed=tuple(bits for bits, _ in done), tally=tally)
+    before = _counted((old for _, old, _ in done), draft.basis)
+    after = _counted((new for _, _, new in done), basis)
+    tally = draft.tally.plus(before, sign=-1).plus(after)
+    return Draft(basis=basis, allowed=tuple(bits for bits, _, _ in done), tally=tally)
+
+
+def _counted(found: Iterable[Tally], basis: Basis) -> tallies.Tallies:
+    return tallies.counted(found, basis.look, places=basis.places, items=basis.items)
 
 
 def _differing(old: Basis, new: Basis, index: int) -> npt.NDArray[np.int64]:
     rows = {*old.exceptions[index], *new.exceptions[index]}
     return np.array(sorted(rows), dtype=np.int64)
-
-
-def _counted(
-    sidecar: Sidecar, rows: npt.NDArray[np.int64], outcomes: npt.NDArray[np.int64], basis: Basis
-) -> Counter[tallies.TallyRow]:
-    tally = tally_rows(sidecar, rows, outcomes, basis.look)
-    listed = tallies.grouped(tally, basis.look, basis.places, basis.items)
-    return Counter({row._replace(items=0): row.items for row in listed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +177,7 @@ def content(draft: Draft, sidecars: Sequence[Sidecar], runner: Runner) -> Conten
     return Content(
         exclusions=exclusions,
         bitmaps=tuple(pins),
-        tallies=canonical_json(tallies.to_json(draft.tally)),
+        tallies=canonical_json(draft.tally.to_json()),
         counts=tallies.summary(draft.tally),
     )
 

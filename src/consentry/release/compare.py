@@ -20,7 +20,7 @@ from consentry.corpus.sidecar import Sidecar
 from consentry.release.basis import Basis
 from consentry.release.kernel import decide_rows
 from consentry.release.sealed import SealedRelease
-from consentry.release.tallies import primary_label
+from consentry.release.tallies import outcome_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def outcome_labels(side: Side, index: int, rows: npt.NDArray[np.int64]) -> list[
     labels = {}
     for outcome in np.unique(outcomes).tolist():
         involved, number = divmod(outcome, look.involved_offset)
-        labels[outcome] = primary_label(look.outcomes[number], involved=bool(involved))
+        labels[outcome] = outcome_of(look.outcomes[number], involved=bool(involved)).label
     return [labels[outcome] for outcome in outcomes.tolist()]
 
 

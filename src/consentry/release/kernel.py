@@ -5,24 +5,26 @@ For almost every item the decision is one gather and one look-up:
     class of the owner = person_class[seat]
     cell               = cells[class of the owner, class of the item]
 
-What a cell cannot tell is decided row by row in `decide_rows`, vectorised and exact: dated cells (rules or refusals
-with a date), items that involve several people, and single items that somebody made a choice about. The same function
-decides the items of people whose choices changed, so that an incremental release and a full one cannot differ.
+A cell holds an *outcome*, or is *dated*: then the outcome is a variant, chosen by when the item was created and since
+when the owner's refusal holds. What the owner alone cannot decide is decided in `decide_rows`: items that involve
+several people, and single items that somebody made a choice about. The same function decides the items of people whose
+choices changed, so that an incremental release and a full one cannot differ.
 
-An *outcome* is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
+An outcome is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
 outcome of that person plus `Tables.involved_offset`; of several, that with the strongest reason, whatever the order in
 which classes and outcomes were numbered: a release brought up to date must count like one built from nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from consentry.corpus.choices import NEVER
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import Sidecar
 from consentry.policy.evaluator import Decision, ReasonKind
@@ -48,30 +50,39 @@ _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 class Bounds:
     """Since when refusals with reach `future` hold, by seat and category.
 
-    `keys` are seat * 256 + index of the category, ascending (u64); `since` the seconds of each.
+    `everywhere[seat]` is about all categories (u32; NEVER: none). What is about single categories is in `keys` (seat *
+    256 + index of the category, ascending, u64), with the seconds of each in `since`.
     """
 
+    everywhere: npt.NDArray[np.uint32]
     keys: npt.NDArray[np.uint64]
     since: npt.NDArray[np.int64]
 
     def of(self, seats: Array, categories: Array) -> npt.NDArray[np.int64]:
-        """Return the bound for each seat and category, -1 where there is none."""
-        wanted = seats.astype(np.uint64) * np.uint64(256) + categories.astype(np.uint64)
-        if not self.keys.size:
-            return np.full(wanted.size, -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
-        return np.where(self.keys[place] == wanted, self.since[place], -1)
+        """Return the bound for each seat and category, NO_BOUND where there is none."""
+        if not self.everywhere.size:
+            return np.full(seats.size, NO_BOUND, dtype=np.int64)
+        found: npt.NDArray[np.int64] = self.everywhere[seats].astype(np.int64)
+        found[found == NEVER] = NO_BOUND
+        if self.keys.size:
+            wanted = seats.astype(np.uint64) * np.uint64(256) + categories.astype(np.uint64)
+            place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
+            narrow = np.where(self.keys[place] == wanted, self.since[place], NO_BOUND)
+            np.minimum(found, narrow, out=found)
+        return found
 
 
-NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+NO_BOUND = np.iinfo(np.int64).max
+NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
-    `person_class[seat]` is the class of a person (seat 0: nobody); `cells` is int32, flat, person class major;
-    `kinds` is uint8, the same shape: denied, allowed or dated. `ranks[outcome]` orders outcomes by `strength`.
+    `person_class[seat]` is the class of a person (seat 0: nobody); `cells` is int32, flat, person class major: an
+    outcome, or -1 - k for variant k; `kinds` is uint8, the same shape: denied, allowed or dated. `ranks[outcome]` orders
+    outcomes by `strength`.
     """
 
     person_class: Array
@@ -149,50 +160,93 @@ def _ranks(outcomes: Sequence[Decision]) -> npt.NDArray[np.int64]:
     return ranks
 
 
+class Tally(NamedTuple):
+    """How many items have each combination of person class, item class and outcome.
+
+    A key is (person class * width + item class) * (2 * number of outcomes) + outcome. Keys are ascending and distinct.
+    """
+
+    keys: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+
+def add_up(tallies: Iterable[Tally]) -> Tally:
+    """Add the counts of equal keys and drop the keys that come to nothing."""
+    found = list(tallies)
+    keys = np.concatenate([np.empty(0, dtype=np.int64), *(each.keys for each in found)])
+    counts = np.concatenate([np.empty(0, dtype=np.int64), *(each.counts for each in found)])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    totals = np.add.reduceat(counts[order], starts) if starts.size else counts
+    kept = totals != 0
+    return Tally(keys[starts][kept], totals[kept])
+
+
 class SpanResult(NamedTuple):
-    """What the fast pass found for one span: bits of allowed items, counts by cell, rows that need a closer look."""
+    """What the owners alone decide in one span: bits of allowed items, counts by plain cell, counts of dated items."""
 
     allowed: Bits
     counts: npt.NDArray[np.int64]
-    dated: Rows
+    dated: Tally
 
 
 def decide_span(sidecar: Sidecar, start: int, stop: int, look: Tables, *, count: bool = True) -> SpanResult:
-    """Decide rows [start, stop) of a file by cells alone. `start` is a multiple of 8.
+    """Decide rows [start, stop) of a file as far as their owners do. `start` is a multiple of 8.
 
     Args:
         sidecar: the file.
         start: first row.
         stop: end of the rows.
         look: the tables.
-        count: whether to count by cell; without, `counts` is empty.
+        count: whether to count; without, `counts` and `dated` are empty.
     """
     seat = np.empty(CHUNK_ROWS, dtype=np.intp)
     klass = np.empty(CHUNK_ROWS, dtype=look.person_class.dtype)
-    cell = np.empty(CHUNK_ROWS, dtype=np.intp)
     kind = np.empty(CHUNK_ROWS, dtype=np.uint8)
+    cells = np.empty(stop - start, dtype=np.intp)
     bits = np.empty((stop - start + 7) // 8, dtype=np.uint8)
-    counts = np.zeros(look.kinds.size if count else 0, dtype=np.int64)
     any_dated = look.has_dated_cells
-    dated = []
+    tallies = []
     for first in range(start, stop, CHUNK_ROWS):
         last = min(first + CHUNK_ROWS, stop)
-        rows = slice(0, last - first)
-        np.copyto(seat[rows], sidecar.person[first:last])
+        here, cell = slice(0, last - first), cells[first - start : last - start]
+        np.copyto(seat[here], sidecar.person[first:last])
         # INVARIANT: every seat and cell is in range, by construction; `clip` only spares NumPy a check and a copy.
-        np.take(look.person_class, seat[rows], out=klass[rows], mode="clip")
-        np.multiply(klass[rows], look.width, out=cell[rows], dtype=np.intp, casting="unsafe")
-        np.add(cell[rows], sidecar.klass[first:last], out=cell[rows], casting="unsafe")
-        np.take(look.kinds, cell[rows], out=kind[rows], mode="clip")
-        if count:
-            counts += np.bincount(cell[rows], minlength=counts.size)
-        if any_dated:
-            dated.append(np.flatnonzero(kind[rows] == _DATED) + first)
-            np.equal(kind[rows], _ALLOWED, out=kind[rows], casting="unsafe")
+        np.take(look.person_class, seat[here], out=klass[here], mode="clip")
+        np.multiply(klass[here], look.width, out=cell, dtype=np.intp, casting="unsafe")
+        np.add(cell, sidecar.klass[first:last], out=cell, casting="unsafe")
+        np.take(look.kinds, cell, out=kind[here], mode="clip")
+        if any_dated and (dated := np.flatnonzero(kind[here] == _DATED)).size:
+            outcomes = _dated_outcomes(_Dated(cell[dated], seat[dated], _created(sidecar, dated + first)), look)
+            kind[dated] = look.allowed[outcomes]
+            if count:
+                tallies.append(_counted(cell[dated], outcomes, look))
         offset = (first - start) // 8
-        packed = np.packbits(kind[rows], bitorder="little")
+        packed = np.packbits(kind[here], bitorder="little")
         bits[offset : offset + packed.size] = packed
-    return SpanResult(bits, counts, np.concatenate(dated) if dated else np.empty(0, dtype=np.int64))
+    counts = np.bincount(cells, minlength=look.kinds.size) if count else np.empty(0, dtype=np.int64)
+    counts[look.cells[: counts.size] < 0] = 0
+    return SpanResult(bits, counts, add_up(tallies))
+
+
+class _Dated(NamedTuple):
+    """Items in dated cells: cell, seat of the owner, seconds of creation."""
+
+    cell: Array
+    seat: Array
+    created: npt.NDArray[np.int64]
+
+
+def _dated_outcomes(dated: _Dated, look: Tables) -> Outcomes:
+    """Return the outcome of each item: the variant of its cell that holds for when it was created."""
+    since = look.bounds.of(dated.seat, look.item_categories[dated.cell % look.width])
+    variant: npt.NDArray[np.int64] = (dated.created >= since).astype(np.int64)
+    if look.thresholds.size:
+        variant += 2 * np.searchsorted(look.thresholds, dated.created, side="right")
+    variant[dated.created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
+    outcomes: Outcomes = look.variants[-1 - look.cells[dated.cell], variant].astype(np.int64)
+    return outcomes
 
 
 def decide_rows(sidecar: Sidecar, rows: Rows, look: Tables, exceptions: Mapping[int, int] | None = None) -> Outcomes:
@@ -223,17 +277,18 @@ def decide_rows(sidecar: Sidecar, rows: Rows, look: Tables, exceptions: Mapping[
     return outcome
 
 
-def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
-    items = sidecar.klass[rows].astype(np.int64)
-    cells: Outcomes = look.cells[look.person_class[seats].astype(np.int64) * look.width + items].astype(np.int64)
-    dated = np.flatnonzero(cells < 0)
+def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Outcomes:
+    cells = _cells(sidecar, rows, seats, look)
+    outcomes: Outcomes = look.cells[cells].astype(np.int64)
+    dated = np.flatnonzero(outcomes < 0)
     if dated.size:
-        created = _created(sidecar, rows[dated])
-        since = look.bounds.of(seats[dated], look.item_categories[items[dated]])
-        spans = np.searchsorted(look.thresholds, created, side="right")
-        variant = 2 * spans + ((since >= 0) & (created >= since))
-        variant[created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
-        cells[dated] = look.variants[-1 - cells[dated], variant]
+        outcomes[dated] = _dated_outcomes(_Dated(cells[dated], seats[dated], _created(sidecar, rows[dated])), look)
+    return outcomes
+
+
+def _cells(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
+    cells: npt.NDArray[np.int64] = look.person_class[seats].astype(np.int64) * look.width
+    cells += sidecar.klass[rows]
     return cells
 
 
@@ -245,26 +300,15 @@ def _created(sidecar: Sidecar, rows: Rows) -> npt.NDArray[np.int64]:
 
 def _involved_pairs(sidecar: Sidecar, rows: Rows) -> Rows:
     """Return the indices of the involvement pairs of `rows`; pairs are in row order."""
-    if not sidecar.involved_row.size or not rows.size:
-        return np.empty(0, dtype=np.int64)
-    place = np.minimum(np.searchsorted(rows, sidecar.involved_row), rows.size - 1)
-    return np.flatnonzero(rows[place] == sidecar.involved_row)
-
-
-class Tally(NamedTuple):
-    """How many items have each combination of person class, item class and outcome; see FileDecision."""
-
-    keys: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
+    first = np.searchsorted(sidecar.involved_row, rows, side="left")
+    lengths = np.searchsorted(sidecar.involved_row, rows, side="right") - first
+    # Entry k of a row's pairs is first + k: the distance of each pair from the pairs of the rows before it.
+    return np.repeat(first - np.cumsum(lengths) + lengths, lengths) + np.arange(int(lengths.sum()))
 
 
 @dataclass(frozen=True, slots=True)
 class FileDecision:
-    """All decisions about one file.
-
-    `allowed` are the packed bits of eligible items; `tally` counts items by key = (person class * width + item class) *
-    (2 * number of outcomes) + outcome, as an array of keys and one of counts.
-    """
+    """All decisions about one file: the packed bits of eligible items, and how many have which outcome."""
 
     allowed: Bits
     rows: int
@@ -274,51 +318,40 @@ class FileDecision:
 def finish_file(
     sidecar: Sidecar, spans: Sequence[SpanResult], look: Tables, exceptions: Mapping[int, int] | None = None
 ) -> FileDecision:
-    """Put the spans of a file together and decide by itself every row that a cell alone cannot decide."""
-    allowed = np.concatenate([span.allowed for span in spans]) if spans else np.empty(0, dtype=np.uint8)
-    counts = np.sum([span.counts for span in spans], axis=0) if spans else np.zeros(look.kinds.size, dtype=np.int64)
-    special = special_rows(sidecar, spans, exceptions)
-    outcomes = decide_rows(sidecar, special, look, exceptions)
-    set_bits(allowed, special, _is_allowed(outcomes, look))
-    cells = cells_of(sidecar, special, look)
-    counts = counts - np.bincount(cells, minlength=counts.size)
+    """Put the spans of a file together and decide by itself every row that its owner alone does not decide."""
+    allowed = np.concatenate([np.empty(0, dtype=np.uint8), *(span.allowed for span in spans)])
+    counts = np.sum([np.zeros(look.kinds.size, dtype=np.int64), *(span.counts for span in spans)], axis=0)
     plain = np.flatnonzero(counts)
-    keys = np.concatenate([_key(plain, look.cells[plain].astype(np.int64), look), _key(cells, outcomes, look)])
-    values = np.concatenate([counts[plain], np.ones(special.size, dtype=np.int64)])
-    return FileDecision(allowed=allowed, rows=sidecar.rows, tally=add_up(keys, values))
+    parts = [Tally(_keys(plain, look.cells[plain].astype(np.int64), look), counts[plain])]
+    parts += [span.dated for span in spans]
+    special = np.union1d(sidecar.involved_row.astype(np.int64), np.array(sorted(exceptions or ()), dtype=np.int64))
+    if special.size:
+        cells = _cells(sidecar, special, sidecar.person[special], look)
+        before = _counted(cells, _for_people(sidecar, special, sidecar.person[special], look), look)
+        outcomes = decide_rows(sidecar, special, look, exceptions)
+        set_bits(allowed, special, is_allowed(outcomes, look))
+        parts += [Tally(before.keys, -before.counts), _counted(cells, outcomes, look)]
+    return FileDecision(allowed=allowed, rows=sidecar.rows, tally=add_up(parts))
 
 
-def special_rows(sidecar: Sidecar, spans: Sequence[SpanResult], exceptions: Mapping[int, int] | None) -> Rows:
-    """Return the rows of a file that a cell alone cannot decide, ascending."""
-    listed = np.array(sorted(exceptions or ()), dtype=np.int64)
-    return np.unique(np.concatenate([*(span.dated for span in spans), sidecar.involved_row.astype(np.int64), listed]))
+def _keys(cells: Array, outcomes: Array, look: Tables) -> npt.NDArray[np.int64]:
+    keys: npt.NDArray[np.int64] = cells.astype(np.int64) * (2 * look.involved_offset)
+    keys += outcomes
+    return keys
 
 
-def cells_of(sidecar: Sidecar, rows: Rows, look: Tables) -> npt.NDArray[np.int64]:
-    """Return the index of each row's cell."""
-    cells: npt.NDArray[np.int64] = look.person_class[sidecar.person[rows]].astype(np.int64) * look.width
-    cells += sidecar.klass[rows]
-    return cells
+def _counted(cells: Array, outcomes: Outcomes, look: Tables) -> Tally:
+    keys, counts = np.unique_counts(_keys(cells, outcomes, look))
+    return Tally(keys, counts)
 
 
-def _key(cells: Array, outcomes: Array, look: Tables) -> npt.NDArray[np.int64]:
-    return cells.astype(np.int64) * (2 * look.involved_offset) + outcomes
-
-
-def tally_rows(sidecar: Sidecar, rows: Rows, outcomes: Array, look: Tables) -> Tally:
+def tally_rows(sidecar: Sidecar, rows: Rows, outcomes: Outcomes, look: Tables) -> Tally:
     """Count `rows` with their outcomes."""
-    return add_up(_key(cells_of(sidecar, rows, look), outcomes, look), np.ones(rows.size, dtype=np.int64))
+    return _counted(_cells(sidecar, rows, sidecar.person[rows], look), outcomes, look)
 
 
-def add_up(keys: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Tally:
-    """Add the counts of equal keys and drop the keys that come to nothing."""
-    distinct, place = np.unique(keys, return_inverse=True)
-    totals = np.bincount(place, weights=counts, minlength=distinct.size).astype(np.int64)
-    kept = totals != 0
-    return Tally(distinct[kept], totals[kept])
-
-
-def _is_allowed(outcomes: Array, look: Tables) -> npt.NDArray[np.bool_]:
+def is_allowed(outcomes: Outcomes, look: Tables) -> npt.NDArray[np.bool_]:
+    """Say which outcomes allow."""
     allowed: npt.NDArray[np.bool_] = look.allowed[outcomes % look.involved_offset] & (outcomes < look.involved_offset)
     return allowed
 

@@ -6,7 +6,6 @@ counted as undecided; items that involve several people are counted by their own
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,17 @@ from consentry.corpus.census import Census
 from consentry.corpus.classes import PersonClasses
 from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass, MatrixCompiler
-from consentry.release.tallies import TallyRow, place_label, reason_counts, summary
+from consentry.release.tallies import (
+    Outcome,
+    Tallies,
+    gathered,
+    kinds_of,
+    outcome_of,
+    place_label,
+    reason_counts,
+    split,
+    summary,
+)
 
 UNDECIDED = "depends-on-date"
 
@@ -26,7 +35,7 @@ UNDECIDED = "depends-on-date"
 class Plan:
     """Counts by place, category, licence and reason. `undecided` items depend on when they were created."""
 
-    tally: tuple[TallyRow, ...]
+    tally: Tallies
     undecided: int
     involving: int
 
@@ -45,55 +54,43 @@ def plan(
 ) -> Plan:
     """Return what a release by these rules would hold."""
     matrix = compiler.compile(classes.members, items, at=at)
-    tally: Counter[TallyRow] = Counter()
-    undecided = 0
-    for person, item in np.argwhere(census.counts).tolist():
-        count = int(census.counts[person, item])
-        cell = matrix.cells[matrix.person_rows[person]][matrix.item_columns[item]]
-        undecided += count if cell < 0 else 0
-        kind = items[item]
-        decision = matrix.outcomes[cell] if cell >= 0 else None
-        row = TallyRow(
-            place=place_label(classes.members[person]),
-            category=str(kind.category),
-            visibility=str(kind.visibility),
-            licence=kind.licence,
-            allowed=decision is not None and decision.allowed,
-            involved=False,
-            reasons=(UNDECIDED,) if decision is None else tuple(str(reason) for reason in decision.reasons),
-            items=0,
-        )
-        tally[row] += count
-    rows = tuple(sorted(row._replace(items=count) for row, count in tally.items()))
-    return Plan(tally=rows, undecided=undecided, involving=census.involving)
+    person, item = np.nonzero(census.counts)
+    counts = census.counts[person, item]
+    cells = np.array(matrix.cells)[np.array(matrix.person_rows)[person], np.array(matrix.item_columns)[item]]
+    outcomes = [
+        *(outcome_of(decision, involved=False) for decision in matrix.outcomes),
+        Outcome(allowed=False, involved=False, reasons=(UNDECIDED,)),
+    ]
+    tally = gathered(
+        [place_label(member) for member in classes.members],
+        kinds_of(items),
+        outcomes,
+        cells=(person, item, np.where(cells < 0, len(matrix.outcomes), cells), counts),
+    )
+    return Plan(tally=tally, undecided=int(counts[cells < 0].sum()), involving=census.involving)
 
 
-def difference(before: Sequence[TallyRow], after: Sequence[TallyRow]) -> dict[str, Any]:
+def difference(before: Tallies, after: Tallies) -> dict[str, Any]:
     """Return what changes between two tallies of the same items: eligible items by place and category, and reasons."""
     return {
-        "eligible": {"before": _eligible(before), "after": _eligible(after)},
-        "by_place": _by(before, after, "place"),
-        "by_category": _by(before, after, "category"),
+        "eligible": {"before": before.eligible, "after": after.eligible},
+        "by_place": _changes(_eligible_by_place(before), _eligible_by_place(after)),
+        "by_category": _changes(_eligible_by_category(before), _eligible_by_category(after)),
         "by_reason": _changes(reason_counts(before), reason_counts(after)),
     }
 
 
-def _eligible(tally: Sequence[TallyRow]) -> int:
-    return sum(row.items for row in tally if row.allowed)
+def _eligible_by_place(tally: Tallies) -> dict[str, int]:
+    counts = split(tally, tally.places, codes=tally.place)
+    return {place: each["eligible"] for place, each in counts.items()}
 
 
-def _by(before: Sequence[TallyRow], after: Sequence[TallyRow], column: str) -> dict[str, int]:
-    counts = []
-    for tally in (before, after):
-        found: Counter[str] = Counter()
-        for row in tally:
-            if row.allowed:
-                found[getattr(row, column)] += row.items
-        counts.append(found)
-    return _changes(*counts)
+def _eligible_by_category(tally: Tallies) -> dict[str, int]:
+    counts = split(tally, [kind.category for kind in tally.kinds], codes=tally.kind)
+    return {category: each["eligible"] for category, each in counts.items()}
 
 
-def _changes(before: Any, after: Any) -> dict[str, int]:
+def _changes(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     names = sorted(set(before) | set(after))
     changed = {name: after.get(name, 0) - before.get(name, 0) for name in names}
     return dict(sorted(((name, by) for name, by in changed.items() if by), key=lambda each: (-abs(each[1]), each[0])))

@@ -253,7 +253,7 @@ class Present:
         return Knowledge(
             position=self.position,
             classes=self._classes[1],
-            bounds=Bounds(*self.columns.bounds(purpose)),
+            bounds=Bounds(*self.columns.dated(purpose)),
             single=dict(self.columns.single),
         )
 

@@ -78,12 +78,12 @@ class SealedRelease:
             for file in self.manifest.files
         ]
 
-    def tally(self) -> list[tallies.TallyRow]:
+    def tally(self) -> tallies.Tallies:
         """Return the counts by kind of item and outcome."""
         content = self.read(TALLIES)
         if digest(content) != self.manifest.tallies:
             raise _damaged("the tallies are not those that were sealed")
-        return tallies.from_json(json.loads(content))
+        return tallies.Tallies.from_json(json.loads(content))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one of the release's documents, unchecked."""
@@ -168,7 +168,7 @@ def _check_envelope(release: SealedRelease, check_signature: CheckSignature) -> 
 def _check_counts(release: SealedRelease) -> None:
     tally = release.tally()
     items, eligible = release.manifest.items, release.manifest.eligible
-    if sum(row.items for row in tally) != items or sum(row.items for row in tally if row.allowed) != eligible:
+    if (tally.total, tally.eligible) != (items, eligible):
         raise _damaged("the counts do not add up to the items of the files")
     if tallies.summary(tally) != release.manifest.counts:
         raise _damaged("the counts in the manifest are not those of the tallies")

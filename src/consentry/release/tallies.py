@@ -1,20 +1,30 @@
 """Counts of a release: how many items of each kind have each outcome, and what people read from that.
 
-A tally row is (place, category, visibility, licence, outcome, items). Everything shown of a release is a sum over
-rows: by reason, by country, by category, by licence, by gap. The rows are stored with the release, so that two
-releases can be compared long after the corpus moved on.
+A cell is (place, kind of item, outcome, number of items); a kind is category, visibility and licence. Everything shown
+of a release is a sum over cells: by reason, by country, by category, by licence, by gap. The cells are stored with the
+release, so that two releases can be compared long after the corpus moved on:
+
+    {"places": [...], "kinds": [[category, visibility, licence], ...],
+     "outcomes": [[allowed, involved, [reason, ...]], ...],
+     "cells": {"place": [...], "kind": [...], "outcome": [...], "items": [...]}}
+
+where entry k of the four lists is cell k, and the first three are indices. Words and cells are in ascending order and
+none stands there in vain, so equal counts have equal documents.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from consentry.corpus.classes import PersonClasses
-from consentry.policy.evaluator import Decision, Reason, ReasonKind
+from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.matrix import ItemClass, PersonClass
 from consentry.release.kernel import Tables, Tally, add_up
@@ -22,26 +32,135 @@ from consentry.release.kernel import Tables, Tally, add_up
 NOBODY_PLACE = "nobody"
 UNRESOLVED_PLACE = "unresolved"
 SEVERAL_PLACES = "several"
-"""People with several candidate countries, in summaries; the rows themselves name the countries."""
+"""People with several candidate countries, in summaries; the cells themselves name the countries."""
 _JOINT = "|"
+_ELIGIBLE = "eligible"
+
+I64 = npt.NDArray[np.int64]
+_Word = TypeVar("_Word", str, "Kind", "Outcome")
 
 
-class TallyRow(NamedTuple):
-    """So many items of one kind with one outcome. `involved`: the reasons are those of a further person."""
+class Kind(NamedTuple):
+    """What items are counted apart by."""
 
-    place: str
     category: str
     visibility: str
     licence: str
+
+
+class Outcome(NamedTuple):
+    """A decision as it is counted. `involved`: the reasons are those of a further person."""
+
     allowed: bool
     involved: bool
     reasons: tuple[str, ...]
-    items: int
 
     @property
-    def primary(self) -> str:
-        """The reason the items are counted under."""
+    def label(self) -> str:
+        """What items with this outcome are counted under."""
+        if self.allowed:
+            return _ELIGIBLE
         return f"involved:{self.reasons[0]}" if self.involved else self.reasons[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tallies:
+    """The counts of some items; see the module's docstring. The columns are aligned: entry k is about cell k."""
+
+    places: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    outcomes: tuple[Outcome, ...]
+    place: I64
+    kind: I64
+    outcome: I64
+    items: I64
+
+    @property
+    def total(self) -> int:
+        """Number of items."""
+        return int(self.items.sum())
+
+    @property
+    def eligible(self) -> int:
+        """Number of eligible items."""
+        return int(self.items[self.allowed].sum())
+
+    @property
+    def allowed(self) -> npt.NDArray[np.bool_]:
+        """Whether the items of each cell are eligible."""
+        return np.array([outcome.allowed for outcome in self.outcomes], dtype=np.bool_)[self.outcome]
+
+    def plus(self, other: Tallies, *, sign: int = 1) -> Tallies:
+        """Return the sums of two tallies, or with `sign` -1 their differences."""
+        return gathered(
+            (*self.places, *other.places),
+            (*self.kinds, *other.kinds),
+            (*self.outcomes, *other.outcomes),
+            cells=_Cells(
+                np.concatenate([self.place, other.place + len(self.places)]),
+                np.concatenate([self.kind, other.kind + len(self.kinds)]),
+                np.concatenate([self.outcome, other.outcome + len(self.outcomes)]),
+                np.concatenate([self.items, sign * other.items]),
+            ),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document."""
+        cells = {name: getattr(self, name).tolist() for name in _Cells._fields}
+        return {"places": self.places, "kinds": self.kinds, "outcomes": self.outcomes, "cells": cells}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Tallies:
+        """Read a document."""
+        return cls(
+            tuple(body["places"]),
+            tuple(Kind(*kind) for kind in body["kinds"]),
+            tuple(Outcome(allowed, involved, tuple(reasons)) for allowed, involved, reasons in body["outcomes"]),
+            *(np.array(body["cells"][name], dtype=np.int64) for name in _Cells._fields),
+        )
+
+
+class _Cells(NamedTuple):
+    """The columns of a tally."""
+
+    place: I64
+    kind: I64
+    outcome: I64
+    items: I64
+
+
+def gathered(
+    places: Sequence[str], kinds: Sequence[Kind], outcomes: Sequence[Outcome], *, cells: tuple[I64, I64, I64, I64]
+) -> Tallies:
+    """Add up cells and put them in order. Words may repeat or stand there in vain, cells may repeat or be zero.
+
+    Args:
+        places: what the first column of `cells` indexes.
+        kinds: what the second column indexes.
+        outcomes: what the third column indexes.
+        cells: place, kind, outcome and number of items of each cell.
+    """
+    for _ in range(2):  # The second time, words are dropped whose items came to nothing.
+        place, kind, outcome, items = cells
+        places, place = _ranked(places, place)
+        kinds, kind = _ranked(kinds, kind)
+        outcomes, outcome = _ranked(outcomes, outcome)
+        keys = (place * len(kinds) + kind) * len(outcomes) + outcome
+        total = add_up([Tally(keys, items)])
+        rest, outcome = np.divmod(total.keys, max(1, len(outcomes)))
+        place, kind = np.divmod(rest, max(1, len(kinds)))
+        cells = place, kind, outcome, total.counts
+    return Tallies(tuple(places), tuple(kinds), tuple(outcomes), *cells)
+
+
+def _ranked(words: Sequence[_Word], codes: I64) -> tuple[list[_Word], I64]:
+    """Return the words that occur, distinct and ascending, and the new code of each entry."""
+    used = np.flatnonzero(np.bincount(codes, minlength=len(words))).tolist()
+    ordered = sorted({words[code] for code in used})
+    rank = {word: code for code, word in enumerate(ordered)}
+    table = np.zeros(len(words), dtype=np.int64)
+    table[used] = [rank[words[code]] for code in used]
+    return ordered, table[codes]
 
 
 def place_label(person: PersonClass | None) -> str:
@@ -50,113 +169,101 @@ def place_label(person: PersonClass | None) -> str:
         return NOBODY_PLACE
     if not person.places or not person.established:
         return UNRESOLVED_PLACE
-    return _JOINT.join(sorted({country_of(place) for place in person.places}))
+    return _joined(person.places)
 
 
-def rows(tallies: Iterable[Tally], look: Tables, places: Sequence[str], items: Sequence[ItemClass]) -> list[TallyRow]:
-    """Return the tally rows of all files together, in a fixed order."""
-    found = list(tallies)
-    total = add_up(
-        np.concatenate([each.keys for each in found] or [np.empty(0, np.int64)]),
-        np.concatenate([each.counts for each in found] or [np.empty(0, np.int64)]),
-    )
-    return grouped(total, look, places, items)
+@lru_cache(maxsize=1 << 14)
+def _joined(places: frozenset[str]) -> str:
+    return _JOINT.join(sorted({country_of(place) for place in places}))
 
 
-def grouped(total: Tally, look: Tables, places: Sequence[str], items: Sequence[ItemClass]) -> list[TallyRow]:
-    """Return one tally as rows, merging person classes that are at the same place."""
-    sums: Counter[tuple[str, ItemClass, int]] = Counter()
-    for key, count in zip(total.keys.tolist(), total.counts.tolist(), strict=True):
-        cell, outcome = divmod(key, 2 * look.involved_offset)
-        person, item = divmod(cell, look.width)
-        sums[places[person], items[item], outcome] += count
-    merged: Counter[TallyRow] = Counter()
-    for (place, item_class, outcome), count in sums.items():
-        involved, index = divmod(outcome, look.involved_offset)
-        decision = look.outcomes[index]
-        kind = TallyRow(
-            place=place,
-            category=str(item_class.category),
-            visibility=str(item_class.visibility),
-            licence=item_class.licence,
-            allowed=decision.allowed and not involved,
-            involved=bool(involved),
-            reasons=tuple(str(reason) for reason in decision.reasons),
-            items=0,
-        )
-        merged[kind] += count
-    return sorted(kind._replace(items=count) for kind, count in merged.items() if count)
+def counted(tallies: Iterable[Tally], look: Tables, *, places: Sequence[str], items: Sequence[ItemClass]) -> Tallies:
+    """Return what the kernel counted, under the words it is shown with.
+
+    Args:
+        tallies: counts by person class, item class and outcome.
+        look: the tables they were made with.
+        places: where the people of each person class of the tables are shown.
+        items: the item classes.
+    """
+    total = add_up(tallies)
+    cell, outcome = np.divmod(total.keys, 2 * look.involved_offset)
+    person, item = np.divmod(cell, look.width)
+    outcomes = [outcome_of(decision, involved=involved) for involved in (False, True) for decision in look.outcomes]
+    return gathered(places, kinds_of(items), outcomes, cells=(person, item, outcome, total.counts))
+
+
+def kinds_of(items: Sequence[ItemClass]) -> list[Kind]:
+    """Return the kind of each item class."""
+    return [Kind(str(each.category), str(each.visibility), each.licence) for each in items]
+
+
+def outcome_of(decision: Decision, *, involved: bool) -> Outcome:
+    """Return a decision as it is counted."""
+    return Outcome(decision.allowed and not involved, involved, tuple(str(reason) for reason in decision.reasons))
 
 
 def people_by_place(classes: PersonClasses) -> dict[str, int]:
     """Return how many known people there are at each place; see `place_label`."""
-    counts: Counter[str] = Counter()
-    for member, count in zip(classes.members, np.bincount(classes.codes, minlength=len(classes.members)), strict=True):
-        if member is not None and member.known:
-            label = place_label(member)
-            counts[SEVERAL_PLACES if _JOINT in label else label] += int(count)
-    return dict(counts.most_common())
+    counts = np.bincount(classes.codes, minlength=len(classes.members)).tolist()
+    return _largest_first(
+        (_gathered_place(place_label(member)), count)
+        for member, count in zip(classes.members, counts, strict=True)
+        if member is not None and member.known
+    )
 
 
-def summary(tally: Sequence[TallyRow]) -> dict[str, Any]:
+def _gathered_place(label: str) -> str:
+    return SEVERAL_PLACES if _JOINT in label else label
+
+
+def summary(tally: Tallies) -> dict[str, Any]:
     """Return the counts that a manifest carries."""
-    denied = [row for row in tally if not row.allowed]
+    of_outcome = list(zip(tally.outcomes, _sums(tally.outcome, tally.items, len(tally.outcomes)), strict=True))
+    denied = [(outcome, items) for outcome, items in of_outcome if not outcome.allowed]
+    places = [_gathered_place(place) for place in tally.places]
     return {
-        "items": sum(row.items for row in tally),
-        "eligible": sum(row.items for row in tally if row.allowed),
-        "denied": sum(row.items for row in denied),
-        "by_reason": _sum(denied, lambda row: row.primary),
-        "by_permit": _sum((row for row in tally if row.allowed), lambda row: "+".join(row.reasons)),
-        "by_gap": _gaps(denied),
-        "by_place": _split(tally, lambda row: SEVERAL_PLACES if _JOINT in row.place else row.place),
-        "by_category": _split(tally, lambda row: row.category),
-        "by_licence": _split(tally, lambda row: row.licence),
+        "items": tally.total,
+        "eligible": tally.eligible,
+        "denied": tally.total - tally.eligible,
+        "by_reason": _largest_first((outcome.label, items) for outcome, items in denied),
+        "by_permit": _largest_first(("+".join(each.reasons), items) for each, items in of_outcome if each.allowed),
+        "by_gap": _largest_first((gap, items) for outcome, items in denied for gap in _gaps(outcome)),
+        "by_place": split(tally, places, codes=tally.place),
+        "by_category": split(tally, [kind.category for kind in tally.kinds], codes=tally.kind),
+        "by_licence": split(tally, [kind.licence for kind in tally.kinds], codes=tally.kind),
     }
 
 
-def _sum(tally: Iterable[TallyRow], label: Callable[[TallyRow], str]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for row in tally:
-        counts[label(row)] += row.items
-    return dict(counts.most_common())
+def split(tally: Tallies, words: Sequence[str], *, codes: I64) -> dict[str, dict[str, int]]:
+    """Return the number of eligible and denied items by `words[codes[k]]` of each cell k, largest first."""
+    allowed = tally.allowed
+    everything = _largest_first(zip(words, _sums(codes, tally.items, len(words)), strict=True))
+    eligible = _largest_first(zip(words, _sums(codes[allowed], tally.items[allowed], len(words)), strict=True))
+    return {word: {"eligible": eligible[word], "denied": items - eligible[word]} for word, items in everything.items()}
 
 
-def _gaps(denied: Iterable[TallyRow]) -> dict[str, int]:
-    """Return how many items have each gap; an item with two gaps counts under both."""
-    counts: Counter[str] = Counter()
-    prefix = f"{ReasonKind.GAP}:"
-    for row in denied:
-        for reason in row.reasons:
-            if reason.startswith(prefix):
-                counts[reason.removeprefix(prefix)] += row.items
-    return dict(counts.most_common())
-
-
-def _split(tally: Iterable[TallyRow], label: Callable[[TallyRow], str]) -> dict[str, dict[str, int]]:
-    eligible: Counter[str] = Counter()
-    denied: Counter[str] = Counter()
-    for row in tally:
-        (eligible if row.allowed else denied)[label(row)] += row.items
-    names = sorted(eligible.keys() | denied.keys(), key=lambda name: (-eligible[name] - denied[name], name))
-    return {name: {"eligible": eligible[name], "denied": denied[name]} for name in names}
-
-
-def to_json(tally: Sequence[TallyRow]) -> list[list[Any]]:
-    """Return the rows as plain lists."""
-    return [[*row[:6], list(row.reasons), row.items] for row in tally]
-
-
-def from_json(body: Iterable[Sequence[Any]]) -> list[TallyRow]:
-    """Read rows written by `to_json`."""
-    return [TallyRow._make([*row[:6], tuple(row[6]), row[7]]) for row in body]
-
-
-def reason_counts(tally: Iterable[TallyRow]) -> Mapping[str, int]:
+def reason_counts(tally: Tallies) -> dict[str, int]:
     """Return the number of items under each primary reason, those of eligible items included."""
-    return _sum(tally, lambda row: "eligible" if row.allowed else row.primary)
+    sums = _sums(tally.outcome, tally.items, len(tally.outcomes))
+    return _largest_first((outcome.label, items) for outcome, items in zip(tally.outcomes, sums, strict=True))
 
 
-def primary_label(decision: Decision, *, involved: bool) -> str:
-    """Return the label under which an outcome is counted."""
-    reason: Reason = decision.primary
-    return f"involved:{reason}" if involved else "eligible" if decision.allowed else str(reason)
+def _gaps(outcome: Outcome) -> Iterable[str]:
+    """Return what could not be known; an item with two gaps counts under both."""
+    prefix = f"{ReasonKind.GAP}:"
+    return (reason.removeprefix(prefix) for reason in outcome.reasons if reason.startswith(prefix))
+
+
+def _sums(codes: I64, items: I64, words: int) -> list[int]:
+    sums = np.zeros(words, dtype=np.int64)
+    np.add.at(sums, codes, items)
+    found: list[int] = sums.tolist()
+    return found
+
+
+def _largest_first(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for word, items in counts:
+        sums[word] += items
+    return dict(sorted(sums.items(), key=lambda each: (-each[1], each[0])))
