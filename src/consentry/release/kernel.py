@@ -81,8 +81,8 @@ class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
     `person_class[seat]` is the class of a person (seat 0: nobody); `cells` is int32, flat, person class major: an
-    outcome, or -1 - k for variant k; `kinds` is uint8, the same shape: denied, allowed or dated. `ranks[outcome]` orders
-    outcomes by `strength`.
+    outcome, or -1 - k for variant k; `kinds` is uint8, the same shape: denied, allowed or dated. Outcomes are in order
+    of `strength` by their `ranks`.
     """
 
     person_class: Array
