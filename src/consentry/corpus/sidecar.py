@@ -21,6 +21,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,6 +37,7 @@ NOBODY = 0
 HEAD = "sidecar.json"
 _ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
 _LOAD_ATTEMPTS = 3
+_HEADERS = Lock()
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -192,6 +194,7 @@ def changed(name: str) -> CorpusError:
 
 
 def _mapped(folder: Path, name: str) -> Array:
-    path = folder / f"{name}.npy"
-    loaded: Array = np.load(path, mmap_mode="r")
+    # NumPy reads the header with `ast.literal_eval`, which Python 3.11 cannot do in two threads at a time (gh-106905).
+    with _HEADERS:
+        loaded: Array = np.load(folder / f"{name}.npy", mmap_mode="r")
     return loaded

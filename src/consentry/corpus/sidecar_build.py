@@ -33,7 +33,6 @@ from consentry.corpus.sidecar import (
     Progress,
     Sidecar,
     changed,
-    load,
     same_file,
 )
 from consentry.digests import canonical_json, digest_file
@@ -57,7 +56,7 @@ def build(
     classes: ItemClasses,
     keep_classes: Callable[[], None],
     progress: Progress | None = None,
-) -> Sidecar:
+) -> None:
     """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
 
     Args:
@@ -105,7 +104,6 @@ def build(
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    return load(folder)
 
 
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:

@@ -187,8 +187,8 @@ def open_envelope(content: bytes) -> tuple[bytes, str, bytes]:
     try:
         body = json.loads(content)
         (signature,) = body["signatures"]
-        if body["payloadType"] != PAYLOAD_TYPE:
-            raise ValueError("another payload type")
+        if body["payloadType"] != PAYLOAD_TYPE or canonical_json(body) != content:
+            raise ValueError("another payload type, or not canonical")
         payload = base64.b64decode(body["payload"], validate=True)
         return payload, str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
