@@ -38,10 +38,18 @@ def test_a_choice_covers_the_purposes_below_it() -> None:
     assert about_a_post(said(ALLOWED, purpose=Purpose.TRAIN_AI), purpose=Purpose.TRAIN_GENAI_TEXT).state is ALLOWED
 
 
-def test_a_choice_does_not_reach_up_or_sideways() -> None:
+def test_a_refusal_reaches_up_because_a_use_for_the_whole_is_a_use_for_the_part() -> None:
     refusal = said(REFUSED, purpose=Purpose.TRAIN_GENAI_TEXT)
-    assert about_a_post(refusal, purpose=Purpose.TRAIN_GENAI) == NO_CHOICE
-    assert about_a_post(refusal, purpose=Purpose.TRAIN_GENAI_IMAGE) == NO_CHOICE
+    assert about_a_post(refusal, purpose=Purpose.TRAIN_GENAI).state is REFUSED
+    assert about_a_post(refusal, purpose=Purpose.TRAIN_AI).state is REFUSED
+    dated = said(REFUSED, purpose=Purpose.TRAIN_GENAI_TEXT, reach=Reach.FUTURE, at=10)
+    assert about_a_post(dated, purpose=Purpose.TRAIN_GENAI) == Standing(REFUSED, 10)
+
+
+def test_no_choice_reaches_sideways_and_consent_never_reaches_up() -> None:
+    assert about_a_post(said(REFUSED, purpose=Purpose.TRAIN_GENAI_TEXT), purpose=Purpose.TRAIN_GENAI_IMAGE) == NO_CHOICE
+    assert about_a_post(said(REFUSED, purpose=Purpose.TRAIN_GENAI_TEXT), purpose=Purpose.EVALUATE) == NO_CHOICE
+    assert about_a_post(said(ALLOWED, purpose=Purpose.TRAIN_GENAI_TEXT), purpose=Purpose.TRAIN_GENAI) == NO_CHOICE
 
 
 def test_a_narrower_refusal_wins_over_a_wider_consent() -> None:

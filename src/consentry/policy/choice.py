@@ -4,8 +4,9 @@ Rules:
 
 * A choice is about one purpose and everything below it; about all categories or some; about all items or some.
 * A later choice replaces an earlier one about *the same thing* (`keys`). Nothing else is replaced.
-* Of the choices that concern a use, any refusal wins, whether it was said about the purpose, a purpose above it, the
-  category or the single item: a narrower choice wins only towards less use.
+* Of the choices that concern a use, any refusal wins, whether it was said about the purpose, one above or below it, the
+  category or the single item: a narrower choice wins only towards less use. A use for a purpose is a use for every
+  purpose below it, so who refused one of those refused the whole.
 * A refusal with reach `future` leaves items alone that were created before it. Of several, the earliest counts.
 """
 
@@ -73,13 +74,13 @@ def standing(live: Iterable[LiveChoice], *, purpose: Purpose, category: Category
     since: Seconds | None = None
     for choice in live:
         key = choice.key
-        if key.purpose not in lineage or key.category not in (None, category) or key.item not in (None, item):
+        if key.category not in (None, category) or key.item not in (None, item):
             continue
-        if choice.state is ChoiceState.REFUSED:
+        if choice.state is ChoiceState.REFUSED and (key.purpose in lineage or purpose.covers(key.purpose)):
             if choice.reach is not Reach.FUTURE:
                 return Standing(ChoiceState.REFUSED)
             since = choice.at if since is None else min(since, choice.at)
-        elif choice.state is ChoiceState.ALLOWED:
+        elif choice.state is ChoiceState.ALLOWED and key.purpose in lineage:
             allowed = True
     if since is not None:
         return Standing(ChoiceState.REFUSED, since)
