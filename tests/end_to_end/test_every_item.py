@@ -201,7 +201,9 @@ class Worlds(RuleBasedStateMachine):
         every = [str(item.id) for items in self.files for item in items]
         some = data.draw(st.lists(st.sampled_from(every), max_size=2)) if every else []
         choice = Choice(
-            purpose=data.draw(st.sampled_from([Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.EVALUATE])),
+            purpose=data.draw(
+                st.sampled_from([*_TRAINING, Purpose.TRAIN_GENAI_IMAGE, Purpose.TRAIN_AI, Purpose.EVALUATE])
+            ),
             state=data.draw(st.sampled_from([*ChoiceState, ChoiceState.REFUSED])),
             reach=data.draw(st.sampled_from(Reach)),
             at=data.draw(st.sampled_from((*MOMENTS, -7))),

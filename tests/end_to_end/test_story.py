@@ -100,12 +100,13 @@ def test_a_refusal_reaches_what_others_wrote_about_me_and_my_other_accounts(plac
     assert eligible(deployment, build(deployment)) == {"a1", "b1", "c1"}
 
 
-def test_a_choice_for_a_parent_purpose_covers_its_children_and_not_the_other_way(
+def test_a_refusal_of_a_parent_purpose_covers_its_children_and_one_of_a_child_the_whole(
     place: tuple[Path, Deployment],
 ) -> None:
     _, deployment = place
     say(deployment, "bo", purpose=Purpose.TRAIN_GENAI_IMAGE)
-    assert "b1" in eligible(deployment, build(deployment))
+    assert "b1" not in eligible(deployment, build(deployment))  # models of everything are models of images
+    assert "b1" in eligible(deployment, build(deployment, purpose=Purpose.TRAIN_GENAI_TEXT))
     say(deployment, "bo", purpose=Purpose.TRAIN_AI)
     assert "b1" not in eligible(deployment, build(deployment, purpose=Purpose.TRAIN_GENAI_TEXT))
 
@@ -117,6 +118,19 @@ def test_reach(place: tuple[Path, Deployment], reach: Reach, left: bool) -> None
     assert ("b1" in eligible(deployment, build(deployment))) is left
     say(deployment, "bo", reach=reach, at=BEFORE)
     assert "b1" not in eligible(deployment, build(deployment))
+
+
+@pytest.mark.parametrize("categories", [frozenset(), frozenset({Category.POST})])
+def test_a_refusal_of_a_part_that_looks_ahead(place: tuple[Path, Deployment], categories: frozenset[Category]) -> None:
+    _, deployment = place
+    image = Purpose.TRAIN_GENAI_IMAGE
+    say(deployment, "bo", purpose=image, reach=Reach.FUTURE, at=NOW, categories=categories)
+    assert "b1" in eligible(deployment, build(deployment))
+    say(deployment, "bo", purpose=image, reach=Reach.FUTURE, at=BEFORE, categories=categories)
+    assert "b1" not in eligible(deployment, build(deployment))
+    say(deployment, "bo", purpose=image, reach=Reach.FUTURE, at=-1, categories=categories)
+    assert "b1" not in eligible(deployment, build(deployment))
+    assert "b1" in eligible(deployment, build(deployment, purpose=Purpose.TRAIN_GENAI_TEXT))
 
 
 def test_single_items_and_categories(place: tuple[Path, Deployment]) -> None:

@@ -128,10 +128,12 @@ class ChoiceColumns:
 
 def _about(choices: ChoiceSet, purpose: Purpose) -> int:
     """Return the category that the one dated refusal of a set is about, as far as the purpose is concerned."""
-    found = [choice.key for choice in choices if _is_dated(choice)]
-    if len(found) != 1 or found[0].purpose not in purpose.lineage:
+    found = [choice for choice in choices if _is_dated(choice)]
+    if len(found) != 1:
         return _NONE
-    category = found[0].category
+    category = found[0].key.category
+    if standing(found, purpose=purpose, category=category or CATEGORIES[0]).state is not ChoiceState.REFUSED:
+        return _NONE
     return _ALL if category is None else CATEGORIES.index(category)
 
 
