@@ -86,7 +86,8 @@ def created_seconds(array: pa.Array, *, zone: str | None, column: str, filename:
     elif pa.types.is_date64(kind):
         seconds = _integers(array.cast(pa.int64())) // 1_000 + (_SECONDS_PER_DAY - 1)
     elif pa.types.is_integer(kind):
-        seconds = _integers(array.cast(pa.int64()))
+        # Unsigned numbers that do not fit come out negative: out of range, like all before 1970.
+        seconds = _integers(array.cast(pa.int64(), safe=False))
     else:
         raise CorpusError(
             "corpus-wrong-type",

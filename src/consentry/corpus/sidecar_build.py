@@ -10,6 +10,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +80,11 @@ def build(
     staged.mkdir(parents=True)
     writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
     try:
-        for batch in _batches(parquet, descriptor, name):
-            writer.add(_keys(batch, descriptor, identities, classes, name=name))
-            if progress is not None:
-                progress(batch.num_rows)
+        with _legible(name):
+            for batch in _batches(parquet, descriptor):
+                writer.add(_keys(batch, descriptor, identities, classes, name=name))
+                if progress is not None:
+                    progress(batch.num_rows)
         oddities = writer.finish(name)
         pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
         if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
@@ -120,12 +122,20 @@ def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFi
     return parquet
 
 
-def _batches(parquet: pq.ParquetFile, descriptor: CorpusDescriptor, name: str) -> Iterator[pa.RecordBatch]:
+def _batches(parquet: pq.ParquetFile, descriptor: CorpusDescriptor) -> Iterator[pa.RecordBatch]:
     roles = ("item", "author", "involves", "category", "visibility", "created", "licence")
     columns = sorted({descriptor.columns[role].split(".")[0] for role in roles if role in descriptor.columns})
+    yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+
+
+@contextmanager
+def _legible(name: str) -> Iterator[None]:
+    """Say which file is damaged when its pages or its text cannot be read."""
     try:
-        yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk we write to
         raise CorpusError(
             "corpus-damaged",
             f"`{name}` is damaged: {str(error).splitlines()[0]}",

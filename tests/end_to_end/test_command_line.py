@@ -1,0 +1,417 @@
+"""The command line: what it prints, how it ends, and every kind of bad input it is given."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consentry.cli.main import main
+from end_to_end.network import Form, RawItem, RawPerson, copy_home, descriptor, write_corpus, write_items, write_people
+
+ITEMS = [
+    RawItem(id="a1", author="ada"),
+    RawItem(id="é1", author="bö", involves=("ada",)),
+    RawItem(id="x1", author=None),
+]
+PEOPLE = [RawPerson(id="ada"), RawPerson(id="bö", country="BR")]
+
+
+class Terminal:
+    """A person at a terminal: runs commands in a home, and reads what they print."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.home = copy_home(folder / "home")
+        self.capsys = capsys
+
+    def run(self, *words: object, status: int = 0, as_json: bool = True) -> Any:
+        """Run a command, check how it ends, and return what it prints."""
+        line = ["--home", str(self.home), *(str(word) for word in words)]
+        with pytest.raises(SystemExit) as left:
+            main([*line, "--json"] if as_json else line)
+        shown = self.capsys.readouterr()
+        assert left.value.code == status, shown
+        if not as_json:
+            return shown.out + shown.err
+        return json.loads(shown.out) if shown.out else shown.err
+
+    def fails(self, code: str, *words: object) -> dict[str, str]:
+        """Run a command that must be refused with a code and help, as a table and as a document."""
+        error: dict[str, str] = self.run(*words, status=1)["error"]
+        assert error["code"] == code, error
+        assert len(error["help"]) > 10
+        text = self.run(*words, status=1, as_json=False)
+        assert f"[{code}]" in text.replace("\n", "")
+        assert "help:" in text
+        return error
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(tmp_path, capsys)
+
+
+@pytest.fixture
+def ready(terminal: Terminal) -> Terminal:
+    terminal.run("corpus", "register", write_corpus(terminal.folder, [ITEMS]))
+    terminal.run("people", "load", write_people(terminal.folder / "people", PEOPLE))
+    terminal.run("policy", "publish", "september-2024")
+    return terminal
+
+
+def build(terminal: Terminal) -> dict[str, Any]:
+    made: dict[str, Any] = terminal.run("release", "build", "network", "--policy", "september-2024")
+    return made
+
+
+def test_the_whole_way(ready: Terminal) -> None:
+    assert ready.run("corpus", "list")["corpora"][0]["name"] == "network"
+    assert ready.run("corpus", "show", "network")["items"] == 3
+    assert ready.run("release", "plan", "network", "--policy", "september-2024")["counts"]["eligible"] == 2
+    first = build(ready)
+    assert first["counts"]["eligible"] == 2
+    assert ready.run("choice", "record", "bö", "refused")["position"] == first["position"] + 1
+    assert [each["choice"]["state"] for each in ready.run("choice", "show", "bö")["choices"]] == ["refused"]
+    second = build(ready)
+    shown = ready.run("release", "show", second["release"])
+    assert shown == {key: value for key, value in second.items() if key != "digest"}
+    assert ready.run("release", "explain", first["release"], "é1")["allowed"]
+    denied = ready.run("release", "explain", second["release"], "é1", status=3)
+    assert denied["people"][0]["choices"][0]["state"] == "refused"
+    moves = ready.run("release", "diff", first["release"], second["release"])["moves"]
+    assert moves == [{"from": "eligible", "to": "refused", "items": 1}]
+    assert ready.run("release", "verify", second["release"], "--decide")["ok"]
+    assert Path(ready.run("release", "table", second["release"])["metadata"]).is_file()
+    assert [each["release"] for each in ready.run("release", "list")["releases"]] == [
+        first["release"],
+        second["release"],
+    ]
+    found = ready.run("what-if", "--suspend", "US", "--policy", "september-2024")
+    assert found["corpora"]["network"]["eligible"]["after"] < found["corpora"]["network"]["eligible"]["before"]
+    assert ready.run("people", "erase", "ada", "--yes")["erased"] == 1
+    assert build(ready)["counts"]["eligible"] == 0
+
+
+def test_every_table_can_be_printed(ready: Terminal) -> None:
+    name = build(ready)["release"]
+    ready.run("choice", "record", "ada", "refused", "--category", "post")
+    other = build(ready)["release"]
+    for words in (
+        ("policy", "list"),
+        ("corpus", "list"),
+        ("corpus", "show", "network"),
+        ("choice", "show", "ada"),
+        ("choice", "show", "nobody"),
+        ("release", "list"),
+        ("release", "show", name),
+        ("release", "plan", "network", "--policy", "september-2024"),
+        ("release", "diff", name, other),
+        ("release", "verify", name),
+        ("what-if", "network", "--suspend", "BR", "--policy", "september-2024"),
+    ):
+        assert ready.run(*words, as_json=False).strip()
+    assert "refused" in ready.run("release", "explain", other, "a1", status=3, as_json=False)
+
+
+def test_how_a_command_ends(ready: Terminal) -> None:
+    ready.run("release", "build", status=2, as_json=False)
+    ready.run("release", "build", "network", "--policy", "september-2024", "--purpose", "fun", status=2)
+    ready.run("what-if", "--suspend", "ATLANTIS", "--policy", "september-2024", status=2)
+    ready.run("choice", "record", "ada", "refused", "--item", "a1", status=2)
+    name = build(ready)["release"]
+    (ready.home / "releases" / name / "tallies.json").write_bytes(b"[]")
+    wrong = ready.run("release", "verify", name, status=3)
+    assert not wrong["ok"]
+    assert [each["code"] for each in wrong["checks"] if each["problem"]] == ["release-damaged"]
+    (ready.home / "releases" / name / "manifest.json").write_bytes(b"{}")
+    assert not ready.run("release", "verify", name, status=3)["ok"]
+    assert "WRONG" in ready.run("release", "verify", name, status=3, as_json=False)
+
+
+def test_what_is_not_there(ready: Terminal) -> None:
+    ready.fails("release-unknown", "release", "show", "nothing")
+    ready.fails("release-unknown", "release", "verify", "nothing")
+    ready.fails("corpus-unknown", "corpus", "show", "nothing")
+    ready.fails("policy-not-published", "release", "build", "network", "--policy", "nothing")
+    ready.fails("policy-file-missing", "policy", "publish", "nothing")
+    ready.fails("item-unknown", "release", "explain", build(ready)["release"], "nothing")
+    ready.fails("descriptor-unreadable", "corpus", "register", ready.folder / "no.toml")
+    ready.fails("descriptor-unreadable", "people", "load", ready.folder / "no.toml")
+
+
+def parquet(terminal: Terminal, **columns: pa.Array) -> Path:
+    """Write a corpus of one file with other columns than usual, and return its descriptor."""
+    rows = max(len(column) for column in columns.values())
+    usual: dict[str, Any] = {
+        "id": pa.array([f"i{row}" for row in range(rows)]),
+        "author_id": pa.array(["ada"] * rows),
+        "kind": pa.array(["post"] * rows),
+        "seen_by": pa.array(["public"] * rows),
+        "rights": pa.array([None] * rows, pa.string()),
+        "words": pa.array(["words"] * rows),
+    }
+    target = terminal.folder / "items" / "0.parquet"
+    target.parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table({**usual, **columns}), target)
+    path = terminal.folder / "corpus.toml"
+    made = "timestamp[us, UTC]" if "made" in columns else "none"
+    path.write_text(descriptor(Form(created=made, involves="list" if "mentions" in columns else "none")), "utf-8")
+    return path
+
+
+def test_files_that_are_no_parquet(terminal: Terminal) -> None:
+    path = write_corpus(terminal.folder, [ITEMS])
+    file = terminal.folder / "items" / "0.parquet"
+    whole = file.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"id,author\n1,2\n", whole[:-1], b"PAR1" * 3):
+        file.write_bytes(content)
+        error = terminal.fails("corpus-not-parquet", "corpus", "register", path)
+        assert "items/0.parquet" in error["message"]
+    middle = bytearray(whole)
+    middle[4:60] = bytes(56)
+    file.write_bytes(middle)
+    terminal.fails("corpus-damaged", "corpus", "register", path)
+    file.write_bytes(whole)
+    assert terminal.run("corpus", "register", path)["built"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "column", "values"),
+    [
+        ("corpus-wrong-type", "author_id", pa.array([1.5, 2.5])),
+        ("corpus-wrong-type", "id", pa.array([True, False])),
+        ("corpus-wrong-type", "kind", pa.array([1, 2])),
+        ("corpus-wrong-type", "mentions", pa.array([[1.5], None])),
+        ("corpus-wrong-type", "made", pa.array(["2024-01-01", "yesterday"])),
+        ("corpus-empty-item-id", "id", pa.array(["a", None])),
+        ("corpus-empty-item-id", "id", pa.array(["", "b"])),
+        ("corpus-empty-item-id", "id", pa.array([7, None])),
+        ("corpus-duplicate-item-id", "id", pa.array(["same", "same"])),
+        ("corpus-duplicate-item-id", "id", pa.array([7, 7])),
+    ],
+)
+def test_columns_that_cannot_be_used(terminal: Terminal, code: str, column: str, values: pa.Array) -> None:
+    path = parquet(terminal, **{column: values})
+    terminal.fails(code, "corpus", "register", path)
+    assert not list((terminal.home / "corpora").rglob("sidecar.json"))
+    terminal.fails("corpus-unknown", "corpus", "show", "network")
+
+
+def test_a_missing_column(terminal: Terminal) -> None:
+    path = parquet(terminal, id=pa.array(["a"]))
+    path.write_text(path.read_text("utf-8").replace('"author_id"', '"autor_id"'), "utf-8")
+    assert "author_id" in terminal.fails("corpus-missing-column", "corpus", "register", path)["help"]
+
+
+def test_duplicate_ids_across_files(terminal: Terminal) -> None:
+    path = write_corpus(terminal.folder, [ITEMS, ITEMS[:1]])
+    terminal.fails("corpus-duplicate-item-id", "corpus", "register", path)
+    write_items(terminal.folder / "items" / "1.parquet", [RawItem(id="another", author="ada")])
+    assert terminal.run("corpus", "register", path)["items"] == 4
+
+
+def test_dates_without_zone_and_out_of_range(terminal: Terminal) -> None:
+    naive = pa.array([0, 1], pa.timestamp("us"))
+    path = parquet(terminal, made=naive)
+    path.write_text(path.read_text("utf-8").replace('[created]\nzone = "UTC"', ""), "utf-8")
+    terminal.fails("corpus-time-without-zone", "corpus", "register", path)
+    for values in (
+        pa.array([-1, 2**40], pa.int64()),
+        pa.array([2**63, 2**64 - 1], pa.uint64()),
+        pa.array([-1, 5_000_000_000], pa.timestamp("s", "UTC")),
+        pa.array([-1, 60_000], pa.date32()),
+        pa.array([None, 2**62], pa.timestamp("us", "UTC")),
+    ):
+        report = terminal.run("corpus", "register", parquet(terminal, made=values))
+        (file,) = report["files"]
+        assert file["unknown_dates"] == 2
+        assert file["dates_out_of_range"] == 2 - values.null_count
+
+
+def test_unknown_words_are_gaps_and_counted(ready: Terminal) -> None:
+    kinds = pa.array(["post", "haiku", "haiku", None])
+    report = ready.run("corpus", "register", parquet(ready, kind=kinds))
+    assert report["files"][0]["unknown_words"] == {"category": {"haiku": 2}}
+    counts = build(ready)["counts"]
+    assert counts["by_gap"] == {"category-unknown": 3}
+    assert counts["eligible"] == 1
+
+
+@pytest.mark.parametrize(
+    "id_", ["e\u0301", "é", "𝔘𝔫𝔦", "\u202emirrored", "nul\0inside", "two\nlines", "👩‍👩‍👧‍👦", " ", "a" * 5_000]
+)
+def test_ids_of_any_unicode(ready: Terminal, id_: str) -> None:
+    ready.run("people", "load", write_people(ready.folder / "people", [RawPerson(id=id_), RawPerson(id="other")]))
+    items = [RawItem(id=id_, author=id_), RawItem(id=id_ + "2", author="other", involves=(id_,))]
+    ready.run("corpus", "register", write_corpus(ready.folder, [items]))
+    assert build(ready)["counts"]["eligible"] == 2
+    if "\0" not in id_:
+        ready.run("choice", "record", id_, "refused")
+        made = build(ready)
+        assert made["counts"]["eligible"] == 0
+        assert ready.run("release", "explain", made["release"], id_, status=3)["agrees_with_bitmap"]
+
+
+def test_descriptors_that_cannot_be_used(terminal: Terminal) -> None:
+    path = write_corpus(terminal.folder, [ITEMS])
+    text = path.read_text("utf-8")
+    for code, broken in {
+        "descriptor-column-twice": text.replace('author = "author_id"', 'author = "id"'),
+        "descriptor-syntax": text.replace("[columns]", "[columns"),
+        "descriptor-no-files": text.replace("items/*.parquet", "nothing/*.parquet"),
+        "descriptor-unknown-key": text.replace("text = ", "txt = "),
+        "descriptor-unknown-word": text.replace('= "post"', '= "pots"'),
+        "descriptor-wrong-value": text.replace('name = "network"', 'name = "../up"'),
+    }.items():
+        path.write_text(broken, "utf-8")
+        terminal.fails(code, "corpus", "register", path)
+
+
+def test_policies_that_cannot_be_used(terminal: Terminal) -> None:
+    terminal.run("policy", "publish", "september-2024")
+    path = terminal.folder / "policy.toml"
+    start = '[policy_set]\nname = "p"\nversion = "1"\ntitle = "t"\npurposes = ["train-ai"]\n'
+    for broken in (
+        start + "[[permit]\n",
+        start + '[[permit]]\nid = "a"\nwhy = "w"\nlegal_basis = "consent"\ncategory = ["pots"]\n',
+        start + '[[permit]]\nid = "a"\nwhy = "w"\n',
+        start + '[[permit]]\nid = "a"\nwhy = "w"\nlegal_basis = "consent"\n' * 2,
+    ):
+        path.write_text(broken)
+        error: dict[str, str] = terminal.run("policy", "publish", path, status=1)["error"]
+        assert error["code"].startswith("policy-")
+        assert "policy.toml:" in error["where"]
+        assert error["help"]
+    assert [each["name"] for each in terminal.run("policy", "list")["published"]] == ["september-2024"]
+
+
+def test_choices_that_cannot_be_used(ready: Terminal) -> None:
+    file = ready.folder / "choices.csv"
+    head = "person,purpose,state,at\n"
+    before = ready.run("corpus", "list")
+    for row in (
+        "ada,train-genai,no,2024-09-20T10:00:00Z\n",
+        "ada,fun,refused,2024-09-20T10:00:00Z\n",
+        "ada,train-genai,refused,yesterday\n",
+        ",train-genai,refused,2024-09-20T10:00:00Z\n",
+    ):
+        file.write_text(head + "bö,train-genai,refused,2024-09-20T10:00:00Z\n" + row)
+        error: dict[str, str] = ready.run("choice", "import", file, status=1)["error"]
+        assert "choices.csv:3" in error["where"]
+    assert ready.run("choice", "show", "bö")["choices"] == []  # nothing is recorded if a row is wrong
+    file.write_text("person,purpose,state,at,items\nada,train-genai,refused,5,a1\n")
+    ready.fails("choice-items-without-corpus", "choice", "import", file)
+    ready.fails("choice-link-to-self", "people", "link", "ada", "ada")
+    file.write_bytes(b"\xff\xfe\x00")
+    ready.fails("choice-not-text", "notice", "serve", "n1", file)
+    assert ready.run("corpus", "list") == before
+
+
+def test_a_choice_for_somebody_unknown_is_kept(ready: Terminal) -> None:
+    file = ready.folder / "choices.csv"
+    file.write_text("person,purpose,state,at\nzoe,train-genai,refused,2024-09-20T10:00:00Z\n")
+    assert ready.run("choice", "import", file)["recorded"] == 1
+    ready.run("corpus", "register", write_corpus(ready.folder, [[*ITEMS, RawItem(id="z", author="zoe")]]))
+    ready.run("people", "load", write_people(ready.folder / "people", [*PEOPLE, RawPerson(id="zoe")]))
+    made = build(ready)
+    assert made["counts"]["by_reason"]["refused"] == 1
+    assert ready.run("release", "explain", made["release"], "z", status=3)["people"][0]["known"]
+
+
+def test_people_tables_that_cannot_be_used(ready: Terminal) -> None:
+    path = write_people(ready.folder / "people", [RawPerson(id="ada"), RawPerson(id="ada")])
+    ready.fails("people-duplicate-id", "people", "load", path)
+    (ready.folder / "people" / "people.parquet").write_bytes(b"PAR1 this is not")
+    ready.fails("people-not-parquet", "people", "load", path)
+    assert build(ready)["counts"]["eligible"] == 2  # what was known stays
+
+
+def test_a_file_changed_between_sidecar_and_build(ready: Terminal) -> None:
+    file = ready.folder / "items" / "0.parquet"
+    content = file.read_bytes()
+    os.utime(file, ns=(1, 1))
+    ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
+    file.unlink()
+    ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
+    file.write_bytes(content)
+    ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert build(ready)["counts"]["items"] == 3
+
+
+def test_erasing_asks_first(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    ready.run("people", "erase", "ada", status=1, as_json=False)
+    assert build(ready)["counts"]["eligible"] == 2
+
+
+def test_a_home_that_lost_something(ready: Terminal) -> None:
+    build(ready)
+    for path, code in (("ledger.db", "ledger-missing"), ("keys/pseudonym.key", "key-missing")):
+        lost = ready.home / path
+        aside = lost.with_name("aside")
+        lost.rename(aside)
+        ready.fails(code, "release", "list")
+        aside.rename(lost)
+    (ready.home / "ledger.db").rename(ready.home / "aside.db")
+    for wal in ready.home.glob("ledger.db-*"):
+        wal.unlink()
+    (ready.home / "ledger.db").touch()
+    ready.fails("ledger-emptied", "release", "list")
+
+
+def test_what_the_system_refuses(ready: Terminal) -> None:
+    (ready.home / "objects").rename(ready.home / "elsewhere")
+    (ready.home / "objects").write_bytes(b"")
+    ready.fails("system-file-unusable", "policy", "publish", "opt-in-only")
+
+
+@pytest.fixture
+def big(ready: Terminal) -> Terminal:
+    items = [RawItem(id=f"i{number}", author=f"p{number % 97}") for number in range(60_000)]
+    write_items(ready.folder / "items" / "9.parquet", items, Form(rows_per_group=10_000))
+    ready.run("corpus", "register", ready.folder / "corpus.toml")
+    return ready
+
+
+def start(terminal: Terminal, *words: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "consentry", "--home", str(terminal.home), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_ctrl_c_leaves_nothing(big: Terminal) -> None:
+    statuses = set()
+    for pause in (0.35, 0.5, 0.6, 0.7, 0.8, 1.0):
+        running = start(big, "release", "build", "network", "--policy", "september-2024")
+        time.sleep(pause)
+        running.send_signal(signal.SIGINT)
+        _, notes = running.communicate(timeout=60)
+        statuses.add(running.returncode)
+        assert running.returncode in (0, 1, 130, -signal.SIGINT), notes  # -2, 1: before Python was ready for it
+        named = {each["release"] for each in big.run("release", "list")["releases"]}
+        folders = {each.name for each in (big.home / "releases").glob("*")}
+        assert folders == named
+        for name in named:
+            assert big.run("release", "verify", name)["ok"]
+    assert build(big)["counts"]["items"] == 60_003
+
+
+def test_a_reader_that_stops_reading_is_no_error(ready: Terminal) -> None:
+    running = start(ready, "policy", "list", "--json")
+    assert running.stdout is not None
+    running.stdout.close()
+    assert running.stderr is not None
+    notes = running.stderr.read()
+    running.stderr.close()
+    running.wait(60)
+    assert b"Traceback" not in notes
