@@ -145,8 +145,16 @@ def test_the_order_of_live_choices_means_nothing(live: list[LiveChoice], random:
 
 
 @given(st.lists(LIVE, max_size=6))
-def test_what_a_purpose_above_refuses_is_refused_below(live: list[LiveChoice]) -> None:
-    above = about_a_post(*live, purpose=Purpose.TRAIN_AI)
+def test_what_is_refused_of_a_purpose_or_above_is_refused_below(live: list[LiveChoice]) -> None:
+    wide = [choice for choice in live if choice.key.purpose.covers(Purpose.TRAIN_AI)]
+    above = about_a_post(*wide, purpose=Purpose.TRAIN_AI)
     below = about_a_post(*live, purpose=Purpose.TRAIN_GENAI_TEXT)
     if above.state is REFUSED:
         assert strictness(below) >= strictness(above)
+
+
+@given(st.lists(LIVE, max_size=6))
+def test_what_is_refused_for_a_part_is_refused_for_the_whole(live: list[LiveChoice]) -> None:
+    below = about_a_post(*live, purpose=Purpose.TRAIN_GENAI_TEXT)
+    if below.state is REFUSED:
+        assert strictness(about_a_post(*live, purpose=Purpose.TRAIN_GENAI)) >= strictness(below)
