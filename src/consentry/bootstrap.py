@@ -21,7 +21,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.connectors.stackexchange import convert as stackexchange
-from consentry.connectors.synthetic import generate as synthetic
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
@@ -185,6 +184,9 @@ class Deployment:
 
     def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""
+        # Only here: it brings a library of names that nothing else needs, and every command would wait for it.
+        from consentry.connectors.synthetic import generate as synthetic  # noqa: PLC0415
+
         synthetic.generate(target, people=people, items=items, seed=seed)
 
 

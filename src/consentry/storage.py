@@ -20,6 +20,8 @@ from consentry.errors import IntegrityError, NotFoundError, StateError
 
 _KEY_BYTES = 32
 _PREFIX = "sha256:"
+PUBLIC_KEY = "signing.pub.pem"
+"""Beside the secret keys, for giving away: what checks the signatures of releases."""
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -97,7 +99,11 @@ class Keys:
 
     def signer(self, *, create: bool) -> Ed25519Signer:
         """Return the key that signs manifests."""
-        return Ed25519Signer(self._secret("signing.key", create=create))
+        signer = Ed25519Signer(self._secret("signing.key", create=create))
+        published = self.folder / PUBLIC_KEY
+        if not published.exists() or published.read_bytes() != signer.public_pem:
+            write_durably(published, signer.public_pem)
+        return signer
 
     def _secret(self, name: str, *, create: bool) -> bytes:
         path = self.folder / name
@@ -128,6 +134,11 @@ class Ed25519Signer:
     def public_key(self) -> bytes:
         """The 32 raw bytes of the public key."""
         return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def public_pem(self) -> bytes:
+        """The public key as other people's tools read it: PEM, SubjectPublicKeyInfo (RFC 8410)."""
+        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def key_id(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -108,6 +109,27 @@ class Output:
         finally:
             if shown:
                 bar.stop()
+
+
+class Moment(click.ParamType[int]):
+    """A time on the command line: a date, a date and time with its zone, or whole seconds since 1970."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the time as whole seconds since 1970; a date is the beginning of its day in UTC."""
+        text = str(value)
+        if text.isdigit():
+            return int(text)
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"`{text}` is no time; write 2024-09-18, 2024-09-18T12:00Z or seconds since 1970", param, ctx)
+        if found.tzinfo is None:
+            if len(text) > len("2024-09-18"):
+                self.fail(f"`{text}` has no zone; write {text}Z for UTC", param, ctx)
+            found = found.replace(tzinfo=UTC)
+        return int(found.timestamp())
 
 
 def moment(seconds: int | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from consentry.bootstrap import now
 from consentry.cli.context import DENIED, Context, pass_context
-from consentry.cli.output import Output, moment, share
+from consentry.cli.output import Moment, Output, moment, share
 from consentry.cli.policy import read_set
 from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
@@ -43,7 +43,7 @@ def release() -> None:
 @click.option(
     "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
-@click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
+@click.option("--at", type=Moment(), help="Decide as of this date or time (default: now).")
 @pass_context
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
@@ -70,7 +70,7 @@ def _show_undecided(out: Output, found: Plan) -> None:
 @click.option(
     "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
-@click.option("--at", type=int, help="Decide as of this time, in seconds since 1970 (default: now).")
+@click.option("--at", type=Moment(), help="Decide as of this date or time (default: now).")
 @pass_context
 def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Decide every item of CORPUS, and seal those that may be used."""

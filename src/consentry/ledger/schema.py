@@ -12,10 +12,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -112,17 +110,26 @@ def refuse_newer(found: str | None) -> None:
 def upgrade(connection: Connection) -> None:
     """Bring the database to `REVISION` within the transaction of `connection`: all of it or nothing."""
     refuse_newer(revision_of(connection))
+    from alembic import command  # noqa: PLC0415 - see migrations_config
+
     config = migrations_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def migrations_config() -> Config:
-    """Return the configuration of Alembic for these tables."""
+def migrations_config() -> Any:
+    """Return the configuration of Alembic for these tables (`alembic.config.Config`).
+
+    Alembic is imported where it is used: a ledger that is up to date does not need it, and every command would wait.
+    """
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(next(iter(migrations.__path__)))))
     return config
 
 
-def _scripts() -> ScriptDirectory:
+def _scripts() -> Any:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see migrations_config
+
     return ScriptDirectory.from_config(migrations_config())
