@@ -86,7 +86,7 @@ def _problem(connection: Connection, replica: Replica) -> tuple[str, str] | None
     if replica == "required" and not _setting(connection, "synchronous_standby_names"):
         return (
             "no synchronous replica is named",
-            'set `synchronous_standby_names`, or for a trial `ledger_replica_required = false` in consentry.toml',
+            "set `synchronous_standby_names`, or for a trial `ledger_replica_required = false` in consentry.toml",
         )
     return None
 
