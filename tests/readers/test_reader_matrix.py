@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyroaring import BitMap64
-from read_with import COUNTS, FROM_NUMBER, READERS, Row
 
 from consentry.release.data_file import DataFile
 from consentry.release.iceberg import write_table
 from consentry.release.iceberg_schema import FormatVersion
+from readers.read_with import COUNTS, FROM_NUMBER, READERS, Row
 
 pytestmark = [
     pytest.mark.readers,

@@ -1,0 +1,1 @@
+"""Readers of Iceberg by other people, held to the same rows."""
