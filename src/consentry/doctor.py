@@ -46,7 +46,6 @@ CORE_PACKAGES: dict[str, str] = {
     "pydantic-settings": "settings",
     "pyroaring": "the bitmaps of a release",
     "rich": "progress bars and tables",
-    "siphash24": "pseudonyms",
     "sqlalchemy": "the ledger",
 }
 """The packages Consentry cannot do without, and what each is for."""

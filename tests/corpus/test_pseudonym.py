@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
-from siphash24 import siphash13, siphash24
 
+from consentry.corpus.cmac import Cmac
 from consentry.corpus.pseudonym import (
     PseudonymKey,
     Words,
@@ -32,21 +34,35 @@ def expected(ids: list[Any]) -> list[str | None]:
     return [None if each is None or each == "" else pseudonym(KEY, each) for each in ids]
 
 
-def test_the_packages_hash_gives_the_published_vectors() -> None:
-    key = bytes(range(16))
-    # Reference vectors of SipHash-2-4 for the messages (), (0), (0, 1) and 0..14.
-    published = {0: "310e0edd47db6f72", 1: "fd67dc93c539f874", 2: "5a4fa9d909806c0d", 15: "e545be4961ca29a1"}
-    assert {size: siphash24(bytes(range(size)), key=key).hexdigest() for size in published} == published
-    # Reference vectors of SipHash-1-3.
-    published = {0: "dcc40f055801acab", 1: "93ca577df39bf4c9", 2: "4dd4c74d029bcb82"}
-    assert {size: siphash13(bytes(range(size)), key=key).hexdigest() for size in published} == published
+MESSAGE = bytes.fromhex(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+)
+
+
+def test_the_function_gives_the_published_vectors() -> None:
+    # NIST SP 800-38B, examples for AES-256: the first 0, 16, 20 and 64 bytes.
+    cmac = Cmac(bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"))
+    published = {
+        0: "028962f61b7bf89efc6b551f4667d983",
+        16: "28a7023f452e8f82bd4bf28d8c37c35c",
+        20: "156727dc0878944a023c1fe03bad6d93",
+        64: "e1992190549f6ed5696a2c056c315410",
+    }
+    assert {size: cmac.of(MESSAGE[:size]).hex() for size in published} == published
+
+
+@given(st.binary(max_size=70), st.binary(min_size=32, max_size=32))
+def test_the_function_is_that_of_a_cryptographic_library(message: bytes, secret: bytes) -> None:
+    reference = CMAC(algorithms.AES256(secret))
+    reference.update(message)
+    assert Cmac(secret).of(message) == reference.finalize()
 
 
 def test_the_words_of_an_id_are_what_the_module_says() -> None:
-    high = int.from_bytes(siphash13("Zoë".encode(), key=bytes(range(16))).digest(), "little")
-    low = int.from_bytes(siphash13("Zoë".encode(), key=bytes(range(16, 32))).digest(), "little")
-    assert words(KEY, "Zoë") == (high, low)
-    assert pseudonym(KEY, "Zoë") == f"{high:016x}{low:016x}"
+    found = Cmac(bytes(range(32))).of("Zoë".encode())
+    assert pseudonym(KEY, "Zoë") == found.hex()
+    assert words(KEY, "Zoë") == (int.from_bytes(found[:8], "big"), int.from_bytes(found[8:], "big"))
     assert words_of(pseudonym(KEY, "Zoë")) == words(KEY, "Zoë")
 
 
