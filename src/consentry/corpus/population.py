@@ -16,6 +16,7 @@ held against every seat there is.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -114,6 +115,7 @@ class Population:
             PeopleError: the table cannot be used; what was known stays.
         """
         descriptor = read_people_descriptor(path)
+        self._sweep()
         return load_people(
             people_batches(resolve_files(descriptor, path.parent), descriptor),
             descriptor=descriptor,
@@ -124,6 +126,13 @@ class Population:
             at=self._clock(),
             progress=progress,
         )
+
+    def _sweep(self) -> None:
+        """Remove the tables that processes which died were writing."""
+        for left in self._folder.glob(".table-*.staged"):
+            process = left.name.split("-")[1].partition(".")[0]
+            if not _is_alive(int(process)):
+                left.unlink(missing_ok=True)
 
     def store_cohort(self, people: Sequence[Pseudonym]) -> Digest:
         """Store a list of people as the sorted bytes of their pseudonyms."""
@@ -188,6 +197,16 @@ class _Erased(NamedTuple):
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def index_behind(what: str) -> IntegrityError:

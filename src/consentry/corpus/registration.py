@@ -4,33 +4,36 @@
       corpus.json          where the files are, and the newest snapshot; written last
       item_classes.json    codes used by all sidecars
       lock                 held by the process that registers
-      sidecars/<key>/      one a file; the key is a digest of the file's relative path
+      sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor
 
-Registering again builds only the sidecars of files that are new or changed. A snapshot says which bytes the corpus is
-made of; it does not say where they lie, so the folder may move.
+Registering again builds only the sidecars of files that are new or changed, beside those of the snapshot before, which
+stays in force and whole until `corpus.json` names the new ones. A snapshot says which bytes the corpus is made of; it
+does not say where they lie, so the folder may move.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.durable import only_one, replace_file
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
 from consentry.corpus.sidecar_build import build, check_unique_across
-from consentry.digests import Digest, canonical_json, digest, digest_json
-from consentry.errors import CorpusError, DescriptorError, NotFoundError
+from consentry.digests import Digest, canonical_json, digest_json
+from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
+_OPEN_ATTEMPTS = 3
 
 
 class Threads(Protocol):
@@ -83,15 +86,23 @@ def read_descriptor(path: Path) -> CorpusDescriptor:
     Raises:
         DescriptorError: there is no such file, or it cannot be used.
     """
+    return parse_corpus(read_text(path), filename=str(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a descriptor.
+
+    Raises:
+        DescriptorError: there is no such file, or it is not UTF-8.
+    """
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DescriptorError(
             "descriptor-unreadable",
             f"`{path}` cannot be read",
             help="give the path of a descriptor, for example `network/corpus.toml`",
         ) from error
-    return parse_corpus(text, filename=str(path))
 
 
 def register(
@@ -111,15 +122,16 @@ def register(
         threads: where the work is done.
         progress: called with the number of items read since the last call.
     """
-    descriptor = read_descriptor(path)
+    text = read_text(path)
+    descriptor = parse_corpus(text, filename=str(path))
     home = folder / descriptor.name
     home.mkdir(parents=True, exist_ok=True)
     # Two registrations at a time would give one code to two item classes.
     with only_one(home / _LOCK):
-        classes = ItemClasses.load(home / _CLASSES)
-        return _Registering(home, path, descriptor, classes).register(
-            identities(descriptor.name), threads=threads, progress=progress
-        )
+        registering = _Registering(home, path.parent.resolve(), descriptor, ItemClasses.load(home / _CLASSES))
+        done = registering.register(identities(descriptor.name), threads=threads, progress=progress)
+        registering.commit(done.corpus, text)
+        return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +139,23 @@ class _Registering:
     """One registration under way; the lock of the corpus is held."""
 
     home: Path
-    path: Path
+    base: Path
     descriptor: CorpusDescriptor
     classes: ItemClasses
 
     def register(self, identities: Identities, *, threads: Threads, progress: Progress | None) -> Registration:
-        base = self.path.parent.resolve()
-        sources = [(source, os.path.relpath(source, base)) for source in resolve_files(self.descriptor, base)]
+        sources = [_Source.of(path, self.base, self.descriptor) for path in resolve_files(self.descriptor, self.base)]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
         stale = [
-            (source, name)
-            for source, name in sources
-            if not usable(_folder(self.home, name), source, descriptor=self.descriptor.digest)
+            each for each in sources if not usable(self._folder(each), each.path, descriptor=self.descriptor.digest)
         ]
-        threads.map(lambda task: self._build(*task, identities=identities, progress=progress), stale)
-        sidecars = tuple(load(_folder(self.home, name)) for _, name in sources)
+        threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
+        sidecars = tuple(load(self._folder(each)) for each in sources)
         check_unique_across(sidecars)
-        self._commit(base, [name for _, name in sources])
         corpus = Corpus(
             name=self.descriptor.name,
-            base=base,
+            base=self.base,
             descriptor=self.descriptor,
             snapshot=snapshot_digest(self.descriptor, sidecars),
             sidecars=sidecars,
@@ -155,11 +163,11 @@ class _Registering:
         )
         return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
 
-    def _build(self, source: Path, name: str, *, identities: Identities, progress: Progress | None) -> None:
+    def _build(self, source: _Source, *, identities: Identities, progress: Progress | None) -> None:
         build(
-            source,
-            _folder(self.home, name),
-            name=name,
+            source.path,
+            self._folder(source),
+            name=source.name,
             descriptor=self.descriptor,
             identities=identities,
             classes=self.classes,
@@ -167,10 +175,31 @@ class _Registering:
             progress=progress,
         )
 
-    def _commit(self, base: Path, names: Sequence[str]) -> None:
-        head = {"base": str(base), "descriptor": self.path.read_text("utf-8"), "files": list(names)}
-        # COMMIT POINT of a registration: the new set of files is in force.
-        replace_file(self.home / _HEAD, canonical_json(head))
+    def commit(self, corpus: Corpus, text: str) -> None:
+        """Put the new set of files in force, and remove what nothing names any more."""
+        names = [sidecar.folder.name for sidecar in corpus.sidecars]
+        # COMMIT POINT of a registration.
+        replace_file(self.home / _HEAD, canonical_json({"base": str(self.base), "descriptor": text, "sidecars": names}))
+        for each in (self.home / _SIDECARS).iterdir():
+            if each.name not in names:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def _folder(self, source: _Source) -> Path:
+        return self.home / _SIDECARS / source.key
+
+
+class _Source(NamedTuple):
+    """A content file, its name relative to the corpus's folder, and the key of the sidecar it has as it is now."""
+
+    path: Path
+    name: str
+    key: str
+
+    @classmethod
+    def of(cls, path: Path, base: Path, descriptor: CorpusDescriptor) -> _Source:
+        name, stat = os.path.relpath(path, base), path.stat()
+        key = digest_json([name, stat.st_size, str(stat.st_mtime_ns), descriptor.digest])
+        return cls(path, name, key.removeprefix("sha256:")[:24])
 
 
 def open_corpus(folder: Path, name: str) -> Corpus:
@@ -178,19 +207,36 @@ def open_corpus(folder: Path, name: str) -> Corpus:
 
     Raises:
         NotFoundError: no corpus of this name was registered.
+        ConflictError: a sidecar is gone or damaged.
     """
     home = folder / name
+    for attempt in range(_OPEN_ATTEMPTS):
+        head = _read_head(home)
+        try:
+            return _open(home, name, head)
+        except ConflictError:
+            # Registered anew by another process between reading the head and the sidecars: the new head names others.
+            if attempt == _OPEN_ATTEMPTS - 1 or _read_head(home) == head:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _read_head(home: Path) -> dict[str, Any]:
     try:
         head: dict[str, Any] = json.loads((home / _HEAD).read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
-        known = sorted(each.parent.name for each in folder.glob(f"*/{_HEAD}"))
+        known = sorted(each.parent.name for each in home.parent.glob(f"*/{_HEAD}"))
         raise NotFoundError(
             "corpus-unknown",
-            f"no corpus `{name}`",
+            f"no corpus `{home.name}`",
             help=f"registered: {', '.join(known)}" if known else "register one: consentry corpus register DESCRIPTOR",
         ) from error
+    return head
+
+
+def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
     descriptor = parse_corpus(head["descriptor"], filename=f"{name}/corpus.toml")
-    sidecars = tuple(load(_folder(home, each)) for each in head["files"])
+    sidecars = tuple(load(home / _SIDECARS / each) for each in head["sidecars"])
     return Corpus(
         name=name,
         base=Path(head["base"]),
@@ -204,7 +250,3 @@ def open_corpus(folder: Path, name: str) -> Corpus:
 def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:
     """Return the digest of descriptor and file pins."""
     return digest_json({"descriptor": descriptor.digest, "files": [asdict(each.pin) for each in sidecars]})
-
-
-def _folder(home: Path, name: str) -> Path:
-    return home / _SIDECARS / digest(name.encode()).removeprefix("sha256:")[:24]

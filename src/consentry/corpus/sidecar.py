@@ -36,7 +36,6 @@ NOBODY = 0
 """The seat of nobody: an item without an owner, or an involved person without an id."""
 HEAD = "sidecar.json"
 _ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
-_LOAD_ATTEMPTS = 3
 _HEADERS = Lock()
 
 U32 = npt.NDArray[np.uint32]
@@ -128,25 +127,19 @@ def _ranges(values: U32, first: Array, lengths: Array) -> U32:
 
 
 def load(folder: Path) -> Sidecar:
-    """Map a finished sidecar into memory. What is mapped stays as it is, also when the file is registered anew.
+    """Map a finished sidecar into memory. What is mapped stays, also when the folder is removed.
 
     Raises:
         ConflictError: there is no finished sidecar.
     """
-    for _ in range(_LOAD_ATTEMPTS):
-        try:
-            content = (folder / HEAD).read_bytes()
-            found = _load(folder, json.loads(content))
-            # Another process may have replaced the folder between two arrays: they must not be of two files.
-            if (folder / HEAD).read_bytes() == content:
-                return found
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    raise ConflictError(
-        "corpus-sidecar-missing",
-        f"the sidecar in `{folder}` is missing, damaged or just being built",
-        help="register the corpus again: consentry corpus register DESCRIPTOR",
-    )
+    try:
+        return _load(folder, json.loads((folder / HEAD).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConflictError(
+            "corpus-sidecar-missing",
+            f"the sidecar in `{folder}` is missing or damaged",
+            help="register the corpus again: consentry corpus register DESCRIPTOR",
+        ) from error
 
 
 def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
@@ -168,11 +161,11 @@ def usable(folder: Path, source: Path, *, descriptor: Digest) -> bool:
     """Say whether `folder` holds a finished sidecar of the file as it is now (by size and modification time)."""
     try:
         head = json.loads((folder / HEAD).read_bytes())
-        pinned = head["format"], head["descriptor"], head["pin"]["size"], head["mtime_ns"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        found = _load(folder, head)
+        made_by = head["format"], head["descriptor"]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    stat = source.stat()
-    return pinned == (FORMAT, descriptor, stat.st_size, str(stat.st_mtime_ns))
+    return made_by == (FORMAT, descriptor) and same_file(source, size=found.pin.size, mtime_ns=found.mtime_ns)
 
 
 def same_file(source: Path, *, size: int, mtime_ns: int) -> bool:

@@ -1,0 +1,141 @@
+"""Carries out one verb in a child process that is killed at its k-th step: a server that forks, one line a child.
+
+A step is whatever changes the disk or is about to make a change durable: a file opened for writing, a rename, a
+removal, a flush, a commit of the ledger. The server imports everything once and starts no thread, so that a child
+costs little.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.control_plane.building import Building
+from consentry.ledger import sql
+from consentry.policy.vocabulary import Purpose
+from consentry.release import builder
+
+POLICY = "september-2024"
+NOW = 1_730_000_000
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
+
+
+class Steps:
+    """Counts steps, and dies at one of them."""
+
+    def __init__(self, home: str, kill_at: int) -> None:
+        self.home = home
+        self.kill_at = kill_at
+        self.done = 0
+
+    def step(self) -> None:
+        self.done += 1
+        if self.done == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self) -> None:
+        sys.addaudithook(self._audit)
+        fsync, commit = os.fsync, sql._commit
+
+        def flush(descriptor: Any) -> None:
+            self.step()
+            fsync(descriptor)
+            self.step()
+
+        def committing(connection: Any) -> None:
+            self.step()
+            commit(connection)
+            self.step()
+
+        os.fsync = flush  # type: ignore[assignment]
+        sql._commit = committing
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if flags & _WRITING and str(path).startswith(self.home):
+                self.step()
+        elif event in _CHANGING and str(arguments[0]).startswith(self.home):
+            self.step()
+
+
+def start(_: Deployment, __: Path) -> None:
+    """Open a home for the first time: done when the deployment is given."""
+
+
+def register(deployment: Deployment, folder: Path) -> None:
+    deployment.control.register_corpus(folder / "corpus.toml")
+
+
+def people(deployment: Deployment, folder: Path) -> None:
+    deployment.control.load_people(folder / "people" / "people.toml")
+
+
+def build(deployment: Deployment, _: Path) -> None:
+    deployment.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW)
+
+
+def erase(deployment: Deployment, _: Path) -> None:
+    deployment.control.erase([deployment.person("p1")])
+
+
+def build_naively(deployment: Deployment, folder: Path) -> None:
+    """Do what must not be done: say that a release is sealed, then write it."""
+    written: list[Any] = []
+    write, seal = builder.write, Building._seal
+    builder.write = lambda *what: written.append(what)
+
+    def sealing(*what: Any) -> Any:
+        built = seal(*what)
+        write(*written[-1])
+        return built
+
+    Building._seal = sealing  # type: ignore[method-assign,assignment]
+    build(deployment, folder)
+
+
+VERBS: dict[str, Callable[[Deployment, Path], None]] = {
+    verb.__name__: verb for verb in (start, register, people, build, erase, build_naively)
+}
+
+
+def carry_out(job: dict[str, Any], answer: int) -> None:
+    steps = Steps(job["home"], job["kill_at"])
+    steps.watch()
+    deployment = open_deployment(Path(job["home"]))
+    VERBS[job["verb"]](deployment, Path(job["folder"]))
+    deployment.close()
+    os.write(answer, str(steps.done).encode())
+
+
+def main() -> None:
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                os.close(reading)
+                carry_out(json.loads(line), writing)
+                os._exit(0)
+            except BaseException as error:
+                sys.stderr.write(f"{error!r}\n")
+                sys.stderr.flush()
+                os._exit(1)
+        os.close(writing)
+        _, status = os.waitpid(child, 0)
+        steps = os.read(reading, 20).decode()
+        os.close(reading)
+        sys.stdout.write(json.dumps({"status": os.waitstatus_to_exitcode(status), "steps": int(steps or 0)}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    os.environ["CONSENTRY_THREADS"] = "1"
+    main()

@@ -1,0 +1,264 @@
+"""Killed at any step of any verb, the next start finds the old state or the new one, and can go on from there.
+
+Checked after every crash: a release can be opened only if the ledger says it is sealed; every sealed one verifies down
+to the last decision; everything acknowledged before is still there; the interrupted verb can be asked for again, and a
+release built after it holds what it must. The control announces a release before it is written, and must be caught.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import ConsentryError, NotFoundError
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.state import unexplained
+from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import ChoiceState, Purpose
+from end_to_end.crash_driver import NOW, POLICY, VERBS
+from end_to_end.network import Form, RawItem, RawPerson, quick_folder, write_corpus, write_items, write_people
+from end_to_end.test_story import eligible
+
+PEOPLE = 8
+
+
+class Driver:
+    """The process that carries out verbs in children."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "end_to_end.crash_driver"],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def carry_out(self, verb: str, home: Path, folder: Path, *, kill_at: int = 0) -> tuple[int, int]:
+        """Return how the child ended, and how many steps it took if it was not killed."""
+        job = {"verb": verb, "home": str(home), "folder": str(folder), "kill_at": kill_at}
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, int] = json.loads(self.process.stdout.readline())
+        return answer["status"], answer["steps"]
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A prepared home, to be copied, and the content beside it."""
+
+    folder: Path
+    home: Path
+    refused: frozenset[str]
+
+    def copy(self) -> Path:
+        """Return a fresh copy of the home."""
+        target = self.folder / "copy"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.home, target)
+        return target
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Driver]:
+    found = Driver()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A deployment with one release and news to come: content, people and a refusal after it."""
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as name:
+        folder = Path(name)
+        deployment = open_deployment(folder / "home")
+        items = [RawItem(id=f"i{number}", author=f"p{number % PEOPLE}") for number in range(40)]
+        deployment.control.register_corpus(write_corpus(folder, [items[:20], items[20:]], Form(rows_per_group=9)))
+        everybody = [RawPerson(id=f"p{number}") for number in range(PEOPLE)]
+        deployment.control.load_people(write_people(folder / "people", everybody[:-1]))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW)
+        for number in (2, 3):
+            choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+            said = ChoiceMade(person=deployment.person(f"p{number}"), choice=choice, source=Source.FORM)
+            deployment.control.choose([said])
+        deployment.close()
+        write_people(folder / "people", everybody)
+        yield Stage(folder, folder / "home", frozenset({"p2", "p3"}))
+
+
+def news(stage: Stage) -> None:
+    """Change one content file and add another."""
+    write_items(stage.folder / "items" / "1.parquet", [RawItem(id=f"n{number}", author="p4") for number in range(7)])
+    write_items(stage.folder / "items" / "2.parquet", [RawItem(id=f"m{number}", author="p7") for number in range(5)])
+
+
+def old(stage: Stage) -> None:
+    """Undo `news`: the same bytes, at the same time."""
+    for path in (stage.folder / "items").glob("*.parquet"):
+        path.unlink()
+    shutil.copytree(stage.folder / "kept", stage.folder / "items", dirs_exist_ok=True)
+
+
+def violations(home: Path, stage: Stage) -> list[str]:
+    """Open what a crash left and say what is wrong with it."""
+    try:
+        deployment = open_deployment(home)
+    except ConsentryError as error:
+        return [f"does not open: {error}"]
+    try:
+        return [*_violations(deployment, stage)]
+    finally:
+        deployment.close()
+
+
+def _violations(deployment: Deployment, stage: Stage) -> Iterator[str]:
+    control = deployment.control
+    events = list(deployment.ledger.read())
+    if unexplained(events):
+        yield "events were lost"
+    sealed = control.sealed_releases()
+    for folder in control.releases.glob("*"):
+        if folder.name not in sealed:
+            try:
+                control.release(folder.name)
+                yield f"{folder.name} can be read and was never sealed"
+            except NotFoundError:
+                pass
+    for name in sealed:
+        for finding in control.verify(name, decide=True):
+            if finding.problem and finding.code != "release-file-changed":
+                yield f"{name}: {finding.check}: {finding.problem}"
+    if sealed:
+        live = control.present().state.choices
+        missing = {person for person in stage.refused if deployment.person(person) not in live}
+        if missing:
+            yield f"refusals of {missing} were lost"
+
+
+def build_after(home: Path, stage: Stage, *, without: frozenset[str] = frozenset()) -> list[str]:
+    """Build a release and say what is wrong with it; the content and people are the new ones."""
+    deployment = open_deployment(home)
+    try:
+        control = deployment.control
+        control.register_corpus(stage.folder / "corpus.toml")
+        control.load_people(stage.folder / "people" / "people.toml")
+        if control.present().state.policy(POLICY) is None:
+            control.publish(shipped()[POLICY], POLICY)
+        name = control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+        refused = {person for person in stage.refused if deployment.person(person) in control.present().state.choices}
+        found = [f"{each.check}: {each.problem}" for each in control.verify(name, decide=True) if each.problem]
+        expected = {
+            item
+            for item, author in _content(stage)
+            if author not in refused | without and author in {f"p{number}" for number in range(PEOPLE)}
+        }
+        if eligible(deployment, name) != expected:
+            found.append("a later release holds other items")
+        folders = {folder.name for folder in control.releases.glob("*")}
+        if folders != set(control.sealed_releases()):
+            found.append(f"left behind: {folders - set(control.sealed_releases())}")
+        staged = [path for path in home.rglob("*") if "staged" in path.name or path.name.endswith(".part")]
+        return [*found, *(f"left behind: {path.name}" for path in staged)]
+    finally:
+        deployment.close()
+
+
+def _content(stage: Stage) -> Iterator[tuple[str, str]]:
+    for path in sorted((stage.folder / "items").glob("*.parquet")):
+        table = pq.read_table(path, columns=["id", "author_id"])
+        yield from zip(table["id"].to_pylist(), table["author_id"].to_pylist(), strict=True)
+
+
+def kill_all_over(
+    verb: str, driver: Driver, stage: Stage, *, points: int, offset: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Kill a verb at up to `points` of its steps, evenly spread, and yield each step with what was wrong after it."""
+    home = stage.folder / "copy"
+    shutil.rmtree(home, ignore_errors=True)
+    if verb != "start":
+        stage.copy()
+    status, steps = driver.carry_out(verb, home, stage.folder)
+    assert (status, steps > 3) == (0, True)
+    stride = max(1, steps // points)
+    for kill_at in range(1 + offset % stride, steps + 1, stride):
+        shutil.rmtree(home, ignore_errors=True)
+        if verb != "start":
+            stage.copy()
+        status, _ = driver.carry_out(verb, home, stage.folder, kill_at=kill_at)
+        assert status == -signal.SIGKILL
+        found = violations(home, stage)
+        if not found and verb in VERBS:
+            again, _ = driver.carry_out(verb, home, stage.folder)
+            found += [] if again == 0 else ["the verb fails when asked for again"]
+        erased = frozenset({"p1"}) if verb == "erase" else frozenset[str]()
+        yield kill_at, found or build_after(home, stage, without=erased)
+
+
+@pytest.fixture
+def changed(stage: Stage) -> Iterator[Stage]:
+    """The stage with news in its content; afterwards the content is as it was."""
+    if not (stage.folder / "kept").exists():
+        shutil.copytree(stage.folder / "items", stage.folder / "kept")
+    news(stage)
+    yield stage
+    old(stage)
+
+
+def check(verb: str, driver: Driver, stage: Stage, *, points: int) -> None:
+    wrong = {step: found for step, found in kill_all_over(verb, driver, stage, points=points) if found}
+    assert wrong == {}
+
+
+def test_killed_at_the_first_start(driver: Driver, stage: Stage) -> None:
+    check("start", driver, stage, points=6)
+
+
+def test_killed_while_registering(driver: Driver, changed: Stage) -> None:
+    check("register", driver, changed, points=8)
+
+
+def test_killed_while_loading_people(driver: Driver, stage: Stage) -> None:
+    check("people", driver, stage, points=4)
+
+
+def test_killed_while_building(driver: Driver, stage: Stage) -> None:
+    check("build", driver, stage, points=8)
+
+
+def test_killed_while_erasing(driver: Driver, stage: Stage) -> None:
+    check("erase", driver, stage, points=6)
+
+
+def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage: Stage) -> None:
+    wrong: dict[int, list[str]] = {}
+    for step, found in kill_all_over("build_naively", driver, stage, points=1_000):
+        wrong |= {step: found} if found else {}
+        if wrong:
+            break
+    assert any("gone" in problem for found in wrong.values() for problem in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["start", "register", "people", "build", "erase"])
+def test_killed_at_every_step(verb: str, driver: Driver, stage: Stage, request: pytest.FixtureRequest) -> None:
+    used: Any = request.getfixturevalue("changed") if verb == "register" else stage
+    check(verb, driver, used, points=100_000)
