@@ -214,11 +214,16 @@ class Worlds(RuleBasedStateMachine):
         self.control.serve_notice("n1", [self.deployment.person(each) for each in told], at=at)
         self.world.serve("n1", told, at)
 
-    @rule(seed=SEEDS)
-    def erase(self, seed: int) -> None:
-        person = self.named(Random(seed))
+    @rule(seed=SEEDS, purpose=PURPOSES)
+    def erase(self, seed: int, purpose: Purpose) -> None:
+        rng = Random(seed)
+        person = self.named(rng)
         self.control.erase([self.deployment.person(person)])
         self.world.erase([person])
+        if rng.random() < 0.7:  # and is back, with new content, under the same id
+            self.add_file(seed)
+            self.load_people(seed)
+        self.build(seed + 1, purpose)
 
     @rule(seed=SEEDS, purpose=PURPOSES)
     def build(self, seed: int, purpose: Purpose) -> None:

@@ -78,8 +78,8 @@ def build(
     staged = folder.with_name(folder.name + ".staged")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
     try:
+        writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
         with _legible(name):
             for batch in _batches(parquet, descriptor):
                 writer.add(_keys(batch, descriptor, identities, classes, name=name))
