@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from consentry.cli.main import main
-
 if __name__ == "__main__":
+    try:
+        from consentry.cli.main import main
+    except KeyboardInterrupt:
+        # Nothing was begun. The same exit status as for an interrupted command, without a traceback.
+        raise SystemExit(130) from None
     main()

@@ -169,15 +169,16 @@ class Deployment:
         *,
         people: Path | None = None,
         query: tuple[str, str] | None = None,
+        people_query: tuple[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Mapping[str, int]:
-        """Convert CSV, JSON lines, Parquet or the rows of a `query` (URL, SQL) into a corpus folder."""
+        """Convert CSV, JSON lines, Parquet or the rows of queries (URL, SQL) into a corpus folder."""
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),
             items=tabular.Files(descriptor.parent) if query is None else tabular.Query(*query),
             people=None if people is None else read_people_descriptor(people),
-            people_from=None if people is None else tabular.Files(people.parent),
+            people_from=_people_source(people, people_query),
             progress=progress,
         )
         return {"items": made.items, "people": made.people}
@@ -235,6 +236,12 @@ def open_deployment(home: Path | None = None) -> Deployment:
         clock=now,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+
+
+def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:
+    if people is None:
+        return None
+    return tabular.Files(people.parent) if query is None else tabular.Query(*query)
 
 
 def migrate(home: Path | None = None) -> None:

@@ -8,6 +8,7 @@ import click
 
 from consentry.cli.context import Context, pass_context
 from consentry.corpus.registration import Corpus
+from consentry.policy.vocabulary import Age
 
 
 @click.group()
@@ -99,12 +100,21 @@ def import_() -> None:
 @import_.command()
 @click.argument("dump", type=click.Path(path_type=Path, exists=True))
 @click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--age",
+    type=click.Choice([str(each) for each in Age]),
+    default=str(Age.UNKNOWN),
+    show_default=True,
+    help="The age of everybody in the dump, if you vouch for it: a dump does not say.",
+)
 @pass_context
-def stackexchange(context: Context, dump: Path, target: Path) -> None:
+def stackexchange(context: Context, dump: Path, target: Path, age: str) -> None:
     """Convert a Stack Exchange DUMP (one site's folder, or a folder of sites) into the corpus folder TARGET."""
     with context.out.progress("converting", None) as progress:
-        report = context.deployment.import_stackexchange(dump, target, progress=progress)
+        report = context.deployment.import_stackexchange(dump, target, age=Age(age), progress=progress)
     context.out.show(report, lambda: context.out.table(["", "count"], [[k, str(v)] for k, v in report.items()]))
+    if age == Age.UNKNOWN:
+        context.out.note("The dump says nothing about ages, and unknown means no: every item will be a gap. See --age.")
 
 
 @import_.command()
@@ -113,14 +123,29 @@ def stackexchange(context: Context, dump: Path, target: Path) -> None:
 @click.option("--people", type=click.Path(path_type=Path), help="The descriptor of the people table beside it.")
 @click.option("--url", help="Read the items from this database (an SQLAlchemy URL) instead of the descriptor's files.")
 @click.option("--query", help="The SQL query that yields the items (with --url).")
+@click.option("--people-query", help="The SQL query that yields the people (with --url and --people).")
 @pass_context
 def tabular(
-    context: Context, descriptor: Path, target: Path, people: Path | None, url: str | None, query: str | None
+    context: Context,
+    descriptor: Path,
+    target: Path,
+    people: Path | None,
+    url: str | None,
+    query: str | None,
+    people_query: str | None,
 ) -> None:
     """Convert the CSV, JSON lines or Parquet files that DESCRIPTOR names, or a query, into the corpus folder TARGET."""
-    if (url is None) is not (query is None):
-        raise click.UsageError("--url and --query go together")
-    source = None if url is None or query is None else (url, query)
+    if (url is None) is not (query is None and people_query is None):
+        raise click.UsageError("--url goes with --query or --people-query")
+    if people_query is not None and people is None:
+        raise click.UsageError("--people-query needs --people: a descriptor that says which column is what")
     with context.out.progress("converting", None) as progress:
-        report = context.deployment.import_tabular(descriptor, target, people=people, query=source, progress=progress)
+        report = context.deployment.import_tabular(
+            descriptor,
+            target,
+            people=people,
+            query=None if url is None or query is None else (url, query),
+            people_query=None if url is None or people_query is None else (url, people_query),
+            progress=progress,
+        )
     context.out.show(report, lambda: context.out.table(["", "rows"], list(report.items())))

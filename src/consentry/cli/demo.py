@@ -109,6 +109,7 @@ def _fresh_home(home: Path) -> Path:
 
 def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     control, out = run.deployment.control, run.out
+    out.text(origin)
     with run.step("Load people, and work out where they live"):
         people = control.load_people(content / "people.toml")
     places = resolved(run.deployment)

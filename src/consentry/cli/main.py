@@ -56,7 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
         out.note("interrupted; nothing half-done was left behind")
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        error.show()
+        if out.as_json:
+            out.show({"error": {"code": "usage", "message": error.format_message(), "help": "see --help"}})
+        else:
+            error.show()
         raise SystemExit(error.exit_code) from None
     except ConsentryError as error:
         out.error(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -191,19 +192,22 @@ def table(context: Context, name: str, format_version: str) -> None:
 @click.command("what-if")
 @click.argument("corpus", required=False)
 @click.option("--suspend", multiple=True, required=True, help="A country, subdivision or group; may be repeated.")
-@click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
+@click.option("--policy", help="A policy set in force, a file, or a shipped set (default: the last one published).")
 @click.option(
     "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
 @pass_context
-def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str, purpose: str) -> None:
+def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str | None, purpose: str) -> None:
     """Say what suspending areas would change, from the census alone. Changes nothing."""
     unknown = [area for area in suspend if not known_area(area)]
     if unknown:
         raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
     control = context.deployment.control
     names = [corpus] if corpus else list(control.present().state.corpora)
-    rules, when = _policy(context, policy), now()
+    published = control.present().state.policies
+    if policy is None and not published:
+        raise click.UsageError("no policy set is in force: name one with --policy")
+    rules, when = _policy(context, published[-1].name if policy is None else policy), now()
     found = {}
     for name in names:
         before = control.plan(name, Purpose(purpose), rules, at=when)
@@ -212,7 +216,7 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
 
     def human() -> None:
         for name, change in found.items():
-            _show_difference(context.out, f"{name}: without {', '.join(suspend)}", change)
+            _show_difference(context.out, f"{name}: without {', '.join(suspend)}, by {rules.name}", change)
 
     context.out.show({"suspended": list(suspend), "corpora": found}, human)
 
@@ -242,25 +246,31 @@ def _show_head(out: Output, body: dict[str, Any]) -> None:
     )
 
 
+def _largest_first(split: Mapping[str, Mapping[str, int]]) -> list[tuple[str, Mapping[str, int]]]:
+    """Order names by their items. A sealed manifest is canonical, so it has them in the order of the alphabet."""
+    return sorted(split.items(), key=lambda each: (-sum(each[1].values()), each[0]))
+
+
 def show_counts(out: Output, counts: Any) -> None:
     """Print the counts of a release or a plan."""
     items = counts["items"]
     eligible, denied = counts["eligible"], counts["denied"]
     out.text(f"\n{items:,} items: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
     if counts["by_reason"]:
-        rows = [[reason, count, share(count, items)] for reason, count in counts["by_reason"].items()]
+        by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
+        rows = [[reason, count, share(count, items)] for reason, count in by_reason]
         out.heading("Denied, by reason")
         out.table(["reason", "items", "of all"], rows[:_TOP])
     if counts["by_gap"]:
         out.heading("Gaps: what could not be known (an item may have several)")
-        out.table(["gap", "items"], list(counts["by_gap"].items()))
+        out.table(["gap", "items"], sorted(counts["by_gap"].items(), key=lambda each: (-each[1], each[0])))
     for label, title in (("by_place", "By place"), ("by_category", "By category"), ("by_licence", "By licence")):
         split = counts[label]
         if set(split) <= {""}:
             continue
         rows = [
             [name or "(none)", each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
-            for name, each in split.items()
+            for name, each in _largest_first(split)
         ]
         out.heading(title + (f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""))
         out.table([title.removeprefix("By "), "eligible", "denied", "eligible share"], rows[:_TOP])
@@ -302,6 +312,8 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     out.text(f"eligible {before['eligible']:,} -> {after['eligible']:,} ({found['eligible_change']:+,})")
     changed = [name for name, differs in found["causes"].items() if differs]
     out.text(f"what differs: {', '.join(changed) or 'nothing'}")
+    if not found["reproduced"]:
+        out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
     if found["moves"]:
         out.table(["was", "is", "items"], [[m["from"], m["to"], m["items"]] for m in found["moves"]][:_TOP])
     for label in ("added", "removed"):

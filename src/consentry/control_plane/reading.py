@@ -94,13 +94,15 @@ class Reading(Desk):
         return compare.compare(self.side(before)[0], self.side(after)[0])
 
     def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
-        """Write a release as an Iceberg table over the untouched files; an existing one is kept as it is."""
+        """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
         release = self.release(name)
         manifest = release.manifest
         files = release.data_files(self._unchanged(release).base)
         folder = self.parts.home / "tables" / name / f"v{format_version}"
+        before = folder.with_name(f".{folder.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(before)
         report = write_table(
             folder,
             files,
@@ -110,6 +112,7 @@ class Reading(Desk):
             sealed_at=manifest.decided_at,
             properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
         )
+        shutil.rmtree(before, ignore_errors=True)
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
 
     def _unchanged(self, release: sealed.SealedRelease) -> Corpus:

@@ -87,7 +87,7 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
             raise PeopleError(
                 "people-not-parquet",
                 f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
-                help="the file is truncated, damaged or of another kind; write it again",
+                help="convert CSV or JSON lines with `consentry import tabular`; a damaged file: write it again",
             ) from error
 
 

@@ -32,6 +32,11 @@ class Side:
     sidecars: Sequence[Sidecar]
 
 
+ELIGIBLE = "eligible"
+NOT_REPRODUCED = "not-reproduced"
+"""Stands where deciding again does not give what was sealed: somebody was erased since, or something is wrong."""
+
+
 def compare(before: Side, after: Side) -> dict[str, Any]:
     """Return the changes from `before` to `after` as plain values."""
     moves: Counter[tuple[str, str]] = Counter()
@@ -61,6 +66,7 @@ def compare(before: Side, after: Side) -> dict[str, Any]:
             "changed": sorted(set(new_files) & set(old_files) - set(same)),
         },
         "causes": _causes(before, after),
+        "reproduced": not any(NOT_REPRODUCED in move for move in moves),
     }
 
 
@@ -76,13 +82,19 @@ def outcome_labels(side: Side, index: int, rows: npt.NDArray[np.int64]) -> list[
 
 
 def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
-    for index, sidecar in enumerate(side.sidecars):
-        if sidecar.pin.path == path:
-            return outcome_labels(side, index, rows)
-    # The file was registered anew since: its bitmap still says who was in, but not why.
+    """Return the labels of rows, checked against the sealed bitmap, which is what counts."""
     file = next(file for file in side.release.manifest.files if file.pin.path == path)
     excluded = BitMap64.deserialize(side.release.bitmap(file))
-    return ["denied" if row in excluded else "eligible" for row in rows.tolist()]
+    sealed = [row not in excluded for row in rows.tolist()]
+    for index, sidecar in enumerate(side.sidecars):
+        if sidecar.pin.path == path:
+            found = outcome_labels(side, index, rows)
+            return [
+                label if (label == ELIGIBLE) is eligible else NOT_REPRODUCED
+                for label, eligible in zip(found, sealed, strict=True)
+            ]
+    # The file was registered anew since: its bitmap still says who was in, but not why.
+    return [ELIGIBLE if eligible else "denied" for eligible in sealed]
 
 
 def _head(side: Side) -> dict[str, Any]:

@@ -20,16 +20,25 @@ from consentry.errors import NotFoundError
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import State, Stated
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
-from consentry.policy.expressions import Item, Person
+from consentry.policy.expressions import GapKind, Item, Person
 from consentry.policy.policy_set import PolicySet
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
 
 _EXAMPLE_ROWS = 20_000
+_GAPS = {
+    GapKind.OWNER: "the item names nobody it is by",
+    GapKind.PERSON: "the people table does not have this person",
+    GapKind.RESIDENCE: "nothing that counts says where this person lives (a time zone or a locale does not)",
+    GapKind.SUBDIVISION: "a rule asks for a part of the country, and only the country is known",
+    GapKind.AGE: "this person's age is not known",
+    GapKind.CATEGORY: "what kind of content this is is not known",
+    GapKind.VISIBILITY: "a rule asks who could see the item, and that is not known",
+    GapKind.CREATED: "a date matters here, and when the item was created is not known",
+}
 _MEANING = {
     ReasonKind.REFUSED: "this person refused this use",
     ReasonKind.ACCOUNT_CLOSED: "the account is closed",
-    ReasonKind.GAP: "something needed for a decision is not known, and unknown means no",
     ReasonKind.NOT_PERMITTED: "no rule permits it",
 }
 
@@ -180,4 +189,6 @@ def _reason(reason: Reason, policy: PolicySet) -> dict[str, Any]:
         if rule.legal_basis is not None:
             body["legal_basis"] = str(rule.legal_basis)
         return body
+    if reason.kind is ReasonKind.GAP:
+        return body | {"why": f"{_GAPS[GapKind(reason.reference)]}: unknown means no"}
     return body | {"why": _MEANING[reason.kind]}
