@@ -35,10 +35,10 @@ class Words:
 
 
 def single(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array."""
+    """Return a column as one array; views of strings as strings, which more functions accept."""
     if isinstance(array, pa.ChunkedArray):
-        return array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
-    return array
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
 
 
 def words(array: pa.Array) -> Words:

@@ -1,0 +1,307 @@
+"""Sidecars hold what their file holds: every seat, class, date and posting, whatever the types and sizes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consentry.corpus import sidecar_build
+from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.descriptor import parse_corpus
+from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.registration import open_corpus, register
+from consentry.corpus.sidecar import NOBODY, Sidecar, load, usable
+from consentry.corpus.sidecar_build import build, check_unique_across
+from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
+from consentry.runners.local import LocalRunner
+
+DESCRIPTOR = """
+[corpus]
+name = "n"
+files = ["*.parquet"]
+[columns]
+item = "id"
+author = "by"
+involves = "with"
+category = "kind"
+created = "at"
+licence = "rights"
+[constants]
+visibility = "public"
+"""
+
+
+class Plain:
+    """Identities that can be read: the seat of `p7` is 7, the key of `i7` is 7."""
+
+    def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
+        return np.array([int(each[1:]) if each else NOBODY for each in ids.to_pylist()], dtype=np.uint32)
+
+    def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
+        return np.array([int(each[1:]) for each in ids.to_pylist()], dtype=np.uint64)
+
+
+def write(
+    path: Path,
+    by: list[str | None],
+    involved: list[list[str | None] | None],
+    *,
+    kinds: list[str | None] | None = None,
+    at: list[int | None] | None = None,
+    group: int = 1_000_000,
+    first: int = 0,
+) -> Path:
+    rows = len(by)
+    table = pa.table(
+        {
+            "id": pa.array([f"i{first + row}" for row in range(rows)], pa.string()),
+            "by": pa.array(by, pa.string()),
+            "with": pa.array(involved, pa.list_(pa.string())),
+            "kind": pa.array(kinds or ["post"] * rows, pa.string()),
+            "at": pa.array(at or [5] * rows, pa.int64()),
+            "rights": pa.array([None] * rows, pa.string()),
+        }
+    )
+    pq.write_table(table, path, row_group_size=group)
+    return path
+
+
+def built(source: Path, folder: Path, descriptor: str = DESCRIPTOR) -> Sidecar:
+    classes = ItemClasses()
+    build(
+        source,
+        folder,
+        name=source.name,
+        descriptor=parse_corpus(descriptor),
+        identities=Plain(),
+        classes=classes,
+        keep_classes=lambda: None,
+    )
+    return load(folder)
+
+
+def check(sidecar: Sidecar, by: list[str | None], involved: list[list[str | None] | None]) -> None:
+    seats = [int(each[1:]) if each else NOBODY for each in by]
+    pairs = [(row, int(each[1:]) if each else NOBODY) for row, some in enumerate(involved) for each in some or []]
+    assert sidecar.rows == len(by)
+    assert sidecar.person.tolist() == seats
+    assert list(zip(sidecar.involved_row.tolist(), sidecar.involved_person.tolist(), strict=True)) == pairs
+    postings = {(seat, row) for row, seat in enumerate(seats)} | {(seat, row) for row, seat in pairs}
+    found = set(zip(sidecar.posting_person.tolist(), sidecar.posting_row.tolist(), strict=True))
+    assert found == postings
+    assert sidecar.posting_person.tolist() == sorted(sidecar.posting_person.tolist())
+    assert sidecar.seats == max((seat for seat, _ in postings), default=0) + 1
+    for asked in ([], [0], [1], sorted({seat for seat, _ in postings}), [3, 99], list(range(1, 6))):
+        rows = sorted({row for seat, row in postings if seat in asked})
+        assert sidecar.rows_of(np.array(asked, dtype=np.uint32)).tolist() == rows
+    for row in range(0, len(by), max(1, len(by) // 20)):
+        assert sidecar.find(row) == [row]
+    assert sidecar.find(10**9) == []
+
+
+PEOPLE = st.none() | st.just("") | st.integers(1, 9).map("p{}".format)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(PEOPLE, st.none() | st.lists(PEOPLE, max_size=4)), max_size=30),
+    st.integers(1, 9),
+    st.integers(1, 9),
+)
+def test_a_sidecar_holds_what_the_file_holds(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str | None, list[str | None] | None]],
+    group: int,
+    batch: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("file")
+    by, involved = [row[0] for row in rows], [row[1] for row in rows]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sidecar_build, "_BATCH_ROWS", batch)  # batches that begin and end inside row groups
+        check(built(write(folder / "a.parquet", by, involved, group=group), folder / "s"), by, involved)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 65_535, 65_537, 300_000])
+def test_sizes(tmp_path: Path, rows: int) -> None:
+    by: list[str | None] = [f"p{row % 7}" if row % 11 else None for row in range(rows)]
+    involved: list[list[str | None] | None] = [["p3", None] if not row % 1_000 else None for row in range(rows)]
+    check(built(write(tmp_path / "a.parquet", by, involved, group=70_000), tmp_path / "s"), by, involved)
+
+
+def test_dates_words_and_oddities(tmp_path: Path) -> None:
+    source = write(
+        tmp_path / "a.parquet",
+        ["p1", None, "p2", "p2"],
+        [None, [None], [], ["p1"]],
+        kinds=["post", "haiku", None, "unknown"],
+        at=[0, None, -1, 2**32 - 1],
+    )
+    sidecar = built(source, tmp_path / "s")
+    assert sidecar.created is not None
+    assert sidecar.created.tolist() == [0, UNKNOWN_DATE, UNKNOWN_DATE, UNKNOWN_DATE]
+    odd = sidecar.oddities
+    assert (odd.null_authors, odd.unknown_involved, odd.dates_out_of_range, odd.unknown_dates) == (1, 1, 2, 3)
+    assert odd.words == {"category": {"haiku": 1}}
+    assert len(set(sidecar.klass.tolist())) == 2
+
+
+def test_a_sidecar_is_of_one_file_as_it_is_now_and_of_one_descriptor(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    descriptor = parse_corpus(DESCRIPTOR)
+    assert not usable(tmp_path / "s", source, descriptor=descriptor.digest)
+    built(source, tmp_path / "s")
+    assert usable(tmp_path / "s", source, descriptor=descriptor.digest)
+    assert not usable(tmp_path / "s", source, descriptor="sha256:other")
+    stat = source.stat()
+    os.utime(source, ns=(0, stat.st_mtime_ns + 1))
+    assert not usable(tmp_path / "s", source, descriptor=descriptor.digest)
+
+
+@pytest.mark.parametrize("damage", ["head", "torn head", "array", "short array", "older format"])
+def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
+    source = write(tmp_path / "a.parquet", ["p1", "p2"], [None, None])
+    built(source, tmp_path / "s")
+    head, array = tmp_path / "s" / "sidecar.json", tmp_path / "s" / "item.npy"
+    if damage == "head":
+        head.unlink()
+    elif damage == "torn head":
+        head.write_bytes(head.read_bytes()[:20])
+    elif damage == "array":
+        array.unlink()
+    elif damage == "short array":
+        np.save(array, np.zeros(1, dtype=np.uint64))
+    else:
+        head.write_text(json.dumps({**json.loads(head.read_bytes()), "format": 0}))
+    assert not usable(tmp_path / "s", source, descriptor=parse_corpus(DESCRIPTOR).digest)
+    if damage != "older format":
+        with pytest.raises(ConflictError, match="corpus-sidecar-missing"):
+            load(tmp_path / "s")
+
+
+def test_what_is_mapped_stays_when_the_folder_is_removed(tmp_path: Path) -> None:
+    sidecar = built(write(tmp_path / "a.parquet", ["p1", "p2"], [["p2"], None]), tmp_path / "s")
+    for path in (tmp_path / "s").iterdir():
+        path.unlink()
+    assert sidecar.rows_of(np.array([2], dtype=np.uint32)).tolist() == [0, 1]
+    assert sidecar.find(1) == [1]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+
+    def touch() -> None:
+        os.utime(source, ns=(1, 1))
+
+    class Touching(Plain):
+        def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
+            touch()
+            return super().item_keys(ids)
+
+    with pytest.raises(CorpusError, match="corpus-file-changed"):
+        build(
+            source,
+            tmp_path / "s",
+            name="a",
+            descriptor=parse_corpus(DESCRIPTOR),
+            identities=Touching(),
+            classes=ItemClasses(),
+            keep_classes=lambda: None,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_unreadable_text_is_a_damaged_file(tmp_path: Path) -> None:
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    table = pq.read_table(write(tmp_path / "a.parquet", ["p1"], [None]))
+    pq.write_table(table.set_column(3, "kind", broken), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match="corpus-damaged"):
+        built(tmp_path / "a.parquet", tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string_view(), pa.dictionary(pa.int16(), pa.large_string()), pa.large_string(), pa.string()]
+)
+def test_every_kind_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    source = write(tmp_path / "a.parquet", ["p1", "p2", None], [["p2"], None, []])
+    table = pq.read_table(source)
+    for index, name in ((0, "id"), (1, "by"), (3, "kind"), (5, "rights")):
+        table = table.set_column(index, name, pa.array(table[name].to_pylist(), kind))
+    pq.write_table(table, source)
+    sidecar = built(source, tmp_path / "s")
+    assert sidecar.person.tolist() == [1, 2, 0]
+    assert sidecar.find(2) == [2]
+
+
+def test_ids_across_files(tmp_path: Path) -> None:
+    one = built(write(tmp_path / "a.parquet", ["p1"] * 40, [None] * 40), tmp_path / "s1")
+    other = built(write(tmp_path / "b.parquet", ["p1"] * 40, [None] * 40, first=40), tmp_path / "s2")
+    check_unique_across([one, other])
+    with pytest.raises(CorpusError, match="corpus-duplicate-item-id"):
+        check_unique_across([one, other, one])
+
+
+@pytest.fixture
+def corpora(tmp_path: Path) -> Path:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "corpus.toml").write_text(DESCRIPTOR)
+    write(tmp_path / "content" / "a.parquet", ["p1"], [None])
+    return tmp_path
+
+
+def registered(folder: Path) -> Any:
+    return register(
+        folder / "content" / "corpus.toml",
+        folder / "corpora",
+        identities=lambda _: Plain(),
+        threads=LocalRunner(2),
+    )
+
+
+def test_registering_again_builds_what_is_new_and_keeps_the_rest(corpora: Path) -> None:
+    first = registered(corpora)
+    assert (first.built, first.kept) == (1, 0)
+    write(corpora / "content" / "b.parquet", ["p2"], [None], first=1)
+    second = registered(corpora)
+    assert (second.built, second.kept) == (1, 1)
+    opened = open_corpus(corpora / "corpora", "n")
+    assert opened.snapshot == second.corpus.snapshot != first.corpus.snapshot
+    assert [sidecar.pin.path for sidecar in opened.sidecars] == ["a.parquet", "b.parquet"]
+    (corpora / "content" / "b.parquet").unlink()
+    assert registered(corpora).corpus.snapshot == first.corpus.snapshot
+    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+def test_a_failed_registration_leaves_the_snapshot_before(corpora: Path) -> None:
+    before = registered(corpora).corpus.snapshot
+    write(corpora / "content" / "a.parquet", ["p2", "p3"], [None, None])
+    write(corpora / "content" / "b.parquet", ["p2"], [None])  # the same id
+    with pytest.raises(CorpusError, match="corpus-duplicate-item-id"):
+        registered(corpora)
+    assert open_corpus(corpora / "corpora", "n").snapshot == before
+    with pytest.raises(CorpusError, match="corpus-file-changed"):
+        open_corpus(corpora / "corpora", "n").check_files()
+
+
+def test_another_descriptor_is_another_snapshot(corpora: Path) -> None:
+    before = registered(corpora).corpus.snapshot
+    text = DESCRIPTOR + '[categories]\n"haiku" = "post"\n'
+    (corpora / "content" / "corpus.toml").write_text(text)
+    assert registered(corpora).corpus.snapshot != before
+
+
+def test_what_cannot_be_opened(corpora: Path) -> None:
+    with pytest.raises(NotFoundError, match="corpus-unknown"):
+        open_corpus(corpora / "corpora", "n")
+    (corpora / "content" / "corpus.toml").write_bytes(b"\xff")
+    with pytest.raises(DescriptorError, match="descriptor-unreadable"):
+        registered(corpora)
