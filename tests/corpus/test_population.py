@@ -1,0 +1,157 @@
+"""Who was erased stays out: across threads, processes, crashes and older copies of the folder."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from consentry.corpus.people import PeopleIndex
+from consentry.corpus.population import Population
+from consentry.corpus.pseudonym import PseudonymKey, pseudonym
+from consentry.errors import DescriptorError, IntegrityError, NotFoundError
+from consentry.ledger.events import suppression_token
+from consentry.storage import Objects
+
+KEY = PseudonymKey(bytes(range(32)))
+
+
+def population(folder: Path) -> Population:
+    """Open the folder as a process of its own would."""
+    return Population(
+        folder / "people",
+        index=PeopleIndex(folder / "people"),
+        key=KEY.for_people(),
+        objects=Objects(folder / "objects"),
+        clock=lambda: 1_700_000_000,
+    )
+
+
+def person(number: int) -> str:
+    return pseudonym(KEY.for_people(), str(number))
+
+
+def people(*numbers: int) -> list[str]:
+    return [person(number) for number in numbers]
+
+
+def test_seats_are_given_in_order_and_kept(tmp_path: Path) -> None:
+    first = population(tmp_path)
+    assert first.seats == 1
+    assert first.seats_of(people(5, 6, 5)).tolist() == [1, 2, 1]
+    assert first.seats_of([]).tolist() == []
+    assert population(tmp_path).seats_of(people(6, 7)).tolist() == [2, 3]
+    assert first.seats == 4  # those that the other process gave are counted
+    assert first.pseudonym_of(3) == person(7)
+    assert first.pseudonym_of(0) is None
+
+
+def test_cohorts_are_read_back(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    name = found.store_cohort(people(3, 1, 3))
+    assert sorted(found.cohort(name)) == sorted(people(1, 3))
+    assert found.cohort(found.store_cohort([])) == []
+    with pytest.raises(NotFoundError):
+        found.cohort("sha256:" + "0" * 64)
+
+
+def test_erasing_closes_the_seat_and_whoever_comes_back(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1, 2, 3))
+    tokens = {suppression_token(person(2))}
+    assert found.erased(set()).tolist() == []
+    found.close(people(2))
+    assert found.erased(set()).tolist() == [2]  # before the ledger says a word
+    found.forget(people(2))
+    assert found.erased(tokens).tolist() == [2]
+    assert found.pseudonym_of(2) != person(2)
+    assert found.seats_of(people(2)).tolist() == [4]
+    assert found.erased(tokens).tolist() == [2, 4]
+    assert population(tmp_path).erased(tokens).tolist() == [2, 4]
+
+
+def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1))
+    found.close(people(9))
+    found.forget(people(9))
+    assert found.seats_of(people(9)).tolist() == [2]
+    assert found.erased({suppression_token(person(9))}).tolist() == [2]
+
+
+def test_another_process_that_knows_less_closes_the_right_seats(tmp_path: Path) -> None:
+    first, second = population(tmp_path), population(tmp_path)
+    first.seats_of(people(1, 2, 3))
+    first.erased({suppression_token(person(8))})  # everybody so far was held against the tokens there are
+    second.close(people(3))  # has not seen seat 3 yet
+    second.forget(people(3))
+    assert first.erased({suppression_token(person(3))}).tolist() == [3]
+
+
+def test_tokens_that_are_not_written_down_are_held_against_everybody(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1, 2, 3))
+    found.erased({suppression_token(person(8))})
+    # A crash before `close`, or a folder restored from a backup: the ledger knows more.
+    assert found.erased({suppression_token(person(2)), suppression_token(person(8))}).tolist() == [2]
+
+
+@pytest.mark.parametrize("step", ["close", "forget", "again"])
+def test_interrupted_it_can_be_asked_for_again(tmp_path: Path, step: str) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1, 2))
+    found.close(people(2))
+    if step != "close":
+        found.forget(people(2))
+    if step == "again":
+        found.seats_of(people(2))
+    found = population(tmp_path)
+    found.close(people(2))
+    found.forget(people(2))
+    found.seats_of(people(2))
+    open_seats = set(range(1, found.seats)) - set(found.erased(set()).tolist())
+    assert open_seats == {1}
+
+
+def test_erasing_and_looking_in_many_threads_loses_nobody(tmp_path: Path) -> None:
+    places = [population(tmp_path) for _ in range(3)]
+    places[0].seats_of(people(*range(60)))
+    tokens = {suppression_token(person(number)) for number in range(60)}
+
+    def work(index: int) -> None:
+        for number in range(index, 60, 3):
+            places[index].close(people(number))
+            places[(index + 1) % 3].erased(tokens if number % 2 else set())
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert population(tmp_path).erased(set()).tolist() == list(range(1, 61))
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    with pytest.raises(DescriptorError, match="descriptor-unreadable"):
+        found.load_people(tmp_path / "no.toml", progress=None)
+    with pytest.raises(NotFoundError, match="people-table-missing"):
+        found.attributes("sha256:" + "0" * 64, at=0, seats=1)
+
+
+def test_a_table_of_people_the_index_does_not_have_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": ["a", "b"]}), tmp_path / "p.parquet")
+    (tmp_path / "p.toml").write_text('[people]\nfiles = ["p.parquet"]\n[columns]\nperson = "id"\n')
+    found = population(tmp_path)
+    left = tmp_path / "people" / ".table-999999999.staged"
+    left.write_bytes(b"of a process that died")
+    report = found.load_people(tmp_path / "p.toml", progress=None)
+    assert not left.exists()
+    assert found.attributes(report.snapshot, at=0, seats=3).known.tolist() == [False, True, True]
+    with pytest.raises(IntegrityError, match="people-index-behind"):
+        found.attributes(report.snapshot, at=0, seats=2)
+    assert found.attributes(None, at=0, seats=5).known.tolist() == [False] * 5
