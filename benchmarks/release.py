@@ -64,9 +64,9 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
     control = deployment.control
     control.present()
     opening = perf_counter() - began
-    first = seconds_of(lambda: control.build(CORPUS, PURPOSE, "benchmark", at=AT)).median
-    full = seconds_of(lambda: control.build(CORPUS, PURPOSE, "benchmark", at=AT), times=_TIMES).median
-    built = control.build(CORPUS, PURPOSE, "benchmark", at=AT).manifest
+    first = seconds_of(lambda: control.build(CORPUS, PURPOSE, policy="benchmark", at=AT)).median
+    full = seconds_of(lambda: control.build(CORPUS, PURPOSE, policy="benchmark", at=AT), times=_TIMES).median
+    built = control.build(CORPUS, PURPOSE, policy="benchmark", at=AT).manifest
     bitmaps = _bitmaps(control.releases / built.release, built)
     peak = peak_bytes()
     changed = _changed(folder, deployment, shape)

@@ -83,9 +83,9 @@ def test_a_dump_becomes_a_corpus_that_its_descriptors_describe(tmp_path: Path) -
     folder = tmp_path / "corpus"
     corpus = parse_corpus((folder / "corpus.toml").read_text())
     for path in resolve_files(corpus, folder):
-        check_schema(corpus, pq.read_schema(path), path.name)
+        check_schema(corpus, pq.read_schema(path), filename=path.name)
     people = parse_people((folder / "people.toml").read_text())
-    check_schema(people, pq.read_schema(folder / "people.parquet"), "people.parquet")
+    check_schema(people, pq.read_schema(folder / "people.parquet"), filename="people.parquet")
     found = items(folder)
     assert found["cooking:post:1"] == {
         "id": "cooking:post:1",

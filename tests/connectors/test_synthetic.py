@@ -41,10 +41,10 @@ def test_the_descriptors_describe_what_was_made_up(network: Path) -> None:
     files = resolve_files(corpus, network)
     assert len(files) == FILES
     for path in files:
-        check_schema(corpus, pq.read_schema(path), path.name)
+        check_schema(corpus, pq.read_schema(path), filename=path.name)
     assert sum(pq.ParquetFile(path).metadata.num_rows for path in files) == ITEMS
     people = parse_people((network / "people.toml").read_text())
-    check_schema(people, pq.read_schema(network / "people.parquet"), "people.parquet")
+    check_schema(people, pq.read_schema(network / "people.parquet"), filename="people.parquet")
     assert "synthetic" in (network / "README.txt").read_text()
 
 

@@ -70,7 +70,7 @@ def items(folder: Path) -> list[dict[str, Any]]:
     written = parse_corpus((folder / "corpus.toml").read_text())
     rows = []
     for path in sorted((folder / "items").iterdir()):
-        check_schema(written, pq.read_schema(path), path.name)
+        check_schema(written, pq.read_schema(path), filename=path.name)
         rows += pq.read_table(path).to_pylist()
     return rows
 

@@ -202,7 +202,7 @@ def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fitting_schema_passes() -> None:
-    check_schema(parse_corpus(CORPUS), SCHEMA, "a.parquet")
+    check_schema(parse_corpus(CORPUS), SCHEMA, filename="a.parquet")
 
 
 @pytest.mark.parametrize(
@@ -225,20 +225,20 @@ def test_a_schema_that_does_not_fit_is_refused(column: str, kind: pa.DataType | 
     else:
         fields[column] = kind
     with pytest.raises(CorpusError) as caught:
-        check_schema(parse_corpus(CORPUS), pa.schema(fields), "a.parquet")
+        check_schema(parse_corpus(CORPUS), pa.schema(fields), filename="a.parquet")
     assert (caught.value.code, caught.value.where) == (code, "a.parquet")
 
 
 def test_a_time_without_zone_needs_one_in_the_descriptor() -> None:
     without = parse_corpus(CORPUS.replace('zone = "UTC"\n', ""))
     with pytest.raises(CorpusError) as caught:
-        check_schema(without, SCHEMA, "a.parquet")
+        check_schema(without, SCHEMA, filename="a.parquet")
     assert caught.value.code == "corpus-time-without-zone"
     zoned = SCHEMA.set(4, pa.field("created_at", pa.timestamp("ms", tz="Europe/Paris")))
-    check_schema(without, zoned, "a.parquet")
+    check_schema(without, zoned, filename="a.parquet")
 
 
 def test_a_people_table_is_checked_as_well() -> None:
     with pytest.raises(PeopleError) as caught:
-        check_schema(parse_people(PEOPLE), pa.schema({"id": pa.string()}), "people.parquet")
+        check_schema(parse_people(PEOPLE), pa.schema({"id": pa.string()}), filename="people.parquet")
     assert caught.value.code == "people-missing-column"

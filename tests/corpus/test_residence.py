@@ -314,8 +314,17 @@ def test_a_known_time_zone_or_locale_alone_never_establishes(zone: str, locale: 
 def test_any_text_is_accepted_and_yields_known_places(given_signals: Signals) -> None:
     found = resolve(given_signals)
     assert all(known_place(place) for place in found.places)
-    assert found.established is any(each.strength is Strength.ESTABLISHES for each in found.evidence)
+    unread = any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence)
+    established = any(each.strength is Strength.ESTABLISHES for each in found.evidence)
+    assert found.established is (established and not unread)
     assert found.places or not found.established
+
+
+def test_an_account_country_nobody_can_read_holds() -> None:
+    for country in ("EU", "ZZ", "Untied States"):
+        found = resolve(Signals(country=country, ip_country="US"))
+        assert found.places == {"US"}
+        assert not found.established
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))

@@ -79,7 +79,7 @@ def people(deployment: Deployment, folder: Path) -> None:
 
 
 def build(deployment: Deployment, _: Path) -> None:
-    deployment.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW)
+    deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
 
 
 def erase(deployment: Deployment, _: Path) -> None:
@@ -88,16 +88,17 @@ def erase(deployment: Deployment, _: Path) -> None:
 
 def build_naively(deployment: Deployment, folder: Path) -> None:
     """Do what must not be done: say that a release is sealed, then write it."""
-    written: list[Any] = []
+    written: list[tuple[Any, Any]] = []
     write, seal = builder.write, Building._seal
-    builder.write = lambda *what: written.append(what)
+    builder.write = lambda *what, **more: written.append((what, more))
 
-    def sealing(*what: Any) -> Any:
-        built = seal(*what)
-        write(*written[-1])
+    def sealing(*what: Any, **more: Any) -> Any:
+        built = seal(*what, **more)
+        given, named = written[-1]
+        write(*given, **named)
         return built
 
-    Building._seal = sealing  # type: ignore[method-assign,assignment]
+    Building._seal = sealing  # type: ignore[method-assign]
     build(deployment, folder)
 
 

@@ -95,7 +95,7 @@ def stage() -> Iterator[Stage]:
         everybody = [RawPerson(id=f"p{number}") for number in range(PEOPLE)]
         deployment.control.load_people(write_people(folder / "people", everybody[:-1]))
         deployment.control.publish(shipped()[POLICY], POLICY)
-        deployment.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW)
+        deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
         for number in (2, 3):
             choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
             said = ChoiceMade(person=deployment.person(f"p{number}"), choice=choice, source=Source.FORM)
@@ -163,7 +163,7 @@ def build_after(home: Path, stage: Stage, *, without: frozenset[str] = frozenset
         control.load_people(stage.folder / "people" / "people.toml")
         if control.present().state.policy(POLICY) is None:
             control.publish(shipped()[POLICY], POLICY)
-        name = control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+        name = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         refused = {person for person in stage.refused if deployment.person(person) in control.present().state.choices}
         found = [f"{each.check}: {each.problem}" for each in control.verify(name, decide=True) if each.problem]
         expected = {

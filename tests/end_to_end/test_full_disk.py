@@ -85,17 +85,17 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
         control.register_corpus(content / "corpus.toml")
         control.load_people(content / "people" / "people.toml")
         control.publish(shipped()[POLICY], POLICY)
-        first = control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+        first = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         before = deployment.ledger.head()
         for leave in (0, 4_096, 20_480, 40_960):
             ballast = fill(small_disk, leave=leave)
             with pytest.raises(ConsentryError) as caught:
-                control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW)
+                control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
             assert caught.value.code in ("release-disk-full", "ledger-unavailable", "ledger-outcome-unknown")
             ballast.unlink()
             assert deployment.ledger.head() == before
             assert [each.name for each in control.releases.iterdir()] == [first]
-        second = control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+        second = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         for name in (first, second):
             assert [each for each in control.verify(name, decide=True) if each.problem] == []
     finally:
@@ -127,7 +127,7 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, content: Path) -> None:
     again = open_deployment(home)
     try:
         assert again.control.sealed_releases() == {}
-        name = again.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+        name = again.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         assert [each.name for each in again.control.releases.iterdir()] == [name]
         assert [each for each in again.control.verify(name, decide=True) if each.problem] == []
     finally:

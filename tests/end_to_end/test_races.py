@@ -122,7 +122,7 @@ def run(deployments: list[Deployment], *, seals: int) -> Race:
         for _ in range(seals):
             with lock:
                 before = set(race.acknowledged)
-            name = deployment.control.build("network", Purpose.TRAIN_GENAI, POLICY, at=NOW).manifest.release
+            name = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
             if before - excluded_people(deployment, name):
                 race.broken_promises.append(name)
             race.seals.append(name)

@@ -73,7 +73,7 @@ def say(
 
 
 def build(deployment: Deployment, policy: str = POLICY, *, purpose: Purpose = GENAI) -> str:
-    return deployment.control.build("network", purpose, policy, at=NOW).manifest.release
+    return deployment.control.build("network", purpose, policy=policy, at=NOW).manifest.release
 
 
 def eligible(deployment: Deployment, release: str) -> set[str]:
@@ -191,12 +191,12 @@ def test_a_plan_counts_what_a_build_counts(place: tuple[Path, Deployment]) -> No
     write_items(folder / "items" / "0.parquet", plain)
     deployment.control.register_corpus(folder / "corpus.toml")
     say(deployment, "bo", categories=frozenset({Category.POST}))
-    planned = deployment.control.plan("network", GENAI, load(shipped()[POLICY], POLICY), at=NOW)
-    built = deployment.control.build("network", GENAI, POLICY, at=NOW)
+    planned = deployment.control.plan("network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW)
+    built = deployment.control.build("network", GENAI, policy=POLICY, at=NOW)
     assert planned.to_json()["counts"] == built.manifest.counts
     assert planned.undecided == 0
     without = deployment.control.plan(
-        "network", GENAI, load(shipped()[POLICY], POLICY), at=NOW, suspended=("US-NY", "US")
+        "network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW, suspended=("US-NY", "US")
     )
     assert without.to_json()["counts"]["eligible"] == 0
 

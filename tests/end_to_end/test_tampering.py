@@ -41,7 +41,7 @@ def sealed() -> Iterator[tuple[Deployment, Manifest, Path, Path]]:
         deployment.control.register_corpus(write_corpus(folder, [items[:90], items[90:]]))
         deployment.control.load_people(write_people(folder / "people", people))
         deployment.control.publish(shipped()["september-2024"], "september-2024")
-        manifest = deployment.control.build("network", Purpose.TRAIN_GENAI, "september-2024", at=NOW).manifest
+        manifest = deployment.control.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
         yield deployment, manifest, folder / "home" / "releases" / manifest.release, folder / "items"
 
 
@@ -123,7 +123,7 @@ def edited(manifest: Manifest, key: str, value: object) -> bytes:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("purpose", "serve"), ("position", 1), ("tallies", "sha256:" + "0" * 64), ("decided_at", 5), ("base", "other")],
+    [("purpose", "serve"), ("position", 1), ("tallies", "sha256:" + "0" * 64), ("decided_at", 5), ("corpus", "other")],
 )
 def test_an_edited_manifest_is_found_even_if_signed_again(sealed: Release, key: str, value: object) -> None:
     deployment, manifest, folder, _ = sealed

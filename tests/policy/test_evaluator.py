@@ -371,3 +371,16 @@ def test_control_the_generated_cases_tell_a_wrong_evaluator_from_the_right_one()
 
     once = settings(max_examples=2000, phases=[Phase.generate], derandomize=True)
     assert differs(find(st.tuples(rule_lists(), items, adults), differs, settings=once))
+
+
+def test_a_forbid_of_a_part_forbids_the_whole_and_a_permit_does_not_reach_up() -> None:
+    permit = Rule(id="all", effect=Effect.PERMIT, why="test")
+    forbid = Rule(id="no-pictures", effect=Effect.FORBID, why="test", purposes=frozenset({Purpose.TRAIN_GENAI_IMAGE}))
+    assert forbid.applies_to(Purpose.TRAIN_GENAI_IMAGE)
+    assert forbid.applies_to(Purpose.TRAIN_GENAI)
+    assert forbid.applies_to(Purpose.TRAIN_AI)
+    assert not forbid.applies_to(Purpose.TRAIN_GENAI_TEXT)
+    assert not forbid.applies_to(Purpose.SERVE)
+    assert permit.applies_to(Purpose.SERVE)
+    narrow = replace(permit, purposes=frozenset({Purpose.TRAIN_GENAI_TEXT}))
+    assert not narrow.applies_to(Purpose.TRAIN_GENAI)

@@ -164,8 +164,9 @@ def prepare(
 
 def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     middle = sidecar.rows // 2 // 8 * 8
-    spans = [decide_span(sidecar, *span, look) for span in ((0, middle), (middle, sidecar.rows)) if span[0] < span[1]]
-    return finish_file(sidecar, spans, look)
+    halves = [(start, stop) for start, stop in ((0, middle), (middle, sidecar.rows)) if start < stop]
+    spans = [decide_span(sidecar, start, stop=stop, look=look) for start, stop in halves]
+    return finish_file(sidecar, spans, look=look)
 
 
 @settings(max_examples=300, deadline=None)
@@ -174,7 +175,7 @@ def test_kernel_equals_evaluator(rule_list: list[Rule], people: list[PersonClass
     sidecar, look = prepare(rule_list, people, items, folder=Path())
     decision = decide_file(sidecar, look)
     allowed = np.unpackbits(decision.allowed, bitorder="little")[: sidecar.rows].astype(bool)
-    outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look)
+    outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look=look)
     for row, (category, visibility, created, owner, involved) in enumerate(items):
         item = Item(category=category, visibility=visibility, created=created)
         seats = [min(owner, len(people)), *(min(seat, len(people)) for seat in involved)]
@@ -183,7 +184,7 @@ def test_kernel_equals_evaluator(rule_list: list[Rule], people: list[PersonClass
         if not involved and seats[0]:
             assert look.outcomes[outcomes[row]] == expected
     assert int(decision.tally.counts.sum()) == sidecar.rows
-    whole = tally_rows(sidecar, np.arange(sidecar.rows), outcomes, look)
+    whole = tally_rows(sidecar, np.arange(sidecar.rows), outcomes=outcomes, look=look)
     assert np.array_equal(whole.keys, decision.tally.keys)
     assert np.array_equal(whole.counts, decision.tally.counts)
     denied = BitMap64(np.flatnonzero(~allowed).tolist())
@@ -196,9 +197,9 @@ def test_rows_decided_alone_equal_rows_decided_together(
     rule_list: list[Rule], people: list[PersonClass], items: Items, data: st.DataObject
 ) -> None:
     sidecar, look = prepare(rule_list, people, items, folder=Path())
-    everything = decide_rows(sidecar, np.arange(sidecar.rows), look)
+    everything = decide_rows(sidecar, np.arange(sidecar.rows), look=look)
     some = np.array(sorted(data.draw(st.sets(st.integers(0, sidecar.rows - 1), min_size=1))), dtype=np.int64)
-    assert np.array_equal(decide_rows(sidecar, some, look), everything[some])
+    assert np.array_equal(decide_rows(sidecar, some, look=look), everything[some])
 
 
 def test_an_item_without_an_owner_is_a_gap() -> None:
@@ -206,7 +207,7 @@ def test_an_item_without_an_owner_is_a_gap() -> None:
     sidecar, look = prepare([permit], [PersonClass()], [(Category.POST, Visibility.PUBLIC, NOW, 0, [])], folder=Path())
     decision = decide_file(sidecar, look)
     assert not decision.allowed.any()
-    outcome = look.outcomes[int(decide_rows(sidecar, np.array([0]), look)[0])]
+    outcome = look.outcomes[int(decide_rows(sidecar, np.array([0]), look=look)[0])]
     assert [str(reason) for reason in outcome.reasons] == ["gap:owner-unknown"]
 
 

@@ -122,7 +122,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
             run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.publish(*read_text(_BEFORE))
-        before = control.build(corpus.name, PURPOSE, _BEFORE, at=instant(_BEFORE_AT))
+        before = control.build(corpus.name, PURPOSE, policy=_BEFORE, at=instant(_BEFORE_AT))
     out.heading(f"{corpus.rows:,} items of {people.rows:,} people, policy {_BEFORE}")
     show_counts(out, before.manifest.counts)
     with run.step("Explain three items"):
@@ -131,7 +131,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         show_explanation(out, item, body)
     with run.step("Suspend the UK, and seal a second release"):
         control.publish(*read_text(_AFTER))
-        after = control.build(corpus.name, PURPOSE, _AFTER, at=instant(_AFTER_AT))
+        after = control.build(corpus.name, PURPOSE, policy=_AFTER, at=instant(_AFTER_AT))
     comparison = control.compare(before.manifest.release, after.manifest.release)
     show_comparison(out, comparison)
     with run.step("Verify both releases: signature, digests, bitmaps, counts, content files"):

@@ -49,7 +49,7 @@ def release() -> None:
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
     when = now() if at is None else at
-    found = context.deployment.control.plan(corpus, Purpose(purpose), _policy(context, policy), at=when)
+    found = context.deployment.control.plan(corpus, Purpose(purpose), policy=_policy(context, policy), at=when)
 
     def human() -> None:
         show_counts(context.out, summary(found.tally))
@@ -77,7 +77,7 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
     """Decide every item of CORPUS, and seal those that may be used."""
     control = context.deployment.control
     with context.out.progress("deciding", None) as progress:
-        built = control.build(corpus, Purpose(purpose), policy, at=at, progress=progress)
+        built = control.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
     body = {**built.manifest.to_json(), "digest": built.digest}
 
     def human() -> None:
@@ -210,8 +210,8 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     rules, when = _policy(context, published[-1].name if policy is None else policy), now()
     found = {}
     for name in names:
-        before = control.plan(name, Purpose(purpose), rules, at=when)
-        after = control.plan(name, Purpose(purpose), rules, at=when, suspended=suspend)
+        before = control.plan(name, Purpose(purpose), policy=rules, at=when)
+        after = control.plan(name, Purpose(purpose), policy=rules, at=when, suspended=suspend)
         found[name] = difference(before.tally, after.tally)
 
     def human() -> None:

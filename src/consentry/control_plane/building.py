@@ -9,7 +9,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.parts import Progress
 from consentry.corpus import census
 from consentry.corpus.registration import Corpus
-from consentry.errors import ConflictError, ConsentryError
+from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
@@ -27,7 +27,7 @@ class Building(Desk):
     """Verbs that decide items and seal them."""
 
     def plan(
-        self, corpus: str, purpose: Purpose, policy: PolicySet, *, at: Seconds, suspended: Sequence[str] = ()
+        self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
     ) -> plan.Plan:
         """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
         opened = self.corpus(corpus)
@@ -39,9 +39,19 @@ class Building(Desk):
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
 
     def build(
-        self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds | None = None, progress: Progress | None = None
+        self, corpus: str, purpose: Purpose, *, policy: str, at: Seconds | None = None, progress: Progress | None = None
     ) -> sealing.Built:
-        """Build and seal a release."""
+        """Build and seal a release, as of now or of an earlier time.
+
+        Raises:
+            InputError: a time that has not come: people would be older and notices longer served than they are.
+        """
+        if at is not None and at > self.parts.clock():
+            raise InputError(
+                "release-time-to-come",
+                "a release cannot be decided as of a time that has not come",
+                help="leave the time out, or look ahead with `consentry release plan --at`",
+            )
         for _ in range(_ATTEMPTS):
             draft = self._decide(
                 corpus, purpose, policy, at=self.parts.clock() if at is None else at, progress=progress
@@ -67,12 +77,12 @@ class Building(Desk):
             present = self.present()
             document, digest_ = self.policy(policy)
             basis = self.basis(present, opened, document, digest_, purpose=purpose, at=at)
-        return opened, builder.decide(opened.sidecars, basis, self.parts.runner, progress=progress)
+        return opened, builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
 
     def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
         corpus, draft = decided
-        made = builder.content(draft, corpus.sidecars, self.parts.runner)
+        made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
         with self.lock, self.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
             change = self.newest.change(delta)
@@ -83,13 +93,13 @@ class Building(Desk):
             if change.seats.size:
                 basis = self.basis(self.newest, corpus, document, digest_, purpose=purpose, at=draft.basis.at)
                 draft = builder.bring_up_to_date(
-                    draft, corpus.sidecars, basis, seats=change.seats, runner=self.parts.runner
+                    draft, corpus.sidecars, basis=basis, seats=change.seats, runner=self.parts.runner
                 )
-                made = builder.content(draft, corpus.sidecars, self.parts.runner)
+                made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
             return sealing.seal(
                 corpus,
                 draft,
-                made,
+                made=made,
                 session=session,
                 state=self.newest.state,
                 policy=sealing.policy_pin(document, digest_),
@@ -111,7 +121,7 @@ class Building(Desk):
         """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
         with suppress(ConsentryError, OSError), self.lock, self.parts.ledger.sealing() as session:
             self._catch_up(session, since=self.newest.position)
-            builder.sweep(self.releases, self.newest.state.releases)
+            builder.sweep(self.releases, self.newest.state.releases, head=session.position)
 
 
 def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:

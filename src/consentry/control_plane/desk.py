@@ -31,7 +31,7 @@ class Desk:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.lock = RLock()
-        self.newest = Present(parts.people, parts.people, parts.people)
+        self.newest = Present(parts.people, parts.people, cohorts=parts.people)
         self.kept = KeptState(parts.home / "cache", parts.ledger)
         self._compilers: dict[tuple[Digest, Purpose], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}

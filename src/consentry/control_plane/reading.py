@@ -51,7 +51,7 @@ class Reading(Desk):
         """Open a release with everything it was decided by, from the ledger up to its position."""
         release = self.release(name)
         manifest = release.manifest
-        then = Present(self.parts.people, self.parts.people, self.parts.people)
+        then = Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
         then.advance(self.parts.ledger.read(0, manifest.position))
         corpus = sidecars_of(manifest, open_corpus(self.corpora, manifest.corpus))
         policy = self.document(manifest.policy.digest)
@@ -64,8 +64,8 @@ class Reading(Desk):
         """Say why an item is in a release, or is not, and check that the bitmap says the same."""
         side, then, corpus = self.side(name)
         key = self.parts.pseudonyms.item(corpus.name, item)
-        found = explain.find(corpus, item, key)
-        seats = [seat for seat, _ in people_of(side.basis, found.sidecar, found.row, key)]
+        found = explain.find(corpus, item, key=key)
+        seats = [seat for seat, _ in people_of(side.basis, found.sidecar, row=found.row, item_key=key)]
         people = [self.accounts(then, seat) for seat in seats]
         policy = self.document(side.release.manifest.policy.digest)
         result = explain.explain(found, side.basis, key=key, policy=policy, state=then.state, people=people)
@@ -139,6 +139,8 @@ class Reading(Desk):
             side, _, opened = self.side(release.manifest.release)
             if len(opened.sidecars) < len(release.manifest.files):
                 check_registered(release.manifest, corpus)
-            return reproduce(release, side.basis, opened.sidecars, erased=self.erased(), runner=self.parts.runner)
+            return reproduce(
+                release, side.basis, sidecars=opened.sidecars, erased=self.erased(), runner=self.parts.runner
+            )
         except ConsentryError as error:
             return sealed.Finding(check="decisions", problem=error.message, code=error.code)

@@ -118,7 +118,7 @@ def classify(attributes: Attributes, said: Said) -> PersonClasses:
     )
 
 
-def moved(classes: PersonClasses, said: Said, seats: Array) -> PersonClasses:
+def moved(classes: PersonClasses, said: Said, *, seats: Array) -> PersonClasses:
     """Return the classes after the people in `seats` said something; nothing else may have changed."""
     members, numbers = list(classes.members), dict(classes.numbers)
     new = []

@@ -272,7 +272,7 @@ def _parquet_below(folder: Path) -> list[Path]:
     return [path for path in paths if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
 
 
-def check_schema(descriptor: CorpusDescriptor | PeopleDescriptor, schema: pa.Schema, filename: str) -> None:
+def check_schema(descriptor: CorpusDescriptor | PeopleDescriptor, schema: pa.Schema, *, filename: str) -> None:
     """Check that a file has the columns a descriptor names, with types their roles accept.
 
     Raises:

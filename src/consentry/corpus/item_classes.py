@@ -40,7 +40,7 @@ class ItemClasses:
         return tuple(self._members)
 
     def encode(
-        self, category: npt.NDArray[np.uint8], visibility: npt.NDArray[np.uint8], licence: Words | None
+        self, category: npt.NDArray[np.uint8], visibility: npt.NDArray[np.uint8], *, licence: Words | None
     ) -> npt.NDArray[np.uint16]:
         """Return the class code of each row, adding the classes that are new.
 

@@ -81,7 +81,7 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
     for path in files:
         try:
             with pq.ParquetFile(path) as parquet:
-                check_schema(descriptor, parquet.schema_arrow, path.name)
+                check_schema(descriptor, parquet.schema_arrow, filename=path.name)
                 yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise PeopleError(
@@ -198,7 +198,7 @@ class _Loader:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in one batch."""
-        check_schema(self.descriptor, batch.schema, "people table")
+        check_schema(self.descriptor, batch.schema, filename="people table")
         rows = batch.num_rows
         column = {role: _readable(batch.column(name)) for role, name in self.descriptor.columns.items()}
         ordinals = self.index.assign(pseudonyms(self.key, column["person"]))

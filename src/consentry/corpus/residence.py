@@ -3,7 +3,8 @@
 * Every signal's candidates are kept. A use must be allowed at each of them, so the most protective one wins.
 * The account's country, the declared location, the telephone prefix and the country of an IP address **establish** a
   residence. A time zone and a locale only **hold**: they add candidates, but nobody is let through on their word.
-* Nothing that establishes is a gap (`established` is False), whatever else is known.
+* Nothing that establishes is a gap (`established` is False), whatever else is known. So is an account country that
+  nobody can read: the platform's own word was not understood, and no weaker signal may speak for it.
 * A signal that is not understood yields no places. It is never an error, and never an empty permission.
 
     >>> resolve(Signals(country="gb", time_zone="America/New_York")).places == {"GB", "US"}
@@ -96,9 +97,14 @@ def resolve(signals: Signals) -> Residence:
     )
     return Residence(
         places=frozenset().union(*(each.places for each in evidence)),
-        established=any(each.strength is Strength.ESTABLISHES for each in evidence),
+        established=any(each.strength is Strength.ESTABLISHES for each in evidence) and not _unread_country(evidence),
         evidence=evidence,
     )
+
+
+def _unread_country(evidence: Iterable[Evidence]) -> bool:
+    """Say whether the account names a country that nobody can read: then no weaker signal may speak for it."""
+    return any(each.signal is Signal.COUNTRY and not each.places for each in evidence)
 
 
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:

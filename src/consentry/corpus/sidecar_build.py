@@ -89,23 +89,26 @@ def build(
         pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
         if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
             raise changed(name)
-        head = {
-            "format": FORMAT,
-            "pin": asdict(pin),
-            # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
-            "mtime_ns": str(before.st_mtime_ns),
-            "dated": writer.created is not None,
-            "descriptor": descriptor.digest,
-            "oddities": asdict(oddities),
-        }
         keep_classes()
-        (staged / HEAD).write_bytes(canonical_json(head))
+        head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
+        (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
         sync_tree(staged)
         shutil.rmtree(folder, ignore_errors=True)
         # COMMIT POINT of a sidecar: all its arrays are on disk.
         staged.rename(folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mtime_ns: int) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "pin": asdict(pin),
+        # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
+        "mtime_ns": str(mtime_ns),
+        "descriptor": descriptor.digest,
+        "oddities": asdict(oddities),
+    }
 
 
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
@@ -118,7 +121,7 @@ def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFi
             f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
             help="the file is truncated or of another kind; write it again, or name other files in the descriptor",
         ) from error
-    check_schema(descriptor, parquet.schema_arrow, name)
+    check_schema(descriptor, parquet.schema_arrow, filename=name)
     return parquet
 
 
@@ -208,7 +211,7 @@ def _classes(
             code = meaning.get(descriptor.constants.get(role, "unknown"), 0)
             codes[role] = np.full(rows, code, dtype=np.uint8)
     licence = words(column["licence"]) if "licence" in column else None
-    return classes.encode(codes["category"], codes["visibility"], licence), strange
+    return classes.encode(codes["category"], codes["visibility"], licence=licence), strange
 
 
 def _check_item_ids(ids: pa.Array, column: str, name: str) -> None:

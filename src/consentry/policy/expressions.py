@@ -81,8 +81,13 @@ class Rule:
     line: int = field(default=0, compare=False)
 
     def applies_to(self, purpose: Purpose) -> bool:
-        """Say whether the rule is about `purpose`: no purposes named, or one that covers it."""
-        return not self.purposes or any(named.covers(purpose) for named in self.purposes)
+        """Say whether the rule is about `purpose`: no purposes named, or one that covers it.
+
+        A forbid is also about the purposes above the one it names: a use for the whole is a use for the part.
+        """
+        if not self.purposes or any(named.covers(purpose) for named in self.purposes):
+            return True
+        return self.effect is Effect.FORBID and any(purpose.covers(named) for named in self.purposes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,12 +169,12 @@ class _Asked:
             if choice.key.item is not None
         }
         return {
-            int(row): self.decide(sidecar, int(row), wanted[int(key)])
+            int(row): self.decide(sidecar, int(row), item_key=wanted[int(key)])
             for row, key in zip(rows, keys, strict=True)
             if int(key) in wanted
         }
 
-    def decide(self, sidecar: Sidecar, row: int, item_key: str) -> OwnDecision:
+    def decide(self, sidecar: Sidecar, row: int, *, item_key: str) -> OwnDecision:
         """Decide one row as the kernel would: the owner first, then the strongest of those who are against it."""
         kind = self.items[int(sidecar.klass[row])]
         created = UNKNOWN_DATE if sidecar.created is None else int(sidecar.created[row])
@@ -191,10 +191,10 @@ class _Asked:
         return OwnDecision(against[0], involved=True) if against else OwnDecision(owner, involved=False)
 
     def _for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
-        person = self.person(seat, item.category, item_key)
+        person = self.person(seat, item.category, item_key=item_key)
         return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, person, item=item, at=self.at)
 
-    def person(self, seat: int, category: Category, item_key: str | None) -> Person | None:
+    def person(self, seat: int, category: Category, *, item_key: str | None) -> Person | None:
         """Return what is known of the person in a seat, for an item of `category`; None for nobody."""
         facts = self.knowledge.classes.members[int(self.knowledge.classes.codes[seat])]
         if seat == NOBODY or facts is None:
@@ -214,10 +214,10 @@ def rules_for(rules: Sequence[Rule], *, decides: bool) -> tuple[Rule, ...]:
     return tuple(rules) if decides else ()
 
 
-def people_of(basis: Basis, sidecar: Sidecar, row: int, item_key: str) -> list[tuple[int, Person | None]]:
+def people_of(basis: Basis, sidecar: Sidecar, *, row: int, item_key: str) -> list[tuple[int, Person | None]]:
     """Return seat and facts of everybody an item involves, the owner first: what `release explain` shows."""
     asked = _Asked(basis.compiler, basis.at, basis.knowledge, basis.items)
     category = basis.items[int(sidecar.klass[row])].category
     first, last = (int(np.searchsorted(sidecar.involved_row, row, side=side)) for side in ("left", "right"))
     seats = [int(sidecar.person[row]), *(int(seat) for seat in sidecar.involved_person[first:last])]
-    return [(seat, asked.person(seat, category, item_key)) for seat in seats]
+    return [(seat, asked.person(seat, category, item_key=item_key)) for seat in seats]

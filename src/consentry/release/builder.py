@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import canonical_json, digest
+from consentry.errors import IntegrityError
 from consentry.release import tallies
 from consentry.release.basis import Basis
 from consentry.release.deletion_vector import frame
@@ -89,7 +90,7 @@ class Draft:
     tally: tallies.Tallies
 
 
-def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progress: Progress | None = None) -> Draft:
+def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progress: Progress | None = None) -> Draft:
     """Decide every item of every file.
 
     Args:
@@ -106,7 +107,7 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progres
 
     def decide_one(span: tuple[int, int, int]) -> SpanResult:
         index, start, stop = span
-        result = decide_span(sidecars[index], start, stop, basis.look)
+        result = decide_span(sidecars[index], start, stop=stop, look=basis.look)
         if progress is not None:
             progress(stop - start)
         return result
@@ -117,7 +118,7 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progres
         by_file[index].append(result)
 
     def finish_one(index: int) -> FileDecision:
-        return finish_file(sidecars[index], by_file[index], basis.look, basis.exceptions[index])
+        return finish_file(sidecars[index], by_file[index], look=basis.look, exceptions=basis.exceptions[index])
 
     files = runner.map(finish_one, range(len(sidecars)))
     tally = _counted((file.tally for file in files), basis)
@@ -125,7 +126,7 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, runner: Runner, *, progres
 
 
 def bring_up_to_date(
-    draft: Draft, sidecars: Sequence[Sidecar], basis: Basis, *, seats: npt.NDArray[np.uint32], runner: Runner
+    draft: Draft, sidecars: Sequence[Sidecar], *, basis: Basis, seats: npt.NDArray[np.uint32], runner: Runner
 ) -> Draft:
     """Decide the items of the people in `seats` again, as of `basis`; everybody else's decisions stand.
 
@@ -135,10 +136,17 @@ def bring_up_to_date(
     def again(index: int) -> tuple[Bits, Tally, Tally]:
         sidecar = sidecars[index]
         rows = np.union1d(sidecar.rows_of(seats).astype(np.int64), _differing(draft.basis, basis, index))
-        old, new = (decide_rows(sidecar, rows, each.look, each.exceptions[index]) for each in (draft.basis, basis))
+        old, new = (
+            decide_rows(sidecar, rows, look=each.look, exceptions=each.exceptions[index])
+            for each in (draft.basis, basis)
+        )
         bits = draft.allowed[index].copy()
-        set_bits(bits, rows, is_allowed(new, basis.look))
-        return bits, tally_rows(sidecar, rows, old, draft.basis.look), tally_rows(sidecar, rows, new, basis.look)
+        set_bits(bits, rows, values=is_allowed(new, basis.look))
+        return (
+            bits,
+            tally_rows(sidecar, rows, outcomes=old, look=draft.basis.look),
+            tally_rows(sidecar, rows, outcomes=new, look=basis.look),
+        )
 
     done = runner.map(again, range(len(sidecars)))
     before = _counted((old for _, old, _ in done), draft.basis)
@@ -166,7 +174,7 @@ class Content:
     counts: Mapping[str, object]
 
 
-def content(draft: Draft, sidecars: Sequence[Sidecar], runner: Runner) -> Content:
+def content(draft: Draft, sidecars: Sequence[Sidecar], *, runner: Runner) -> Content:
     """Serialise the decisions."""
 
     def bitmap(index: int) -> tuple[bytes, int]:
@@ -189,7 +197,7 @@ def release_files(sidecars: Sequence[Sidecar], made: Content) -> tuple[ReleaseFi
     )
 
 
-def write(folder: Path, manifest: Manifest, made: Content, signer: Signer) -> None:
+def write(folder: Path, manifest: Manifest, *, made: Content, signer: Signer) -> None:
     """Write a release folder: whole, flushed and renamed into place, or not at all."""
     payload = manifest.to_bytes()
     signed = envelope(payload, key_id=signer.key_id, signature=signer.sign(pre_authentication(payload)))
@@ -203,14 +211,29 @@ def write(folder: Path, manifest: Manifest, made: Content, signer: Signer) -> No
             (part / name).write_bytes(body)
 
 
-def sweep(folder: Path, sealed: Collection[str]) -> list[str]:
-    """Remove what an interrupted build left: folders that no `release.sealed` event names. Return their names."""
+def sweep(folder: Path, sealed: Collection[str], *, head: int) -> list[str]:
+    """Remove what an interrupted build left: folders that no `release.sealed` event names. Return their names.
+
+    Raises:
+        IntegrityError: a folder is of a position the ledger does not have yet; nothing is removed.
+    """
     if not folder.exists():
         return []
     left = [each for each in folder.iterdir() if each.is_dir() and each.name not in sealed]
+    ahead = [each.name for each in left if each.name.rpartition(".")[2].isdigit() and _position(each.name) > head]
+    if ahead:
+        raise IntegrityError(
+            "release-ahead-of-ledger",
+            f"release `{ahead[0]}` is of a position that the ledger does not have yet",
+            help="this is an older ledger, or another deployment's: restore the one that goes with these releases",
+        )
     for each in left:
         shutil.rmtree(each)
     return [each.name for each in left]
+
+
+def _position(release: str) -> int:
+    return int(release.rpartition(".")[2])
 
 
 def manifest_digest(manifest: Manifest) -> str:

@@ -70,10 +70,10 @@ def compare(before: Side, after: Side) -> dict[str, Any]:
     }
 
 
-def outcome_labels(side: Side, index: int, rows: npt.NDArray[np.int64]) -> list[str]:
+def outcome_labels(side: Side, index: int, *, rows: npt.NDArray[np.int64]) -> list[str]:
     """Return the label under which each of `rows` of the file with this index is counted."""
     look = side.basis.look
-    outcomes = decide_rows(side.sidecars[index], rows, look, side.basis.exceptions[index])
+    outcomes = decide_rows(side.sidecars[index], rows, look=look, exceptions=side.basis.exceptions[index])
     labels = {}
     for outcome in np.unique(outcomes).tolist():
         involved, number = divmod(outcome, look.involved_offset)
@@ -88,7 +88,7 @@ def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
     sealed = [row not in excluded for row in rows.tolist()]
     for index, sidecar in enumerate(side.sidecars):
         if sidecar.pin.path == path:
-            found = outcome_labels(side, index, rows)
+            found = outcome_labels(side, index, rows=rows)
             return [
                 label if (label == ELIGIBLE) is eligible else NOT_REPRODUCED
                 for label, eligible in zip(found, sealed, strict=True)

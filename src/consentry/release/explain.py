@@ -59,7 +59,7 @@ class Explanation:
     body: dict[str, Any]
 
 
-def find(corpus: Corpus, item: str, key: Pseudonym) -> Found:
+def find(corpus: Corpus, item: str, *, key: Pseudonym) -> Found:
     """Find an item by its pseudonym.
 
     Raises:
@@ -92,41 +92,25 @@ def explain(
         state: the ledger's state at the release's position.
         people: all accounts of everybody the item involves, the owner first, each person's own account first.
     """
-    kind = basis.items[int(found.sidecar.klass[found.row])]
-    created = UNKNOWN_DATE if found.sidecar.created is None else int(found.sidecar.created[found.row])
-    when = None if created == UNKNOWN_DATE else created
-    item = Item(category=kind.category, visibility=kind.visibility, created=when)
-    shown = []
+    item, described = _item(found, basis)
     decisions = []
-    for index, (_, person) in enumerate(people_of(basis, found.sidecar, found.row, key)):
-        decision = (
-            OWNER_UNKNOWN if person is None else evaluate_person(basis.compiler.rules, person, item=item, at=basis.at)
-        )
+    shown = []
+    for index, (_, person) in enumerate(people_of(basis, found.sidecar, row=found.row, item_key=key)):
+        rules = basis.compiler.rules
+        decision = OWNER_UNKNOWN if person is None else evaluate_person(rules, person, item=item, at=basis.at)
         decisions.append(decision)
-        accounts = people[index]
-        said = sorted(
-            (stated for account in accounts for stated in state.choices.get(account, ())),
-            key=lambda stated: stated.position,
-        )
         shown.append(
             {
                 "role": "involved" if index else "owner",
-                "person": accounts[0] if accounts else None,
+                "person": people[index][0] if people[index] else None,
                 **_facts(person),
-                "choices": [_choice(stated) for stated in said],
+                "choices": [_choice(stated) for stated in _said(state, people[index])],
                 **_decision(decision, policy),
             }
         )
     whole = combine(decisions)
     body = {
-        "item": {
-            "file": found.sidecar.pin.path,
-            "position": found.row,
-            "category": str(kind.category),
-            "visibility": str(kind.visibility),
-            "licence": kind.licence,
-            "created": when,
-        },
+        "item": described,
         **_decision(whole, policy),
         "people": shown,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
@@ -136,12 +120,34 @@ def explain(
     return Explanation(allowed=whole.allowed, body=body)
 
 
+def _item(found: Found, basis: Basis) -> tuple[Item, dict[str, Any]]:
+    """Return an item as the evaluator sees it, and as it is shown."""
+    kind = basis.items[int(found.sidecar.klass[found.row])]
+    stored = UNKNOWN_DATE if found.sidecar.created is None else int(found.sidecar.created[found.row])
+    created = None if stored == UNKNOWN_DATE else stored
+    shown = {
+        "file": found.sidecar.pin.path,
+        "position": found.row,
+        "category": str(kind.category),
+        "visibility": str(kind.visibility),
+        "licence": kind.licence,
+        "created": created,
+    }
+    return Item(category=kind.category, visibility=kind.visibility, created=created), shown
+
+
+def _said(state: State, accounts: Sequence[Pseudonym]) -> list[Stated]:
+    """Return the live choices of all accounts of a person, oldest first."""
+    said = (stated for account in accounts for stated in state.choices.get(account, ()))
+    return sorted(said, key=lambda stated: stated.position)
+
+
 def examples(side: Side, corpus: Corpus) -> dict[str, str]:
     """Return for each label that items are counted under the id of one such item, from the first rows of each file."""
     found: dict[str, str] = {}
     for index, sidecar in enumerate(side.sidecars):
         rows = np.arange(min(sidecar.rows, _EXAMPLE_ROWS), dtype=np.int64)
-        labels = outcome_labels(side, index, rows)
+        labels = outcome_labels(side, index, rows=rows)
         new = {label: row for row, label in reversed(list(enumerate(labels))) if label not in found}
         if new:
             column = corpus.descriptor.columns["item"]

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from consentry.corpus.choices import NEVER
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import Sidecar
+from consentry.errors import IntegrityError
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
@@ -191,7 +192,7 @@ class SpanResult(NamedTuple):
     dated: Tally
 
 
-def decide_span(sidecar: Sidecar, start: int, stop: int, look: Tables, *, count: bool = True) -> SpanResult:
+def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count: bool = True) -> SpanResult:
     """Decide rows [start, stop) of a file as far as their owners do. `start` is a multiple of 8.
 
     Args:
@@ -201,6 +202,7 @@ def decide_span(sidecar: Sidecar, start: int, stop: int, look: Tables, *, count:
         look: the tables.
         count: whether to count; without, `counts` and `dated` are empty.
     """
+    _check_range(sidecar, slice(start, stop), look)
     seat = np.empty(CHUNK_ROWS, dtype=np.intp)
     klass = np.empty(CHUNK_ROWS, dtype=look.person_class.dtype)
     kind = np.empty(CHUNK_ROWS, dtype=np.uint8)
@@ -212,7 +214,7 @@ def decide_span(sidecar: Sidecar, start: int, stop: int, look: Tables, *, count:
         last = min(first + CHUNK_ROWS, stop)
         here, cell = slice(0, last - first), cells[first - start : last - start]
         np.copyto(seat[here], sidecar.person[first:last])
-        # INVARIANT: every seat and cell is in range, by construction; `clip` only spares NumPy a check and a copy.
+        # INVARIANT: every seat and cell is in range (`_check_range`); `clip` only spares NumPy a copy.
         np.take(look.person_class, seat[here], out=klass[here], mode="clip")
         np.multiply(klass[here], look.width, out=cell, dtype=np.intp, casting="unsafe")
         np.add(cell, sidecar.klass[first:last], out=cell, casting="unsafe")
@@ -228,6 +230,19 @@ def decide_span(sidecar: Sidecar, start: int, stop: int, look: Tables, *, count:
     counts = np.bincount(cells, minlength=look.kinds.size) if count else np.empty(0, dtype=np.int64)
     counts[look.cells[: counts.size] < 0] = 0
     return SpanResult(bits, counts, add_up(tallies))
+
+
+def _check_range(sidecar: Sidecar, rows: slice, look: Tables) -> None:
+    """Raise if a row names a seat or a class that is not there: it would be decided as somebody else's."""
+    if (
+        sidecar.person[rows].max(initial=0) >= look.person_class.size
+        or sidecar.klass[rows].max(initial=0) >= look.width
+    ):
+        raise IntegrityError(
+            "corpus-sidecar-damaged",
+            f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
+            help="restore the home from one backup, or register the corpus again",
+        )
 
 
 class _Dated(NamedTuple):
@@ -249,7 +264,7 @@ def _dated_outcomes(dated: _Dated, look: Tables) -> Outcomes:
     return outcomes
 
 
-def decide_rows(sidecar: Sidecar, rows: Rows, look: Tables, exceptions: Mapping[int, int] | None = None) -> Outcomes:
+def decide_rows(sidecar: Sidecar, rows: Rows, *, look: Tables, exceptions: Mapping[int, int] | None = None) -> Outcomes:
     """Return the outcome of each of `rows` (ascending, distinct), exactly.
 
     Args:
@@ -316,7 +331,7 @@ class FileDecision:
 
 
 def finish_file(
-    sidecar: Sidecar, spans: Sequence[SpanResult], look: Tables, exceptions: Mapping[int, int] | None = None
+    sidecar: Sidecar, spans: Sequence[SpanResult], *, look: Tables, exceptions: Mapping[int, int] | None = None
 ) -> FileDecision:
     """Put the spans of a file together and decide by itself every row that its owner alone does not decide."""
     allowed = np.concatenate([np.empty(0, dtype=np.uint8), *(span.allowed for span in spans)])
@@ -328,8 +343,8 @@ def finish_file(
     if special.size:
         cells = _cells(sidecar, special, sidecar.person[special], look)
         before = _counted(cells, _for_people(sidecar, special, sidecar.person[special], look), look)
-        outcomes = decide_rows(sidecar, special, look, exceptions)
-        set_bits(allowed, special, is_allowed(outcomes, look))
+        outcomes = decide_rows(sidecar, special, look=look, exceptions=exceptions)
+        set_bits(allowed, special, values=is_allowed(outcomes, look))
         parts += [Tally(before.keys, -before.counts), _counted(cells, outcomes, look)]
     return FileDecision(allowed=allowed, rows=sidecar.rows, tally=add_up(parts))
 
@@ -345,7 +360,7 @@ def _counted(cells: Array, outcomes: Outcomes, look: Tables) -> Tally:
     return Tally(keys, counts)
 
 
-def tally_rows(sidecar: Sidecar, rows: Rows, outcomes: Outcomes, look: Tables) -> Tally:
+def tally_rows(sidecar: Sidecar, rows: Rows, *, outcomes: Outcomes, look: Tables) -> Tally:
     """Count `rows` with their outcomes."""
     return _counted(_cells(sidecar, rows, sidecar.person[rows], look), outcomes, look)
 
@@ -356,7 +371,7 @@ def is_allowed(outcomes: Outcomes, look: Tables) -> npt.NDArray[np.bool_]:
     return allowed
 
 
-def set_bits(bits: Bits, rows: Rows, values: npt.NDArray[np.bool_]) -> None:
+def set_bits(bits: Bits, rows: Rows, *, values: npt.NDArray[np.bool_]) -> None:
     """Set the bits at `rows` (distinct) to `values`, in place."""
     masks = np.left_shift(np.uint8(1), (rows & 7).astype(np.uint8))
     ones, zeros = values, ~values

@@ -78,7 +78,6 @@ class Manifest:
     policy: PolicyPin
     position: int
     decided_at: Seconds
-    base: str | None
     files: tuple[ReleaseFile, ...]
     tallies: Digest
     counts: Mapping[str, Any]
@@ -105,7 +104,6 @@ class Manifest:
             "policy": asdict(self.policy),
             "position": self.position,
             "decided_at": self.decided_at,
-            "base": self.base,
             "files": [{"pin": asdict(each.pin), "bitmap": asdict(each.bitmap)} for each in self.files],
             "tallies": self.tallies,
             "counts": dict(self.counts),
@@ -135,7 +133,6 @@ class Manifest:
                 policy=PolicyPin(**body["policy"]),
                 position=body["position"],
                 decided_at=body["decided_at"],
-                base=body["base"],
                 files=tuple(
                     ReleaseFile(pin=FilePin(**each["pin"]), bitmap=BitmapPin(**each["bitmap"]))
                     for each in body["files"]

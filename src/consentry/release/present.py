@@ -90,7 +90,7 @@ _WITHOUT_EFFECT = (ReleaseSealed, ReleaseWithdrawn)
 class Present:
     """The state at the newest position it was advanced to, with the columns made of it."""
 
-    def __init__(self, registry: Registry, tables: PeopleTables, cohorts: Cohorts) -> None:
+    def __init__(self, registry: Registry, tables: PeopleTables, *, cohorts: Cohorts) -> None:
         self.registry = registry
         self.tables = tables
         self.cohorts = cohorts
@@ -165,7 +165,7 @@ class Present:
             at, classes = self._classes
             grown = classes.codes.size != self.columns.code.size
             result = np.array(sorted(touched), dtype=np.uint32)
-            self._classes = None if grown else (at, moved(classes, self._said(), result))
+            self._classes = None if grown else (at, moved(classes, self._said(), seats=result))
 
     def _rebuild(self) -> None:
         state = self.state

@@ -51,8 +51,8 @@ def check_registered(manifest: Manifest, corpus: Corpus) -> None:
 def reproduce(
     release: SealedRelease,
     basis: Basis,
-    sidecars: Sequence[Sidecar],
     *,
+    sidecars: Sequence[Sidecar],
     erased: npt.NDArray[np.uint32],
     runner: builder.Runner,
 ) -> Finding:
@@ -65,7 +65,7 @@ def reproduce(
         erased: the seats of people who were erased since.
         runner: where the work is done.
     """
-    made = builder.content(builder.decide(sidecars, basis, runner), sidecars, runner)
+    made = builder.content(builder.decide(sidecars, basis, runner=runner), sidecars, runner=runner)
     same_bits = made.exclusions == release.read(EXCLUSIONS)
     if same_bits and digest(made.tallies) == release.manifest.tallies:
         return Finding(check=_CHECK)

@@ -34,8 +34,8 @@ def policy_pin(policy: PolicySet, document: Digest) -> PolicyPin:
 def seal(
     corpus: Corpus,
     draft: builder.Draft,
-    made: builder.Content,
     *,
+    made: builder.Content,
     session: SealingSession,
     state: State,
     policy: PolicyPin,
@@ -54,35 +54,34 @@ def seal(
         folder: the folder of the releases; what earlier builds left there unsealed is removed.
         signer: signs the manifest.
     """
-    position = session.position
-    purpose = draft.basis.purpose
     manifest = Manifest(
-        release=f"{corpus.name}.{purpose}.{position}",
+        release=f"{corpus.name}.{draft.basis.purpose}.{session.position}",
         corpus=corpus.name,
         corpus_snapshot=corpus.snapshot,
         people_snapshot=state.people.snapshot if state.people is not None else NO_PEOPLE,
-        purpose=purpose,
+        purpose=draft.basis.purpose,
         policy=policy,
-        position=position,
+        position=session.position,
         decided_at=draft.basis.at,
-        base=None,
         files=builder.release_files(corpus.sidecars, made),
         tallies=digest(made.tallies),
         counts=made.counts,
     )
-    builder.sweep(folder, state.releases.keys())
-    builder.write(folder / manifest.release, manifest, made, signer)
+    builder.sweep(folder, state.releases.keys(), head=session.position)
+    builder.write(folder / manifest.release, manifest, made=made, signer=signer)
     built = Built(manifest=manifest, digest=builder.manifest_digest(manifest))
-    session.append(
-        [
-            ReleaseSealed(
-                release=manifest.release,
-                manifest=built.digest,
-                policy=policy.digest,
-                purpose=purpose,
-                corpus=corpus.name,
-                position=position,
-            )
-        ]
-    )
+    session.append([_sealed(built)])
     return built
+
+
+def _sealed(built: Built) -> ReleaseSealed:
+    """Return what the ledger keeps of a release."""
+    manifest = built.manifest
+    return ReleaseSealed(
+        release=manifest.release,
+        manifest=built.digest,
+        policy=manifest.policy.digest,
+        purpose=manifest.purpose,
+        corpus=manifest.corpus,
+        position=manifest.position,
+    )

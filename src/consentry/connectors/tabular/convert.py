@@ -62,7 +62,7 @@ def check_in_place(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) 
     for path in resolve_files(descriptor, base):
         try:
             with pq.ParquetFile(path) as parquet:
-                check_schema(descriptor, parquet.schema_arrow, str(path))
+                check_schema(descriptor, parquet.schema_arrow, filename=str(path))
                 rows += parquet.metadata.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise family.refusal(
