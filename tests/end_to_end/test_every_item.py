@@ -277,9 +277,9 @@ def play(examples: int, steps: int) -> None:
 
 
 def test_every_item_is_decided_as_plain_python_decides_it() -> None:
-    play(examples=25, steps=12)
+    play(examples=20, steps=12)
 
 
 @pytest.mark.slow
 def test_every_item_is_decided_as_plain_python_decides_it_in_many_worlds() -> None:
-    play(examples=1_500, steps=25)
+    play(examples=600, steps=25)
