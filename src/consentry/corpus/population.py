@@ -43,6 +43,7 @@ from consentry.policy.choice import Seconds
 Seats = npt.NDArray[np.uint32]
 _ERASED = "erased.json"
 _HEX_DIGITS = 32
+_SCAN_SEATS = 1 << 16
 
 
 class ObjectStore(Protocol):
@@ -149,7 +150,9 @@ class Population:
             ordinals = self._index.lookup(_words(people))
             seats = {int(ordinal) + 1 for ordinal in ordinals if ordinal != MISSING}
             tokens = {suppression_token(person) for person in people}
-            self._write(written._replace(seats=written.seats | seats, tokens=written.tokens | tokens))
+            # Nobody was erased before: of all seats there are, only these answer to a token.
+            checked = written.checked if written.tokens else len(self._index) + 1
+            self._write(_Erased(written.seats | seats, written.tokens | tokens, checked))
 
     def forget(self, people: Sequence[Pseudonym]) -> None:
         """Delete what leads from these people's ids to their seats, which must be closed."""
@@ -171,8 +174,12 @@ class Population:
             return np.array(sorted(after.seats), dtype=np.uint32)
 
     def _answering(self, tokens: Collection[str], seats: range) -> set[int]:
-        people = self._index.pseudonyms([seat - 1 for seat in seats])
-        return {seat for seat, person in zip(seats, people, strict=True) if suppression_token(person) in tokens}
+        found = set()
+        for start in range(seats.start, seats.stop, _SCAN_SEATS):
+            some = range(start, min(start + _SCAN_SEATS, seats.stop))
+            people = self._index.pseudonyms([seat - 1 for seat in some])
+            found |= {seat for seat, person in zip(some, people, strict=True) if suppression_token(person) in tokens}
+        return found
 
     @contextmanager
     def _erasing(self) -> Iterator[_Erased]:

@@ -144,7 +144,10 @@ class _Registering:
     classes: ItemClasses
 
     def register(self, identities: Identities, *, threads: Threads, progress: Progress | None) -> Registration:
-        sources = [_Source.of(path, self.base, self.descriptor) for path in resolve_files(self.descriptor, self.base)]
+        sources = [
+            _Source.of(path, self.base, descriptor=self.descriptor)
+            for path in resolve_files(self.descriptor, self.base)
+        ]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
         stale = [
@@ -196,7 +199,7 @@ class _Source(NamedTuple):
     key: str
 
     @classmethod
-    def of(cls, path: Path, base: Path, descriptor: CorpusDescriptor) -> _Source:
+    def of(cls, path: Path, base: Path, *, descriptor: CorpusDescriptor) -> _Source:
         name, stat = os.path.relpath(path, base), path.stat()
         key = digest_json([name, stat.st_size, str(stat.st_mtime_ns), descriptor.digest])
         return cls(path, name, key.removeprefix("sha256:")[:24])

@@ -58,7 +58,7 @@ def build(
     keep_classes: Callable[[], None],
     progress: Progress | None = None,
 ) -> None:
-    """Read the key columns of one content file and write its sidecar. Interrupted, it leaves no sidecar.
+    """Read the key columns of the content file `source` and write its sidecar. Interrupted, it leaves none.
 
     Args:
         source: the content file.
@@ -92,12 +92,16 @@ def build(
         keep_classes()
         head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
-        sync_tree(staged)
-        shutil.rmtree(folder, ignore_errors=True)
-        # COMMIT POINT of a sidecar: all its arrays are on disk.
-        staged.rename(folder)
+        _put_in_place(staged, folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _put_in_place(staged: Path, folder: Path) -> None:
+    sync_tree(staged)
+    shutil.rmtree(folder, ignore_errors=True)
+    # COMMIT POINT of a sidecar: all its arrays are on disk.
+    staged.rename(folder)
 
 
 def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mtime_ns: int) -> dict[str, Any]:
