@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def open_deployment(home: Path | None = None) -> Deployment:
         pseudonyms=names,
         runner=LocalRunner(settings.thread_count),
         signer=signer,
-        check_signature=_checker(signer),
+        check_signature=partial(_is_ours, signer),
         clock=now,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
@@ -274,8 +275,5 @@ def _keys(folder: Path, *, empty: bool) -> tuple[bytes, Ed25519Signer]:
     return keys.pseudonym_key(create=fresh), keys.signer(create=fresh)
 
 
-def _checker(signer: Ed25519Signer) -> Callable[[str, bytes, bytes], bool]:
-    def check(key_id: str, signature: bytes, content: bytes) -> bool:
-        return key_id == signer.key_id and verify_signature(signer.public_key, signature=signature, content=content)
-
-    return check
+def _is_ours(signer: Ed25519Signer, key_id: str, signature: bytes, content: bytes) -> bool:
+    return key_id == signer.key_id and verify_signature(signer.public_key, signature=signature, content=content)

@@ -298,9 +298,9 @@ def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
 
 
 def test_a_real_dump(tmp_path: Path) -> None:
-    dump = os.environ.get("CONSENTRY_STACKEXCHANGE")
+    dump = os.environ.get("CONSENTRY_TEST_STACKEXCHANGE")
     if not dump:
-        pytest.skip("set CONSENTRY_STACKEXCHANGE to the folder of a dump")
+        pytest.skip("set CONSENTRY_TEST_STACKEXCHANGE to the folder of a dump")
     summary: Summary = convert(Path(dump), tmp_path / "corpus")
     corpus = parse_corpus((tmp_path / "corpus/corpus.toml").read_text())
     files = resolve_files(corpus, tmp_path / "corpus")

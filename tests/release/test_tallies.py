@@ -34,7 +34,7 @@ def tally_of(counter: Counted, *, words: int = 1) -> Tallies:
     return gathered(
         PLACES * words,
         KINDS * words,
-        OUTCOMES * words,
+        outcomes=OUTCOMES * words,
         cells=(*column.T, np.array([*counter.values()], dtype=np.int64)),
     )
 

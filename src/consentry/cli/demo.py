@@ -128,7 +128,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     with run.step("Explain three items"):
         found = [(item, control.explain(before.manifest.release, item).body) for item in _examples(run, before)]
     for item, body in found:
-        show_explanation(out, item, body)
+        show_explanation(out, item, body=body)
     with run.step("Suspend the UK, and seal a second release"):
         control.publish(*read_text(_AFTER))
         after = control.build(corpus.name, PURPOSE, policy=_AFTER, at=instant(_AFTER_AT))

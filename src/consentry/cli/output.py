@@ -111,25 +111,23 @@ class Output:
                 bar.stop()
 
 
-class Moment(click.ParamType[int]):
-    """A time on the command line: a date, a date and time with its zone, or whole seconds since 1970."""
+def read_moment(value: str) -> int:
+    """Return a time on the command line as whole seconds since 1970.
 
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the time as whole seconds since 1970; a date is the beginning of its day in UTC."""
-        text = str(value)
-        if text.isdigit():
-            return int(text)
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"`{text}` is no time; write 2024-09-18, 2024-09-18T12:00Z or seconds since 1970", param, ctx)
-        if found.tzinfo is None:
-            if len(text) > len("2024-09-18"):
-                self.fail(f"`{text}` has no zone; write {text}Z for UTC", param, ctx)
-            found = found.replace(tzinfo=UTC)
-        return int(found.timestamp())
+    It is a date (the beginning of its day in UTC), a date and time with its zone, or the seconds themselves.
+    """
+    if value.isdigit():
+        return int(value)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        advice = "write 2024-09-18, 2024-09-18T12:00Z or seconds since 1970"
+        raise click.BadParameter(f"`{value}` is no time; {advice}") from None
+    if found.tzinfo is None:
+        if len(value) > len("2024-09-18"):
+            raise click.BadParameter(f"`{value}` has no zone; write {value}Z for UTC")
+        found = found.replace(tzinfo=UTC)
+    return int(found.timestamp())
 
 
 def moment(seconds: int | None) -> str:

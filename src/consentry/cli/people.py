@@ -9,7 +9,7 @@ import click
 
 from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, pass_context
-from consentry.cli.output import Moment, moment
+from consentry.cli.output import moment, read_moment
 from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -199,7 +199,12 @@ def notice() -> None:
 @notice.command()
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option("--at", type=Moment(), help="When: a date, a time with zone, or seconds since 1970 (default: now).")
+@click.option(
+    "--at",
+    type=read_moment,
+    metavar="TIME",
+    help="When: a date, a time with zone, or seconds since 1970 (default: now).",
+)
 @pass_context
 def serve(context: Context, name: str, file: Path, at: int | None) -> None:
     """Record that notice NAME was served to the people in FILE (one id a line)."""

@@ -11,7 +11,7 @@ import click
 
 from consentry.bootstrap import now
 from consentry.cli.context import DENIED, Context, pass_context
-from consentry.cli.output import Moment, Output, moment, share
+from consentry.cli.output import Output, moment, read_moment, share
 from consentry.cli.policy import read_set
 from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
@@ -44,7 +44,7 @@ def release() -> None:
 @click.option(
     "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
-@click.option("--at", type=Moment(), help="Decide as of this date or time (default: now).")
+@click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
 @pass_context
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
@@ -71,7 +71,7 @@ def _show_undecided(out: Output, found: Plan) -> None:
 @click.option(
     "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
-@click.option("--at", type=Moment(), help="Decide as of this date or time (default: now).")
+@click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
 @pass_context
 def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Decide every item of CORPUS, and seal those that may be used."""
@@ -119,7 +119,7 @@ def show(context: Context, name: str) -> None:
 def explain(context: Context, name: str, item: str) -> int:
     """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
     found = context.deployment.control.explain(name, item)
-    context.out.show(found.body, lambda: show_explanation(context.out, item, found.body))
+    context.out.show(found.body, lambda: show_explanation(context.out, item, body=found.body))
     return 0 if found.allowed else DENIED
 
 
@@ -276,7 +276,7 @@ def show_counts(out: Output, counts: Any) -> None:
         out.table([title.removeprefix("By "), "eligible", "denied", "eligible share"], rows[:_TOP])
 
 
-def show_explanation(out: Output, item: str, body: dict[str, Any]) -> None:
+def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     """Print why an item is in a release, or is not."""
     what = body["item"]
     verdict = "may be used" if body["allowed"] else "is left out"

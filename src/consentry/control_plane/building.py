@@ -76,7 +76,7 @@ class Building(Desk):
         with self.lock:
             present = self.present()
             document, digest_ = self.policy(policy)
-            basis = self.basis(present, opened, document, digest_, purpose=purpose, at=at)
+            basis = self.basis(present, opened, policy=document, document=digest_, purpose=purpose, at=at)
         return opened, builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
 
     def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
@@ -91,7 +91,9 @@ class Building(Desk):
             corpus.check_files()
             document, digest_ = self.policy_at_head(policy)
             if change.seats.size:
-                basis = self.basis(self.newest, corpus, document, digest_, purpose=purpose, at=draft.basis.at)
+                basis = self.basis(
+                    self.newest, corpus, policy=document, document=digest_, purpose=purpose, at=draft.basis.at
+                )
                 draft = builder.bring_up_to_date(
                     draft, corpus.sidecars, basis=basis, seats=change.seats, runner=self.parts.runner
                 )

@@ -95,7 +95,7 @@ class Desk:
         return found
 
     def basis(
-        self, present: Present, corpus: Corpus, policy: PolicySet, document: Digest, *, purpose: Purpose, at: Seconds
+        self, present: Present, corpus: Corpus, *, policy: PolicySet, document: Digest, purpose: Purpose, at: Seconds
     ) -> Basis:
         """Return what decisions about a corpus rest on; compiled rules are remembered."""
         compiler = self._compilers.get((document, purpose))

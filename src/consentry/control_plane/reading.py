@@ -56,7 +56,12 @@ class Reading(Desk):
         corpus = sidecars_of(manifest, open_corpus(self.corpora, manifest.corpus))
         policy = self.document(manifest.policy.digest)
         basis = self.basis(
-            then, corpus, policy, manifest.policy.digest, purpose=manifest.purpose, at=manifest.decided_at
+            then,
+            corpus,
+            policy=policy,
+            document=manifest.policy.digest,
+            purpose=manifest.purpose,
+            at=manifest.decided_at,
         )
         return compare.Side(release=release, basis=basis, sidecars=corpus.sidecars), then, corpus
 

@@ -86,9 +86,7 @@ def build(
                 if progress is not None:
                     progress(batch.num_rows)
         oddities = writer.finish(name)
-        pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=writer.rows)
-        if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
-            raise changed(name)
+        pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
         head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
@@ -102,6 +100,14 @@ def _put_in_place(staged: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     # COMMIT POINT of a sidecar: all its arrays are on disk.
     staged.rename(folder)
+
+
+def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FilePin:
+    """Return the pin of a file that was read; it must still be what it was when reading began."""
+    pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=rows)
+    if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
+        raise changed(name)
+    return pin
 
 
 def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mtime_ns: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def plan(
     tally = gathered(
         [place_label(member) for member in classes.members],
         kinds_of(items),
-        outcomes,
+        outcomes=outcomes,
         cells=(person, item, np.where(cells < 0, len(matrix.outcomes), cells), counts),
     )
     return Plan(tally=tally, undecided=int(counts[cells < 0].sum()), involving=census.involving)

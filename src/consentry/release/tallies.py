@@ -95,7 +95,7 @@ class Tallies:
         return gathered(
             (*self.places, *other.places),
             (*self.kinds, *other.kinds),
-            (*self.outcomes, *other.outcomes),
+            outcomes=(*self.outcomes, *other.outcomes),
             cells=_Cells(
                 np.concatenate([self.place, other.place + len(self.places)]),
                 np.concatenate([self.kind, other.kind + len(self.kinds)]),
@@ -130,7 +130,7 @@ class _Cells(NamedTuple):
 
 
 def gathered(
-    places: Sequence[str], kinds: Sequence[Kind], outcomes: Sequence[Outcome], *, cells: tuple[I64, I64, I64, I64]
+    places: Sequence[str], kinds: Sequence[Kind], *, outcomes: Sequence[Outcome], cells: tuple[I64, I64, I64, I64]
 ) -> Tallies:
     """Add up cells and put them in order. Words may repeat or stand there in vain, cells may repeat or be zero.
 
@@ -190,7 +190,7 @@ def counted(tallies: Iterable[Tally], look: Tables, *, places: Sequence[str], it
     cell, outcome = np.divmod(total.keys, 2 * look.involved_offset)
     person, item = np.divmod(cell, look.width)
     outcomes = [outcome_of(decision, involved=involved) for involved in (False, True) for decision in look.outcomes]
-    return gathered(places, kinds_of(items), outcomes, cells=(person, item, outcome, total.counts))
+    return gathered(places, kinds_of(items), outcomes=outcomes, cells=(person, item, outcome, total.counts))
 
 
 def kinds_of(items: Sequence[ItemClass]) -> list[Kind]:
