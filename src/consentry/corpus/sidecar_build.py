@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ from consentry.digests import canonical_json, digest_file
 from consentry.errors import CorpusError
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
-_BATCH_ROWS = 1 << 18
+_BATCH_ROWS = 1 << 19
+_KEYS_AT_ONCE = 1 << 26
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -277,7 +279,7 @@ class _Writer:
         self.done = span.stop
 
     def finish(self, name: str) -> Oddities:
-        _check_unique(self.item, name)
+        _check_unique(np.array(self.item), name)
         rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in self.involved)]).astype(np.uint32)
         people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
         self._save("involved_row", rows)
@@ -317,8 +319,9 @@ class _Writer:
 
 
 def _check_unique(keys: U64, name: str) -> None:
-    ordered = np.sort(keys)
-    repeated = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+    """Raise if a key occurs twice. The keys are put in order in place."""
+    keys.sort()
+    repeated = int(np.count_nonzero(keys[1:] == keys[:-1]))
     if repeated:
         raise CorpusError(
             "corpus-duplicate-item-id",
@@ -328,11 +331,20 @@ def _check_unique(keys: U64, name: str) -> None:
 
 
 def check_unique_across(sidecars: Sequence[Sidecar]) -> None:
-    """Raise if two files hold an item with the same id. Works through one sixteenth of the ids at a time."""
+    """Raise if two files hold an item with the same id. Takes a range of ids at a time: memory stays bounded."""
     if len(sidecars) < 2:
         return
-    keys = [each.item for each in sidecars]
-    for part in range(16):
-        lowest = np.uint64(part << 60)
-        chosen = [each[(each >> np.uint64(60)) << np.uint64(60) == lowest] for each in keys]
-        _check_unique(np.concatenate(chosen), ", ".join(each.pin.path for each in sidecars[:3]))
+    names = ", ".join(each.pin.path for each in sidecars[:3])
+    parts = 1 + sum(each.rows for each in sidecars) // _KEYS_AT_ONCE
+    # Keys are spread evenly, so each range holds about as many.
+    bounds = [(1 << 64) * part // parts for part in range(1, parts)]
+    for lowest, highest in pairwise([0, *bounds, 1 << 64]):
+        keys = [_between(each.item, lowest, highest) for each in sidecars]
+        _check_unique(np.concatenate(keys), names)
+
+
+def _between(keys: U64, lowest: int, highest: int) -> U64:
+    if highest - lowest == 1 << 64:
+        return keys
+    # In numbers of 64 bits, what is below `lowest` wraps around to something large.
+    return keys[keys - np.uint64(lowest) < np.uint64(highest - lowest)]
