@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.release.kernel import CHUNK_ROWS, SPAN_ROWS, Tables, decide_span
+from consentry.release.kernel import SPAN_ROWS, Tables, decide_span
 from consentry.runners.local import LocalRunner
 from parts.deployment import CORPUS, basis_of, opened
 from parts.measuring import Line, isolated, seconds_of
 
 _TABLE_BYTES = 5_000_000
 _GATHERED = 1 << 25
+_CHUNK_ROWS = 1 << 18
 _TIMES = 5
 
 
@@ -55,9 +56,9 @@ def _gathers(runner: LocalRunner, threads: int) -> Callable[[], object]:
     parts = [slice(each * _GATHERED // threads, (each + 1) * _GATHERED // threads) for each in range(threads)]
 
     def gather(part: slice) -> None:
-        out = np.empty(CHUNK_ROWS, dtype=np.uint8)
-        for first in range(part.start, part.stop, CHUNK_ROWS):
-            chunk = indices[first : min(first + CHUNK_ROWS, part.stop)]
+        out = np.empty(_CHUNK_ROWS, dtype=np.uint8)
+        for first in range(part.start, part.stop, _CHUNK_ROWS):
+            chunk = indices[first : min(first + _CHUNK_ROWS, part.stop)]
             np.take(table, chunk, out=out[: chunk.size], mode="clip")
 
     return lambda: runner.map(gather, parts)
@@ -69,4 +70,4 @@ def _kernel(corpus: Corpus, look: Tables, runner: LocalRunner, *, count: bool) -
         for sidecar in corpus.sidecars
         for start in range(0, sidecar.rows, SPAN_ROWS)
     ]
-    return lambda: runner.map(lambda span: decide_span(*span, look, count=count), spans)
+    return lambda: runner.map(lambda span: decide_span(span[0], span[1], stop=span[2], look=look, count=count), spans)

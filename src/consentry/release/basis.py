@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -96,8 +96,9 @@ def lay_out(
     fold = _fold(matrix, knowledge.classes)
     look = tables(
         replace(matrix, person_rows=fold.rows),
-        person_class=fold.codes,
+        person_class=knowledge.classes.codes,
         items=items,
+        fold=fold.number,
         bounds=knowledge.bounds,
         further=further,
     )
@@ -120,10 +121,10 @@ def lay_out(
 class _Fold(NamedTuple):
     """Person classes that this matrix decides alike and that are shown at the same place, as one class.
 
-    `codes[seat]` is the folded class of a person; `rows` and `places` have an entry a folded class.
+    `number[class]` is the folded class; `rows` and `places` have an entry a folded class.
     """
 
-    codes: npt.NDArray[Any]
+    number: npt.NDArray[np.int64]
     rows: tuple[int, ...]
     places: tuple[str, ...]
 
@@ -132,10 +133,10 @@ def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> _Fold:
     """Fold the person classes, so that what the kernel looks up stays small however many places people live in."""
     kinds = list(zip(matrix.person_rows, map(place_label, classes.members), strict=True))
     numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
-    smallest = np.min_scalar_type(len(numbers))
-    table = np.array([numbers[kind] for kind in kinds], dtype=smallest)
     return _Fold(
-        codes=table[classes.codes], rows=tuple(row for row, _ in numbers), places=tuple(place for _, place in numbers)
+        number=np.array([numbers[kind] for kind in kinds]),
+        rows=tuple(row for row, _ in numbers),
+        places=tuple(place for _, place in numbers),
     )
 
 

@@ -2,13 +2,13 @@
 
 For almost every item the decision is one gather and one look-up:
 
-    class of the owner = person_class[seat]
-    cell               = cells[class of the owner, class of the item]
+    cell = first_cell[seat] + item class
 
-A cell holds an *outcome*, or is *dated*: then the outcome is a variant, chosen by when the item was created and since
-when the owner's refusal holds. What the owner alone cannot decide is decided in `decide_rows`: items that involve
-several people, and single items that somebody made a choice about. The same function decides the items of people whose
-choices changed, so that an incremental release and a full one cannot differ.
+where `first_cell` leads to the cells of the owner's class. A cell holds an *outcome*, or is *dated*: then the outcome
+is a variant, chosen by when the item was created and since when the owner's refusal holds. What the owner alone cannot
+decide is decided in `decide_rows`: items that involve several people, and single items that somebody made a choice
+about. The same function decides the items of people whose choices changed, so that an incremental release and a full
+one cannot differ.
 
 An outcome is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
 outcome of that person plus `Tables.involved_offset`; of several, that with the strongest reason, whatever the order in
@@ -31,12 +31,12 @@ from consentry.errors import IntegrityError
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
-from consentry.release.roaring import CONTAINER_BITS
 
-CHUNK_ROWS = CONTAINER_BITS
-"""Rows decided at a time: the temporaries stay in the second-level cache."""
-SPAN_ROWS = 16 * CHUNK_ROWS
-"""Rows in one unit of work. A multiple of 8, so that spans concatenate to the bits of the file."""
+SPAN_ROWS = 1 << 19
+"""Rows in one unit of work: enough that threads seldom wait for the interpreter, few enough to stay in the cache.
+
+A multiple of 8, so that spans concatenate to the bits of the file."""
+_CHUNK_ROWS = 1 << 16
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
@@ -81,12 +81,12 @@ NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64), n
 class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
-    `person_class[seat]` is the class of a person (seat 0: nobody); `cells` is int32, flat, person class major: an
-    outcome, or -1 - k for variant k; `kinds` is uint8, the same shape: denied, allowed or dated. Outcomes are in order
-    of `strength` by their `ranks`.
+    `cells` is int32, flat, person class major: an outcome, or -1 - k for variant k; `kinds` is uint8, the same shape:
+    denied, allowed or dated. `first_cell[seat]` is where the cells of a person's class begin (seat 0: nobody).
+    Outcomes are in order of `strength` by their `ranks`.
     """
 
-    person_class: Array
+    first_cell: Array
     cells: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
     variants: npt.NDArray[np.int32]
@@ -107,17 +107,13 @@ class Tables:
         """What is added to an outcome that is an involved person's."""
         return len(self.outcomes)
 
-    @property
-    def has_dated_cells(self) -> bool:
-        """Whether any cell depends on when an item was created."""
-        return bool((self.kinds == _DATED).any())
-
 
 def tables(
     matrix: DecisionMatrix,
     *,
     person_class: Array,
     items: Sequence[ItemClass],
+    fold: Array | None = None,
     bounds: Bounds = NO_BOUNDS,
     further: Sequence[Decision] = (),
 ) -> Tables:
@@ -127,6 +123,7 @@ def tables(
         matrix: decisions by class.
         person_class: class of each seat.
         items: the item classes, in code order.
+        fold: what to look each class up under in the matrix; itself if not given.
         bounds: since when dated refusals hold.
         further: outcomes of items decided by themselves; they are numbered after those of the matrix.
     """
@@ -137,7 +134,7 @@ def tables(
     kinds = np.where(cells < 0, _DATED, np.where(allowed[np.maximum(cells, 0)], _ALLOWED, _DENIED))
     codes = {category: code for code, category in enumerate(CATEGORIES)}
     return Tables(
-        person_class=person_class,
+        first_cell=_first_cells(person_class, fold, cells),
         cells=np.ascontiguousarray(cells).reshape(-1),
         kinds=np.ascontiguousarray(kinds, dtype=np.uint8).reshape(-1),
         variants=np.array(matrix.variants, dtype=np.int32).reshape(-1, 2 * (len(matrix.thresholds) + 1) + 1),
@@ -148,6 +145,17 @@ def tables(
         allowed=allowed,
         bounds=bounds,
     )
+
+
+def _first_cells(person_class: Array, fold: Array | None, cells: Array) -> Array:
+    rows, width = cells.shape
+    table = np.arange(rows, dtype=np.int64) * width
+    table = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
+    found = np.empty(person_class.size, dtype=table.dtype)
+    for start in range(0, found.size, _CHUNK_ROWS):
+        part = slice(start, start + _CHUNK_ROWS)
+        np.take(table, person_class[part], out=found[part], mode="clip")
+    return found
 
 
 def strength(decision: Decision) -> tuple[tuple[int, str], ...]:
@@ -171,11 +179,14 @@ class Tally(NamedTuple):
     counts: npt.NDArray[np.int64]
 
 
+_NO_TALLY = Tally(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+
 def add_up(tallies: Iterable[Tally]) -> Tally:
     """Add the counts of equal keys and drop the keys that come to nothing."""
     found = list(tallies)
-    keys = np.concatenate([np.empty(0, dtype=np.int64), *(each.keys for each in found)])
-    counts = np.concatenate([np.empty(0, dtype=np.int64), *(each.counts for each in found)])
+    keys = np.concatenate([_NO_TALLY.keys, *(each.keys for each in found)])
+    counts = np.concatenate([_NO_TALLY.counts, *(each.counts for each in found)])
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.diff(keys, prepend=-1))
@@ -203,41 +214,27 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count:
         count: whether to count; without, `counts` and `dated` are empty.
     """
     _check_range(sidecar, slice(start, stop), look)
-    seat = np.empty(CHUNK_ROWS, dtype=np.intp)
-    klass = np.empty(CHUNK_ROWS, dtype=look.person_class.dtype)
-    kind = np.empty(CHUNK_ROWS, dtype=np.uint8)
-    cells = np.empty(stop - start, dtype=np.intp)
-    bits = np.empty((stop - start + 7) // 8, dtype=np.uint8)
-    any_dated = look.has_dated_cells
-    tallies = []
-    for first in range(start, stop, CHUNK_ROWS):
-        last = min(first + CHUNK_ROWS, stop)
-        here, cell = slice(0, last - first), cells[first - start : last - start]
-        np.copyto(seat[here], sidecar.person[first:last])
-        # INVARIANT: every seat and cell is in range (`_check_range`); `clip` only spares NumPy a copy.
-        np.take(look.person_class, seat[here], out=klass[here], mode="clip")
-        np.multiply(klass[here], look.width, out=cell, dtype=np.intp, casting="unsafe")
-        np.add(cell, sidecar.klass[first:last], out=cell, casting="unsafe")
-        np.take(look.kinds, cell, out=kind[here], mode="clip")
-        if any_dated and (dated := np.flatnonzero(kind[here] == _DATED)).size:
-            outcomes = _dated_outcomes(_Dated(cell[dated], seat[dated], _created(sidecar, dated + first)), look)
-            kind[dated] = look.allowed[outcomes]
-            if count:
-                tallies.append(_counted(cell[dated], outcomes, look))
-        offset = (first - start) // 8
-        packed = np.packbits(kind[here], bitorder="little")
-        bits[offset : offset + packed.size] = packed
-    counts = np.bincount(cells, minlength=look.kinds.size) if count else np.empty(0, dtype=np.int64)
+    seat = sidecar.person[start:stop].astype(np.intp)
+    # INVARIANT: every seat and cell is in range (`_check_range`); `clip` only spares NumPy a check and a copy.
+    narrow = np.take(look.first_cell, seat, mode="clip")
+    narrow += sidecar.klass[start:stop]
+    cell = narrow.astype(np.intp)
+    kind = np.take(look.kinds, cell, mode="clip")
+    tally = _NO_TALLY
+    dated = np.flatnonzero(kind == _DATED)
+    if dated.size:
+        outcomes = _dated_outcomes(_Dated(cell[dated], seat[dated], _created(sidecar, dated + start)), look)
+        kind[dated] = look.allowed[outcomes]
+        if count:
+            tally = _counted(cell[dated], outcomes, look)
+    counts = np.bincount(cell, minlength=look.kinds.size) if count else np.empty(0, dtype=np.int64)
     counts[look.cells[: counts.size] < 0] = 0
-    return SpanResult(bits, counts, add_up(tallies))
+    return SpanResult(np.packbits(kind, bitorder="little"), counts, tally)
 
 
 def _check_range(sidecar: Sidecar, rows: slice, look: Tables) -> None:
     """Raise if a row names a seat or a class that is not there: it would be decided as somebody else's."""
-    if (
-        sidecar.person[rows].max(initial=0) >= look.person_class.size
-        or sidecar.klass[rows].max(initial=0) >= look.width
-    ):
+    if sidecar.person[rows].max(initial=0) >= look.first_cell.size or sidecar.klass[rows].max(initial=0) >= look.width:
         raise IntegrityError(
             "corpus-sidecar-damaged",
             f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
@@ -302,7 +299,7 @@ def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Out
 
 
 def _cells(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
-    cells: npt.NDArray[np.int64] = look.person_class[seats].astype(np.int64) * look.width
+    cells: npt.NDArray[np.int64] = look.first_cell[seats].astype(np.int64)
     cells += sidecar.klass[rows]
     return cells
 
