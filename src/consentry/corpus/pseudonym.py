@@ -117,7 +117,7 @@ def words(key: PseudonymKey, id: str | int) -> Words:  # noqa: A002
             help="decode the source as UTF-8 or UTF-16 before handing ids over",
         ) from error
     found = int.from_bytes(key.cmac.of(content), "big")
-    return Words(found >> 64, found & _ONES)
+    return Words._make((found >> 64, found & _ONES))
 
 
 def pseudonym(key: PseudonymKey, id: str | int) -> str:  # noqa: A002
