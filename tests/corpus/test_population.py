@@ -155,3 +155,23 @@ def test_a_table_of_people_the_index_does_not_have_is_refused(tmp_path: Path) ->
     with pytest.raises(IntegrityError, match="people-index-behind"):
         found.attributes(report.snapshot, at=0, seats=2)
     assert found.attributes(None, at=0, seats=5).known.tolist() == [False] * 5
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b'{"checked": 1, "seats": [1]'])
+def test_losing_the_list_of_the_erased_opens_no_seat(tmp_path: Path, content: bytes | None) -> None:
+    population(tmp_path).seats_of(people(1, 2))
+    population(tmp_path).close(people(1))
+    population(tmp_path).forget(people(1))
+    assert population(tmp_path).erased(()).tolist() == [1]
+    listed = next(tmp_path.rglob("erased.json"))
+    listed.unlink()
+    if content is not None:
+        listed.write_bytes(content)
+    with pytest.raises(IntegrityError) as caught:
+        population(tmp_path).erased(())
+    assert caught.value.code == "people-erased-lost"
+
+
+def test_without_an_erasure_there_is_no_list_and_none_is_missed(tmp_path: Path) -> None:
+    population(tmp_path).seats_of(people(1, 2))
+    assert population(tmp_path).erased(()).tolist() == []

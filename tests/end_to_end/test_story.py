@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -273,13 +274,20 @@ def test_erasing_closes_every_account_also_for_those_who_come_back(place: tuple[
 
 def test_an_older_copy_of_the_people_folder_does_not_reopen_the_erased(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
-    deployment.control.erase([deployment.person("bo")])
-    (folder / "home" / "people" / "erased.json").unlink()
-    index = deployment.pseudonyms.index
-    seats = deployment.control.parts.people.seats_of([deployment.person("bo")])  # as if the backup still knew bo
-    assert index.pseudonyms([int(seats[0]) - 1]) == [deployment.person("bo")]
-    found = deployment.control.parts.people.erased(deployment.control.present().state.erased)
-    assert seats[0] in found
+    people, kept = folder / "home" / "people", folder / "kept"
+    bo = deployment.person("bo")
+    deployment.control.parts.people.seats_of([bo])
+    shutil.copytree(people, kept)
+    deployment.control.erase([bo])
+    shutil.rmtree(people)
+    shutil.copytree(kept, people)
+    restored = open_deployment(folder / "home")
+    try:
+        seats = restored.control.parts.people.seats_of([bo])
+        assert restored.pseudonyms.index.pseudonyms([int(seats[0]) - 1]) == [bo]
+        assert seats[0] in restored.control.parts.people.erased(restored.control.present().state.erased)
+    finally:
+        restored.close()
 
 
 def test_two_processes_share_a_deployment(place: tuple[Path, Deployment]) -> None:

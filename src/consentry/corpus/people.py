@@ -53,6 +53,11 @@ class PeopleIndex:
         return self._head.people
 
     @property
+    def erasures(self) -> int:
+        """How often people were erased, as far as was read."""
+        return self._head.erasures
+
+    @property
     def nbytes(self) -> int:
         """Memory taken."""
         return self._table.nbytes

@@ -186,16 +186,32 @@ class Population:
         """Keep other threads and processes from erasing, with every seat that was given so far taken in."""
         with self._lock, only_one(self._folder / f"{_ERASED}.lock"):
             self._index.refresh()
-            try:
-                body = json.loads((self._folder / _ERASED).read_bytes())
-                written = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), body["checked"])
-            except FileNotFoundError:
-                written = _Erased()
-            yield written
+            yield self._read()
+
+    def _read(self) -> _Erased:
+        """Return what was written down. INVARIANT: it is written before the index forgets anybody."""
+        try:
+            body = json.loads((self._folder / _ERASED).read_bytes())
+            return _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+        except FileNotFoundError:
+            if self._index.erasures:
+                raise _lost("is missing") from None
+            return _Erased()
+        except (ValueError, KeyError, TypeError) as error:
+            raise _lost("is damaged") from error
 
     def _write(self, erased: _Erased) -> None:
         body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
         replace_file(self._folder / _ERASED, canonical_json(body))
+
+
+def _lost(what: str) -> IntegrityError:
+    # Going on without it would open the seats of everybody who was ever erased.
+    return IntegrityError(
+        "people-erased-lost",
+        f"the list of erased people (`{_ERASED}`) {what}",
+        help="restore the folder `people/` from a backup that goes with the ledger",
+    )
 
 
 class _Erased(NamedTuple):
