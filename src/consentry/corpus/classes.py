@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ from consentry.policy.vocabulary import ACCOUNTS, AGES, Account, Age
 Array = npt.NDArray[Any]
 Notices = tuple[tuple[str, Seconds], ...]
 
-_DENSE_KEYS = 1 << 26
+_DENSE_KEYS = 1 << 24
+_PART = 1 << 16
 _AGE_PROTECTION = {Age.ADULT: 0, Age.UNKNOWN: 1, Age.MINOR: 2}
 
 
@@ -52,20 +54,30 @@ class Attributes:
         return int(self.residence.size)
 
 
+class ClassKey(NamedTuple):
+    """What makes a person class: what the people table says, as one number, and the codes of choices and notices."""
+
+    base: int
+    choices: int
+    notices: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonClasses:
     """`codes[seat]` indexes `members`; members[0] is None: nobody.
 
-    `base[seat]` numbers what the people table says (`base_keys`), and `numbers` the classes by (base, choices,
-    notices), so that people who change their mind can be moved without classifying everybody again (`moved`).
+    `keys` says what makes each class, and `numbers` is the inverse, so that people who change their mind can be moved
+    without classifying everybody again (`moved`).
     """
 
     codes: Array
     members: tuple[PersonClass | None, ...]
-    base: Array
-    base_keys: Sequence[int]
+    keys: tuple[ClassKey, ...]
+    numbers: Mapping[ClassKey, int]
     residences: Sequence[Residing]
-    numbers: Mapping[tuple[int, int, int], int]
+
+
+_NOBODY = ClassKey(-1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,75 +92,60 @@ class Said:
 
 def classify(attributes: Attributes, said: Said) -> PersonClasses:
     """Return the class of every seat."""
-    base_key: Array = attributes.residence.astype(np.int64)
-    for column, span in (
+    base, base_keys = _numbered(
+        (attributes.residence, len(attributes.residences)),
         (attributes.age, len(AGES)),
         (attributes.account, len(ACCOUNTS)),
         (attributes.known.view(np.uint8), 2),
-    ):
-        base_key *= span
-        base_key += column
-    base, base_keys = _number(base_key)
-    full: Array = base.astype(np.int64)
-    full *= len(said.choice_sets)
-    full += said.choice_code
-    full *= len(said.notice_sets)
-    full += said.notice_code
-    codes, full_keys = _number(full)
-    listed = base_keys.tolist()
-    members: list[PersonClass | None] = [None]
-    numbers = {}
-    for key in full_keys.tolist():
-        rest, notice = divmod(key, len(said.notice_sets))
-        base_code, choice = divmod(rest, len(said.choice_sets))
-        numbers[base_code, choice, notice] = len(members)
-        members.append(
-            _member(listed[base_code], attributes.residences, said.choice_sets[choice], said.notice_sets[notice])
-        )
-    shifted: Array = codes.astype(_code_type(len(members)))
+    )
+    choices, notices = len(said.choice_sets), len(said.notice_sets)
+    codes, found = _numbered((base, len(base_keys)), (said.choice_code, choices), (said.notice_code, notices))
+    keys = [_NOBODY]
+    for number in found.tolist():
+        rest, notice = divmod(number, notices)
+        base_code, choice = divmod(rest, choices)
+        keys.append(ClassKey(int(base_keys[base_code]), choice, notice))
+    shifted: Array = codes.astype(_code_type(len(keys)))
     shifted += 1
     shifted[0] = 0
     return PersonClasses(
         codes=shifted,
-        members=tuple(members),
-        base=base,
-        base_keys=listed,
+        members=(None, *(_member(key, attributes.residences, said) for key in keys[1:])),
+        keys=tuple(keys),
+        numbers={key: number for number, key in enumerate(keys)},
         residences=attributes.residences,
-        numbers=numbers,
     )
 
 
 def moved(classes: PersonClasses, said: Said, *, seats: Array) -> PersonClasses:
     """Return the classes after the people in `seats` said something; nothing else may have changed."""
-    members, numbers = list(classes.members), dict(classes.numbers)
+    members, keys, numbers = list(classes.members), list(classes.keys), dict(classes.numbers)
     new = []
-    for seat in seats.tolist():
-        key = int(classes.base[seat]), int(said.choice_code[seat]), int(said.notice_code[seat])
+    rows = zip(
+        classes.codes[seats].tolist(), said.choice_code[seats].tolist(), said.notice_code[seats].tolist(), strict=True
+    )
+    for code, choice, notice in rows:
+        key = ClassKey(keys[code].base, choice, notice)
         if key not in numbers:
             numbers[key] = len(members)
-            base_code, choice, notice = key
-            members.append(
-                _member(
-                    classes.base_keys[base_code],
-                    classes.residences,
-                    said.choice_sets[choice],
-                    said.notice_sets[notice],
-                )
-            )
+            keys.append(key)
+            members.append(_member(key, classes.residences, said))
         new.append(numbers[key])
     codes = classes.codes.astype(_code_type(len(members)), copy=True)
     codes[seats] = new
-    return replace(classes, codes=codes, members=tuple(members), numbers=numbers)
+    if len(members) == len(classes.members):
+        return replace(classes, codes=codes)
+    return replace(classes, codes=codes, members=tuple(members), keys=tuple(keys), numbers=numbers)
 
 
 def _code_type(classes: int) -> type[np.unsignedinteger[Any]]:
     return np.uint16 if classes <= 1 << 16 else np.uint32
 
 
-def _member(key: int, residences: Sequence[Residing], choices: ChoiceSet, notices: Notices) -> PersonClass:
-    key, known = divmod(key, 2)
-    key, account = divmod(key, len(ACCOUNTS))
-    residence, age = divmod(key, len(AGES))
+def _member(key: ClassKey, residences: Sequence[Residing], said: Said) -> PersonClass:
+    rest, known = divmod(key.base, 2)
+    rest, account = divmod(rest, len(ACCOUNTS))
+    residence, age = divmod(rest, len(AGES))
     places, established = residences[residence]
     return PersonClass(
         places=places,
@@ -156,23 +153,44 @@ def _member(key: int, residences: Sequence[Residing], choices: ChoiceSet, notice
         age=AGES[age],
         account=ACCOUNTS[account],
         known=bool(known),
-        choices=choices,
-        notices=notices,
+        choices=said.choice_sets[key.choices],
+        notices=said.notice_sets[key.notices],
     )
 
 
-def _number(keys: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Number the distinct keys in ascending order; return the number of each entry, and the keys."""
-    highest = int(keys.max(initial=0))
-    if highest >= _DENSE_KEYS:
-        distinct, numbers = np.unique(keys, return_inverse=True)
-        return numbers, distinct
-    present = np.zeros(highest + 1, dtype=np.bool_)
-    present[keys] = True
-    distinct = np.flatnonzero(present)
-    table = np.zeros(highest + 1, dtype=np.uint32)
-    table[distinct] = np.arange(distinct.size, dtype=np.uint32)
-    return table[keys], distinct
+def _numbered(*columns: tuple[Array, int]) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Number the distinct combinations that occur in some columns, ascending.
+
+    Returns the number of each entry, and for each combination its key: the entries of the columns as the digits of one
+    number. Works through a few entries at a time, so that what is in between stays in the processor's cache.
+
+    Args:
+        columns: each with one more than the largest value it can hold; the first one is the highest digit.
+    """
+    size, span = columns[0][0].size, prod(width for _, width in columns)
+    if span > _DENSE_KEYS:
+        distinct, inverse = np.unique(_combined(columns, slice(0, size)), return_inverse=True)
+        return inverse, distinct
+    parts = [slice(start, start + _PART) for start in range(0, size, _PART)]
+    present = np.zeros(span, dtype=np.bool_)
+    for part in parts:
+        present[_combined(columns, part)] = True
+    keys = np.flatnonzero(present)
+    table = np.zeros(span, dtype=np.min_scalar_type(keys.size))
+    table[keys] = np.arange(keys.size)
+    numbers: Array = np.empty(size, dtype=table.dtype)
+    for part in parts:
+        np.take(table, _combined(columns, part), out=numbers[part], mode="clip")
+    return numbers, keys
+
+
+def _combined(columns: Sequence[tuple[Array, int]], part: slice) -> npt.NDArray[np.int64]:
+    (first, _), *rest = columns
+    keys: npt.NDArray[np.int64] = first[part].astype(np.int64)
+    for column, width in rest:
+        keys *= width
+        keys += column[part]
+    return keys
 
 
 def join_linked(attributes: Attributes, groups: Mapping[int, tuple[int, ...]]) -> Attributes:

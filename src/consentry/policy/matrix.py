@@ -214,6 +214,10 @@ class MatrixCompiler:
         category, visibility = kind
         whole = person.standing(self.purpose, category)
         dated = whole.state is ChoiceState.REFUSED and whole.since is not None
+        if not dated and not thresholds:
+            # Nothing asks when the item was created.
+            item = Item(category=category, visibility=visibility)
+            return (evaluate_person(self.rules, person.person(whole), item=item, at=at),) * 3
         before, after = (NO_CHOICE, Standing(ChoiceState.REFUSED)) if dated else (whole, whole)
         decisions = []
         for created in ((thresholds[0] - 1 if thresholds else 0), *thresholds):
