@@ -21,6 +21,7 @@ AT: Seconds = 1_735_689_600
 """2025-01-01: the time of every decision, so that results do not depend on the day."""
 PURPOSE = Purpose.TRAIN_GENAI
 POLICY = Path(__file__).with_name("policy.toml")
+POLICY_NAME = "benchmark"
 CORPUS = "network"
 
 
@@ -52,7 +53,7 @@ def opened(home: Path) -> Deployment:
 
 def basis_of(deployment: Deployment, corpus: Corpus) -> Basis:
     """Return what a release of the corpus rests on."""
-    policy, _ = deployment.control.policy("benchmark")
+    policy, _ = deployment.control.policy(POLICY_NAME)
     compiler = MatrixCompiler(rules_for(policy.rules, decides=policy.decides(PURPOSE)), PURPOSE)
     knowledge = deployment.control.present().knowledge(PURPOSE, at=AT)
     return lay_out(compiler, at=AT, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars)

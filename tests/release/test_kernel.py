@@ -202,6 +202,29 @@ def test_rows_decided_alone_equal_rows_decided_together(
     assert np.array_equal(decide_rows(sidecar, some, look=look), everything[some])
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(rules, max_size=4),
+    people_lists,
+    people_lists,
+    st.lists(st.tuples(st.sampled_from(CATEGORIES), st.sampled_from(VISIBILITIES)), max_size=4),
+)
+def test_a_matrix_that_grew_is_the_one_worked_out_at_once(
+    rule_list: list[Rule],
+    people: list[PersonClass],
+    more: list[PersonClass],
+    kinds: list[tuple[Category, Visibility]],
+) -> None:
+    items = [ItemClass(category, visibility) for category, visibility in kinds]
+    growing, fresh = (MatrixCompiler(tuple(rule_list), Purpose.TRAIN_GENAI) for _ in range(2))
+    before = growing.compile([None, *people], items, at=NOW)
+    after = growing.compile([None, *people, *more], items, at=NOW)
+    assert after == fresh.compile([None, *people, *more], items, at=NOW)
+    assert after.extends(before)
+    assert growing.compile([None, *people, *more], items, at=NOW) is after
+    assert growing.compile([None, *people], items, at=NOW) == before
+
+
 def test_an_item_without_an_owner_is_a_gap() -> None:
     permit = Rule(id="all", effect=Effect.PERMIT, why="test")
     sidecar, look = prepare([permit], [PersonClass()], [(Category.POST, Visibility.PUBLIC, NOW, 0, [])], folder=Path())

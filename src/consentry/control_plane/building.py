@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Progress
+from consentry.control_plane.parts import Parts, Progress
 from consentry.corpus import census
 from consentry.corpus.registration import Corpus
+from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
@@ -18,13 +19,17 @@ from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release import builder, plan, sealing
-from consentry.release.basis import rules_for
+from consentry.release.basis import Basis, only_moved, rules_for
 
 _ATTEMPTS = 5
 
 
 class Building(Desk):
-    """Verbs that decide items and seal them."""
+    """Verbs that decide items and seal them. The newest draft is remembered: the next one may differ in little."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._drafts: dict[tuple[Digest, Purpose, Digest], builder.Draft] = {}
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -72,12 +77,33 @@ class Building(Desk):
     def _decide(
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
     ) -> tuple[Corpus, builder.Draft]:
+        """Decide every item, or only those of the people who said something since the last release of this kind."""
         opened = self.corpus(corpus)
         with self.lock:
             present = self.present()
             document, digest_ = self.policy(policy)
-            basis = self.basis(present, opened, policy=document, document=digest_, purpose=purpose, at=at)
-        return opened, builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
+            last = self._drafts.get((opened.snapshot, purpose, digest_))
+            basis = self.basis(
+                present,
+                opened,
+                policy=document,
+                document=digest_,
+                purpose=purpose,
+                at=at,
+                like=None if last is None else last.basis,
+            )
+            draft = None if last is None else self._continued(last, opened, basis)
+        if draft is None:
+            draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
+        self._drafts = {(opened.snapshot, purpose, digest_): draft}
+        return opened, draft
+
+    def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
+        """Return the decisions of `last`, brought up to date; None if more changed than what some people said."""
+        seats = self.newest.changed_since(last.basis.knowledge.position)
+        if seats is None or not only_moved(last.basis, basis, seats=seats):
+            return None
+        return builder.bring_up_to_date(last, corpus.sidecars, basis=basis, seats=seats, runner=self.parts.runner)
 
     def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
@@ -92,7 +118,13 @@ class Building(Desk):
             document, digest_ = self.policy_at_head(policy)
             if change.seats.size:
                 basis = self.basis(
-                    self.newest, corpus, policy=document, document=digest_, purpose=purpose, at=draft.basis.at
+                    self.newest,
+                    corpus,
+                    policy=document,
+                    document=digest_,
+                    purpose=purpose,
+                    at=draft.basis.at,
+                    like=draft.basis,
                 )
                 draft = builder.bring_up_to_date(
                     draft, corpus.sidecars, basis=basis, seats=change.seats, runner=self.parts.runner

@@ -35,6 +35,7 @@ class Desk:
         self.kept = KeptState(parts.home / "cache", parts.ledger)
         self._compilers: dict[tuple[Digest, Purpose], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}
+        self._opened: dict[str, Corpus] = {}
 
     @property
     def corpora(self) -> Path:
@@ -83,7 +84,7 @@ class Desk:
 
     def corpus(self, name: str) -> Corpus:
         """Open a registered corpus as the ledger knows it, its files unchanged."""
-        found = open_corpus(self.corpora, name)
+        found = self._opened[name] = open_corpus(self.corpora, name, like=self._opened.get(name))
         recorded = self.present().state.corpora.get(name)
         if recorded is None or recorded.snapshot != found.snapshot:
             raise ConflictError(
@@ -95,15 +96,23 @@ class Desk:
         return found
 
     def basis(
-        self, present: Present, corpus: Corpus, *, policy: PolicySet, document: Digest, purpose: Purpose, at: Seconds
+        self,
+        present: Present,
+        corpus: Corpus,
+        *,
+        policy: PolicySet,
+        document: Digest,
+        purpose: Purpose,
+        at: Seconds,
+        like: Basis | None = None,
     ) -> Basis:
-        """Return what decisions about a corpus rest on; compiled rules are remembered."""
+        """Return what decisions about a corpus rest on; compiled rules are remembered, and so is what `like` has."""
         compiler = self._compilers.get((document, purpose))
         if compiler is None:
             rules = rules_for(policy.rules, decides=policy.decides(purpose))
             compiler = self._compilers[document, purpose] = MatrixCompiler(rules, purpose)
         knowledge = present.knowledge(purpose, at=at)
-        return lay_out(compiler, at=at, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars)
+        return lay_out(compiler, at=at, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars, like=like)
 
     def erased(self) -> npt.NDArray[np.uint32]:
         """Return the seats of erased people."""

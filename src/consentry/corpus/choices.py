@@ -25,6 +25,7 @@ from consentry.policy.vocabulary import CATEGORIES, ChoiceState, Purpose, Reach
 ChoiceSet = tuple[LiveChoice, ...]
 
 _EMPTY: ChoiceSet = ()
+_NO_SEATS = np.empty(0, dtype=np.int64)
 _ALL, _NONE = -1, -2
 NEVER = 0xFFFF_FFFF
 """Later than every known date of creation: no item is created at or after it."""
@@ -99,11 +100,13 @@ class ChoiceColumns:
     def dated(self, purpose: Purpose) -> DatedRefusals:
         """Return since when dated refusals of a use hold."""
         about = np.array([_about(choices, purpose) for choices in self.sets], dtype=np.int64)
-        seats = np.flatnonzero(self.since != NEVER)
+        everywhere = self.since.copy()
+        # Whoever has a time has exactly one dated refusal. Nearly always it is about this use, in all categories.
+        other = np.array([any(map(_is_dated, choices)) for choices in self.sets]) & (about != _ALL)
+        seats = np.flatnonzero(other[self.code] & (self.since != NEVER)) if other.any() else _NO_SEATS
+        everywhere[seats] = NEVER
         category = about[self.code[seats]]
-        everywhere = np.full(self.since.size, NEVER, dtype=np.uint32)
-        wide, narrow = seats[category == _ALL], seats[category >= 0]
-        everywhere[wide] = self.since[wide]
+        narrow = seats[category >= 0]
         keys, since = self._of_several(purpose)
         own_keys = (narrow.astype(np.uint64) << np.uint64(8)) | category[category >= 0].astype(np.uint64)
         keys = np.concatenate([own_keys, keys])

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -46,7 +46,10 @@ class Threads(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """A registered corpus, opened: its files in order of name, with their sidecars."""
+    """A registered corpus, opened: its files in order of name, with their sidecars.
+
+    `head` is what was read to open it, None if it was not read but just registered.
+    """
 
     name: str
     base: Path
@@ -54,6 +57,7 @@ class Corpus:
     snapshot: Digest
     sidecars: tuple[Sidecar, ...]
     items: tuple[ItemClass, ...]
+    head: Mapping[str, Any] | None = None
 
     @property
     def rows(self) -> int:
@@ -205,8 +209,8 @@ class _Source(NamedTuple):
         return cls(path, name, key.removeprefix("sha256:")[:24])
 
 
-def open_corpus(folder: Path, name: str) -> Corpus:
-    """Open a registered corpus.
+def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpus:
+    """Open a registered corpus, or return `like` if that is the corpus of this name as it is registered.
 
     Raises:
         NotFoundError: no corpus of this name was registered.
@@ -215,6 +219,8 @@ def open_corpus(folder: Path, name: str) -> Corpus:
     home = folder / name
     for attempt in range(_OPEN_ATTEMPTS):
         head = _read_head(home)
+        if like is not None and (like.name, like.head) == (name, head):
+            return like
         try:
             return _open(home, name, head)
         except ConflictError:
@@ -247,6 +253,7 @@ def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
         snapshot=snapshot_digest(descriptor, sidecars),
         sidecars=sidecars,
         items=ItemClasses.load(home / _CLASSES).members,
+        head=head,
     )
 
 

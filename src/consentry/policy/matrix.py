@@ -18,6 +18,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
 from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
@@ -92,6 +93,17 @@ class DecisionMatrix:
             cell = self.variants[-1 - cell][self.variant(created, since)]
         return self.outcomes[cell]
 
+    def extends(self, other: DecisionMatrix) -> bool:
+        """Say whether this matrix decides the classes of `other` as `other` does, under the same indices."""
+        pairs = (
+            (self.outcomes, other.outcomes),
+            (self.person_rows, other.person_rows),
+            (self.cells, other.cells),
+            (self.variants, other.variants),
+        )
+        same = (self.thresholds, self.item_columns) == (other.thresholds, other.item_columns)
+        return same and all(mine[: len(theirs)] == theirs for mine, theirs in pairs)
+
     def variant(self, created: Seconds | None, since: Seconds | None) -> int:
         """Return which of a cell's variants holds for an item created then."""
         if created is None:
@@ -101,6 +113,67 @@ class DecisionMatrix:
 
 _Signature = tuple[object, ...]
 _Kind = tuple[Category, Visibility]
+_Asking = Callable[[_Signature, _Kind, PersonClass | None, Seconds], tuple[Decision, ...]]
+
+
+class _Growing:
+    """A matrix to which person classes are added. What was numbered keeps its number."""
+
+    def __init__(
+        self,
+        items: tuple[ItemClass, ...],
+        *,
+        at: Seconds,
+        signature_of: Callable[[PersonClass | None], _Signature],
+        thresholds: tuple[Seconds, ...],
+    ) -> None:
+        self.items = items
+        self.at = at
+        self.people: tuple[PersonClass | None, ...] = ()
+        self._signature_of = signature_of
+        self._columns, kinds = _index([(each.category, each.visibility) for each in items], items)
+        self._kinds = tuple(kinds)
+        self._thresholds = thresholds
+        self._rows: dict[_Signature, int] = {}
+        self._person_rows: list[int] = []
+        self._cells: list[tuple[int, ...]] = []
+        self._outcomes: dict[Decision, int] = {}
+        self._variants: dict[tuple[int, ...], int] = {}
+        self.matrix = self._laid_out()
+
+    def leads_to(self, people: tuple[PersonClass | None, ...], items: tuple[ItemClass, ...], *, at: Seconds) -> bool:
+        """Say whether adding people can make it the matrix that is asked for."""
+        return (items, at) == (self.items, self.at) and people[: len(self.people)] == self.people
+
+    def add(self, people: tuple[PersonClass | None, ...], decisions_of: _Asking) -> None:
+        if not people:
+            return
+        for person in people:
+            signature = self._signature_of(person)
+            if signature not in self._rows:
+                self._rows[signature] = len(self._cells)
+                self._cells.append(
+                    tuple(self._cell(decisions_of(signature, kind, person, self.at)) for kind in self._kinds)
+                )
+            self._person_rows.append(self._rows[signature])
+        self.people += people
+        self.matrix = self._laid_out()
+
+    def _cell(self, decisions: tuple[Decision, ...]) -> int:
+        indices = tuple(self._outcomes.setdefault(decision, len(self._outcomes)) for decision in decisions)
+        if len(set(indices)) == 1:
+            return indices[0]
+        return -1 - self._variants.setdefault(indices, len(self._variants))
+
+    def _laid_out(self) -> DecisionMatrix:
+        return DecisionMatrix(
+            outcomes=tuple(self._outcomes),
+            thresholds=self._thresholds,
+            person_rows=tuple(self._person_rows),
+            item_columns=self._columns,
+            cells=tuple(self._cells),
+            variants=tuple(self._variants),
+        )
 
 
 @dataclass(slots=True)
@@ -111,7 +184,8 @@ class MatrixCompiler:
     purpose: Purpose
     _remembered: dict[tuple[_Signature, _Kind], tuple[Decision, ...]] = field(default_factory=dict)
     _standings: dict[tuple[LiveChoice, ...], tuple[Standing, ...]] = field(default_factory=dict)
-    _last: tuple[tuple[object, ...], DecisionMatrix] | None = None
+    _growing: _Growing | None = None
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.rules = tuple(rule for rule in self.rules if rule.applies_to(self.purpose))
@@ -125,36 +199,20 @@ class MatrixCompiler:
     def compile(
         self, people: Sequence[PersonClass | None], items: Sequence[ItemClass], *, at: Seconds
     ) -> DecisionMatrix:
-        """Return the matrix over `people` (None: an item without an owner) and `items` as of `at`."""
-        asked = (tuple(people), tuple(items), at)
-        # The same classes are asked for again and again while choices come in; comparing them costs next to nothing.
-        last = self._last
-        if last is None or last[0] != asked:
-            last = self._last = asked, self._compile(people, items, at)
-        return last[1]
+        """Return the matrix over `people` (None: an item without an owner) and `items` as of `at`.
 
-    def _compile(self, people: Sequence[PersonClass | None], items: Sequence[ItemClass], at: Seconds) -> DecisionMatrix:
-        signature_of = self._signatures(at)
-        rows, representatives = _index([signature_of(each) for each in people], people)
-        columns, kinds = _index([(each.category, each.visibility) for each in items], items)
-        outcomes: dict[Decision, int] = {}
-        variants: dict[tuple[int, ...], int] = {}
-        cells = []
-        for signature, person in representatives.items():
-            row = []
-            for kind in kinds:
-                decisions = self._variants(signature, kind, person, at)
-                indices = tuple(outcomes.setdefault(decision, len(outcomes)) for decision in decisions)
-                row.append(indices[0] if len(set(indices)) == 1 else -1 - variants.setdefault(indices, len(variants)))
-            cells.append(tuple(row))
-        return DecisionMatrix(
-            outcomes=tuple(outcomes),
-            thresholds=self.thresholds,
-            person_rows=rows,
-            item_columns=columns,
-            cells=tuple(cells),
-            variants=tuple(variants),
-        )
+        While choices come in, people are asked for who are those of the last time and a few more: only these are worked
+        out. Asked for the same again, the same object is returned.
+        """
+        asked = tuple(people)
+        with self._lock:
+            growing = self._growing
+            if growing is None or not growing.leads_to(asked, tuple(items), at=at):
+                growing = self._growing = _Growing(
+                    tuple(items), at=at, signature_of=self._signatures(at), thresholds=self.thresholds
+                )
+            growing.add(asked[len(growing.people) :], self._variants)
+            return growing.matrix
 
     def _signatures(self, at: Seconds) -> Callable[[PersonClass | None], _Signature]:
         """Return what gives a person's signature as of `at`; places and notices are few, and each is asked once."""

@@ -43,6 +43,17 @@ class Knowledge:
     single: Mapping[int, ChoiceSet]
 
 
+class Fold(NamedTuple):
+    """Person classes that this matrix decides alike and that are shown at the same place, as one class.
+
+    `number[class]` is the folded class; `rows` and `places` have an entry a folded class.
+    """
+
+    number: npt.NDArray[np.int64]
+    rows: tuple[int, ...]
+    places: tuple[str, ...]
+
+
 class OwnDecision(NamedTuple):
     """The decision about one row that somebody made a choice about, and whether it is an involved person's."""
 
@@ -54,15 +65,16 @@ class OwnDecision(NamedTuple):
 class Basis:
     """Rules, purpose, time and knowledge, with the tables made of them.
 
-    `places` says for each person class of the tables where its people are shown; `exceptions[f][row]` is an outcome.
+    `fold` says which person classes share cells of the tables; `exceptions[f][row]` is an outcome.
     """
 
     compiler: MatrixCompiler
     at: Seconds
     knowledge: Knowledge
     items: tuple[ItemClass, ...]
+    matrix: DecisionMatrix
+    fold: Fold
     look: Tables
-    places: tuple[str, ...]
     exceptions: tuple[Mapping[int, int], ...]
 
     @property
@@ -78,6 +90,7 @@ def lay_out(
     knowledge: Knowledge,
     items: Sequence[ItemClass],
     sidecars: Sequence[Sidecar],
+    like: Basis | None = None,
 ) -> Basis:
     """Work out the matrix and the items decided by themselves.
 
@@ -87,13 +100,15 @@ def lay_out(
         knowledge: what is known of people.
         items: the item classes of the corpus, in code order.
         sidecars: the files, in release order.
+        like: an earlier basis; what is the same in both is not worked out again.
     """
     _check_seats(sidecars, knowledge)
     matrix = compiler.compile(knowledge.classes.members, items, at=at)
     asked = _Asked(compiler, at, knowledge, items)
     own = [asked.decisions(sidecar) for sidecar in sidecars]
     further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
-    fold = _fold(matrix, knowledge.classes)
+    same = like is not None and like.matrix is matrix and like.knowledge.classes.members is knowledge.classes.members
+    fold = like.fold if like is not None and same else _fold(matrix, knowledge.classes)
     look = tables(
         replace(matrix, person_rows=fold.rows),
         person_class=knowledge.classes.codes,
@@ -113,27 +128,17 @@ def lay_out(
         knowledge=knowledge,
         items=tuple(items),
         look=look,
-        places=fold.places,
+        matrix=matrix,
+        fold=fold,
         exceptions=exceptions,
     )
 
 
-class _Fold(NamedTuple):
-    """Person classes that this matrix decides alike and that are shown at the same place, as one class.
-
-    `number[class]` is the folded class; `rows` and `places` have an entry a folded class.
-    """
-
-    number: npt.NDArray[np.int64]
-    rows: tuple[int, ...]
-    places: tuple[str, ...]
-
-
-def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> _Fold:
+def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> Fold:
     """Fold the person classes, so that what the kernel looks up stays small however many places people live in."""
     kinds = list(zip(matrix.person_rows, map(place_label, classes.members), strict=True))
     numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
-    return _Fold(
+    return Fold(
         number=np.array([numbers[kind] for kind in kinds]),
         rows=tuple(row for row, _ in numbers),
         places=tuple(place for _, place in numbers),
@@ -208,6 +213,17 @@ class _Asked:
             bound = self.knowledge.bounds.of(np.array([seat]), np.array([CATEGORIES.index(category)]))
             found = Standing(found.state, int(bound[0]))
         return facts.person(found)
+
+
+def only_moved(old: Basis, new: Basis, *, seats: npt.NDArray[np.uint32]) -> bool:
+    """Say whether two bases of one corpus differ in nothing but what the people in `seats` said."""
+    before, after = old.knowledge.classes, new.knowledge.classes
+    if old.compiler is not new.compiler or old.items != new.items or not new.matrix.extends(old.matrix):
+        return False
+    if after.members[: len(before.members)] != before.members or after.codes.size < before.codes.size:
+        return False
+    moved = np.flatnonzero(after.codes[: before.codes.size] != before.codes)
+    return bool(np.isin(moved, seats).all())
 
 
 def rules_for(rules: Sequence[Rule], *, decides: bool) -> tuple[Rule, ...]:

@@ -108,6 +108,7 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progres
     def decide_one(span: tuple[int, int, int]) -> SpanResult:
         index, start, stop = span
         result = decide_span(sidecars[index], start, stop=stop, look=basis.look)
+        sidecars[index].let_go()
         if progress is not None:
             progress(stop - start)
         return result
@@ -156,7 +157,7 @@ def bring_up_to_date(
 
 
 def _counted(found: Iterable[Tally], basis: Basis) -> tallies.Tallies:
-    return tallies.counted(found, basis.look, places=basis.places, items=basis.items)
+    return tallies.counted(found, basis.look, places=basis.fold.places, items=basis.items)
 
 
 def _differing(old: Basis, new: Basis, index: int) -> npt.NDArray[np.int64]:

@@ -12,15 +12,17 @@ Erased people: a token in the ledger recognises a pseudonym, so a seat is closed
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.choices import ChoiceColumns, ChoiceSet, spread
 from consentry.corpus.classes import Attributes, Notices, PersonClasses, Said, classify, close, join_linked, moved
+from consentry.corpus.people_table import year_of
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, ReleaseWithdrawn
@@ -83,6 +85,14 @@ class Change:
     structural: bool
 
 
+class _Stretch(NamedTuple):
+    """Events taken in at once that changed choices only: the position of the first one, and whose choices."""
+
+    start: int
+    seats: Seats
+
+
+_STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 _WITHOUT_EFFECT = (ReleaseSealed, ReleaseWithdrawn)
 
@@ -99,10 +109,11 @@ class Present:
     def _forget(self) -> None:
         self.state: State = EMPTY
         self.columns = ChoiceColumns()
+        self._stretches: list[_Stretch] = []
         self._groups: Mapping[int, tuple[int, ...]] = {}
         self._notice_code: Array = np.zeros(1, dtype=np.uint16)
         self._notice_sets: list[Notices] = [()]
-        self._classes: tuple[Seconds, PersonClasses] | None = None
+        self._classes: tuple[int, PersonClasses] | None = None
 
     @property
     def position(self) -> int:
@@ -119,7 +130,8 @@ class Present:
             if is_structural(new):
                 self._rebuild()
             else:
-                self._take_in([event.body.person for event in new if isinstance(event.body, ChoiceMade)])
+                touched = self._take_in([event.body.person for event in new if isinstance(event.body, ChoiceMade)])
+                self._stretches = [*self._stretches[1 - _STRETCHES :], _Stretch(new[0].position, touched)]
         except BaseException:
             # A state whose choices did not all reach the columns would let refused items through.
             self._forget()
@@ -133,6 +145,19 @@ class Present:
         except BaseException:
             self._forget()
             raise
+
+    def changed_since(self, position: int) -> Seats | None:
+        """Return all seats whose choices changed since a position taken in; None if that is not remembered.
+
+        It may name a few seats more. Not remembered is what lies before the last change of anything but choices.
+        """
+        if position == self.position:
+            return _NO_SEATS
+        starts = [stretch.start for stretch in self._stretches]
+        first = bisect_right(starts, position) - 1
+        if first < 0 or position > self.position:
+            return None
+        return np.unique(np.concatenate([stretch.seats for stretch in self._stretches[first:]]))
 
     def change(self, events: Sequence[Event]) -> Change:
         """Return what `events`, all of them taken in, changed since the position before them."""
@@ -149,10 +174,10 @@ class Present:
     def _accounts(self, seats: Iterable[int]) -> set[int]:
         return {account for seat in seats for account in self.accounts(seat)}
 
-    def _take_in(self, people: Sequence[Pseudonym]) -> None:
+    def _take_in(self, people: Sequence[Pseudonym]) -> Seats:
         named = list(dict.fromkeys(people))
         if not named:
-            return
+            return _NO_SEATS
         seats = self.registry.seats_of(named).tolist()
         self._grow(self.registry.seats)
         touched = self._accounts(seats)
@@ -161,15 +186,17 @@ class Present:
         else:
             for seat, person in zip(seats, named, strict=True):
                 self.columns.put(seat, _choices(self.state, person))
+        result = np.array(sorted(touched), dtype=np.uint32)
         if self._classes is not None:
-            at, classes = self._classes
+            year, classes = self._classes
             grown = classes.codes.size != self.columns.code.size
-            result = np.array(sorted(touched), dtype=np.uint32)
-            self._classes = None if grown else (at, moved(classes, self._said(), seats=result))
+            self._classes = None if grown else (year, moved(classes, self._said(), seats=result))
+        return result
 
     def _rebuild(self) -> None:
         state = self.state
         people = list(state.choices)
+        self._stretches = []
         self.columns = ChoiceColumns()
         self.registry.seats_of([*people, *state.groups])
         self._groups = self._join_groups()
@@ -195,8 +222,14 @@ class Present:
     def _put_all(self) -> None:
         people = list(self.state.choices)
         seats = self.registry.seats_of(people).tolist()
-        own = {seat: _choices(self.state, person) for seat, person in zip(seats, people, strict=True)}
-        for seat, choices in spread(own, self._groups).items():
+        linked: dict[int, ChoiceSet] = {}
+        for seat, person in zip(seats, people, strict=True):
+            choices = _choices(self.state, person)
+            if seat in self._groups:
+                linked[seat] = choices
+            else:
+                self.columns.put(seat, choices)
+        for seat, choices in spread(linked, self._groups).items():
             self.columns.put(seat, choices)
 
     def _put(self, seats: Sequence[int]) -> None:
@@ -244,12 +277,13 @@ class Present:
         """Return what is known for a purpose, ages as of `at`."""
         # Others may be given seats meanwhile: one number for all columns.
         seats = self.registry.seats
-        if self._classes is None or self._classes[0] != at or self._classes[1].codes.size < seats:
+        year = year_of(at)
+        if self._classes is None or self._classes[0] != year or self._classes[1].codes.size < seats:
             self._grow(seats)
             snapshot = self.state.people.snapshot if self.state.people is not None else None
             attributes = join_linked(self.tables.attributes(snapshot, at=at, seats=seats), self._groups)
             erased = self.registry.erased(self.state.erased)
-            self._classes = at, classify(close(attributes, erased[erased < seats]), self._said())
+            self._classes = year, classify(close(attributes, erased[erased < seats]), self._said())
         return Knowledge(
             position=self.position,
             classes=self._classes[1],
