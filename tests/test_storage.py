@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.errors import IntegrityError, NotFoundError, StateError
-from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature, write_durably
+from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
 
 
 def test_objects(tmp_path: Path) -> None:
@@ -26,20 +25,6 @@ def test_objects(tmp_path: Path) -> None:
     path.write_bytes(b"contenT")
     with pytest.raises(IntegrityError, match="object-damaged"):
         objects.get(name)
-
-
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "file"
-    write_durably(target, b"old")
-
-    def full(_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_durably(target, b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert target.read_bytes() == b"old"
 
 
 def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:

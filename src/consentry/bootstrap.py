@@ -26,11 +26,11 @@ from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
-from consentry.corpus.durable import only_one
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
 from consentry.corpus.registration import read_descriptor
+from consentry.durable import only_one
 from consentry.errors import ChoiceError, StateError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym

@@ -6,9 +6,7 @@ can turn pseudonyms of guessed ids into matches and sign manifests. Keep `keys/`
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -16,38 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.digests import Digest, digest
+from consentry.durable import replace_file
 from consentry.errors import IntegrityError, NotFoundError, StateError
 
 _KEY_BYTES = 32
 _PREFIX = "sha256:"
 PUBLIC_KEY = "signing.pub.pem"
 """Beside the secret keys, for giving away: what checks the signatures of releases."""
-
-
-def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace a file whole: after a crash it holds the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and new files in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Objects:
@@ -61,7 +34,8 @@ class Objects:
         name = digest(content)
         path = self._path(name)
         if not path.exists():
-            write_durably(path, content)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content, shared=True)
         return name
 
     def get(self, name: Digest) -> bytes:
@@ -102,7 +76,7 @@ class Keys:
         signer = Ed25519Signer(self._secret("signing.key", create=create))
         published = self.folder / PUBLIC_KEY
         if not published.exists() or published.read_bytes() != signer.public_pem:
-            write_durably(published, signer.public_pem)
+            replace_file(published, signer.public_pem)
         return signer
 
     def _secret(self, name: str, *, create: bool) -> bytes:
@@ -115,7 +89,7 @@ class Keys:
                     help="restore it from a backup; a new key would not fit what is stored",
                 )
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_durably(path, secrets.token_bytes(_KEY_BYTES), mode=0o600)
+            replace_file(path, secrets.token_bytes(_KEY_BYTES), mode=0o600)
         secret = path.read_bytes()
         if len(secret) != _KEY_BYTES:
             raise IntegrityError(

@@ -6,11 +6,11 @@ position, and the commitment of the event before it. It holds what people chose,
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+from consentry.durable import replace_file
 from consentry.errors import IntegrityError
 from consentry.ledger import image
 from consentry.ledger.state import State
@@ -53,23 +53,14 @@ class KeptState:
     def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))
-        path = self.folder / self._name(state.position)
-        staged = path.with_suffix(f".staged-{os.getpid()}")
-        try:
-            with staged.open("wb") as stream:
-                stream.write(image.to_bytes(state))
-                stream.flush()
-                os.fsync(stream.fileno())
-            staged.replace(path)
-        finally:
-            staged.unlink(missing_ok=True)
+        replace_file(self.folder / self._name(state.position), image.to_bytes(state), shared=True)
         self.position = state.position
         for each in older:
             each.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Delete every kept state: somebody is about to be erased."""
-        for each in chain(self.folder.glob(_PATTERN), self.folder.glob("state-*.staged-*")):
+        for each in chain(self.folder.glob(_PATTERN), self.folder.glob(".state-*.staged")):
             each.unlink(missing_ok=True)
         self.position = 0
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.columns import Words
-from consentry.corpus.durable import replace_file
 from consentry.digests import canonical_json
+from consentry.durable import replace_file
 from consentry.errors import CorpusError
 from consentry.policy.matrix import ItemClass
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES

@@ -24,6 +24,7 @@ import pyarrow as pa
 from consentry.corpus.classes import Attributes, Residing
 from consentry.corpus.people import MISSING
 from consentry.digests import Digest, canonical_json, digest_file
+from consentry.durable import flushed, take_name
 from consentry.errors import IntegrityError, NotFoundError
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import AGES, Age
@@ -142,20 +143,12 @@ def save(table: PeopleTable, folder: Path) -> Digest:
     )
     staged = folder / f".table-{os.getpid()}.staged"
     try:
-        with staged.open("wb") as stream:
-            with pa.ipc.new_file(stream, schema) as writer:
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            stream.flush()
-            os.fsync(stream.fileno())
+        with flushed(staged) as stream, pa.ipc.new_file(stream, schema) as writer:
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
         name = digest_file(staged)
-        staged.replace(_path(folder, name))
+        take_name(staged, _path(folder, name))
     finally:
         staged.unlink(missing_ok=True)
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
     return name
 
 

@@ -29,13 +29,13 @@ import numpy.typing as npt
 
 from consentry.corpus.classes import Attributes
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
-from consentry.corpus.durable import only_one, replace_file
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
 from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
 from consentry.corpus.residence import resolve
 from consentry.digests import Digest, canonical_json
+from consentry.durable import only_one, replace_file
 from consentry.errors import DescriptorError, IntegrityError
 from consentry.ledger.events import Pseudonym, suppression_token
 from consentry.policy.choice import Seconds

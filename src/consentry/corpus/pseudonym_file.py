@@ -15,8 +15,6 @@ finishes the erasure before anything else.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import JSONDecodeError, loads
@@ -25,6 +23,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from consentry.digests import canonical_json, digest_json
+from consentry.durable import flush, only_one, replace_file
 from consentry.errors import IntegrityError
 
 PSEUDONYM_BYTES = 16
@@ -52,8 +51,7 @@ class PseudonymFile:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep other processes from writing."""
-        with (self._folder / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with only_one(self._folder / "lock"):
             yield
 
     def head(self) -> Head:
@@ -108,8 +106,7 @@ class PseudonymFile:
             stream.seek(head.people * PSEUDONYM_BYTES)
             stream.write(content)
             stream.truncate()
-            stream.flush()
-            os.fsync(stream.fileno())
+            flush(stream)
         people = head.people + len(content) // PSEUDONYM_BYTES
         return self._replace(head._replace(people=people, checksum=crc32(content, head.checksum)))
 
@@ -123,8 +120,7 @@ class PseudonymFile:
             for ordinal, part in zip(head.erasing, noise, strict=True):
                 stream.seek(ordinal * PSEUDONYM_BYTES)
                 stream.write(part)
-            stream.flush()
-            os.fsync(stream.fileno())
+            flush(stream)
 
     def end_erasure(self, head: Head, *, checksum: int) -> Head:
         """Record durably that the erasure under way is done; `checksum` is that of all pseudonyms."""
@@ -132,17 +128,7 @@ class PseudonymFile:
 
     def _replace(self, head: Head) -> Head:
         body = {"format": _FORMAT, **head._asdict()}
-        staged = self._head.with_name(self._head.name + ".staged")
-        with staged.open("wb") as stream:
-            stream.write(canonical_json({**body, "check": digest_json(body)}))
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(self._head)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._head, canonical_json({**body, "check": digest_json(body)}))
         return head
 
 

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
-from consentry.corpus.durable import only_one, replace_file
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
 from consentry.corpus.sidecar_build import build, check_unique_across
 from consentry.digests import Digest, canonical_json, digest_json
+from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
 

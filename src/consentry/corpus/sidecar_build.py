@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 
 from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema
-from consentry.corpus.durable import sync_tree
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.sidecar import (
     FORMAT,
@@ -38,6 +37,7 @@ from consentry.corpus.sidecar import (
     same_file,
 )
 from consentry.digests import canonical_json, digest_file
+from consentry.durable import sync_tree, take_name
 from consentry.errors import CorpusError
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
@@ -101,7 +101,7 @@ def _put_in_place(staged: Path, folder: Path) -> None:
     sync_tree(staged)
     shutil.rmtree(folder, ignore_errors=True)
     # COMMIT POINT of a sidecar: all its arrays are on disk.
-    staged.rename(folder)
+    take_name(staged, folder)
 
 
 def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FilePin:

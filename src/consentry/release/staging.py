@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from consentry.corpus.durable import sync, sync_tree
+from consentry.durable import sync_tree, take_name
 from consentry.errors import ConflictError, UnavailableError
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -39,13 +39,12 @@ def staged(target: Path) -> Iterator[Path]:
         part.mkdir(parents=True)
         yield part
         sync_tree(part)
-        part.rename(target)
+        take_name(part, target)
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             raise _disk_full(target) from error
         raise
-    sync(target.parent)
 
 
 def _disk_full(target: Path) -> UnavailableError:

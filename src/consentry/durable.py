@@ -1,0 +1,76 @@
+"""Files that are whole after a crash: the old content or the new, never a part. The only place where files are flushed.
+
+What is written goes to a neighbour, is flushed, and takes the name in one step; then the folder is flushed, so that the
+name survives a loss of power as well.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o644, shared: bool = False) -> None:
+    """Write a file durably, replacing what was there.
+
+    One writer at a time, unless `shared`: then a writer that is killed leaves a neighbour that nobody overwrites.
+    """
+    own = f".{secrets.token_hex(8)}" if shared else ""
+    staged = path.with_name(f".{path.name}{own}.staged")
+    try:
+        with flushed(staged, mode=mode) as stream:
+            stream.write(content)
+        take_name(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def flushed(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a file for writing from its beginning; when the block ends its content is on disk, its name not yet."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode), "wb") as stream:
+        yield stream
+        flush(stream)
+
+
+def flush(stream: IO[bytes]) -> None:
+    """Bring what was written to disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def take_name(staged: Path, path: Path) -> None:
+    """Give a file or folder whose content is on disk its name; a file of that name is replaced."""
+    staged.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush everything in a folder and below."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            sync(Path(root, name))
+        sync(Path(root))
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`: one thread of one process at a time. The system frees it if the process dies."""
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
