@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, merged, spread
+from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, spread
 from consentry.corpus.classes import Attributes, Residing, Said, classify, close, join_linked, moved
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.vocabulary import ACCOUNTS, AGES, CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Reach
@@ -140,16 +140,23 @@ def test_more_sets_of_choices_than_16_bits_can_number() -> None:
     assert len(set(columns.code.tolist())) == 70_001
 
 
-@given(st.dictionaries(st.integers(1, 6), SETS), st.lists(st.sets(st.integers(1, 6), min_size=2), max_size=2))
-def test_refusals_spread_and_allowances_do_not(choices: dict[int, ChoiceSet], groups: list[set[int]]) -> None:
-    whole = {seat: tuple(sorted(group)) for group in groups for seat in group}
-    found = spread(choices, whole)
-    for seat in range(1, 7):
-        others = [each for other in whole.get(seat, ()) if other != seat for each in choices.get(other, ())]
-        assert found.get(seat, ()) == merged(choices.get(seat, ()), others)
-        assert {each for each in found.get(seat, ()) if each.state is ChoiceState.ALLOWED} == {
-            each for each in choices.get(seat, ()) if each.state is ChoiceState.ALLOWED
-        }
+@given(st.dictionaries(st.integers(1, 6), SETS), st.sets(st.integers(1, 6)), st.sampled_from(Purpose))
+def test_refusals_spread_and_allowances_do_not(
+    choices: dict[int, ChoiceSet], first: set[int], purpose: Purpose
+) -> None:
+    groups = [sorted(first), sorted({1, 2, 3, 4, 5, 6} - first)]
+    found = spread(choices, groups)
+    for group in groups:
+        for seat in group:
+            refused = [each for one in group for each in choices.get(one, ()) if each.state is ChoiceState.REFUSED]
+            together = [*choices.get(seat, ()), *refused]
+            for category in (Category.POST, Category.IMAGE, Category.PROFILE):
+                for item in (None, "ab" * 16):
+                    about = {"purpose": purpose, "category": category, "item": item}
+                    assert standing(found.get(seat, ()), **about) == standing(together, **about)  # type: ignore[arg-type]
+            assert {each for each in found.get(seat, ()) if each.state is ChoiceState.ALLOWED} == {
+                each for each in choices.get(seat, ()) if each.state is ChoiceState.ALLOWED
+            }
 
 
 def test_accounts_of_one_person_are_where_any_of_them_is() -> None:

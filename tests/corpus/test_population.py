@@ -43,8 +43,7 @@ def test_seats_are_given_in_order_and_kept(tmp_path: Path) -> None:
     assert first.seats_of([]).tolist() == []
     assert population(tmp_path).seats_of(people(6, 7)).tolist() == [2, 3]
     assert first.seats == 4  # those that the other process gave are counted
-    assert first.pseudonym_of(3) == person(7)
-    assert first.pseudonym_of(0) is None
+    assert first.pseudonyms_of([3, 1]) == people(7, 5)
 
 
 def test_cohorts_are_read_back(tmp_path: Path) -> None:
@@ -65,10 +64,23 @@ def test_erasing_closes_the_seat_and_whoever_comes_back(tmp_path: Path) -> None:
     assert found.erased(set()).tolist() == [2]  # before the ledger says a word
     found.forget(people(2))
     assert found.erased(tokens).tolist() == [2]
-    assert found.pseudonym_of(2) != person(2)
+    assert found.pseudonyms_of([2]) != people(2)
     assert found.seats_of(people(2)).tolist() == [4]
     assert found.erased(tokens).tolist() == [2, 4]
     assert population(tmp_path).erased(tokens).tolist() == [2, 4]
+
+
+def test_who_was_erased_is_not_seated_again_by_a_list_that_still_names_them(tmp_path: Path) -> None:
+    found = population(tmp_path)
+    found.seats_of(people(1, 2))
+    found.close(people(2))
+    found.forget(people(2))
+    tokens = {suppression_token(person(2))}
+    assert found.seats_of(people(2, 1, 3), erased=tokens).tolist() == [0, 1, 3]
+    assert found.seats == 4
+    assert found.seats_of(people(2)).tolist() == [4]  # the platform names them again: a seat, and a closed one
+    assert found.seats_of(people(2, 1), erased=tokens).tolist() == [4, 1]
+    assert found.erased(tokens).tolist() == [2, 4]
 
 
 def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:

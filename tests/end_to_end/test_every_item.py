@@ -232,7 +232,15 @@ class Worlds(RuleBasedStateMachine):
             self.control.publish(policies()[self.name], self.name)
         draft = self.control._decide("network", purpose, self.name, at=NOW, progress=None)
         for _ in range(rng.randrange(4)):
-            self.speak(rng)
+            said = rng.choice(["choice", "choice", "link", "notice", "other policy"])
+            if said == "choice":
+                self.speak(rng)
+            elif said == "link":
+                self.link(rng.randrange(1 << 30))
+            elif said == "notice":
+                self.serve(rng.randrange(1 << 30))
+            else:  # published under another name: nothing to the policy set that decides
+                self.control.publish(OPEN.replace('name = "open"', 'name = "another"'), "another")
             if rng.random() < 0.5:
                 self.control.present()  # somebody else looks: what was said is taken in before the seal
         built = self.control._seal(draft, purpose, self.name)

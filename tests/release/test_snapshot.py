@@ -53,8 +53,8 @@ def person_now(deployment: Deployment, person: str, category: Category) -> Perso
     assert facts is not None
     own = [stated.choice for stated in present.state.choices.get(pseudonym, ())]
     for other in present.accounts(seat):
-        account = deployment.control.parts.people.pseudonym_of(other)
-        if account is not None and account != pseudonym:
+        account = deployment.control.parts.people.pseudonyms_of([other])[0]
+        if account != pseudonym:
             said = present.state.choices.get(account, ())
             own += [stated.choice for stated in said if stated.choice.state == "refused"]
     general = [choice for choice in own if choice.key.item is None]

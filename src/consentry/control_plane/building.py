@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.parts import Parts, Progress
@@ -22,6 +23,14 @@ from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 
 _ATTEMPTS = 5
+
+
+class _Decided(NamedTuple):
+    """Decisions about a corpus by the policy set whose document has this digest."""
+
+    corpus: Corpus
+    document: Digest
+    draft: builder.Draft
 
 
 class Building(Desk):
@@ -58,11 +67,11 @@ class Building(Desk):
                 help="leave the time out, or look ahead with `consentry release plan --at`",
             )
         for _ in range(_ATTEMPTS):
-            draft = self._decide(
+            decided = self._decide(
                 corpus, purpose, policy, at=self.parts.clock() if at is None else at, progress=progress
             )
             try:
-                built = self._seal(draft, purpose, policy)
+                built = self._seal(decided, purpose, policy)
             except BaseException:
                 self._clean_up()
                 raise
@@ -70,13 +79,13 @@ class Building(Desk):
                 return built
         raise ConflictError(
             "release-overtaken",
-            "policies, people or files kept changing while the release was built",
+            "the policy set, the people table or the files kept changing while the release was built",
             help="build again when the imports are done",
         )
 
     def _decide(
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
-    ) -> tuple[Corpus, builder.Draft]:
+    ) -> _Decided:
         """Decide every item, or only those of the people who said something since the last release of this kind."""
         opened = self.corpus(corpus)
         with self.lock:
@@ -96,26 +105,27 @@ class Building(Desk):
         if draft is None:
             draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
         self._drafts = {(opened.snapshot, purpose, digest_): draft}
-        return opened, draft
+        return _Decided(opened, digest_, draft)
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
-        """Return the decisions of `last`, brought up to date; None if more changed than what some people said."""
+        """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""
         seats = self.newest.changed_since(last.basis.knowledge.position)
         if seats is None or not only_moved(last.basis, basis, seats=seats):
             return None
         return builder.bring_up_to_date(last, corpus.sidecars, basis=basis, seats=seats, runner=self.parts.runner)
 
-    def _seal(self, decided: tuple[Corpus, builder.Draft], purpose: Purpose, policy: str) -> sealing.Built | None:
+    def _seal(self, decided: _Decided, purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
-        corpus, draft = decided
+        corpus, decided_by, draft = decided
         made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
         with self.lock, self.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
             change = self.newest.change(delta)
-            if change.structural or self.newest.state.corpora[corpus.name].snapshot != corpus.snapshot:
+            document, digest_ = self.policy_at_head(policy)
+            snapshot = self.newest.state.corpora[corpus.name].snapshot
+            if change.structural or (digest_, snapshot) != (decided_by, corpus.snapshot):
                 return None
             corpus.check_files()
-            document, digest_ = self.policy_at_head(policy)
             if change.seats.size:
                 basis = self.basis(
                     self.newest,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.parts import Parts
 from consentry.corpus.registration import Corpus, open_corpus
+from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.errors import ConflictError, NotFoundError
 from consentry.ledger.events import (
@@ -121,4 +122,4 @@ class Desk:
     def accounts(self, present: Present, seat: int) -> list[Pseudonym]:
         """Return the pseudonyms of a person's accounts, that in `seat` first; none for nobody."""
         seats = [seat, *(other for other in present.accounts(seat) if other != seat)]
-        return [person for each in seats if (person := self.parts.people.pseudonym_of(each)) is not None]
+        return self.parts.people.pseudonyms_of(seats) if seat != NOBODY else []

@@ -12,14 +12,14 @@ gave it, because a choice may spread only towards less use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from consentry.policy.choice import LiveChoice, Seconds, standing
+from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds, standing
 from consentry.policy.vocabulary import CATEGORIES, ChoiceState, Purpose, Reach
 
 ChoiceSet = tuple[LiveChoice, ...]
@@ -29,12 +29,6 @@ _NO_SEATS = np.empty(0, dtype=np.int64)
 _ALL, _NONE = -1, -2
 NEVER = 0xFFFF_FFFF
 """Later than every known date of creation: no item is created at or after it."""
-
-
-def merged(own: Iterable[LiveChoice], others: Iterable[LiveChoice]) -> ChoiceSet:
-    """Return what counts for one account of a person: its own choices, and the refusals of the other accounts."""
-    refusals = (choice for choice in others if choice.state is ChoiceState.REFUSED)
-    return tuple(dict.fromkeys([*own, *refusals]))
 
 
 class DatedRefusals(NamedTuple):
@@ -163,12 +157,28 @@ def _order(choice: LiveChoice) -> tuple[str, ...]:
     return (key.purpose, key.category or "", choice.state, choice.reach)
 
 
-def spread(choices: Mapping[int, ChoiceSet], groups: Mapping[int, tuple[int, ...]]) -> dict[int, ChoiceSet]:
-    """Return what counts for every seat: `choices` by seat, joined over the groups of linked accounts."""
+def spread(choices: Mapping[int, ChoiceSet], groups: Iterable[Sequence[int]]) -> dict[int, ChoiceSet]:
+    """Return what counts for every seat: its own choices, and the refusals of the other accounts of the person.
+
+    Args:
+        choices: what each account chose, by seat.
+        groups: the seats of each person with several accounts; no seat is in two groups.
+    """
     result = dict(choices)
-    for seat, group in groups.items():
-        others = (choice for other in group if other != seat for choice in choices.get(other, ()))
-        joined = merged(choices.get(seat, ()), others)
-        if joined:
-            result[seat] = joined
+    for group in groups:
+        refusals = _strongest(choice for seat in group for choice in choices.get(seat, ()))
+        for seat in group:
+            if together := tuple(dict.fromkeys([*choices.get(seat, ()), *refusals])):
+                result[seat] = together
     return result
+
+
+def _strongest(choices: Iterable[LiveChoice]) -> list[LiveChoice]:
+    """Return a refusal for each thing and reach that some are about: the earliest, since it covers the later ones."""
+    found: dict[tuple[ChoiceKey, Reach], LiveChoice] = {}
+    for choice in choices:
+        if choice.state is ChoiceState.REFUSED:
+            earliest = found.setdefault((choice.key, choice.reach), choice)
+            if choice.at < earliest.at:
+                found[choice.key, choice.reach] = choice
+    return list(found.values())

@@ -203,7 +203,8 @@ def join_linked(attributes: Attributes, groups: Mapping[int, tuple[int, ...]]) -
     residence, age = attributes.residence.astype(np.int64), attributes.age.copy()
     residences = list(attributes.residences)
     codes = {residing: code for code, residing in enumerate(residences)}
-    for seat, group in groups.items():
+    # The groups share no seat, so their first ones tell them apart.
+    for group in {group[0]: group for group in groups.values()}.values():
         found = [attributes.residences[int(attributes.residence[other])] for other in group if attributes.known[other]]
         ages = [AGES[int(attributes.age[other])] for other in group if attributes.known[other]]
         if not found:
@@ -212,8 +213,9 @@ def join_linked(attributes: Attributes, groups: Mapping[int, tuple[int, ...]]) -
         if joined not in codes:
             codes[joined] = len(residences)
             residences.append(joined)
-        residence[seat] = codes[joined]
-        age[seat] = AGES.index(max(ages, key=_AGE_PROTECTION.__getitem__))
+        accounts = list(group)
+        residence[accounts] = codes[joined]
+        age[accounts] = AGES.index(max(ages, key=_AGE_PROTECTION.__getitem__))
     return Attributes(
         residences=residences, residence=residence, age=age, account=attributes.account, known=attributes.known
     )

@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -84,13 +85,18 @@ class Population:
         self._index.refresh()
         return len(self._index) + 1
 
-    def seats_of(self, people: Sequence[Pseudonym]) -> Seats:
-        """Return the seat of each pseudonym, giving new people the next one."""
-        return self._index.assign(_words(people)) + np.uint32(1)
+    def seats_of(self, people: Sequence[Pseudonym], *, erased: Collection[str] = ()) -> Seats:
+        """Return the seat of each pseudonym, giving new people the next one, but none to the `erased`."""
+        found = _words(people)
+        if erased:
+            missing = np.flatnonzero(self._index.lookup(found) == MISSING)
+            gone = [row for row in missing.tolist() if suppression_token(people[row]) in erased]
+            found = replace(found, empty=np.isin(np.arange(len(found)), gone))
+        return self._index.assign(found) + np.uint32(1)
 
-    def pseudonym_of(self, seat: int) -> Pseudonym | None:
-        """Return the pseudonym in a seat, None for nobody."""
-        return self._index.pseudonyms([seat - 1])[0] if seat else None
+    def pseudonyms_of(self, seats: Sequence[int]) -> list[Pseudonym]:
+        """Return the pseudonym in each seat, none of them that of nobody."""
+        return self._index.pseudonyms([seat - 1 for seat in seats])
 
     def attributes(self, snapshot: Digest | None, *, at: Seconds, seats: int) -> Attributes:
         """Return what a snapshot says about the first `seats` seats, ages as of `at`."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,20 @@ import numpy.typing as npt
 from consentry.corpus.choices import ChoiceColumns, ChoiceSet, spread
 from consentry.corpus.classes import Attributes, Notices, PersonClasses, Said, classify, close, join_linked, moved
 from consentry.corpus.people_table import year_of
+from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, ReleaseWithdrawn
-from consentry.ledger.state import EMPTY, State, fold
+from consentry.ledger.events import (
+    ChoiceMade,
+    CorpusRegistered,
+    NoticeServed,
+    PersonLinked,
+    PolicyPublished,
+    Pseudonym,
+    ReleaseSealed,
+    ReleaseWithdrawn,
+)
+from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
 from consentry.release.basis import Knowledge
@@ -34,6 +44,7 @@ from consentry.release.kernel import Bounds
 
 Seats = npt.NDArray[np.uint32]
 Array = npt.NDArray[Any]
+_Member = TypeVar("_Member", int, Pseudonym)
 
 
 class Registry(Protocol):
@@ -44,12 +55,15 @@ class Registry(Protocol):
         """Number of seats now, the one of nobody included; other processes may have given some of them."""
         ...
 
-    def seats_of(self, people: Sequence[Pseudonym]) -> Seats:
-        """Return the seat of each pseudonym, giving new people the next one."""
+    def seats_of(self, people: Sequence[Pseudonym], *, erased: Collection[str] = ()) -> Seats:
+        """Return the seat of each pseudonym, giving new people the next one.
+
+        Who has none and answers to one of the suppression tokens `erased` is given none, but that of nobody.
+        """
         ...
 
-    def pseudonym_of(self, seat: int) -> Pseudonym | None:
-        """Return the pseudonym in a seat, None for nobody; that of an erased person is random."""
+    def pseudonyms_of(self, seats: Sequence[int]) -> list[Pseudonym]:
+        """Return the pseudonym in each seat, none of them that of nobody; that of an erased person is random."""
         ...
 
     def erased(self, tokens: Collection[str]) -> Seats:
@@ -79,14 +93,14 @@ class Cohorts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What events changed: the choices of these seats only, or (`structural`) anything else."""
+    """Whom events concerned: the people in these seats and nobody else, or (`structural`) perhaps everybody."""
 
     seats: Seats
     structural: bool
 
 
 class _Stretch(NamedTuple):
-    """Events taken in at once that changed choices only: the position of the first one, and whose choices."""
+    """Events taken in at once that were not structural: the position of the first one, and whom they concerned."""
 
     start: int
     seats: Seats
@@ -94,7 +108,8 @@ class _Stretch(NamedTuple):
 
 _STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
-_WITHOUT_EFFECT = (ReleaseSealed, ReleaseWithdrawn)
+_ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
+_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn)
 
 
 class Present:
@@ -113,6 +128,7 @@ class Present:
         self._groups: Mapping[int, tuple[int, ...]] = {}
         self._notice_code: Array = np.zeros(1, dtype=np.uint16)
         self._notice_sets: list[Notices] = [()]
+        self._notice_numbers: dict[Notices, int] = {(): 0}
         self._classes: tuple[int, PersonClasses] | None = None
 
     @property
@@ -130,7 +146,7 @@ class Present:
             if is_structural(new):
                 self._rebuild()
             else:
-                touched = self._take_in([event.body.person for event in new if isinstance(event.body, ChoiceMade)])
+                touched = self._take_in(new)
                 self._stretches = [*self._stretches[1 - _STRETCHES :], _Stretch(new[0].position, touched)]
         except BaseException:
             # A state whose choices did not all reach the columns would let refused items through.
@@ -147,9 +163,9 @@ class Present:
             raise
 
     def changed_since(self, position: int) -> Seats | None:
-        """Return all seats whose choices changed since a position taken in; None if that is not remembered.
+        """Return all seats whom events since a position taken in concerned; None if that is not remembered.
 
-        It may name a few seats more. Not remembered is what lies before the last change of anything but choices.
+        It may name a few seats more. Not remembered is what lies before the last structural change.
         """
         if position == self.position:
             return _NO_SEATS
@@ -160,38 +176,54 @@ class Present:
         return np.unique(np.concatenate([stretch.seats for stretch in self._stretches[first:]]))
 
     def change(self, events: Sequence[Event]) -> Change:
-        """Return what `events`, all of them taken in, changed since the position before them."""
+        """Return whom `events`, all of them taken in, concerned since the position before them."""
         if is_structural(events):
             return Change(_NO_SEATS, structural=True)
-        people = dict.fromkeys(event.body.person for event in events if isinstance(event.body, ChoiceMade))
-        seats = self.registry.seats_of(list(people)).tolist()
-        return Change(np.array(sorted(self._accounts(seats)), dtype=np.uint32), structural=False)
+        seats = [self._named(events), *(self._told(served) for served in _servings(events))]
+        return Change(self._with_accounts(np.concatenate(seats)), structural=False)
 
     def accounts(self, seat: int) -> tuple[int, ...]:
         """Return all seats of the person in `seat`, at least that one, ascending."""
         return self._groups.get(seat, (seat,))
 
-    def _accounts(self, seats: Iterable[int]) -> set[int]:
-        return {account for seat in seats for account in self.accounts(seat)}
+    def _named(self, events: Sequence[Event]) -> Seats:
+        """Return the seats of those who chose or were linked."""
+        bodies = (event.body for event in events)
+        named = dict.fromkeys(p for body in bodies if isinstance(body, ChoiceMade | PersonLinked) for p in body.people)
+        return self.registry.seats_of(list(named))
 
-    def _take_in(self, people: Sequence[Pseudonym]) -> Seats:
-        named = list(dict.fromkeys(people))
-        if not named:
-            return _NO_SEATS
-        seats = self.registry.seats_of(named).tolist()
+    def _told(self, served: Served | NoticeServed) -> Seats:
+        """Return the seats of those a notice was served to, but for people who were erased since."""
+        seats = self.registry.seats_of(self.cohorts.cohort(served.cohort), erased=self.state.erased)
+        told: Seats = seats[seats != NOBODY]
+        return told
+
+    def _with_accounts(self, seats: Seats) -> Seats:
+        """Return seats with all accounts of the same people, ascending and distinct."""
+        if self._groups:
+            linked = np.intersect1d(seats, np.fromiter(self._groups, dtype=np.uint32)).tolist()
+            groups = {self._groups[seat][0]: self._groups[seat] for seat in linked}
+            seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in groups.values())])
+        return np.unique(seats)
+
+    def _take_in(self, events: Sequence[Event]) -> Seats:
+        """Take in events that are not structural, and return whom they concern."""
+        linked = any(isinstance(event.body, PersonLinked) for event in events)
+        if linked:
+            self._groups = self._join_groups()
+        touched = self._with_accounts(self._named(events))
         self._grow(self.registry.seats)
-        touched = self._accounts(seats)
-        if any(seat in self._groups for seat in seats):
-            self._put(sorted(touched))
-        else:
-            for seat, person in zip(seats, named, strict=True):
-                self.columns.put(seat, _choices(self.state, person))
-        result = np.array(sorted(touched), dtype=np.uint32)
-        if self._classes is not None:
+        self._put(touched.tolist())
+        for served in _servings(events):
+            told = self._told(served)
+            self._serve(served.notice, told, at=served.at)
+            touched = np.union1d(touched, self._with_accounts(told))
+        if self._classes is not None and touched.size:
             year, classes = self._classes
-            grown = classes.codes.size != self.columns.code.size
-            self._classes = None if grown else (year, moved(classes, self._said(), seats=result))
-        return result
+            # Where accounts are linked, places and ages are joined: that takes classifying.
+            anew = linked or classes.codes.size != self.columns.code.size
+            self._classes = None if anew else (year, moved(classes, self._said(), seats=touched))
+        return touched
 
     def _rebuild(self) -> None:
         state = self.state
@@ -202,7 +234,11 @@ class Present:
         self._groups = self._join_groups()
         self._grow(self.registry.seats)
         self._put_all()
-        self._serve_notices()
+        self._notice_sets = [()]
+        self._notice_numbers = {(): 0}
+        self._notice_code[:] = 0
+        for served in state.notices:
+            self._serve(served.notice, self._told(served), at=served.at)
         self._classes = None
 
     def _join_groups(self) -> Mapping[int, tuple[int, ...]]:
@@ -210,14 +246,21 @@ class Present:
         snapshot = self.state.people.snapshot if self.state.people is not None else None
         named = list(self.state.groups)
         seat_of = dict(zip(named, self.registry.seats_of(named).tolist(), strict=True))
-        parts = [set(group) for group in self.tables.linked(snapshot).values()]
-        parts += [{seat_of[person] for person in group} for group in self.state.groups.values()]
         joined: dict[int, set[int]] = {}
-        for part in parts:
-            whole = part.union(*(joined[seat] for seat in part if seat in joined))
-            for seat in whole:
-                joined[seat] = whole
-        return {seat: tuple(sorted(group)) for seat, group in joined.items()}
+        groups = (
+            *_distinct(self.tables.linked(snapshot)),
+            *([seat_of[person] for person in group] for group in _distinct(self.state.groups)),
+        )
+        for group in groups:
+            parts = {id(part): part for seat in group if (part := joined.get(seat)) is not None}
+            # The smaller parts join the largest: nobody moves more often than a group can double.
+            largest = max(parts.values(), key=len, default=set())
+            added = {*group}.union(*(part for part in parts.values() if part is not largest))
+            largest |= added
+            joined |= dict.fromkeys(added, largest)
+        parts = {id(part): part for part in joined.values()}
+        whole = {name: tuple(sorted(part)) for name, part in parts.items()}
+        return {seat: whole[id(part)] for seat, part in joined.items()}
 
     def _put_all(self) -> None:
         people = list(self.state.choices)
@@ -229,41 +272,41 @@ class Present:
                 linked[seat] = choices
             else:
                 self.columns.put(seat, choices)
-        for seat, choices in spread(linked, self._groups).items():
+        groups = {self._groups[seat][0]: self._groups[seat] for seat in linked}
+        for seat, choices in spread(linked, groups.values()).items():
             self.columns.put(seat, choices)
 
     def _put(self, seats: Sequence[int]) -> None:
         """Set what counts for some seats, among them every account of each person."""
-        own = {seat: _choices(self.state, self.registry.pseudonym_of(seat) or "") for seat in seats}
-        together = spread(own, {seat: self.accounts(seat) for seat in seats})
+        people = self.registry.pseudonyms_of(seats)
+        own = {seat: _choices(self.state, person) for seat, person in zip(seats, people, strict=True)}
+        groups = {group[0]: group for seat in seats if (group := self._groups.get(seat)) is not None}
+        together = spread(own, groups.values())
         for seat in seats:
             self.columns.put(seat, together.get(seat, ()))
 
     def _grow(self, seats: int) -> None:
         self.columns.grow(seats)
         if seats > self._notice_code.size:
-            larger = np.zeros(seats, dtype=np.uint16)
+            larger = np.zeros(seats, dtype=self._notice_code.dtype)
             larger[: self._notice_code.size] = self._notice_code
             self._notice_code = larger
 
-    def _serve_notices(self) -> None:
+    def _serve(self, notice: str, seats: Seats, *, at: Seconds) -> None:
         """Number the sets of notices people were served; the first serving of a notice is the one that counts."""
-        self._notice_sets = [()]
-        numbers: dict[Notices, int] = {(): 0}
-        self._notice_code[:] = 0
-        for served in self.state.notices:
-            seats = self.registry.seats_of(self.cohorts.cohort(served.cohort))
-            self._grow(self.registry.seats)
-            before = self._notice_code[seats]
-            for code in np.unique(before).tolist():
-                held = self._notice_sets[code]
-                if any(notice == served.notice for notice, _ in held):
-                    continue
-                after = tuple(sorted([*held, (served.notice, served.at)]))
-                if after not in numbers:
-                    numbers[after] = len(self._notice_sets)
-                    self._notice_sets.append(after)
-                self._notice_code[seats[before == code]] = numbers[after]
+        self._grow(self.registry.seats)
+        before = self._notice_code[seats]
+        for code in np.unique(before).tolist():
+            held = self._notice_sets[code]
+            if any(each == notice for each, _ in held):
+                continue
+            after = tuple(sorted([*held, (notice, at)]))
+            number = self._notice_numbers.setdefault(after, len(self._notice_sets))
+            if number == len(self._notice_sets):
+                self._notice_sets.append(after)
+                if number > np.iinfo(self._notice_code.dtype).max:
+                    self._notice_code = self._notice_code.astype(np.uint32)
+            self._notice_code[seats[before == code]] = number
 
     def _said(self) -> Said:
         return Said(
@@ -293,9 +336,19 @@ class Present:
 
 
 def is_structural(events: Iterable[Event]) -> bool:
-    """Say whether `events` change more than what some people chose."""
-    unremarkable = (ChoiceMade, *_WITHOUT_EFFECT)
-    return any(event.body is not None and not isinstance(event.body, unremarkable) for event in events)
+    """Say whether `events` may concern everybody: another people table, or somebody erased."""
+    return any(
+        event.body is not None and not isinstance(event.body, (*_ABOUT_SOME, *_ABOUT_NOBODY)) for event in events
+    )
+
+
+def _servings(events: Iterable[Event]) -> list[NoticeServed]:
+    return [event.body for event in events if isinstance(event.body, NoticeServed)]
+
+
+def _distinct(groups: Mapping[_Member, tuple[_Member, ...]]) -> Iterable[tuple[_Member, ...]]:
+    """Return each group once. Groups share no member, so their first ones tell them apart."""
+    return {group[0]: group for group in groups.values()}.values()
 
 
 def _choices(state: State, person: Pseudonym) -> ChoiceSet:

@@ -1,0 +1,61 @@
+"""The present carries forward what was said, at a cost that follows what was said and not what there is."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from consentry.digests import digest
+from consentry.ledger.events import ChoiceMade, PersonLinked, Source
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose
+from end_to_end.network import fresh
+
+NOW = 1_764_000_000
+ACCOUNTS = 20_000
+"""So many that anything quadratic in them takes minutes."""
+
+
+def people(count: int) -> list[str]:
+    return [digest(b"%d" % number)[-32:] for number in range(count)]
+
+
+def test_one_person_with_very_many_accounts() -> None:
+    with fresh() as (_, deployment):
+        control = deployment.control
+        accounts = people(ACCOUNTS)
+        links = [PersonLinked(person=one, same_as=other) for one, other in pairwise(accounts)]
+        deployment.ledger.append(links[: ACCOUNTS // 2])
+        control.present()
+        deployment.ledger.append(links[ACCOUNTS // 2 :])  # taken in as a change, and below from the beginning
+        seat = int(control.parts.people.seats_of([accounts[7]])[0])
+        assert len(control.present().accounts(seat)) == ACCOUNTS
+        refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+        control.choose([ChoiceMade(person=accounts[0], choice=refusal, source=Source.FORM)])
+        present = control.present()
+        codes = present.columns.code[np.array(present.accounts(seat))]
+        assert codes.min() == codes.max() > 0
+        state = present.state
+        present._forget()
+        present.restore(state)
+        assert len(present.accounts(seat)) == ACCOUNTS
+        again = present.knowledge(Purpose.TRAIN_GENAI, at=NOW).classes
+        members = {again.members[int(again.codes[each])] for each in present.accounts(seat)}
+        (member,) = members
+        assert member is not None
+        assert len(member.choices) == 1
+
+
+def test_more_sets_of_notices_than_16_bits_can_number() -> None:
+    with fresh() as (_, deployment):
+        present = deployment.control.present()
+        seats = deployment.control.parts.people.seats_of(people(70_000))
+        for place in range(17):  # the seats whose number has this binary digit
+            present._serve(f"notice {place}", seats[seats >> np.uint32(place) & 1 == 1], at=place)
+        told = present.knowledge(Purpose.TRAIN_GENAI, at=NOW).classes
+        for seat in (int(seats[0]), 65_535, 65_536, int(seats[-1])):
+            member = told.members[int(told.codes[seat])]
+            assert member is not None
+            assert member.notices == tuple(sorted((f"notice {p}", p) for p in range(17) if seat >> p & 1))
+        assert len(set(told.codes.tolist())) == 70_001
