@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.release.kernel import SPAN_ROWS, Tables, decide_span
+from consentry.release.kernel import SPAN_ROWS, decide_span
+from consentry.release.tables import Tables
 from consentry.runners.local import LocalRunner
 from parts.deployment import CORPUS, basis_of, opened
 from parts.measuring import Line, isolated, seconds_of

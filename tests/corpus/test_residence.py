@@ -297,7 +297,9 @@ def test_a_further_signal_never_removes_a_candidate(known: Signals, field: str) 
     fewer = resolve(replace(known, **{field: None}))
     more = resolve(known)
     assert fewer.places <= more.places
-    assert fewer.established <= more.established
+    # An account country that nobody can read holds: no weaker signal may speak for it.
+    unreadable = any(each.form == NOT_UNDERSTOOD for each in more.evidence if each.signal is Signal.COUNTRY)
+    assert fewer.established <= more.established or (field == "country" and unreadable)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

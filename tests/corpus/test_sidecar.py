@@ -21,7 +21,7 @@ from consentry.corpus.descriptor import parse_corpus
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.registration import open_corpus, register
 from consentry.corpus.sidecar import NOBODY, Sidecar, load, usable
-from consentry.corpus.sidecar_build import build, check_unique_across
+from consentry.corpus.sidecar_build import build
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.runners.local import LocalRunner
 
@@ -155,16 +155,20 @@ def test_dates_words_and_oddities(tmp_path: Path) -> None:
     assert len(set(sidecar.klass.tolist())) == 2
 
 
+def good(folder: Path, source: Path, *, descriptor: str = parse_corpus(DESCRIPTOR).digest) -> bool:
+    """Say whether a sidecar is usable with the item classes it was built with."""
+    return usable(folder, source, descriptor=descriptor, pin_of_classes=lambda _: load(folder).classes)
+
+
 def test_a_sidecar_is_of_one_file_as_it_is_now_and_of_one_descriptor(tmp_path: Path) -> None:
     source = write(tmp_path / "a.parquet", ["p1"], [None])
-    descriptor = parse_corpus(DESCRIPTOR)
-    assert not usable(tmp_path / "s", source, descriptor=descriptor.digest)
+    assert not good(tmp_path / "s", source)
     built(source, tmp_path / "s")
-    assert usable(tmp_path / "s", source, descriptor=descriptor.digest)
-    assert not usable(tmp_path / "s", source, descriptor="sha256:other")
+    assert good(tmp_path / "s", source)
+    assert not good(tmp_path / "s", source, descriptor="sha256:other")
     stat = source.stat()
     os.utime(source, ns=(0, stat.st_mtime_ns + 1))
-    assert not usable(tmp_path / "s", source, descriptor=descriptor.digest)
+    assert not good(tmp_path / "s", source)
 
 
 @pytest.mark.parametrize("damage", ["head", "torn head", "array", "short array", "older format"])
@@ -182,7 +186,7 @@ def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
         np.save(array, np.zeros(1, dtype=np.uint64))
     else:
         head.write_text(json.dumps({**json.loads(head.read_bytes()), "format": 0}))
-    assert not usable(tmp_path / "s", source, descriptor=parse_corpus(DESCRIPTOR).digest)
+    assert not good(tmp_path / "s", source)
     if damage != "older format":
         with pytest.raises(ConflictError, match="corpus-sidecar-missing"):
             load(tmp_path / "s")
@@ -242,14 +246,6 @@ def test_every_kind_of_text(tmp_path: Path, kind: pa.DataType) -> None:
     assert sidecar.find(2) == [2]
 
 
-def test_ids_across_files(tmp_path: Path) -> None:
-    one = built(write(tmp_path / "a.parquet", ["p1"] * 40, [None] * 40), tmp_path / "s1")
-    other = built(write(tmp_path / "b.parquet", ["p1"] * 40, [None] * 40, first=40), tmp_path / "s2")
-    check_unique_across([one, other])
-    with pytest.raises(CorpusError, match="corpus-duplicate-item-id"):
-        check_unique_across([one, other, one])
-
-
 @pytest.fixture
 def corpora(tmp_path: Path) -> Path:
     (tmp_path / "content").mkdir()
@@ -290,6 +286,33 @@ def test_a_failed_registration_leaves_the_snapshot_before(corpora: Path) -> None
     assert open_corpus(corpora / "corpora", "n").snapshot == before
     with pytest.raises(CorpusError, match="corpus-file-changed"):
         open_corpus(corpora / "corpora", "n").check_files()
+
+
+def test_codes_mean_what_they_meant_when_they_were_written(corpora: Path) -> None:
+    """Lost or swapped classes give no code another meaning, and registering mends it."""
+    write(corpora / "content" / "a.parquet", ["p1", "p1"], [None, None], kinds=["post", "image"])
+    first = registered(corpora).corpus
+    file = corpora / "corpora" / "n" / "item_classes.json"
+    good_, (post, image) = file.read_bytes(), json.loads(file.read_bytes())
+    for wrong in (None, b"[]", b"{", json.dumps([image, post]).encode(), json.dumps([post]).encode()):
+        if wrong is None:
+            file.unlink()
+        else:
+            file.write_bytes(wrong)
+        with pytest.raises(ConflictError, match="corpus-classes-changed"):
+            open_corpus(corpora / "corpora", "n")
+        write(corpora / "content" / "b.parquet", ["p1"], [None], kinds=["comment"], first=2)
+        done = registered(corpora)
+        opened = open_corpus(corpora / "corpora", "n")
+        assert [str(opened.items[code].category) for code in opened.sidecars[0].klass] == ["post", "image"]
+        assert [str(opened.items[code].category) for code in opened.sidecars[1].klass] == ["comment"]
+        assert done.built == 2
+        (corpora / "content" / "b.parquet").unlink()
+        assert registered(corpora).corpus.snapshot == first.snapshot
+    file.write_bytes(json.dumps([post, image, ["article", "public", ""]]).encode())  # more than it knows is no harm
+    assert open_corpus(corpora / "corpora", "n").snapshot == first.snapshot
+    assert registered(corpora).built == 0
+    assert good_ != file.read_bytes()
 
 
 def test_another_descriptor_is_another_snapshot(corpora: Path) -> None:

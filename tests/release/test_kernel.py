@@ -14,7 +14,7 @@ from pyroaring import BitMap64
 
 from consentry.corpus.choices import ChoiceColumns
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import FilePin, Oddities, Sidecar
+from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.evaluator import Decision, combine, evaluate_person
 from consentry.policy.expressions import Effect, Item, NoticeCondition, Rule
@@ -29,19 +29,17 @@ from consentry.policy.vocabulary import (
     Visibility,
 )
 from consentry.release.kernel import (
-    Bounds,
     FileDecision,
-    Tables,
     Tally,
     add_up,
     decide_rows,
     decide_span,
     excluded_bits,
     finish_file,
-    tables,
     tally_rows,
 )
 from consentry.release.roaring import serialize
+from consentry.release.tables import Bounds, Tables, tables
 
 PLACES = ("GB", "FR", "US", "US-CA", "BR", "JE")
 AREAS = ("EU", "EEA", "UK", "CH", "US-CA", "BR")
@@ -149,6 +147,7 @@ def prepare(
         folder=folder,
         pin=FilePin(path="x", size=0, digest="", rows=len(items)),
         mtime_ns=0,
+        classes=ClassesPin(count=0, digest=""),
         person=np.array([min(item[3], len(people)) for item in items], dtype=np.uint32),
         klass=np.array([kinds.index((item[0], item[1])) for item in items], dtype=np.uint8),
         created=np.array([UNKNOWN_DATE if item[2] is None else item[2] for item in items], dtype=np.uint32),

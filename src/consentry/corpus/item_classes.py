@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.columns import Words
-from consentry.digests import canonical_json
+from consentry.corpus.sidecar import ClassesPin
+from consentry.digests import canonical_json, digest_json
 from consentry.durable import replace_file
 from consentry.errors import CorpusError
 from consentry.policy.matrix import ItemClass
@@ -78,21 +79,32 @@ class ItemClasses:
             self._members.append(member)
         return code
 
+    def pin(self, count: int) -> ClassesPin:
+        """Return what pins the meaning of the first `count` codes; if there are not so many, another pin."""
+        return ClassesPin(count=min(count, len(self._members)), digest=digest_json(self._body(count)))
+
+    def _body(self, count: int) -> list[list[str]]:
+        return [[str(part) for part in member] for member in self._members[:count]]
+
     def save(self, path: Path) -> None:
         """Write the classes; atomic."""
         with self._lock:
-            content = canonical_json([[str(part) for part in member] for member in self._members])
-            replace_file(path, content)
+            replace_file(path, canonical_json(self._body(len(self._members))))
 
     @classmethod
     def load(cls, path: Path) -> ItemClasses:
-        """Read the classes; none if there is no file yet."""
-        if not path.exists():
-            return cls()
-        rows: list[list[Any]] = json.loads(path.read_bytes())
+        """Read the classes; none if there is no such file, or nothing that can be read.
+
+        Sidecars pin the classes they were built with, so that none is read with classes it does not know.
+        """
         known = {str(category): category for category in CATEGORIES}
         seen = {str(visibility): visibility for visibility in VISIBILITIES}
-        return cls([ItemClass(known[category], seen[visible], licence) for category, visible, licence in rows])
+        try:
+            rows: list[list[Any]] = json.loads(path.read_bytes())
+            members = [ItemClass(known[category], seen[visible], str(licence)) for category, visible, licence in rows]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return cls()
+        return cls(members)
 
 
 def _too_many() -> CorpusError:

@@ -2,7 +2,7 @@
 
     corpora/<name>/
       corpus.json          where the files are, and the newest snapshot; written last
-      item_classes.json    codes used by all sidecars
+      item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor
 
@@ -16,32 +16,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
-from consentry.corpus.sidecar_build import build, check_unique_across
+from consentry.corpus.sidecar_build import build
+from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
 
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
-
-
-class Threads(Protocol):
-    """Runs the same function over many tasks."""
-
-    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
-        """Return work(task) for every task, in order."""
-        ...
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +149,15 @@ class _Registering:
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
         stale = [
-            each for each in sources if not usable(self._folder(each), each.path, descriptor=self.descriptor.digest)
+            each
+            for each in sources
+            if not usable(
+                self._folder(each), each.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin
+            )
         ]
         threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
         sidecars = tuple(load(self._folder(each)) for each in sources)
-        check_unique_across(sidecars)
+        _check_unique(sidecars, threads)
         corpus = Corpus(
             name=self.descriptor.name,
             base=self.base,
@@ -246,15 +244,45 @@ def _read_head(home: Path) -> dict[str, Any]:
 def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
     descriptor = parse_corpus(head["descriptor"], filename=f"{name}/corpus.toml")
     sidecars = tuple(load(home / _SIDECARS / each) for each in head["sidecars"])
+    classes = ItemClasses.load(home / _CLASSES)
+    _check_classes(sidecars, classes)
     return Corpus(
         name=name,
         base=Path(head["base"]),
         descriptor=descriptor,
         snapshot=snapshot_digest(descriptor, sidecars),
         sidecars=sidecars,
-        items=ItemClasses.load(home / _CLASSES).members,
+        items=classes.members,
         head=head,
     )
+
+
+def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
+    """Raise unless every code in the sidecars means what it meant when it was written."""
+    for pin, sidecar in {sidecar.classes: sidecar for sidecar in sidecars}.items():
+        if classes.pin(pin.count) != pin:
+            raise ConflictError(
+                "corpus-classes-changed",
+                f"`{_CLASSES}` is not the one that the sidecar of `{sidecar.pin.path}` was built with",
+                help="register the corpus again: consentry corpus register DESCRIPTOR",
+            )
+
+
+def _check_unique(sidecars: Sequence[Sidecar], threads: Threads) -> None:
+    """Raise if two items have one id, in one file or in several."""
+    again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
+    if again.size:
+        files = [each.pin.path for each in sidecars if np.isin(each.item, again).any()]
+        raise CorpusError(
+            "corpus-duplicate-item-id",
+            f"{again.size:,} items have an id that another item has, in {_named(files)}",
+            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
+        )
+
+
+def _named(files: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in files[:_SHOWN])
+    return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN:,} more files"
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:

@@ -32,7 +32,7 @@ import pyarrow as pa
 from consentry.digests import Digest
 from consentry.errors import ConflictError, CorpusError
 
-FORMAT = 1
+FORMAT = 2
 NOBODY = 0
 """The seat of nobody: an item without an owner, or an involved person without an id."""
 HEAD = "sidecar.json"
@@ -65,6 +65,14 @@ class FilePin:
     rows: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassesPin:
+    """What the codes in a sidecar mean: the first `count` item classes of the corpus, which have this digest."""
+
+    count: int
+    digest: Digest
+
+
 @dataclass(slots=True)
 class Oddities:
     """What had to be counted as unknown."""
@@ -83,6 +91,7 @@ class Sidecar:
     folder: Path
     pin: FilePin
     mtime_ns: int
+    classes: ClassesPin
     person: U32
     klass: Array
     created: U32 | None
@@ -156,6 +165,7 @@ def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
         folder=folder,
         pin=FilePin(**head["pin"]),
         mtime_ns=int(head["mtime_ns"]),
+        classes=ClassesPin(**head["classes"]),
         created=_mapped(folder, "created") if head["dated"] else None,
         oddities=Oddities(**head["oddities"]),
         **array,
@@ -165,13 +175,18 @@ def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
     return sidecar
 
 
-def usable(folder: Path, source: Path, *, descriptor: Digest) -> bool:
-    """Say whether `folder` holds a finished sidecar of the file as it is now (by size and modification time)."""
+def usable(folder: Path, source: Path, *, descriptor: Digest, pin_of_classes: Callable[[int], ClassesPin]) -> bool:
+    """Say whether `folder` holds a finished sidecar of the file as it is now (by size and modification time).
+
+    Its codes must mean what they mean now: `pin_of_classes` pins the first so many item classes of the corpus.
+    """
     try:
         head = json.loads((folder / HEAD).read_bytes())
         found = _load(folder, head)
         made_by = head["format"], head["descriptor"]
     except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if pin_of_classes(found.classes.count) != found.classes:
         return False
     return made_by == (FORMAT, descriptor) and same_file(source, size=found.pin.size, mtime_ns=found.mtime_ns)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from consentry.corpus.sidecar import (
     Identities,
     Oddities,
     Progress,
-    Sidecar,
     changed,
     same_file,
 )
@@ -42,7 +40,7 @@ from consentry.errors import CorpusError
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
 _BATCH_ROWS = 1 << 19
-_KEYS_AT_ONCE = 1 << 26
+_FEW = 1 << 8
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -73,7 +71,7 @@ def build(
         progress: called with the number of items done since the last call.
 
     Raises:
-        CorpusError: not a Parquet file, a column missing or wrongly typed, item ids null, empty or not unique.
+        CorpusError: not a Parquet file, a column missing or wrongly typed, item ids null or empty.
     """
     before = source.stat()
     parquet = _open(source, name, descriptor)
@@ -87,10 +85,11 @@ def build(
                 writer.add(_keys(batch, descriptor, identities, classes, name=name))
                 if progress is not None:
                     progress(batch.num_rows)
-        oddities = writer.finish(name)
+        oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
         head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
+        head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
         _put_in_place(staged, folder)
     finally:
@@ -126,7 +125,8 @@ def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mti
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
     texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
     try:
-        parquet = pq.ParquetFile(source, read_dictionary=texts)
+        # What is read ahead of decoding would be copied once more.
+        parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(
             "corpus-not-parquet",
@@ -251,6 +251,7 @@ class _Writer:
         self.klass = self._new("klass", np.uint16)
         self.created = self._new("created", np.uint32) if dated else None
         self.involved: list[tuple[npt.NDArray[np.int64], U32]] = []
+        self.classes = 0
         self.out_of_range = 0
         self.strange: dict[str, Counter[str]] = {}
 
@@ -273,20 +274,19 @@ class _Writer:
             self.created[span] = keys.created
         if keys.involved_row.size:
             self.involved.append((keys.involved_row + self.done, keys.involved_person))
+        self.classes = max(self.classes, int(keys.klass.max()) + 1 if keys.klass.size else 0)
         self.out_of_range += keys.out_of_range
         for role, odd in keys.strange.items():
             self.strange.setdefault(role, Counter()).update(odd)
         self.done = span.stop
 
-    def finish(self, name: str) -> Oddities:
-        _check_unique(np.array(self.item), name)
+    def finish(self) -> Oddities:
         rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in self.involved)]).astype(np.uint32)
         people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
         self._save("involved_row", rows)
         self._save("involved_person", people)
         self._save_postings(rows, people)
-        klass = self.klass.astype(np.uint8) if not self.rows or int(self.klass.max()) < 256 else np.array(self.klass)
-        self._save("klass", klass)
+        self._save("klass", self.klass.astype(np.uint8) if self.classes <= _FEW else np.array(self.klass))
         oddities = Oddities(
             null_authors=int(np.count_nonzero(self.person == NOBODY)),
             unknown_involved=int(np.count_nonzero(people == NOBODY)),
@@ -316,35 +316,3 @@ class _Writer:
 
     def _save(self, name: str, array: Array) -> None:
         np.save(self.folder / f"{name}.npy", array)
-
-
-def _check_unique(keys: U64, name: str) -> None:
-    """Raise if a key occurs twice. The keys are put in order in place."""
-    keys.sort()
-    repeated = int(np.count_nonzero(keys[1:] == keys[:-1]))
-    if repeated:
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"`{name}` repeats {repeated:,} item ids",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
-
-
-def check_unique_across(sidecars: Sequence[Sidecar]) -> None:
-    """Raise if two files hold an item with the same id. Takes a range of ids at a time: memory stays bounded."""
-    if len(sidecars) < 2:
-        return
-    names = ", ".join(each.pin.path for each in sidecars[:3])
-    parts = 1 + sum(each.rows for each in sidecars) // _KEYS_AT_ONCE
-    # Keys are spread evenly, so each range holds about as many.
-    bounds = [(1 << 64) * part // parts for part in range(1, parts)]
-    for lowest, highest in pairwise([0, *bounds, 1 << 64]):
-        keys = [_between(each.item, lowest, highest) for each in sidecars]
-        _check_unique(np.concatenate(keys), names)
-
-
-def _between(keys: U64, lowest: int, highest: int) -> U64:
-    if highest - lowest == 1 << 64:
-        return keys
-    # In numbers of 64 bits, what is below `lowest` wraps around to something large.
-    return keys[keys - np.uint64(lowest) < np.uint64(highest - lowest)]

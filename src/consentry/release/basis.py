@@ -24,7 +24,7 @@ from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
 from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
-from consentry.release.kernel import Bounds, Tables, strength, tables
+from consentry.release.tables import Bounds, Tables, strength, tables
 from consentry.release.tallies import place_label
 
 _KEY_HEX_DIGITS = 16

@@ -40,7 +40,7 @@ from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
 from consentry.release.basis import Knowledge
-from consentry.release.kernel import Bounds
+from consentry.release.tables import Bounds
 
 Seats = npt.NDArray[np.uint32]
 Array = npt.NDArray[Any]

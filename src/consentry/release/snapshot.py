@@ -32,7 +32,7 @@ from consentry.policy.expressions import Rule
 from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose, Visibility
 from consentry.release.basis import Knowledge
-from consentry.release.kernel import Bounds
+from consentry.release.tables import Bounds
 
 _STRANGER = PersonClass(known=False)
 

@@ -27,7 +27,8 @@ from consentry.corpus.classes import PersonClasses
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.matrix import ItemClass, PersonClass
-from consentry.release.kernel import Tables, Tally, add_up
+from consentry.release.kernel import Tally, add_up
+from consentry.release.tables import Tables
 
 NOBODY_PLACE = "nobody"
 UNRESOLVED_PLACE = "unresolved"

@@ -1,0 +1,150 @@
+"""What the kernel looks up: a decision matrix laid out as flat arrays, and since when dated refusals hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consentry.corpus.choices import NEVER
+from consentry.policy.evaluator import Decision, ReasonKind
+from consentry.policy.matrix import DecisionMatrix, ItemClass
+from consentry.policy.vocabulary import CATEGORIES
+
+Array = npt.NDArray[Any]
+
+_PART = 1 << 16
+DENIED, ALLOWED, DATED = 0, 1, 2
+_STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Since when refusals with reach `future` hold, by seat and category.
+
+    `everywhere[seat]` is about all categories (u32; NEVER: none). What is about single categories is in `keys` (seat *
+    256 + index of the category, ascending, u64), with the seconds of each in `since`.
+    """
+
+    everywhere: npt.NDArray[np.uint32]
+    keys: npt.NDArray[np.uint64]
+    since: npt.NDArray[np.int64]
+
+    def of(self, seats: Array, categories: Array) -> npt.NDArray[np.int64]:
+        """Return the bound for each seat and category, NO_BOUND where there is none."""
+        if not self.everywhere.size:
+            return np.full(seats.size, NO_BOUND, dtype=np.int64)
+        found: npt.NDArray[np.int64] = self.everywhere[seats].astype(np.int64)
+        found[found == NEVER] = NO_BOUND
+        if self.keys.size:
+            wanted = seats.astype(np.uint64) * np.uint64(256) + categories.astype(np.uint64)
+            place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
+            narrow = np.where(self.keys[place] == wanted, self.since[place], NO_BOUND)
+            np.minimum(found, narrow, out=found)
+        return found
+
+
+NO_BOUND = np.iinfo(np.int64).max
+NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Everything the kernel looks up. Shared read-only by all threads.
+
+    `cells` is int32, flat, person class major: an outcome, or -1 - k for variant k; `kinds` is uint8, the same shape:
+    denied, allowed or dated. `first_cell[seat]` is where the cells of a person's class begin (seat 0: nobody).
+    `dated_number[cell]` numbers the dated cells. Outcomes are in order of `strength` by their `ranks`.
+    """
+
+    first_cell: Array
+    cells: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.uint8]
+    dated_number: npt.NDArray[np.int64]
+    variants: npt.NDArray[np.int32]
+    thresholds: npt.NDArray[np.int64]
+    item_categories: npt.NDArray[np.uint8]
+    outcomes: tuple[Decision, ...]
+    ranks: npt.NDArray[np.int64]
+    allowed: npt.NDArray[np.bool_]
+    bounds: Bounds
+
+    @property
+    def width(self) -> int:
+        """Number of item classes."""
+        return int(self.item_categories.size)
+
+    @property
+    def dated(self) -> int:
+        """Number of pairs of a dated cell and a variant."""
+        return (int(self.dated_number[-1]) + 1) * self.variants.shape[1] if self.dated_number.size else 0
+
+    @property
+    def involved_offset(self) -> int:
+        """What is added to an outcome that is an involved person's."""
+        return len(self.outcomes)
+
+
+def tables(
+    matrix: DecisionMatrix,
+    *,
+    person_class: Array,
+    items: Sequence[ItemClass],
+    fold: Array | None = None,
+    bounds: Bounds = NO_BOUNDS,
+    further: Sequence[Decision] = (),
+) -> Tables:
+    """Lay out a matrix for the kernel.
+
+    Args:
+        matrix: decisions by class.
+        person_class: class of each seat.
+        items: the item classes, in code order.
+        fold: what to look each class up under in the matrix; itself if not given.
+        bounds: since when dated refusals hold.
+        further: outcomes of items decided by themselves; they are numbered after those of the matrix.
+    """
+    outcomes = (*matrix.outcomes, *further)
+    compact = np.array(matrix.cells, dtype=np.int32).reshape(len(matrix.cells), -1)
+    cells = compact[np.array(matrix.person_rows)][:, np.array(matrix.item_columns, dtype=np.intp)]
+    allowed = np.array([outcome.allowed for outcome in outcomes], dtype=np.bool_)
+    kinds = np.where(cells < 0, DATED, np.where(allowed[np.maximum(cells, 0)], ALLOWED, DENIED))
+    codes = {category: code for code, category in enumerate(CATEGORIES)}
+    return Tables(
+        first_cell=_first_cells(person_class, fold, cells),
+        cells=np.ascontiguousarray(cells).reshape(-1),
+        kinds=np.ascontiguousarray(kinds, dtype=np.uint8).reshape(-1),
+        dated_number=np.cumsum(kinds.reshape(-1) == DATED) - 1,
+        variants=np.array(matrix.variants, dtype=np.int32).reshape(-1, 2 * (len(matrix.thresholds) + 1) + 1),
+        thresholds=np.array(matrix.thresholds, dtype=np.int64),
+        item_categories=np.array([codes[each.category] for each in items], dtype=np.uint8),
+        outcomes=outcomes,
+        ranks=_ranks(outcomes),
+        allowed=allowed,
+        bounds=bounds,
+    )
+
+
+def _first_cells(person_class: Array, fold: Array | None, cells: Array) -> Array:
+    rows, width = cells.shape
+    table = np.arange(rows, dtype=np.int64) * width
+    table = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
+    found = np.empty(person_class.size, dtype=table.dtype)
+    for start in range(0, found.size, _PART):
+        part = slice(start, start + _PART)
+        np.take(table, person_class[part], out=found[part], mode="clip")
+    return found
+
+
+def strength(decision: Decision) -> tuple[tuple[int, str], ...]:
+    """Return what orders decisions, the one with the strongest reasons first."""
+    return tuple((_STRENGTH[reason.kind], reason.reference) for reason in decision.reasons)
+
+
+def _ranks(outcomes: Sequence[Decision]) -> npt.NDArray[np.int64]:
+    ranks = np.empty(len(outcomes), dtype=np.int64)
+    ranks[sorted(range(len(outcomes)), key=lambda index: strength(outcomes[index]))] = np.arange(len(outcomes))
+    return ranks
