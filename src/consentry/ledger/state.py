@@ -36,6 +36,7 @@ from consentry.ledger.events import (
     ReleaseWithdrawn,
     suppression_token,
 )
+from consentry.ledger.layered import carried
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
@@ -204,8 +205,8 @@ class _Folding:
         self.corpora = dict(start.corpora)
         self.people = start.people
         self.notices = list(start.notices)
-        self.choices = dict(start.choices)
-        self.links = dict(start.links)
+        self.said: dict[Pseudonym, tuple[Stated, ...] | None] = {}
+        self.linked: dict[Link, int | None] = {}
         self.erased = dict(start.erased)
         self.releases = dict(start.releases)
         self.newly_erased = False
@@ -246,58 +247,57 @@ class _Folding:
     def choose(self, body: ChoiceMade, position: int) -> None:
         choice = body.choice
         keys = choice.keys()
-        earlier = self.choices.get(body.person, ())
+        earlier = self.said[body.person] if body.person in self.said else self.start.choices.get(body.person)
         kept = tuple(each for each in earlier if each.choice.key not in keys) if earlier else ()
         if choice.state is ChoiceState.UNSET:
-            if kept:
-                self.choices[body.person] = kept
-            else:
-                self.choices.pop(body.person, None)
+            self.said[body.person] = kept or None
             return
         shared = self.keys.setdefault
         said = (Stated(LiveChoice(shared(key, key), choice.state, choice.reach, choice.at), position) for key in keys)
-        self.choices[body.person] = (*kept, *said)
+        self.said[body.person] = (*kept, *said)
 
     def link(self, body: PersonLinked, position: int) -> None:
         one, other = sorted((body.person, body.same_as))
-        self.links[Link(one, other)] = position
+        self.linked[Link(one, other)] = position
 
     def erase(self, body: PersonErased, position: int) -> None:
         self.erased[body.token] = position
         self.newly_erased = True
 
     def finish(self, position: int) -> State:
+        choices, links = carried(self.start.choices, self.said), carried(self.start.links, self.linked)
         if self.newly_erased:
-            self.forget()
-        same_links = self.links == self.start.links
+            choices, links = self.without_erased(choices, links)
         return State(
             position=position,
             policies=tuple(self.policies),
             corpora=self.corpora,
             people=self.people,
             notices=tuple(self.notices),
-            choices=self.choices,
-            links=self.links,
+            choices=choices,
+            links=links,
             erased=self.erased,
             releases=self.releases,
-            groups=self.start.groups if same_links else groups_of(self.links),
+            groups=self.start.groups if links is self.start.links else groups_of(links),
         )
 
-    def forget(self) -> None:
+    def without_erased(
+        self, choices: Mapping[Pseudonym, tuple[Stated, ...]], links: Mapping[Link, int]
+    ) -> tuple[Mapping[Pseudonym, tuple[Stated, ...]], Mapping[Link, int]]:
         """Drop what erased people said before they were erased: one pass over everybody, as tokens do not lead back."""
-        for person, stated in list(self.choices.items()):
+        said: dict[Pseudonym, tuple[Stated, ...] | None] = {}
+        for person, stated in choices.items():
             until = self.erased.get(suppression_token(person))
-            if until is None:
-                continue
-            kept = tuple(each for each in stated if each.position > until)
-            if kept:
-                self.choices[person] = kept
-            else:
-                del self.choices[person]
-        tokens = {person: suppression_token(person) for link in self.links for person in link}
-        for link, stated_at in list(self.links.items()):
-            if any(self.erased.get(tokens[person], -1) > stated_at for person in link):
-                del self.links[link]
+            if until is not None:
+                said[person] = tuple(each for each in stated if each.position > until) or None
+        tokens = {person: suppression_token(person) for link in links for person in link}
+        linked: dict[Link, int | None] = {
+            link: None
+            for link, stated_at in links.items()
+            if any(self.erased.get(tokens[person], -1) > stated_at for person in link)
+        }
+        # Merged: what was said by somebody erased must not lie below in memory.
+        return dict(carried(choices, said)), dict(carried(links, linked))
 
 
 def _position(stated: Stated) -> int:

@@ -46,12 +46,21 @@ class Knowledge:
 class Fold(NamedTuple):
     """Person classes that this matrix decides alike and that are shown at the same place, as one class.
 
-    `number[class]` is the folded class; `rows` and `places` have an entry a folded class.
+    `number[class]` is the folded class; `kinds` holds the row of the matrix and the place of each folded class.
     """
 
     number: npt.NDArray[np.int64]
-    rows: tuple[int, ...]
-    places: tuple[str, ...]
+    kinds: Mapping[tuple[int, str], int]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The row of the matrix of each folded class."""
+        return tuple(row for row, _ in self.kinds)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the people of each folded class are shown."""
+        return tuple(place for _, place in self.kinds)
 
 
 class OwnDecision(NamedTuple):
@@ -107,8 +116,7 @@ def lay_out(
     asked = _Asked(compiler, at, knowledge, items)
     own = [asked.decisions(sidecar) for sidecar in sidecars]
     further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
-    same = like is not None and like.matrix is matrix and like.knowledge.classes.members is knowledge.classes.members
-    fold = like.fold if like is not None and same else _fold(matrix, knowledge.classes)
+    fold = _fold(matrix, knowledge.classes, like=like)
     look = tables(
         replace(matrix, person_rows=fold.rows),
         person_class=knowledge.classes.codes,
@@ -134,15 +142,25 @@ def lay_out(
     )
 
 
-def _fold(matrix: DecisionMatrix, classes: PersonClasses) -> Fold:
+def _fold(matrix: DecisionMatrix, classes: PersonClasses, *, like: Basis | None) -> Fold:
     """Fold the person classes, so that what the kernel looks up stays small however many places people live in."""
-    kinds = list(zip(matrix.person_rows, map(place_label, classes.members), strict=True))
-    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
-    return Fold(
-        number=np.array([numbers[kind] for kind in kinds]),
-        rows=tuple(row for row, _ in numbers),
-        places=tuple(place for _, place in numbers),
-    )
+    begun = Fold(np.empty(0, dtype=np.int64), {})
+    if like is not None and _continues(like, matrix, classes):
+        begun = like.fold
+    folded = begun.number.size
+    if folded == len(classes.members):
+        return begun
+    rest = list(zip(matrix.person_rows[folded:], map(place_label, classes.members[folded:]), strict=True))
+    kinds = dict(begun.kinds)
+    for kind in rest:
+        kinds.setdefault(kind, len(kinds))
+    return Fold(np.concatenate([begun.number, [kinds[kind] for kind in rest]]).astype(np.int64), kinds)
+
+
+def _continues(like: Basis, matrix: DecisionMatrix, classes: PersonClasses) -> bool:
+    """Say whether classes and matrix are those of an earlier basis, and perhaps more."""
+    members = like.knowledge.classes.members
+    return matrix.extends(like.matrix) and classes.members[: len(members)] == members
 
 
 def _check_seats(sidecars: Sequence[Sidecar], knowledge: Knowledge) -> None:
@@ -218,9 +236,9 @@ class _Asked:
 def only_moved(old: Basis, new: Basis, *, seats: npt.NDArray[np.uint32]) -> bool:
     """Say whether two bases of one corpus differ in nothing but what the people in `seats` said."""
     before, after = old.knowledge.classes, new.knowledge.classes
-    if old.compiler is not new.compiler or old.items != new.items or not new.matrix.extends(old.matrix):
+    if old.compiler is not new.compiler or old.items != new.items or after.codes.size < before.codes.size:
         return False
-    if after.members[: len(before.members)] != before.members or after.codes.size < before.codes.size:
+    if not _continues(old, new.matrix, after):
         return False
     moved = np.flatnonzero(after.codes[: before.codes.size] != before.codes)
     return bool(np.isin(moved, seats).all())

@@ -1,0 +1,66 @@
+"""A mapping carried forward: what changed lies over what was, so that a few changes to millions of entries cost little.
+
+    after = carried(before, {"ada": 1, "bo": None})   # None takes an entry away; `before` stays as it is
+
+Both share the entries that did not change. When the changes have grown to a fair part of the whole, they are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_MERGED_FROM = 16
+"""Changes are merged when they are one part in so many of what they lie over: a merge costs what all is worth."""
+
+
+class Layered(Mapping[_Key, _Value]):
+    """Changes (None: taken away) over a dictionary that nobody changes any more."""
+
+    __slots__ = ("_below", "_changes", "_size")
+
+    def __init__(self, below: dict[_Key, _Value], changes: dict[_Key, _Value | None]) -> None:
+        self._below = below
+        self._changes = changes
+        gone = sum(value is None and key in below for key, value in changes.items())
+        new = sum(value is not None and key not in below for key, value in changes.items())
+        self._size = len(below) - gone + new
+
+    def __getitem__(self, key: _Key) -> _Value:
+        if key in self._changes:
+            value = self._changes[key]
+            if value is None:
+                raise KeyError(key)
+            return value
+        return self._below[key]
+
+    def __iter__(self) -> Iterator[_Key]:
+        for key in self._below:
+            if key not in self._changes or self._changes[key] is not None:
+                yield key
+        for key, value in self._changes.items():
+            if value is not None and key not in self._below:
+                yield key
+
+    def __len__(self) -> int:
+        return self._size
+
+    def over(self, changes: Mapping[_Key, _Value | None]) -> Mapping[_Key, _Value]:
+        """Return this mapping with further changes."""
+        return _laid(self._below, {**self._changes, **changes})
+
+
+def carried(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None]) -> Mapping[_Key, _Value]:
+    """Return `start` with changes (None: taken away). Nobody may change `start` afterwards."""
+    if not changes:
+        return start
+    if isinstance(start, Layered):
+        return start.over(changes)
+    return _laid(start if isinstance(start, dict) else dict(start), dict(changes))
+
+
+def _laid(below: dict[_Key, _Value], changes: dict[_Key, _Value | None]) -> Mapping[_Key, _Value]:
+    layered = Layered(below, changes)
+    return layered if len(changes) * _MERGED_FROM < len(below) else dict(layered)
