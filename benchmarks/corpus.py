@@ -63,6 +63,7 @@ CATEGORIES: dict[str, tuple[int, tuple[tuple[str, int], ...]]] = {
     "ai-feedback": (1, (("private", 100),)),
 }
 """How many items in a hundred are of a category, and who may see them."""
+VISIBILITIES = ("public", "members", "connections", "group", "private")
 FREE_LICENCE, TERMS = "cc-by-4.0", "member-terms"
 STATES = {"active": 86, "dormant": 12, "closed": 2}
 

@@ -18,7 +18,7 @@ from pyroaring import BitMap64
 from consentry.corpus.people_table import OLDEST, year_of
 from consentry.policy.choice import Seconds
 from consentry.policy.jurisdictions import contains
-from corpus import COUNTRIES
+from corpus import CATEGORIES, COUNTRIES, VISIBILITIES
 
 EUROPE = ("EU", "EEA", "UK", "CH")
 _USED = ("profile", "post", "article", "comment", "reaction", "resume", "group-post", "group-message")
@@ -45,6 +45,15 @@ coalesce(
 _EXCLUDED = f"SELECT i.file_index AS file, i.file_row_number AS row FROM {_ITEMS} WHERE NOT {_ELIGIBLE}"  # noqa: S608
 _KEPT = f"SELECT i.* EXCLUDE (file_row_number) FROM {_ITEMS} WHERE {_ELIGIBLE}"  # noqa: S608
 _KEYS = "SELECT p.ordinal FROM read_parquet($items) i LEFT JOIN people p ON p.id = i.author_id"
+# What a sidecar holds, but for the digest of the file. Words become numbers by their place in a list.
+_SIDECAR = """
+SELECT i.file_index AS file, i.file_row_number AS row, coalesce(p.ordinal, 0)::UINTEGER AS person, hash(i.id) AS item,
+  (list_position($categories, i.category) * 8 + list_position($visibilities, i.visibility))::USMALLINT AS kind,
+  i.licence, epoch(i.created_at)::UINTEGER AS created
+FROM read_parquet($items, file_row_number = true) i LEFT JOIN people p ON p.id = i.author_id
+"""
+_POSTINGS = "SELECT person, file, row FROM read_parquet($sidecars) ORDER BY person, file, row"
+_REPEATED = "SELECT count(*) FROM (SELECT item FROM read_parquet($sidecars) GROUP BY item HAVING count(*) > 1)"
 
 
 class Rival:
@@ -90,8 +99,19 @@ class Rival:
         """Look up the author of every item and write down what was found."""
         self._query(f"COPY ({_KEYS}) TO '{target}' (FORMAT parquet)")
 
+    def write_sidecars(self, target: Path) -> None:
+        """Write down what sidecars hold, with postings in order of person, and look for repeated item ids."""
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        words = {"categories": list(CATEGORIES), "visibilities": list(VISIBILITIES)}
+        self._query(f"COPY ({_SIDECAR}) TO '{target}/items' (FORMAT parquet, PER_THREAD_OUTPUT)", **words)
+        written = {"items": None, "sidecars": [str(each) for each in (target / "items").iterdir()]}
+        self._query(f"COPY ({_POSTINGS}) TO '{target}/postings.parquet' (FORMAT parquet)", **written)
+        self._query(_REPEATED, **written).fetchall()
+
     def _query(self, sql: str, **values: object) -> Any:
-        return self.connection.execute(sql, {"items": self.files, **values})
+        given = {"items": self.files, **values}
+        return self.connection.execute(sql, {name: value for name, value in given.items() if value is not None})
 
 
 def _bitmap(rows: Sequence[int]) -> bytes:
