@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.errors import IntegrityError, NotFoundError, StateError
-from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, verify_signature
 
 
 def test_objects(tmp_path: Path) -> None:
@@ -37,6 +37,17 @@ def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.read_bytes() not in (b"", bytes(32))
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+
+
+def test_the_public_key_is_put_there_when_it_is_said(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    signer = keys.signer(create=True)
+    assert not (tmp_path / "keys" / PUBLIC_KEY).exists()
+    keys.publish(signer)
+    assert (tmp_path / "keys" / PUBLIC_KEY).read_bytes() == signer.public_pem
+    (tmp_path / "keys" / PUBLIC_KEY).write_bytes(b"torn")
+    keys.publish(signer)
+    assert (tmp_path / "keys" / PUBLIC_KEY).read_bytes() == signer.public_pem
 
 
 def test_a_lost_or_damaged_key_is_not_replaced(tmp_path: Path) -> None:

@@ -6,6 +6,10 @@
 A home that holds neither keys nor a ledger is new, and both are made; so are keys that are missing while nothing was
 said yet. A home with keys but without its ledger is a deployment that lost it: it is refused, because an empty ledger
 would forget every refusal without a word. So is one whose keys are missing: a new key would fit no stored pseudonym.
+
+The first opening writes down which ledger and keys belong to the home (`consentry.identity`): the key into the ledger,
+then all of it into `identity.json`. Killed in between, the next opening does the rest. Every later one compares before
+it writes anything. A lost `identity.json` is written anew if neither the ledger nor a release contradicts.
 """
 
 from __future__ import annotations
@@ -30,15 +34,19 @@ from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
 from consentry.corpus.registration import read_descriptor
-from consentry.durable import only_one
-from consentry.errors import ChoiceError, StateError
+from consentry.digests import Digest, digest
+from consentry.durable import only_one, replace_file
+from consentry.errors import ChoiceError, IntegrityError, StateError
+from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym
-from consentry.ledger.postgres import migrate_postgres, open_postgres
+from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed
+from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
+from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
+from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
 from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
@@ -196,31 +204,16 @@ def open_deployment(home: Path | None = None) -> Deployment:
     """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one."""
     settings = read_settings(home)
     folder = settings.home
-    embedded = settings.ledger.startswith(_SQLITE)
-    ledger_file = Path(settings.ledger.removeprefix(_SQLITE))
     folder.mkdir(parents=True, exist_ok=True)
-    window = settings.group_commit_window_ms / 1000
     # Two first starts at a time would make two keys, of which one is kept.
     with only_one(folder / "opening.lock"):
-        is_new = not (folder / "keys").exists() and not (embedded and ledger_file.exists())
-        if embedded:
-            ledger = open_sqlite(
-                ledger_file, clock=now, create=is_new, window=window, timeout=settings.ledger_timeout_s
-            )
-        else:
-            ledger = open_postgres(
-                settings.ledger,
-                clock=now,
-                replica="required" if settings.ledger_replica_required else "none",
-                window=window,
-                timeout=settings.ledger_timeout_s,
-            )
+        bound = _read_identity(folder)
+        ledger = _open_ledger(settings, bound)
         try:
-            pseudonym_key, signer = _keys(folder, empty=ledger.head() == 0)
+            key, signer = _keys(folder, ledger, bound)
         except BaseException:
             ledger.close()
             raise
-    key = PseudonymKey(pseudonym_key)
     objects = Objects(folder / "objects")
     index = PeopleIndex(folder / "people")
     names = Pseudonyms(key=key, index=index)
@@ -250,6 +243,7 @@ def migrate(home: Path | None = None) -> None:
 
     Raises:
         StateError: the settings name no PostgreSQL ledger.
+        IntegrityError: they name another deployment's, which is left as it is.
     """
     settings = read_settings(home)
     if settings.ledger.startswith(_SQLITE):
@@ -258,21 +252,95 @@ def migrate(home: Path | None = None) -> None:
             "this deployment keeps its ledger in SQLite, which is migrated when it is opened",
             help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
         )
-    migrate_postgres(settings.ledger, timeout=settings.ledger_timeout_s)
+    recognise = partial(_recognise, _read_identity(settings.home))
+    migrate_postgres(settings.ledger, recognise=recognise, timeout=settings.ledger_timeout_s)
 
 
-def _keys(folder: Path, *, empty: bool) -> tuple[bytes, Ed25519Signer]:
-    """Return the keys of a deployment; those missing are made only if no pseudonym was ever stored."""
-    if empty and (folder / "releases").exists():
+def _open_ledger(settings: Settings, bound: Identity | None) -> SqlLedger:
+    window, timeout = settings.group_commit_window_ms / 1000, settings.ledger_timeout_s
+    recognise = partial(_recognise, bound)
+    if settings.ledger.startswith(_SQLITE):
+        file = Path(settings.ledger.removeprefix(_SQLITE))
+        is_new = bound is None and not (settings.home / "keys").exists() and not file.exists()
+        return open_sqlite(file, clock=now, create=is_new, recognise=recognise, window=window, timeout=timeout)
+    replica: Replica = "required" if settings.ledger_replica_required else "none"
+    return open_postgres(
+        settings.ledger, clock=now, replica=replica, recognise=recognise, window=window, timeout=timeout
+    )
+
+
+def _recognise(bound: Identity | None, found: LedgerIdentity | None) -> None:
+    if bound is not None:
+        require_ledger(bound.ledger, None if found is None else found.ledger)
+
+
+def _read_identity(folder: Path) -> Identity | None:
+    try:
+        return Identity.from_bytes((folder / IDENTITY_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[PseudonymKey, Ed25519Signer]:
+    """Return the keys of a deployment, which belong to its home and its ledger from now on, if nothing contradicts.
+
+    Those that are missing are made only if no pseudonym was ever stored.
+    """
+    empty, known = ledger.head() == 0, ledger.identity()
+    seated = (folder / "people" / "index.json").exists()
+    # Seats are given before the ledger says so: a bound home may have been interrupted there.
+    if empty and ((folder / "releases").exists() or (seated and bound is None)):
         raise StateError(
             "ledger-emptied",
-            "there are releases, but the ledger is empty",
+            "there are releases or seats of people, but the ledger is empty",
             help="restore the ledger from a backup: an empty one would forget every refusal without a word",
         )
     keys = Keys(folder / "keys")
     # A first start may have been interrupted between ledger and keys.
-    fresh = empty and not (folder / "people" / "index.json").exists()
-    return keys.pseudonym_key(create=fresh), keys.signer(create=fresh)
+    fresh = empty and not seated and bound is None and known.pseudonym_key is None
+    key, signer = PseudonymKey(keys.pseudonym_key(create=fresh)), keys.signer(create=fresh)
+    found = Identity(ledger=known.ledger, pseudonym_key=key.fingerprint(), signing_key=signer.key_id)
+    if bound is None:
+        _require_releases(folder, ledger, found)
+    else:
+        require_pseudonym_key(bound.pseudonym_key, found.pseudonym_key)
+        require_signing_key(bound.signing_key, found.signing_key)
+    require_pseudonym_key(known.pseudonym_key or ledger.bind(found.pseudonym_key), found.pseudonym_key)
+    if bound is None:
+        replace_file(folder / IDENTITY_FILE, found.to_bytes())
+    keys.publish(signer)
+    return key, signer
+
+
+def _require_releases(folder: Path, ledger: SqlLedger, found: Identity) -> None:
+    """Refuse a ledger that sealed none of the releases of a home, or a key that signed none of them."""
+    releases = [*_releases(folder / "releases")]
+    if not releases:
+        return
+    keys = [key for key, _, _ in releases]
+    if found.signing_key not in keys:
+        require_signing_key(keys[-1], found.signing_key)
+    if not any(_is_sealed(ledger, manifest, position) for _, manifest, position in releases):
+        raise IntegrityError(
+            "ledger-of-another-deployment",
+            f"this is ledger `{found.ledger}`, which sealed none of the releases of this home",
+            help="name the right one in `ledger_url`, or restore it from a backup",
+        )
+
+
+def _releases(folder: Path) -> Iterator[tuple[str, Digest, int]]:
+    """Yield key id, digest and position of the manifests that can be read; `release verify` finds the others."""
+    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
+        try:
+            payload, key, _ = open_envelope(path.read_bytes())
+            yield key, digest(payload), Manifest.from_bytes(payload).position
+        except IntegrityError:
+            continue
+
+
+def _is_sealed(ledger: SqlLedger, manifest: Digest, position: int) -> bool:
+    bodies = [event.body for event in ledger.read(position, position + 1)]
+    return any(isinstance(body, ReleaseSealed) and body.manifest == manifest for body in bodies)
 
 
 def _is_ours(signer: Ed25519Signer, key_id: str, signature: bytes, content: bytes) -> bool:

@@ -14,16 +14,22 @@ import shutil
 import sqlite3
 import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from consentry.errors import InputError
+from consentry.corpus.pseudonym import PseudonymKey
+from consentry.digests import digest
+from consentry.errors import ConsentryError, InputError
+from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
+from consentry.ledger.schema import LedgerIdentity, identity_of
 from consentry.settings import SETTINGS_FILE, Settings, available_cores, read_settings
 
 MINIMUM_PYTHON = (3, 11)
@@ -114,6 +120,7 @@ def examine(home: Path | None = None) -> list[Finding]:
         _settings(settings),
         _ledger(settings),
         *_keys(settings.home / "keys"),
+        _identity(settings),
     ]
 
 
@@ -255,8 +262,7 @@ def _sqlite(url: str) -> Finding:
         remedy = "it is made on first use"
         return Finding(name="ledger", state=State.MISSING, found=found, purpose=_LEDGER_PURPOSE, remedy=remedy)
     try:
-        # Read-only: looking must not create or repair anything.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_CONNECT_TIMEOUT_S)
+        connection = _read_only(path)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         finally:
@@ -268,13 +274,18 @@ def _sqlite(url: str) -> Finding:
     return Finding(name="ledger", state=State.OK, found=f"{engine}: {path}", purpose=_LEDGER_PURPOSE)
 
 
+def _read_only(path: Path) -> sqlite3.Connection:
+    """Connect so that looking cannot create or repair anything."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_CONNECT_TIMEOUT_S)
+
+
 def _postgres(url: str) -> Finding:
     if _version("psycopg") is None:
         found = "PostgreSQL, but its driver is not installed"
         remedy = _install("psycopg[binary]")
         return Finding(name="ledger", state=State.PROBLEM, found=found, purpose=_LEDGER_PURPOSE, remedy=remedy)
     try:
-        engine = create_engine(url, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S})
+        engine = _engine(url)
         try:
             with engine.connect() as connection:
                 version = connection.execute(text("SHOW server_version")).scalar_one()
@@ -286,6 +297,12 @@ def _postgres(url: str) -> Finding:
         remedy = "check `ledger_url`, and that the server runs and lets this user in"
         return Finding(name="ledger", state=State.PROBLEM, found=found, purpose=_LEDGER_PURPOSE, remedy=remedy)
     return Finding(name="ledger", state=State.OK, found=f"PostgreSQL {version}", purpose=_LEDGER_PURPOSE)
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite"):
+        return create_engine("sqlite://", creator=lambda: _read_only(Path(url.removeprefix("sqlite:///"))))
+    return create_engine(url, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S})
 
 
 def _keys(folder: Path) -> list[Finding]:
@@ -312,6 +329,62 @@ def _key(path: Path, *, purpose: str) -> Finding:
         remedy = f"it must have {PSEUDONYM_KEY_BYTES} bytes: restore it from a backup"
     state = State.PROBLEM if remedy else State.OK
     return Finding(name=path.name, state=state, found=found, purpose=purpose, remedy=remedy)
+
+
+def _identity(settings: Settings) -> Finding:
+    """Compare what an opening would compare, as far as it can be read."""
+
+    def finding(state: State, found: str, *, remedy: str = "") -> Finding:
+        purpose = "telling the ledger and the keys of this deployment from others"
+        return Finding(name="identity", state=state, found=found, purpose=purpose, remedy=remedy)
+
+    path = settings.home / IDENTITY_FILE
+    try:
+        bound = Identity.from_bytes(path.read_bytes()) if path.exists() else None
+        unread = [*_compare(settings, bound)]
+    except ConsentryError as error:
+        return finding(State.PROBLEM, error.message, remedy=error.help)
+    except OSError as error:
+        return finding(State.PROBLEM, error.strerror or type(error).__name__, remedy="let this user read it")
+    if bound is None:
+        return finding(State.MISSING, "none", remedy="it is made when the deployment is next opened")
+    if unread:
+        return finding(State.MISSING, f"not compared: {', '.join(unread)}", remedy="see what is said of it above")
+    return finding(State.OK, f"this home, its keys and ledger {bound.ledger} belong together")
+
+
+def _compare(settings: Settings, bound: Identity | None) -> Iterator[str]:
+    """Yield what cannot be read, and raise the error of what does not fit."""
+    try:
+        ledger = _ledger_identity(settings.ledger)
+    except (SQLAlchemyError, ImportError):
+        yield "the ledger"
+        ledger = None
+    else:
+        if bound is not None:
+            require_ledger(bound.ledger, None if ledger is None else ledger.ledger)
+    keys = settings.home / "keys"
+    try:
+        fingerprint = PseudonymKey((keys / "pseudonym.key").read_bytes()).fingerprint()
+        for known in (bound and bound.pseudonym_key, ledger and ledger.pseudonym_key):
+            require_pseudonym_key(known or fingerprint, fingerprint)
+    except (OSError, InputError):
+        yield "pseudonym.key"
+    try:
+        signing = Ed25519PrivateKey.from_private_bytes((keys / "signing.key").read_bytes())
+        key_id = digest(signing.public_key().public_bytes_raw())
+        require_signing_key(key_id if bound is None else bound.signing_key, key_id)
+    except (OSError, ValueError):
+        yield "signing.key"
+
+
+def _ledger_identity(url: str) -> LedgerIdentity | None:
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            return identity_of(connection)
+    finally:
+        engine.dispose()
 
 
 def _unreadable(name: str, error: OSError, *, purpose: str) -> Finding:

@@ -73,11 +73,13 @@ class Keys:
 
     def signer(self, *, create: bool) -> Ed25519Signer:
         """Return the key that signs manifests."""
-        signer = Ed25519Signer(self._secret("signing.key", create=create))
+        return Ed25519Signer(self._secret("signing.key", create=create))
+
+    def publish(self, signer: Ed25519Signer) -> None:
+        """Put the public key beside the secret ones. The caller has made sure that it is the right one."""
         published = self.folder / PUBLIC_KEY
         if not published.exists() or published.read_bytes() != signer.public_pem:
             replace_file(published, signer.public_pem)
-        return signer
 
     def _secret(self, name: str, *, create: bool) -> bytes:
         path = self.folder / name

@@ -150,6 +150,17 @@ def test_domains_have_nothing_in_common() -> None:
     assert KEY.for_items("a") == PseudonymKey(bytes(range(32))).for_items("a")
 
 
+def test_a_fingerprint_recognises_a_key_and_is_no_pseudonym_of_anything() -> None:
+    other = PseudonymKey(bytes([*KEY.secret[:-1], KEY.secret[-1] ^ 1]))
+    assert KEY.fingerprint() == PseudonymKey(KEY.secret).fingerprint() != other.fingerprint()
+    assert len(bytes.fromhex(KEY.fingerprint())) == 16
+    used = [KEY, KEY.for_people(), KEY.for_items(""), KEY.for_items("consentry-key-id")]
+    guesses = ["", "fingerprint", "consentry-key-id", KEY.fingerprint()]
+    assert KEY.fingerprint() not in {pseudonym(key, guess) for key in used for guess in guesses}
+    # Stored in every home and every ledger: it must never come out differently.
+    assert PseudonymKey(bytes(range(32))).fingerprint() == "666fda990ae04cfc06d6b890e49ab3e3"
+
+
 def test_a_key_stays_secret_and_whole() -> None:
     key = PseudonymKey(b"0123456789abcdef" * 2)
     assert repr(key) == str(key) == "PseudonymKey(...)"

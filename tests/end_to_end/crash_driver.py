@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import alembic.command  # noqa: F401 - a first start needs it
+
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.building import Building
 from consentry.ledger import sql

@@ -367,6 +367,8 @@ def test_a_home_that_lost_something(ready: Terminal) -> None:
     for wal in ready.home.glob("ledger.db-*"):
         wal.unlink()
     (ready.home / "ledger.db").touch()
+    ready.fails("ledger-of-another-deployment", "release", "list")
+    (ready.home / "identity.json").unlink()
     ready.fails("ledger-emptied", "release", "list")
 
 

@@ -8,6 +8,7 @@ caught; otherwise the harness would prove nothing.
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -236,7 +237,7 @@ def test_no_release_holds_an_acknowledged_refusal_on_postgres(
     with _database(postgres_url, template="template0") as name:
         url = _within(postgres_url, name)
         migrate_postgres(url)
-        (folder / "home" / "ledger.db").unlink()
+        shutil.rmtree(folder / "home")  # it belongs to another ledger
         monkeypatch.setenv("CONSENTRY_LEDGER_URL", url.replace("postgresql://", "postgresql+psycopg://"))
         monkeypatch.setenv("CONSENTRY_LEDGER_REPLICA_REQUIRED", "false")
         check(folder, deployments=2, seals=6)

@@ -243,17 +243,27 @@ CHANGES = (
     "UPDATE personal SET document = salt",
     "DELETE FROM head",
     "INSERT INTO head (id, position) VALUES (2, 0)",
+    "UPDATE identity SET value = '0'",
+    "UPDATE identity SET name = 'other' WHERE name = 'ledger'",
+    "DELETE FROM identity WHERE name = 'ledger'",
+    "INSERT INTO identity (name, value) VALUES ('ledger', '0')",
 )
+BY_STORE = {
+    "sqlite": ("INSERT OR REPLACE INTO identity (name, value) VALUES ('ledger', '0')",),
+    "postgres": ("TRUNCATE events CASCADE", "TRUNCATE identity"),
+}
 
 
 def test_triggers_refuse_to_change_what_was_said(place: Place) -> None:
     ledger = place.open()
     ledger.append([chose(1), published("1")])
-    truncate = ("TRUNCATE events CASCADE",) if place.store == "postgres" else ()
-    for statement in CHANGES + truncate:
+    ledger.bind("a" * 32)
+    known = ledger.identity()
+    for statement in CHANGES + BY_STORE[place.store]:
         with pytest.raises(DBAPIError):
             execute(place, statement)
         assert [each.body for each in ledger.read()] == [chose(1), published("1")]
+        assert ledger.identity() == known
 
 
 def drop_triggers(place: Place) -> None:

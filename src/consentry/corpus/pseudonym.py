@@ -71,6 +71,13 @@ class PseudonymKey:
         """Return the key for ids of the items of one corpus."""
         return self._derived(b"consentry-items", corpus.encode())
 
+    def fingerprint(self) -> str:
+        """Return what this key is recognised by, as 32 hexadecimal digits.
+
+        It is the CMAC of a constant under a key that nothing else uses: it helps to guess neither the key nor an id.
+        """
+        return self._derived(b"consentry-key-id", b"").cmac.of(b"fingerprint").hex()
+
     def _derived(self, domain: bytes, name: bytes) -> PseudonymKey:
         derived = hashlib.blake2b(name, digest_size=KEY_BYTES, key=self.secret, person=domain)
         return PseudonymKey(derived.digest())

@@ -30,6 +30,7 @@ def open_postgres(
     *,
     clock: Callable[[], Seconds],
     replica: Replica = "required",
+    recognise: schema.Recognise = schema.anybody,
     window: float = DEFAULT_WINDOW,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> SqlLedger:
@@ -37,6 +38,7 @@ def open_postgres(
 
     Raises:
         StateError: the server is unsafe, or the tables are missing, older or newer.
+        ConsentryError: what `recognise` raises.
         UnavailableError: it does not answer.
     """
     engine = _engine(url, timeout)
@@ -44,19 +46,27 @@ def open_postgres(
         with reported(), engine.connect() as connection:
             require_durable(connection, replica=replica)
             schema.require_current(connection)
+            recognise(schema.identity_of(connection))
     except BaseException:
         engine.dispose()
         raise
     return SqlLedger(engine, clock=clock, window=window)
 
 
-def migrate_postgres(url: str, *, timeout: float = DEFAULT_TIMEOUT) -> None:
-    """Make the tables, or bring them to this version: all of it or nothing."""
+def migrate_postgres(
+    url: str, *, recognise: schema.Recognise = schema.anybody, timeout: float = DEFAULT_TIMEOUT
+) -> None:
+    """Make the tables, or bring them to this version: all of it or nothing.
+
+    Raises:
+        ConsentryError: what `recognise` raises; then nothing was migrated.
+    """
     engine = _engine(url, timeout)
     try:
         with reported(), engine.begin() as connection:
             # Two who migrate at once: the second finds nothing left to do.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('consentry ledger'))"))
+            recognise(schema.identity_of(connection))
             schema.upgrade(connection)
     finally:
         engine.dispose()

@@ -5,14 +5,17 @@
 | `head` | one row: the position of the next event. Locking it is the right to append | by appending |
 | `events` | every event: kind, version, time, commitment, and the document of an open one | never (triggers refuse) |
 | `personal` | salt and document of a personal event, and whom it names | deleted by erasure, never updated |
+| `identity` | the ledger's id, and the fingerprint of the key its pseudonyms are made with | never (triggers refuse) |
 
-`head.position` is the number of rows in `events`: both change in one transaction.
+`head.position` is the number of rows in `events`: both change in one transaction. The id is made with the table that
+holds it: a backup of a ledger has it, and nobody else's ledger.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -27,11 +30,12 @@ from sqlalchemy import (
     String,
     Table,
     inspect,
+    select,
     text,
 )
 from sqlalchemy.engine import Connection
 
-from consentry.errors import StateError
+from consentry.errors import IntegrityError, StateError
 from consentry.ledger import migrations
 
 METADATA = MetaData()
@@ -68,8 +72,32 @@ PERSONAL = Table(
     Index("personal_other", "other"),
 )
 
-REVISION = "0001"
+IDENTITY = Table(
+    "identity",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+LEDGER_ID, PSEUDONYM_KEY = "ledger", "pseudonym-key"
+"""The names of its rows. The first is written by the migration, the second when a home first opens the ledger."""
+
+REVISION = "0002"
 """The newest revision in `migrations/versions`; a test holds the two together."""
+
+
+class LedgerIdentity(NamedTuple):
+    """What a ledger is known by: its id, and the fingerprint of its pseudonym key (None: it was never opened)."""
+
+    ledger: str
+    pseudonym_key: str | None
+
+
+Recognise = Callable[[LedgerIdentity | None], None]
+"""Given what a ledger is known by (None: it has no id yet) before anything is written; raises if it is another's."""
+
+
+def anybody(_: LedgerIdentity | None) -> None:
+    """Recognise every ledger."""
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -78,6 +106,33 @@ def revision_of(connection: Connection) -> str | None:
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return None if found is None else str(found)
+
+
+def identity_of(connection: Connection) -> LedgerIdentity | None:
+    """Return what the ledger is known by, None if there is no ledger, or one that was not migrated since it has ids.
+
+    Raises:
+        StateError: a newer version wrote it.
+        IntegrityError: the id is gone.
+    """
+    found = revision_of(connection)
+    if found in (None, "0001"):
+        return None
+    if found != REVISION:
+        refuse_newer(found)
+    return read_identity(connection)
+
+
+def read_identity(connection: Connection) -> LedgerIdentity:
+    """Return what a ledger of this version is known by.
+
+    Raises:
+        IntegrityError: the id is gone.
+    """
+    found = {str(name): str(value) for name, value in connection.execute(select(IDENTITY.c.name, IDENTITY.c.value))}
+    if LEDGER_ID not in found:
+        raise IntegrityError("ledger-id-missing", "the ledger has lost its id", help="restore the ledger from a backup")
+    return LedgerIdentity(found[LEDGER_ID], found.get(PSEUDONYM_KEY))
 
 
 def require_current(connection: Connection) -> None:

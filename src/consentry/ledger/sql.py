@@ -30,7 +30,7 @@ from consentry.errors import ConflictError, ConsentryError, IntegrityError, Stat
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
-from consentry.ledger.schema import EVENTS, HEAD, PERSONAL
+from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
 
@@ -114,6 +114,16 @@ class SqlLedger:
                     session.append([PersonErased(token=suppression_token(person), events=session.forget(person))])
             self._overwrite_deleted()
         return range(start, start + len(erased))
+
+    def identity(self) -> LedgerIdentity:
+        """Return what this ledger is known by. Its id never changes."""
+        with reported(), self._engine.connect() as connection:
+            return read_identity(connection)
+
+    def bind(self, pseudonym_key: str) -> str:
+        """Write down for ever by which key its pseudonyms are made, and return what stands: the first to do so wins."""
+        with self._group.exclusive(), self._holding_head() as session:
+            return session.bind(pseudonym_key)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -227,6 +237,13 @@ class _Session:
         with reported():
             self.flush()
             return int(self._connection.execute(_FORGET, {"who": person}).rowcount)
+
+    def bind(self, pseudonym_key: str) -> str:
+        with reported():
+            standing = read_identity(self._connection).pseudonym_key
+            if standing is None:
+                self._connection.execute(insert(IDENTITY).values(name=PSEUDONYM_KEY, value=pseudonym_key))
+        return standing or pseudonym_key
 
     def flush(self) -> None:
         if not self._pending:

@@ -6,12 +6,14 @@ forgotten refusals it had acknowledged. `secure_delete` overwrites what erasure 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
 
 from consentry.errors import NotFoundError, StateError
 from consentry.ledger import schema
@@ -28,12 +30,14 @@ def open_sqlite(
     *,
     clock: Callable[[], Seconds],
     create: bool = False,
+    recognise: schema.Recognise = schema.anybody,
     window: float = DEFAULT_WINDOW,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> SqlLedger:
     """Open the ledger at `path` and migrate it if it is older. A missing one is made only if `create` says so.
 
     Raises:
+        ConsentryError: what `recognise` raises; then nothing was migrated.
         NotFoundError: there is no ledger. An empty one in its place would forget every refusal without a word.
         StateError: a newer version wrote it, or the disk cannot hold a write-ahead log.
         IntegrityError: the file is no database, or a damaged one.
@@ -49,6 +53,7 @@ def open_sqlite(
     engine = _engine(path, timeout)
     try:
         with reported():
+            _recognise(path, recognise, timeout)
             _migrate(engine)
     except BaseException:
         engine.dispose()
@@ -72,13 +77,34 @@ def _configure(connection: Any, _: Any) -> None:
             f"the disk of the ledger offers journal mode `{mode}` only",
             help="put the ledger on a local disk: a network file system will not do",
         )
-    for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON", "secure_delete=ON"):
+    _flush_always(connection)
+    for pragma in ("foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _flush_always(connection: Any) -> None:
+    for pragma in ("synchronous=FULL", "fullfsync=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get(WRITING, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _recognise(path: Path, recognise: schema.Recognise, timeout: float) -> None:
+    """Ask through a plain connection: that of `_engine` would make a write-ahead log of whatever database this is.
+
+    It may write, because after a crash nobody can read a database without repairing it first.
+    """
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout)
+        _flush_always(connection)
+        return connection
+
+    with create_engine("sqlite://", creator=connect, poolclass=NullPool).connect() as connection:
+        recognise(schema.identity_of(connection))
 
 
 def _migrate(engine: Engine) -> None:
