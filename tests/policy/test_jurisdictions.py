@@ -104,6 +104,12 @@ def test_aland_is_in_the_union_by_a_protocol_of_its_own(code: str) -> None:
     assert contains("FI", code, at=TODAY) is True
 
 
+@pytest.mark.parametrize("code", ["AX", "FI-01"])
+def test_aland_entered_the_economic_area_with_finland_by_a_declaration(code: str) -> None:
+    assert [contains("EEA", code, at=instant(day)) for day in ("1993-12-31", "1994-01-01")] == [False, True]
+    assert [contains("EEA", "FI", at=instant(day)) for day in ("1993-12-31", "1994-01-01")] == [False, True]
+
+
 @pytest.mark.parametrize("code", ["JE", "GG", "IM"])
 @pytest.mark.parametrize("area", ["EU", "EU-LAW", "EEA", "UK", "GB", "GDPR", "UK-GDPR"])
 def test_the_crown_dependencies_are_in_none_of_them(code: str, area: str) -> None:
@@ -115,6 +121,7 @@ def test_gibraltar_was_in_the_union_until_the_exit_and_never_in_the_united_kingd
     left, ended = instant(BREXIT), instant(TRANSITION_END)
     assert [contains("EU", "GI", at=at) for at in (left - 1, left)] == [True, False]
     assert [contains("EU-LAW", "GI", at=at) for at in (left, ended)] == [True, False]
+    assert [contains("GDPR", "GI", at=at) for at in (left, ended - 1, ended)] == [True, True, False]
     assert (
         contains("UK", "GI", at=left - 1)
         is contains("GB", "GI", at=left - 1)
@@ -123,12 +130,18 @@ def test_gibraltar_was_in_the_union_until_the_exit_and_never_in_the_united_kingd
     )
 
 
-@pytest.mark.parametrize("code", ["SJ", "NO-21", "NO-22"])
+@pytest.mark.parametrize("code", ["SJ", "NO-21"])
 def test_svalbard_is_in_norway_but_outside_the_economic_area(code: str) -> None:
     assert contains("NO", code, at=TODAY) is True
     assert (
         contains("EEA", code, at=TODAY) is contains("GDPR", code, at=TODAY) is contains("EFTA", code, at=TODAY) is False
     )
+
+
+@pytest.mark.parametrize("area", ["NO", "EEA", "GDPR", "EFTA"])
+def test_jan_mayen_is_wherever_norway_is(area: str) -> None:
+    assert contains(area, "NO-22", at=TODAY) is True
+    assert contains("SJ", "NO-22", at=TODAY) is False
 
 
 def test_greenland_left_in_1985_and_the_faroes_never_joined() -> None:
@@ -144,7 +157,7 @@ def test_greenland_left_in_1985_and_the_faroes_never_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["NC", "PF", "PM", "TF", "WF", "AW", "CW", "SX", "BQ", "FR-NC", "NL-AW", "FR-CP", "FK"]
+    "code", ["NC", "PF", "PM", "TF", "WF", "AW", "CW", "SX", "BQ", "FR-NC", "NL-AW", "FR-CP", "FR-989", "FK"]
 )
 def test_overseas_countries_and_territories_are_outside(code: str) -> None:
     assert (
@@ -168,6 +181,22 @@ def test_the_economic_area_is_dated() -> None:
     assert members("EFTA", instant("1972-06-01")) == {"AT", "CH", "DK", "GB", "IS", "NO", "PT", "SE"}
 
 
+@pytest.mark.parametrize(
+    ("day", "enter", "leave"),
+    [
+        ("1960-05-03", "AT CH DK GB NO PT SE", ""),
+        ("1970-03-01", "IS", ""),
+        ("1973-01-01", "", "DK GB"),
+        ("1986-01-01", "FI", "PT"),
+        ("1991-09-01", "LI", ""),
+        ("1995-01-01", "", "AT FI SE"),
+    ],
+)
+def test_the_free_trade_association_changed_as_its_convention_says(day: str, enter: str, leave: str) -> None:
+    before, after = members("EFTA", instant(day) - 1), members("EFTA", instant(day))
+    assert (after - before, before - after) == (frozenset(enter.split()), frozenset(leave.split()))
+
+
 def test_a_state_is_unknown_where_only_the_country_is_known() -> None:
     assert contains("US-CA", "US", at=TODAY) is None
     assert contains("US-STATE-LAW", "US", at=TODAY) is None
@@ -181,6 +210,33 @@ def test_a_state_is_unknown_where_only_the_country_is_known() -> None:
     assert contains("US-CA", "US-NY", at=TODAY) is contains("US-STATE-LAW", "US-NY", at=TODAY) is False
     assert contains("US-STATE-LAW", "US-TX", at=instant("2024-06-30")) is False
     assert contains("US-STATE-LAW", "US-PR", at=TODAY) is False
+
+
+@pytest.mark.parametrize(
+    ("day", "states"),
+    [
+        ("2020-01-01", "CA"),
+        ("2023-01-01", "VA"),
+        ("2023-07-01", "CO CT"),
+        ("2023-12-31", "UT"),
+        ("2024-07-01", "FL OR TX"),
+        ("2024-10-01", "MT"),
+        ("2025-01-01", "DE IA NE NH"),
+        ("2025-01-15", "NJ"),
+        ("2025-07-01", "TN"),
+        ("2025-07-31", "MN"),
+        ("2025-10-01", "MD"),
+        ("2026-01-01", "IN KY RI"),
+        ("2027-01-01", "LA OK"),
+        ("2027-05-01", "AL"),
+    ],
+)
+def test_each_state_is_in_from_the_day_its_law_is_in_force(day: str, states: str) -> None:
+    start = instant(day)
+    held = {row.place for row in MEMBERSHIPS if row.group == "US-STATE-LAW" and row.starts == start}
+    assert held == {f"US-{state}" for state in states.split(" ")}
+    for place in held:
+        assert [contains("US-STATE-LAW", place, at=at) for at in (start - 1, start)] == [False, True]
 
 
 def test_quebec_is_a_part_of_canada() -> None:

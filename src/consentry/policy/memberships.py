@@ -5,7 +5,10 @@
 * A group covers a country with all its parts, except parts that have a country code of their own: those need a row of
   their own. So Réunion has rows, and New Caledonia has none.
 * Accession to the European Union counts from the treaty's day; accession to the European Economic Area from the day the
-  enlargement agreement was first applied, provisionally or not.
+  enlargement agreement was first applied, provisionally or not; a state's law from the day it is in force.
+* `GDPR` is where the regulation itself applies. There is no row where a state has taken over its rules by a law of its
+  own, as France has for New Caledonia.
+* Nor is there one for Algeria (until 1962) and Saint-Pierre-et-Miquelon (an overseas department from 1976 to 1985).
 * To add a place or a date: add a row with its source. `jurisdictions` derives everything else.
 """
 
@@ -48,13 +51,15 @@ COUNTRIES: frozenset[str] = frozenset(
 SAME_PLACE: Mapping[str, str] = dict(
     pair.split("=")
     for pair in _words("""
-    FI-01=AX NO-21=SJ NO-22=SJ CN-HK=HK CN-MO=MO CN-TW=TW
+    FI-01=AX NO-21=SJ CN-HK=HK CN-MO=MO CN-TW=TW
     FR-971=GP FR-GP=GP FR-972=MQ FR-MQ=MQ FR-973=GF FR-GF=GF FR-974=RE FR-RE=RE FR-976=YT FR-YT=YT FR-975=PM FR-PM=PM
     FR-977=BL FR-BL=BL FR-978=MF FR-MF=MF FR-984=TF FR-TF=TF FR-986=WF FR-WF=WF FR-987=PF FR-PF=PF FR-988=NC FR-NC=NC
     NL-AW=AW NL-CW=CW NL-SX=SX NL-BQ1=BQ NL-BQ2=BQ NL-BQ3=BQ US-AS=AS US-GU=GU US-MP=MP US-PR=PR US-UM=UM US-VI=VI
     """)
 )
-"""Subdivision codes of places that have a country code of their own (ISO 3166-2; for France also the INSEE numbers)."""
+"""Subdivision codes of places that have a country code of their own: ISO 3166-2, and for France its former codes and
+the INSEE numbers. Not NO-22: ISO joins Jan Mayen to Svalbard under SJ, but the European Economic Area leaves out only
+Svalbard. So SJ is Svalbard here, and Jan Mayen, where nobody has a home, is a part of Norway like any other."""
 
 PART_OF: Mapping[str, str] = {
     part: country
@@ -75,18 +80,19 @@ NESTED: frozenset[str] = frozenset(
 )
 """Countries whose ISO 3166-2 subdivisions contain one another, as GB-ENG contains GB-LND."""
 
-CARVED_OUT: frozenset[str] = frozenset({"FR-CP"})
-"""Subdivisions in no group of their country, without a country code: Clipperton is outside the European Union."""
+CARVED_OUT: frozenset[str] = frozenset({"FR-CP", "FR-989"})
+"""Subdivisions in no group of their country, without a country code: Clipperton (uninhabited), which is not among the
+outermost regions of TFEU Art. 349 and 355(1)."""
 
 GROUPS: Mapping[str, str] = {
     "EU": "Member states of the European Union, with the outermost regions and Åland",
-    "EU-LAW": "Where European Union law applies: EU, and the United Kingdom until its transition ended (2020-12-31)",
-    "EEA": "European Economic Area: EU members, Iceland, Liechtenstein, Norway (without Svalbard and Jan Mayen)",
+    "EU-LAW": "Where European Union law applies: EU, and GB and GI until their transition ended (2020-12-31)",
+    "EEA": "European Economic Area: EU members, Iceland, Liechtenstein, Norway (without Svalbard)",
     "EFTA": "European Free Trade Association: today Iceland, Liechtenstein, Norway, Switzerland",
     "GDPR": "Where Regulation (EU) 2016/679 applies: EU-LAW from 2018-05-25; IS, LI and NO from 2018-07-20",
     "UK": "England, Scotland, Wales and Northern Ireland. Not Jersey, Guernsey, the Isle of Man or Gibraltar",
     "UK-GDPR": "Where the United Kingdom's own GDPR applies: GB from the end of the transition",
-    "US-STATE-LAW": "States of the USA with a general consumer privacy law of their own, from the day it applies",
+    "US-STATE-LAW": "States of the USA with a general consumer privacy law of their own, from the day it is in force",
 }
 
 BREXIT = "2020-01-31T23:00"
@@ -95,7 +101,7 @@ GDPR_START = "2018-05-25"
 
 _ROME = "EEC Treaty (Rome, 1957), Art. 247"
 _ROME_OVERSEAS = "EEC Treaty Art. 227(2); TFEU Art. 349 and 355(1)"
-_ACCESSION_1972 = "Treaty of Accession 1972, OJ L 73, 27.3.1972, p. 5"
+_ACCESSION_1972 = "Treaty of Accession 1972, OJ L 73, 27.3.1972; OJ L 2, 1.1.1973, p. 1"
 _ACCESSION_1979 = "Treaty of Accession 1979, OJ L 291, 19.11.1979, p. 9"
 _ACCESSION_1985 = "Treaty of Accession 1985, OJ L 302, 15.11.1985, p. 9"
 _ACCESSION_1994 = "Treaty of Accession 1994, OJ C 241, 29.8.1994, p. 9; OJ L 1, 1.1.1995, p. 1"
@@ -103,17 +109,19 @@ _ACCESSION_2003 = "Treaty of Accession 2003, OJ L 236, 23.9.2003, p. 17"
 _ACCESSION_2005 = "Treaty of Accession 2005, OJ L 157, 21.6.2005, p. 11"
 _ACCESSION_2011 = "Treaty of Accession 2011, OJ L 112, 24.4.2012, p. 10"
 _ALAND = "Act of Accession 1994, Protocol No 2; TFEU Art. 355(4)"
-_GIBRALTAR = "EEC Treaty Art. 227(4), TFEU Art. 355(3); ended by Withdrawal Agreement, OJ L 29, 31.1.2020, p. 7"
-_WITHDRAWAL = f"{_ACCESSION_1972}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020, p. 7"
-_TRANSITION = "Withdrawal Agreement Art. 126 and 127, OJ L 29, 31.1.2020, p. 7"
+_GIBRALTAR = "EEC Treaty Art. 227(4), TFEU Art. 355(3); ended by Withdrawal Agreement, OJ L 29, 31.1.2020"
+_WITHDRAWAL = f"{_ACCESSION_1972}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020"
+_TRANSITION = "Withdrawal Agreement Art. 126 and 127, OJ L 29, 31.1.2020"
 _GREENLAND = "Treaty of Accession 1972; ended by the Greenland Treaty, OJ L 29, 1.2.1985, p. 1"
 _BARTHELEMY = "EEC Treaty Art. 227(2); ended by Decision 2010/718/EU, OJ L 325, 9.12.2010, p. 4"
 _MAYOTTE = "Decision 2012/419/EU, OJ L 204, 31.7.2012, p. 131"
 _GDPR = "Regulation (EU) 2016/679 Art. 99, OJ L 119, 4.5.2016, p. 1"
 _EEA = "EEA Agreement, OJ L 1, 3.1.1994, p. 3"
 _EEA_REGIONS = "EEA Agreement Art. 126(1), OJ L 1, 3.1.1994, p. 3"
+_EEA_ALAND = "EEA Agreement Art. 126(2), OJ L 1, 3.1.1994, p. 3; declaration of Finland, 17.12.1992"
 _ENLARGEMENT = "EEA Enlargement Agreement"
 _STOCKHOLM = "EFTA Convention (Stockholm, 4 January 1960)"
+_VADUZ = "EFTA Convention (consolidated, Vaduz, 21 June 2001), preamble"
 
 _Row = tuple[str, str, str | None, str | None, str]
 
@@ -136,21 +144,21 @@ _ROWS: tuple[_Row, ...] = (
     ("EEA", "AT BE DE DK ES FI FR GR IE IS IT LU NL NO PT SE", "1994-01-01", None, _EEA),
     ("EEA", "GF GP MF MQ RE", "1994-01-01", None, _EEA_REGIONS),
     ("EEA", "BL", "1994-01-01", "2012-01-01", f"{_EEA_REGIONS}; {_BARTHELEMY}"),
-    ("EEA", "GB", "1994-01-01", BREXIT, f"{_EEA}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020, p. 7"),
-    ("EEA", "GI", "1994-01-01", BREXIT, f"{_EEA_REGIONS}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020, p. 7"),
-    ("EEA", "AX", "1995-01-01", None, f"{_EEA_REGIONS}; {_ALAND}"),
+    ("EEA", "GB", "1994-01-01", BREXIT, f"{_EEA}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020"),
+    ("EEA", "GI", "1994-01-01", BREXIT, f"{_EEA_REGIONS}; ended by Withdrawal Agreement, OJ L 29, 31.1.2020"),
+    ("EEA", "AX", "1994-01-01", None, f"{_EEA_ALAND}; {_ALAND}"),
     ("EEA", "LI", "1995-05-01", None, "EEA Council Decision No 1/95, OJ L 86, 20.4.1995, p. 58"),
-    ("EEA", "CY CZ EE HU LT LV MT PL SI SK", "2004-05-01", None, f"{_ENLARGEMENT}, OJ L 130, 29.4.2004, p. 3"),
+    ("EEA", "CY CZ EE HU LT LV MT PL SI SK", "2004-05-01", None, f"{_ENLARGEMENT}, OJ L 130, 29.4.2004, p. 11"),
     ("EEA", "BG RO", "2007-08-01", None, f"{_ENLARGEMENT}, OJ L 221, 25.8.2007, p. 15"),
     ("EEA", "YT", "2014-01-01", None, f"{_EEA_REGIONS}; {_MAYOTTE}"),
-    ("EEA", "HR", "2014-04-12", None, f"{_ENLARGEMENT}, OJ L 170, 11.6.2014, p. 18"),
+    ("EEA", "HR", "2014-04-12", None, f"{_ENLARGEMENT}, OJ L 170, 11.6.2014, p. 5"),
     ("EFTA", "CH NO", "1960-05-03", None, _STOCKHOLM),
     ("EFTA", "DK GB", "1960-05-03", "1973-01-01", f"{_STOCKHOLM}; {_ACCESSION_1972}"),
     ("EFTA", "PT", "1960-05-03", "1986-01-01", f"{_STOCKHOLM}; {_ACCESSION_1985}"),
     ("EFTA", "AT SE", "1960-05-03", "1995-01-01", f"{_STOCKHOLM}; {_ACCESSION_1994}"),
     ("EFTA", "IS", "1970-03-01", None, "EFTA Council Decision No 17 of 1969 (accession of Iceland)"),
-    ("EFTA", "FI", "1986-01-01", "1995-01-01", f"Accession of Finland, associated from 1961; {_ACCESSION_1994}"),
-    ("EFTA", "LI", "1991-09-01", None, "Accession of Liechtenstein to the EFTA Convention (22 May 1991)"),
+    ("EFTA", "FI", "1986-01-01", "1995-01-01", f"{_VADUZ}; {_ACCESSION_1994}"),
+    ("EFTA", "LI", "1991-09-01", None, _VADUZ),
     ("GDPR", "IS LI NO", "2018-07-20", None, "EEA Joint Committee Decision No 154/2018, OJ L 183, 19.7.2018, p. 23"),
     ("UK", "GB", None, None, "Interpretation Act 1978, sched. 1: Great Britain and Northern Ireland"),
     ("UK-GDPR", "GB", TRANSITION_END, None, "European Union (Withdrawal) Act 2018, s. 3; SI 2019/419"),
@@ -170,10 +178,13 @@ _ROWS: tuple[_Row, ...] = (
     ("US-STATE-LAW", "US-NJ", "2025-01-15", None, "New Jersey Data Privacy Act, S332 (2024)"),
     ("US-STATE-LAW", "US-TN", "2025-07-01", None, "Tennessee Information Protection Act, HB 1181 (2023)"),
     ("US-STATE-LAW", "US-MN", "2025-07-31", None, "Minnesota Consumer Data Privacy Act, HF 4757 (2024)"),
-    ("US-STATE-LAW", "US-MD", "2025-10-01", None, "Maryland Online Data Privacy Act, SB 541 (2024)"),
+    ("US-STATE-LAW", "US-MD", "2025-10-01", None, "Online Data Privacy Act, SB 541 (2024): processing from 2026-04-01"),
     ("US-STATE-LAW", "US-IN", "2026-01-01", None, "Indiana Consumer Data Protection Act, Ind. Code 24-15"),
     ("US-STATE-LAW", "US-KY", "2026-01-01", None, "Kentucky Consumer Data Protection Act, HB 15 (2024)"),
     ("US-STATE-LAW", "US-RI", "2026-01-01", None, "Data Transparency and Privacy Protection Act, H 7787 (2024)"),
+    ("US-STATE-LAW", "US-LA", "2027-01-01", None, "Louisiana Data Privacy Act, SB 386 (2026), Act 502"),
+    ("US-STATE-LAW", "US-OK", "2027-01-01", None, "Oklahoma consumer data privacy act, SB 546 (2026)"),
+    ("US-STATE-LAW", "US-AL", "2027-05-01", None, "Alabama Personal Data Protection Act, HB 351 (2026)"),
 )  # fmt: skip
 
 
