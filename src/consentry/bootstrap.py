@@ -39,7 +39,7 @@ from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed
+from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
 from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
@@ -125,6 +125,8 @@ class Deployment:
     def import_choices(self, file: Path, *, corpus: str | None, progress: Progress | None = None) -> int:
         """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong."""
         for row in choice_files.read_choices(file):
+            if row.at > now():
+                raise made_too_late(row.at, where=row.where)
             if row.items and corpus is None:
                 raise ChoiceError(
                     "choice-items-without-corpus",

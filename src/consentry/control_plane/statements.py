@@ -17,6 +17,7 @@ from consentry.ledger.events import (
     PersonLinked,
     PolicyPublished,
     Pseudonym,
+    made_too_late,
 )
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import load
@@ -54,10 +55,16 @@ class Statements(Desk):
         return report
 
     def choose(self, choices: Iterable[ChoiceMade], *, batch: int = 1000) -> int:
-        """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many."""
+        """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many.
+
+        Raises:
+            ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then.
+        """
         count = 0
         waiting: list[ChoiceMade] = []
         for choice in choices:
+            if choice.choice.at > self.parts.clock():
+                raise made_too_late(choice.choice.at)
             waiting.append(choice)
             if len(waiting) == batch:
                 count += len(self.parts.ledger.append(waiting))
@@ -81,7 +88,8 @@ class Statements(Desk):
         with self.lock:
             present = self.present()
             seats = self.parts.people.seats_of(people).tolist()
-            accounts = list(dict.fromkeys(each for seat in seats for each in self.accounts(present, seat)))
+            others = (each for seat in seats for each in self.accounts(present, seat))
+            accounts = list(dict.fromkeys([*people, *others]))
         self.kept.drop()
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
         self.parts.people.close(accounts)

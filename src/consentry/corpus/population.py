@@ -85,12 +85,16 @@ class Population:
         self._index.refresh()
         return len(self._index) + 1
 
-    def seats_of(self, people: Sequence[Pseudonym], *, erased: Collection[str] = ()) -> Seats:
-        """Return the seat of each pseudonym, giving new people the next one, but none to the `erased`."""
+    def seats_of(self, people: Sequence[Pseudonym], *, returned: Collection[str] = ()) -> Seats:
+        """Return the seat of each pseudonym, giving new people the next one, but none to those who were erased.
+
+        They answer to a token that is written down here, even while another process is erasing them; those who answer
+        to a token in `returned` have spoken since.
+        """
         found = _words(people)
-        if erased:
-            missing = np.flatnonzero(self._index.lookup(found) == MISSING)
-            gone = [row for row in missing.tolist() if suppression_token(people[row]) in erased]
+        missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
+        if missing and (tokens := self._read().tokens.difference(returned)):
+            gone = [row for row in missing if suppression_token(people[row]) in tokens]
             found = replace(found, empty=np.isin(np.arange(len(found)), gone))
         return self._index.assign(found) + np.uint32(1)
 

@@ -157,7 +157,7 @@ class _Registering:
         ]
         threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
         sidecars = tuple(load(self._folder(each)) for each in sources)
-        _check_unique(sidecars, threads)
+        self._check_unique(sidecars, threads, built=[self._folder(each) for each in stale])
         corpus = Corpus(
             name=self.descriptor.name,
             base=self.base,
@@ -167,6 +167,21 @@ class _Registering:
             items=self.classes.members,
         )
         return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
+
+    def _check_unique(self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path]) -> None:
+        """Raise if two items have one id, in one file or in several; what was built of these files is not kept."""
+        again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
+        if not again.size:
+            return
+        with_repeated = [each for each in sidecars if np.isin(each.item, again).any()]
+        for each in with_repeated:
+            if each.folder in built:
+                shutil.rmtree(each.folder, ignore_errors=True)
+        raise CorpusError(
+            "corpus-duplicate-item-id",
+            f"{again.size:,} items have an id that another item has, in {_named(with_repeated)}",
+            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
+        )
 
     def _build(self, source: _Source, *, identities: Identities, progress: Progress | None) -> None:
         build(
@@ -268,20 +283,8 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
             )
 
 
-def _check_unique(sidecars: Sequence[Sidecar], threads: Threads) -> None:
-    """Raise if two items have one id, in one file or in several."""
-    again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
-    if again.size:
-        files = [each.pin.path for each in sidecars if np.isin(each.item, again).any()]
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"{again.size:,} items have an id that another item has, in {_named(files)}",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
-
-
-def _named(files: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in files[:_SHOWN])
+def _named(files: Sequence[Sidecar]) -> str:
+    shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
     return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN:,} more files"
 
 
