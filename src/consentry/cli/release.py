@@ -91,9 +91,15 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
 @pass_context
 def list_(context: Context) -> None:
     """List the sealed releases."""
-    known = context.deployment.control.sealed_releases()
-    rows = [[each.position, name, str(each.purpose), each.withdrawn or ""] for name, each in known.items()]
-    body = {"releases": [{"release": name, **each._asdict()} for name, each in known.items()]}
+    control = context.deployment.control
+    known = control.sealed_releases()
+    withdrawn = {name: control.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
+    rows = [[each.position, name, str(each.purpose), _withdrawn(withdrawn.get(name))] for name, each in known.items()]
+    body = {
+        "releases": [
+            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name)} for name, each in known.items()
+        ]
+    }
     context.out.show(body, lambda: context.out.table(["position", "release", "purpose", "withdrawn"], rows))
 
 
@@ -102,11 +108,13 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show what release NAME holds and what it was decided by."""
-    manifest = context.deployment.control.release(name).manifest
-    body = manifest.to_json()
+    control = context.deployment.control
+    manifest = control.release(name).manifest
+    body = {**manifest.to_json(), "withdrawn": control.withdrawal(name)}
 
     def human() -> None:
         _show_head(context.out, body)
+        _show_withdrawn(context.out, name, body["withdrawn"])
         show_counts(context.out, manifest.counts)
 
     context.out.show(body, human)
@@ -119,7 +127,12 @@ def show(context: Context, name: str) -> None:
 def explain(context: Context, name: str, item: str) -> int:
     """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
     found = context.deployment.control.explain(name, item)
-    context.out.show(found.body, lambda: show_explanation(context.out, item, body=found.body))
+
+    def human() -> None:
+        show_explanation(context.out, item, body=found.body)
+        _show_withdrawn(context.out, name, found.body["withdrawn"])
+
+    context.out.show(found.body, human)
     return 0 if found.allowed else DENIED
 
 
@@ -148,8 +161,11 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
         for finding in wrong:
             context.out.text(f"WRONG  {finding.check}: {finding.problem} [{finding.code}]")
         context.out.text(f"{len(findings) - len(wrong)} of {len(findings)} checks passed.")
+        _show_withdrawn(context.out, name, body["withdrawn"])
 
-    context.out.show({"release": name, "checks": [asdict(each) for each in findings], "ok": not wrong}, human)
+    checks = [asdict(each) for each in findings]
+    body: dict[str, Any] = {"release": name, "checks": checks, "ok": not wrong, "withdrawn": control.withdrawal(name)}
+    context.out.show(body, human)
     return DENIED if wrong else 0
 
 
@@ -187,6 +203,31 @@ def table(context: Context, name: str, format_version: str) -> None:
     """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
     report = context.deployment.control.table(name, 3 if format_version == "3" else 2)
     context.out.show(report, lambda: context.out.text(str(report["metadata"])))
+
+
+@release.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why. It stays in the ledger for good: no name, no id, no personal data.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Say that nobody may read release NAME any more, and remove its Iceberg tables. It cannot be undone.
+
+    No table and no copy is made of it from now on. It stays in the ledger, and can still be shown, explained, compared
+    and verified.
+    """
+    control = context.deployment.control
+    asks = control.sealed_as(name).withdrawn is None and not yes
+    if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
+        return 1
+    position = control.withdraw(name, reason)
+
+    def human() -> None:
+        context.out.text(f"Withdrawn at position {position}. Its Iceberg tables are removed.")
+        context.out.text("Copies made with `release materialise`, and jobs that are reading now, are yours to stop.")
+
+    context.out.show({"release": name, "withdrawn": control.withdrawal(name)}, human)
+    return 0
 
 
 @click.command("what-if")
@@ -244,6 +285,16 @@ def _show_head(out: Output, body: dict[str, Any]) -> None:
             ["files", str(len(body["files"]))],
         ],
     )
+
+
+def _withdrawn(withdrawn: dict[str, Any] | None) -> str:
+    return "" if withdrawn is None else f"{moment(withdrawn['at'])}: {withdrawn['reason']}"
+
+
+def _show_withdrawn(out: Output, name: str, withdrawn: dict[str, Any] | None) -> None:
+    if withdrawn is not None:
+        when = f"{moment(withdrawn['at'])}, at position {withdrawn['position']}"
+        out.text(f"\nWITHDRAWN: {name}, on {when}. Nobody may read it any more: {withdrawn['reason']}")
 
 
 def _largest_first(split: Mapping[str, Mapping[str, int]]) -> list[tuple[str, Mapping[str, int]]]:
@@ -321,3 +372,5 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
             out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
     for path in found["files"]["changed"]:
         out.text(f"other bytes: {path}")
+    for each in (before, after):
+        _show_withdrawn(out, each["release"], each["withdrawn"])

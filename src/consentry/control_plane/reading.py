@@ -1,26 +1,20 @@
-"""Reading releases: explain, compare, verify, copy."""
+"""Reading releases: explain, compare, verify. A withdrawn one can be asked about like any other."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.parts import Progress
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.state import Sealed
-from consentry.release import builder, compare, explain, materialise, sealed
+from consentry.release import compare, explain, sealed
 from consentry.release.basis import people_of
-from consentry.release.iceberg import write_table
-from consentry.release.iceberg_schema import FormatVersion
-from consentry.release.materialise import CopyFormat
 from consentry.release.present import Present
 from consentry.release.reproduce import check_registered, reproduce, sidecars_of
 
@@ -43,8 +37,16 @@ class Reading(Desk):
             )
         return known[name]
 
+    def withdrawal(self, name: str) -> dict[str, Any] | None:
+        """Say why and when a release was withdrawn; None if it was not."""
+        withdrawn = self.sealed_as(name).withdrawn
+        if withdrawn is None:
+            return None
+        (event,) = self.parts.ledger.read(withdrawn.position, withdrawn.position + 1)
+        return {"reason": withdrawn.reason, "position": withdrawn.position, "at": event.recorded_at}
+
     def release(self, name: str) -> sealed.SealedRelease:
-        """Open a sealed release, its manifest checked against the ledger."""
+        """Open a sealed release to ask about it, its manifest checked against the ledger; content: `data_files`."""
         return sealed.open_release(self.releases / name, expected=self.sealed_as(name).manifest)
 
     def side(self, name: str) -> tuple[compare.Side, Present, Corpus]:
@@ -78,6 +80,7 @@ class Reading(Desk):
         agrees = side.release.excludes(file, found.row) is not result.allowed
         erased = not agrees and bool(np.isin(self.erased(), seats).any())
         body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
+        body["withdrawn"] = self.withdrawal(name)
         return replace(result, body=body)
 
     def examples(self, name: str) -> dict[str, str]:
@@ -86,45 +89,12 @@ class Reading(Desk):
         corpus.check_files()
         return explain.examples(side, corpus)
 
-    def materialise(
-        self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
-    ) -> materialise.CopyReport:
-        """Write a filtered copy of a release."""
-        release = self.release(name)
-        files = release.data_files(self._unchanged(release).base)
-        return materialise.materialise(files, target, format=kind, progress=progress)
-
     def compare(self, before: str, after: str) -> dict[str, Any]:
         """Say what changed between two releases, and why."""
-        return compare.compare(self.side(before)[0], self.side(after)[0])
-
-    def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
-        """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
-        release = self.release(name)
-        manifest = release.manifest
-        files = release.data_files(self._unchanged(release).base)
-        folder = self.parts.home / "tables" / name / f"v{format_version}"
-        before = folder.with_name(f".{folder.name}.before")
-        shutil.rmtree(before, ignore_errors=True)
-        if folder.exists():
-            folder.rename(before)
-        report = write_table(
-            folder,
-            files,
-            schema=pq.read_schema(files[0].path),
-            format_version=format_version,
-            release=name,
-            sealed_at=manifest.decided_at,
-            properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
-        )
-        shutil.rmtree(before, ignore_errors=True)
-        return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
-
-    def _unchanged(self, release: sealed.SealedRelease) -> Corpus:
-        """Return the corpus of a release, whose files are those it was made from."""
-        corpus = open_corpus(self.corpora, release.manifest.corpus)
-        check_registered(release.manifest, corpus)
-        return corpus
+        found = compare.compare(self.side(before)[0], self.side(after)[0])
+        for label, name in (("before", before), ("after", after)):
+            found[label]["withdrawn"] = self.withdrawal(name)
+        return found
 
     def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
         """Check a release; with `decide`, decide every item again and compare the bitmaps byte by byte."""
