@@ -79,6 +79,10 @@ class Pseudonyms:
         """Return what turns the id columns of a corpus into seats and keys."""
         return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), index=self.index)
 
+    def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
+        """Return what turns ids of people into seats without giving any."""
+        return self.index, self.key.for_people()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identities:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -332,9 +332,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     what = body["item"]
     verdict = "may be used" if body["allowed"] else "is left out"
     out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
-    for reason in body["reasons"]:
-        place = f" (policy line {reason['line']})" if "line" in reason else ""
-        out.text(f"  {reason['reason']}{place}: {reason['why']}")
+    show_reasons(out, body["reasons"])
     for person in body["people"]:
         if "places" not in person:
             out.text(f"  {person['role']}: nobody is named")
@@ -350,6 +348,13 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             )
     if not body.get("agrees_with_bitmap", True):
         out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+
+
+def show_reasons(out: Output, reasons: Sequence[Mapping[str, Any]]) -> None:
+    """Print the reasons of a decision, each rule with its line in the policy set."""
+    for reason in reasons:
+        place = f" (policy line {reason['line']})" if "line" in reason else ""
+        out.text(f"  {reason['reason']}{place}: {reason['why']}")
 
 
 def _aged(age: str) -> str:
