@@ -49,12 +49,17 @@ class Reading(Desk):
         """Open a sealed release to ask about it, its manifest checked against the ledger; content: `data_files`."""
         return sealed.open_release(self.releases / name, expected=self.sealed_as(name).manifest)
 
-    def side(self, name: str) -> tuple[compare.Side, Present, Corpus]:
-        """Open a release with everything it was decided by, from the ledger up to its position."""
+    def side(self, name: str, *, then: Present | None = None) -> tuple[compare.Side, Present, Corpus]:
+        """Open a release with everything it was decided by, from the ledger up to its position.
+
+        Args:
+            name: the release.
+            then: what was known at a position before; it is carried forward. From the first event if not given.
+        """
         release = self.release(name)
         manifest = release.manifest
-        then = Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
-        then.advance(self.parts.ledger.read(0, manifest.position))
+        then = self._nothing_known() if then is None else then
+        then.advance(self.parts.ledger.read(then.position, manifest.position))
         corpus = sidecars_of(manifest, open_corpus(self.corpora, manifest.corpus))
         policy = self.document(manifest.policy.digest)
         basis = self.basis(
@@ -67,9 +72,24 @@ class Reading(Desk):
         )
         return compare.Side(release=release, basis=basis, sidecars=corpus.sidecars), then, corpus
 
+    def _nothing_known(self) -> Present:
+        return Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
+
+    def _before(self, position: int) -> Present:
+        """Return something that was known at `position` or before, to carry on from: a kept state if there is one.
+
+        INVARIANT: never one of before the newest erasure, should such a file have come back: it shows what is erased.
+        """
+        then = self._nothing_known()
+        erased = max(self.present().state.erased.values(), default=0)
+        kept = self.kept.at(range(erased + 1, position + 1))
+        if kept is not None:
+            then.restore(kept)
+        return then
+
     def explain(self, name: str, item: str) -> explain.Explanation:
         """Say why an item is in a release, or is not, and check that the bitmap says the same."""
-        side, then, corpus = self.side(name)
+        side, then, corpus = self.side(name, then=self._before(self.sealed_as(name).position))
         key = self.parts.pseudonyms.item(corpus.name, item)
         found = explain.find(corpus, item, key=key)
         seats = [seat for seat, _ in people_of(side.basis, found.sidecar, row=found.row, item_key=key)]
@@ -85,13 +105,17 @@ class Reading(Desk):
 
     def examples(self, name: str) -> dict[str, str]:
         """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
-        side, _, corpus = self.side(name)
+        side, _, corpus = self.side(name, then=self._before(self.sealed_as(name).position))
         corpus.check_files()
         return explain.examples(side, corpus)
 
     def compare(self, before: str, after: str) -> dict[str, Any]:
         """Say what changed between two releases, and why."""
-        found = compare.compare(self.side(before)[0], self.side(after)[0])
+        in_order = sorted((before, after), key=lambda name: self.sealed_as(name).position)
+        # The ledger is read once: what was known at the later release is carried on from the earlier one.
+        then = self._before(self.sealed_as(in_order[0]).position)
+        sides = {name: self.side(name, then=then)[0] for name in in_order}
+        found = compare.compare(sides[before], sides[after])
         for label, name in (("before", before), ("after", after)):
             found[label]["withdrawn"] = self.withdrawal(name)
         return found
@@ -111,6 +135,7 @@ class Reading(Desk):
 
     def _decide_again(self, release: sealed.SealedRelease, corpus: Corpus) -> sealed.Finding:
         try:
+            # From the first event on, each checked: what was kept is trusted for asking, not for checking.
             side, _, opened = self.side(release.manifest.release)
             if len(opened.sidecars) < len(release.manifest.files):
                 check_registered(release.manifest, corpus)
