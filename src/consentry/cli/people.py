@@ -30,7 +30,7 @@ def people() -> None:
 @pass_context
 def load(context: Context, descriptor: Path) -> None:
     """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place."""
-    with context.out.progress("reading people", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.control.load_people(descriptor, progress=progress)
     body = asdict(report)
 
@@ -230,7 +230,7 @@ def record(
 @pass_context
 def import_(context: Context, file: Path, corpus: str | None) -> None:
     """Record the choices in FILE (CSV, JSONL or Parquet). Nothing is recorded if a row is wrong."""
-    with context.out.progress("recording", None) as progress:
+    with context.out.progress() as progress:
         count = context.deployment.import_choices(file, corpus=corpus, progress=progress)
     context.out.show({"recorded": count}, lambda: context.out.text(f"{count:,} choices recorded."))
 

@@ -76,7 +76,7 @@ def _show_undecided(out: Output, found: Plan) -> None:
 def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Decide every item of CORPUS, and seal those that may be used."""
     control = context.deployment.control
-    with context.out.progress("deciding", None) as progress:
+    with context.out.progress() as progress:
         built = control.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
     body = {**built.manifest.to_json(), "digest": built.digest}
 
@@ -153,7 +153,7 @@ def diff(context: Context, before: str, after: str) -> None:
 def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - click calls it by name
     """Check release NAME: signature, digests, bitmaps, counts and content files. Exit status 3 if anything is wrong."""
     control = context.deployment.control
-    with context.out.progress("checking bytes", None) as progress:
+    with context.out.progress() as progress:
         findings = list(control.verify(name, decide=decide, progress=progress))
     wrong = [finding for finding in findings if finding.problem]
 
@@ -183,7 +183,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
 @pass_context
 def materialise(context: Context, name: str, target: Path, kind: str) -> None:
     """Write a filtered copy of release NAME to the folder TARGET: for storage that must not show excluded items."""
-    with context.out.progress("copying", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.control.materialise(name, target, kind=CopyFormat(kind), progress=progress)
     body = {"items": report.rows, "files": [str(path) for path in report.files], "bytes": report.size}
     context.out.show(body, lambda: context.out.text(f"{report.rows:,} items written to {target}."))

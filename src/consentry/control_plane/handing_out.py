@@ -19,12 +19,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from consentry.control_plane.parts import Progress
 from consentry.control_plane.reading import Reading
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
 from consentry.errors import InputError, StateError
 from consentry.ledger.events import ReleaseWithdrawn
+from consentry.progress import Progress
 from consentry.release import builder, materialise, sealed
 from consentry.release.data_file import DataFile
 from consentry.release.iceberg import write_table
@@ -62,7 +62,10 @@ class HandingOut(Reading):
         self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
     ) -> materialise.CopyReport:
         """Write a filtered copy of a release."""
-        return materialise.materialise(self.data_files(name), target, format=kind, progress=progress)
+        files = self.data_files(name)
+        if progress is not None:
+            progress.begin("copying", total=self.release(name).manifest.eligible, unit="items")
+        return materialise.materialise(files, target, format=kind, progress=progress)
 
     def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""

@@ -16,10 +16,9 @@ from consentry.ledger.events import (
 )
 from consentry.ledger.store import Ledger, PersonalEvents
 from consentry.policy.choice import Seconds
+from consentry.progress import Progress
 from consentry.release import builder, sealed
 from consentry.release.present import Cohorts, PeopleTables, Registry
-
-Progress = Callable[[int], None]
 
 
 class ObjectStore(Protocol):

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Progress
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.state import Sealed
+from consentry.progress import Progress
 from consentry.release import compare, explain, sealed
 from consentry.release.basis import people_of
 from consentry.release.present import Present
@@ -129,18 +129,30 @@ class Reading(Desk):
         except ConsentryError as error:
             yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
             return
+        if progress is not None:
+            total = sum(file.pin.size for file in release.manifest.files)
+            progress.begin("checking content files", total=total, unit="bytes")
         yield from sealed.verify(release, corpus.base, check_signature=self.parts.check_signature, progress=progress)
         if decide:
-            yield self._decide_again(release, corpus)
+            yield self._decide_again(release, corpus, progress=progress)
 
-    def _decide_again(self, release: sealed.SealedRelease, corpus: Corpus) -> sealed.Finding:
+    def _decide_again(
+        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
+    ) -> sealed.Finding:
         try:
             # From the first event on, each checked: what was kept is trusted for asking, not for checking.
             side, _, opened = self.side(release.manifest.release)
             if len(opened.sidecars) < len(release.manifest.files):
                 check_registered(release.manifest, corpus)
+            if progress is not None:
+                progress.begin("deciding again", total=opened.rows, unit="items")
             return reproduce(
-                release, side.basis, sidecars=opened.sidecars, erased=self.erased(), runner=self.parts.runner
+                release,
+                side.basis,
+                sidecars=opened.sidecars,
+                erased=self.erased(),
+                runner=self.parts.runner,
+                progress=progress,
             )
         except ConsentryError as error:
             return sealed.Finding(check="decisions", problem=error.message, code=error.code)
