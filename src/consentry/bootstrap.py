@@ -15,7 +15,7 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
+from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
@@ -46,12 +47,12 @@ from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
+from consentry.progress import Progress
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
 from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
 
-Progress = Callable[[int], None]
 _SQLITE = "sqlite:///"
 
 
@@ -78,6 +79,10 @@ class Pseudonyms:
     def identities(self, corpus: str) -> Identities:
         """Return what turns the id columns of a corpus into seats and keys."""
         return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), index=self.index)
+
+    def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
+        """Return what turns ids of people into seats without giving any."""
+        return self.index, self.key.for_people()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +129,13 @@ class Deployment:
 
     def import_choices(self, file: Path, *, corpus: str | None, progress: Progress | None = None) -> int:
         """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong."""
+        count = 0
+        if progress is not None:
+            progress.begin("checking choices", total=rows_in([file]), unit="choices")
         for row in choice_files.read_choices(file):
+            count += 1
+            if progress is not None:
+                progress(1)
             if row.at > now():
                 raise made_too_late(row.at, where=row.where)
             if row.items and corpus is None:
@@ -134,6 +145,8 @@ class Deployment:
                     help="say which: --corpus NAME",
                     where=row.where,
                 )
+        if progress is not None:
+            progress.begin("recording choices", total=count, unit="choices")
         return self.control.choose(self._choices(file, corpus, progress))
 
     def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
@@ -159,6 +172,8 @@ class Deployment:
         self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
     ) -> Mapping[str, Any]:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
+        if progress is not None:
+            progress.begin("converting", total=None, unit="rows")
         made = stackexchange.convert(dump, target, age=age, progress=progress)
         return {
             "sites": ", ".join(made.sites),
@@ -184,6 +199,8 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Mapping[str, int]:
         """Convert CSV, JSON lines, Parquet or the rows of queries (URL, SQL) into a corpus folder."""
+        if progress is not None:
+            progress.begin("converting", total=None, unit="rows")
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),

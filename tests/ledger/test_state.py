@@ -16,7 +16,7 @@ from consentry.ledger.events import (
     ReleaseWithdrawn,
     suppression_token,
 )
-from consentry.ledger.state import EMPTY, State, fold, groups_of
+from consentry.ledger.state import EMPTY, State, Withdrawn, fold, groups_of
 from consentry.policy.choice import ChoiceKey
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from ledger.sayings import ALLOWED, BODIES, PEOPLE, REFUSED, UNSET, chose, emptied, event, person, published, sealed
@@ -187,7 +187,7 @@ def test_notices_and_releases_are_kept_with_their_positions() -> None:
     notice = NoticeServed(notice="2025-09", at=400, cohort="sha256:0", count=3)
     state = told(notice, sealed("one", 1), ReleaseWithdrawn(release="one", reason="an objection"))
     assert [(each.notice, each.at, each.size, each.position) for each in state.notices] == [("2025-09", 400, 3, 0)]
-    assert state.releases["one"].withdrawn == "an objection"
+    assert state.releases["one"].withdrawn == Withdrawn("an objection", 2)
     assert state.releases["one"].position == 1
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Progress
 from consentry.corpus.registration import Registration, register
 from consentry.ledger.events import (
     ChoiceMade,
@@ -22,6 +21,7 @@ from consentry.ledger.events import (
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
+from consentry.progress import Progress
 
 
 class Statements(Desk):

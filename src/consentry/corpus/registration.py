@@ -25,13 +25,15 @@ import numpy as np
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
-from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
+from consentry.corpus.parquet_files import rows_in
+from consentry.corpus.sidecar import Identities, Sidecar, changed, load, same_file, usable
 from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
+from consentry.progress import Progress
 
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
@@ -155,6 +157,8 @@ class _Registering:
                 self._folder(each), each.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin
             )
         ]
+        if progress is not None:
+            progress.begin("reading items", total=rows_in(each.path for each in stale), unit="items")
         threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
         sidecars = tuple(load(self._folder(each)) for each in sources)
         self._check_unique(sidecars, threads, built=[self._folder(each) for each in stale])

@@ -84,15 +84,22 @@ class Served(NamedTuple):
     position: int
 
 
+class Withdrawn(NamedTuple):
+    """Why a release may no longer be read, and the position of the event that says so."""
+
+    reason: str
+    position: int
+
+
 class Sealed(NamedTuple):
-    """A release, and why it was withdrawn if it was."""
+    """A release, and how it was withdrawn if it was."""
 
     manifest: Digest
     policy: Digest
     purpose: Purpose
     corpus: str
     position: int
-    withdrawn: str | None
+    withdrawn: Withdrawn | None
 
 
 class Link(NamedTuple):
@@ -240,9 +247,9 @@ class _Folding:
     def seal(self, body: ReleaseSealed, position: int) -> None:
         self.releases[body.release] = Sealed(body.manifest, body.policy, body.purpose, body.corpus, position, None)
 
-    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:  # noqa: ARG002 -- every step has one shape
+    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:
         if (sealed := self.releases.get(body.release)) is not None:
-            self.releases[body.release] = sealed._replace(withdrawn=body.reason)
+            self.releases[body.release] = sealed._replace(withdrawn=Withdrawn(body.reason, position))
 
     def choose(self, body: ChoiceMade, position: int) -> None:
         choice, keys = body.choice, body.choice.keys()

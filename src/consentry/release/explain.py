@@ -105,13 +105,13 @@ def explain(
                 "person": people[index][0] if people[index] else None,
                 **_facts(person),
                 "choices": [_choice(stated) for stated in _said(state, people[index])],
-                **_decision(decision, policy),
+                **worded(decision, policy),
             }
         )
     whole = combine(decisions)
     body = {
         "item": described,
-        **_decision(whole, policy),
+        **worded(whole, policy),
         "people": shown,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "position": basis.knowledge.position,
@@ -183,7 +183,8 @@ def _choice(stated: Stated) -> dict[str, Any]:
     }
 
 
-def _decision(decision: Decision, policy: PolicySet) -> dict[str, Any]:
+def worded(decision: Decision, policy: PolicySet) -> dict[str, Any]:
+    """Return a decision with its reasons in words, each rule with its place in the policy set that decided."""
     return {"allowed": decision.allowed, "reasons": [_reason(reason, policy) for reason in decision.reasons]}
 
 
