@@ -15,7 +15,7 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
+from consentry.corpus.pseudonym import Pseudonyms as Pseudonymised
 from consentry.corpus.registration import read_descriptor
 from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
@@ -76,9 +77,10 @@ class Pseudonyms:
         """Return the pseudonym of an item id of a corpus."""
         return pseudonym(self.key.for_items(corpus), item)
 
-    def identities(self, corpus: str) -> Identities:
-        """Return what turns the id columns of a corpus into seats and keys."""
-        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), index=self.index)
+    def identities(self, corpus: str, *, seating: bool = True) -> Identities:
+        """Return what turns the id columns of a corpus into seats and keys; not `seating`: without new seats."""
+        seats = self.index.assign if seating else self.index.lookup
+        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), ordinals=seats)
 
     def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
         """Return what turns ids of people into seats without giving any."""
@@ -91,11 +93,12 @@ class Identities:
 
     people: PseudonymKey
     items: PseudonymKey
-    index: PeopleIndex
+    ordinals: Callable[[Pseudonymised], npt.NDArray[np.uint32]]
 
     def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
         """Return the seat of each person id; null and empty ids are nobody."""
-        return self.index.assign(pseudonyms(self.people, ids)) + np.uint32(1)
+        seats: npt.NDArray[np.uint32] = self.ordinals(pseudonyms(self.people, ids)) + np.uint32(1)
+        return seats
 
     def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
         """Return the first half of each item's pseudonym."""

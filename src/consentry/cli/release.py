@@ -17,6 +17,7 @@ from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Age, Purpose
+from consentry.release.compare import ERASED_SINCE
 from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan, difference
 from consentry.release.tallies import summary
@@ -346,7 +347,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
                 f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
                 f" on {moment(said['at'])}, position {said['position']}"
             )
-    if not body.get("agrees_with_bitmap", True):
+    if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
         out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
 
 
@@ -368,6 +369,8 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     out.text(f"eligible {before['eligible']:,} -> {after['eligible']:,} ({found['eligible_change']:+,})")
     changed = [name for name, differs in found["causes"].items() if differs]
     out.text(f"what differs: {', '.join(changed) or 'nothing'}")
+    if any(ERASED_SINCE in (move["from"], move["to"]) for move in found["moves"]):
+        out.text("erased-since: somebody was erased after the release was sealed; why can no longer be said")
     if not found["reproduced"]:
         out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
     if found["moves"]:

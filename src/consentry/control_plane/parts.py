@@ -64,8 +64,8 @@ class Pseudonymiser(Protocol):
         """Return the pseudonym of an item id of a corpus."""
         ...
 
-    def identities(self, corpus: str) -> Identities:
-        """Return what turns whole columns of ids of a corpus into seats and keys."""
+    def identities(self, corpus: str, *, seating: bool = True) -> Identities:
+        """Return what turns whole columns of ids of a corpus into seats and keys; not `seating`: without new seats."""
         ...
 
     def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from consentry.control_plane.desk import Desk
+from consentry.corpus.recheck import recheck
 from consentry.corpus.registration import Corpus, open_corpus
+from consentry.corpus.sidecar import Sidecar
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.state import Sealed
 from consentry.progress import Progress
@@ -70,7 +74,8 @@ class Reading(Desk):
             purpose=manifest.purpose,
             at=manifest.decided_at,
         )
-        return compare.Side(release=release, basis=basis, sidecars=corpus.sidecars), then, corpus
+        side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self.erased())
+        return side, then, corpus
 
     def _nothing_known(self) -> Present:
         return Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
@@ -97,11 +102,15 @@ class Reading(Desk):
         policy = self.document(side.release.manifest.policy.digest)
         result = explain.explain(found, side.basis, key=key, policy=policy, state=then.state, people=people)
         file = next(each for each in side.release.manifest.files if each.pin == found.sidecar.pin)
-        agrees = side.release.excludes(file, found.row) is not result.allowed
-        erased = not agrees and bool(np.isin(self.erased(), seats).any())
+        sealed_in = not side.release.excludes(file, found.row)
+        agrees = sealed_in is result.allowed
+        erased = not agrees and bool(np.isin(side.erased, seats).any())
         body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
         body["withdrawn"] = self.withdrawal(name)
-        return replace(result, body=body)
+        if erased:
+            # What was said is gone: the seal still says whether, and nobody can say why.
+            body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE]}
+        return replace(result, allowed=sealed_in if erased else result.allowed, body=body)
 
     def examples(self, name: str) -> dict[str, str]:
         """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""
@@ -121,7 +130,7 @@ class Reading(Desk):
         return found
 
     def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
-        """Check a release; with `decide`, decide every item again and compare the bitmaps byte by byte."""
+        """Check a release; with `decide`, read and decide every item again and compare the bitmaps byte by byte."""
         self.sealed_as(name)
         try:
             release = self.release(name)
@@ -134,7 +143,31 @@ class Reading(Desk):
             progress.begin("checking content files", total=total, unit="bytes")
         yield from sealed.verify(release, corpus.base, check_signature=self.parts.check_signature, progress=progress)
         if decide:
+            yield from self._recheck(release, corpus, progress=progress)
             yield self._decide_again(release, corpus, progress=progress)
+
+    def _recheck(
+        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
+    ) -> list[sealed.Finding]:
+        """Read the content files of a release again, and compare them with the sidecars it was decided from."""
+        known = sidecars_of(release.manifest, corpus)
+        identities = self.parts.pseudonyms.identities(corpus.name, seating=False)
+        erased = self.erased()
+        if progress is not None:
+            progress.begin("reading again", total=known.rows, unit="items")
+
+        def again(sidecar: Sidecar) -> sealed.Finding:
+            check = f"sidecar {sidecar.pin.path}"
+            try:
+                with TemporaryDirectory(dir=self.parts.home, prefix=".recheck-") as folder:
+                    recheck(
+                        known, sidecar, identities=identities, erased=erased, folder=Path(folder), progress=progress
+                    )
+            except ConsentryError as error:
+                return sealed.Finding(check=check, problem=error.message, code=error.code)
+            return sealed.Finding(check=check)
+
+        return self.parts.runner.map(again, known.sidecars)
 
     def _decide_again(
         self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None

@@ -43,6 +43,13 @@ _MEANING = {
 }
 
 
+ERASED_SINCE: dict[str, Any] = {
+    "reason": "erased-since",
+    "why": "somebody it involves was erased since: the seal says whether, and why can no longer be said",
+}
+"""Stands for the reasons of an item of a sealed release when what decided about it was erased."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Where an item is: a file of the corpus and a position in it."""
