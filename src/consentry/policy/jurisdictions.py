@@ -44,6 +44,7 @@ from consentry.policy.memberships import (
 
 __all__ = [
     "AREAS",
+    "DECISIONS_BEGIN",
     "Membership",
     "boundaries",
     "contains",
@@ -65,6 +66,10 @@ AREAS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The groups, and single places that policies often name, with a line on each. Any place is an area as well."""
+
+DECISIONS_BEGIN: Seconds = instant("2024-01-01")
+"""No decision is asked for as of an earlier time. Checks of policies rely on it: a rule that could only ever have acted
+before is unreachable. Whoever takes a time from outside refuses an earlier one."""
 
 _SUBDIVISION = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
 _BEGINNING: Seconds = -(1 << 62)

@@ -2,7 +2,7 @@
 
 The answers are compared by `evaluate_person` on one person and one item of every kind that the rules of either set can
 tell apart (`policy_classes`), as of one time. What flips is gathered into few statements: each names, for every
-dimension, the words or places it holds for; nothing named means *any*.
+dimension, the words or places it holds for; nothing named means *any*. Of notices, up to two are served at a time.
 
 Left out, because any set denies it: refusals, closed accounts, and what has a gap in place, age or category.
 """
