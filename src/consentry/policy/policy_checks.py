@@ -5,8 +5,8 @@
 * **contradiction**: the conditions and the legal basis do not go together.
 
 Only certainty is reported: a rule is called unreachable only if it is so everywhere, for everybody, at every time a
-decision can be asked for (from `DECISIONS_BEGIN` on). A forbid of what nothing permits is not reported: saying twice what is out of bounds is good
-practice.
+decision can be asked for (from `DECISIONS_BEGIN` on). A forbid of what nothing permits is not reported: saying twice
+what is out of bounds is good practice.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from itertools import combinations, product
 
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule, Truth, match
-from consentry.policy.jurisdictions import boundaries, country_of, known_place
+from consentry.policy.jurisdictions import REST, boundaries, country_of, known_place
 from consentry.policy.memberships import COUNTRIES, MEMBERSHIPS
 from consentry.policy.vocabulary import AGES, CATEGORIES, VISIBILITIES, Age, Category, ChoiceState
 
@@ -31,9 +31,6 @@ class Dimension(StrEnum):
     NOTICE = "notice"
     WHERE = "where"
 
-
-REST = "-ZZZ"
-"""Stands, after the code of a country, for a part of it that no rule and no group names."""
 
 Representatives = dict[Dimension, tuple[Case, ...]]
 Truths = dict[Dimension, tuple[Truth, ...]]

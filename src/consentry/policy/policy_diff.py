@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from consentry.policy.choice import Seconds, Standing
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule
-from consentry.policy.jurisdictions import contains, country_of, groups
-from consentry.policy.policy_classes import REST, Dimension, Representatives, instants, representatives, truths
+from consentry.policy.jurisdictions import REST, contains, country_of, groups
+from consentry.policy.policy_classes import Dimension, Representatives, instants, representatives, truths
 from consentry.policy.policy_set import PolicySet, rule_to_json
 from consentry.policy.vocabulary import Purpose
 
