@@ -23,7 +23,7 @@ Rules:
 * Only `involves` may be a path: `mentions.id` is the field `id` in the elements of the list column `mentions`.
 * A null author, and a null among the involved people, is a gap. A null or empty list of involved people is nobody.
 * The platform's words for categories, visibilities, ages and accounts are mapped to ours. A word that is neither mapped
-  nor ours counts as `unknown`, which is a gap.
+  nor ours counts as `unknown` (of an account: `unclear`), which is a gap.
 * What `[constants]` says about people is the platform's own word for it: `age = "adult"` states that everybody is.
 """
 
