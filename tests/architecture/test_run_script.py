@@ -14,7 +14,7 @@ def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
     return subprocess.run([ROOT / "run", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run"])
+@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run", ".ci/newcomer"])
 def test_a_script_can_be_run_and_parsed(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111
