@@ -67,6 +67,30 @@ def test_namesakes_all_stay(text: str, among: set[str]) -> None:
     assert among <= locate(text).places
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Born in Texas, living in Munich", "Texas, now in Munich", "ex-USA, now Munich", "not in the US"),
+        *("America/New_York", "America/Sao_Paulo", "Europe/London", "Texas Munich"),
+        *("From Munich", "Munich, not Texas", "Munich until 2019", "Born: Texas"),
+    ],
+)
+def test_knowing_cities_does_not_make_prose_a_residence(text: str) -> None:
+    assert not locate(text).establishes
+    assert not without_cities(text).establishes
+
+
+@pytest.mark.parametrize("text", ["Munich Texas", "日本慕尼黑"])
+def test_a_city_elsewhere_is_not_taken_for_one_in_the_place_beside_it(text: str) -> None:
+    """Without the names of cities it may be a village in that place."""
+    assert not locate(text).establishes
+
+
+def test_of_places_side_by_side_all_must_allow() -> None:
+    assert locate("USA, Munich").places == {"US", "DE"}
+    assert not without_cities("USA, Munich").establishes
+
+
 def test_without_cities_nothing_more_is_established() -> None:
     bare = {text: without_cities(text).establishes for text in TEXTS}
     assert any(bare.values())

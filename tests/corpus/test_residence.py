@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from babel.core import get_global
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentry.corpus.location_doubt import DOUBTS
 from consentry.corpus.location_text import MAX_LENGTH, locate
 from consentry.corpus.place_names import cities, fold, names, readings_of
 from consentry.corpus.residence import NOT_UNDERSTOOD, Signal, Signals, Strength, resolve
@@ -29,6 +31,19 @@ def without_cities() -> Iterator[None]:
         yield
     cities.cache_clear()
     locate.cache_clear()
+
+
+PROSE = {
+    *("Born in Texas, living in Munich", "Texas, now in Munich", "ex-USA, now Munich", "not in the US", "USA, Munich"),
+    *("America/New_York", "America/Sao_Paulo", "tz: America/Chicago", "Texas native, Munich", "Formerly: Texas"),
+    *("From Texas", "Munich (ex Texas)", "anywhere but Texas", "I hate Texas", "Leaving the US", "Texas via Munich"),
+    *("Texas. Now Munich.", "Texas Munich", "Texas-Munich", "Munich > Texas", "Hometown: Texas", "NO USA"),
+    *("Texas (2010-2015)", "USA until 2019", "Früher USA, jetzt München", "né en Texas", "antes Texas, ahora Munich"),
+    *("日本出身ドイツ在住", "中国美国", "日本ミュンヘン", "Texas -> now Munich", "\U0001f1fa\U0001f1f8 in Munich"),
+    *("Moved from Texas", "Texas boy in Munich", "Texas at heart, Munich", "The Texas of Europe", "Made in USA"),
+    *("USA, Europe", "Texas, Asia", "не Россия", "United States born, Munich", "USA? Munich", "expat from Texas"),
+}
+"""Texts that name places in which nobody says to live."""
 
 
 def places(text: str) -> set[str]:
@@ -140,6 +155,65 @@ def test_texts_that_name_no_place(text: str) -> None:
 def test_weak_texts_hold_but_do_not_establish(text: str) -> None:
     assert locate(text).places
     assert not locate(text).establishes
+
+
+@pytest.mark.parametrize("text", sorted(PROSE))
+def test_prose_around_a_name_does_not_establish(text: str) -> None:
+    assert locate(text).places
+    assert not locate(text).establishes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["USA, Smalltown", "Texas (Smalltown)", "Smalltown - Texas", "Smalltown: Texas", "Smalltown \U0001f1fa\U0001f1f8"],
+)
+def test_an_unknown_name_may_stand_only_before_the_place_it_is_in(text: str) -> None:
+    assert places(text)
+    assert not locate(text).establishes
+    assert locate("Smalltown, Texas, USA").establishes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("somewhere in Texas", {"US-TX"}),
+        ("living in Texas", {"US-TX"}),
+        ("Based in Smalltown, UK", {"GB"}),
+        ("Location: Texas", {"US-TX"}),
+        ("Oslo, NO", {"NO-03"}),
+        ("Pas-de-Calais, France", {"FR-HDF"}),
+        ("Smalltown, ON, Canada, M5V 2T6", {"CA-ON"}),
+        ("Lakeland Florida", {"US-FL"}),
+        ("Colorado Springs, CO", {"US-CO"}),
+        ("대한민국 서울", {"KR"}),
+        ("belbroughton, uk", {"GB"}),
+        ("Germany, Europe", {"DE"}),
+        ("Texas, Earth", {"US-TX"}),
+        ("Washington State. USA", {"US-WA"}),
+        ("1924 Mill Road, Upper Smalltown by the Sea, United States", {"US"}),
+    ],
+)
+def test_what_people_write_around_a_name_without_meaning_more(text: str, expected: set[str]) -> None:
+    assert expected <= places(text)
+    assert locate(text).establishes
+
+
+@given(st.sampled_from(["Texas", "Colorado, USA", "United Kingdom"]), st.sampled_from(sorted(DOUBTS)), st.booleans())
+def test_a_word_of_doubt_before_or_behind_a_name_holds(name: str, word: str, before: bool) -> None:
+    for joined in (" ", ", ", ": "):
+        for spelled in (word, word.title()):
+            text = joined.join([spelled, name] if before else [name, spelled])
+            assert not locate(text).establishes, text
+
+
+def test_no_time_zone_establishes_as_a_location() -> None:
+    zones = [zone for zone in [*get_global("zone_territories"), *get_global("zone_aliases")] if "/" in zone]
+    assert len(zones) > 400
+    for zone in [*zones, "America/Made_Up", "america/new york", "Pacific Time (US & Canada)"]:
+        assert not locate(zone).establishes, zone
+        assert not resolve(Signals(location=zone)).established, zone
+    assert resolve(Signals(location="America/New York")).places == {"US"}
+    assert resolve(Signals(location="Europe/London")).evidence[0].form == "time zone"
 
 
 def test_what_is_cut_off_an_overlong_text_cannot_release() -> None:

@@ -10,6 +10,8 @@ dashes, brackets), each with its *readings*. Rules:
    larger namesakes: `London` is not the one in Kentucky.
 4. A text may *hold* without *establishing*: a two-letter code or a small town on its own, a second-level subdivision,
    an alternative that nothing was found in (`Belfast/Texas` without a city index), coordinates, an overlong text.
+5. So does a text of which something was not understood. Only an unknown name before the place it is in is let pass
+   (`Smalltown, Texas`), because no list has every village; never one behind it (`Texas, Smalltown`).
 
 Nothing in a text is an error: what is not understood yields no places.
 """
@@ -21,17 +23,28 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from consentry.corpus.location_doubt import (
+    adds_nothing,
+    doubts,
+    names_a_zone,
+    reads_as_name,
+    says_nothing,
+    spans_years,
+)
 from consentry.corpus.place_names import (
     LARGE_CITY,
     Kind,
     Reading,
     Readings,
+    Region,
     codes,
+    fold,
     names_within_text,
     plain,
     readings_of,
+    wider_region,
 )
-from consentry.policy.jurisdictions import contains, known_place, whole_of
+from consentry.policy.jurisdictions import DECISIONS_BEGIN, contains, known_place, whole_of
 
 MAX_LENGTH = 200
 """Longer texts are read up to here and establish nothing."""
@@ -40,15 +53,19 @@ NAMESAKE_SHARE = 10
 
 _ALTERNATIVES = re.compile(r"[/|;•·⇒→↔\n]|\s[<=-]*->?>\s")
 _JOINED = re.compile(r"\s+(?:and|or|to|und|et|y|&|\+)\s+", re.IGNORECASE)
-_SEGMENTS = re.compile(r"[,()\[\]{}:،、，]|\s[-–—~]+\s")
+_SEGMENTS = re.compile(r"([,()\[\]{}:،、，]|\s[-–—~]+\s)")
 _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}|\U0001f3f4[\U000e0061-\U000e007a]{3,5}\U000e007f")
 _COORDINATES = re.compile(r"-?\d{1,3}[.,]\d{3,}")
+_LOOSE = frozenset({":", "-", "–", "—", "~"})
+"""Separators that may stand between a place and another, as well as between a place and what it is in."""
+_NATIVE = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
 _CODE = re.compile(r"[A-Za-z]{2,3}")
 _COUNTRIES = frozenset({Kind.TERRITORY, Kind.FLAG})
 _CONTAINERS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT, Kind.STATE_CODE, Kind.COUNTRY_CODE})
 _STATES = frozenset({Kind.SUBDIVISION, Kind.STATE_CODE})
 _NAMES_OF_PARTS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT})
 _CODES = frozenset({Kind.STATE_CODE, Kind.COUNTRY_CODE})
+_EUROPE = ("EEA", "EFTA", "UK")
 _MOST_WORDS = 6
 _REGIONAL_A = 0x1F1E6
 _TAG_OFFSET = 0xE0000
@@ -62,9 +79,33 @@ class Located(NamedTuple):
     forms: tuple[str, ...]
 
 
+class _Piece(NamedTuple):
+    """A part of an alternative; `leads` if what follows it can be the place it is in."""
+
+    text: str
+    leads: bool
+
+
 class _Segment(NamedTuple):
+    """What a piece means; `sound` if nothing about it keeps the text from establishing."""
+
     readings: Readings
     understood: bool
+    sound: bool
+
+
+class _Alternative(NamedTuple):
+    readings: list[Reading]
+    firm: bool
+    sound: bool
+
+
+class _Within(NamedTuple):
+    """What was found inside a piece, and the words before the first name and after it."""
+
+    readings: list[Reading]
+    before: list[str]
+    after: list[str]
 
 
 NOWHERE = Located(frozenset(), establishes=False, forms=())
@@ -73,16 +114,17 @@ NOWHERE = Located(frozenset(), establishes=False, forms=())
 @lru_cache(maxsize=1 << 17)
 def locate(text: str) -> Located:
     """Return what `text` can mean. Any text is accepted."""
-    shortened = _FLAG.sub(r",\g<0>,", text[:MAX_LENGTH])
+    # A flag says no more of the name before it than a dash does: people abroad show it too.
+    shortened = _FLAG.sub(r" - \g<0> - ", text[:MAX_LENGTH])
     found = [_alternative(part) for part in _alternatives(shortened) if _says_something(part)]
-    kept = [reading for readings, _ in found for reading in readings]
+    kept = [reading for each in found for reading in each.readings]
     if not kept:
         return NOWHERE
-    certain = len(text) <= MAX_LENGTH and not _COORDINATES.search(text)
-    everything_read = all(readings for readings, _ in found)
+    certain = len(text) <= MAX_LENGTH and not (_COORDINATES.search(text) or names_a_zone(text) or spans_years(text))
+    everything_read = all(each.readings and each.sound for each in found)
     return Located(
         frozenset(reading.place for reading in kept),
-        establishes=certain and everything_read and any(firm for _, firm in found),
+        establishes=certain and everything_read and any(each.firm for each in found),
         forms=tuple(sorted({reading.kind.value for reading in kept})),
     )
 
@@ -111,17 +153,52 @@ def _alternatives(text: str) -> Iterable[str]:
             yield part
 
 
-def _alternative(text: str) -> tuple[list[Reading], bool]:
-    """Return the readings kept of one alternative, and whether they establish."""
-    pieces = [piece for segment in _SEGMENTS.split(text) for piece in _split_code(segment) if _says_something(piece)]
-    segments = [_read(piece, first=number == 0) for number, piece in enumerate(pieces)]
-    segments = [segment for segment in segments if segment.understood]
+def _alternative(text: str) -> _Alternative:
+    """Return the readings kept of one alternative, whether they establish, and whether all of it was understood."""
+    pieces = list(_pieces(text))
+    read = [_read(piece.text, first=number == 0) for number, piece in enumerate(pieces)]
+    segments = [segment for segment in read if segment.understood]
     supported = [_supported(number, segments) for number in range(len(segments))]
     kept: list[Reading] = []
     for number, segment in enumerate(segments):
         kept += supported[number] or ([] if _is_placed(number, supported) else _unsupported(segment.readings))
     firm = any(supported) or any(_establishes(reading, alone=len(pieces) == 1) for reading in kept)
-    return _most_specific(kept), firm
+    sound = _is_sound(pieces, read) and all(_fits(wider_region(piece.text), kept) for piece in pieces)
+    return _Alternative(_most_specific(kept), firm, sound)
+
+
+def _pieces(text: str) -> Iterable[_Piece]:
+    parts = _SEGMENTS.split(text)
+    for segment, separator in zip(parts[::2], [*parts[1::2], ","], strict=True):
+        *heads, last = _split_code(segment)
+        for head in heads:
+            yield _Piece(head, leads=True)
+        if _says_something(last):
+            yield _Piece(last, leads=separator.strip() not in _LOOSE)
+
+
+def _is_sound(pieces: Sequence[_Piece], read: Sequence[_Segment]) -> bool:
+    """Say whether every piece is understood, or can be the name of something within one that follows."""
+    follows = False
+    for piece, segment in zip(reversed(pieces), reversed(read), strict=True):
+        read_whole = segment.sound and (segment.understood or says_nothing(_words(piece.text)))
+        if not read_whole and not (follows and piece.leads and reads_as_name(piece.text)):
+            return False
+        if doubts(piece.text):
+            return False
+        follows = follows or bool(segment.readings)
+    return True
+
+
+def _fits(region: Region | None, readings: Iterable[Reading]) -> bool:
+    """Say whether readings can lie in a region of the world: `USA, Europe` is two places, and one of them unknown."""
+    if region is not Region.EUROPE:
+        return region is not Region.ELSEWHERE
+    return all(any(contains(group, each.place, at=DECISIONS_BEGIN) for group in _EUROPE) for each in readings)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in fold(text).split() if not any(char.isdigit() for char in word)]
 
 
 def _split_code(segment: str) -> tuple[str, ...]:
@@ -135,15 +212,46 @@ def _split_code(segment: str) -> tuple[str, ...]:
 
 def _read(segment: str, *, first: bool) -> _Segment:
     if _FLAG.fullmatch(segment.strip()):
-        return _Segment(_read_flag(segment.strip()), understood=True)
+        flag = _read_flag(segment.strip())
+        return _Segment(flag, understood=True, sound=bool(flag))
     words = " ".join(word for word in segment.split() if not any(char.isdigit() for char in word))
     whole = readings_of(words)
     coded = _read_code(words, first=first)
-    found = [*coded, *(whole or ())]
+    found, sound = [*coded, *(whole or ())], True
     if (whole is None and not coded) or (found and all(_is_small_city(reading) for reading in found)):
         # Knowing more towns must never establish less: `Texas City` is still in Texas.
-        found += _read_within(plain(words))
-    return _Segment(tuple(dict.fromkeys(found)), understood=whole is not None or bool(found))
+        within = _read_within(plain(words))
+        sound = whole is not None or bool(coded) or not within.readings or _is_clear(within, words)
+        found += within.readings
+    return _Segment(tuple(dict.fromkeys(found)), understood=whole is not None or bool(found), sound=sound)
+
+
+def _is_clear(within: _Within, segment: str) -> bool:
+    """Say whether the words around names within a segment leave them as they are, or name a place within them."""
+    if not adds_nothing(map(fold, within.after)) and not _is_native(within):
+        return False
+    before = " ".join(within.before)
+    if says_nothing(map(fold, within.before)):
+        return True
+    known = readings_of(before)
+    if known is not None:
+        return _agree(within.readings, known)
+    names = segment.split()[: len(within.before)]
+    spaced = len(segment.split()) == len(plain(segment).split())
+    return spaced and not doubts(before) and all(name[0].isupper() for name in names) and reads_as_name(" ".join(names))
+
+
+def _is_native(within: _Within) -> bool:
+    """Say whether what follows is Chinese or Korean and names nothing outside of the place, as in `日本 東京`."""
+    text = "".join(within.after)
+    if not all(_NATIVE.fullmatch(char) for char in text):
+        return False
+    parts = (readings_of(text[start : start + n]) for start in range(len(text)) for n in range(2, 9))
+    return all(_agree(within.readings, part) for part in parts if part)
+
+
+def _agree(outer: Iterable[Reading], inner: Iterable[Reading]) -> bool:
+    return any(contains(place.place, each.place, at=0) for place in outer for each in inner)
 
 
 def _read_code(words: str, *, first: bool) -> Readings:
@@ -157,10 +265,10 @@ def _read_code(words: str, *, first: bool) -> Readings:
     return found if is_state and not first else ()
 
 
-def _read_within(text: str) -> list[Reading]:
+def _read_within(text: str) -> _Within:
     known = names_within_text()
     words = text.split()
-    found: list[Reading] = []
+    within = _Within([], [], [])
     start = 0
     while start < len(words):
         length = next(
@@ -171,21 +279,26 @@ def _read_within(text: str) -> list[Reading]:
             ),
             0,
         )
+        left = words[start : start + max(length, 1)]
         if length and (start == 0 or words[start - 1] != "new"):
-            found += known[" ".join(words[start : start + length])]
+            within.readings.extend(known[" ".join(left)])
+            left = []
         elif not length and not words[start].isascii():
-            found += _prefix(words[start])
+            prefix = _prefix(words[start])
+            within.readings.extend(known.get(prefix, ()))
+            left = [words[start].removeprefix(prefix)]
+        (within.after if within.readings else within.before).extend(left)
         start += max(length, 1)
-    return found
+    return within
 
 
-def _prefix(word: str) -> Readings:
-    """Return the readings of a name that starts a word written without spaces (`中国北京`)."""
+def _prefix(word: str) -> str:
+    """Return the name that starts a word written without spaces (`中国北京`); empty if there is none."""
     if word[0].isalpha() and word[0] >= "\u2e80":
         for length in range(min(len(word) - 1, 8), 1, -1):
-            if found := names_within_text().get(word[:length]):
-                return found
-    return ()
+            if names_within_text().get(word[:length]):
+                return word[:length]
+    return ""
 
 
 def _supported(number: int, segments: Sequence[_Segment]) -> list[Reading]:

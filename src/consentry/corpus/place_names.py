@@ -48,6 +48,14 @@ class Kind(Enum):
     FLAG = "flag"
 
 
+class Region(Enum):
+    """A part of the world that is no jurisdiction."""
+
+    WORLD = "001"
+    EUROPE = "150"
+    ELSEWHERE = ""
+
+
 class Reading(NamedTuple):
     """One place that a name can mean. `weight` is a city's population, else 0."""
 
@@ -77,6 +85,8 @@ _COMMON_ENGLISH: Mapping[str, str] = {
     "uk": "GB",
     "usa": "US",
 }
+_EUROPE = frozenset({"039", "150", "151", "154", "155", "EU", "EZ"})
+"""Codes of CLDR for Europe, its quarters, and the unions in it."""
 _SMALL_TYPES = frozenset({"District", "Island", "Local council", "Municipality", "Parish", "Rayon", "Town", "Ward"})
 """First-level subdivisions of these types share their names with towns elsewhere (Portland in Jamaica)."""
 _STATE_COUNTRIES = ("US", "CA", "AU")
@@ -169,6 +179,21 @@ def names() -> Mapping[str, Readings]:
                 entry.setdefault(place, kind)
     index.pop("", None)
     return {name: tuple(Reading(place, kind) for place, kind in sorted(entry.items())) for name, entry in index.items()}
+
+
+def wider_region(name: str) -> Region | None:
+    """Return the region that a whole name stands for; None if it is a name of something smaller, or of nothing."""
+    return _regions().get(fold(name))
+
+
+@lru_cache(maxsize=1)
+def _regions() -> Mapping[str, Region]:
+    index: dict[str, Region] = {}
+    for code, _, name in _cldr_names():
+        if not names().get(fold(name)):
+            region = Region.EUROPE if code in _EUROPE else Region.ELSEWHERE
+            index[fold(name)] = Region.WORLD if code == Region.WORLD.value else region
+    return index
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ import phonenumbers
 from babel.core import get_global
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException
 
+from consentry.corpus.location_doubt import names_a_zone
 from consentry.corpus.location_text import MAX_LENGTH, Located, locate
 from consentry.corpus.place_names import Kind, readings_of, replaced_codes
 from consentry.policy.jurisdictions import known_place, whole_of
@@ -110,7 +111,7 @@ def _unread_country(evidence: Iterable[Evidence]) -> bool:
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:
     return (
         (Signal.COUNTRY, signals.country, from_country),
-        (Signal.LOCATION, signals.location, locate),
+        (Signal.LOCATION, signals.location, from_location),
         (Signal.PHONE, signals.phone, from_phone),
         (Signal.IP_COUNTRY, signals.ip_country, from_country),
         (Signal.LOCALE, signals.locale, from_locale),
@@ -148,6 +149,12 @@ def from_country(value: str) -> Located:
     named = readings_of(value[:MAX_LENGTH]) or ()
     places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
     return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
+
+
+def from_location(value: str) -> Located:
+    """Read what a person wrote; the name of a time zone (`America/New_York`) says what a time zone says."""
+    zone = from_time_zone(value.replace(" ", "_")) if names_a_zone(value) else _NOTHING
+    return zone if zone.places else locate(value)
 
 
 def from_phone(value: str) -> Located:

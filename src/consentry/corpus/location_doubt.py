@@ -1,0 +1,133 @@
+"""What keeps a text about a place from establishing a residence, although places were found in it.
+
+A name in a text is not yet where its author lives: `born in Texas, living in Munich`, `not in the US`, `ex-USA`. Nobody
+can list every such sentence, so three things are asked, and each may hold a text back:
+
+* Does a word say *no*, *formerly*, *from* or *elsewhere*? (`doubts`; a few languages.)
+* Is it the name of a time zone? (`names_a_zone`.) People choose those from a list, and often the wrong one.
+* Is what was not understood at least likely to be the name of a smaller place? (`reads_as_name`, `says_nothing`.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from babel.core import get_global
+
+from consentry.corpus.place_names import codes, fold, readings_of
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_OF_A_NAME = re.compile(r"['’ʻ(]?[^\W_](?:[\w.'’ʻ]|-(?=\w))*\)?")
+_CONTINENT = re.compile(r"\b(africa|america|antarctica|arctic|asia|atlantic|etc|europe|indian|pacific)/", re.IGNORECASE)
+_YEARS = re.compile(r"\b(?:19|20)\d\d\s*[-–—]\s*(?:19|20)\d\d\b")
+_MOST_WORDS = 6
+
+
+def _folded(text: str) -> frozenset[str]:
+    return frozenset(map(fold, text.split()))
+
+
+DOUBTS = _folded("""
+    not no non never nor neither without except but isnt aint wasnt arent didnt dont wont cant anymore longer
+    made ex former formerly previous previously once past prior until till used was were been had ago earlier
+    before after then later now currently presently soon today future someday sometimes often occasionally
+    mostly partly temporarily temporary born birth birthplace native origin original originally originating
+    raised grew grown bred hail hails hailing from hometown homeland heritage roots descent descendant ancestry
+    nationality citizen citizenship passport expat expats expatriate emigrant emigrated immigrant immigrated
+    migrant migrated move moved moves moving relocate relocated relocating left leave leaves leaving fled
+    escaped returned returning lived stayed visit visiting visitor travel travels traveling travelling traveler
+    traveller nomad tourist going headed heading towards toward abroad away outside outta beyond elsewhere
+    goodbye farewell missing exile exiled time timezone tz gmt utc nicht kein keine nie früher ehemals ehemalig
+    ehemalige ehemaliger vormals geboren geb gebürtig aus jetzt nun derzeit momentan bis ursprünglich stammt
+    herkunft heimat umgezogen weggezogen ausgewandert außerhalb ohne ausland jamais ancien ancienne anciennement
+    autrefois née originaire origine natif actuellement maintenant désormais parti expatrié expatriée hors
+    ailleurs nunca jamás antes antiguo antigua ahora actualmente nacido nacida nací originario originaria
+    oriundo desde vivía fuera emigrado expatriado não antigamente agora atualmente nascido nascida oriunda fora
+    morava adesso attualmente nato nata cresciuto vissuto trasferito fuori niet geen nooit vroeger voorheen nu
+    afkomstig uit vertrokken verhuisd ikke inte aldrig tidligere tidigare født född opprinnelig ursprungligen
+    fra från flyttet flyttat nie nigdy dawniej kiedyś urodzony urodzona teraz pochodzę değil eski doğumlu şimdi
+    не нет никогда бывший бывшая раньше ранее прежде родился родилась родом из теперь сейчас переехал переехала
+    уехал ليس لست من سابقا مولود كنت الآن לא לשעבר נולד נולדתי כעת
+    """)
+"""Words, in a few languages, with which a name is not, or not any more, where somebody lives."""
+_DOUBTS_WITHIN = _folded("""
+    出身 生まれ 育ち 移住 不在 じゃない ではない 来自 來自 出生 现居 現居 现在 現在
+    旅居 离开 離開 移民 不是 原籍 老家 祖籍 출신 아님 태생 현재 이민
+    """)
+"""The same in languages that are written without spaces."""
+
+_SURROUNDINGS = _folded("""
+    metro metropolitan coast bay valley area region state province county district city town earth planet world
+    milky way solar system universe
+    """)
+"""Words beside a name, before or behind it, that leave it as it is."""
+_FILLERS = _SURROUNDINGS | _folded("""
+    the a of in at on near around somewhere anywhere my our i im am we live lives living based located residing
+    resident north south east west northern southern eastern western northeast northwest southeast southwest
+    northeastern northwestern southeastern southwestern n s e w ne nw se sw nne nnw sse ssw central centre
+    center middle mid upper lower inner outer greater downtown rural coastal republic kingdom commonwealth
+    federation location loc country place address residence
+    """)
+"""Words before a name that leave it as it is."""
+
+_PARTICLES = _folded("""
+    and upon by under sur sous de du des d la le les l el los las da do dos das di del della van von der den dem
+    am an im bei ob zu zum het op aan ved på og y e et og na nad linn область край район
+    """)
+"""What is written small within the name of a place."""
+
+
+def doubts(piece: str) -> bool:
+    """Say whether a word of this piece of a text denies, dates or moves what it names.
+
+    A name of several words is taken for what it is (`Pas de Calais`), and so is a code in capitals (`NO`).
+    """
+    if not piece.isascii() and any(word in fold(piece) for word in _DOUBTS_WITHIN):
+        return True
+    words = _WORD.findall(piece)
+    doubtful = [word for word in words if fold(word) in DOUBTS and not (word.isupper() and word in codes())]
+    return bool(doubtful) and not (len(words) > 1 and readings_of(piece) is not None)
+
+
+def spans_years(text: str) -> bool:
+    """Say whether a text names a span of years, as in `Texas (2010-2015)`: that is not where somebody is now."""
+    return _YEARS.search(text) is not None
+
+
+def names_a_zone(text: str) -> bool:
+    """Say whether a text holds the name of a time zone (`America/New_York`), or looks as if it did."""
+    if "/" not in text:
+        return False
+    spelled = text.casefold().replace(" ", "_")
+    return _CONTINENT.search(text) is not None or any(zone in spelled for zone in _zones())
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    zones = [*get_global("zone_territories"), *get_global("zone_aliases")]
+    return frozenset(zone.casefold() for zone in zones if "/" in zone)
+
+
+def says_nothing(words: Iterable[str]) -> bool:
+    """Say whether words (folded) say nothing about a place, such as `somewhere in`."""
+    return all(word in _FILLERS for word in words)
+
+
+def adds_nothing(words: Iterable[str]) -> bool:
+    """Say whether words (folded) behind a name leave it as it is, such as `area`."""
+    return all(word in _SURROUNDINGS for word in words)
+
+
+def reads_as_name(piece: str) -> bool:
+    """Say whether a piece that nobody knows is likely the name of a place: few words, written as names are."""
+    words = [word for word in piece.split() if not any(char.isdigit() for char in word)]
+    return len(words) <= _MOST_WORDS and all(_of_a_name(word, alone=len(words) == 1) for word in words)
+
+
+def _of_a_name(word: str, *, alone: bool) -> bool:
+    if not _OF_A_NAME.fullmatch(word) or fold(word) in DOUBTS:
+        return False
+    small = not any(char.isupper() for char in word) and any(char.islower() for char in word)
+    return alone or not small or fold(word) in _PARTICLES or fold(word) in _FILLERS
