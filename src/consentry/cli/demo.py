@@ -19,7 +19,7 @@ import click
 from consentry.bootstrap import HOME_MODE, Deployment, open_deployment
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
-from consentry.cli.people import resolved
+from consentry.cli.people import combined, resolved
 from consentry.cli.policy import read_text
 from consentry.cli.release import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
@@ -143,6 +143,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         title=title,
         origin=origin,
         people=places,
+        combinations=combined(run.deployment),
         before={**before.manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
         comparison=comparison,
@@ -165,7 +166,7 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
         "before": story.before,
         "after": story.after,
         "comparison": story.comparison,
-        "explanations": [{"item": item, **body} for item, body in story.explanations],
+        "explanations": [{"id": item, **body} for item, body in story.explanations],
         "report": str(path),
         "home": str(home),
     }

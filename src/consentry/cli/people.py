@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+import numpy as np
 
 from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, pass_context
@@ -14,6 +16,7 @@ from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
+from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.release.tallies import people_by_place
 
@@ -56,6 +59,17 @@ def show(context: Context) -> None:
 def resolved(deployment: Deployment) -> dict[str, int]:
     """Return how many people may be where."""
     return people_by_place(deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
+
+
+def combined(deployment: Deployment) -> dict[tuple[str, ...], int]:
+    """Return how many people there are whose country is one of several, by these countries, largest first."""
+    classes = deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes
+    found: Counter[tuple[str, ...]] = Counter()
+    for member, count in zip(classes.members, np.bincount(classes.codes, minlength=len(classes.members)), strict=True):
+        if member is not None and member.known and member.established:
+            found[tuple(sorted({country_of(place) for place in member.places}))] += int(count)
+    several = ((countries, count) for countries, count in found.items() if len(countries) > 1 and count)
+    return dict(sorted(several, key=lambda each: (-each[1], each[0])))
 
 
 @people.command()

@@ -1,4 +1,4 @@
-"""The demo's report: one HTML page that needs nothing else. Charts are SVG, each with its table beside it."""
+"""The demo's report: one HTML page that tells what happened, with a chart beside each table."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import Any
 
 from babel import Locale
 
+from consentry.cli.charts import Bar, Section, bars, document, pair, table
 from consentry.cli.output import moment, share
+from consentry.policy.jurisdictions import country_of
+from consentry.policy.vocabulary import Age
+from consentry.release.tallies import NOBODY_PLACE, SEVERAL_PLACES, UNRESOLVED_PLACE
 
-_BAR_WIDTH = 300
-_ROW_HEIGHT = 26
-_LABEL_WIDTH = 180
 _TOP = 14
+_NO_ONE_COUNTRY = {
+    SEVERAL_PLACES: "several countries",
+    UNRESOLVED_PLACE: "no country established",
+    NOBODY_PLACE: "no owner named",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What the demo did, ready to be shown."""
+    """What the demo did, ready to be shown. `combinations` counts people by all the countries they may be in."""
 
     title: str
     origin: str
     people: Mapping[str, int]
+    combinations: Mapping[tuple[str, ...], int]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     comparison: Mapping[str, Any]
@@ -35,33 +42,50 @@ class Story:
 def page(story: Story) -> str:
     """Return the report as HTML."""
     before, after = story.before["counts"], story.after["counts"]
-    lost = before["eligible"] - after["eligible"]
+    sections = [
+        Section(title="Before: the United Kingdom is in", body=_release(story.before)),
+        Section(title="By country", body=_countries(before["by_place"])),
+        Section(title="By category", body=_split("category", before["by_category"])),
+        Section(title="By reason: why items were left out", body=_counts("reason", before["by_reason"], before)),
+        Section(title="Gaps: what could not be known", body=_gaps(before)),
+        Section(title="Three items, explained", body=_explanations(story.explanations)),
+        Section(title="After: the use of UK data is suspended", body=_release(story.after)),
+        Section(title="What the suspension changed", body=_moves(story.comparison)),
+        Section(title="By country, after", body=_countries(after["by_place"])),
+        Section(title="People, by the country they may be in", body=_people(story)),
+        Section(title="How it went", body=_steps(story.steps, story.checks)),
+    ]
+    return document(title=story.title, intro=_intro(story), sections=[each for each in sections if each.body])
+
+
+def _intro(story: Story) -> str:
+    before, after = story.before["counts"], story.after["counts"]
+    own, involving = _lost(story.comparison)
+    lost = (
+        f"no longer eligible: {own:,} of people who are, or may be, in the United Kingdom, and {involving:,} of others"
+        " that involve somebody there"
+    )
     figures = [
-        (f"{before['items']:,}", "items decided one by one"),
-        (f"{before['eligible']:,}", "eligible before the suspension"),
-        (f"{after['eligible']:,}", "eligible after it"),
-        (f"{lost:,}", "items of the United Kingdom out of reach"),
+        (before["items"], "items decided one by one"),
+        (before["eligible"], "eligible before the suspension"),
+        (after["eligible"], "eligible after it"),
+        (own + involving, lost),
     ]
-    body = [
-        f"<header><p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>",
-        f"<p>{escape(story.origin)}</p></header>",
-        "<ul class=figures>" + "".join(f"<li><b>{n}</b><span>{escape(t)}</span></li>" for n, t in figures) + "</ul>",
-        _release("Before: the United Kingdom is in", story.before),
-        _chart("By country", before["by_place"], "country"),
-        _chart("By category", before["by_category"], "category"),
-        _reasons("Why items were left out", before["by_reason"], before["items"]),
-        _reasons("Gaps: what could not be known", before["by_gap"], before["items"]),
-        _explanations(story.explanations),
-        _release("After: the use of UK data is suspended", story.after),
-        _moves(story.comparison),
-        _chart("By country, after", after["by_place"], "country"),
-        _people(story.people),
-        _steps(story.steps, story.checks),
-    ]
-    return _DOCUMENT.format(title=escape(story.title), style=_STYLE, body="\n".join(body))
+    shown = "".join(f"<li><b>{number:,}</b><span>{escape(text)}</span></li>" for number, text in figures)
+    return (
+        f"<p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>"
+        f"<p>{escape(story.origin)}</p><ul class=figures>{shown}</ul>"
+    )
 
 
-def _release(title: str, manifest: Mapping[str, Any]) -> str:
+def _lost(comparison: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how many items are not eligible any more: because of their owners, and of others they involve."""
+    lost = [move for move in comparison["moves"] if move["from"] == "eligible" and move["to"] != "eligible"]
+    involving = sum(move["items"] for move in lost if move["to"].startswith("involved:"))
+    return sum(move["items"] for move in lost) - involving, involving
+
+
+def _release(manifest: Mapping[str, Any]) -> str:
     policy = manifest["policy"]
     rows = [
         ("Release", manifest["release"]),
@@ -72,146 +96,155 @@ def _release(title: str, manifest: Mapping[str, Any]) -> str:
         ("Manifest", manifest["digest"]),
     ]
     cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in rows)
-    return f"<section><h2>{escape(title)}</h2><dl>{cells}</dl></section>"
+    return f"<dl>{cells}</dl>"
 
 
-def _chart(title: str, split: Mapping[str, Mapping[str, int]], noun: str) -> str:
-    rows = [(_named(name), each["eligible"], each["denied"]) for name, each in list(split.items())[:_TOP]]
-    widest = max((eligible + denied for _, eligible, denied in rows), default=1)
-    bars = []
-    for index, (name, eligible, denied) in enumerate(rows):
-        top = index * _ROW_HEIGHT
-        first = _BAR_WIDTH * eligible / widest
-        second = _BAR_WIDTH * denied / widest
-        bars.append(
-            f'<text x="{_LABEL_WIDTH - 8}" y="{top + 17}" text-anchor="end">{escape(_shorten(name))}</text>'
-            f'<rect class="in" x="{_LABEL_WIDTH}" y="{top + 4}" width="{first:.1f}" height="17"/>'
-            f'<rect class="out" x="{_LABEL_WIDTH + first:.1f}" y="{top + 4}" width="{second:.1f}" height="17"/>'
-        )
-    height = len(rows) * _ROW_HEIGHT + 4
-    more = f" The first {_TOP} of {len(split)}." if len(split) > _TOP else ""
-    description = f"Eligible and denied items by {noun}.{more}"
-    table = _table(
-        [noun, "eligible", "denied", "share"],
-        [[name, f"{e:,}", f"{d:,}", share(e, e + d)] for name, e, d in rows],
-    )
+def _countries(split: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the items of people who are in one country, and below them those of whom that cannot be said."""
+    items = sum(each["eligible"] + each["denied"] for each in split.values()) or 1
+    sure = {_named(place): each for place, each in split.items() if place not in _NO_ONE_COUNTRY}
+    others = {words: split[place] for place, words in _NO_ONE_COUNTRY.items() if place in split}
+    if not others:
+        return _split("country", sure)
+    unsure = sum(each["eligible"] + each["denied"] for each in others.values())
     return (
-        f"<section><h2>{escape(title)}</h2>"
-        f'<p class=legend><span class="key in"></span> eligible <span class="key out"></span> denied.{more}</p>'
-        f'<div class=pair><svg role="img" viewBox="0 0 {_LABEL_WIDTH + _BAR_WIDTH} {height}">'
-        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(bars)}</svg>{table}</div></section>"
+        f"{_split('country', sure)}<h3 class=sub>Not of one country</h3>"
+        f"<p>{unsure:,} items ({share(unsure, items)}) have an owner who may be in several countries, whose country"
+        " is not established, or who is not named. Somebody who may be in several must be allowed in every one of"
+        f" them; the other two are gaps, which deny.</p>{_split('owner', others)}"
     )
+
+
+def _split(noun: str, split: Mapping[str, Mapping[str, int]]) -> str:
+    rows = [(name or "(none)", each["eligible"], each["denied"]) for name, each in list(split.items())[:_TOP]]
+    chart = bars(f"Eligible and denied items by {noun}", [Bar(name, [("in", e), ("out", d)]) for name, e, d in rows])
+    numbers = table(
+        f"Items by {noun}",
+        columns=[noun, "eligible", "denied", "share"],
+        rows=[[name, f"{e:,}", f"{d:,}", share(e, e + d)] for name, e, d in rows],
+    )
+    legend = '<span class="key in"></span> eligible <span class="key out"></span> denied.'
+    return f"<p class=legend>{legend}{_first(split)}</p>{pair(chart, numbers)}"
+
+
+def _counts(noun: str, counts: Mapping[str, int], whole: Mapping[str, Any]) -> str:
+    if not counts:
+        return ""
+    rows = list(counts.items())[:_TOP]
+    chart = bars(f"Denied items by {noun}", [Bar(name, [("out", count)]) for name, count in rows])
+    cells = [[name, f"{count:,}", share(count, whole["items"])] for name, count in rows]
+    legend = f'<span class="key out alone"></span> denied items.{_first(counts)}'
+    numbers = table(f"Items by {noun}", columns=[noun, "items", "of all"], rows=cells)
+    return f"<p class=legend>{legend}</p>{pair(chart, numbers)}"
+
+
+def _first(counts: Mapping[str, Any]) -> str:
+    return f" The first {_TOP} of {len(counts)}." if len(counts) > _TOP else ""
+
+
+def _gaps(counts: Mapping[str, Any]) -> str:
+    shown = _counts("gap", counts["by_gap"], counts)
+    return f"<p>Unknown means no. An item may have several gaps.</p>{shown}" if shown else ""
 
 
 def _named(name: str) -> str:
     """Return a country's English name (CLDR) for its code, other names as they are."""
     territory: str | None = Locale("en").territories.get(name)
-    return territory or name or "(none)"
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= 26 else f"{name[:25]}…"
-
-
-def _reasons(title: str, counts: Mapping[str, int], items: int) -> str:
-    if not counts:
-        return ""
-    rows = [[name, f"{count:,}", share(count, items)] for name, count in list(counts.items())[:_TOP]]
-    return f"<section><h2>{escape(title)}</h2>{_table(['reason', 'items', 'of all'], rows)}</section>"
+    return territory or name
 
 
 def _explanations(found: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    cards = []
-    for item, body in found:
-        verdict = "in" if body["allowed"] else "out"
-        word = "may be used" if body["allowed"] else "is left out"
-        reasons = "".join(
-            f"<li><code>{escape(each['reason'])}</code>"
-            + (f" (policy line {each['line']})" if "line" in each else "")
-            + f"<br>{escape(each['why'])}</li>"
-            for each in body["reasons"]
-        )
-        said = "".join(
-            f"<li>chose <b>{escape(choice['state'])}</b> for {escape(choice['purpose'])},"
-            f" reach {escape(choice['reach'])}, on {moment(choice['at'])}: ledger position {choice['position']}</li>"
-            for person in body["people"]
-            for choice in person.get("choices", ())
-        )
-        cards.append(
-            f"<article class={verdict}><h3>{escape(item)} {word}</h3>"
-            f"<p>{escape(body['item']['category'])}, {escape(body['item']['visibility'])}, "
-            f"created {moment(body['item']['created'])}</p><ul>{reasons}{said}</ul></article>"
-        )
-    return f"<section><h2>Three items, explained</h2><div class=cards>{''.join(cards)}</div></section>"
+    return f"<div class=cards>{''.join(_card(item, body) for item, body in found)}</div>"
+
+
+def _card(item: str, body: Mapping[str, Any]) -> str:
+    kind, word = ("may", "may be used") if body["allowed"] else ("not", "is left out")
+    what = body["item"]
+    reasons = "".join(
+        f"<li><code>{escape(each['reason'])}</code>"
+        + (f" (policy line {each['line']})" if "line" in each else "")
+        + f"<br>{escape(each['why'])}</li>"
+        for each in body["reasons"]
+    )
+    return (
+        f"<article class={kind}><h3>{escape(item)} {word}</h3><p class=what>{escape(what['category'])},"
+        f" {escape(what['visibility'])}, created {_time(what['created'])}</p>"
+        f"<h4>Why</h4><ul>{reasons}</ul>"
+        f"<h4>Who has to be allowed</h4><ul>{''.join(map(_person, body['people']))}</ul></article>"
+    )
+
+
+def _person(person: Mapping[str, Any]) -> str:
+    role = f"<b>{escape(person['role'].capitalize())}</b>"
+    if "places" not in person:
+        return f"<li>{role}: nobody is named</li>"
+    age = "age unknown" if person["age"] == Age.UNKNOWN else person["age"]
+    facts = f"{_whereabouts(person)}; {age}; account {person['account']}"
+    said = [_choice(each) for each in person["choices"]]
+    fate = "allowed" if person["allowed"] else "not allowed"
+    because = ", ".join(f"<code>{escape(each['reason'])}</code>" for each in person["reasons"])
+    lines = "".join(f"<li>{line}</li>" for line in [*said, f"{fate}: {because}"])
+    return f"<li>{role}: {escape(facts)}<ul>{lines}</ul></li>"
+
+
+def _whereabouts(person: Mapping[str, Any]) -> str:
+    regions: dict[str, list[str]] = {}
+    for place in person["places"]:
+        regions.setdefault(country_of(place), []).extend([place] if place != country_of(place) else [])
+    if not regions:
+        return "whereabouts unknown"
+    named = [_named(country) + (f" ({', '.join(parts)})" if parts else "") for country, parts in regions.items()]
+    sure = "" if person["established"] else ", not established"
+    return f"{'in' if len(named) == 1 else 'may be in'} {', '.join(named)}{sure}"
+
+
+def _choice(said: Mapping[str, Any]) -> str:
+    about = said["category"] or ("one item" if said["item"] else "everything")
+    return (
+        f"chose <b>{escape(said['state'])}</b> for {escape(said['purpose'])} ({escape(about)}, reach"
+        f" {escape(said['reach'])}) on {_time(said['at'])}: ledger position {said['position']}"
+    )
+
+
+def _time(seconds: int | None) -> str:
+    return f"<time>{moment(seconds)}</time>"
 
 
 def _moves(comparison: Mapping[str, Any]) -> str:
     rows = [[move["from"], move["to"], f"{move['items']:,}"] for move in comparison["moves"][:_TOP]]
     changed = ", ".join(name for name, differs in comparison["causes"].items() if differs)
+    numbers = table("Items by what they were and what they are", columns=["was", "is", "items"], rows=rows)
     return (
-        f"<section><h2>What the suspension changed</h2><p>Different between the two releases: {escape(changed)}.</p>"
-        f"{_table(['was', 'is', 'items'], rows)}</section>"
+        f"<p>Different between the two releases: {escape(changed)}. What begins with <code>involved:</code> is left out"
+        " because of somebody else than its owner.</p>"
+        f"{numbers}"
     )
 
 
-def _people(people: Mapping[str, int]) -> str:
-    rows = [[_named(name), f"{count:,}"] for name, count in list(people.items())[:_TOP]]
-    return f"<section><h2>People, by the country they may be in</h2>{_table(['place', 'people'], rows)}</section>"
+def _people(story: Story) -> str:
+    rows = [(_named(name), count) for name, count in story.people.items() if name not in _NO_ONE_COUNTRY][:_TOP]
+    shown = _heads("country", rows)
+    unresolved = story.people.get(UNRESOLVED_PLACE, 0)
+    several = sum(story.combinations.values())
+    if not several:
+        return f"{shown}<p>Of {unresolved:,} people no country is established.</p>"
+    often = [(" or ".join(map(_named, each)), count) for each, count in list(story.combinations.items())[:_TOP]]
+    return (
+        f"{shown}<h3 class=sub>In several countries, perhaps</h3>"
+        f"<p>The signals of {several:,} people name more than one country: an account says one, a time zone another."
+        f" They have to be allowed in every one of them. Of {unresolved:,} more no country is established. The"
+        f" {len(often)} most frequent of {len(story.combinations):,} combinations:</p>"
+        f"{_heads('countries', often)}"
+    )
+
+
+def _heads(noun: str, rows: Sequence[tuple[str, int]]) -> str:
+    chart = bars(f"People by {noun}", [Bar(name, [("all", count)]) for name, count in rows])
+    cells = [[name, f"{count:,}"] for name, count in rows]
+    return pair(chart, table(f"People by {noun}", columns=[noun, "people"], rows=cells))
 
 
 def _steps(steps: Sequence[tuple[str, float]], checks: str) -> str:
     rows = [[name, f"{seconds:.1f} s"] for name, seconds in steps]
-    return f"<section><h2>How it went</h2>{_table(['step', 'time'], rows)}<p>{escape(checks)}</p></section>"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th scope=col>{escape(name)}</th>" for name in columns)
-    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class=scroll><table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table></div>"
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: light-dark(#1c2430, #e6e9ee); --soft: light-dark(#5b6675, #9aa5b4);
-  --page: light-dark(#fbfbf9, #14181e); --line: light-dark(#dcdfe4, #2c333d); --card: light-dark(#fff, #1b2129);
-  --in: light-dark(#1f7a5a, #4cc29a); --out: light-dark(#c9663d, #e08b62); }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 70rem; padding: 2.5rem 1.25rem 5rem; background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, sans-serif; }
-h1 { font-size: 2rem; line-height: 1.2; margin: .2rem 0 .6rem; } h2 { font-size: 1.2rem; margin: 0 0 .7rem; }
-h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
-header p { max-width: 46rem; margin: 0; } .eyebrow { color: var(--soft); }
-section { margin-top: 2.6rem; padding-top: 1.4rem; border-top: 1px solid var(--line); }
-.figures { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: 1rem;
-  padding: 0; margin: 2rem 0 0; }
-.figures li { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
-.figures b { display: block; font-size: 1.7rem; font-variant-numeric: tabular-nums; }
-.figures span { color: var(--soft); }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: .7rem 2rem; margin: 0; }
-dt { color: var(--soft); font-size: .85rem; } dd { margin: 0; overflow-wrap: anywhere; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 2rem;
-  align-items: start; }
-svg { width: 100%; height: auto; font-size: 13px; } svg text { fill: currentColor; } .in { fill: var(--in); }
-.out { fill: var(--out); } .legend { color: var(--soft); margin: 0 0 .8rem; }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; } .key.in { background: var(--in); }
-.key.out { background: var(--out); margin-inline-start: 1rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
-th { text-align: start; color: var(--soft); font-weight: 500; font-size: .85rem; }
-th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td:not(:first-child), th:not(:first-child) { text-align: end; } td { overflow-wrap: anywhere; }
-.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-article { background: var(--card); border: 1px solid var(--line); border-inline-start: 4px solid var(--out);
-  border-radius: .6rem; padding: 1rem; } article.in { border-inline-start-color: var(--in); }
-article p { color: var(--soft); margin: .2rem 0 .6rem; } article ul { margin: 0; padding-inline-start: 1.1rem; }
-"""
-
-_DOCUMENT = """<!doctype html>
-<html lang=en>
-<meta charset=utf-8>
-<meta name=viewport content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-<body>
-{body}
-</body>
-</html>
-"""
+    times = table("Steps and their times", columns=["step", "time"], rows=rows)
+    return f"{times}<p class=checks>{escape(checks)}</p>"

@@ -1,0 +1,158 @@
+"""What the demo's page is made of: bars, tables, and the document around them. It needs no other file.
+
+Bars are SVG as wide as their column, so that their words keep their size on a telephone. A chart never stands alone: it
+has its table beside it, and says so to those who do not see it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+_ROW_HEIGHT = 36
+_LABEL_LENGTH = 38
+_THINNEST = 0.5
+"""Per cent: what is there can be seen."""
+_NUMBER = re.compile(r"[-+]?[\d,.]+( %| s)?|-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the page with a heading. `body` is HTML."""
+
+    title: str
+    body: str
+
+    @property
+    def anchor(self) -> str:
+        """The name that links to it use."""
+        return re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its label, and the lengths of its parts with the class of each."""
+
+    label: str
+    parts: Sequence[tuple[str, int]]
+
+
+def bars(title: str, rows: Sequence[Bar]) -> str:
+    """Return a bar chart; all bars are to one scale."""
+    widest = max((sum(size for _, size in row.parts) for row in rows), default=0) or 1
+    drawn = []
+    for index, row in enumerate(rows):
+        top = index * _ROW_HEIGHT
+        drawn.append(f'<text x="0" y="{top + 13}">{escape(_shorten(row.label))}</text>')
+        start = 0.0
+        for name, size in row.parts:
+            width = max(100 * size / widest, _THINNEST) if size else 0.0
+            drawn.append(f'<rect class="{name}" x="{start:.2f}%" y="{top + 19}" width="{width:.2f}%" height="11"/>')
+            start += width
+    height = len(rows) * _ROW_HEIGHT
+    said = f"<title>{escape(title)}</title><desc>The numbers are in the table that follows.</desc>"
+    return f'<svg role="img" width="100%" height="{height}">{said}{"".join(drawn)}</svg>'
+
+
+def _shorten(label: str) -> str:
+    """A line of SVG does not wrap: the table has the whole label."""
+    return label if len(label) <= _LABEL_LENGTH else f"{label[: _LABEL_LENGTH - 1]}…"
+
+
+def table(caption: str, *, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table. The first cell of a row is its heading; columns of numbers are aligned, and never broken."""
+    numeric = [all(_NUMBER.fullmatch(row[index]) for row in rows) for index in range(len(columns))]
+    kinds = [" class=n" if is_number else "" for is_number in numeric]
+    head = "".join(f"<th scope=col{kind}>{escape(name)}</th>" for name, kind in zip(columns, kinds, strict=True))
+    cells = "".join(
+        f"<tr><th scope=row>{escape(first).replace(':', ':<wbr>')}</th>"
+        + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "</tr>"
+        for first, *rest in rows
+    )
+    return (
+        f'<div class=scroll role=group tabindex=0 aria-label="{escape(caption)}"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{cells}</tbody></table></div>"
+    )
+
+
+def pair(chart: str, numbers: str) -> str:
+    """Return a chart with its table beside it, or below it where there is no room."""
+    return f"<div class=pair>{chart}{numbers}</div>"
+
+
+def document(*, title: str, intro: str, sections: Sequence[Section]) -> str:
+    """Return the page. `intro` is HTML."""
+    links = "".join(f'<li><a href="#{each.anchor}">{escape(each.title)}</a></li>' for each in sections)
+    body = "\n".join(
+        f'<section id="{each.anchor}" aria-labelledby="{each.anchor}-title">'
+        f'<h2 id="{each.anchor}-title">{escape(each.title)}</h2>{each.body}</section>'
+        for each in sections
+    )
+    return _DOCUMENT.format(title=escape(title), style=_STYLE, intro=intro, links=links, body=body)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #566170; --page: #fbfbf9; --line: #dcdfe4; --card: #fff;
+  --in: #1a6b4f; --out: #db8559; --link: #1d5fa8; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ee; --soft: #a3adbb; --page: #14181e; --line: #2c333d;
+  --card: #1b2129; --in: #6fd6b0; --out: #b8653d; --link: #8fc1f5; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 70rem; padding: 2.5rem 1.25rem 5rem; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, sans-serif; }
+h1 { font-size: clamp(1.5rem, 6vw, 2rem); line-height: 1.2; margin: .2rem 0 .6rem; }
+h2 { font-size: 1.2rem; margin: 0 0 .7rem; } h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
+h3.sub { margin: 1.8rem 0 .4rem; } p { max-width: 46rem; margin: 0 0 .8rem; overflow-wrap: anywhere; }
+a { color: var(--link); } :focus-visible { outline: 3px solid var(--link); outline-offset: 3px; border-radius: 2px; }
+.eyebrow, .legend, .figures span, dt, article .what { color: var(--soft); }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; margin: 1.4rem 0 0; }
+nav a { display: inline-block; padding: .25rem 0; }
+section { margin-top: 2.6rem; padding-top: 1.4rem; border-top: 1px solid var(--line); }
+.figures { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: 1rem;
+  padding: 0; margin: 1.6rem 0 0; }
+.figures li, article { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
+.figures b { display: block; font-size: 1.7rem; font-variant-numeric: tabular-nums; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); gap: .7rem 2rem;
+  margin: 0; }
+dt { font-size: .85rem; } dd { margin: 0; overflow-wrap: anywhere; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.2rem 2.5rem;
+  align-items: start; }
+svg { display: block; font-size: 13px; } svg text { fill: currentColor; }
+svg rect { stroke: var(--page); stroke-width: 1px; }
+.in { fill: var(--in); } .out { fill: var(--out); } .all { fill: var(--soft); }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; } .key.in { background: var(--in); }
+.key.out { background: var(--out); margin-inline-start: 1rem; }
+.key.alone { margin: 0; } .scroll { overflow-x: auto; } .checks { margin-top: 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
+thead th { color: var(--soft); font-weight: 500; font-size: .85rem; } tbody th { font-weight: 400; min-width: 6.5rem; }
+th, td { padding: .3rem 0 .3rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: start;
+  overflow-wrap: anywhere; }
+th:first-child { padding-inline-start: 0; }
+.n { text-align: end; } .n, time { white-space: nowrap; overflow-wrap: normal; }
+.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));
+  align-items: start; }
+article { border-inline-start: 4px solid var(--out); } article.may { border-inline-start-color: var(--in); }
+article .what { margin: .2rem 0 .6rem; } article ul { margin: 0 0 .8rem; padding-inline-start: 1.1rem; }
+article h4 { font-size: .9rem; margin: .9rem 0 .3rem; }
+article li { margin-bottom: .45rem; overflow-wrap: anywhere; } article li ul { margin: .2rem 0 0; }
+@media (max-width: 26rem) { body { padding-inline: 1rem; } table { font-size: .9rem; }
+  th, td { padding-inline-start: .6rem; } }
+"""
+
+_DOCUMENT = """<!doctype html>
+<html lang=en>
+<meta charset=utf-8>
+<meta name=viewport content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+<body>
+<header>{intro}
+<nav aria-label="On this page"><ul>{links}</ul></nav></header>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""

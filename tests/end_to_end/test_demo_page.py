@@ -1,0 +1,193 @@
+"""The demo's page says what the demo printed, and can be read on a telephone, by keyboard and without its colours."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from consentry.cli.charts import Bar, Section, bars, document, table
+from consentry.cli.main import cli
+
+VOID = {"meta", "wbr", "br"}
+
+
+@dataclass(slots=True)
+class Element:
+    """One element of the page, with all the text in it."""
+
+    name: str
+    attributes: dict[str, str | None]
+    text: str = ""
+    within: list[Element] = field(default_factory=list)
+
+    def all(self, name: str) -> list[Element]:
+        return [found for each in self.within for found in ([each] if each.name == name else []) + each.all(name)]
+
+
+class Reader(HTMLParser):
+    """Reads a page into elements. Elements that are not closed, or closed out of order, are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open = [Element("page", {})]
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, dict(attrs))
+        self.open[-1].within.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop().name == tag
+
+    def handle_data(self, data: str) -> None:
+        for element in self.open:
+            element.text += data
+
+
+def read(text: str) -> Element:
+    (root,) = Reader(text).open
+    return root
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A demo that was played: its page, and what it gives to programs."""
+
+    text: str
+    page: Element
+    told: dict[str, Any]
+
+    def section(self, title: str) -> Element:
+        (found,) = [each for each in self.page.all("section") if each.all("h2")[0].text == title]
+        return found
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    arguments = ["--home", str(home), "--json", "demo", "--people", "2000", "--items", "12000"]
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    text = (home / "report.html").read_text("utf-8")
+    return Played(text, read(text), json.loads(done.stdout[done.stdout.index("{\n") :]))
+
+
+def rows(found: Element) -> list[list[str]]:
+    return [[cell.text for cell in row.within] for each in found.all("tbody") for row in each.all("tr")]
+
+
+def test_it_needs_nothing_else(played: Played) -> None:
+    assert not re.search(r"https?:|//|url\(|@import|<(script|img|link|iframe|object)|\b(src|srcset)=", played.text)
+    links = [each.attributes["href"] or "" for each in played.page.all("a")]
+    anchors = {f"#{each.attributes['id']}" for each in played.page.all("section")}
+    assert set(links) == anchors
+    assert len(links) == len(anchors) > 8
+
+
+def test_its_headings_are_in_order(played: Played) -> None:
+    levels = [int(found) for found in re.findall(r"<h(\d)", played.text)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))
+
+
+def test_every_chart_is_named_and_has_its_table_beside_it(played: Played) -> None:
+    pairs = [each for each in played.page.all("div") if each.attributes.get("class") == "pair"]
+    assert len(pairs) == len(played.page.all("svg")) >= 7
+    for each in pairs:
+        chart, numbers = each.within
+        assert chart.attributes["role"] == "img"
+        assert chart.all("title")[0].text
+        for label, row in zip(chart.all("text"), rows(numbers), strict=True):
+            assert row[0].startswith(label.text.removesuffix("…"))
+            assert len(label.text) <= 38, "longer labels do not fit on a telephone"
+
+
+def test_there_are_charts_by_country_category_and_reason(played: Played) -> None:
+    for title in ("By country", "By category", "By reason: why items were left out"):
+        assert played.section(title).all("svg")
+    counts = played.told["before"]["counts"]
+    reasons = rows(played.section("By reason: why items were left out"))
+    assert [(name, items) for name, items, _ in reasons] == [
+        (name, f"{items:,}") for name, items in list(counts["by_reason"].items())[:14]
+    ]
+
+
+def test_who_is_not_of_one_country_comes_below_the_countries(played: Played) -> None:
+    section = played.section("By country")
+    by_place = played.told["before"]["counts"]["by_place"]
+    countries, others = (rows(each) for each in section.all("table"))
+    assert [row[0] for row in others] == ["several countries", "no country established", "no owner named"]
+    assert others[0][1:3] == [f"{by_place['several'][each]:,}" for each in ("eligible", "denied")]
+    assert not {row[0] for row in countries} & {"several", "unresolved", "nobody", "several countries"}
+    people = played.section("People, by the country they may be in")
+    assert all(" or " in row[0] for row in rows(people.all("table")[1]))
+
+
+def test_it_tells_items_of_a_country_from_items_that_involve_somebody_there(played: Played) -> None:
+    lost = [move for move in played.told["comparison"]["moves"] if move["from"] == "eligible"]
+    involving = sum(move["items"] for move in lost if move["to"].startswith("involved:"))
+    own = sum(move["items"] for move in lost) - involving
+    assert own > involving > 0
+    (figures,) = [each for each in played.page.all("ul") if each.attributes.get("class") == "figures"]
+    said = figures.all("li")[-1].text
+    assert said.startswith(f"{own + involving:,}no longer eligible: {own:,} of people")
+    assert f"and {involving:,} of others that involve" in said
+
+
+def test_an_explanation_says_of_each_person_what_the_terminal_says(played: Played) -> None:
+    cards = played.section("Three items, explained").all("article")
+    assert len(cards) == len(played.told["explanations"]) == 3
+    for card, told in zip(cards, played.told["explanations"], strict=True):
+        assert card.all("h3")[0].text.startswith(told["id"])
+        people = [person for person in told["people"] if "places" in person]
+        assert people
+        for person in people:
+            assert person["role"].capitalize() in card.text
+            assert f"account {person['account']}" in card.text
+            assert all(choice["state"] in card.text and choice["purpose"] in card.text for choice in person["choices"])
+            assert all(reason["reason"] in card.text for reason in person["reasons"])
+
+
+def test_numbers_are_never_broken_and_a_wide_table_can_be_reached_by_keyboard(played: Played) -> None:
+    for each in played.page.all("table"):
+        for row in each.all("tbody")[0].all("tr"):
+            assert row.within[0].name == "th"
+            numbers = [cell for cell in row.within[1:] if re.fullmatch(r"[\d,.]+( %| s)?", cell.text)]
+            assert all(cell.attributes.get("class") == "n" for cell in numbers)
+    assert re.search(r"\.n, time \{ white-space: nowrap;", played.text)
+    scrolling = [each for each in played.page.all("div") if each.attributes.get("class") == "scroll"]
+    assert scrolling
+    assert all(each.attributes["tabindex"] == "0" and each.attributes["aria-label"] for each in scrolling)
+    assert ":focus-visible" in played.text
+
+
+def test_what_came_from_outside_is_text() -> None:
+    hostile = "<script>alert('&')</script>"
+    text = document(
+        title=hostile,
+        intro="<h1>safe</h1>",
+        sections=[
+            Section(
+                title="Safe",
+                body=bars(hostile, [Bar(hostile, [("in", 1)])]) + table(hostile, columns=[hostile], rows=[[hostile]]),
+            )
+        ],
+    )
+    assert "<script" not in text
+    assert read(text).all("title")[0].text == hostile
+
+
+def test_what_is_there_can_be_seen_and_what_is_not_cannot() -> None:
+    chart = read(bars("items", [Bar("many", [("in", 100_000)]), Bar("few", [("in", 1)]), Bar("none", [("in", 0)])]))
+    assert [each.attributes["width"] for each in chart.all("rect")] == ["100.00%", "0.50%", "0.00%"]
