@@ -20,6 +20,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.main import main
 from consentry.cli.output import Output
 from consentry.control_plane.desk import Desk
+from consentry.errors import NotFoundError
 from consentry.ledger.events import NoticeServed, PeopleLoaded
 from consentry.policy.vocabulary import LegalBasis
 from end_to_end.network import RawPerson, write_corpus, write_people
@@ -257,6 +258,11 @@ def test_every_way_to_print_is_quoted(capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr()
     assert not CONTROL.search(shown.out + shown.err)
     assert (shown.out + shown.err).count("owned") == 6
+    out.heading("two\nlines")
+    out.table(["two\nlines"], [["two\nlines"]])
+    out.error(NotFoundError("a-code", "`two\nlines`", help="two\nlines"))
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).count("two\\nlines") == 5
     out = Output(as_json=True)
     out.text("text")
     out.heading("heading")

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         out.error(_of_the_system(error))
         raise SystemExit(1) from None
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
             traceback.print_exc()
         out.error(_mistake(error))
         raise SystemExit(1) from None

@@ -57,14 +57,14 @@ class Output:
     def heading(self, line: str) -> None:
         """Print a heading for people; nothing with `--json`."""
         if not self.as_json:
-            self.console.print(f"\n[bold]{_quoted(line)}[/bold]", soft_wrap=True)
+            self.console.print(f"\n[bold]{_one_line(line)}[/bold]", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
         """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`."""
         if self.as_json:
             return
         table = Table(
-            title=None if title is None else _quoted(title),
+            title=None if title is None else _one_line(title),
             title_justify="left",
             title_style="bold",
             box=None,
@@ -75,23 +75,23 @@ class Output:
         numeric = [bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))]
         for name, is_number in zip(columns, numeric, strict=True):
             table.add_column(
-                _quoted(name), justify="right" if is_number else "left", header_style="dim", overflow="fold"
+                _one_line(name), justify="right" if is_number else "left", header_style="dim", overflow="fold"
             )
         for row in rows:
-            table.add_row(*(f"{value:,}" if isinstance(value, int) else _quoted(str(value)) for value in row))
+            table.add_row(*(f"{value:,}" if isinstance(value, int) else _one_line(str(value)) for value in row))
         self.console.print(table)
 
     def note(self, line: str) -> None:
         """Print a remark to standard error."""
-        self.notes.print(f"[dim]{_quoted(line)}[/dim]", soft_wrap=True)
+        self.notes.print(f"[dim]{_one_line(line)}[/dim]", soft_wrap=True)
 
     def error(self, error: ConsentryError) -> None:
         """Print an error with its help line."""
         if self.as_json:
             print(_document({"error": error.to_json()}), file=self.console.file)
             return
-        self.notes.print(f"[bold red]error[/bold red]: {_quoted(str(error))}", soft_wrap=True)
-        self.notes.print(f"  [bold]help[/bold]: {_quoted(error.help)}", soft_wrap=True)
+        self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(error))}", soft_wrap=True)
+        self.notes.print(f"  [bold]help[/bold]: {_one_line(error.help)}", soft_wrap=True)
 
     @contextmanager
     def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -132,6 +132,11 @@ def visible(text: str) -> str:
 
 def _quoted(text: str) -> str:
     return escape(visible(text))
+
+
+def _one_line(text: str) -> str:
+    """Quote what is never more than a line: an id with a line feed must not look like a line of ours."""
+    return _quoted(text).replace("\n", "\\n")
 
 
 def _document(body: Mapping[str, Any]) -> str:

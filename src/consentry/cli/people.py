@@ -193,8 +193,6 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
         with context.out.progress("recording", None) as progress:
             count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
-        if not held:
-            raise
         raise InterruptedWorkError(
             f"at least {held:,} choices were recorded and hold. Import the file again for the rest: recording a choice"
             " twice does no harm"
