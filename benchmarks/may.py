@@ -9,18 +9,18 @@ plain look-up in a Python dictionary of the same ids, in the same run.
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from parts.deployment import AT, PURPOSE, prepare
+from parts.deployment import AT, POLICY_NAME, PURPOSE, prepare
 from parts.measuring import Line, isolated, seconds_of, show
 from rich.console import Console
 
 from consentry.bootstrap import open_deployment
 from consentry.policy.vocabulary import Category
-from consentry.release.snapshot import take
 from corpus import Shape, arguments, ensure
 
 _CALLS = 200_000
@@ -31,10 +31,8 @@ _TIMES = 3
 def measure(folder: Path, home: Path) -> list[Line]:
     """Measure everything."""
     deployment = open_deployment(home)
-    present = deployment.control.present()
-    policy, _ = deployment.control.policy("benchmark")
-    names = deployment.pseudonyms
-    snapshot = take(present, {PURPOSE: policy.rules}, index=names.index, key=names.key.for_people(), at=AT)
+    take = partial(deployment.control.snapshot, POLICY_NAME, [PURPOSE], at=AT)
+    snapshot = take()
     ids = pq.read_table(folder / "people.parquet", columns=["id"]).column("id").combine_chunks()
     generator = np.random.default_rng(11)
     column = ids.take(pa.array(generator.integers(0, len(ids), _COLUMN)))
@@ -52,7 +50,7 @@ def measure(folder: Path, home: Path) -> list[Line]:
     single = seconds_of(one_by_one, times=_TIMES).median / _CALLS * 1e6
     plain = seconds_of(in_a_dictionary, times=_TIMES).median / _CALLS * 1e6
     many = seconds_of(lambda: snapshot.may_many(column, purpose=PURPOSE, category=Category.POST), times=_TIMES).median
-    refresh = seconds_of(lambda: snapshot.refreshed(present, at=AT), times=_TIMES).median
+    refresh = seconds_of(lambda: take(like=snapshot), times=_TIMES).median
     answers = snapshot.may_many(column.slice(0, 2_000), purpose=PURPOSE, category=Category.POST).tolist()
     same = answers == [snapshot.may(each, purpose=PURPOSE, category=Category.POST).allowed for each in some[:2_000]]
     deployment.close()

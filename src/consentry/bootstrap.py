@@ -30,28 +30,30 @@ from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
+from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
+from consentry.corpus.pseudonym import Pseudonyms as Pseudonymised
 from consentry.corpus.registration import read_descriptor
 from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, InputError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed
+from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
 from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
+from consentry.progress import Progress
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
 from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
 
-Progress = Callable[[int], None]
 _SQLITE = "sqlite:///"
 
 
@@ -77,9 +79,14 @@ class Pseudonyms:
         _require_id(item, "item-empty-id", "item")
         return pseudonym(self.key.for_items(corpus), item)
 
-    def identities(self, corpus: str) -> Identities:
-        """Return what turns the id columns of a corpus into seats and keys."""
-        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), index=self.index)
+    def identities(self, corpus: str, *, seating: bool = True) -> Identities:
+        """Return what turns the id columns of a corpus into seats and keys; not `seating`: without new seats."""
+        seats = self.index.assign if seating else self.index.lookup
+        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), ordinals=seats)
+
+    def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
+        """Return what turns ids of people into seats without giving any."""
+        return self.index, self.key.for_people()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +95,12 @@ class Identities:
 
     people: PseudonymKey
     items: PseudonymKey
-    index: PeopleIndex
+    ordinals: Callable[[Pseudonymised], npt.NDArray[np.uint32]]
 
     def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
         """Return the seat of each person id; null and empty ids are nobody."""
-        return self.index.assign(pseudonyms(self.people, ids)) + np.uint32(1)
+        seats: npt.NDArray[np.uint32] = self.ordinals(pseudonyms(self.people, ids)) + np.uint32(1)
+        return seats
 
     def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
         """Return the first half of each item's pseudonym."""
@@ -138,7 +146,15 @@ class Deployment:
         """
         if corpus is not None:
             self.control.require_corpus(corpus)
+        count = 0
+        if progress is not None:
+            progress.begin("checking choices", total=rows_in([file]), unit="choices")
         for row in choice_files.read_choices(file):
+            count += 1
+            if progress is not None:
+                progress(1)
+            if row.at > now():
+                raise made_too_late(row.at, where=row.where)
             if row.items and corpus is None:
                 raise ChoiceError(
                     "choice-items-without-corpus",
@@ -146,6 +162,8 @@ class Deployment:
                     help="say which: --corpus NAME",
                     where=row.where,
                 )
+        if progress is not None:
+            progress.begin("recording choices", total=count, unit="choices")
         return self.control.choose(self._choices(file, corpus, progress), recorded=recorded)
 
     def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
@@ -171,6 +189,8 @@ class Deployment:
         self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
     ) -> Mapping[str, Any]:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
+        if progress is not None:
+            progress.begin("converting", total=None, unit="rows")
         made = stackexchange.convert(dump, target, age=age, progress=progress)
         return {
             "sites": ", ".join(made.sites),
@@ -196,6 +216,8 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Mapping[str, int]:
         """Convert CSV, JSON lines, Parquet or the rows of queries (URL, SQL) into a corpus folder."""
+        if progress is not None:
+            progress.begin("converting", total=None, unit="rows")
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),

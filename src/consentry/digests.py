@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,14 @@ def digest_json(value: Any) -> Digest:
     return digest(canonical_json(value))
 
 
-def digest_file(path: Path) -> Digest:
-    """Return the SHA-256 digest of a file, read in chunks of 1 MiB."""
+def digest_file(path: Path, *, progress: Callable[[int], None] | None = None) -> Digest:
+    """Return the SHA-256 digest of a file, read in chunks of 1 MiB; `progress` is told how many bytes were read."""
     hasher = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_FILE_CHUNK_BYTES):
             hasher.update(chunk)
+            if progress is not None:
+                progress(len(chunk))
     return _PREFIX + hasher.hexdigest()
 
 

@@ -58,6 +58,30 @@ def test_only_the_newest_is_kept(ledger: SqlLedger, tmp_path: Path) -> None:
     assert kept.read() == state_of(ledger)
 
 
+def test_a_state_is_found_by_its_position(ledger: SqlLedger, tmp_path: Path) -> None:
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    kept.keep(state_of(ledger))
+    assert kept.at(range(1, 21)) == kept.at(range(20, 21)) == state_of(ledger)
+    assert kept.at(range(1, 20)) is None
+    assert kept.at(range(21, 100)) is None
+    (tmp_path / "cache" / "state-of-something-else.image").touch()
+    assert kept.read() == state_of(ledger)
+
+
+def test_a_state_from_before_an_erasure_is_not_kept(ledger: SqlLedger, tmp_path: Path) -> None:
+    """Another process erases somebody, and drops what is kept, between reading and keeping."""
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    before = state_of(ledger)
+    assert "0" * 31 + "7" in before.choices
+    ledger.erase(["0" * 31 + "7"])
+    kept.keep(before)
+    assert not list(tmp_path.glob("cache/*"))
+    kept.keep(state_of(ledger))
+    found = kept.read()
+    assert found is not None
+    assert (found.position, "0" * 31 + "7" in found.choices) == (21, False)
+
+
 def test_the_state_of_another_ledger_is_not_used(ledger: SqlLedger, tmp_path: Path) -> None:
     KeptState(tmp_path / "cache", ledger, every=10).keep(state_of(ledger))
     (tmp_path / "other").mkdir()

@@ -19,6 +19,7 @@ import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.building import Building
+from consentry.errors import StateError
 from consentry.ledger import sql
 from consentry.policy.vocabulary import Purpose
 from consentry.release import builder
@@ -88,6 +89,16 @@ def erase(deployment: Deployment, _: Path) -> None:
     deployment.control.erase([deployment.person("p1")])
 
 
+def withdraw(deployment: Deployment, _: Path) -> None:
+    name = next(iter(deployment.control.sealed_releases()))
+    try:
+        deployment.control.withdraw(name, "a reason")
+    except StateError as error:
+        # Asked again: what the crash left of the tables is gone now.
+        if error.code != "release-already-withdrawn":
+            raise
+
+
 def build_naively(deployment: Deployment, folder: Path) -> None:
     """Do what must not be done: say that a release is sealed, then write it."""
     written: list[tuple[Any, Any]] = []
@@ -105,7 +116,7 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
 
 
 VERBS: dict[str, Callable[[Deployment, Path], None]] = {
-    verb.__name__: verb for verb in (start, register, people, build, erase, build_naively)
+    verb.__name__: verb for verb in (start, register, people, build, erase, withdraw, build_naively)
 }
 
 

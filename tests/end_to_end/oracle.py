@@ -37,9 +37,7 @@ class World:
     def choose(self, person: str, choice: Choice) -> None:
         mine = self.live.setdefault(person, {})
         for key in choice.keys():  # noqa: SIM118 - a choice is no mapping
-            if choice.state is ChoiceState.UNSET:
-                mine.pop(key, None)
-            else:
+            if key not in mine or mine[key].at <= choice.at or choice.state is ChoiceState.REFUSED:
                 mine[key] = LiveChoice(key, choice.state, choice.reach, choice.at)
 
     def link(self, one: str, other: str) -> None:

@@ -85,7 +85,7 @@ def test_the_whole_way(ready: Terminal) -> None:
     assert [each["choice"]["state"] for each in ready.run("choice", "show", "bö")["choices"]] == ["refused"]
     second = build(ready)
     shown = ready.run("release", "show", second["release"])
-    assert shown == {key: value for key, value in second.items() if key != "digest"}
+    assert shown == {key: value for key, value in second.items() if key != "digest"} | {"withdrawn": None}
     assert ready.run("release", "explain", first["release"], "é1")["allowed"]
     denied = ready.run("release", "explain", second["release"], "é1", status=3)
     assert denied["people"][0]["choices"][0]["state"] == "refused"
@@ -417,3 +417,36 @@ def test_a_reader_that_stops_reading_is_no_error(ready: Terminal) -> None:
     running.stderr.close()
     running.wait(60)
     assert b"Traceback" not in notes
+
+
+def test_locating_says_what_each_signal_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CONSENTRY_HOME", raising=False)
+
+    def locate(*words: str, status: int = 0) -> str:
+        with pytest.raises(SystemExit) as left:
+            main(["people", "locate", *words])
+        shown = capsys.readouterr()
+        assert left.value.code == status, shown
+        return shown.out + shown.err
+
+    signals = ("--country", "gb", "--phone", "+1 604 555 0100", "--time-zone", "Europe/Dublin", "--locale", "tlh")
+    assert json.loads(locate(*signals, "--json")) == {
+        "places": ["CA", "GB", "IE"],
+        "established": True,
+        "evidence": [
+            {"signal": "country", "form": "code", "places": ["GB"], "strength": "establishes"},
+            {"signal": "phone", "form": "telephone number", "places": ["CA"], "strength": "establishes"},
+            {"signal": "locale", "form": "not understood", "places": [], "strength": None},
+            {"signal": "time-zone", "form": "time zone", "places": ["IE"], "strength": "holds"},
+        ],
+    }
+    assert "in CA, GB, IE\n" in locate(*signals)
+    assert "in IE, not established: a gap" in locate("--ip-country", " ", "--time-zone", "Europe/Dublin")
+    assert "whereabouts unknown, not established" in locate("--location", "the sofa")
+    assert "no weaker signal" in locate("--country", "Narnia", "--location", "Texas")
+    assert "at least one signal" in locate(status=2)
+    assert "at least one signal" in locate("--location", "", status=2)
+    assert list(tmp_path.iterdir()) == [], "it needs no deployment, and makes none"

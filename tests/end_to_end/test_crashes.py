@@ -95,7 +95,8 @@ def stage() -> Iterator[Stage]:
         everybody = [RawPerson(id=f"p{number}") for number in range(PEOPLE)]
         deployment.control.load_people(write_people(folder / "people", everybody[:-1]))
         deployment.control.publish(shipped()[POLICY], POLICY)
-        deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+        built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+        deployment.control.table(built.manifest.release, 2)
         for number in (2, 3):
             choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
             said = ChoiceMade(person=deployment.person(f"p{number}"), choice=choice, source=Source.FORM)
@@ -125,12 +126,17 @@ def violations(home: Path, stage: Stage) -> list[str]:
     except ConsentryError as error:
         return [f"does not open: {error}"]
     try:
-        return [*_violations(deployment, stage)]
+        return [*_violations(deployment, home, stage)]
     finally:
         deployment.close()
 
 
-def _violations(deployment: Deployment, stage: Stage) -> Iterator[str]:
+def files(folder: Path) -> set[Path]:
+    """Return the files below a folder, relative to it."""
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
+def _violations(deployment: Deployment, home: Path, stage: Stage) -> Iterator[str]:
     control = deployment.control
     events = list(deployment.ledger.read())
     if unexplained(events):
@@ -147,6 +153,13 @@ def _violations(deployment: Deployment, stage: Stage) -> Iterator[str]:
         for finding in control.verify(name, decide=True):
             if finding.problem and finding.code != "release-file-changed":
                 yield f"{name}: {finding.check}: {finding.problem}"
+    whole = files(stage.home / "tables")
+    for name, release in sealed.items():
+        left = {path for path in files(home / "tables") if path.parts[0] == name}
+        if left and left != {path for path in whole if path.parts[0] == name}:
+            yield f"a part of the table of {name} can be read"
+        if release.withdrawn is None and not left and name in {path.parts[0] for path in whole}:
+            yield f"the table of {name} is gone, and nobody withdrew the release"
     if sealed:
         live = control.present().state.choices
         missing = {person for person in stage.refused if deployment.person(person) not in live}
@@ -176,7 +189,9 @@ def build_after(home: Path, stage: Stage, *, without: frozenset[str] = frozenset
         folders = {folder.name for folder in control.releases.glob("*")}
         if folders != set(control.sealed_releases()):
             found.append(f"left behind: {folders - set(control.sealed_releases())}")
-        staged = [path for path in home.rglob("*") if "staged" in path.name or path.name.endswith(".part")]
+        withdrawn = [name for name, release in control.sealed_releases().items() if release.withdrawn is not None]
+        found += [f"the table of {name} is still there" for name in withdrawn if (home / "tables" / name).exists()]
+        staged = [path for path in home.rglob("*") if "staged" in path.name or path.suffix in (".part", ".removed")]
         return [*found, *(f"left behind: {path.name}" for path in staged)]
     finally:
         deployment.close()
@@ -248,6 +263,10 @@ def test_killed_while_erasing(driver: Driver, stage: Stage) -> None:
     check("erase", driver, stage, points=6)
 
 
+def test_killed_while_withdrawing(driver: Driver, stage: Stage) -> None:
+    check("withdraw", driver, stage, points=12)
+
+
 def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage: Stage) -> None:
     wrong: dict[int, list[str]] = {}
     for step, found in kill_all_over("build_naively", driver, stage, points=40):
@@ -258,7 +277,7 @@ def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["start", "register", "people", "build", "erase"])
+@pytest.mark.parametrize("verb", ["start", "register", "people", "build", "erase", "withdraw"])
 def test_killed_at_every_step(verb: str, driver: Driver, stage: Stage, request: pytest.FixtureRequest) -> None:
     used: Any = request.getfixturevalue("changed") if verb == "register" else stage
     check(verb, driver, used, points=100_000)

@@ -266,8 +266,13 @@ def test_erasing_closes_every_account_also_for_those_who_come_back(place: tuple[
     deployment.control.register_corpus(folder / "corpus.toml")
     deployment.control.load_people(write_people(folder / "people", PEOPLE))
     assert eligible(deployment, build(deployment)) == {"b9"}
-    explained = deployment.control.explain(sealed, "a1").body
-    assert explained["erased_since"]
+    explained = deployment.control.explain(sealed, "a1")
+    assert explained.body["erased_since"]
+    assert explained.allowed  # what was sealed counts, whatever can still be said about it
+    assert [reason["reason"] for reason in explained.body["reasons"]] == ["erased-since"]
+    compared = deployment.control.compare(sealed, build(deployment))
+    assert compared["reproduced"]
+    assert {move["from"] for move in compared["moves"]} == {"erased-since"}
     problems = [found for found in deployment.control.verify(sealed, decide=True) if found.problem]
     assert problems == []  # what was sealed before the erasure is not damaged by it
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from consentry.bootstrap import Deployment
@@ -37,7 +38,8 @@ NOW = 1_730_000_000
 def sealed() -> Iterator[tuple[Deployment, Manifest, Path, Path]]:
     with fresh() as (folder, deployment):
         people = [RawPerson(id=f"p{number}", country=("US", "GB")[number % 2]) for number in range(20)]
-        items = [RawItem(id=f"i{number}", author=f"p{number % 20}") for number in range(200)]
+        kinds = ("post", "pic")
+        items = [RawItem(id=f"i{n}", author=f"p{n % 20}", category=kinds[n % 2], created=n) for n in range(200)]
         deployment.control.register_corpus(write_corpus(folder, [items[:90], items[90:]]))
         deployment.control.load_people(write_people(folder / "people", people))
         deployment.control.publish(shipped()["september-2024"], "september-2024")
@@ -203,3 +205,20 @@ def test_a_sidecar_that_was_edited_shows_when_everything_is_decided_again(sealed
         flip(array, array.stat().st_size - 4)
     assert problems(deployment, manifest) == set()
     assert problems(deployment, manifest, decide=True) & {"release-not-reproduced", "corpus-sidecar-damaged"}
+    assert "corpus-sidecar-wrong" in problems(deployment, manifest, decide=True)
+
+
+@pytest.mark.parametrize("array", ["person", "klass", "created", "item", "posting_person", "posting_row"])
+def test_a_sidecar_that_was_edited_before_the_seal_is_found(sealed: Release, array: str) -> None:
+    """What is decided from it agrees with itself, so only the content shows it."""
+    deployment, _, folder, _ = sealed
+    path = next((folder.parents[1] / "corpora").rglob(f"{array}.npy"))
+    values = np.load(path).copy()
+    values[0], values[1] = values[1], values[0] if values[0] != values[1] else values[0] + 1
+    np.save(path, values)
+    deployment.control._drafts.clear()
+    built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
+    assert problems(deployment, built) == set()
+    assert problems(deployment, built, decide=True) == {"corpus-sidecar-wrong"}
+    assert deployment.control.parts.people.seats == 21  # nobody was given a seat by looking
+    assert not list((folder.parents[1]).glob(".recheck-*"))

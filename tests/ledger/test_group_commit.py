@@ -20,7 +20,7 @@ DRAFT = draft(chose(1), recorded_at=7, salt=b"s" * 32)
 
 
 def request(size: int = 1) -> Request:
-    return Request([DRAFT] * size, expected=None)
+    return Request([DRAFT] * size)
 
 
 def settle(batch: Sequence[Request]) -> None:
@@ -62,17 +62,16 @@ def test_many_appends_share_commits_and_all_are_acknowledged(
 def test_a_conflict_in_a_batch_is_its_own(place: Place) -> None:
     ledger = place.open()
     commits = commits_of(ledger)
-    wishes: list[tuple[list[Body], int | None]] = [
-        ([chose(1)], None),
-        ([chose(2)], 99),
-        ([sealed("one", 55)], None),
-        ([chose(3), chose(4)], None),
+    wishes: list[list[Body]] = [
+        [chose(1)],
+        [chose(2), sealed("one", 55)],
+        [sealed("two", 0), sealed("three", 0)],
+        [chose(3), chose(4)],
     ]
 
     def attempt(number: int) -> range | str:
-        bodies, expected = wishes[number]
         try:
-            return ledger.append(bodies, expected=expected)
+            return ledger.append(wishes[number])
         except ConflictError as error:
             return error.code
 
@@ -82,7 +81,7 @@ def test_a_conflict_in_a_batch_is_its_own(place: Place) -> None:
             while len(ledger._group._queue) < len(wishes):
                 time.sleep(0.001)
         outcomes = [each.result() for each in found]
-    assert outcomes[1:3] == ["ledger-position-taken", "ledger-seal-position"]
+    assert outcomes[1:3] == ["ledger-seal-position", "ledger-seal-position"]
     assert sorted(position for each in (outcomes[0], outcomes[3]) for position in each) == [0, 1, 2]
     assert len(commits) == 1
     assert ledger.head() == 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -81,32 +79,6 @@ def test_positions_are_gapless_under_eight_writers(place: Place) -> None:
         given = [position for positions in pool.map(write, range(8)) for position in positions]
     assert sorted(given) == list(range(ledger.head()))
     assert [each.position for each in ledger.read()] == list(range(len(given)))
-
-
-def test_an_unexpected_position_is_a_conflict_and_changes_nothing(ledger: SqlLedger) -> None:
-    ledger.append([chose(1)])
-    with pytest.raises(ConflictError) as caught:
-        ledger.append([chose(2)], expected=0)
-    assert caught.value.code == "ledger-position-taken"
-    assert ledger.head() == 1
-    assert ledger.append([chose(2)], expected=1) == range(1, 2)
-
-
-def test_of_many_who_expect_one_position_one_gets_it(place: Place) -> None:
-    ledgers = [place.open() for _ in range(3)]
-    barrier = threading.Barrier(6)
-
-    def race(number: int) -> range | str:
-        barrier.wait()
-        try:
-            return ledgers[number % 3].append([chose(number)], expected=0)
-        except ConflictError as error:
-            return error.code
-
-    with ThreadPoolExecutor(6) as pool:
-        outcomes = Counter(map(str, pool.map(race, range(6))))
-    assert outcomes == {"range(0, 1)": 1, "ledger-position-taken": 5}
-    assert ledgers[0].head() == 1
 
 
 def test_a_bad_event_keeps_its_whole_append_out(ledger: SqlLedger) -> None:

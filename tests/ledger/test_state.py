@@ -16,7 +16,7 @@ from consentry.ledger.events import (
     ReleaseWithdrawn,
     suppression_token,
 )
-from consentry.ledger.state import EMPTY, State, fold, groups_of
+from consentry.ledger.state import EMPTY, State, Withdrawn, fold, groups_of
 from consentry.policy.choice import ChoiceKey
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from ledger.sayings import ALLOWED, BODIES, PEOPLE, REFUSED, UNSET, chose, emptied, event, person, published, sealed
@@ -118,10 +118,38 @@ def test_a_later_choice_replaces_an_earlier_one_about_the_same_thing() -> None:
 
 def test_unset_takes_a_choice_back_and_nothing_else() -> None:
     state = told(chose(1), chose(1, category=Category.POST), chose(1, UNSET))
-    assert [each.choice.key for each in state.choices[person(1)]] == [
+    assert [each.choice.key for each in state.statements_of(person(1))] == [
         ChoiceKey(Purpose.TRAIN_GENAI, Category.POST, None)
     ]
-    assert person(1) not in told(chose(1), chose(1, UNSET)).choices
+    assert states(told(chose(1), chose(1, UNSET)), 1) == []
+
+
+@pytest.mark.parametrize("late", [ALLOWED, UNSET])
+def test_what_is_no_refusal_undoes_nothing_said_since(late: ChoiceState) -> None:
+    for newer in (REFUSED, ALLOWED, UNSET):
+        state = told(chose(1, newer, at=9), chose(1, late, at=8))
+        assert states(state, 1) == ([] if newer is UNSET else [newer])
+        assert states(told(chose(1, newer, at=9), chose(1, late, at=9)), 1) == ([] if late is UNSET else [late])
+    # About some things it is the newest, about others it is not.
+    both = told(chose(1, REFUSED, category=Category.POST, at=9), chose(1, late, at=8))
+    assert [each.choice.key.category for each in both.choices[person(1)]] == [Category.POST, None]
+
+
+def test_a_refusal_counts_from_when_it_is_recorded() -> None:
+    for newer in (REFUSED, ALLOWED, UNSET):
+        assert states(told(chose(1, newer, at=9), chose(1, REFUSED, at=8)), 1) == [REFUSED]
+
+
+@given(st.permutations([1, 2, 3]))
+def test_an_import_in_any_order_permits_no_more_than_in_the_right_one(order: list[int]) -> None:
+    said = {1: ALLOWED, 2: REFUSED, 3: UNSET}
+    assert ALLOWED not in states(told(*(chose(1, said[at], at=at) for at in order)), 1)
+
+
+def test_who_comes_back_after_an_erasure_begins_anew() -> None:
+    erasure = PersonErased(token=suppression_token(person(1)), events=1)
+    history = events([chose(1, REFUSED, at=9), erasure, chose(1, ALLOWED, at=8)])
+    assert states(fold(EMPTY, history), 1) == states(fold(EMPTY, as_erased(history)), 1) == [ALLOWED]
 
 
 def test_what_one_account_said_counts_for_the_person() -> None:
@@ -159,7 +187,7 @@ def test_notices_and_releases_are_kept_with_their_positions() -> None:
     notice = NoticeServed(notice="2025-09", at=400, cohort="sha256:0", count=3)
     state = told(notice, sealed("one", 1), ReleaseWithdrawn(release="one", reason="an objection"))
     assert [(each.notice, each.at, each.size, each.position) for each in state.notices] == [("2025-09", 400, 3, 0)]
-    assert state.releases["one"].withdrawn == "an objection"
+    assert state.releases["one"].withdrawn == Withdrawn("an objection", 2)
     assert state.releases["one"].position == 1
 
 

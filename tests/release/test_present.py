@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from consentry.bootstrap import open_deployment
 from consentry.digests import digest
 from consentry.ledger.events import ChoiceMade, PersonLinked, Source
 from consentry.policy.choice import Choice
@@ -45,6 +46,27 @@ def test_one_person_with_very_many_accounts() -> None:
         (member,) = members
         assert member is not None
         assert len(member.choices) == 1
+
+
+def test_who_is_being_erased_elsewhere_gets_no_new_seat() -> None:
+    """The state still holds what they said, while the index has already forgotten them."""
+    with fresh() as (_, deployment):
+        control = deployment.control
+        refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+        one, other = people(2)
+        control.choose(ChoiceMade(person=each, choice=refusal, source=Source.FORM) for each in (one, other))
+        control.serve_notice("n1", [one, other], at=NOW)
+        present = control.present()
+        elsewhere = open_deployment(deployment.settings.home)
+        elsewhere.control.parts.people.close([one])
+        elsewhere.control.parts.people.forget([one])
+        seats = control.parts.people.seats
+        present._rebuild()
+        assert control.parts.people.seats == seats
+        elsewhere.control.parts.personal.erase([one])
+        elsewhere.close()
+        control.present().knowledge(Purpose.TRAIN_GENAI, at=NOW)
+        assert control.parts.people.seats == seats
 
 
 def test_more_sets_of_notices_than_16_bits_can_number() -> None:

@@ -22,7 +22,7 @@ def corpus() -> None:
 def register(context: Context, descriptor: Path) -> None:
     """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
     control = context.deployment.control
-    with context.out.progress("reading", None) as progress:
+    with context.out.progress() as progress:
         done = control.register_corpus(descriptor, progress=progress)
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept}
 
@@ -110,7 +110,7 @@ def import_() -> None:
 @pass_context
 def stackexchange(context: Context, dump: Path, target: Path, age: str) -> None:
     """Convert a Stack Exchange DUMP (one site's folder, or a folder of sites) into the corpus folder TARGET."""
-    with context.out.progress("converting", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.import_stackexchange(dump, target, age=Age(age), progress=progress)
     context.out.show(report, lambda: context.out.table(["", "count"], [[k, str(v)] for k, v in report.items()]))
     if age == Age.UNKNOWN:
@@ -139,7 +139,7 @@ def tabular(
         raise click.UsageError("--url goes with --query or --people-query")
     if people_query is not None and people is None:
         raise click.UsageError("--people-query needs --people: a descriptor that says which column is what")
-    with context.out.progress("converting", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.import_tabular(
             descriptor,
             target,

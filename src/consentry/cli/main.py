@@ -19,6 +19,7 @@ from consentry.cli.context import Context
 from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
+from consentry.cli.may import may
 from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
@@ -46,7 +47,7 @@ def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # no
     context.call_on_close(context.obj.close)
 
 
-for command in (demo, doctor, policy, people, choice, notice, corpus, import_, release, what_if, ledger):
+for command in (demo, doctor, policy, people, choice, notice, corpus, import_, release, what_if, may, ledger):
     cli.add_command(command)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +20,12 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from consentry.cli.progress_bar import ProgressBar
 from consentry.errors import ConsentryError
+from consentry.progress import Progress
 
-_SHOW_PROGRESS_AFTER_S = 1.0
 _LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _LAST_SECOND = timedelta(days=1, seconds=-1)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -94,35 +93,16 @@ class Output:
         self.notes.print(f"  [bold]help[/bold]: {_one_line(error.help)}", soft_wrap=True)
 
     @contextmanager
-    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """Show a bar on standard error once the work has taken a second, if a person is watching."""
+    def progress(self) -> Iterator[Progress | None]:
+        """Yield what shows a bar on standard error once the work has taken a second; None if no person is watching."""
         if self.as_json or not self.notes.is_terminal:
-            yield lambda _: None
+            yield None
             return
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self.notes,
-            transient=True,
-        )
-        task = bar.add_task(label, total=total)
-        started = time.monotonic()
-        shown = False
-
-        def advance(by: int) -> None:
-            nonlocal shown
-            bar.advance(task, by)
-            if not shown and time.monotonic() - started > _SHOW_PROGRESS_AFTER_S:
-                shown = True
-                bar.start()
-
+        bar = ProgressBar(self.notes)
         try:
-            yield advance
+            yield bar
         finally:
-            if shown:
-                bar.stop()
+            bar.stop()
 
 
 def visible(text: str) -> str:

@@ -10,6 +10,7 @@ import click
 from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, InterruptedWorkError, pass_context
 from consentry.cli.output import moment, read_last_moment
+from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -21,7 +22,7 @@ _CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
 
 @click.group()
 def people() -> None:
-    """Load the people table, link accounts, erase people."""
+    """Load the people table, link accounts, erase people; say where somebody may live."""
 
 
 @people.command()
@@ -29,7 +30,7 @@ def people() -> None:
 @pass_context
 def load(context: Context, descriptor: Path) -> None:
     """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place."""
-    with context.out.progress("reading people", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.control.load_people(descriptor, progress=progress)
     body = asdict(report)
 
@@ -55,6 +56,67 @@ def show(context: Context) -> None:
 def resolved(deployment: Deployment) -> dict[str, int]:
     """Return how many people may be where."""
     return people_by_place(deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
+
+
+@people.command()
+@click.option("--country", help="The account's country: a code or a name.")
+@click.option("--location", metavar="TEXT", help="What somebody wrote about where they are, such as `Paris, TX`.")
+@click.option("--phone", metavar="NUMBER", help="A telephone number in international form, or its beginning.")
+@click.option("--ip-country", metavar="COUNTRY", help="The country of an IP address.")
+@click.option("--locale", help="A language and region, such as `en-GB`.")
+@click.option("--time-zone", metavar="ZONE", help="A time zone, such as `Europe/Dublin`.")
+@pass_context
+def locate(
+    context: Context,
+    country: str | None,
+    location: str | None,
+    phone: str | None,
+    ip_country: str | None,
+    locale: str | None,
+    time_zone: str | None,
+) -> None:
+    """Say where somebody with these signals may live, and what each of them says. Needs no deployment, keeps nothing.
+
+    A use has to be allowed at every candidate. If no signal establishes a residence, every item of theirs is a gap.
+    """
+    found = resolve(
+        Signals(
+            country=country,
+            location=location,
+            phone=phone,
+            ip_country=ip_country,
+            locale=locale,
+            time_zone=time_zone,
+        )
+    )
+    if not found.evidence:
+        raise click.UsageError("give at least one signal, for example --location")
+    body = {
+        "places": sorted(found.places),
+        "established": found.established,
+        "evidence": [
+            {
+                "signal": str(each.signal),
+                "form": each.form,
+                "places": sorted(each.places),
+                "strength": str(each.strength) if each.places else None,
+            }
+            for each in found.evidence
+        ],
+    }
+    context.out.show(body, lambda: _show_residence(context, found))
+
+
+def _show_residence(context: Context, found: Residence) -> None:
+    where = f"in {', '.join(sorted(found.places))}" if found.places else "whereabouts unknown"
+    context.out.heading(where if found.established else f"{where}, not established: a gap, which denies")
+    rows = [
+        [each.signal, each.form, ", ".join(sorted(each.places)) or "-", each.strength if each.places else "-"]
+        for each in found.evidence
+    ]
+    context.out.table(["signal", "understood as", "places", "strength"], rows)
+    if not found.established and any(each.strength is Strength.ESTABLISHES for each in found.evidence):
+        context.out.text("\nThe account names a country that nobody can read: no weaker signal may speak for it.")
 
 
 @people.command()
@@ -190,7 +252,7 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
 
     deployment = context.deployment
     try:
-        with context.out.progress("recording", None) as progress:
+        with context.out.progress() as progress:
             count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from consentry.errors import NotFoundError
 from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Age, Purpose
+from consentry.release.compare import ERASED_SINCE
 from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan, difference
 from consentry.release.tallies import summary
@@ -76,7 +77,7 @@ def _show_undecided(out: Output, found: Plan) -> None:
 def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Decide every item of CORPUS, and seal those that may be used."""
     control = context.deployment.control
-    with context.out.progress("deciding", None) as progress:
+    with context.out.progress() as progress:
         built = control.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
     body = {**built.manifest.to_json(), "digest": built.digest}
 
@@ -91,9 +92,15 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
 @pass_context
 def list_(context: Context) -> None:
     """List the sealed releases."""
-    known = context.deployment.control.sealed_releases()
-    rows = [[each.position, name, str(each.purpose), each.withdrawn or ""] for name, each in known.items()]
-    body = {"releases": [{"release": name, **each._asdict()} for name, each in known.items()]}
+    control = context.deployment.control
+    known = control.sealed_releases()
+    withdrawn = {name: control.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
+    rows = [[each.position, name, str(each.purpose), _withdrawn(withdrawn.get(name))] for name, each in known.items()]
+    body = {
+        "releases": [
+            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name)} for name, each in known.items()
+        ]
+    }
     context.out.show(body, lambda: context.out.table(["position", "release", "purpose", "withdrawn"], rows))
 
 
@@ -102,11 +109,13 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show what release NAME holds and what it was decided by."""
-    manifest = context.deployment.control.release(name).manifest
-    body = manifest.to_json()
+    control = context.deployment.control
+    manifest = control.release(name).manifest
+    body = {**manifest.to_json(), "withdrawn": control.withdrawal(name)}
 
     def human() -> None:
         _show_head(context.out, body)
+        _show_withdrawn(context.out, name, body["withdrawn"])
         show_counts(context.out, manifest.counts)
 
     context.out.show(body, human)
@@ -119,7 +128,12 @@ def show(context: Context, name: str) -> None:
 def explain(context: Context, name: str, item: str) -> int:
     """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
     found = context.deployment.control.explain(name, item)
-    context.out.show(found.body, lambda: show_explanation(context.out, item, body=found.body))
+
+    def human() -> None:
+        show_explanation(context.out, item, body=found.body)
+        _show_withdrawn(context.out, name, found.body["withdrawn"])
+
+    context.out.show(found.body, human)
     return 0 if found.allowed else DENIED
 
 
@@ -140,7 +154,7 @@ def diff(context: Context, before: str, after: str) -> None:
 def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - click calls it by name
     """Check release NAME: signature, digests, bitmaps, counts and content files. Exit status 3 if anything is wrong."""
     control = context.deployment.control
-    with context.out.progress("checking bytes", None) as progress:
+    with context.out.progress() as progress:
         findings = list(control.verify(name, decide=decide, progress=progress))
     wrong = [finding for finding in findings if finding.problem]
 
@@ -148,8 +162,11 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
         for finding in wrong:
             context.out.text(f"WRONG  {finding.check}: {finding.problem} [{finding.code}]")
         context.out.text(f"{len(findings) - len(wrong)} of {len(findings)} checks passed.")
+        _show_withdrawn(context.out, name, body["withdrawn"])
 
-    context.out.show({"release": name, "checks": [asdict(each) for each in findings], "ok": not wrong}, human)
+    checks = [asdict(each) for each in findings]
+    body: dict[str, Any] = {"release": name, "checks": checks, "ok": not wrong, "withdrawn": control.withdrawal(name)}
+    context.out.show(body, human)
     return DENIED if wrong else 0
 
 
@@ -167,7 +184,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
 @pass_context
 def materialise(context: Context, name: str, target: Path, kind: str) -> None:
     """Write a filtered copy of release NAME to the folder TARGET: for storage that must not show excluded items."""
-    with context.out.progress("copying", None) as progress:
+    with context.out.progress() as progress:
         report = context.deployment.control.materialise(name, target, kind=CopyFormat(kind), progress=progress)
     body = {"items": report.rows, "files": [str(path) for path in report.files], "bytes": report.size}
     context.out.show(body, lambda: context.out.text(f"{report.rows:,} items written to {target}."))
@@ -187,6 +204,31 @@ def table(context: Context, name: str, format_version: str) -> None:
     """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
     report = context.deployment.control.table(name, 3 if format_version == "3" else 2)
     context.out.show(report, lambda: context.out.text(str(report["metadata"])))
+
+
+@release.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why. It stays in the ledger for good: no name, no id, no personal data.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Say that nobody may read release NAME any more, and remove its Iceberg tables. It cannot be undone.
+
+    No table and no copy is made of it from now on. It stays in the ledger, and can still be shown, explained, compared
+    and verified.
+    """
+    control = context.deployment.control
+    asks = control.sealed_as(name).withdrawn is None and not yes
+    if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
+        return 1
+    position = control.withdraw(name, reason)
+
+    def human() -> None:
+        context.out.text(f"Withdrawn at position {position}. Its Iceberg tables are removed.")
+        context.out.text("Copies made with `release materialise`, and jobs that are reading now, are yours to stop.")
+
+    context.out.show({"release": name, "withdrawn": control.withdrawal(name)}, human)
+    return 0
 
 
 @click.command("what-if")
@@ -246,6 +288,16 @@ def _show_head(out: Output, body: dict[str, Any]) -> None:
     )
 
 
+def _withdrawn(withdrawn: dict[str, Any] | None) -> str:
+    return "" if withdrawn is None else f"{moment(withdrawn['at'])}: {withdrawn['reason']}"
+
+
+def _show_withdrawn(out: Output, name: str, withdrawn: dict[str, Any] | None) -> None:
+    if withdrawn is not None:
+        when = f"{moment(withdrawn['at'])}, at position {withdrawn['position']}"
+        out.text(f"\nWITHDRAWN: {name}, on {when}. Nobody may read it any more: {withdrawn['reason']}")
+
+
 def _largest_first(split: Mapping[str, Mapping[str, int]]) -> list[tuple[str, Mapping[str, int]]]:
     """Order names by their items. A sealed manifest is canonical, so it has them in the order of the alphabet."""
     return sorted(split.items(), key=lambda each: (-sum(each[1].values()), each[0]))
@@ -281,9 +333,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
     what = body["item"]
     verdict = "may be used" if body["allowed"] else "is left out"
     out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
-    for reason in body["reasons"]:
-        place = f" (policy line {reason['line']})" if "line" in reason else ""
-        out.text(f"  {reason['reason']}{place}: {reason['why']}")
+    show_reasons(out, body["reasons"])
     for person in body["people"]:
         if "places" not in person:
             out.text(f"  {person['role']}: nobody is named")
@@ -297,8 +347,15 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
                 f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
                 f" on {moment(said['at'])}, position {said['position']}"
             )
-    if not body.get("agrees_with_bitmap", True):
+    if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
         out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+
+
+def show_reasons(out: Output, reasons: Sequence[Mapping[str, Any]]) -> None:
+    """Print the reasons of a decision, each rule with its line in the policy set."""
+    for reason in reasons:
+        place = f" (policy line {reason['line']})" if "line" in reason else ""
+        out.text(f"  {reason['reason']}{place}: {reason['why']}")
 
 
 def _aged(age: str) -> str:
@@ -312,6 +369,8 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     out.text(f"eligible {before['eligible']:,} -> {after['eligible']:,} ({found['eligible_change']:+,})")
     changed = [name for name, differs in found["causes"].items() if differs]
     out.text(f"what differs: {', '.join(changed) or 'nothing'}")
+    if any(ERASED_SINCE in (move["from"], move["to"]) for move in found["moves"]):
+        out.text("erased-since: somebody was erased after the release was sealed; why can no longer be said")
     if not found["reproduced"]:
         out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
     if found["moves"]:
@@ -321,3 +380,5 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
             out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
     for path in found["files"]["changed"]:
         out.text(f"other bytes: {path}")
+    for each in (before, after):
+        _show_withdrawn(out, each["release"], each["withdrawn"])

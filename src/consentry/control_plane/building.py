@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Parts, Progress
+from consentry.control_plane.parts import Parts
 from consentry.corpus import census
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
@@ -19,6 +19,7 @@ from consentry.policy.expressions import Effect, Rule
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import Progress
 from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 
@@ -103,6 +104,8 @@ class Building(Desk):
             )
             draft = None if last is None else self._continued(last, opened, basis)
         if draft is None:
+            if progress is not None:
+                progress.begin("deciding", total=opened.rows, unit="items")
             draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
         self._drafts = {(opened.snapshot, purpose, digest_): draft}
         return _Decided(opened, digest_, draft)

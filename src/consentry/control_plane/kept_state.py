@@ -1,7 +1,10 @@
 """The state kept on disk, so that a start need not read the whole ledger.
 
 A kept state is a cache: deleting it costs time and nothing else. Its name says which ledger and position it is of: the
-position, and the commitment of the event before it. It holds what people chose, so an erasure deletes it first.
+position, and the commitment of the event before it.
+
+It holds what people chose. INVARIANT: no kept state outlives an erasure that came after it. Who erases drops them all,
+and who keeps one looks for erasures since when it is written: one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError
 from consentry.ledger import image
+from consentry.ledger.events import PersonErased
 from consentry.ledger.state import State
 from consentry.ledger.store import Ledger
 
@@ -32,15 +36,18 @@ class KeptState:
 
     def read(self) -> State | None:
         """Return the newest state that is one of this ledger, None if there is none."""
+        state = self.at(range(1, self.ledger.head() + 1))
+        if state is not None:
+            self.position = state.position
+        return state
+
+    def at(self, positions: range) -> State | None:
+        """Return the newest state of this ledger that was kept at one of `positions`, None if there is none."""
         for path in sorted(self.folder.glob(_PATTERN), key=_position_of, reverse=True):
             position = _position_of(path)
-            if position <= self.ledger.head() and path.name == self._name(position):
-                try:
-                    state = image.from_bytes(path.read_bytes())
-                except (IntegrityError, OSError):
-                    continue
-                self.position = position
-                return state
+            if position in positions and path.name == self._name(position):
+                with suppress(IntegrityError, OSError):
+                    return image.from_bytes(path.read_bytes())
         return None
 
     def keep(self, state: State) -> None:
@@ -53,10 +60,16 @@ class KeptState:
     def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))
-        replace_file(self.folder / self._name(state.position), image.to_bytes(state), shared=True)
+        kept = self.folder / self._name(state.position)
+        replace_file(kept, image.to_bytes(state), shared=True)
+        if any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position)):
+            # Whoever erased somebody meanwhile may have dropped what there was before this came to be there.
+            kept.unlink(missing_ok=True)
+            return
         self.position = state.position
         for each in older:
-            each.unlink(missing_ok=True)
+            if each != kept:
+                each.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Delete every kept state: somebody is about to be erased."""

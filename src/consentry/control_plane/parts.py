@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from consentry.corpus.people import PeopleIndex
+from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.sidecar import Identities
 from consentry.digests import Digest
 from consentry.ledger.events import (
@@ -14,10 +16,9 @@ from consentry.ledger.events import (
 )
 from consentry.ledger.store import Ledger, PersonalEvents
 from consentry.policy.choice import Seconds
+from consentry.progress import Progress
 from consentry.release import builder, sealed
 from consentry.release.present import Cohorts, PeopleTables, Registry
-
-Progress = Callable[[int], None]
 
 
 class ObjectStore(Protocol):
@@ -63,8 +64,12 @@ class Pseudonymiser(Protocol):
         """Return the pseudonym of an item id of a corpus."""
         ...
 
-    def identities(self, corpus: str) -> Identities:
-        """Return what turns whole columns of ids of a corpus into seats and keys."""
+    def identities(self, corpus: str, *, seating: bool = True) -> Identities:
+        """Return what turns whole columns of ids of a corpus into seats and keys; not `seating`: without new seats."""
+        ...
+
+    def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
+        """Return what turns ids of people into seats, one by one or in columns, without giving any."""
         ...
 
 

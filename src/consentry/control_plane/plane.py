@@ -8,10 +8,11 @@ One `ControlPlane` may be used by several threads: a lock guards the present, an
 
 from __future__ import annotations
 
+from consentry.control_plane.asking import Asking
 from consentry.control_plane.building import Building
-from consentry.control_plane.reading import Reading
+from consentry.control_plane.handing_out import HandingOut
 from consentry.control_plane.statements import Statements
 
 
-class ControlPlane(Statements, Building, Reading):
+class ControlPlane(Statements, Building, HandingOut, Asking):
     """A deployment at work."""

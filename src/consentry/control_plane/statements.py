@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Progress
 from consentry.corpus.registration import Registration, register
 from consentry.errors import ChoiceError, NotFoundError
 from consentry.ledger.events import (
@@ -19,10 +18,12 @@ from consentry.ledger.events import (
     PersonLinked,
     PolicyPublished,
     Pseudonym,
+    made_too_late,
 )
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import IDENTIFIER, load
 from consentry.policy.policy_set import PolicySet
+from consentry.progress import Progress
 
 
 class Statements(Desk):
@@ -75,15 +76,23 @@ class Statements(Desk):
         """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many.
 
         `recorded` is called with the positions of each batch, once it is durable.
+
+        Raises:
+            ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then.
         """
         count = 0
-        stream = iter(choices)
+        stream = map(self._made, choices)
         while waiting := list(islice(stream, batch)):
             positions = self.parts.ledger.append(waiting)
             count += len(positions)
             if recorded is not None:
                 recorded(positions)
         return count
+
+    def _made(self, choice: ChoiceMade) -> ChoiceMade:
+        if choice.choice.at > self.parts.clock():
+            raise made_too_late(choice.choice.at)
+        return choice
 
     def serve_notice(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
         """Record that people were told something. Return the position.
@@ -112,7 +121,8 @@ class Statements(Desk):
         with self.lock:
             present = self.present()
             seats = self.parts.people.seats_of(people).tolist()
-            accounts = list(dict.fromkeys(each for seat in seats for each in self.accounts(present, seat)))
+            others = (each for seat in seats for each in self.accounts(present, seat))
+            accounts = list(dict.fromkeys([*people, *others]))
         self.kept.drop()
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
         self.parts.people.close(accounts)

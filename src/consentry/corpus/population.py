@@ -30,6 +30,7 @@ import numpy.typing as npt
 
 from consentry.corpus.classes import Attributes
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
+from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
@@ -40,6 +41,7 @@ from consentry.durable import only_one, replace_file
 from consentry.errors import DescriptorError, IntegrityError
 from consentry.ledger.events import Pseudonym, suppression_token
 from consentry.policy.choice import Seconds
+from consentry.progress import Progress
 
 Seats = npt.NDArray[np.uint32]
 _ERASED = "erased.json"
@@ -85,12 +87,16 @@ class Population:
         self._index.refresh()
         return len(self._index) + 1
 
-    def seats_of(self, people: Sequence[Pseudonym], *, erased: Collection[str] = ()) -> Seats:
-        """Return the seat of each pseudonym, giving new people the next one, but none to the `erased`."""
+    def seats_of(self, people: Sequence[Pseudonym], *, returned: Collection[str] = ()) -> Seats:
+        """Return the seat of each pseudonym, giving new people the next one, but none to those who were erased.
+
+        They answer to a token that is written down here, even while another process is erasing them; those who answer
+        to a token in `returned` have spoken since.
+        """
         found = _words(people)
-        if erased:
-            missing = np.flatnonzero(self._index.lookup(found) == MISSING)
-            gone = [row for row in missing.tolist() if suppression_token(people[row]) in erased]
+        missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
+        if missing and (tokens := self._read().tokens.difference(returned)):
+            gone = [row for row in missing if suppression_token(people[row]) in tokens]
             found = replace(found, empty=np.isin(np.arange(len(found)), gone))
         return self._index.assign(found) + np.uint32(1)
 
@@ -114,7 +120,7 @@ class Population:
     def _load_table(self, snapshot: Digest) -> PeopleTable:
         return load(self._folder, snapshot)
 
-    def load_people(self, path: Path, *, progress: Callable[[int], None] | None) -> LoadReport:
+    def load_people(self, path: Path, *, progress: Progress | None) -> LoadReport:
         """Read the people table that a descriptor names into a new snapshot.
 
         Raises:
@@ -122,9 +128,12 @@ class Population:
             PeopleError: the table cannot be used; what was known stays.
         """
         descriptor = read_people_descriptor(path)
+        files = resolve_files(descriptor, path.parent)
+        if progress is not None:
+            progress.begin("reading people", total=rows_in(files), unit="people")
         self._sweep()
         return load_people(
-            people_batches(resolve_files(descriptor, path.parent), descriptor),
+            people_batches(files, descriptor),
             descriptor=descriptor,
             index=self._index,
             key=self._key,

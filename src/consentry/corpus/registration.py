@@ -25,13 +25,15 @@ import numpy as np
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
-from consentry.corpus.sidecar import Identities, Progress, Sidecar, changed, load, same_file, usable
+from consentry.corpus.parquet_files import rows_in
+from consentry.corpus.sidecar import Identities, Sidecar, changed, load, same_file, usable
 from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.policy.matrix import ItemClass
+from consentry.progress import Progress
 
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
@@ -155,9 +157,11 @@ class _Registering:
                 self._folder(each), each.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin
             )
         ]
+        if progress is not None:
+            progress.begin("reading items", total=rows_in(each.path for each in stale), unit="items")
         threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
         sidecars = tuple(load(self._folder(each)) for each in sources)
-        _check_unique(sidecars, threads)
+        self._check_unique(sidecars, threads, built=[self._folder(each) for each in stale])
         corpus = Corpus(
             name=self.descriptor.name,
             base=self.base,
@@ -167,6 +171,21 @@ class _Registering:
             items=self.classes.members,
         )
         return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
+
+    def _check_unique(self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path]) -> None:
+        """Raise if two items have one id, in one file or in several; what was built of these files is not kept."""
+        again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
+        if not again.size:
+            return
+        with_repeated = [each for each in sidecars if np.isin(each.item, again).any()]
+        for each in with_repeated:
+            if each.folder in built:
+                shutil.rmtree(each.folder, ignore_errors=True)
+        raise CorpusError(
+            "corpus-duplicate-item-id",
+            f"{again.size:,} items have an id that another item has, in {_named(with_repeated)}",
+            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
+        )
 
     def _build(self, source: _Source, *, identities: Identities, progress: Progress | None) -> None:
         build(
@@ -268,20 +287,8 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
             )
 
 
-def _check_unique(sidecars: Sequence[Sidecar], threads: Threads) -> None:
-    """Raise if two items have one id, in one file or in several."""
-    again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
-    if again.size:
-        files = [each.pin.path for each in sidecars if np.isin(each.item, again).any()]
-        raise CorpusError(
-            "corpus-duplicate-item-id",
-            f"{again.size:,} items have an id that another item has, in {_named(files)}",
-            help="every item needs an id of its own; remove the repeated rows or use another column as the id",
-        )
-
-
-def _named(files: Sequence[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in files[:_SHOWN])
+def _named(files: Sequence[Sidecar]) -> str:
+    shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
     return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN:,} more files"
 
 

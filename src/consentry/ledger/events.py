@@ -332,3 +332,13 @@ def _pseudonym(value: str) -> Pseudonym:
             help="the ledger takes keyed pseudonyms (32 hexadecimal digits) only: never a raw id",
         )
     return value
+
+
+def made_too_late(at: Seconds, *, where: str | None = None) -> ChoiceError:
+    """Return the error for a choice that says it was made at a time to come."""
+    return ChoiceError(
+        "choice-time-to-come",
+        f"a choice says it was made at `{at}`, which has not come",
+        help="give the time in seconds since 1970, or with its zone; is the clock right?",
+        where=where,
+    )

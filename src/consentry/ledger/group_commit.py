@@ -25,11 +25,10 @@ MAX_BATCH_EVENTS = 20_000
 class Request:
     """Events to append together, and what became of them."""
 
-    __slots__ = ("drafts", "error", "expected", "leads", "positions", "woken")
+    __slots__ = ("drafts", "error", "leads", "positions", "woken")
 
-    def __init__(self, drafts: Sequence[Draft], *, expected: int | None) -> None:
+    def __init__(self, drafts: Sequence[Draft]) -> None:
         self.drafts = drafts
-        self.expected = expected
         self.positions: range | None = None
         self.error: BaseException | None = None
         self.leads = False

@@ -21,11 +21,22 @@ from typing import Any
 
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
-from consentry.ledger.state import Link, Loaded, Published, Registered, Sealed, Served, State, Stated, groups_of
+from consentry.ledger.state import (
+    Link,
+    Loaded,
+    Published,
+    Registered,
+    Sealed,
+    Served,
+    State,
+    Stated,
+    Withdrawn,
+    groups_of,
+)
 from consentry.policy.choice import ChoiceKey, LiveChoice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
-_MAGIC = b"consentry state 1\n"
+_MAGIC = b"consentry state 2\n"
 _LENGTH = Struct("<Q")
 _CHOICE = Struct("<16sIBBqQ")
 _LINK = Struct("<16s16sQ")
@@ -119,7 +130,8 @@ def _choices(table: memoryview, keys: list[ChoiceKey]) -> dict[str, tuple[Stated
 
 def _sealed(parts: list[Any]) -> Sealed:
     found = Sealed(*parts)
-    return found._replace(purpose=Purpose(found.purpose))
+    withdrawn = None if found.withdrawn is None else Withdrawn(*found.withdrawn)
+    return found._replace(purpose=Purpose(found.purpose), withdrawn=withdrawn)
 
 
 def _key(purpose: str, category: str | None, item: str | None) -> ChoiceKey:

@@ -78,9 +78,9 @@ class SqlLedger:
         self._salts = salts
         self._group = GroupCommit(self._commit_batch, window=window)
 
-    def append(self, bodies: Sequence[Body], *, expected: int | None = None) -> range:
+    def append(self, bodies: Sequence[Body]) -> range:
         """Append all or nothing; see `store.Ledger`."""
-        return self._group.submit(Request(self._drafts(bodies), expected=expected))
+        return self._group.submit(Request(self._drafts(bodies)))
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
         """Read the events [`start`, `stop`) in batches, each batch a short transaction of its own."""
@@ -145,7 +145,7 @@ class SqlLedger:
         with self._holding_head() as session:
             for request in batch:
                 try:
-                    placed.append((request, session.place(request.drafts, expected=request.expected)))
+                    placed.append((request, session.place(request.drafts)))
                 except ConsentryError as error:
                     request.error = error
         for request, positions in placed:
@@ -211,17 +211,11 @@ class _Session:
             start += len(rows)
 
     def append(self, bodies: Sequence[Body]) -> range:
-        return self.place(self._drafts(bodies), expected=None)
+        return self.place(self._drafts(bodies))
 
-    def place(self, drafts: Sequence[Draft], *, expected: int | None) -> range:
+    def place(self, drafts: Sequence[Draft]) -> range:
         """Give `drafts` their positions, all or none."""
         start = self.position
-        if expected is not None and expected != start:
-            raise ConflictError(
-                "ledger-position-taken",
-                f"position {expected} was expected, but the ledger is at {start}",
-                help="read what was appended since, and try again",
-            )
         for position, each in enumerate(drafts, start):
             if isinstance(each.body, ReleaseSealed) and each.body.position != position:
                 raise ConflictError(

@@ -5,7 +5,9 @@
 Rules:
 
 * `fold(fold(s, a), b) == fold(s, a + b)`: a state may be kept and carried forward, and equals one rebuilt from nothing.
-* Of a person's choices the newest about each thing (`ChoiceKey`) is live; UNSET takes an earlier one away.
+* Of a person's choices the newest about each thing (`ChoiceKey`) is live. A refusal counts from when it is recorded.
+  What is no refusal does not replace what was *made* later, so an old permission that is imported late undoes nothing.
+  UNSET is kept like any other choice, because it too is newer than what was said before.
 * Links between ids join them to one group; what one of a group said counts for all of it (`statements_of`).
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
   token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
@@ -82,15 +84,22 @@ class Served(NamedTuple):
     position: int
 
 
+class Withdrawn(NamedTuple):
+    """Why a release may no longer be read, and the position of the event that says so."""
+
+    reason: str
+    position: int
+
+
 class Sealed(NamedTuple):
-    """A release, and why it was withdrawn if it was."""
+    """A release, and how it was withdrawn if it was."""
 
     manifest: Digest
     policy: Digest
     purpose: Purpose
     corpus: str
     position: int
-    withdrawn: str | None
+    withdrawn: Withdrawn | None
 
 
 class Link(NamedTuple):
@@ -123,11 +132,9 @@ class State:
         return self.groups.get(person, (person,))
 
     def statements_of(self, person: Pseudonym) -> tuple[Stated, ...]:
-        """Return the live choices of everybody in the group of `person`, oldest first."""
-        group = self.groups.get(person)
-        if group is None:
-            return self.choices.get(person, ())
-        return tuple(sorted((each for one in group for each in self.choices.get(one, ())), key=_position))
+        """Return what everybody in the group of `person` chose and did not take back, oldest first."""
+        said = (each for one in self.group_of(person) for each in self.choices.get(one, ()))
+        return tuple(sorted((each for each in said if each.choice.state is not ChoiceState.UNSET), key=_position))
 
     def is_erased(self, person: Pseudonym) -> bool:
         """Say whether `person` was ever erased: all their items are denied."""
@@ -240,21 +247,29 @@ class _Folding:
     def seal(self, body: ReleaseSealed, position: int) -> None:
         self.releases[body.release] = Sealed(body.manifest, body.policy, body.purpose, body.corpus, position, None)
 
-    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:  # noqa: ARG002 -- every step has one shape
+    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:
         if (sealed := self.releases.get(body.release)) is not None:
-            self.releases[body.release] = sealed._replace(withdrawn=body.reason)
+            self.releases[body.release] = sealed._replace(withdrawn=Withdrawn(body.reason, position))
 
     def choose(self, body: ChoiceMade, position: int) -> None:
-        choice = body.choice
-        keys = choice.keys()
-        earlier = self.said[body.person] if body.person in self.said else self.start.choices.get(body.person)
-        kept = tuple(each for each in earlier if each.choice.key not in keys) if earlier else ()
-        if choice.state is ChoiceState.UNSET:
-            self.said[body.person] = kept or None
-            return
+        choice, keys = body.choice, body.choice.keys()
+        earlier = self.earlier(body.person)
+        if earlier:
+            refuses = choice.state is ChoiceState.REFUSED
+            newer = {each.choice.key for each in earlier if not refuses and each.choice.at > choice.at}
+            keys = tuple(key for key in keys if key not in newer)
+            earlier = tuple(each for each in earlier if each.choice.key not in keys)
         shared = self.keys.setdefault
         said = (Stated(LiveChoice(shared(key, key), choice.state, choice.reach, choice.at), position) for key in keys)
-        self.said[body.person] = (*kept, *said)
+        self.said[body.person] = (*earlier, *said) or None
+
+    def earlier(self, person: Pseudonym) -> tuple[Stated, ...]:
+        """Return what a person has said so far, since they were last erased."""
+        found = self.said[person] if person in self.said else self.start.choices.get(person)
+        if found and self.erased:
+            until = self.erased.get(suppression_token(person), -1)
+            found = tuple(each for each in found if each.position > until)
+        return found or ()
 
     def link(self, body: PersonLinked, position: int) -> None:
         one, other = sorted((body.person, body.same_as))

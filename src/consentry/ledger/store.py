@@ -50,8 +50,8 @@ class Ledger(Protocol):
     * After a crash at any point the next start finds every acknowledged event and no gap.
     """
 
-    def append(self, bodies: Sequence[Body], *, expected: int | None = None) -> range:
-        """Append all or nothing; with `expected`, only if that is the position of the first."""
+    def append(self, bodies: Sequence[Body]) -> range:
+        """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
         ...
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:

@@ -25,16 +25,22 @@ from consentry.release.tallies import outcome_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A sealed release with the basis it was decided by and the sidecars of those of its files that are still known."""
+    """A sealed release with the basis it was decided by and the sidecars of those of its files that are still known.
+
+    `erased` are the seats of people who were erased, some of them perhaps since it was sealed.
+    """
 
     release: SealedRelease
     basis: Basis
     sidecars: Sequence[Sidecar]
+    erased: npt.NDArray[np.uint32]
 
 
 ELIGIBLE = "eligible"
 NOT_REPRODUCED = "not-reproduced"
-"""Stands where deciding again does not give what was sealed: somebody was erased since, or something is wrong."""
+"""Stands where deciding again does not give what was sealed: something is wrong."""
+ERASED_SINCE = "erased-since"
+"""Stands where it does not because somebody was erased since: why can no longer be said."""
 
 
 def compare(before: Side, after: Side) -> dict[str, Any]:
@@ -89,9 +95,10 @@ def _labels(side: Side, path: str, rows: npt.NDArray[np.int64]) -> list[str]:
     for index, sidecar in enumerate(side.sidecars):
         if sidecar.pin.path == path:
             found = outcome_labels(side, index, rows=rows)
+            gone = np.isin(rows, sidecar.rows_of(side.erased)).tolist()
             return [
-                label if (label == ELIGIBLE) is eligible else NOT_REPRODUCED
-                for label, eligible in zip(found, sealed, strict=True)
+                label if (label == ELIGIBLE) is eligible else ERASED_SINCE if erased else NOT_REPRODUCED
+                for label, eligible, erased in zip(found, sealed, gone, strict=True)
             ]
     # The file was registered anew since: its bitmap still says who was in, but not why.
     return [ELIGIBLE if eligible else "denied" for eligible in sealed]

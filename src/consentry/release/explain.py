@@ -43,6 +43,13 @@ _MEANING = {
 }
 
 
+ERASED_SINCE: dict[str, Any] = {
+    "reason": "erased-since",
+    "why": "somebody it involves was erased since: the seal says whether, and why can no longer be said",
+}
+"""Stands for the reasons of an item of a sealed release when what decided about it was erased."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Where an item is: a file of the corpus and a position in it."""
@@ -105,13 +112,13 @@ def explain(
                 "person": people[index][0] if people[index] else None,
                 **_facts(person),
                 "choices": [_choice(stated) for stated in _said(state, people[index])],
-                **_decision(decision, policy),
+                **worded(decision, policy),
             }
         )
     whole = combine(decisions)
     body = {
         "item": described,
-        **_decision(whole, policy),
+        **worded(whole, policy),
         "people": shown,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "position": basis.knowledge.position,
@@ -183,7 +190,8 @@ def _choice(stated: Stated) -> dict[str, Any]:
     }
 
 
-def _decision(decision: Decision, policy: PolicySet) -> dict[str, Any]:
+def worded(decision: Decision, policy: PolicySet) -> dict[str, Any]:
+    """Return a decision with its reasons in words, each rule with its place in the policy set that decided."""
     return {"allowed": decision.allowed, "reasons": [_reason(reason, policy) for reason in decision.reasons]}
 
 

@@ -34,7 +34,7 @@ from consentry.release.reader import check_columns, iter_batches, row_groups
 from consentry.release.staging import staged
 
 Progress = Callable[[int], None]
-"""Called with the number of rows done since the last call, excluded ones included."""
+"""Called with the number of rows written since the last call."""
 
 
 class CopyFormat(StrEnum):
@@ -69,7 +69,7 @@ def materialise(
         target: a folder that does not exist.
         format: of the copy.
         columns: the columns to copy; all of them if not given.
-        progress: is told about rows as they are done.
+        progress: is told about rows as they are written.
 
     Raises:
         ConflictError: `target` exists.
@@ -83,12 +83,10 @@ def materialise(
     with staged(target) as part:
         for number, file in enumerate(files):
             path = part / f"{number:05d}.{format}"
-            rows = copy(file, path, columns=columns)
+            rows = copy(file, path, columns=columns, progress=progress)
             if rows:
                 written[path.name] = rows
                 size += path.stat().st_size
-            if progress is not None:
-                progress(file.rows)
     rows = sum(written.values())
     return CopyReport(
         files=tuple(target / name for name in written),
@@ -98,7 +96,7 @@ def materialise(
     )
 
 
-def _copy_parquet(file: DataFile, path: Path, *, columns: Sequence[str] | None) -> int:
+def _copy_parquet(file: DataFile, path: Path, *, columns: Sequence[str] | None, progress: Progress | None) -> int:
     """Copy a file row group by row group; nothing is written where nothing is eligible."""
     rows = 0
     with open_pinned(file) as opened, ExitStack() as stack:
@@ -108,6 +106,8 @@ def _copy_parquet(file: DataFile, path: Path, *, columns: Sequence[str] | None) 
                 writer = stack.enter_context(pq.ParquetWriter(path, table.schema, compression="zstd"))
             writer.write_table(table, table.num_rows)
             rows += table.num_rows
+            if progress is not None:
+                progress(table.num_rows)
     return rows
 
 
@@ -119,7 +119,7 @@ def _eligible_groups(file: DataFile, opened: pq.ParquetFile, columns: Sequence[s
         yield kept.cast(replace_in_schema(kept.schema, without_dictionary))
 
 
-def _copy_jsonl(file: DataFile, path: Path, *, columns: Sequence[str] | None) -> int:
+def _copy_jsonl(file: DataFile, path: Path, *, columns: Sequence[str] | None, progress: Progress | None) -> int:
     rows = 0
     with ExitStack() as stack:
         stream: Any = None
@@ -129,6 +129,8 @@ def _copy_jsonl(file: DataFile, path: Path, *, columns: Sequence[str] | None) ->
             spoken = batch.cast(replace_in_schema(batch.schema, _without_nanoseconds))
             stream.writelines(f"{_line(item)}\n" for item in spoken.to_pylist())
             rows += batch.num_rows
+            if progress is not None:
+                progress(batch.num_rows)
     return rows
 
 

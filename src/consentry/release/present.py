@@ -38,7 +38,7 @@ from consentry.ledger.events import (
 )
 from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
-from consentry.policy.vocabulary import Purpose
+from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
 from consentry.release.tables import Bounds
 
@@ -55,10 +55,10 @@ class Registry(Protocol):
         """Number of seats now, the one of nobody included; other processes may have given some of them."""
         ...
 
-    def seats_of(self, people: Sequence[Pseudonym], *, erased: Collection[str] = ()) -> Seats:
+    def seats_of(self, people: Sequence[Pseudonym], *, returned: Collection[str] = ()) -> Seats:
         """Return the seat of each pseudonym, giving new people the next one.
 
-        Who has none and answers to one of the suppression tokens `erased` is given none, but that of nobody.
+        Who has none and was erased is given none, but that of nobody, unless their suppression token is in `returned`.
         """
         ...
 
@@ -190,13 +190,18 @@ class Present:
         """Return the seats of those who chose or were linked."""
         bodies = (event.body for event in events)
         named = dict.fromkeys(p for body in bodies if isinstance(body, ChoiceMade | PersonLinked) for p in body.people)
-        return self.registry.seats_of(list(named))
+        return _somebody(self._seats_of(list(named)))
+
+    def _seats_of(self, people: Sequence[Pseudonym]) -> Seats:
+        """Return the seats of people who said something that counts: if they were erased, they said it afterwards.
+
+        That of nobody stands for somebody whom another process is erasing: what they said is about to be gone.
+        """
+        return self.registry.seats_of(people, returned=self.state.erased)
 
     def _told(self, served: Served | NoticeServed) -> Seats:
         """Return the seats of those a notice was served to, but for people who were erased since."""
-        seats = self.registry.seats_of(self.cohorts.cohort(served.cohort), erased=self.state.erased)
-        told: Seats = seats[seats != NOBODY]
-        return told
+        return _somebody(self.registry.seats_of(self.cohorts.cohort(served.cohort)))
 
     def _with_accounts(self, seats: Seats) -> Seats:
         """Return seats with all accounts of the same people, ascending and distinct."""
@@ -230,7 +235,9 @@ class Present:
         people = list(state.choices)
         self._stretches = []
         self.columns = ChoiceColumns()
-        self.registry.seats_of([*people, *state.groups])
+        if state.erased:
+            self.registry.erased(state.erased)  # from here on they are known where seats are given
+        self._seats_of([*people, *state.groups])
         self._groups = self._join_groups()
         self._grow(self.registry.seats)
         self._put_all()
@@ -245,11 +252,14 @@ class Present:
         """Return the groups of linked seats: those the people table names and those the ledger names, joined."""
         snapshot = self.state.people.snapshot if self.state.people is not None else None
         named = list(self.state.groups)
-        seat_of = dict(zip(named, self.registry.seats_of(named).tolist(), strict=True))
+        seat_of = dict(zip(named, self._seats_of(named).tolist(), strict=True))
         joined: dict[int, set[int]] = {}
         groups = (
             *_distinct(self.tables.linked(snapshot)),
-            *([seat_of[person] for person in group] for group in _distinct(self.state.groups)),
+            *(
+                [seat for person in group if (seat := seat_of[person]) != NOBODY]
+                for group in _distinct(self.state.groups)
+            ),
         )
         for group in groups:
             parts = {id(part): part for seat in group if (part := joined.get(seat)) is not None}
@@ -264,9 +274,11 @@ class Present:
 
     def _put_all(self) -> None:
         people = list(self.state.choices)
-        seats = self.registry.seats_of(people).tolist()
+        seats = self._seats_of(people).tolist()
         linked: dict[int, ChoiceSet] = {}
         for seat, person in zip(seats, people, strict=True):
+            if seat == NOBODY:
+                continue
             choices = _choices(self.state, person)
             if seat in self._groups:
                 linked[seat] = choices
@@ -342,6 +354,11 @@ def is_structural(events: Iterable[Event]) -> bool:
     )
 
 
+def _somebody(seats: Seats) -> Seats:
+    found: Seats = seats[seats != NOBODY]
+    return found
+
+
 def _servings(events: Iterable[Event]) -> list[NoticeServed]:
     return [event.body for event in events if isinstance(event.body, NoticeServed)]
 
@@ -352,4 +369,5 @@ def _distinct(groups: Mapping[_Member, tuple[_Member, ...]]) -> Iterable[tuple[_
 
 
 def _choices(state: State, person: Pseudonym) -> ChoiceSet:
-    return tuple(stated.choice for stated in state.choices.get(person, ()))
+    said = (stated.choice for stated in state.choices.get(person, ()))
+    return tuple(choice for choice in said if choice.state is not ChoiceState.UNSET)

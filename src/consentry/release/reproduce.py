@@ -55,6 +55,7 @@ def reproduce(
     sidecars: Sequence[Sidecar],
     erased: npt.NDArray[np.uint32],
     runner: builder.Runner,
+    progress: builder.Progress | None = None,
 ) -> Finding:
     """Decide every item again and compare bitmaps and counts byte by byte.
 
@@ -64,8 +65,10 @@ def reproduce(
         sidecars: the files.
         erased: the seats of people who were erased since.
         runner: where the work is done.
+        progress: called with the number of items decided since the last call.
     """
-    made = builder.content(builder.decide(sidecars, basis, runner=runner), sidecars, runner=runner)
+    draft = builder.decide(sidecars, basis, runner=runner, progress=progress)
+    made = builder.content(draft, sidecars, runner=runner)
     same_bits = made.exclusions == release.read(EXCLUSIONS)
     if same_bits and digest(made.tallies) == release.manifest.tallies:
         return Finding(check=_CHECK)

@@ -144,9 +144,7 @@ def verify(
     for file in release.manifest.files:
         yield _try(f"bitmap {file.pin.path}", partial(_check_bitmap, release, file))
     for file in release.manifest.files:
-        yield _try(f"file {file.pin.path}", partial(_check_file, base, file))
-        if progress is not None:
-            progress(file.pin.size)
+        yield _try(f"file {file.pin.path}", partial(_check_file, base, file, progress))
 
 
 def _try(check: str, work: Callable[[], None]) -> Finding:
@@ -190,13 +188,13 @@ def _check_bitmap(release: SealedRelease, file: ReleaseFile) -> None:
         raise _damaged(f"the bitmap of `{file.pin.path}` names rows that the file does not have")
 
 
-def _check_file(base: Path, file: ReleaseFile) -> None:
+def _check_file(base: Path, file: ReleaseFile, progress: Progress | None) -> None:
     path = base / file.pin.path
     try:
         size = path.stat().st_size
     except FileNotFoundError as error:
         raise changed(file, "is gone") from error
-    if size != file.pin.size or digest_file(path) != file.pin.digest:
+    if size != file.pin.size or digest_file(path, progress=progress) != file.pin.digest:
         raise changed(file, "has other bytes than the release was made from")
     if pq.read_metadata(path).num_rows != file.pin.rows:
         raise changed(file, "has another number of rows")

@@ -9,7 +9,7 @@ Choices about single items say nothing about a new item, and are not looked at.
 
 A snapshot never changes, and any number of threads may ask it. It holds no ids: besides the people index, which it
 shares, two bytes a person, and what was worked out for each use that was asked about. What was said later does not
-count until `refreshed` returns the next snapshot; whoever is still asking this one is not disturbed.
+count until the next snapshot is taken; whoever is still asking this one is not disturbed.
 """
 
 from __future__ import annotations
@@ -132,13 +132,6 @@ class Snapshot:
             allowed[waiting] = _allowed(answers.before)[codes[waiting]]
         return allowed
 
-    def refreshed(self, present: KnowsPeople, *, at: Seconds) -> Snapshot:
-        """Return the next snapshot, with the answers worked out for every use that this one was asked about."""
-        following = _taken(present, self._compilers, index=self.index, key=self.key, at=at)
-        for use in list(self._answers):
-            following._work_out(Use(*use))
-        return following
-
     def _work_out(self, use: Use) -> _Answers:
         # Several threads may work out the same: they come to the same, and the last one's is kept.
         compiler = self._compilers[use.purpose]
@@ -161,7 +154,13 @@ def _allowed(decisions: list[Decision]) -> npt.NDArray[np.bool_]:
 
 
 def take(
-    present: KnowsPeople, rules: Mapping[Purpose, Iterable[Rule]], *, index: PeopleIndex, key: PseudonymKey, at: Seconds
+    present: KnowsPeople,
+    rules: Mapping[Purpose, Iterable[Rule]],
+    *,
+    index: PeopleIndex,
+    key: PseudonymKey,
+    at: Seconds,
+    like: Snapshot | None = None,
 ) -> Snapshot:
     """Take a snapshot.
 
@@ -171,22 +170,13 @@ def take(
         index: the people index that `present` uses.
         key: the key of the domain of people.
         at: the time of the decisions.
+        like: an earlier snapshot. Rules that are the same are not compiled again, and the answers about every use that
+            it was asked about are worked out at once, so that nobody waits for them later.
     """
-    compilers = {purpose: MatrixCompiler(tuple(each), purpose) for purpose, each in rules.items()}
-    return _taken(present, compilers, index=index, key=key, at=at)
-
-
-def _taken(
-    present: KnowsPeople,
-    compilers: Mapping[Purpose, MatrixCompiler],
-    *,
-    index: PeopleIndex,
-    key: PseudonymKey,
-    at: Seconds,
-) -> Snapshot:
+    compilers = {purpose: _compiled(tuple(each), purpose, like=like) for purpose, each in rules.items()}
     known = {purpose: present.knowledge(purpose, at=at) for purpose in compilers}
     first = next(iter(known.values()))
-    return Snapshot(
+    taken = Snapshot(
         position=first.position,
         at=at,
         index=index,
@@ -196,6 +186,17 @@ def _taken(
         _later={purpose: _beginning_later(each.bounds, at) for purpose, each in known.items()},
         _codes=first.classes.codes.data,
     )
+    for use in [] if like is None else [Use(*each) for each in list(like._answers)]:
+        if use.purpose in compilers:
+            taken._work_out(use)
+    return taken
+
+
+def _compiled(rules: tuple[Rule, ...], purpose: Purpose, *, like: Snapshot | None) -> MatrixCompiler:
+    earlier = None if like is None else like._compilers.get(purpose)
+    # Compared by what they say: a policy set that was published anew may decide otherwise.
+    applicable = tuple(rule for rule in rules if rule.applies_to(purpose))
+    return earlier if earlier is not None and earlier.rules == applicable else MatrixCompiler(rules, purpose)
 
 
 def _beginning_later(bounds: Bounds, at: Seconds) -> _Later:

@@ -1,0 +1,148 @@
+"""Handing releases out to those who read them, and ending that: data files, copies, tables, withdrawals.
+
+    tables/.lock            held while tables are written or removed
+    tables/NAME/v2, v3      the Iceberg tables of a release
+    tables/.NAME.removed    a table on its way out
+
+A withdrawn release hands out nothing any more. Foreign readers of its table cannot be told so: the table is removed.
+The event is the COMMIT POINT. A crash after it leaves a table of a withdrawn release; it is removed when the withdrawal
+is asked for again, or when the next table is written, of whatever release.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from consentry.control_plane.reading import Reading
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.durable import only_one, take_name
+from consentry.errors import InputError, StateError
+from consentry.ledger.events import ReleaseWithdrawn
+from consentry.progress import Progress
+from consentry.release import builder, materialise, sealed
+from consentry.release.data_file import DataFile
+from consentry.release.iceberg import write_table
+from consentry.release.iceberg_schema import FormatVersion
+from consentry.release.materialise import CopyFormat
+from consentry.release.reproduce import check_registered
+
+
+class HandingOut(Reading):
+    """Verbs that hand content out, and the one that ends it."""
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the Iceberg tables."""
+        return self.parts.home / "tables"
+
+    def data_files(self, name: str) -> list[DataFile]:
+        """Return the content files of a release with what is left out of each: what every reader begins with.
+
+        Raises:
+            StateError: the release was withdrawn.
+            IntegrityError: a content file is not the one the release was made from.
+        """
+        withdrawn = self.sealed_as(name).withdrawn
+        if withdrawn is not None:
+            raise StateError(
+                "release-withdrawn",
+                f"release `{name}` was withdrawn: `{withdrawn.reason}`",
+                help=f"read another one; when that was: consentry release show {name}",
+            )
+        release = self.release(name)
+        return release.data_files(self._unchanged(release).base)
+
+    def materialise(
+        self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
+    ) -> materialise.CopyReport:
+        """Write a filtered copy of a release."""
+        files = self.data_files(name)
+        if progress is not None:
+            progress.begin("copying", total=self.release(name).manifest.eligible, unit="items")
+        return materialise.materialise(files, target, format=kind, progress=progress)
+
+    def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
+        """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
+        with self._holding_tables():
+            self._sweep_tables()
+            # Asked with the lock held: who withdraws the release after this waits, and then removes the table.
+            files = self.data_files(name)
+            manifest = self.release(name).manifest
+            folder = self.tables / name / f"v{format_version}"
+            before = folder.with_name(f".{folder.name}.before")
+            shutil.rmtree(before, ignore_errors=True)
+            if folder.exists():
+                folder.rename(before)
+            report = write_table(
+                folder,
+                files,
+                schema=pq.read_schema(files[0].path),
+                format_version=format_version,
+                release=name,
+                sealed_at=manifest.decided_at,
+                properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
+            )
+            shutil.rmtree(before, ignore_errors=True)
+        return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
+
+    def withdraw(self, name: str, reason: str) -> int:
+        """Say that a sealed release may no longer be read, for good, and remove its tables. Return the position.
+
+        Raises:
+            InputError: no reason is given.
+            NotFoundError: there is no such release.
+            StateError: it was withdrawn before. What is left of its tables is removed all the same.
+        """
+        if not reason.strip():
+            raise InputError(
+                "release-reason-missing",
+                "a release is withdrawn for a reason, and none was given",
+                help="say why in a few words, without personal data: they stay in the ledger",
+            )
+        self.sealed_as(name)
+        with self.lock, self.parts.ledger.sealing() as session:
+            # The head is held: of two who withdraw a release at a time, one comes first and the other one is told.
+            self.newest.advance(session.read_delta(self.newest.position))
+            before = self.newest.state.releases[name].withdrawn
+            if before is None:
+                (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason)])
+        if self.tables.exists():
+            with self._holding_tables():
+                self._sweep_tables()
+        if before is not None:
+            raise StateError(
+                "release-already-withdrawn",
+                f"release `{name}` was withdrawn before, at position {before.position}: `{before.reason}`",
+                help="nothing is left to do: nobody is given anything of it any more",
+            )
+        return position
+
+    @contextmanager
+    def _holding_tables(self) -> Iterator[None]:
+        """Keep others from writing or removing tables."""
+        self.tables.mkdir(parents=True, exist_ok=True)
+        with only_one(self.tables / ".lock"):
+            yield
+
+    def _sweep_tables(self) -> None:
+        """Remove the tables of withdrawn releases. Who reads one finds it whole, or gone: a crash leaves no part."""
+        for name, release in self.sealed_releases().items():
+            if release.withdrawn is None:
+                continue
+            leaving = self.tables / f".{name}.removed"
+            shutil.rmtree(leaving, ignore_errors=True)
+            if (self.tables / name).exists():
+                take_name(self.tables / name, leaving)
+                shutil.rmtree(leaving)
+
+    def _unchanged(self, release: sealed.SealedRelease) -> Corpus:
+        """Return the corpus of a release, whose files are those it was made from."""
+        corpus = open_corpus(self.corpora, release.manifest.corpus)
+        check_registered(release.manifest, corpus)
+        return corpus

@@ -1,0 +1,141 @@
+"""Asking about one person says what a release says of an item they create now, and leaves no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from consentry.bootstrap import Deployment
+from consentry.errors import NotFoundError
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
+from consentry.release.snapshot import Snapshot, Use
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.test_story import NOW, POLICY, build, say
+
+GENAI = Purpose.TRAIN_GENAI
+PEOPLE = (
+    RawPerson(id="ada"),
+    RawPerson(id="bo", country="BR"),
+    RawPerson(id="cy", same_as="ada"),
+    RawPerson(id="gb", country="GB"),
+    RawPerson(id="kid", age="minor"),
+    RawPerson(id="gone", account="closed"),
+    RawPerson(id="late"),
+    RawPerson(id="lost", country=None),
+)
+STRANGER = "somebody-whom-nobody-knows"
+ANYBODY = """
+[policy_set]
+name = "{name}"
+version = "{version}"
+title = "Everybody"
+purposes = ["train-genai"]
+[[permit]]
+id = "everybody"
+why = "a test"
+legal_basis = "legitimate-interests"
+"""
+BUT_BRITONS = ANYBODY + '[[forbid]]\nid = "britons"\nwhy = "a test"\nwhere.inside = ["GB"]\n'
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        items = [RawItem(id=person.id, author=person.id, created=NOW) for person in PEOPLE]
+        deployment.control.register_corpus(write_corpus(folder, [[*items, RawItem(id="x", author=STRANGER)]]))
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def allowed(snapshot: Snapshot, person: str) -> bool:
+    return snapshot.may(person, purpose=GENAI, category=Category.POST).allowed
+
+
+def test_it_is_what_a_release_says(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    say(deployment, "cy")  # ada's other account
+    say(deployment, "late", reach=Reach.FUTURE, at=NOW)
+    release = build(deployment)
+    snapshot = deployment.control.snapshot(POLICY, [GENAI], at=NOW)
+    seen = {}
+    for person in [*(str(each.id) for each in PEOPLE), STRANGER]:
+        found = snapshot.may(person, purpose=GENAI, category=Category.POST)
+        explained = deployment.control.explain(release, "x" if person == STRANGER else person).body
+        assert [str(each) for each in found.reasons] == [each["reason"] for each in explained["reasons"]], person
+        seen[person] = found.allowed
+    assert {person for person, may in seen.items() if may} == {"bo"}
+    told = deployment.control.may("gb", Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
+    assert told["reasons"] == deployment.control.explain(release, "gb").body["reasons"]
+    assert (told["allowed"], told["person"]) == (False, deployment.person("gb"))
+    assert told["position"] == deployment.ledger.head()
+
+
+def test_a_snapshot_stays_and_the_next_one_knows_more(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    take = deployment.control.snapshot
+    first = take(POLICY, [GENAI])
+    assert allowed(first, "ada")
+    say(deployment, "ada")
+    deployment.control.erase([deployment.person("bo")])
+    assert allowed(first, "ada")
+    second = take(POLICY, [GENAI], like=first)
+    assert not allowed(second, "ada")
+    assert not allowed(second, "bo")
+    assert second.position == deployment.ledger.head()
+    say(deployment, "ada", ChoiceState.ALLOWED)
+    deployment.control.load_people(write_people(folder / "people", [*PEOPLE, RawPerson(id=STRANGER)]))
+    third = take(POLICY, [GENAI, Purpose.EVALUATE], like=second)
+    assert [allowed(third, each) for each in ("ada", "bo", STRANGER)] == [True, False, True]
+    everybody = [str(each.id) for each in PEOPLE]
+    many = third.may_many(pa.array(everybody), purpose=GENAI, category=Category.POST).tolist()
+    assert many == [allowed(third, each) for each in everybody]
+    assert not third.may("ada", purpose=Purpose.EVALUATE, category=Category.POST).allowed  # not decided by this set
+
+
+def test_the_next_snapshot_goes_by_the_policy_in_force(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    deployment.control.publish(ANYBODY.format(name="p", version="1"), "p.toml")
+    first = deployment.control.snapshot("p", [GENAI])
+    assert allowed(first, "gb")
+    deployment.control.publish(BUT_BRITONS.format(name="p", version="2"), "p.toml")
+    second = deployment.control.snapshot("p", [GENAI], like=first)
+    assert (allowed(first, "gb"), allowed(second, "gb")) == (True, False)
+    # The other way round: nothing is taken over from a snapshot of another set.
+    third = deployment.control.snapshot(POLICY, [GENAI], like=second)
+    assert [allowed(third, each) for each in ("ada", "gb")] == [True, False]
+    with pytest.raises(NotFoundError, match="policy-not-published"):
+        deployment.control.snapshot("nothing", [GENAI])
+
+
+def test_whoever_is_asked_about_leaves_no_trace(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    deployment.control.present()
+    before = (deployment.ledger.head(), len(deployment.pseudonyms.index))
+    for person in ("a-stranger-asked-about", "ada"):
+        deployment.control.may(person, Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
+    assert (deployment.ledger.head(), len(deployment.pseudonyms.index)) == before
+    stored = [path for path in (folder / "home").rglob("*") if path.is_file()]
+    assert len(stored) > 5
+    assert [path for path in stored if b"a-stranger-asked-about" in path.read_bytes()] == []
+
+
+def test_on_the_command_line(ready: Terminal) -> None:  # noqa: F811
+    ask = ("may", "ada", "--policy", POLICY, "--category", "post")
+    found = ready.run(*ask)
+    assert (found["allowed"], found["purpose"], found["visibility"]) == (True, "train-genai", "public")
+    assert found["reasons"][0]["rule"] == "members-outside-europe"
+    text = ready.run(*ask, as_json=False)
+    assert "A new post (public) may be used for train-genai" in text
+    assert "policy line" in text
+    ready.run("choice", "record", "ada", "refused")
+    assert ready.run(*ask, status=3)["reasons"][0]["reason"] == "refused"
+    assert "may not be used" in ready.run(*ask, status=3, as_json=False)
+    assert ready.run("may", "zoe", *ask[2:], status=3)["reasons"][-1]["reason"] == "gap:residence-unknown"
+    ready.run("may", "ada", "--policy", POLICY, "--category", "haiku", status=2)
+    ready.fails("policy-not-published", "may", "ada", "--policy", "nothing", "--category", "post")

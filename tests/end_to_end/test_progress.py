@@ -1,0 +1,228 @@
+"""Progress is announced and counted to its end, never beyond; who looks at a terminal sees it, and nobody else."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from consentry.bootstrap import Deployment
+from consentry.cli.output import Output
+from consentry.cli.progress_bar import ProgressBar
+from consentry.errors import ConsentryError
+from consentry.policy.library import shipped
+from consentry.release.materialise import CopyFormat
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import GENAI, NOW, POLICY
+
+PEOPLE = 40
+FILES = [[RawItem(id=f"i{file}-{row}", author=f"p{row % PEOPLE}") for row in range(90)] for file in range(3)]
+
+
+@dataclass
+class Stretch:
+    """A piece of work that was announced, and what was counted of it."""
+
+    what: str
+    total: int | None
+    unit: str
+    done: int = 0
+
+
+@dataclass
+class Watching:
+    """Who watches: a `consentry.progress.Progress` that writes down what it is told."""
+
+    interrupt: Callable[[Stretch], None] = lambda _: None
+    stretches: list[Stretch] = field(default_factory=list)
+
+    def begin(self, what: str, *, total: int | None, unit: str) -> None:
+        self.stretches.append(Stretch(what, total, unit))
+
+    def __call__(self, done: int) -> None:
+        self.stretches[-1].done += done
+        self.interrupt(self.stretches[-1])
+
+    def told(self) -> list[tuple[str, int | None, str]]:
+        """Return what was announced; all of it must have been counted, if it was known how much it is."""
+        for each in self.stretches:
+            assert each.total in (None, each.done), each
+        return [(each.what, each.total, each.unit) for each in self.stretches]
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        write_corpus(folder, FILES)
+        write_people(folder / "people", [RawPerson(id=f"p{number}") for number in range(PEOPLE)])
+        yield folder, deployment
+
+
+def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    seen = Watching()
+    control.load_people(folder / "people" / "people.toml", progress=seen)
+    control.register_corpus(folder / "corpus.toml", progress=seen)
+    (folder / "items" / "2.parquet").touch()
+    os.utime(folder / "items" / "2.parquet", ns=(1, 1))
+    control.register_corpus(folder / "corpus.toml", progress=seen)
+    file = folder / "choices.csv"
+    file.write_text("person,purpose,state,at\n" + "p1,train-genai,refused,5\n" * 1_200)
+    deployment.import_choices(file, corpus=None, progress=seen)
+    control.publish(shipped()[POLICY], POLICY)
+    release = control.build("network", GENAI, policy=POLICY, at=NOW, progress=seen).manifest.release
+    size = sum(path.stat().st_size for path in (folder / "items").iterdir())
+    assert not [each for each in control.verify(release, decide=True, progress=seen) if each.problem]
+    for kind in CopyFormat:
+        control.materialise(release, folder / kind, kind=kind, progress=seen)
+    eligible = control.release(release).manifest.eligible
+    assert 0 < eligible < 270
+    assert seen.told() == [
+        ("reading people", PEOPLE, "people"),
+        ("reading items", 270, "items"),
+        ("reading items", 90, "items"),
+        ("checking choices", None, "choices"),
+        ("recording choices", 1_200, "choices"),
+        ("deciding", 270, "items"),
+        ("checking content files", size, "bytes"),
+        ("deciding again", 270, "items"),
+        ("copying", eligible, "items"),
+        ("copying", eligible, "items"),
+    ]
+
+
+def test_a_build_that_is_overtaken_begins_anew(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.register_corpus(folder / "corpus.toml")
+    control.publish(shipped()[POLICY], POLICY)
+    seen = Watching()
+
+    def overtake(stretch: Stretch) -> None:
+        if len(seen.stretches) < 3 and stretch.done == stretch.total:
+            control.publish(shipped()[POLICY] + f"# {len(seen.stretches)}\n", POLICY)
+
+    seen.interrupt = overtake
+    control.build("network", GENAI, policy=POLICY, at=NOW, progress=seen)
+    assert seen.told() == [("deciding", 270, "items")] * 3
+
+
+def test_a_file_that_cannot_be_read_has_no_total_and_its_own_error(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    (folder / "items" / "1.parquet").write_bytes(b"PAR1 this is not")
+    (folder / "people" / "people.parquet").write_bytes(b"PAR1 this is not")
+    seen = Watching()
+    control = deployment.control
+    for use, code in (
+        (lambda: control.register_corpus(folder / "corpus.toml", progress=seen), "corpus-not-parquet"),
+        (lambda: control.load_people(folder / "people" / "people.toml", progress=seen), "people-not-parquet"),
+        (lambda: deployment.import_choices(folder / "none.csv", corpus=None, progress=seen), "choice-no-file"),
+    ):
+        with pytest.raises(ConsentryError, match=code):
+            use()
+    assert [each.total for each in seen.stretches] == [None, None, None]
+
+
+def frames(shown: io.StringIO) -> str:
+    """Return everything that was ever drawn, without colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+
+
+def console() -> tuple[Console, io.StringIO]:
+    shown = io.StringIO()
+    return Console(file=shown, force_terminal=True, width=110, _environ={"TERM": "xterm"}), shown
+
+
+def await_drawn(shown: io.StringIO, text: str) -> None:
+    """Wait until something was drawn."""
+    deadline = time.monotonic() + 20
+    while text not in frames(shown):
+        assert time.monotonic() < deadline, f"`{text}` was never drawn"
+        time.sleep(0.02)
+
+
+def test_the_bar_shows_count_total_and_time_left() -> None:
+    terminal, shown = console()
+    bar = ProgressBar(terminal, after=0)
+    bar.begin("deciding", total=40_000, unit="items")
+    for done in (9_000, 18_000, 27_000, 36_000):
+        time.sleep(0.11)
+        bar(9_000)
+        await_drawn(shown, f"{done:,} of 40,000 items")
+    await_drawn(shown, " left")
+    time.sleep(0.11)
+    bar(9_000)  # more than was announced
+    await_drawn(shown, "40,000 of 40,000 items")
+    bar.begin("checking content files", total=3_000_000, unit="bytes")
+    time.sleep(0.11)
+    bar(1_500_000)
+    await_drawn(shown, "1.5 MB of 3.0 MB")
+    bar.begin("converting", total=None, unit="rows")
+    time.sleep(0.11)
+    bar(1_234)
+    await_drawn(shown, "1,234 rows 0:00:00")
+    bar.stop()
+    bar.stop()
+    assert "45,000" not in frames(shown)
+
+
+def test_what_is_quick_shows_nothing() -> None:
+    terminal, shown = console()
+    bar = ProgressBar(terminal)
+    bar.begin("deciding", total=10, unit="items")
+    bar(10)
+    bar.stop()
+    assert shown.getvalue() == ""
+
+
+def test_nobody_is_told_who_does_not_look() -> None:
+    for out in (Output(as_json=True), Output(notes=Console(file=io.StringIO()))):
+        with out.progress() as progress:
+            assert progress is None
+
+
+_WORK = """
+import time
+from consentry.cli.output import Output
+
+with Output().progress() as progress:
+    if progress is not None:
+        progress.begin("deciding", total=7_000, unit="items")
+        progress(3_000)
+        time.sleep(1.5)
+"""
+
+
+def test_a_person_at_a_terminal_sees_it_and_a_pipe_does_not() -> None:
+    command = [sys.executable, "-c", _WORK]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "110"}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen = b""
+    while chunk := _read(ours):
+        seen += chunk
+    os.close(ours)
+    assert running.communicate(timeout=60)[0] == b""
+    assert running.returncode == 0
+    assert "3,000 of 7,000 items" in seen.decode()
+    quiet = subprocess.run(command, capture_output=True, check=True)
+    assert (quiet.stdout, quiet.stderr) == (b"", b"")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:
+        return b""  # the other side is closed

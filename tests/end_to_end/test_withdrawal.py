@@ -1,0 +1,211 @@
+"""A withdrawn release hands out nothing any more, whoever asks; what it was can still be told."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import ConsentryError, InputError, StateError
+from consentry.ledger import image
+from consentry.ledger.events import ReleaseWithdrawn
+from consentry.policy.library import shipped
+from consentry.release.iceberg import TableReport, write_table
+from consentry.release.materialise import CopyFormat
+from end_to_end.network import fresh, write_corpus, write_people
+from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.test_command_line import build as build_with
+from end_to_end.test_story import ITEMS, PEOPLE, POLICY, build, say
+
+REASON = "case 7: the notice was not clear"
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.register_corpus(write_corpus(folder, [ITEMS]))
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def tables(deployment: Deployment) -> set[str]:
+    return {path.name for path in deployment.control.tables.glob("*") if path.name != ".lock"}
+
+
+def withdrawals(deployment: Deployment) -> list[int]:
+    return [each.position for each in deployment.ledger.read() if isinstance(each.body, ReleaseWithdrawn)]
+
+
+def test_nothing_is_handed_out_any_more(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    release, other = build(deployment), build(deployment)
+    for name in (release, other):
+        control.table(name, 2)
+    control.table(release, 3)
+    assert control.data_files(release)
+    position = control.withdraw(release, REASON)
+    for use in (
+        lambda: control.data_files(release),
+        lambda: control.table(release, 2),
+        lambda: control.materialise(release, folder / "copy", kind=CopyFormat.JSONL),
+    ):
+        with pytest.raises(StateError, match=REASON) as caught:
+            use()
+        assert caught.value.code == "release-withdrawn"
+    assert not (folder / "copy").exists()
+    assert tables(deployment) == {other}
+    assert withdrawals(deployment) == [position]
+    assert control.data_files(other)
+    again = open_deployment(folder / "home")
+    try:
+        with pytest.raises(StateError, match="release-withdrawn"):
+            again.control.data_files(release)
+    finally:
+        again.close()
+
+
+def test_what_it_was_can_still_be_told(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    say(deployment, "ada")
+    other = build(deployment)
+    before = control.explain(release, "a1").body
+    assert before["withdrawn"] is None
+    position = control.withdraw(release, REASON)
+    expected = control.withdrawal(release)
+    assert expected is not None
+    assert (expected["reason"], expected["position"]) == (REASON, position)
+    assert expected["at"] == next(deployment.ledger.read(position)).recorded_at
+    assert control.explain(release, "a1").body == {**before, "withdrawn": expected}
+    found = control.compare(release, other)
+    assert (found["before"]["withdrawn"], found["after"]["withdrawn"]) == (expected, None)
+    assert found["reproduced"]
+    assert not [each for each in control.verify(release, decide=True) if each.problem]
+    assert control.release(release).manifest.release == release
+    assert control.withdrawal(other) is None
+    # A state that was written down and read back says the same.
+    state = control.present().state
+    assert image.from_bytes(image.to_bytes(state)) == state
+
+
+def test_what_cannot_be_withdrawn(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    with pytest.raises(InputError, match="release-reason-missing"):
+        control.withdraw(release, "  ")
+    with pytest.raises(ConsentryError, match="release-unknown"):
+        control.withdraw("nothing", REASON)
+    assert withdrawals(deployment) == []
+    control.withdraw(release, REASON)
+    with pytest.raises(StateError, match="release-already-withdrawn"):
+        control.withdraw(release, "another reason")
+    assert len(withdrawals(deployment)) == 1
+
+
+def test_of_two_who_withdraw_at_a_time_one_is_told(place: tuple[Path, Deployment]) -> None:
+    folder, first = place
+    release = build(first)
+    deployments = [first, *(open_deployment(folder / "home") for _ in range(3))]
+    barrier = threading.Barrier(len(deployments))
+
+    def withdraw(deployment: Deployment) -> str:
+        barrier.wait()
+        try:
+            deployment.control.withdraw(release, REASON)
+        except StateError as error:
+            return error.code
+        return "withdrawn"
+
+    with ThreadPoolExecutor(len(deployments)) as pool:
+        outcomes = sorted(pool.map(withdraw, deployments))
+    for each in deployments[1:]:
+        each.close()
+    assert outcomes == [*["release-already-withdrawn"] * 3, "withdrawn"]
+    assert len(withdrawals(first)) == 1
+
+
+def test_what_a_crash_left_of_a_table_is_removed(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    release, other = build(deployment), build(deployment)
+    control.table(release, 2)
+    shutil.copytree(control.tables / release, folder / "kept")
+    control.withdraw(release, REASON)
+
+    def crashed() -> None:
+        """Between the event and the removal, or in the middle of the removal."""
+        shutil.copytree(folder / "kept", control.tables / release)
+        shutil.copytree(folder / "kept", control.tables / f".{release}.removed")
+
+    crashed()
+    with pytest.raises(StateError, match="release-already-withdrawn"):
+        control.withdraw(release, REASON)
+    assert tables(deployment) == set()
+    crashed()
+    control.table(other, 2)
+    assert tables(deployment) == {other}
+
+
+def test_a_table_that_is_being_written_does_not_outlive_the_withdrawal(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    other = open_deployment(folder / "home")
+    seen: list[bool] = []
+    withdrawing = threading.Thread(target=lambda: other.control.withdraw(release, REASON))
+
+    def slowly(*files: Any, **more: Any) -> TableReport:
+        withdrawing.start()
+        deadline = time.monotonic() + 30
+        while deployment.control.withdrawal(release) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen.append(deployment.control.withdrawal(release) is not None)
+        return write_table(*files, **more)
+
+    monkeypatch.setattr("consentry.control_plane.handing_out.write_table", slowly)
+    deployment.control.table(release, 2)
+    withdrawing.join()
+    other.close()
+    assert seen == [True], "the release was withdrawn while its table was written"
+    assert tables(deployment) == set()
+
+
+def test_on_the_command_line(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    name = build_with(ready)["release"]
+    assert ready.run("release", "show", name)["withdrawn"] is None
+    metadata = Path(ready.run("release", "table", name)["metadata"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "for good?" in ready.run("release", "withdraw", name, "--reason", REASON, status=1, as_json=False)
+    assert ready.run("release", "list")["releases"][0]["withdrawn"] is None
+    ready.fails("release-unknown", "release", "withdraw", "nothing", "--reason", REASON, "--yes")
+    ready.fails("release-reason-missing", "release", "withdraw", name, "--reason", " ", "--yes")
+    withdrawn = ready.run("release", "withdraw", name, "--reason", REASON, "--yes")["withdrawn"]
+    assert (withdrawn["reason"], withdrawn["position"] > 0, withdrawn["at"] > 0) == (REASON, True, True)
+    assert not metadata.exists()
+    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--reason", REASON, "--yes")
+    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--reason", REASON)
+    ready.fails("release-withdrawn", "release", "table", name)
+    ready.fails("release-withdrawn", "release", "materialise", name, ready.folder / "copy")
+    for words in (("show", name), ("explain", name, "a1"), ("verify", name)):
+        assert ready.run("release", *words)["withdrawn"] == withdrawn
+        text = ready.run("release", *words, as_json=False).replace("\n", " ")
+        assert f"WITHDRAWN: {name}" in text
+        assert REASON in text
+    assert ready.run("release", "list")["releases"][0]["withdrawn"] == withdrawn
+    assert REASON in " ".join(ready.run("release", "list", as_json=False).split())
+    other = build_with(ready)["release"]
+    assert ready.run("release", "diff", name, other)["before"]["withdrawn"] == withdrawn
+    assert f"WITHDRAWN: {name}" in ready.run("release", "diff", name, other, as_json=False)
