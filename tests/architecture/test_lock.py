@@ -10,13 +10,15 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from consentry.doctor import CORE_PACKAGES
+from consentry.doctor.installation import CORE_PACKAGES, EXTRAS
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CORE: list[str] = PROJECT["project"]["dependencies"]
 GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
+OPTIONAL: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 WANTED = {"core": CORE, **{name: [*CORE, *GROUPS["test"], *own] for name, own in GROUPS.items()}, "uv": GROUPS["uv"]}
+WANTED |= OPTIONAL
 
 
 def entries(name: str) -> list[str]:
@@ -28,7 +30,7 @@ def pins(name: str) -> list[Requirement]:
     return [Requirement(entry.split("--hash")[0].strip()) for entry in entries(name)]
 
 
-def test_every_group_has_a_lock_and_every_lock_a_group() -> None:
+def test_every_group_and_extra_has_a_lock_and_every_lock_one_of_them() -> None:
     assert {path.stem for path in (ROOT / "requirements").glob("*.txt")} == set(WANTED)
 
 
@@ -55,3 +57,23 @@ def test_a_lock_is_exact_hashed_and_without_addresses(name: str) -> None:
 
 def test_the_doctor_knows_the_core_packages() -> None:
     assert set(CORE_PACKAGES) == {canonicalize_name(Requirement(text).name) for text in CORE}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_extra_changes_no_package_of_the_core(name: str) -> None:
+    core = {(pin.name, str(pin.marker)): pin for pin in pins("core")}
+    assert [str(pin) for pin in pins(name) if core.get((pin.name, str(pin.marker)), pin) != pin] == []
+
+
+def test_extras_agree_with_each_other() -> None:
+    found: dict[tuple[str, str], set[str]] = {}
+    for pin in [pin for name in OPTIONAL for pin in pins(name)]:
+        found.setdefault((pin.name, str(pin.marker)), set()).add(str(pin.specifier))
+    assert [name for name, versions in found.items() if len(versions) > 1] == []
+
+
+def test_the_doctor_and_run_know_the_extras() -> None:
+    assert {name: [extra.requirement] for name, extra in EXTRAS.items()} == OPTIONAL
+    script = (ROOT / "run").read_text("utf-8")
+    (known,) = re.findall(r"^extras='([a-z ]+)'", script, re.MULTILINE)
+    assert set(known.split()) == set(OPTIONAL)

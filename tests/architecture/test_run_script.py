@@ -14,7 +14,7 @@ def run(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str
     return subprocess.run([ROOT / "run", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run"])
+@pytest.mark.parametrize("script", ["run", "requirements/lock", ".ci/run", ".ci/newcomer"])
 def test_a_script_can_be_run_and_parsed(script: str) -> None:
     path = ROOT / script
     assert path.stat().st_mode & 0o111
@@ -26,11 +26,22 @@ def test_a_script_can_be_run_and_parsed(script: str) -> None:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = run("help", folder=tmp_path)
     assert done.returncode == 0
-    assert all(f"  {command}" in done.stdout for command in ("demo", "consentry", "test", "lint", "bench", "lock"))
+    commands = ("demo", "consentry", "test", "lint", "bench", "extras", "lock")
+    assert all(f"  {command}" in done.stdout for command in commands)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nothing"], ["test", "nolane"], ["test", "core"], ["test", "lint"], ["bench"], ["bench", "none"]]
+    "arguments",
+    [
+        ["nothing"],
+        ["test", "nolane"],
+        ["test", "core"],
+        ["test", "cities"],
+        ["bench"],
+        ["bench", "none"],
+        ["extras", "nothing"],
+        ["extras", "cities", "nothing"],
+    ],
 )
 def test_what_does_not_exist_is_refused_with_help(arguments: list[str]) -> None:
     done = run(*arguments)

@@ -126,6 +126,8 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, code: str, line: i
     [
         ('person = "id"\n', "", "descriptor-missing-key"),
         ('account = "ok"', 'country = "United Kingdom"', "descriptor-unknown-word"),
+        ('account = "ok"', 'country = "ZZ"', "descriptor-unknown-word"),
+        ('account = "ok"', 'country = "CA-PQ"', "descriptor-unknown-word"),
         ('account = "ok"', 'age = "18+"', "descriptor-column-twice"),
         ('location = "place"', 'age = "place"', "descriptor-column-twice"),
         ('location = "place"', 'locaton = "place"', "descriptor-unknown-key"),
@@ -137,6 +139,11 @@ def test_a_mistake_in_a_people_descriptor_is_named(old: str, new: str, code: str
     with pytest.raises(DescriptorError) as caught:
         parse_people(PEOPLE.replace(old, new))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("code", ["GB", "UK", "XK", "CA-QC", "FR-974"])
+def test_a_constant_country_is_a_code_that_exists(code: str) -> None:
+    assert parse_people(PEOPLE.replace('account = "ok"', f'country = "{code}"')).constants["country"] == code
 
 
 def test_help_suggests_the_word_that_was_meant() -> None:

@@ -21,7 +21,9 @@ from consentry.corpus.people_table import PeopleTable, load, save, unknown_peopl
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
 from consentry.corpus.residence import Residence, Signals, resolve
 from consentry.errors import IntegrityError, NotFoundError, PeopleError
-from consentry.policy.vocabulary import ACCOUNTS, AGES, Account, Age
+from consentry.policy.evaluator import evaluate_person
+from consentry.policy.expressions import Effect, Item, Person, Rule
+from consentry.policy.vocabulary import ACCOUNTS, AGES, Account, Age, Category
 
 KEY = PseudonymKey(bytes(range(32))).for_people()
 NOW = int(datetime(2025, 6, 1, tzinfo=UTC).timestamp())
@@ -107,13 +109,43 @@ def test_everything_a_table_says_is_kept(tmp_path: Path) -> None:
     assert said == {
         "ann": ("GB+US", True, "adult", "active", True),
         "bo": ("FR", False, "minor", "closed", True),
-        "cy": ("DE", True, "unknown", "unknown", True),
+        "cy": ("DE", True, "unknown", "unclear", True),
         "dee": ("", False, "unknown", "unknown", True),
         "elsewhere": ("", False, "unknown", "unknown", False),
     }
     ann, bo, dee, away = (ordinal(index, person) + 1 for person in ("ann", "bo", "dee", "elsewhere"))
     pair, other = tuple(sorted((ann, bo))), tuple(sorted((dee, away)))
     assert table.linked() == {ann: pair, bo: pair, dee: other, away: other}
+
+
+def test_a_word_for_an_account_that_says_nothing_is_not_the_same_as_no_word(tmp_path: Path) -> None:
+    form = described(
+        'person = "id"\naccount = "state"', '[constants]\ncountry = "US"\nage = "adult"\n[accounts]\nok = "active"'
+    )
+    given_ = {"a": "ok", "b": "deleted", "c": "unknown", "d": None, "e": " ", "f": "closed"}
+    rows: list[dict[str, Any]] = [{"id": person, "state": state} for person, state in given_.items()]
+    index, table, report = run(tmp_path, rows, form)
+    assert report.unknown_words == {"account": {"deleted": 1, " ": 1}}
+    assert report.unknown_accounts == 4
+    found = table.attributes(seats=len(index) + 1, at=NOW)
+    permit = Rule(id="all", effect=Effect.PERMIT, why="Because.")
+    answers = {}
+    for person in given_:
+        seat = ordinal(index, person) + 1
+        places, established = found.residences[int(found.residence[seat])]
+        somebody = Person(
+            places=places, established=established, age=Age.ADULT, account=ACCOUNTS[int(found.account[seat])]
+        )
+        decision = evaluate_person([permit], somebody, item=Item(category=Category.POST), at=NOW)
+        answers[person] = str(decision.primary)
+    assert answers == {
+        "a": "permitted:all",
+        "b": "gap:account-unknown",
+        "c": "gap:account-unknown",
+        "d": "permitted:all",
+        "e": "permitted:all",
+        "f": "account-closed",
+    }
 
 
 def test_a_table_may_hold_ids_alone_and_constants(tmp_path: Path) -> None:

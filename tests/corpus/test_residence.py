@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from consentry.corpus.location_text import MAX_LENGTH, locate
 from consentry.corpus.place_names import cities, fold, names, readings_of
 from consentry.corpus.residence import NOT_UNDERSTOOD, Signal, Signals, Strength, resolve
-from consentry.policy.jurisdictions import known_place
+from consentry.policy.jurisdictions import contains, known_place
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -193,6 +193,9 @@ def test_a_shared_calling_code_yields_all_its_countries() -> None:
         ("ca_qc", {"CA-QC"}),
         ("FR-974", {"RE"}),
         ("CS", {"ME", "RS"}),
+        ("CA-PQ", {"CA"}),  # Quebec's old postal code
+        ("us-xx", {"US"}),
+        ("CN-91", {"CN", "HK", "MO", "TW"}),  # withdrawn by ISO: any place listed under China
         ("ZZ", set()),
         ("EU", set()),
         ("T1", set()),
@@ -260,6 +263,15 @@ def test_evidence_says_how_a_signal_was_understood_and_never_its_value() -> None
         (Signal.TIME_ZONE, "time zone", Strength.HOLDS),
     ]
     assert "rainbow" not in repr(found)
+
+
+def test_a_part_nobody_knows_says_no_more_than_its_country() -> None:
+    """A rule about a part finds a gap, and the evidence says why."""
+    found = resolve(Signals(country="CA-PQ"))
+    assert found.evidence[0].form == "country of an unknown part"
+    assert contains("CA-QC", *found.places, at=0) is None
+    assert contains("CA", *found.places, at=0) is True
+    assert places("\U0001f3f4\U000e0067\U000e0062\U000e007a\U000e007a\U000e007a\U000e007f") == {"GB"}
 
 
 def test_nothing_known_is_a_gap() -> None:

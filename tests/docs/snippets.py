@@ -4,10 +4,13 @@ Every fenced `sh` and `python` block of a document is run, from top to bottom, i
 deployment: later blocks build on earlier ones.
 
 * `sh`: with `consentry` on the path and a `./run` that passes on to it. If lines begin with `$ `, these are commands
-  and the rest is output, which is not compared.
+  and the rest is their output, which is compared.
+* `text` with `<!-- output -->` on the line before it: the output of the `sh` block above, which is compared.
 * `python`: in one namespace; a block with `>>>` is a doctest, and its output is compared.
 * `<!-- not run: REASON -->` on the line before a block leaves it out; `<!-- exit: N -->` expects another exit code.
 * Other languages (`text`, `toml`, `json`, ...) are not run.
+
+How outputs are compared is said in `shown.py`.
 """
 
 from __future__ import annotations
@@ -17,16 +20,19 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import checkout as checkouts
+import shown
 import warm
 
 TIMEOUT_S = 300
 _FENCE = re.compile(r"^( *)```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: \S.* -->$")
 _EXIT = re.compile(r"<!-- exit: (\d+) -->$")
+_OUTPUT = "<!-- output -->"
 _OWN_COMMANDS = ("./run", "consentry")
 
 _RUN = """#!/bin/sh
@@ -46,42 +52,37 @@ class SnippetError(AssertionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """One block to run. `where` is file:line."""
+    """One block to run. `where` is file:line; `output` is what the document shows of it in a block of its own."""
 
     language: str
     body: str
     where: str
     exit_code: int = 0
+    output: str = ""
 
 
 def snippets(text: str, *, name: str) -> Iterator[Snippet]:
-    """Yield the blocks of a document that are to be run, in order."""
+    """Yield the blocks of a document that are to be run, in order.
+
+    Raises SnippetError if an output is shown of nothing.
+    """
+    last: Snippet | None = None
     for match in _FENCE.finditer(text):
         before = text[: match.start()].rstrip().rpartition("\n")[2].strip()
-        if match["language"] not in ("sh", "python") or _NOT_RUN.search(before):
-            continue
-        expected = _EXIT.search(before)
         body = "".join(line.removeprefix(match[1]) for line in match["body"].splitlines(keepends=True))
-        yield Snippet(
-            language=match["language"],
-            body=body,
-            where=f"{name}:{text.count(chr(10), 0, match.start()) + 1}",
-            exit_code=int(expected[1]) if expected else 0,
-        )
-
-
-def commands(body: str) -> str:
-    """Return the shell script of a block: all of it, or what follows the prompts, with continued lines."""
-    lines = body.splitlines()
-    if not any(line.startswith("$ ") for line in lines):
-        return body
-    script: list[str] = []
-    continued = False
-    for line in lines:
-        if continued or line.startswith("$ "):
-            script.append(line if continued else line[2:])
-            continued = line.endswith("\\")
-    return "\n".join(script) + "\n"
+        where = f"{name}:{text.count(chr(10), 0, match.start()) + 1}"
+        if before == _OUTPUT:
+            if last is None or last.language != "sh" or last.output:
+                raise SnippetError(f"{where}: the output of what? There is no `sh` block above it")
+            last = replace(last, output=body)
+        elif match["language"] in ("sh", "python") and not _NOT_RUN.search(before):
+            if last is not None:
+                yield last
+            expected = _EXIT.search(before)
+            code = int(expected[1]) if expected else 0
+            last = Snippet(language=match["language"], body=body, where=where, exit_code=code)
+    if last is not None:
+        yield last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +97,10 @@ class Stage:
         stage = cls(folder=folder / "checkout", programs=folder / "bin")
         stage.folder.mkdir()
         stage.programs.mkdir()
-        for entry in checkout.iterdir():
-            if not entry.name.startswith(".") and entry.name not in ("run", "consentry-home"):
-                (stage.folder / entry.name).symlink_to(entry)
+        for path in checkouts.files(checkout):
+            if path != Path("run"):
+                (stage.folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (stage.folder / path).symlink_to(checkout / path)
         _program(stage.programs / "consentry", warm.program())
         _program(stage.folder / "run", _RUN)
         return stage
@@ -113,7 +115,7 @@ class Stage:
             _python(snippet, namespace)
 
     def _shell(self, snippet: Snippet) -> None:
-        script = commands(snippet.body)
+        script = shown.script(snippet.body)
         if not any(command in script for command in _OWN_COMMANDS):
             raise SnippetError(f"{snippet.where}: runs nothing of ours: put `<!-- not run: REASON -->` before it")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
@@ -127,15 +129,16 @@ class Stage:
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
             check=False,
         )
         if done.returncode != snippet.exit_code:
             code = f"exit code {done.returncode}, expected {snippet.exit_code}"
-            raise SnippetError(f"{snippet.where}: {code}\n{script}\n{done.stdout}")
+            raise SnippetError(f"{snippet.where}: {code}\n{script}\n{done.stdout}{done.stderr}")
+        for difference in shown.differences(snippet.body, snippet.output, printed=done.stdout):
+            raise SnippetError(f"{snippet.where}: {difference}\n{done.stdout}")
 
 
 def _program(path: Path, text: str) -> None:

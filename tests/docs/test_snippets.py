@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from snippets import SnippetError, Stage, commands, snippets
+import shown
+from snippets import SnippetError, Stage, snippets
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -41,6 +42,10 @@ def test_every_snippet_of_a_document_runs(document: Path, tmp_path: Path, monkey
         "```python\n>>> 1 + 1\n3\n```\n",
         "```python\nx = 1\n```\n```python\nassert x == 2\n```\n",
         "<!-- not run: -->\n```sh\n./run nothing\n```\n",
+        "```sh\n$ ./run consentry policy list\nno-such-policy\n...\n```\n",
+        "```sh\n$ ./run consentry policy list\n...\nno-such-policy\n...\n$ ./run help\n```\n",
+        "```sh\n./run consentry policy list\n```\n<!-- output -->\n```text\nno-such-policy\n```\n",
+        "<!-- output -->\n```text\noutput of nothing\n```\n",
     ],
 )
 def test_control_a_snippet_that_is_wrong_is_noticed(text: str, tmp_path: Path) -> None:
@@ -56,6 +61,8 @@ def test_control_a_snippet_that_is_wrong_is_noticed(text: str, tmp_path: Path) -
         ("<!-- exit: 2 -->\n\n```sh\n./run nothing\n```\n", 1),
         ("```text\n./run nothing\n```\n", 0),
         ("```python\nx = 1\n```\n```python\n>>> x\n1\n```\n", 2),
+        ("```sh\n$ ./run consentry policy list\n...\naugust-2024 ...\n...\n$ ./run help\n```\n", 1),
+        ("```sh\n./run consentry policy list\n```\n<!-- output -->\n```text\n...\naugust-2024 ...\n...\n```\n", 1),
         ("```sh\n./run help > seen.txt\n```\n```sh\ntest -f seen.txt && ./run help\n```\n", 2),
     ],
 )
@@ -63,6 +70,32 @@ def test_a_snippet_that_is_right_passes(text: str, count: int, tmp_path: Path) -
     assert play(text, name="planted.md", folder=tmp_path) == count
 
 
-def test_output_is_left_out_and_continued_lines_are_kept() -> None:
-    assert commands("$ a \\\n    b\noutput\n$ c\n") == "a \\\n    b\nc\n"
-    assert commands("a\nb\n") == "a\nb\n"
+def test_commands_are_told_from_output_and_continued_lines_are_kept() -> None:
+    assert shown.script("$ a \\\n    b\noutput\n$ c\n") == "printf '\\036'\na \\\n    b\nprintf '\\036'\nc\n"
+    assert shown.script("a\nb\n") == "a\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "printed", "fits"),
+    [
+        ("one\ntwo\n", "one\n\ntwo  \n", True),
+        ("one\n...\nfour\n", "one\ntwo\nthree\nfour\n", True),
+        ("...\ntwo ... four\n...\n", "two three four\n", True),
+        ("Done in 8 s.\n", "Done in 12.5 s.\n", True),
+        ("one\n", "one\ntwo\n", False),
+        ("two\n", "one\ntwo\n", False),
+        ("one\nthree\n", "one\ntwo\nthree\n", False),
+        ("...\ntwo\none\n", "one\ntwo\n", False),
+        ("8 items\n", "9 items\n", False),
+        ("a  b\n", "a b\n", False),
+    ],
+)
+def test_what_counts_in_an_output(output: str, printed: str, *, fits: bool) -> None:
+    found = [*shown.differences("", output, printed=printed)]
+    assert bool(found) != fits
+    assert bool([*shown.differences(f"$ ./run\n{output}", "", printed=f"\x1e{printed}")]) != fits
+
+
+def test_a_difference_names_the_line() -> None:
+    (found,) = shown.differences("", "one\n...\nfour\nsix\n", printed="one\ntwo\nfour\nfive\n")
+    assert "`six`" in found

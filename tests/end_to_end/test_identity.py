@@ -23,7 +23,8 @@ import pytest
 from consentry import bootstrap
 from consentry.bootstrap import Deployment, migrate, open_deployment
 from consentry.cli.main import main
-from consentry.doctor import State, examine
+from consentry.doctor.examination import examine
+from consentry.doctor.finding import State
 from consentry.errors import ConsentryError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity
 from consentry.ledger.events import ChoiceMade, Source

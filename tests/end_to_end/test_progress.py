@@ -96,6 +96,7 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
         ("recording choices", 1_200, "choices"),
         ("deciding", 270, "items"),
         ("checking content files", size, "bytes"),
+        ("reading again", 270, "items"),
         ("deciding again", 270, "items"),
         ("copying", eligible, "items"),
         ("copying", eligible, "items"),

@@ -86,6 +86,7 @@ def test_without_an_owner_nothing_else_is_asked() -> None:
         ({"established": False}, "gap:residence-unknown"),
         ({"known": False}, "gap:person-unknown"),
         ({"account": Account.CLOSED}, "account-closed"),
+        ({"account": Account.UNCLEAR}, "gap:account-unknown"),
         ({"standing": REFUSED}, "refused"),
         ({"standing": Standing(ChoiceState.REFUSED, 100)}, "refused"),
         ({"standing": REFUSED, "age": Age.UNKNOWN}, "refused gap:age-unknown"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+import pycountry
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from consentry.errors import PolicyError
 from consentry.policy.jurisdictions import (
     AREAS,
+    REST,
     boundaries,
     contains,
     country_of,
@@ -19,6 +21,8 @@ from consentry.policy.jurisdictions import (
     known_area,
     known_place,
     memberships_of,
+    part_advice,
+    whole_of,
 )
 from consentry.policy.memberships import (
     BREXIT,
@@ -30,6 +34,7 @@ from consentry.policy.memberships import (
     SAME_PLACE,
     TRANSITION_END,
 )
+from consentry.policy.subdivisions import PARTS, SUBDIVISIONS
 
 TODAY = instant("2025-11-03")
 EU_27 = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split(" "))  # noqa: SIM905
@@ -254,16 +259,67 @@ def test_places_apart_from_the_state_that_lists_them() -> None:
 
 def test_parts_that_may_nest_are_unknown() -> None:
     assert contains("GB-ENG", "GB-LND", at=TODAY) is None
-    assert contains("GB-ENG", "FR-75", at=TODAY) is False
+    assert contains("GB-ENG", "FR-75C", at=TODAY) is False
     assert contains("UK", "GB-NIR", at=TODAY) is True
 
 
 @pytest.mark.parametrize(
-    "code", ["", "ZZ", "UK", "EU", "gb", "GB-", "GB-LOND", "GB-\u0661", "GB-ENG\n", "EUROPE-2024", "1"]
+    "code",
+    [
+        *("", "ZZ", "UK", "EU", "gb", "GB-", "GB-LOND", "GB-\u0661", "GB-ENG\n", "EUROPE-2024", "1"),
+        *("CA-PQ", "CN-91", "US-XX", "US-CAL", "FR-75", "XK-01", "ZZ-01", "ZZ-*"),
+    ],
 )
 def test_what_is_not_a_place_is_unknown_everywhere(code: str) -> None:
     assert not known_place(code)
     assert contains("EU", code, at=TODAY) is contains("GB", code, at=TODAY) is None
+
+
+def test_the_parts_are_those_of_an_independent_list() -> None:
+    listed = {subdivision.code for subdivision in pycountry.subdivisions}
+    assert listed == SUBDIVISIONS
+    assert len(listed) > 5_000
+    assert all(code.startswith(f"{country}-") and country in COUNTRIES for country in PARTS for code in PARTS[country])
+
+
+def test_a_part_nobody_knows_leaves_the_country_and_what_may_be_meant_with_it() -> None:
+    assert whole_of("CA-PQ") == whole_of("CA-1") == {"CA"}
+    assert whole_of("CN-91") == {"CN", "HK", "MO", "TW"}
+    assert whole_of("NL-ZZ") == {"NL", "AW", "CW", "SX"}
+    assert not any(whole_of(code) for code in ("CA", "CA-QC", "FR-974", "ZZ-1", "", "CA-PQ\n", "CA-QUEBEC"))
+
+
+@given(st.from_regex(r"[A-Z]{2}-[A-Z0-9]{1,3}", fullmatch=True), areas, times)
+def test_a_part_nobody_knows_is_never_certainly_outside_of_a_part(code: str, area: str, at: int) -> None:
+    """Whatever real part of the country was meant: an area it is in is not ruled out."""
+    for place in whole_of(code):
+        for part in PARTS.get(place, ()):
+            if contains(area, part, at=at) is True:
+                assert any(contains(area, each, at=at) is not False for each in whole_of(code))
+
+
+def test_some_other_part_of_a_country_is_in_no_part_that_is_named() -> None:
+    assert not known_place(f"CA{REST}")
+    assert contains("CA", f"CA{REST}", at=TODAY) is True
+    assert contains("CA-QC", f"CA{REST}", at=TODAY) is contains("US-STATE-LAW", f"US{REST}", at=TODAY) is False
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("CA-QB", "`CA-QC`"),
+        ("US-CAL", "`US-CA`"),
+        ("ca-qc", "`CA-QC`"),
+        ("CA-", "`CA` stands for all of it"),
+        ("AX-1", "ISO 3166-2 has no parts of `AX`: write `AX`"),
+        ("EUROPE-2024", ""),
+        ("US-STATE-LAWS", ""),
+        ("ZZ-1", ""),
+    ],
+)
+def test_the_nearest_parts_are_named(code: str, advice: str) -> None:
+    assert advice in part_advice(code)
+    assert bool(advice) is bool(part_advice(code))
 
 
 def test_areas_are_places_and_groups_only() -> None:
@@ -273,6 +329,9 @@ def test_areas_are_places_and_groups_only() -> None:
         contains("EUROPE-2024", "GB", at=TODAY)
     assert caught.value.code == "policy-unknown-area"
     assert "EEA" in caught.value.help
+    with pytest.raises(PolicyError) as caught:
+        contains("US-CAL", "US", at=TODAY)
+    assert "`US-CA`" in caught.value.help
 
 
 def test_memberships_carry_their_sources() -> None:

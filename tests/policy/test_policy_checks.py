@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from policy_strategies import AT, adults, items, rule_lists
 
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
+from consentry.policy.jurisdictions import DECISIONS_BEGIN, instant
 from consentry.policy.policy_checks import find
 from consentry.policy.policy_parser import check
 from consentry.policy.vocabulary import Purpose
@@ -163,6 +166,26 @@ def test_a_rule_with_a_mistake_is_not_compared_with_others() -> None:
     assert [
         each.split(":")[1] for each in found(permit('category = ["pots"]'), permit('age = ["adult"]', number=2))
     ] == ["11 policy-unknown-word"]
+
+
+def test_many_notices_are_checked_in_no_time() -> None:
+    """The work must not double with each notice: with all combinations, eleven took longer than this may."""
+    waiting = [permit(f'notice = {{ id = "n{number}", days = {number} }}', number=number) for number in range(40)]
+    again = permit('notice = { id = "n7", days = 9 }', number=99)
+    begun = time.process_time()
+    assert found(*waiting) == []
+    assert [each.split(":", 2)[2] for each in found(*waiting, again)] == [
+        " permit `p99` changes nothing",
+    ]
+    assert time.process_time() - begun < 10
+
+
+def test_a_rule_is_looked_at_from_the_first_time_a_decision_is_asked_for() -> None:
+    """Utah's law was in force before; Montana's came after: only then is every state of the list in it."""
+    rules = [permit('where.inside = ["US-UT"]'), forbid('where.inside = ["US-STATE-LAW"]')]
+    assert len(found(*rules)) == 1
+    assert found(permit('where.inside = ["US-MT"]'), rules[1]) == []
+    assert instant("2023-12-31") < DECISIONS_BEGIN < instant("2024-10-01")
 
 
 @settings(max_examples=60, deadline=None)

@@ -44,7 +44,7 @@ def test_codes_that_are_stored_never_move() -> None:
     )
     assert " ".join(VISIBILITIES) == "unknown public members connections group private"
     assert " ".join(AGES) == "unknown adult minor"
-    assert " ".join(ACCOUNTS) == "unknown active dormant closed none"
+    assert " ".join(ACCOUNTS) == "unknown active dormant closed none unclear"
 
 
 def test_the_tree_of_purposes() -> None:

@@ -86,7 +86,7 @@ person_facts = st.builds(
     places=subsets(PLACES),
     established=st.booleans(),
     age=st.sampled_from([Age.ADULT, Age.ADULT, Age.MINOR, Age.UNKNOWN]),
-    account=st.sampled_from([Account.ACTIVE, Account.CLOSED]),
+    account=st.sampled_from([Account.ACTIVE, Account.CLOSED, Account.UNCLEAR]),
     known=st.sampled_from([True, True, False]),
     choices=st.lists(live_choices, max_size=3, unique_by=lambda choice: choice.key).map(tuple),
     notices=st.sampled_from([(), (("n", NOW - 86_400),), (("n", NOW),)]),

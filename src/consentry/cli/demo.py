@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from consentry.bootstrap import Deployment, open_deployment
+from consentry.bootstrap import HOME_MODE, Deployment, open_deployment
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.cli.people import resolved
@@ -120,7 +120,7 @@ def _fresh_home(home: Path) -> Path:
                 help="name another folder: consentry --home DIR demo",
             )
         shutil.rmtree(home)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     (home / _MARK).touch()
     return home
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.doctor import State, examine
+from consentry.doctor.examination import examine
+from consentry.doctor.finding import State
 
 _MARK = {State.OK: "ok", State.MISSING: "missing", State.PROBLEM: "PROBLEM"}
 

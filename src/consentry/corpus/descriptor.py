@@ -23,7 +23,7 @@ Rules:
 * Only `involves` may be a path: `mentions.id` is the field `id` in the elements of the list column `mentions`.
 * A null author, and a null among the involved people, is a gap. A null or empty list of involved people is nobody.
 * The platform's words for categories, visibilities, ages and accounts are mapped to ours. A word that is neither mapped
-  nor ours counts as `unknown`, which is a gap.
+  nor ours counts as `unknown` (of an account: `unclear`), which is a gap.
 * What `[constants]` says about people is the platform's own word for it: `age = "adult"` states that everybody is.
 """
 
@@ -40,13 +40,15 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from consentry.corpus.descriptor_source import DescriptorSource
+from consentry.corpus.place_names import replaced_codes
 from consentry.digests import Digest, digest_json
 from consentry.errors import CorpusError, DescriptorError, PeopleError
+from consentry.policy.jurisdictions import known_place, part_advice
 from consentry.policy.line_map import KeyPath
 from consentry.policy.policy_table import nearest
 from consentry.policy.vocabulary import Account, Age, Category, Visibility
 
-_COUNTRY = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -236,12 +238,12 @@ def _ours(
 
 
 def _country(word: str, path: KeyPath, *, source: DescriptorSource) -> str:
-    if not _COUNTRY.fullmatch(word):
+    if not known_place(word) and not (_COUNTRY.fullmatch(word) and word in replaced_codes()):
         raise source.error(
             path,
             "descriptor-unknown-word",
             message=f"`{word}` is no country code",
-            advice="use ISO 3166-1 alpha-2 (`FR`) or a subdivision (`CA-QC`)",
+            advice=part_advice(word) or "use ISO 3166-1 alpha-2 (`FR`) or a subdivision (`CA-QC`)",
         )
     return word
 

@@ -31,7 +31,7 @@ from consentry.corpus.place_names import (
     plain,
     readings_of,
 )
-from consentry.policy.jurisdictions import contains, known_place
+from consentry.policy.jurisdictions import contains, known_place, whole_of
 
 MAX_LENGTH = 200
 """Longer texts are read up to here and establish nothing."""
@@ -98,7 +98,8 @@ def _read_flag(flag: str) -> Readings:
     else:
         tags = "".join(chr(ord(char) - _TAG_OFFSET) for char in flag[1:-1]).upper()
         place = f"{tags[:2]}-{tags[2:]}"
-    return (Reading(place, Kind.FLAG),) if known_place(place) else ()
+    places = {place} if known_place(place) else whole_of(place)
+    return tuple(Reading(each, Kind.FLAG) for each in sorted(places))
 
 
 def _alternatives(text: str) -> Iterable[str]:

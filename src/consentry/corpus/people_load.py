@@ -2,7 +2,8 @@
 
 Everybody the table names gets an ordinal or keeps theirs. A row without an id is counted and skipped: no item can name
 it. Two rows with one id are refused, because nobody can say which one holds. What is unknown is stored as unknown and
-counted: a country nobody can read, an age word nobody mapped, an implausible year of birth.
+counted: a country nobody can read, an age word nobody mapped, an implausible year of birth. Of the account, saying
+nothing (null, blank, no column) is one thing and a word nobody mapped another: the latter is `unclear`, and denies.
 
 Where people live is worked out once for each distinct combination of signals, not once for each person. Only a few
 bytes a person stay in memory, whatever the size of the files.
@@ -232,7 +233,8 @@ class _Loader:
         unresolved = np.array([not (each.places and each.established) for each in members], dtype=np.bool_)
         report.unresolved = int(np.count_nonzero(unresolved[self.residence] & self.known))
         report.unknown_ages = int(np.count_nonzero((self.age == AGE_UNKNOWN) & self.known))
-        report.unknown_accounts = int(np.count_nonzero((self.account == 0) & self.known))
+        unknown = (self.account == 0) | (self.account == ACCOUNTS.index(Account.UNCLEAR))
+        report.unknown_accounts = int(np.count_nonzero(unknown & self.known))
         report.unknown_words = {role: dict(each.most_common(_REPORTED_WORDS)) for role, each in self.strange.items()}
         narrow = np.uint16 if len(members) <= 1 << 16 else np.uint32
         table = PeopleTable(
@@ -295,7 +297,12 @@ class _Loader:
     def _accounts(self, column: Mapping[str, pa.Array], rows: int) -> Array:
         meaning = {str(account): code for code, account in enumerate(ACCOUNTS)}
         meaning |= {word: ACCOUNTS.index(Account(account)) for word, account in self.descriptor.accounts.items()}
-        return self._coded("account", column, meaning, rows)
+        codes = self._coded("account", column, meaning, rows)
+        if "account" in column:
+            found = words(column["account"])
+            said = np.array([*(bool(word.strip()) for word in found.words), False], dtype=np.bool_)
+            codes[said[found.codes] & (codes == 0)] = ACCOUNTS.index(Account.UNCLEAR)
+        return codes
 
     def _coded(self, role: str, column: Mapping[str, pa.Array], meaning: Mapping[str, int], rows: int) -> Array:
         if role not in column:

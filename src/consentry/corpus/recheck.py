@@ -17,6 +17,7 @@ from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Identities, Progress, Sidecar, load
 from consentry.corpus.sidecar_build import build
+from consentry.digests import digest_file
 from consentry.errors import CorpusError
 
 Seats = npt.NDArray[np.uint32]
@@ -36,6 +37,8 @@ def recheck(
 ) -> None:
     """Read the file of a sidecar again, and compare.
 
+    A file that is gone or has other bytes now is not compared: that it changed is for others to say.
+
     Args:
         corpus: the corpus that has the sidecar.
         sidecar: what is checked.
@@ -45,19 +48,26 @@ def recheck(
         progress: called with the number of items read since the last call.
 
     Raises:
-        CorpusError: the sidecar does not say what the file says, or the file cannot be read.
+        CorpusError: the sidecar does not say what the file says.
     """
-    build(
-        corpus.path(sidecar),
-        folder / "anew",
-        name=sidecar.pin.path,
-        descriptor=corpus.descriptor,
-        identities=identities,
-        classes=ItemClasses(list(corpus.items)),
-        keep_classes=lambda: None,
-        progress=progress,
-    )
-    wrong = differing(sidecar, load(folder / "anew"), erased=erased)
+    source = corpus.path(sidecar)
+    try:
+        build(
+            source,
+            folder / "anew",
+            name=sidecar.pin.path,
+            descriptor=corpus.descriptor,
+            identities=identities,
+            classes=ItemClasses(list(corpus.items)),
+            keep_classes=lambda: None,
+            progress=progress,
+        )
+    except (CorpusError, FileNotFoundError):
+        if not source.exists() or digest_file(source) != sidecar.pin.digest:
+            return
+        raise
+    anew = load(folder / "anew")
+    wrong = differing(sidecar, anew, erased=erased) if anew.pin == sidecar.pin else []
     if wrong:
         raise CorpusError(
             "corpus-sidecar-wrong",

@@ -27,7 +27,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException
 
 from consentry.corpus.location_text import MAX_LENGTH, Located, locate
 from consentry.corpus.place_names import Kind, readings_of, replaced_codes
-from consentry.policy.jurisdictions import known_place
+from consentry.policy.jurisdictions import known_place, whole_of
 from consentry.policy.memberships import SAME_PLACE
 
 
@@ -131,12 +131,18 @@ def _weigh(signal: Signal, found: Located) -> Evidence:
 def from_country(value: str) -> Located:
     """Read a country field: an ISO 3166 code, a withdrawn or reserved one (`UK`), or a territory's name.
 
+    Of a part that ISO 3166-2 does not have only the country counts: whoever asks for a part gets a gap.
+
     >>> sorted(from_country("UK").places), sorted(from_country("FR-974").places), from_country("A1").places
     (['GB'], ['RE'], frozenset())
+    >>> sorted(from_country("CA-PQ").places), from_country("CA-PQ").forms
+    (['CA'], ('country of an unknown part',))
     """
     code = value.upper().replace("_", "-")
     if known_place(code):
         return Located(frozenset({SAME_PLACE.get(code, code)}), establishes=True, forms=("code",))
+    if country := whole_of(code):
+        return Located(country, establishes=True, forms=("country of an unknown part",))
     if successors := replaced_codes().get(code):
         return Located(frozenset(successors), establishes=True, forms=("code",))
     named = readings_of(value[:MAX_LENGTH]) or ()

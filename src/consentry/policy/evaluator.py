@@ -9,6 +9,7 @@
 | the person refused this use | deny |
 | the account is closed | deny |
 | owner, identity, country, age or category is unknown | deny, with the gap |
+| the word for the state of the account is not understood | deny, with the gap |
 | several candidate places, or several people | all of them must be allowed |
 
     >>> from consentry.policy.expressions import Effect, Item, Person, Rule
@@ -108,6 +109,8 @@ def evaluate_person(rules: Sequence[Rule], person: Person, *, item: Item, at: Se
         denials.add(_gap(GapKind.AGE))
     if item.category is Category.UNKNOWN:
         denials.add(_gap(GapKind.CATEGORY))
+    if person.account is Account.UNCLEAR:
+        denials.add(_gap(GapKind.ACCOUNT))
     if person.account is Account.CLOSED:
         denials.add(Reason(ReasonKind.ACCOUNT_CLOSED))
     choice, gap = _effective_choice(person, item)

@@ -39,6 +39,8 @@ class GapKind(StrEnum):
     CATEGORY = "category-unknown"
     VISIBILITY = "visibility-unknown"
     CREATED = "created-unknown"
+    ACCOUNT = "account-unknown"
+    """There is a word for the state of the account, and nobody knows what it means."""
 
 
 class Effect(StrEnum):

@@ -1,8 +1,8 @@
 """Which law a place is under, as of a time: countries, their parts, and dated groups of them.
 
-A **place** is an ISO 3166-1 alpha-2 code (`GB`), the user-assigned `XK`, or an ISO 3166-2 code (`CA-QC`, checked by its
-form and country). An **area** is a place or a group (`EU`, `UK`, `US-STATE-LAW`; see `groups`). The dated rows with
-their sources are in `memberships`. Rules:
+A **place** is an ISO 3166-1 alpha-2 code (`GB`), the user-assigned `XK`, or an ISO 3166-2 code (`CA-QC`). An **area**
+is a place or a group (`EU`, `UK`, `US-STATE-LAW`; see `groups`). The dated rows with their sources are in
+`memberships`, the codes of parts in `subdivisions`. Rules:
 
 * Groups are asked as of a time: `EU` contained `GB` until 2020-01-31 23:00 UTC, `EU-LAW` until the transition ended.
 * A part is in its country and in its country's groups: `GB-SCT` in `UK`, `ES-CN` in `EU`.
@@ -11,7 +11,8 @@ their sources are in `memberships`. Rules:
 * Jersey, Guernsey, the Isle of Man and Gibraltar are in neither `GB` nor `UK`; Greenland and the Faroes not in `DK`.
 * Of a country one cannot say whether it is in one of its parts: whether `US` is in `US-CA`, or in a group that has some
   of its states, is unknown (None). So is whether two parts of one country overlap where such parts nest (`NESTED`), and
-  everything about a code that is not a place.
+  everything about a code that is not a place. A part that ISO does not have (`CA-PQ`) is none: `whole_of` its country
+  is what is known of it.
 
     >>> [contains("EU", "GB", at=instant(day)) for day in ("1972-12-31", "2020-01-31", "2020-02-01")]
     [False, True, False]
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -41,9 +43,12 @@ from consentry.policy.memberships import (
     Membership,
     instant,
 )
+from consentry.policy.subdivisions import PARTS, SUBDIVISIONS
 
 __all__ = [
     "AREAS",
+    "DECISIONS_BEGIN",
+    "REST",
     "Membership",
     "boundaries",
     "contains",
@@ -53,6 +58,8 @@ __all__ = [
     "known_area",
     "known_place",
     "memberships_of",
+    "part_advice",
+    "whole_of",
 ]
 
 AREAS: Mapping[str, str] = MappingProxyType(
@@ -66,7 +73,17 @@ AREAS: Mapping[str, str] = MappingProxyType(
 )
 """The groups, and single places that policies often name, with a line on each. Any place is an area as well."""
 
-_SUBDIVISION = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
+DECISIONS_BEGIN: Seconds = instant("2024-01-01")
+"""No decision is asked for as of an earlier time. Checks of policies rely on it: a rule that could only ever have acted
+before is unreachable. Whoever takes a time from outside refuses an earlier one."""
+
+REST = "-*"
+"""After the code of a country (`CA-*`): some part of it that no rule and no group names. Policies are compared there;
+it is no place that anybody lives at."""
+
+_PART = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
+_NEARLY_A_PART = re.compile(r"([A-Z]{2})-[A-Z0-9]{0,5}")
+_SHOWN = 3
 _BEGINNING: Seconds = -(1 << 62)
 _END: Seconds = 1 << 62
 _Span = tuple[Seconds, Seconds]
@@ -91,11 +108,36 @@ def _partial() -> dict[tuple[str, str], tuple[Membership, ...]]:
 
 
 def known_place(code: str) -> bool:
-    """Say whether `code` is a country or, by its form, a subdivision of one."""
-    if code in COUNTRIES:
-        return True
-    matched = _SUBDIVISION.fullmatch(code)
-    return matched is not None and matched[1] in COUNTRIES
+    """Say whether `code` is a country or a part of one."""
+    return code in COUNTRIES or code in SUBDIVISIONS or code in SAME_PLACE or code in CARVED_OUT
+
+
+def whole_of(code: str) -> frozenset[str]:
+    """Return where somebody may be of whom an unknown part of a country is known; nothing if `code` is no such thing.
+
+    That is the country as a whole, and with it the places that ISO 3166-2 lists under it although they are no part of
+    it here: an unknown part of China may be Hong Kong.
+
+        >>> sorted(whole_of("CA-PQ")), sorted(whole_of("CN-91")), sorted(whole_of("CA-QC"))
+        (['CA'], ['CN', 'HK', 'MO', 'TW'], [])
+    """
+    matched = _PART.fullmatch(code)
+    if matched is None or matched[1] not in COUNTRIES or known_place(code):
+        return frozenset()
+    listed = {place for part, place in SAME_PLACE.items() if part.startswith(f"{matched[1]}-")}
+    return frozenset({matched[1], *(place for place in listed if country_of(place) != matched[1])})
+
+
+def part_advice(code: str) -> str:
+    """Return help for a code that looks like a part of a country and is none; empty if it does not look like one."""
+    matched = _NEARLY_A_PART.fullmatch(code.upper())
+    if matched is None or matched[1] not in COUNTRIES:
+        return ""
+    country = matched[1]
+    near = get_close_matches(code.upper(), sorted(PARTS.get(country, ())), n=_SHOWN, cutoff=0)
+    if not near:
+        return f"ISO 3166-2 has no parts of `{country}`: write `{country}`"
+    return f"did you mean {', '.join(f'`{each}`' for each in near)}? `{country}` stands for all of it"
 
 
 def known_area(name: str) -> bool:
@@ -151,7 +193,7 @@ def boundaries(areas: Iterable[str]) -> tuple[Seconds, ...]:
 def _spans(area: str, place: str) -> tuple[tuple[_Span, ...], tuple[_Span, ...]]:
     """Return when `place` is in `area`, and when that is unknown (the former wins)."""
     _check_area(area)
-    if not known_place(place):
+    if not known_place(place) and place.removesuffix(REST) not in COUNTRIES:
         return _NEVER, _ALWAYS
     place = SAME_PLACE.get(place, place)
     if area in GROUPS:
@@ -189,7 +231,8 @@ def _check_area(area: str) -> None:
         raise PolicyError(
             "policy-unknown-area",
             f"unknown area `{area}`",
-            help="use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: " + ", ".join(sorted(GROUPS)),
+            help=part_advice(area)
+            or "use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: " + ", ".join(sorted(GROUPS)),
         )
 
 

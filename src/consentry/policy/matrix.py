@@ -239,7 +239,7 @@ class MatrixCompiler:
                 where(person.places),
                 person.established,
                 person.age,
-                person.account is Account.CLOSED,
+                person.account if person.account in (Account.CLOSED, Account.UNCLEAR) else None,
                 person.known,
                 self._standing(person),
                 told(person.notices),

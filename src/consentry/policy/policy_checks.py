@@ -5,8 +5,8 @@
 * **contradiction**: the conditions and the legal basis do not go together.
 
 Only certainty is reported: a rule is called unreachable only if it is so everywhere, for everybody, at every time a
-decision can be asked for. A forbid of what nothing permits is not reported: saying twice what is out of bounds is good
-practice.
+decision can be asked for (from `DECISIONS_BEGIN` on). A forbid of what nothing permits is not reported: saying twice
+what is out of bounds is good practice.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from consentry.policy.expressions import Effect, Rule, Truth
-from consentry.policy.jurisdictions import instant
+from consentry.policy.jurisdictions import DECISIONS_BEGIN
 from consentry.policy.policy_classes import Dimension, Truths, representatives, truths
 from consentry.policy.vocabulary import ChoiceState, LegalBasis, Purpose
-
-DECISIONS_BEGIN = instant("2024-01-01")
-"""No decision is asked for as of an earlier time; groups are looked at from here on."""
 
 _RANK = {Truth.NO: 0, Truth.UNKNOWN: 1, Truth.YES: 2}
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from itertools import product
+from itertools import combinations, product
 
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule, Truth, match
-from consentry.policy.jurisdictions import boundaries, country_of, known_place
+from consentry.policy.jurisdictions import REST, boundaries, country_of, known_place
 from consentry.policy.memberships import COUNTRIES, MEMBERSHIPS
 from consentry.policy.vocabulary import AGES, CATEGORIES, VISIBILITIES, Age, Category, ChoiceState
 
@@ -31,9 +31,6 @@ class Dimension(StrEnum):
     NOTICE = "notice"
     WHERE = "where"
 
-
-REST = "-ZZZ"
-"""Stands, after the code of a country, for a part of it that no rule and no group names."""
 
 Representatives = dict[Dimension, tuple[Case, ...]]
 Truths = dict[Dimension, tuple[Truth, ...]]
@@ -68,9 +65,9 @@ def representatives(rules: Sequence[Rule], *, at: Seconds, later: bool = False) 
 
 def truths(rule: Rule, cases: Representatives) -> Truths:
     """Return the truth of each of the rule's conditions, alone, on the representatives of its dimension."""
+    alone = {dimension: _only(rule, dimension) for dimension in cases}
     return {
-        dimension: tuple(match(_only(rule, dimension), case)[0] for case in members)
-        for dimension, members in cases.items()
+        dimension: tuple(match(alone[dimension], case)[0] for case in members) for dimension, members in cases.items()
     }
 
 
@@ -81,15 +78,17 @@ def instants(rules: Iterable[Rule]) -> tuple[Seconds, ...]:
 
 
 def _notices(rules: Sequence[Rule], at: Seconds) -> list[dict[str, Seconds]]:
-    """Every notice not served, served just now, or as long ago as some rule waits; in all combinations."""
+    """Return people who were served no notice, one, or two, each just now or as long ago as some rule waits.
+
+    Two are enough: a rule waits for one notice at most, so two rules compared never look at a third.
+    """
     waits: dict[str, set[int]] = {}
     for rule in rules:
         if rule.notice is not None:
             waits.setdefault(rule.notice.notice, {0}).add(rule.notice.days)
-    served = [
-        [{}, *({notice: at - days * SECONDS_PER_DAY} for days in sorted(waits[notice]))] for notice in sorted(waits)
-    ]
-    return [{key: when for each in combination for key, when in each.items()} for combination in product(*served)]
+    served = [[(notice, at - days * SECONDS_PER_DAY) for days in sorted(waits[notice])] for notice in sorted(waits)]
+    pairs = (pair for one, other in combinations(served, 2) for pair in product(one, other))
+    return [{}, *({notice: when} for each in served for notice, when in each), *map(dict, pairs)]
 
 
 def known_places(areas: Iterable[str]) -> list[str]:

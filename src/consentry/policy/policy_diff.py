@@ -2,7 +2,7 @@
 
 The answers are compared by `evaluate_person` on one person and one item of every kind that the rules of either set can
 tell apart (`policy_classes`), as of one time. What flips is gathered into few statements: each names, for every
-dimension, the words or places it holds for; nothing named means *any*.
+dimension, the words or places it holds for; nothing named means *any*. Of notices, up to two are served at a time.
 
 Left out, because any set denies it: refusals, closed accounts, and what has a gap in place, age or category.
 """
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from consentry.policy.choice import Seconds, Standing
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule
-from consentry.policy.jurisdictions import contains, country_of, groups
-from consentry.policy.policy_classes import REST, Dimension, Representatives, instants, representatives, truths
+from consentry.policy.jurisdictions import REST, contains, country_of, groups
+from consentry.policy.policy_classes import Dimension, Representatives, instants, representatives, truths
 from consentry.policy.policy_set import PolicySet, rule_to_json
 from consentry.policy.vocabulary import Purpose
 

@@ -31,7 +31,7 @@ from consentry.digests import digest
 from consentry.policy.choice import Standing
 from consentry.policy.evaluator import Reason, ReasonKind, Request
 from consentry.policy.expressions import Effect, GapKind, Item, NoticeCondition, Person, Rule
-from consentry.policy.jurisdictions import AREAS, known_area, known_place
+from consentry.policy.jurisdictions import AREAS, known_area, known_place, part_advice
 from consentry.policy.line_map import line_map
 from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_checks import find
@@ -227,7 +227,8 @@ def _areas(where: Table | None, key: str) -> frozenset[str]:
     areas = where.texts(key)
     for index, area in enumerate(areas):
         if not known_area(area):
-            where.unknown_word((key, index), area, advice=nearest(area, [*AREAS, *COUNTRIES]), what="area")
+            advice = part_advice(area) or nearest(area, [*AREAS, *COUNTRIES])
+            where.unknown_word((key, index), area, advice=advice, what="area")
     return frozenset(areas)
 
 
@@ -318,7 +319,7 @@ def _places(table: Table) -> frozenset[str]:
     for key in ("place", "places"):
         for index, place in enumerate(table.texts(key)):
             if not known_place(place):
-                table.unknown_word((key, index), place, advice=_PLACE_ADVICE, what="place")
+                table.unknown_word((key, index), place, advice=part_advice(place) or _PLACE_ADVICE, what="place")
     return frozenset(table.texts("place") + table.texts("places"))
 
 

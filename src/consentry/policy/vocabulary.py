@@ -91,7 +91,11 @@ class Age(StrEnum):
 
 
 class Account(StrEnum):
-    """The state of a person's account with the platform. Items of a `closed` account are never used."""
+    """The state of a person's account with the platform. Items of a `closed` account are never used.
+
+    `unknown` is where the platform says nothing: not every platform keeps such a state. What it says and nobody
+    understands is `unclear`, which is a gap: the word may have meant closed.
+    """
 
     UNKNOWN = "unknown"
     ACTIVE = "active"
@@ -99,6 +103,8 @@ class Account(StrEnum):
     CLOSED = "closed"
     NONE = "none"
     """A non-member: somebody that content is about."""
+    UNCLEAR = "unclear"
+    """There is a word for it that nobody mapped, or that says it is unknown."""
 
 
 class ChoiceState(StrEnum):

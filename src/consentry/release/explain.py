@@ -35,6 +35,7 @@ _GAPS = {
     GapKind.CATEGORY: "what kind of content this is is not known",
     GapKind.VISIBILITY: "a rule asks who could see the item, and that is not known",
     GapKind.CREATED: "a date matters here, and when the item was created is not known",
+    GapKind.ACCOUNT: "nobody mapped the platform's word for the state of this person's account",
 }
 _MEANING = {
     ReasonKind.REFUSED: "this person refused this use",

