@@ -75,6 +75,15 @@ def build(terminal: Terminal) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [("1957-12-31", "release-time-too-early"), ("0", "release-time-too-early"), ("2999-01-01", "release-time-to-come")],
+)
+def test_times_no_release_is_decided_as_of(ready: Terminal, at: str, code: str) -> None:
+    ready.fails(code, "release", "build", "network", "--policy", "september-2024", "--at", at)
+    assert ready.run("release", "list")["releases"] == []
+
+
 def test_the_whole_way(ready: Terminal) -> None:
     assert ready.run("corpus", "list")["corpora"][0]["name"] == "network"
     assert ready.run("corpus", "show", "network")["items"] == 3

@@ -16,6 +16,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
+from consentry.policy.jurisdictions import DECISIONS_BEGIN
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
@@ -59,13 +60,20 @@ class Building(Desk):
         """Build and seal a release, as of now or of an earlier time.
 
         Raises:
-            InputError: a time that has not come: people would be older and notices longer served than they are.
+            InputError: a time that has not come: people would be older and notices longer served than they are. Or one
+                before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked.
         """
         if at is not None and at > self.parts.clock():
             raise InputError(
                 "release-time-to-come",
                 "a release cannot be decided as of a time that has not come",
                 help="leave the time out, or look ahead with `consentry release plan --at`",
+            )
+        if at is not None and at < DECISIONS_BEGIN:
+            raise InputError(
+                "release-time-too-early",
+                f"a release cannot be decided as of `{at}`, before decisions begin",
+                help="give a time from 2024-01-01 on: what holds for places is asked as of the time of the decision",
             )
         for _ in range(_ATTEMPTS):
             decided = self._decide(
