@@ -146,7 +146,9 @@ def test_a_policy_that_is_no_text(ready: Terminal) -> None:
         ready.fails("policy-bad-encoding", *words)
 
 
-@pytest.mark.parametrize("at", ["999999999999999", "9" * 5_000, "²", "1969-12-31", "-1", "10000-01-01", "yesterday"])
+@pytest.mark.parametrize(
+    "at", ["999999999999999", "9" * 5_000, "²", "0001-01-01T00:00+14:00", "-1", "10000-01-01", "yesterday"]
+)
 def test_times_that_are_none(ready: Terminal, at: str) -> None:
     told = ready.folder / "told.txt"
     told.write_text("ada\n")
@@ -158,6 +160,16 @@ def test_times_that_are_none(ready: Terminal, at: str) -> None:
     ):
         assert ready.run(*words, f"--at={at}", status=2)["error"]["code"] == "usage"
     assert events(ready) == before
+
+
+def test_no_notice_was_served_before_1970(ready: Terminal) -> None:
+    told = ready.folder / "told.txt"
+    told.write_text("ada\n")
+    error = ready.run("notice", "serve", "n1", told, "--at", "1969-12-31", status=2)["error"]
+    assert "1970-01-01" in error["message"]
+    plan = ("release", "plan", "network", "--policy", "september-2024", "--at")
+    for at in ("1957-12-31", "0001-01-01"):
+        assert ready.run(*plan, at)["counts"]["items"] == 3
 
 
 @pytest.mark.parametrize("at", ["0", "9999-12-31", "253402300799", "2024-09-18T12:00Z"])

@@ -26,6 +26,7 @@ from consentry.cli.progress_bar import ProgressBar
 from consentry.errors import ConsentryError
 from consentry.progress import Progress
 
+_FIRST_MOMENT = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _LAST_SECOND = timedelta(days=1, seconds=-1)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -130,15 +131,15 @@ def read_moment(value: str) -> int:
 
     It is a date (the beginning of its day in UTC), a date and time with its zone, or the seconds themselves.
     """
-    return _seconds(value, of_a_day=timedelta())
+    return _seconds(value, of_a_day=timedelta(), earliest=_FIRST_MOMENT)
 
 
 def read_last_moment(value: str) -> int:
-    """Return a time on the command line as `read_moment` does, but a date is the last second of its day."""
-    return _seconds(value, of_a_day=_LAST_SECOND)
+    """Return a time since 1970 on the command line as `read_moment` does, but a date is the last second of its day."""
+    return _seconds(value, of_a_day=_LAST_SECOND, earliest=0)
 
 
-def _seconds(value: str, *, of_a_day: timedelta) -> int:
+def _seconds(value: str, *, of_a_day: timedelta, earliest: int) -> int:
     if value.isascii() and value.isdigit():
         seconds = int(value.lstrip("0")[:20] or "0")
     else:
@@ -152,8 +153,10 @@ def _seconds(value: str, *, of_a_day: timedelta) -> int:
                 raise click.BadParameter(f"`{value}` has no zone; write {value}Z for UTC")
             found = found.replace(tzinfo=UTC) + of_a_day
         seconds = int(found.timestamp() // 1)
-    if not 0 <= seconds <= _LAST_MOMENT:
-        raise click.BadParameter(f"`{value}` is out of range; a time lies between 1970 and the end of 9999, UTC")
+    if not earliest <= seconds <= _LAST_MOMENT:
+        raise click.BadParameter(
+            f"`{value}` is out of range; a time lies between {moment(earliest)} and the end of 9999"
+        )
     return seconds
 
 
