@@ -51,6 +51,23 @@ def test_an_explicit_home_wins_over_the_variable(tmp_path: Path, monkeypatch: py
     assert read_settings(tmp_path / "option").home == tmp_path / "option"
 
 
+def test_an_embedded_ledger_is_in_the_home_whatever_anybody_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "consentry.toml").write_text('ledger_url = "sqlite:////elsewhere.db"\nthreads = 3\n', "utf-8")
+    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql+psycopg://somewhere/else")
+    settings = read_settings(tmp_path, embedded=True)
+    assert settings.ledger == f"sqlite:///{tmp_path}/ledger.db"
+    assert settings.threads == 3
+
+
+def test_the_variable_of_the_command_line_is_no_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONSENTRY_DEBUG", "1")
+    assert read_settings(tmp_path) == Settings(home=tmp_path)
+    monkeypatch.setenv("CONSENTRY_DEBUGG", "1")
+    assert "CONSENTRY_DEBUG" in refused(tmp_path).help
+
+
 def test_a_relative_home_is_made_absolute_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert read_settings(Path("here")).home == tmp_path / "here"

@@ -38,7 +38,7 @@ from consentry.corpus.pseudonym import Pseudonyms as Pseudonymised
 from consentry.corpus.registration import read_descriptor
 from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
-from consentry.errors import ChoiceError, IntegrityError, StateError
+from consentry.errors import ChoiceError, InputError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
@@ -72,11 +72,13 @@ class Pseudonyms:
     index: PeopleIndex
 
     def person(self, person: str) -> Pseudonym:
-        """Return the pseudonym of a person id."""
+        """Return the pseudonym of a person id; none has an empty one."""
+        _require_id(person, "people-empty-id", "person")
         return pseudonym(self.key.for_people(), person)
 
     def item(self, corpus: str, item: str) -> Pseudonym:
-        """Return the pseudonym of an item id of a corpus."""
+        """Return the pseudonym of an item id of a corpus; none has an empty one."""
+        _require_id(item, "item-empty-id", "item")
         return pseudonym(self.key.for_items(corpus), item)
 
     def identities(self, corpus: str, *, seating: bool = True) -> Identities:
@@ -132,8 +134,20 @@ class Deployment:
         """Return every event that names a person, oldest first."""
         return self.ledger.history(self.person(person))
 
-    def import_choices(self, file: Path, *, corpus: str | None, progress: Progress | None = None) -> int:
-        """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong."""
+    def import_choices(
+        self,
+        file: Path,
+        *,
+        corpus: str | None,
+        progress: Progress | None = None,
+        recorded: Callable[[range], None] | None = None,
+    ) -> int:
+        """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong.
+
+        `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
+        """
+        if corpus is not None:
+            self.control.require_corpus(corpus)
         count = 0
         if progress is not None:
             progress.begin("checking choices", total=rows_in([file]), unit="choices")
@@ -152,7 +166,7 @@ class Deployment:
                 )
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.choose(self._choices(file, corpus, progress))
+        return self.control.choose(self._choices(file, corpus, progress), recorded=recorded)
 
     def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in choice_files.read_choices(file):
@@ -224,9 +238,12 @@ class Deployment:
         synthetic.generate(target, people=people, items=items, seed=seed)
 
 
-def open_deployment(home: Path | None = None) -> Deployment:
-    """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one."""
-    settings = read_settings(home)
+def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Deployment:
+    """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one.
+
+    With `embedded`, its ledger is that in the home, whatever the environment names.
+    """
+    settings = read_settings(home, embedded=embedded)
     folder = settings.home
     folder.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     # Two first starts at a time would make two keys, of which one is kept.
@@ -254,6 +271,12 @@ def open_deployment(home: Path | None = None) -> Deployment:
         clock=now,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+
+
+def _require_id(id: str, code: str, what: str) -> None:  # noqa: A002
+    """Refuse an empty id: in content and in tables it is nobody and nothing, so nothing would ever come of it."""
+    if not id:
+        raise InputError(code, f"the id of the {what} is empty", help="give the id as it stands in the platform's data")
 
 
 def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:

@@ -8,7 +8,8 @@ folder. Of every other setting, the first of these that says something wins:
 3. the default.
 
 A name nobody knows is refused in both places: a setting that is spelled wrong must not silently be the default.
-Variables that begin with `CONSENTRY_TEST_` belong to the tests and are left alone.
+Variables that begin with `CONSENTRY_TEST_` belong to the tests and are left alone. `CONSENTRY_DEBUG` is read by the
+command line, which must be able to show a mistake in here as well.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ SETTINGS_FILE = "consentry.toml"
 LEDGER_FILE = "ledger.db"
 PREFIX = "CONSENTRY_"
 HOME_VARIABLE = PREFIX + "HOME"
+DEBUG_VARIABLE = PREFIX + "DEBUG"
 DEFAULT_HOME = Path("consentry-home")
 _TESTS_PREFIX = PREFIX + "TEST_"
 _STORES = ("sqlite:///", "postgresql+psycopg://")
@@ -106,8 +108,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, file
 
 
-def read_settings(home: Path | None = None) -> Settings:
+def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settings:
     """Read the settings of the deployment in `home`; the folder and its settings file need not exist.
+
+    With `embedded`, the ledger is the one in the home, whatever anybody says.
 
     Raises:
         InputError: an unknown name, a value that does not fit, or a file that is not TOML.
@@ -116,9 +120,11 @@ def read_settings(home: Path | None = None) -> Settings:
     path = folder / SETTINGS_FILE
     _check_names(_parse(path), known=_names(), where=str(path))
     variables = {name for name in os.environ if name.startswith(PREFIX) and not name.startswith(_TESTS_PREFIX)}
-    known = [HOME_VARIABLE, *(PREFIX + name.upper() for name in _names())]
+    known = [HOME_VARIABLE, DEBUG_VARIABLE, *(PREFIX + name.upper() for name in _names())]
     _check_names(variables, known=known, where="environment")
     try:
+        if embedded:
+            return Settings(home=folder, ledger_url=f"{_STORES[0]}{folder / LEDGER_FILE}")
         return Settings(home=folder)
     except ValidationError as error:
         raise _bad_value(error, path=path) from None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from consentry.connectors.tabular import values
 from consentry.connectors.tabular.convert import Files, Query, check_in_place, convert
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema, parse_corpus, parse_people
 from consentry.errors import CorpusError, InputError, PeopleError
+from ledger.conftest import postgres_url as postgres_url  # noqa: PLC0414 - a fixture
 
 CORPUS = """\
 [corpus]
@@ -170,6 +172,70 @@ def test_a_query_changes_nothing_and_a_password_is_not_shown(tmp_path: Path) -> 
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("query", ["DROP TABLE posts", "DELETE FROM posts RETURNING 1 AS id", "CREATE TABLE more (id)"])
+@pytest.mark.parametrize("form", ["path", "option", "uri"])
+def test_a_sqlite_file_is_only_read(tmp_path: Path, query: str, form: str) -> None:
+    url = database(tmp_path / "a%2520 b", 3)
+    file = tmp_path / "a%20 b"
+    before = file.read_bytes()
+    uri = sa.URL.create("sqlite", database=f"file:{quote(str(file))}", query={"uri": "true", "mode": "rwc"})
+    asked = {"path": url, "option": f"{url}?timeout=1", "uri": uri.render_as_string()}[form]
+    with pytest.raises(CorpusError) as caught:
+        convert(tmp_path / "out", corpus=corpus("unused"), items=Query(asked, query))
+    assert caught.value.code == "corpus-query-failed"
+    assert "readonly" in caught.value.message
+    assert file.read_bytes() == before
+    items_query = "SELECT *, '' AS \"with\" FROM posts"
+    assert convert(tmp_path / "out", corpus=corpus("unused"), items=Query(asked, items_query)).items == 3
+
+
+def test_a_sqlite_file_that_somebody_writes_to_can_be_read(tmp_path: Path) -> None:
+    url = database(tmp_path / "db", 3)
+    with sa.create_engine(url).connect() as writing:
+        writing.exec_driver_sql("PRAGMA journal_mode=WAL")
+        writing.exec_driver_sql("INSERT INTO posts VALUES (7, 'p', '2024-07-01T12:00:00Z', 'words')")
+        writing.commit()
+        query = "SELECT *, '' AS \"with\" FROM posts"
+        assert convert(tmp_path / "out", corpus=corpus("unused"), items=Query(url, query)).items == 4
+
+
+def test_a_misspelt_sqlite_file_is_not_made(tmp_path: Path) -> None:
+    for address in (f"sqlite:///{tmp_path}/netwrok.db", f"sqlite:///file:{tmp_path}/netwrok.db?uri=true"):
+        with pytest.raises(CorpusError) as caught:
+            convert(tmp_path / "out", corpus=corpus("unused"), items=Query(address, "SELECT 1 AS id"))
+        assert caught.value.code in ("corpus-no-database", "corpus-query-failed")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_query_in_postgresql_only_reads(tmp_path: Path, postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE only_read AS SELECT 1 AS id, 'p' AS by")
+        connection.exec_driver_sql(
+            "CREATE FUNCTION gone() RETURNS integer AS 'DELETE FROM only_read RETURNING 1' LANGUAGE sql"
+        )
+    for query in ("DELETE FROM only_read RETURNING id", "SELECT gone() AS id"):
+        with pytest.raises(CorpusError) as caught:
+            convert(tmp_path / "out", corpus=corpus("unused"), items=Query(postgres_url, query))
+        assert caught.value.code == "corpus-query-failed"
+    query = "SELECT id, by, '' AS with, '2024-07-01' AS at, '' AS words FROM only_read"
+    assert convert(tmp_path / "out", corpus=corpus("unused"), items=Query(postgres_url, query)).items == 1
+    engine.dispose()
+
+
+def test_two_columns_of_one_name_in_a_query_or_a_parquet_file_are_refused(tmp_path: Path) -> None:
+    url = database(tmp_path / "db", 3)
+    for query in ("SELECT a.*, b.* FROM posts a JOIN posts b USING (id)", "SELECT id, id FROM posts WHERE false"):
+        with pytest.raises(CorpusError) as caught:
+            convert(tmp_path / "out", corpus=corpus("unused"), items=Query(url, query))
+        assert caught.value.code == "corpus-column-twice"
+    table = pa.table({"id": ["1"]})
+    pq.write_table(table.append_column("id", pa.array(["2"])), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError) as caught:
+        convert(tmp_path / "out", corpus=corpus("a.parquet"), items=Files(tmp_path))
+    assert caught.value.code == "corpus-column-twice"
+
+
 HEAD = "id,by,with,at,words\n"
 
 
@@ -194,6 +260,8 @@ HEAD = "id,by,with,at,words\n"
         ("a.jsonl", '{"id": 1, "with": [{"name": "x"}]}\n', "corpus-bad-row", 1),
         ("a.jsonl", '{"by": 1}\n', "corpus-bad-row", 1),
         ("a.jsonl", "[" * 100_000, "corpus-bad-row", 1),
+        ("a.jsonl", '{"id": 1}\n{"id": 1, "Id": 1, "id": 2}\n', "corpus-column-twice", 2),
+        ("a.jsonl", '{"id": 1, "with": [{"u": 1, "u": 2}]}\n', "corpus-column-twice", 1),
         ("a.parquet", b"PAR1 and nothing", "corpus-not-parquet", None),
         ("a.xls", "x", "corpus-unknown-file-kind", None),
     ],

@@ -217,7 +217,7 @@ def test_a_fitting_schema_passes() -> None:
     [
         ("author_id", None, "corpus-missing-column"),
         ("author_id", pa.float64(), "corpus-wrong-type"),
-        ("author_id", pa.null(), "corpus-wrong-type"),
+        ("id", pa.null(), "corpus-wrong-type"),
         ("id", pa.list_(pa.string()), "corpus-wrong-type"),
         ("kind", pa.int8(), "corpus-wrong-type"),
         ("created_at", pa.string(), "corpus-wrong-type"),

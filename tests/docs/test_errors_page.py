@@ -14,7 +14,8 @@ SOURCE = ROOT / "src" / "consentry"
 PAGE = ROOT / "docs" / "errors.md"
 
 DIRECT = re.compile(
-    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing)(-[a-z0-9]+)+"
+    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|system|internal)"
+    r"(-[a-z0-9]+)+"
 )
 NOT_CODES = {"demo-home", "key-id"}
 """Strings that look like codes: a folder, and a field of Iceberg's metadata."""

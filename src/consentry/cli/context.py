@@ -14,6 +14,10 @@ DENIED = 3
 """Exit status of a command whose answer is no."""
 
 
+class InterruptedWorkError(click.Abort):
+    """An interrupt of something that is done piece by piece; the message says which pieces hold."""
+
+
 @dataclass(slots=True)
 class Context:
     """Where to write, and the deployment, opened when first asked for."""

@@ -33,6 +33,7 @@ _BEFORE_AT, _AFTER_AT = "2024-09-10", "2024-09-20"
 _MARK = "this-is-a-demo"
 _TOP_PLACES = 12
 _WANTED = ("eligible", "refused", "gap:", "involved:")
+_AT_LEAST_ONE, _AT_LEAST_TWO, _SEED = click.IntRange(min=1), click.IntRange(min=2), click.IntRange(min=0)
 
 
 @dataclass(slots=True)
@@ -54,15 +55,32 @@ class Demo:
 
 @click.command()
 @click.option("--stackexchange", type=click.Path(path_type=Path, exists=True), help="Play it on this dump instead.")
-@click.option("--people", default=30_000, show_default=True, help="People in the synthetic network.")
-@click.option("--items", default=300_000, show_default=True, help="Items in the synthetic network.")
-@click.option("--seed", default=7, show_default=True, help="The same seed gives the same network.")
+@click.option(
+    "--people",
+    type=_AT_LEAST_TWO,
+    metavar="N",
+    default=30_000,
+    show_default=True,
+    help="People in the network: 2 or more.",
+)
+@click.option(
+    "--items",
+    type=_AT_LEAST_ONE,
+    metavar="N",
+    default=300_000,
+    show_default=True,
+    help="Items in the network: 1 or more.",
+)
+@click.option(
+    "--seed", type=_SEED, metavar="N", default=7, show_default=True, help="The same seed gives the same network."
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Where the HTML page goes (default: in the home).")
 @pass_context
 def demo(context: Context, stackexchange: Path | None, people: int, items: int, seed: int, report: Path | None) -> None:
     """Play the main job from beginning to end: a release, and what suspending the UK does to it."""
     home = _fresh_home(context.home or Path("demo-home"))
-    deployment = open_deployment(home)
+    # Made-up people must never get into a real ledger, also not into one that the environment names.
+    deployment = open_deployment(home, embedded=True)
     try:
         run = Demo(context.out, deployment)
         if stackexchange is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 
 import click
@@ -13,6 +15,8 @@ from consentry.cli.output import moment
 from consentry.ledger.envelope import Event, log_entry
 from consentry.ledger.state import EMPTY, fold, unexplained
 
+_NUMBER = click.IntRange(0, sys.maxsize)
+
 
 @click.group()
 def ledger() -> None:
@@ -20,8 +24,10 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--from", "start", default=0, show_default=True, help="The first position to show.")
-@click.option("--count", default=50, show_default=True, help="How many events.")
+@click.option(
+    "--from", "start", type=_NUMBER, metavar="N", default=0, show_default=True, help="The first position to show."
+)
+@click.option("--count", type=_NUMBER, metavar="N", default=50, show_default=True, help="How many events.")
 @pass_context
 def show(context: Context, start: int, count: int) -> None:
     """Show events in order. Of personal events only the log entry is shown, never who or what."""
@@ -53,18 +59,25 @@ def _short(value: object) -> str:
 @pass_context
 def verify(context: Context) -> int:
     """Read every event, check it against its commitment, fold the state anew. Exit status 3 if anything is wrong."""
-    events = list(context.deployment.ledger.read())
-    fold(EMPTY, events)
-    deleted = unexplained(events)
-    kinds = Counter(event.kind for event in events)
-    body = {"events": len(events), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
+    deleted = 0
+    kinds: Counter[str] = Counter()
+
+    def counted() -> Iterator[Event]:
+        nonlocal deleted
+        for event in context.deployment.ledger.read():
+            deleted += unexplained([event])
+            kinds[event.kind] += 1
+            yield event
+
+    fold(EMPTY, counted())
+    body = {"events": kinds.total(), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
 
     def human() -> None:
         context.out.table(["kind", "events"], kinds.most_common())
         if deleted:
             context.out.text(f"\nWRONG: {deleted} personal documents were deleted, but not by an erasure.")
         else:
-            context.out.text(f"\n{len(events):,} events, gapless, each as it was committed to.")
+            context.out.text(f"\n{kinds.total():,} events, gapless, each as it was committed to.")
 
     context.out.show(body, human)
     return DENIED if deleted else 0

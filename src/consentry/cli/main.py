@@ -6,8 +6,10 @@ Exit status: 0 done or yes; 1 an error; 2 used wrongly; 3 the answer is no (deni
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -18,15 +20,17 @@ from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
 from consentry.cli.may import may
-from consentry.cli.output import Output
+from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
 from consentry.cli.system import doctor
 from consentry.errors import ConsentryError, StateError, UnavailableError
 from consentry.release.staging import NO_SPACE
+from consentry.settings import DEBUG_VARIABLE
 
 INTERRUPTED = 130
+_SOURCE = Path(__file__).parents[1]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -50,17 +54,14 @@ for command in (demo, doctor, policy, people, choice, notice, corpus, import_, r
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and leave with its exit status."""
     given = _json_first(sys.argv[1:] if arguments is None else arguments)
-    out = Output(as_json="--json" in given)
+    out = Output(as_json=given[:1] == ["--json"])
     try:
         status = cli.main(given, prog_name="consentry", standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        out.note("interrupted; nothing half-done was left behind")
+    except (click.exceptions.Abort, KeyboardInterrupt) as interrupt:
+        out.note(f"interrupted; {interrupt}" if str(interrupt) else "interrupted; nothing half-done was left behind")
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
-        if out.as_json:
-            out.show({"error": {"code": "usage", "message": error.format_message(), "help": "see --help"}})
-        else:
-            error.show()
+        _show_usage(error, out)
         raise SystemExit(error.exit_code) from None
     except ConsentryError as error:
         out.error(error)
@@ -72,7 +73,32 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         out.error(_of_the_system(error))
         raise SystemExit(1) from None
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+            traceback.print_exc()
+        out.error(_mistake(error))
+        raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
+
+
+def _show_usage(error: click.ClickException, out: Output) -> None:
+    if out.as_json:
+        out.show({"error": {"code": "usage", "message": error.format_message(), "help": "see --help"}})
+        return
+    shown = io.StringIO()
+    error.show(file=shown)
+    click.echo(visible(shown.getvalue()), err=True, nl=False)
+
+
+def _mistake(error: Exception) -> ConsentryError:
+    """Say where the program went wrong. What an exception says itself can be somebody's data: that is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [each for each in frames if _SOURCE in Path(each.filename).parents][-1]
+    return ConsentryError(
+        "internal-error",
+        f"unexpected `{type(error).__name__}` in `{Path(place.filename).name}:{place.lineno}`",
+        help=f"this is a mistake in the program: report it. {DEBUG_VARIABLE}=1 shows the traceback, which can hold ids",
+    )
 
 
 def _of_the_system(error: OSError) -> ConsentryError:
@@ -93,5 +119,7 @@ def _of_the_system(error: OSError) -> ConsentryError:
 
 
 def _json_first(given: list[str]) -> list[str]:
-    """Let `--json` stand anywhere on the line, as people write it."""
-    return ["--json", *(word for word in given if word != "--json")] if "--json" in given else given
+    """Let `--json` stand anywhere on the line, as people write it; behind `--` it is what somebody is called."""
+    end = given.index("--") if "--" in given else len(given)
+    options, rest = given[:end], given[end:]
+    return ["--json", *(word for word in options if word != "--json"), *rest] if "--json" in options else given

@@ -1,16 +1,20 @@
-"""How results are shown: tables for people, one JSON document for programs.
+r"""How results are shown: tables for people, one JSON document for programs.
 
 Results go to standard output, everything else (progress, notes, errors) to standard error. With `--json` a command
 prints exactly one document and no table.
+
+Ids, names and words come from strangers: a control character in them would command the terminal of whoever reads them.
+People see it as `\x1b`, programs as the escape of JSON.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -21,6 +25,12 @@ from rich.table import Table
 from consentry.cli.progress_bar import ProgressBar
 from consentry.errors import ConsentryError
 from consentry.progress import Progress
+
+_FIRST_MOMENT = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+_LAST_SECOND = timedelta(days=1, seconds=-1)
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""C0 but tab and line feed, DEL, C1, line separators, bidirectional overrides, and halves of characters."""
 
 
 @dataclass(slots=True)
@@ -35,22 +45,26 @@ class Output:
         """Show a result: `body` as JSON, or what `human` prints."""
         if self.as_json or human is None:
             # Not through the console: nothing may wrap or colour a document.
-            print(json.dumps(body, ensure_ascii=False, indent=2), file=self.console.file)
+            print(_document(body), file=self.console.file)
         else:
             human()
 
     def text(self, line: str = "") -> None:
-        """Print a line for people. Markup is not interpreted."""
-        self.console.print(escape(line), soft_wrap=True)
+        """Print a line for people; nothing with `--json`. Markup is not interpreted."""
+        if not self.as_json:
+            self.console.print(_quoted(line), soft_wrap=True)
 
     def heading(self, line: str) -> None:
-        """Print a heading."""
-        self.console.print(f"\n[bold]{escape(line)}[/bold]", soft_wrap=True)
+        """Print a heading for people; nothing with `--json`."""
+        if not self.as_json:
+            self.console.print(f"\n[bold]{_one_line(line)}[/bold]", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
-        """Print a table; numbers are right-aligned with thousands separators."""
+        """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`."""
+        if self.as_json:
+            return
         table = Table(
-            title=title,
+            title=None if title is None else _one_line(title),
             title_justify="left",
             title_style="bold",
             box=None,
@@ -60,22 +74,24 @@ class Output:
         )
         numeric = [bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))]
         for name, is_number in zip(columns, numeric, strict=True):
-            table.add_column(name, justify="right" if is_number else "left", header_style="dim", overflow="fold")
+            table.add_column(
+                _one_line(name), justify="right" if is_number else "left", header_style="dim", overflow="fold"
+            )
         for row in rows:
-            table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+            table.add_row(*(f"{value:,}" if isinstance(value, int) else _one_line(str(value)) for value in row))
         self.console.print(table)
 
     def note(self, line: str) -> None:
         """Print a remark to standard error."""
-        self.notes.print(f"[dim]{escape(line)}[/dim]", soft_wrap=True)
+        self.notes.print(f"[dim]{_one_line(line)}[/dim]", soft_wrap=True)
 
     def error(self, error: ConsentryError) -> None:
         """Print an error with its help line."""
         if self.as_json:
-            print(json.dumps({"error": error.to_json()}, ensure_ascii=False, indent=2), file=self.console.file)
+            print(_document({"error": error.to_json()}), file=self.console.file)
             return
-        self.notes.print(f"[bold red]error[/bold red]: {escape(str(error))}", soft_wrap=True)
-        self.notes.print(f"  [bold]help[/bold]: {escape(error.help)}", soft_wrap=True)
+        self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(error))}", soft_wrap=True)
+        self.notes.print(f"  [bold]help[/bold]: {_one_line(error.help)}", soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
@@ -90,23 +106,58 @@ class Output:
             bar.stop()
 
 
+def visible(text: str) -> str:
+    """Return a text with every character that would command a terminal, or hide what stands there, spelled out."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _quoted(text: str) -> str:
+    return escape(visible(text))
+
+
+def _one_line(text: str) -> str:
+    """Quote what is never more than a line: an id with a line feed must not look like a line of ours."""
+    return _quoted(text).replace("\n", "\\n")
+
+
+def _document(body: Mapping[str, Any]) -> str:
+    # JSON escapes only C0 itself. What is left stands inside of strings, where an escape means the same.
+    written = json.dumps(body, ensure_ascii=False, indent=2)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
 def read_moment(value: str) -> int:
     """Return a time on the command line as whole seconds since 1970.
 
     It is a date (the beginning of its day in UTC), a date and time with its zone, or the seconds themselves.
     """
-    if value.isdigit():
-        return int(value)
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        advice = "write 2024-09-18, 2024-09-18T12:00Z or seconds since 1970"
-        raise click.BadParameter(f"`{value}` is no time; {advice}") from None
-    if found.tzinfo is None:
-        if len(value) > len("2024-09-18"):
-            raise click.BadParameter(f"`{value}` has no zone; write {value}Z for UTC")
-        found = found.replace(tzinfo=UTC)
-    return int(found.timestamp())
+    return _seconds(value, of_a_day=timedelta(), earliest=_FIRST_MOMENT)
+
+
+def read_last_moment(value: str) -> int:
+    """Return a time since 1970 on the command line as `read_moment` does, but a date is the last second of its day."""
+    return _seconds(value, of_a_day=_LAST_SECOND, earliest=0)
+
+
+def _seconds(value: str, *, of_a_day: timedelta, earliest: int) -> int:
+    if value.isascii() and value.isdigit():
+        seconds = int(value.lstrip("0")[:20] or "0")
+    else:
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            advice = "write 2024-09-18, 2024-09-18T12:00Z or seconds since 1970"
+            raise click.BadParameter(f"`{value}` is no time; {advice}") from None
+        if found.tzinfo is None:
+            if len(value) > len("2024-09-18"):
+                raise click.BadParameter(f"`{value}` has no zone; write {value}Z for UTC")
+            found = found.replace(tzinfo=UTC) + of_a_day
+        seconds = int(found.timestamp() // 1)
+    if not earliest <= seconds <= _LAST_MOMENT:
+        raise click.BadParameter(
+            f"`{value}` is out of range; a time lies between {moment(earliest)} and the end of 9999"
+        )
+    return seconds
 
 
 def moment(seconds: int | None) -> str:

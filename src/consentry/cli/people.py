@@ -10,8 +10,8 @@ import click
 import numpy as np
 
 from consentry.bootstrap import Deployment, now
-from consentry.cli.context import Context, pass_context
-from consentry.cli.output import moment, read_moment
+from consentry.cli.context import Context, InterruptedWorkError, pass_context
+from consentry.cli.output import moment, read_last_moment
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
@@ -216,7 +216,13 @@ def record(
     """Record that PERSON chose STATE: `refused`, `allowed`, or `unset` to take a choice back."""
     if item and corpus is None:
         raise click.UsageError("--item needs --corpus: item ids are those of a corpus")
+    if corpus is not None and not item:
+        raise click.UsageError("--corpus goes with --item: without one, a choice is about everything")
+    if notice == "":
+        raise click.UsageError("--notice needs a name; leave it out if no notice was seen")
     deployment = context.deployment
+    if corpus is not None:
+        deployment.control.require_corpus(corpus)
     said = ChoiceMade(
         person=deployment.person(person),
         choice=Choice(
@@ -230,8 +236,13 @@ def record(
         source=Source(source),
         notice=notice,
     )
-    deployment.control.choose([said])
-    position = deployment.control.present().position - 1
+    position = 0
+
+    def note(positions: range) -> None:
+        nonlocal position
+        position = positions[0]
+
+    deployment.control.choose([said], recorded=note)
     context.out.show(
         {"position": position},
         lambda: context.out.text(f"Recorded at position {position}. It holds for every release sealed from now on."),
@@ -243,9 +254,25 @@ def record(
 @click.option("--corpus", help="The corpus that item ids in the file belong to.")
 @pass_context
 def import_(context: Context, file: Path, corpus: str | None) -> None:
-    """Record the choices in FILE (CSV, JSONL or Parquet). Nothing is recorded if a row is wrong."""
-    with context.out.progress() as progress:
-        count = context.deployment.import_choices(file, corpus=corpus, progress=progress)
+    """Record the choices in FILE (CSV, JSONL or Parquet). Nothing is recorded if a row is wrong.
+
+    Interrupted, it says how many were recorded: those hold, and importing the file again does the rest.
+    """
+    held = 0
+
+    def note(positions: range) -> None:
+        nonlocal held
+        held += len(positions)
+
+    deployment = context.deployment
+    try:
+        with context.out.progress() as progress:
+            count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedWorkError(
+            f"at least {held:,} choices were recorded and hold. Import the file again for the rest: recording a choice"
+            " twice does no harm"
+        ) from interrupt
     context.out.show({"recorded": count}, lambda: context.out.text(f"{count:,} choices recorded."))
 
 
@@ -277,9 +304,9 @@ def notice() -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--at",
-    type=read_moment,
+    type=read_last_moment,
     metavar="TIME",
-    help="When: a date, a time with zone, or seconds since 1970 (default: now).",
+    help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now).",
 )
 @pass_context
 def serve(context: Context, name: str, file: Path, at: int | None) -> None:

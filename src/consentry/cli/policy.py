@@ -22,7 +22,12 @@ def read_text(name: str) -> tuple[str, str]:
     """Return the text of a policy file, or of a shipped set, with the name to show for it."""
     path = Path(name)
     if path.is_file():
-        return path.read_text("utf-8"), name
+        try:
+            return path.read_text("utf-8"), name
+        except UnicodeDecodeError as error:
+            raise PolicyError(
+                "policy-bad-encoding", "the file is not UTF-8", help="save it as UTF-8", where=name
+            ) from error
     ready = shipped()
     if name in ready:
         return ready[name], f"{name}.toml"
@@ -88,9 +93,14 @@ def show(context: Context, name: str) -> None:
     """Say in plain English what the policy set NAME (a file or a shipped set) permits and forbids."""
     loaded = read_set(name)
     lines = describe(loaded)
-    context.out.show(
-        {**loaded.to_json(), "digest": loaded.digest, "prose": lines}, lambda: context.out.text("\n".join(lines))
-    )
+    bases = {rule.legal_basis for rule in loaded.rules if rule.legal_basis is not None}
+    body = {
+        **loaded.to_json(),
+        "digest": loaded.digest,
+        "legal_bases": {basis: {"article": basis.article, "iri": basis.iri} for basis in sorted(bases)},
+        "prose": lines,
+    }
+    context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 
 @policy.command()
@@ -141,9 +151,7 @@ def publish(context: Context, name: str) -> None:
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
-    control = context.deployment.control
-    published = control.publish(text, filename)
-    position = control.present().position - 1
+    published, position = context.deployment.control.publish(text, filename)
     body = {"name": published.name, "version": published.version, "digest": published.digest, "position": position}
     context.out.show(
         body,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Registration, register
+from consentry.errors import ChoiceError, NotFoundError
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -19,7 +21,7 @@ from consentry.ledger.events import (
     made_too_late,
 )
 from consentry.policy.choice import Seconds
-from consentry.policy.policy_parser import load
+from consentry.policy.policy_parser import IDENTIFIER, load
 from consentry.policy.policy_set import PolicySet
 from consentry.progress import Progress
 
@@ -27,12 +29,12 @@ from consentry.progress import Progress
 class Statements(Desk):
     """Verbs that put something into the ledger."""
 
-    def publish(self, text: str, filename: str) -> PolicySet:
-        """Put a policy set in force."""
+    def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
+        """Put a policy set in force. Return it with the position."""
         policy = load(text, filename)
         document = self.parts.objects.put(text.encode())
-        self.parts.ledger.append([PolicyPublished(name=policy.name, version=policy.version, digest=document)])
-        return policy
+        published = PolicyPublished(name=policy.name, version=policy.version, digest=document)
+        return policy, self.parts.ledger.append([published])[0]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now."""
@@ -54,25 +56,56 @@ class Statements(Desk):
         self.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         return report
 
-    def choose(self, choices: Iterable[ChoiceMade], *, batch: int = 1000) -> int:
+    def require_corpus(self, name: str) -> None:
+        """Refuse a corpus that is not registered: what is said about its items would concern nothing."""
+        known = self.present().state.corpora
+        if name not in known:
+            raise NotFoundError(
+                "corpus-unknown",
+                f"no corpus `{name}`",
+                help=f"registered: {', '.join(sorted(known))}" if known else "register it: consentry corpus register",
+            )
+
+    def choose(
+        self,
+        choices: Iterable[ChoiceMade],
+        *,
+        batch: int = 1000,
+        recorded: Callable[[range], None] | None = None,
+    ) -> int:
         """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many.
+
+        `recorded` is called with the positions of each batch, once it is durable.
 
         Raises:
             ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then.
         """
         count = 0
-        waiting: list[ChoiceMade] = []
-        for choice in choices:
-            if choice.choice.at > self.parts.clock():
-                raise made_too_late(choice.choice.at)
-            waiting.append(choice)
-            if len(waiting) == batch:
-                count += len(self.parts.ledger.append(waiting))
-                waiting = []
-        return count + (len(self.parts.ledger.append(waiting)) if waiting else 0)
+        stream = map(self._made, choices)
+        while waiting := list(islice(stream, batch)):
+            positions = self.parts.ledger.append(waiting)
+            count += len(positions)
+            if recorded is not None:
+                recorded(positions)
+        return count
+
+    def _made(self, choice: ChoiceMade) -> ChoiceMade:
+        if choice.choice.at > self.parts.clock():
+            raise made_too_late(choice.choice.at)
+        return choice
 
     def serve_notice(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
-        """Record that people were told something. Return the position."""
+        """Record that people were told something. Return the position.
+
+        Raises:
+            ChoiceError: no policy can ask for a notice of this name, so nothing would ever come of it.
+        """
+        if not IDENTIFIER.fullmatch(notice):
+            raise ChoiceError(
+                "choice-notice-name",
+                f"`{notice}` is no name of a notice",
+                help="use the `id` that a policy gives it: lower-case letters, digits and single hyphens",
+            )
         cohort = self.parts.people.store_cohort(people)
         return self.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
 

@@ -23,6 +23,7 @@ UNKNOWN_DATE = 0xFFFF_FFFF
 """Stored for an item whose creation date is unknown."""
 _LAST_DATE = UNKNOWN_DATE - 1
 _SECONDS_PER_DAY = 86_400
+_LONGEST_WORD = 60
 _UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -35,9 +36,16 @@ class Words:
 
 
 def single(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array; views of strings as strings, which more functions accept."""
+    """Return a column as one array, of a type that more functions accept; see `plain`."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    return plain(array)
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """Return views of strings as strings, and a column that never held anything (of type `null`) as numbers."""
+    if pa.types.is_null(array.type):
+        return array.cast(pa.int64())
     return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
 
 
@@ -51,6 +59,8 @@ def words(array: pa.Array) -> Words:
 
 def coded(found: Words, meaning: Mapping[str, int]) -> tuple[U8, dict[str, int]]:
     """Return a code (0: unknown) for each row, and how often each word without a meaning occurs.
+
+    What is reported of a word that is really a text is its beginning: it is kept, and shown to people.
 
     Args:
         found: the words of the rows.
@@ -66,8 +76,15 @@ def coded(found: Words, meaning: Mapping[str, int]) -> tuple[U8, dict[str, int]]
     strange: dict[str, int] = {}
     if unknown:
         counts = np.bincount(found.codes, minlength=len(found.words) + 1)
-        strange = {found.words[index]: int(counts[index]) for index in unknown if counts[index]}
+        for index in unknown:
+            if counts[index]:
+                word = _reported(found.words[index])
+                strange[word] = strange.get(word, 0) + int(counts[index])
     return table[found.codes], strange
+
+
+def _reported(word: str) -> str:
+    return word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}… ({len(word):,} characters)"
 
 
 def created_seconds(array: pa.Array, *, zone: str | None, column: str, filename: str) -> tuple[U32, int]:
@@ -151,6 +168,8 @@ def involvement(array: pa.Array, path: tuple[str, ...], *, column: str, filename
 
 def _field(array: pa.Array, path: tuple[str, ...], *, column: str, filename: str) -> pa.Array:
     for name in path:
+        if array.null_count == len(array):
+            return pa.nulls(len(array), pa.string())
         if not pa.types.is_struct(array.type) or array.type.get_field_index(name) < 0:
             raise CorpusError(
                 "corpus-missing-column",
@@ -159,4 +178,4 @@ def _field(array: pa.Array, path: tuple[str, ...], *, column: str, filename: str
                 where=filename,
             )
         array = pc.struct_field(array, name)
-    return array
+    return plain(array)

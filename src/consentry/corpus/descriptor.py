@@ -53,10 +53,11 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class _Accepted(NamedTuple):
-    """Which column types a role accepts, and how to say it."""
+    """Which column types a role accepts, and how to say it. Unless it is `needed`, a column of nulls only will do."""
 
     words: str
     test: Callable[[pa.DataType], bool]
+    needed: bool = False
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -82,6 +83,7 @@ def _is_picture(kind: pa.DataType) -> bool:
 
 
 _ID = _Accepted("strings or integers", _is_id)
+_OWN_ID = _Accepted("strings or integers", _is_id, needed=True)
 _TEXT = _Accepted("strings", _is_text)
 _MOMENT = _Accepted("timestamps, dates, or whole seconds since 1970", _is_moment)
 _PICTURE = _Accepted("paths (strings), bytes, or structs of both", _is_picture)
@@ -89,7 +91,7 @@ _WHOLE = _Accepted("whole numbers", pa.types.is_integer)
 _INVOLVED = _Accepted("strings or integers, lists of them, or a path into lists of structs (`mentions.id`)", _is_id)
 
 CORPUS_ROLES: Mapping[str, _Accepted] = {
-    "item": _ID,
+    "item": _OWN_ID,
     "author": _ID,
     "involves": _INVOLVED,
     "category": _TEXT,
@@ -102,7 +104,7 @@ CORPUS_ROLES: Mapping[str, _Accepted] = {
 """What a column of a corpus can be."""
 
 PEOPLE_ROLES: Mapping[str, _Accepted] = {
-    "person": _ID,
+    "person": _OWN_ID,
     "country": _TEXT,
     "location": _TEXT,
     "phone": _TEXT,
@@ -299,6 +301,13 @@ class _Misfit(NamedTuple):
 
 
 def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, zone: str | None) -> _Misfit | None:
+    first = column.split(".", maxsplit=1)[0]
+    if schema.names.count(first) > 1:
+        return _Misfit(
+            "column-twice",
+            f"there are two columns `{first}`, of which one is to be the {role}",
+            "rename one of them: nobody can say which is meant",
+        )
     kind = _type_at(schema, column, in_lists=role == "involves")
     if kind is None:
         return _Misfit(
@@ -306,6 +315,8 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             f"there is no column `{column}`, which is to be the {role}",
             f"{nearest(column, schema.names)} (in the descriptor, or write the file with it)",
         )
+    if pa.types.is_null(kind) and not accepted.needed:
+        return None
     if not accepted.test(kind):
         return _Misfit(
             "wrong-type",
@@ -330,6 +341,8 @@ def _type_at(schema: pa.Schema, column: str, *, in_lists: bool) -> pa.DataType |
     if in_lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         kind = kind.value_type
     for name in fields:
+        if pa.types.is_null(kind):
+            return kind
         if not pa.types.is_struct(kind) or kind.get_field_index(name) < 0:
             return None
         kind = kind.field(name).type

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentry.corpus.classes import Residing
-from consentry.corpus.columns import Words, coded, words
+from consentry.corpus.columns import Words, coded, plain, words
 from consentry.corpus.descriptor import PeopleDescriptor, check_schema
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_table import (
@@ -201,7 +201,7 @@ class _Loader:
         """Take in one batch."""
         check_schema(self.descriptor, batch.schema, filename="people table")
         rows = batch.num_rows
-        column = {role: _readable(batch.column(name)) for role, name in self.descriptor.columns.items()}
+        column = {role: plain(batch.column(name)) for role, name in self.descriptor.columns.items()}
         ordinals = self.index.assign(pseudonyms(self.key, column["person"]))
         others = self._others(column.get("same_as"), ordinals)
         self._grow(len(self.index))
@@ -312,10 +312,6 @@ class _Loader:
         if strange:
             self.strange.setdefault(role, Counter()).update(strange)
         return codes
-
-
-def _readable(column: pa.Array) -> pa.Array:
-    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
 def _masked(id: str) -> str:  # noqa: A002

@@ -125,6 +125,8 @@ def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mti
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
     texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
     try:
+        # Checked first: Arrow stops without a word of ours at a column to decode that is not there.
+        check_schema(descriptor, pq.read_schema(source), filename=name)
         # What is read ahead of decoding would be copied once more.
         parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
@@ -133,7 +135,6 @@ def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFi
             f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
             help="the file is truncated or of another kind; write it again, or name other files in the descriptor",
         ) from error
-    check_schema(descriptor, parquet.schema_arrow, filename=name)
     return parquet
 
 

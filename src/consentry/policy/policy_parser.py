@@ -39,7 +39,7 @@ from consentry.policy.policy_set import Example, PolicySet
 from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 
 _CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created")
@@ -159,7 +159,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
 
 def _identifier(table: Table, key: str) -> str:
     value = table.text(key)
-    if value and not _ID.fullmatch(value):
+    if value and not IDENTIFIER.fullmatch(value):
         advice = "use lower-case letters, digits and single hyphens, for example `members-worldwide`"
         table.wrong(key, f"`{value}` is no {key} for {table.name}", advice=advice)
     return value

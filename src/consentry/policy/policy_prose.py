@@ -43,7 +43,8 @@ def _rule(rule: Rule, policy_set: PolicySet) -> list[str]:
     if rule.purposes != policy_set.purposes:
         conditions.insert(0, f"the use is {_list(sorted(rule.purposes))}")
     when = [f"  if {conditions[0]}", *(f"  and {each}" for each in conditions[1:])] if conditions else ["  always"]
-    return [f"{verb} by `{rule.id}`{basis}:", *when, f"  because: {rule.why}"]
+    term = [f"  basis: {rule.legal_basis.iri}"] if rule.legal_basis is not None else []
+    return [f"{verb} by `{rule.id}`{basis}:", *when, f"  because: {rule.why}", *term]
 
 
 def _conditions(rule: Rule) -> Iterable[str]:

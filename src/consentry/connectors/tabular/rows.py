@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -77,7 +78,7 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
             header = next(reader, None)
             if not header:
                 raise family.refusal("empty-file", f"`{path.name}` is empty", advice="write a header and rows")
-            _check_header(header, path, family)
+            _check_header(header, path, family=family, where=f"{path}:1")
             for cells in reader:
                 where = f"{path}:{reader.line_num}"
                 if len(cells) == len(header):
@@ -91,14 +92,11 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
                     )
 
 
-def _check_header(header: list[str], path: Path, family: Family) -> None:
+def _check_header(header: Sequence[str], path: Path, *, family: Family, where: str) -> None:
     for name in header:
         if header.count(name) > 1:
             raise family.refusal(
-                "column-twice",
-                f"`{path.name}` has two columns `{name}`",
-                advice="rename one of them",
-                where=f"{path}:1",
+                "column-twice", f"`{path.name}` has two columns `{name}`", advice="rename one of them", where=where
             )
 
 
@@ -115,12 +113,33 @@ def _read_jsonl(path: Path, family: Family) -> Iterator[SourceRow]:
                 continue
             where = f"{path}:{number}"
             with _readable(family, where.__str__):
-                values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                try:
+                    values = json.loads(text, object_pairs_hook=_object)
+                except _KeyTwiceError as error:
+                    raise family.refusal(
+                        "column-twice",
+                        f"the line has two values for `{error}`",
+                        advice="write each key of an object once",
+                        where=where,
+                    ) from error
             if not isinstance(values, dict):
                 raise family.refusal(
                     "bad-row", "the line holds no JSON object", advice='a line is `{"id": "1", ...}`', where=where
                 )
             yield SourceRow(values, where)
+
+
+class _KeyTwiceError(ValueError):
+    """An object of JSON has a key twice: nobody can say which value is meant."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _KeyTwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
 
 
 @contextmanager
@@ -145,6 +164,7 @@ def _read_parquet(path: Path, family: Family) -> Iterator[SourceRow]:
     number = 0
     try:
         with pq.ParquetFile(path) as parquet:
+            _check_header(parquet.schema_arrow.names, path, family=family, where=str(path))
             for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
                 for values in _in_microseconds(batch).to_pylist():
                     number += 1
@@ -176,13 +196,17 @@ _READERS: Mapping[str, Callable[[Path, Family], Iterator[SourceRow]]] = {
 
 
 def read_query(url: str, query: str, *, family: Family) -> Iterator[SourceRow]:
-    """Yield the rows of a SQL query, fetched in batches by a cursor of the server. Whatever it does is rolled back.
+    """Yield the rows of a SQL query, fetched in batches by a cursor of the server.
+
+    A SQLite file is opened for reading only, and in PostgreSQL the transaction is one that only reads. Elsewhere what a
+    query does is rolled back, but some databases do not undo everything: use a role that may only read.
 
     Raises:
         InputError: of the family, if there is no such database or driver, or the query fails.
     """
     try:
-        engine = sa.create_engine(url)
+        address = sa.make_url(url)
+        engine = sa.create_engine(_read_only(address, family) if _is_sqlite(address) else address)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
         raise family.refusal(
             "no-database",
@@ -191,19 +215,49 @@ def read_query(url: str, query: str, *, family: Family) -> Iterator[SourceRow]:
         ) from error
     try:
         with engine.connect() as connection:
-            options = {"stream_results": True, "yield_per": _BATCH_ROWS}
+            options: dict[str, Any] = {"stream_results": True, "yield_per": _BATCH_ROWS}
+            if engine.dialect.name == "postgresql":
+                options["postgresql_readonly"] = True
             # The driver's own SQL: `:name` in a literal is not a parameter.
             result = connection.execution_options(**options).exec_driver_sql(query)
+            _check_columns(list(result.keys()), family)
             for number, row in enumerate(result.mappings(), start=1):
                 yield SourceRow(dict(row), f"query:{number}")
     except sa.exc.ResourceClosedError as error:
         raise family.refusal("query-failed", "the query gives no rows", advice="write a SELECT") from error
     except sa.exc.DBAPIError as error:
-        address = engine.url.render_as_string(hide_password=True)
+        shown = address.render_as_string(hide_password=True)
         raise family.refusal(
             "query-failed",
-            f"the query failed on `{address}`: {str(error.orig).splitlines()[0]}",
+            f"the query failed on `{shown}`: {str(error.orig).splitlines()[0]}",
             advice="run the query with the database's own client first",
         ) from error
     finally:
         engine.dispose()
+
+
+def _check_columns(names: Sequence[str], family: Family) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise family.refusal(
+                "column-twice",
+                f"the query gives two columns `{name}`",
+                advice=f"name the columns one by one: SELECT a.{name}, b.{name} AS other",
+            )
+
+
+def _is_sqlite(address: sa.URL) -> bool:
+    in_memory = address.database in (None, "", ":memory:")
+    return address.get_backend_name() == "sqlite" and address.get_driver_name() == "pysqlite" and not in_memory
+
+
+def _read_only(address: sa.URL, family: Family) -> sa.URL:
+    """Return the address of a SQLite file that is there, to be opened for reading only."""
+    name = str(address.database)
+    if not name.startswith("file:"):
+        if not Path(name).is_file():
+            raise family.refusal(
+                "no-database", f"there is no file `{name}`", advice="four slashes: sqlite:////full/path"
+            )
+        name = f"file:{quote(name)}"
+    return address.set(database=name, query={**address.query, "uri": "true", "mode": "ro"})
