@@ -89,6 +89,28 @@ def test_who_was_erased_is_not_seated_again_by_a_list_that_still_names_them(tmp_
     assert found.erased(tokens).tolist() == [2, 4]
 
 
+def test_who_is_named_again_while_being_erased_again_stays_out(tmp_path: Path) -> None:
+    """The seat given in between is overwritten as well: it must be closed before it answers to no token."""
+    found = population(tmp_path)
+    found.seats_of(people(1, 2))
+    for _ in range(2):
+        found.close(people(2))
+        (seat,) = named_again(found, 2)
+        found.forget(people(2))
+        assert seat in found.erased({suppression_token(person(2))}).tolist()
+    assert set(found.erased(set()).tolist()) == {2, 3}
+
+
+def test_an_erasure_that_is_asked_for_again_forgets_whoever_was_left(tmp_path: Path) -> None:
+    """Interrupted, the ledger may have forgotten already which accounts were one person."""
+    found = population(tmp_path)
+    found.seats_of(people(1, 2, 3))
+    found.close(people(2, 3))
+    found.forget(people(2))
+    assert not {*people(2, 3)} & {*found.pseudonyms_of([1, 2, 3])}
+    assert found.pseudonyms_of([1]) == people(1)
+
+
 def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:
     found = population(tmp_path)
     found.seats_of(people(1))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from consentry.policy.choice import Choice, ChoiceKey, LiveChoice, standing
+from consentry.policy.choice import Choice, LiveChoice, standing
 from consentry.policy.evaluator import Decision, Request, evaluate
 from consentry.policy.expressions import Item, Person
 from consentry.policy.policy_set import PolicySet
@@ -26,7 +26,7 @@ class World:
     """Everything that was said, by raw id."""
 
     table: dict[str, RawPerson] = field(default_factory=dict)
-    live: dict[str, dict[ChoiceKey, LiveChoice]] = field(default_factory=dict)
+    live: dict[str, list[LiveChoice]] = field(default_factory=dict)
     links: set[frozenset[str]] = field(default_factory=set)
     notices: dict[str, dict[str, int]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
@@ -35,10 +35,11 @@ class World:
         self.table = {str(person.id): person for person in people}
 
     def choose(self, person: str, choice: Choice) -> None:
-        mine = self.live.setdefault(person, {})
+        mine = self.live.setdefault(person, [])
         for key in choice.keys():  # noqa: SIM118 - a choice is no mapping
-            if key not in mine or mine[key].at <= choice.at or choice.state is ChoiceState.REFUSED:
-                mine[key] = LiveChoice(key, choice.state, choice.reach, choice.at)
+            mine[:] = [each for each in mine if each.key != key or each.at > choice.at]
+            if choice.state is ChoiceState.REFUSED or all(each.key != key for each in mine):
+                mine.append(LiveChoice(key, choice.state, choice.reach, choice.at))
 
     def link(self, one: str, other: str) -> None:
         self.links.add(frozenset((one, other)))
@@ -85,11 +86,11 @@ class World:
 
     def _person(self, person: str, item: RawItem, purpose: Purpose, category: Category) -> Person:
         accounts = self.accounts(person)
-        own = list(self.live.get(person, {}).values())
+        own = self.live.get(person, [])
         others = [
             choice
             for account in accounts - {person}
-            for choice in self.live.get(account, {}).values()
+            for choice in self.live.get(account, [])
             if choice.state is ChoiceState.REFUSED
         ]
         rows = [self.table[account] for account in sorted(accounts) if account in self.table]

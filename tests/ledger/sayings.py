@@ -30,9 +30,16 @@ def person(number: int) -> str:
     return f"{number:032x}"
 
 
-def chose(number: int, state: ChoiceState = REFUSED, *, at: int = 500, category: Category | None = None) -> ChoiceMade:
+def chose(
+    number: int,
+    state: ChoiceState = REFUSED,
+    *,
+    at: int = 500,
+    category: Category | None = None,
+    reach: Reach = Reach.UNTRAINED,
+) -> ChoiceMade:
     categories = frozenset[Category]() if category is None else frozenset({category})
-    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=state, at=at, categories=categories)
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=state, at=at, categories=categories, reach=reach)
     return ChoiceMade(person=person(number), choice=choice, source=Source.SETTINGS)
 
 

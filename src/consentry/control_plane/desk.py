@@ -53,7 +53,11 @@ class Desk:
         with self.lock:
             if not self.newest.position and (kept := self.kept.read()) is not None:
                 self.newest.restore(kept)
-            self.newest.advance(self.parts.ledger.read(self.newest.position))
+            restored = self.newest.position
+            self.newest.advance(self.parts.ledger.read(restored))
+            if max(self.newest.state.erased.values(), default=-1) >= restored:
+                # A process that was killed may have left a state of before the erasure.
+                self.kept.drop()
             self.kept.keep(self.newest.state)
             return self.newest
 

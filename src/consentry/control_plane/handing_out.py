@@ -79,15 +79,20 @@ class HandingOut(Reading):
             shutil.rmtree(before, ignore_errors=True)
             if folder.exists():
                 folder.rename(before)
-            report = write_table(
-                folder,
-                files,
-                schema=pq.read_schema(files[0].path),
-                format_version=format_version,
-                release=name,
-                sealed_at=manifest.decided_at,
-                properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
-            )
+            try:
+                report = write_table(
+                    folder,
+                    files,
+                    schema=pq.read_schema(files[0].path),
+                    format_version=format_version,
+                    release=name,
+                    sealed_at=manifest.decided_at,
+                    properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
+                )
+            except BaseException:
+                if before.exists() and not folder.exists():
+                    before.rename(folder)
+                raise
             shutil.rmtree(before, ignore_errors=True)
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
 

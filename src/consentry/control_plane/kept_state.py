@@ -61,8 +61,13 @@ class KeptState:
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))
         kept = self.folder / self._name(state.position)
-        replace_file(kept, image.to_bytes(state), shared=True)
-        if any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position)):
+        try:
+            replace_file(kept, image.to_bytes(state), shared=True)
+            erased = any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position))
+        except BaseException:
+            kept.unlink(missing_ok=True)
+            raise
+        if erased:
             # Whoever erased somebody meanwhile may have dropped what there was before this came to be there.
             kept.unlink(missing_ok=True)
             return

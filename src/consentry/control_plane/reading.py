@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus.recheck import recheck
@@ -74,8 +75,14 @@ class Reading(Desk):
             purpose=manifest.purpose,
             at=manifest.decided_at,
         )
-        side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self.erased())
+        side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self._erased_by(then))
         return side, then, corpus
+
+    def _erased_by(self, then: Present) -> npt.NDArray[np.uint32]:
+        """Return the seats of people erased since, and of all who were one person with them then."""
+        erased = self.erased()
+        linked = [account for seat in erased.tolist() for account in then.accounts(seat)]
+        return np.union1d(erased, np.array(linked, dtype=np.uint32))
 
     def _nothing_known(self) -> Present:
         return Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
@@ -152,7 +159,6 @@ class Reading(Desk):
         """Read the content files of a release again, and compare them with the sidecars it was decided from."""
         known = sidecars_of(release.manifest, corpus)
         identities = self.parts.pseudonyms.identities(corpus.name, seating=False)
-        erased = self.erased()
         if progress is not None:
             progress.begin("reading again", total=known.rows, unit="items")
 
@@ -161,7 +167,12 @@ class Reading(Desk):
             try:
                 with TemporaryDirectory(dir=self.parts.home, prefix=".recheck-") as folder:
                     recheck(
-                        known, sidecar, identities=identities, erased=erased, folder=Path(folder), progress=progress
+                        known,
+                        sidecar,
+                        identities=identities,
+                        erased=self.erased,
+                        folder=Path(folder),
+                        progress=progress,
                     )
             except ConsentryError as error:
                 return sealed.Finding(check=check, problem=error.message, code=error.code)
@@ -183,7 +194,7 @@ class Reading(Desk):
                 release,
                 side.basis,
                 sidecars=opened.sidecars,
-                erased=self.erased(),
+                erased=side.erased,
                 runner=self.parts.runner,
                 progress=progress,
             )

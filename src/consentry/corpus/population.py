@@ -94,11 +94,16 @@ class Population:
         to a token in `returned` have spoken since.
         """
         found = _words(people)
-        missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
-        if missing and (tokens := self._read().tokens.difference(returned)):
-            gone = [row for row in missing if suppression_token(people[row]) in tokens]
-            found = replace(found, empty=np.isin(np.arange(len(found)), gone))
-        return self._index.assign(found) + np.uint32(1)
+        if not (self._index.lookup(found) == MISSING).any():
+            return self._index.lookup(found) + np.uint32(1)
+        # Held until they are seated: nobody is erased between looking at the tokens and giving a seat.
+        with self._erasing() as written:
+            missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
+            tokens = written.tokens.difference(returned)
+            gone = [row for row in missing if suppression_token(people[row]) in tokens] if tokens else []
+            if gone:
+                found = replace(found, empty=np.isin(np.arange(len(found)), gone))
+            return self._index.assign(found) + np.uint32(1)
 
     def pseudonyms_of(self, seats: Sequence[int]) -> list[Pseudonym]:
         """Return the pseudonym in each seat, none of them that of nobody."""
@@ -162,18 +167,32 @@ class Population:
     def close(self, people: Sequence[Pseudonym]) -> None:
         """Close the seats of people who are about to be erased, and know them again if they come back."""
         with self._erasing() as written:
-            ordinals = self._index.lookup(_words(people))
-            seats = {int(ordinal) + 1 for ordinal in ordinals if ordinal != MISSING}
+            # Before anybody is looked up: whoever is given a seat in between is still to be held against the tokens.
+            given = len(self._index) + 1
+            seats = self._seats_now(people)
             tokens = {suppression_token(person) for person in people}
             # Nobody was erased before: of all seats there are, only these answer to a token.
-            checked = written.checked if written.tokens else len(self._index) + 1
+            checked = written.checked if written.tokens else given
             self._write(_Erased(written.seats | seats, written.tokens | tokens, checked))
 
-    def forget(self, people: Sequence[Pseudonym]) -> None:
-        """Delete what leads from these people's ids to their seats, which must be closed."""
-        self._index.refresh()
+    def _seats_now(self, people: Sequence[Pseudonym]) -> set[int]:
         ordinals = self._index.lookup(_words(people))
-        self._index.forget(sorted({int(ordinal) for ordinal in ordinals if ordinal != MISSING}))
+        return {int(ordinal) + 1 for ordinal in ordinals if ordinal != MISSING}
+
+    def forget(self, people: Sequence[Pseudonym]) -> None:
+        """Delete what leads from these people's ids to their seats, and what an interrupted erasure left of others.
+
+        INVARIANT: a seat is written down as closed before its pseudonym is overwritten: afterwards it answers to no
+        token.
+        """
+        with self._erasing() as written:
+            closed = sorted(written.seats)
+            left = zip(closed, self.pseudonyms_of(closed), strict=True)
+            seats = {seat for seat, person in left if suppression_token(person) in written.tokens}
+            seats |= self._seats_now(people)
+            if not seats <= written.seats:
+                self._write(written._replace(seats=written.seats | seats))
+            self._index.forget([seat - 1 for seat in sorted(seats)])
 
     def erased(self, tokens: Collection[str]) -> Seats:
         """Return the seats of erased people, and of those who came back: their pseudonym answers to a token."""

@@ -7,6 +7,7 @@ another one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def recheck(
     sidecar: Sidecar,
     *,
     identities: Identities,
-    erased: Seats,
+    erased: Callable[[], Seats],
     folder: Path,
     progress: Progress | None = None,
 ) -> None:
@@ -43,7 +44,7 @@ def recheck(
         corpus: the corpus that has the sidecar.
         sidecar: what is checked.
         identities: turn ids into seats and keys, giving nobody a new seat.
-        erased: the seats of people who were erased.
+        erased: the seats of people who were erased, asked for after the file was read.
         folder: an empty folder for the sidecar made anew; nothing of it is needed afterwards.
         progress: called with the number of items read since the last call.
 
@@ -67,7 +68,7 @@ def recheck(
             return
         raise
     anew = load(folder / "anew")
-    wrong = differing(sidecar, anew, erased=erased) if anew.pin == sidecar.pin else []
+    wrong = differing(sidecar, anew, erased=erased()) if anew.pin == sidecar.pin else []
     if wrong:
         raise CorpusError(
             "corpus-sidecar-wrong",

@@ -5,10 +5,12 @@
 Rules:
 
 * `fold(fold(s, a), b) == fold(s, a + b)`: a state may be kept and carried forward, and equals one rebuilt from nothing.
-* Of a person's choices the newest about each thing (`ChoiceKey`) is live. A refusal counts from when it is recorded.
-  What is no refusal does not replace what was *made* later, so an old permission that is imported late undoes nothing.
-  UNSET is kept like any other choice, because it too is newer than what was said before.
-* Links between ids join them to one group; what one of a group said counts for all of it (`statements_of`).
+* Of a person's choices about one thing (`ChoiceKey`) the one made last is live. A refusal counts from when it is
+  recorded, beside those made later; what is no refusal does not count if something made later is known. So nothing that
+  is imported late undoes what was said since. UNSET is kept like any other choice, because it too is newer than what
+  was said before.
+* Links between ids join them to one group. What one of a group refuses, all of them refuse; an allowance counts only
+  for the id that gave it.
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
   token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
   decision about the past must ask `is_erased` of the newest state as well.
@@ -255,10 +257,11 @@ class _Folding:
         choice, keys = body.choice, body.choice.keys()
         earlier = self.earlier(body.person)
         if earlier:
-            refuses = choice.state is ChoiceState.REFUSED
-            newer = {each.choice.key for each in earlier if not refuses and each.choice.at > choice.at}
-            keys = tuple(key for key in keys if key not in newer)
-            earlier = tuple(each for each in earlier if each.choice.key not in keys)
+            about = set(keys)
+            earlier = tuple(each for each in earlier if each.choice.key not in about or each.choice.at > choice.at)
+            if choice.state is not ChoiceState.REFUSED:
+                later = {each.choice.key for each in earlier}
+                keys = tuple(key for key in keys if key not in later)
         shared = self.keys.setdefault
         said = (Stated(LiveChoice(shared(key, key), choice.state, choice.reach, choice.at), position) for key in keys)
         self.said[body.person] = (*earlier, *said) or None

@@ -3,8 +3,8 @@
 Rules:
 
 * A choice is about one purpose and everything below it; about all categories or some; about all items or some.
-* A choice replaces an earlier one about *the same thing* (`keys`). Nothing else is replaced. What is no refusal does
-  not replace a choice that was made later.
+* A choice replaces those made earlier about *the same thing* (`keys`), and nothing made later. A refusal counts beside
+  what was made later, whatever that is.
 * Of the choices that concern a use, any refusal wins, whether it was said about the purpose, one above or below it, the
   category or the single item: a narrower choice wins only towards less use. A use for a purpose is a use for every
   purpose below it, so who refused one of those refused the whole.
@@ -50,7 +50,7 @@ class Choice:
 
 
 class LiveChoice(NamedTuple):
-    """The newest choice about one key, as it stands at a position."""
+    """A choice about one key that counts at a position: the one made last, or a refusal recorded after it."""
 
     key: ChoiceKey
     state: ChoiceState
