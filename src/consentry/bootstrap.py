@@ -32,10 +32,10 @@ from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
-from consentry.corpus.population import Population, read_people_descriptor
+from consentry.corpus.population import Population, index_behind, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
 from consentry.corpus.pseudonym import Pseudonyms as Pseudonymised
-from consentry.corpus.registration import read_descriptor
+from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, InputError, IntegrityError, StateError
@@ -49,6 +49,7 @@ from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress
+from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
@@ -252,11 +253,14 @@ def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Depl
         ledger = _open_ledger(settings, bound)
         try:
             key, signer = _keys(folder, ledger, bound)
+            newest_seal.require(folder, ledger)
+            index = PeopleIndex(folder / "people")
+            if len(index) + 1 < seats_in_use(folder / "corpora"):
+                raise index_behind("a sidecar")
         except BaseException:
             ledger.close()
             raise
     objects = Objects(folder / "objects")
-    index = PeopleIndex(folder / "people")
     names = Pseudonyms(key=key, index=index)
     parts = Parts(
         home=folder,

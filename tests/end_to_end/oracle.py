@@ -97,7 +97,7 @@ class World:
         row = self.table.get(person)
         ages = [_word(Age, each.age, Age.UNKNOWN) for each in rows]
         places = frozenset(each.country for each in rows if each.country is not None)
-        closed = person in self.erased or (row is not None and row.account == Account.CLOSED)
+        closed = bool(accounts & self.erased) or (row is not None and row.account == Account.CLOSED)
         return Person(
             places=places,
             established=bool(rows) and all(each.country is not None for each in rows),

@@ -21,7 +21,7 @@ from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress
-from consentry.release import builder, plan, sealing
+from consentry.release import builder, newest_seal, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 
 _ATTEMPTS = 5
@@ -85,6 +85,7 @@ class Building(Desk):
                 self._clean_up()
                 raise
             if built is not None:
+                newest_seal.write_down(self.parts.home, built)
                 return built
         raise ConflictError(
             "release-overtaken",

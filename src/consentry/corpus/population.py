@@ -271,7 +271,8 @@ def index_behind(what: str) -> IntegrityError:
     return IntegrityError(
         "people-index-behind",
         f"{what} names people whom the index of people does not have",
-        help="the folder `people/` is older than the rest: restore both from the same backup",
+        help="the folder `people/` is lost or older than the rest: restore it from the newest backup. Without one, "
+        "remove `corpora/`, and then load the people table and register again: everybody gets another number",
     )
 
 

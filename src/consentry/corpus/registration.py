@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ import numpy as np
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
-from consentry.corpus.sidecar import Identities, Sidecar, changed, load, same_file, usable
+from consentry.corpus.sidecar import Identities, Sidecar, changed, load, same_file, seats_of_sidecar, usable
 from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
@@ -274,6 +275,16 @@ def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
         items=classes.members,
         head=head,
     )
+
+
+def seats_in_use(folder: Path) -> int:
+    """Return how many seats the registered corpora know of: an index of people with fewer gives some of them twice."""
+    most = 0
+    for path in folder.glob(f"*/{_HEAD}"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
+            for name in json.loads(path.read_bytes())["sidecars"]:
+                most = max(most, seats_of_sidecar(path.parent / _SIDECARS / name))
+    return most
 
 
 def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:

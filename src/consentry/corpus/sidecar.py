@@ -159,6 +159,11 @@ def load(folder: Path) -> Sidecar:
         ) from error
 
 
+def seats_of_sidecar(folder: Path) -> int:
+    """Return one more than the highest seat that occurs in a finished sidecar, by its head alone."""
+    return int(json.loads((folder / HEAD).read_bytes())["seats"])
+
+
 def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
     array = {name: _mapped(folder, name) for name in _ARRAYS}
     sidecar = Sidecar(

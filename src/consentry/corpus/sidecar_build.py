@@ -89,6 +89,7 @@ def build(
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
         head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
+        head["seats"] = writer.seats
         head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
         _put_in_place(staged, folder)
@@ -253,6 +254,7 @@ class _Writer:
         self.created = self._new("created", np.uint32) if dated else None
         self.involved: list[tuple[npt.NDArray[np.int64], U32]] = []
         self.classes = 0
+        self.seats = 1
         self.out_of_range = 0
         self.strange: dict[str, Counter[str]] = {}
 
@@ -275,6 +277,8 @@ class _Writer:
             self.created[span] = keys.created
         if keys.involved_row.size:
             self.involved.append((keys.involved_row + self.done, keys.involved_person))
+        for seats in (keys.person, keys.involved_person):
+            self.seats = max(self.seats, int(seats.max(initial=0)) + 1)
         self.classes = max(self.classes, int(keys.klass.max()) + 1 if keys.klass.size else 0)
         self.out_of_range += keys.out_of_range
         for role, odd in keys.strange.items():

@@ -337,7 +337,8 @@ class Present:
             self._grow(seats)
             snapshot = self.state.people.snapshot if self.state.people is not None else None
             attributes = join_linked(self.tables.attributes(snapshot, at=at, seats=seats), self._groups)
-            erased = self.registry.erased(self.state.erased)
+            # What somebody erased had refused nobody knows, so it may be what any of their accounts refused.
+            erased = self._with_accounts(self.registry.erased(self.state.erased))
             self._classes = year, classify(close(attributes, erased[erased < seats]), self._said())
         return Knowledge(
             position=self.position,

@@ -1,0 +1,54 @@
+"""The newest seal, written down outside the ledger: an older copy of the ledger is noticed before it is built on.
+
+A ledger that was restored from an older backup has forgotten refusals, and would seal another release under a name that
+is taken. The file says at which position the newest release was sealed, and by which manifest; it is written after the
+seal. Killed in between, it names an older seal, which still stands.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from consentry.digests import canonical_json
+from consentry.durable import only_one, replace_file
+from consentry.errors import IntegrityError
+from consentry.ledger.events import ReleaseSealed
+from consentry.ledger.store import Ledger
+from consentry.release.sealing import Built
+
+FILE = "sealed.json"
+
+
+def write_down(home: Path, built: Built) -> None:
+    """Write down a release that was sealed."""
+    body = {"position": built.manifest.position, "manifest": built.digest}
+    with only_one(home / f"{FILE}.lock"):
+        replace_file(home / FILE, canonical_json(body))
+
+
+def require(home: Path, ledger: Ledger) -> None:
+    """Refuse a ledger that does not have the newest seal.
+
+    Raises:
+        IntegrityError: it has not, or the file cannot be read.
+    """
+    try:
+        body = json.loads((home / FILE).read_bytes())
+        position, manifest = int(body["position"]), str(body["manifest"])
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            "release-newest-damaged",
+            f"`{FILE}` cannot be read",
+            help="it names the newest release; remove it if the ledger is the newest one there is",
+        ) from error
+    found = [event.body for event in ledger.read(position, position + 1)]
+    if not found or not isinstance(found[0], ReleaseSealed) or found[0].manifest != manifest:
+        raise IntegrityError(
+            "ledger-older",
+            f"the ledger does not have the release that was sealed at position {position}",
+            help="this is an older copy, which has forgotten what was said since: restore the newest one. If there is "
+            f"none, record again what was said since, and remove `{FILE}`",
+        )

@@ -1,0 +1,104 @@
+"""Parts of a home that come back from an older copy, or are lost: noticed before anything is decided from them."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import IntegrityError
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import ChoiceState, Purpose
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+
+NOW = 1_730_000_000
+POLICY = "september-2024"
+NAMES = [f"u{number}" for number in range(1, 9)]
+PEOPLE = [RawPerson(id=name) for name in NAMES]
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.load_people(write_people(folder / "people", PEOPLE[:3]))
+        shutil.copytree(folder / "home" / "people", folder / "older")
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        items = [RawItem(id=f"i-{name}", author=name, created=NOW - 9) for name in NAMES]
+        deployment.control.register_corpus(write_corpus(folder, [items]))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        refuse(deployment, "u5")
+        yield folder, deployment
+
+
+def refuse(deployment: Deployment, name: str) -> None:
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+    deployment.control.choose([ChoiceMade(person=deployment.person(name), choice=choice, source=Source.FORM)])
+
+
+def eligible(deployment: Deployment) -> set[str]:
+    built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest
+    (file,) = built.files
+    release = deployment.control.release(built.release)
+    return {name for row, name in enumerate(NAMES) if not release.excludes(file, row)}
+
+
+@pytest.mark.parametrize("lost", ["all", "index.json", "newer"])
+def test_people_are_not_numbered_anew_beside_sidecars(place: tuple[Path, Deployment], lost: str) -> None:
+    folder, deployment = place
+    home = folder / "home"
+    deployment.close()
+    if lost == "index.json":
+        (home / "people" / "index.json").unlink()
+    else:
+        shutil.rmtree(home / "people")
+    if lost == "newer":
+        shutil.copytree(folder / "older", home / "people")
+    with pytest.raises(IntegrityError, match="people-index-behind"):
+        open_deployment(home)
+    # Without a backup everything that holds numbers is made anew; people in another order get other ones.
+    shutil.rmtree(home / "corpora")
+    again = open_deployment(home)
+    again.control.load_people(write_people(folder / "people", PEOPLE[::-1]))
+    again.control.register_corpus(folder / "corpus.toml")
+    assert eligible(again) == {*NAMES} - {"u5"}
+    again.close()
+
+
+def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    ledger = folder / "home" / "ledger.db"
+    with closing(sqlite3.connect(ledger)) as live, closing(sqlite3.connect(folder / "older.db")) as copy:
+        live.backup(copy)
+    assert eligible(deployment) == {*NAMES} - {"u5"}
+    deployment.close()
+    newest = folder / "newest.db"
+    shutil.copy(ledger, newest)
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (folder / "home" / name).unlink(missing_ok=True)
+    shutil.copy(folder / "older.db", ledger)
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
+    shutil.copy(newest, ledger)
+    open_deployment(folder / "home").close()
+
+
+@pytest.mark.parametrize("by", ["ledger", "table"])
+def test_who_is_linked_to_somebody_erased_is_left_out(place: tuple[Path, Deployment], by: str) -> None:
+    """What the erased account refused nobody knows any more."""
+    folder, deployment = place
+    assert "u4" in eligible(deployment)
+    deployment.control.erase([deployment.person("u5")])
+    assert "u4" in eligible(deployment)
+    if by == "ledger":
+        deployment.control.link(deployment.person("u4"), deployment.person("u5"))
+    else:
+        linked = [RawPerson(id=each.id, same_as="u5" if each.id == "u4" else None) for each in PEOPLE]
+        deployment.control.load_people(write_people(folder / "people", linked))
+    assert eligible(deployment) == {*NAMES} - {"u4", "u5"}
