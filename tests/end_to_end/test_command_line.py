@@ -84,6 +84,18 @@ def test_times_no_release_is_decided_as_of(ready: Terminal, at: str, code: str) 
     assert ready.run("release", "list")["releases"] == []
 
 
+def test_a_compact_date_is_not_taken_for_seconds(ready: Terminal) -> None:
+    words = ("release", "plan", "network", "--policy", "september-2024", "--at", "20240920")
+    assert "2024-09-20" in ready.run(*words, status=2)["error"]["message"]
+
+
+def test_a_reason_is_one_line(ready: Terminal) -> None:
+    words = ("release", "withdraw", build(ready)["release"], "--yes", "--reason")
+    for reason in ("one\ntwo", "a\x1b[31m"):
+        assert "one line" in ready.run(*words, reason, status=2)["error"]["message"]
+    assert ready.run("release", "list")["releases"][0]["withdrawn"] is None
+
+
 def test_the_whole_way(ready: Terminal) -> None:
     assert ready.run("corpus", "list")["corpora"][0]["name"] == "network"
     assert ready.run("corpus", "show", "network")["items"] == 3

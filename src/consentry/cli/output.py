@@ -28,6 +28,7 @@ from consentry.progress import Progress
 
 _FIRST_MOMENT = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+_COMPACT_DATE = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _LAST_SECOND = timedelta(days=1, seconds=-1)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0 but tab and line feed, DEL, C1, line separators, bidirectional overrides, and halves of characters."""
@@ -139,7 +140,13 @@ def read_last_moment(value: str) -> int:
     return _seconds(value, of_a_day=_LAST_SECOND, earliest=0)
 
 
+def _dashed(value: str) -> str:
+    return f"{value[:4]}-{value[4:6]}-{value[6:]}"
+
+
 def _seconds(value: str, *, of_a_day: timedelta, earliest: int) -> int:
+    if _COMPACT_DATE.fullmatch(value):
+        raise click.BadParameter(f"`{value}` may be a date or seconds since 1970; write {_dashed(value)} or 0{value}")
     if value.isascii() and value.isdigit():
         seconds = int(value.lstrip("0")[:20] or "0")
     else:

@@ -217,6 +217,8 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
     No table and no copy is made of it from now on. It stays in the ledger, and can still be shown, explained, compared
     and verified.
     """
+    if reason.strip() and not reason.isprintable():
+        raise click.BadParameter("give it in one line of text", param_hint="--reason")
     control = context.deployment.control
     asks = control.sealed_as(name).withdrawn is None and not yes
     if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
