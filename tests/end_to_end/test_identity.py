@@ -31,6 +31,7 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.release import newest_seal
 from end_to_end.network import RawItem, RawPerson, quick_folder, write_corpus, write_people
 from end_to_end.test_crashes import Driver, driver  # noqa: F401 - a fixture
 from end_to_end.test_story import eligible
@@ -480,9 +481,15 @@ def test_what_the_doctor_cannot_read_it_does_not_call_sound(two: Two, monkeypatc
 # The control
 
 
-def test_control_without_the_comparison_a_refusal_is_forgotten(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take out every check of what belongs together, that of the newest seal included."""
     for name in ("require_ledger", "require_pseudonym_key", "require_signing_key"):
         monkeypatch.setattr(bootstrap, name, lambda *_: None)
+    monkeypatch.setattr(newest_seal, "require", lambda *_: None)
+
+
+def test_control_without_the_comparison_a_refusal_is_forgotten(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_comparison(monkeypatch)
     the_others_key(two)
     deployment = open_deployment(two.own)
     seats = len(deployment.pseudonyms.index)
@@ -500,8 +507,7 @@ def test_control_without_the_comparison_a_refusal_is_forgotten(two: Two, monkeyp
 
 
 def test_control_the_tests_would_notice(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("require_ledger", "require_pseudonym_key", "require_signing_key"):
-        monkeypatch.setattr(bootstrap, name, lambda *_: None)
+    without_comparison(monkeypatch)
     for change, _ in CHANGES[:5]:
         change(two)
         try:
