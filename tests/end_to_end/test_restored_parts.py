@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from consentry import bootstrap
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import IntegrityError
 from consentry.ledger.events import ChoiceMade, Source
@@ -71,6 +72,19 @@ def test_people_are_not_numbered_anew_beside_sidecars(place: tuple[Path, Deploym
     again.close()
 
 
+def test_control_without_the_comparison_refused_people_are_let_through(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    deployment.close()
+    shutil.rmtree(folder / "home" / "people")
+    monkeypatch.setattr(bootstrap, "seats_in_use", lambda _: 0)
+    again = open_deployment(folder / "home")
+    again.control.load_people(write_people(folder / "people", PEOPLE[::-1]))
+    assert "u5" in eligible(again)
+    again.close()
+
+
 def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     ledger = folder / "home" / "ledger.db"
@@ -85,6 +99,10 @@ def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None
     shutil.copy(folder / "older.db", ledger)
     with pytest.raises(IntegrityError, match="ledger-older"):
         open_deployment(folder / "home")
+    # The control: what was written down is what shows it.
+    (folder / "home" / "sealed.json").rename(folder / "sealed.json")
+    open_deployment(folder / "home").close()
+    (folder / "sealed.json").rename(folder / "home" / "sealed.json")
     shutil.copy(newest, ledger)
     open_deployment(folder / "home").close()
 
