@@ -199,7 +199,7 @@ class Lease:
             if self._holding.over is None:
                 self._message = message
             self._holding = self._holding.ended(reason)
-            self._shared.end(LeaseState.OVER, reason=self._holding.over)
+            self._shared.end(LeaseState.OVER, reason=self._holding.over or reason)
 
     def _publish(self) -> None:
         with self._lock:
