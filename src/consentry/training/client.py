@@ -87,17 +87,17 @@ class Lease:
 
     def is_over(self) -> bool:
         """Whether the job may not go on. From memory; once true it stays true."""
-        if self._watched is not None and not self._watched.alive():
+        if self._how is None and self._watched is not None and not self._watched.alive():
             self._end(WATCHDOG_GONE, "the process that would stop this job is gone")
         return self._shared.is_over()
 
     def check(self, step: int | None = None) -> None:
         """Raise LeaseOverError if the job may not go on. Call it before the optimiser steps; it reads memory only."""
-        if step is not None:
-            self._step = step
         if self.is_over():
             self._end(EXPIRED)
             raise over(self._holding.over or EXPIRED, self._message)
+        if step is not None:
+            self._step = step
 
     def committed(self, step: int, ranges: Ranges) -> None:
         """Say what an optimiser step that was taken consumed: (file, first row, end row), half-open.

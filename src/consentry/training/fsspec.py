@@ -1,8 +1,8 @@
 """Model checkpoints in any store that fsspec knows.
 
 Such stores rename nothing in one step, so a model checkpoint is there once its `consentry.json` is: that is written
-last, and removed first when it is withdrawn. They lock nothing either: two leases may pass each other between a look at the
-fence and the writing, and then the older one withdraws what it wrote when it looks again.
+last, and removed first when it is withdrawn. They lock nothing either: two leases may pass each other between a look
+at the fence and the writing, and then the older one withdraws what it wrote when it looks again.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
     ROOT/quarantine/NAME-FENCE-STEP what came too late, with `quarantine.json`: lease, fence, step, reason, digest
 
 Content is written aside and digested. Then the lease and the fence are asked, the control plane confirms, both are
-asked again, and the content takes its name in one step. Whoever was frozen just before that looks once more after it: what
-took its name too late goes to quarantine as well. A crash leaves content in `staged/`, which may be deleted.
+asked again, and the content takes its name in one step. Whoever was frozen just before that looks once more after
+it: what took its name too late goes to quarantine as well. A crash leaves content in `staged/`, which may be deleted.
 """
 
 from __future__ import annotations

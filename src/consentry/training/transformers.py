@@ -1,8 +1,8 @@
 """A lease in a Hugging Face Trainer: it raises before the optimiser steps, and logs what the step consumed.
 
 A flag such as `should_training_stop` lets one more step through; an exception does not. Identities of rows travel in
-the batch, because a Trainer reads batches ahead: the collator puts them there, and a hook takes them out before the model
-sees them.
+the batch, because a Trainer reads batches ahead: the collator puts them there, and a hook takes them out before the
+model sees them.
 
 Use `remove_unused_columns=False`, and for a resumed job `ignore_data_skip=True` with the state of the dataset.
 """
