@@ -64,11 +64,9 @@ class LocalFolder:
         self.scratch: Path | None = root / STATE / "staged"
         self.scratch.mkdir(parents=True, exist_ok=True)
 
-    @contextmanager
-    def only_one(self) -> Iterator[None]:
+    def only_one(self) -> AbstractContextManager[None]:
         """Hold a lock file."""
-        with durable.only_one(self._root / STATE / "lock"):
-            yield
+        return durable.only_one(self._root / STATE / "lock")
 
     def fence(self, own: int) -> int:
         """Return the highest fence. The caller holds the place alone."""
