@@ -47,7 +47,7 @@ class Leasing(Overseeing, HandingOut):
         for what, name in (("job", job), ("model", model)):
             if not IDENTIFIER.fullmatch(name):
                 raise InputError(
-                    f"{what}-name",
+                    "lease-name",
                     f"`{name}` is no name of a {what}",
                     help="use lower-case letters, digits and hyphens",
                 )
