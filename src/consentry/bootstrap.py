@@ -21,24 +21,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
+from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population, index_behind, read_people_descriptor
-from consentry.corpus.pseudonym import PseudonymKey, high_words, pseudonym, pseudonyms
-from consentry.corpus.pseudonym import Pseudonyms as Pseudonymised
+from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
-from consentry.errors import ChoiceError, InputError, IntegrityError, StateError
+from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
@@ -65,49 +61,9 @@ def now() -> Seconds:
     return int(time.time())
 
 
-@dataclass(frozen=True, slots=True)
-class Pseudonyms:
-    """Raw ids to what is stored of them, under the deployment's key."""
-
-    key: PseudonymKey
-    index: PeopleIndex
-
-    def person(self, person: str) -> Pseudonym:
-        """Return the pseudonym of a person id; none has an empty one."""
-        _require_id(person, "people-empty-id", "person")
-        return pseudonym(self.key.for_people(), person)
-
-    def item(self, corpus: str, item: str) -> Pseudonym:
-        """Return the pseudonym of an item id of a corpus; none has an empty one."""
-        _require_id(item, "item-empty-id", "item")
-        return pseudonym(self.key.for_items(corpus), item)
-
-    def identities(self, corpus: str, *, seating: bool = True) -> Identities:
-        """Return what turns the id columns of a corpus into seats and keys; not `seating`: without new seats."""
-        seats = self.index.assign if seating else self.index.lookup
-        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), ordinals=seats)
-
-    def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
-        """Return what turns ids of people into seats without giving any."""
-        return self.index, self.key.for_people()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identities:
-    """Whole columns of ids to seats and keys; see `consentry.corpus.sidecar.Identities`."""
-
-    people: PseudonymKey
-    items: PseudonymKey
-    ordinals: Callable[[Pseudonymised], npt.NDArray[np.uint32]]
-
-    def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
-        """Return the seat of each person id; null and empty ids are nobody."""
-        seats: npt.NDArray[np.uint32] = self.ordinals(pseudonyms(self.people, ids)) + np.uint32(1)
-        return seats
-
-    def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
-        """Return the first half of each item's pseudonym."""
-        return high_words(self.items, ids)
+def uptime() -> float:
+    """Return seconds since the machine was booted; where sleep cannot be counted, those it was awake."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,14 +229,10 @@ def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Depl
         signer=signer,
         check_signature=partial(_is_ours, signer),
         clock=now,
+        milliseconds=lambda: time.time_ns() // 1_000_000,
+        uptime=uptime,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
-
-
-def _require_id(id: str, code: str, what: str) -> None:  # noqa: A002
-    """Refuse an empty id: in content and in tables it is nobody and nothing, so nothing would ever come of it."""
-    if not id:
-        raise InputError(code, f"the id of the {what} is empty", help="give the id as it stands in the platform's data")
 
 
 def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:

@@ -25,10 +25,10 @@ class Reads:
         self._read = deployment.ledger.read
         deployment.ledger.read = self.read  # type: ignore[method-assign]
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
+    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
         """Note what is read. A single event is the name of a kept state, or a withdrawal."""
-        events = list(self._read(start, stop))
-        if len(events) > 1:
+        events = list(self._read(start, stop, only_open=only_open))
+        if len(events) > 1 and not only_open:
             self.found.append((start, start + len(events)))
         return iter(events)
 

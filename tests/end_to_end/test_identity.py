@@ -336,7 +336,9 @@ def before_ids(home: Path) -> None:
     """Make of a home what it was before ledgers had ids."""
     (home / IDENTITY_FILE).unlink(missing_ok=True)
     with closing(sqlite3.connect(home / "ledger.db")) as connection:
-        connection.executescript("DROP TABLE identity; UPDATE alembic_version SET version_num = '0001'")
+        connection.executescript(
+            "DROP TABLE identity; DROP INDEX events_open; UPDATE alembic_version SET version_num = '0001'"
+        )
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any, get_type_hints
+
 from hypothesis import strategies as st
 
 from consentry.digests import digest
@@ -20,6 +23,7 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
+from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -92,6 +96,16 @@ LINKED = (
     .map(lambda pair: PersonLinked(person=pair[0], same_as=pair[1]))
 )
 ERASED = st.builds(PersonErased, token=PEOPLE.map(suppression_token), events=st.integers(0, 9))
+COUNTS = st.integers(0, 2**40)
+
+
+def _fields(body: type) -> dict[str, st.SearchStrategy[Any]]:
+    """Return strategies for the fields of a plain body that JSON can hold."""
+    known: dict[Any, st.SearchStrategy[Any]] = {int: COUNTS, str: WORDS, int | None: st.none() | COUNTS}
+    hints = {each.name: get_type_hints(body)[each.name] for each in fields(body)}
+    return {name: known.get(kind, st.from_type(kind)) for name, kind in hints.items()}
+
+
 RELEASES = st.sampled_from(["one", "two"])
 OPEN = st.one_of(
     st.builds(PolicyPublished, name=WORDS, version=WORDS, digest=DIGESTS),
@@ -108,5 +122,6 @@ OPEN = st.one_of(
         position=st.integers(0, 2**40),
     ),
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
+    *(st.builds(body, **_fields(body)) for body in OVERSIGHT),
 )
 BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)

@@ -24,6 +24,7 @@ from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
+from consentry.cli.suspend import order, suspend
 from consentry.cli.system import doctor
 from consentry.errors import ConsentryError, StateError, UnavailableError
 from consentry.release.staging import NO_SPACE
@@ -47,7 +48,23 @@ def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # no
     context.call_on_close(context.obj.close)
 
 
-for command in (demo, doctor, policy, people, choice, notice, corpus, import_, release, what_if, may, ledger):
+_COMMANDS = (
+    demo,
+    doctor,
+    policy,
+    people,
+    choice,
+    notice,
+    corpus,
+    import_,
+    release,
+    what_if,
+    may,
+    suspend,
+    order,
+    ledger,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

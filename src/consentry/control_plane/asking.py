@@ -45,7 +45,7 @@ class Asking(Desk):
         document, _ = self.policy(policy)
         taken = self._take(document, [use.purpose])
         return {
-            **worded(taken.may(person, **use._asdict()), document),
+            **worded(taken.may(person, **use._asdict()), document, rules=taken.rules(use.purpose)),
             "person": self.parts.pseudonyms.person(person),
             **{name: str(value) for name, value in use._asdict().items()},
             "policy": {"name": document.name, "version": document.version, "digest": document.digest},
@@ -65,5 +65,6 @@ class Asking(Desk):
         rules = {each: rules_for(policy.rules, decides=policy.decides(each)) for each in purposes}
         with self.lock:
             present = self.present()
+            rules = {each: (*found, *present.suspensions(each)) for each, found in rules.items()}
             when = self.parts.clock() if at is None else at
             return take(present, rules, index=index, key=key, at=when, like=like)

@@ -28,11 +28,16 @@ _ATTEMPTS = 5
 
 
 class _Decided(NamedTuple):
-    """Decisions about a corpus by the policy set whose document has this digest."""
+    """Decisions about a corpus by the policy set whose document has this digest, and by these orders."""
 
     corpus: Corpus
     document: Digest
+    orders: tuple[Rule, ...]
     draft: builder.Draft
+
+
+_Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
+"""What two drafts have to have in common so that one can be continued: corpus, purpose, policy set, orders."""
 
 
 class Building(Desk):
@@ -40,7 +45,7 @@ class Building(Desk):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._drafts: dict[tuple[Digest, Purpose, Digest], builder.Draft] = {}
+        self._drafts: dict[_Kind, builder.Draft] = {}
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -48,10 +53,11 @@ class Building(Desk):
         """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
         opened = self.corpus(corpus)
         with self.lock:
-            knowledge = self.present().knowledge(purpose, at=at)
+            present = self.present()
+            knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
         counted = census.take(opened.sidecars, knowledge.classes, width=len(opened.items), threads=self.parts.runner)
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
-        compiler = MatrixCompiler((*rules, *suspension(suspended)), purpose)
+        compiler = MatrixCompiler((*rules, *orders, *suspension(suspended)), purpose)
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
 
     def build(
@@ -101,7 +107,9 @@ class Building(Desk):
         with self.lock:
             present = self.present()
             document, digest_ = self.policy(policy)
-            last = self._drafts.get((opened.snapshot, purpose, digest_))
+            orders = present.suspensions(purpose)
+            kind = (opened.snapshot, purpose, digest_, orders)
+            last = self._drafts.get(kind)
             basis = self.basis(
                 present,
                 opened,
@@ -116,8 +124,8 @@ class Building(Desk):
             if progress is not None:
                 progress.begin("deciding", total=opened.rows, unit="items")
             draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
-        self._drafts = {(opened.snapshot, purpose, digest_): draft}
-        return _Decided(opened, digest_, draft)
+        self._drafts = {kind: draft}
+        return _Decided(opened, digest_, orders, draft)
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
         """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""
@@ -128,14 +136,15 @@ class Building(Desk):
 
     def _seal(self, decided: _Decided, purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
-        corpus, decided_by, draft = decided
+        corpus, decided_by, orders, draft = decided
         made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
         with self.lock, self.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
             change = self.newest.change(delta)
             document, digest_ = self.policy_at_head(policy)
             snapshot = self.newest.state.corpora[corpus.name].snapshot
-            if change.structural or (digest_, snapshot) != (decided_by, corpus.snapshot):
+            found = digest_, snapshot, self.newest.suspensions(purpose)
+            if change.structural or found != (decided_by, corpus.snapshot, orders):
                 return None
             corpus.check_files()
             if change.seats.size:
@@ -185,4 +194,4 @@ def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:
     if not areas:
         return ()
     named = ", ".join(areas)
-    return (Rule(id="what-if", effect=Effect.FORBID, why=f"what if {named} were suspended", inside=frozenset(areas)),)
+    return (Rule(id="what-if", effect=Effect.SUSPEND, why=f"what if {named} were suspended", inside=frozenset(areas)),)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.control_plane.kept_state import KeptState
+from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY
@@ -18,12 +19,12 @@ from consentry.ledger.events import (
     Pseudonym,
 )
 from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Rule
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.basis import Basis, lay_out, rules_for
-from consentry.release.present import Present
 
 
 class Desk:
@@ -32,9 +33,9 @@ class Desk:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.lock = RLock()
-        self.newest = Present(parts.people, parts.people, cohorts=parts.people)
+        self.newest = Known(parts)
         self.kept = KeptState(parts.home / "cache", parts.ledger)
-        self._compilers: dict[tuple[Digest, Purpose], MatrixCompiler] = {}
+        self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}
         self._opened: dict[str, Corpus] = {}
 
@@ -48,7 +49,7 @@ class Desk:
         """The folder of the releases."""
         return self.parts.home / "releases"
 
-    def present(self) -> Present:
+    def present(self) -> Known:
         """Return what is known now, advanced to the head of the ledger."""
         with self.lock:
             if not self.newest.position and (kept := self.kept.read()) is not None:
@@ -102,7 +103,7 @@ class Desk:
 
     def basis(
         self,
-        present: Present,
+        present: Known,
         corpus: Corpus,
         *,
         policy: PolicySet,
@@ -112,10 +113,11 @@ class Desk:
         like: Basis | None = None,
     ) -> Basis:
         """Return what decisions about a corpus rest on; compiled rules are remembered, and so is what `like` has."""
-        compiler = self._compilers.get((document, purpose))
+        orders = present.suspensions(purpose)
+        compiler = self._compilers.get((document, purpose, orders))
         if compiler is None:
             rules = rules_for(policy.rules, decides=policy.decides(purpose))
-            compiler = self._compilers[document, purpose] = MatrixCompiler(rules, purpose)
+            compiler = self._compilers[document, purpose, orders] = MatrixCompiler((*rules, *orders), purpose)
         knowledge = present.knowledge(purpose, at=at)
         return lay_out(compiler, at=at, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars, like=like)
 
@@ -123,7 +125,7 @@ class Desk:
         """Return the seats of erased people."""
         return self.parts.people.erased(self.present().state.erased)
 
-    def accounts(self, present: Present, seat: int) -> list[Pseudonym]:
+    def accounts(self, present: Known, seat: int) -> list[Pseudonym]:
         """Return the pseudonyms of a person's accounts, that in `seat` first; none for nobody."""
         seats = [seat, *(other for other in present.accounts(seat) if other != seat)]
         return self.parts.people.pseudonyms_of(seats) if seat != NOBODY else []

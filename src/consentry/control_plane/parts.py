@@ -87,3 +87,7 @@ class Parts:
     signer: builder.Signer
     check_signature: sealed.CheckSignature
     clock: Callable[[], Seconds]
+    milliseconds: Callable[[], int]
+    """The same clock, finer: only to show how long something took."""
+    uptime: Callable[[], float]
+    """Seconds since the machine was booted, sleep included: nobody sets it."""

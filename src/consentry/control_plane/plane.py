@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from consentry.control_plane.asking import Asking
 from consentry.control_plane.building import Building
-from consentry.control_plane.handing_out import HandingOut
+from consentry.control_plane.leasing import Leasing
 from consentry.control_plane.statements import Statements
 
 
-class ControlPlane(Statements, Building, HandingOut, Asking):
+class ControlPlane(Statements, Building, Leasing, Asking):
     """A deployment at work."""

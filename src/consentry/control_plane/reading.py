@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
 from consentry.corpus.recheck import recheck
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import Sidecar
@@ -20,7 +21,6 @@ from consentry.ledger.state import Sealed
 from consentry.progress import Progress
 from consentry.release import compare, explain, sealed
 from consentry.release.basis import people_of
-from consentry.release.present import Present
 from consentry.release.reproduce import check_registered, reproduce, sidecars_of
 
 
@@ -54,7 +54,7 @@ class Reading(Desk):
         """Open a sealed release to ask about it, its manifest checked against the ledger; content: `data_files`."""
         return sealed.open_release(self.releases / name, expected=self.sealed_as(name).manifest)
 
-    def side(self, name: str, *, then: Present | None = None) -> tuple[compare.Side, Present, Corpus]:
+    def side(self, name: str, *, then: Known | None = None) -> tuple[compare.Side, Known, Corpus]:
         """Open a release with everything it was decided by, from the ledger up to its position.
 
         Args:
@@ -78,16 +78,16 @@ class Reading(Desk):
         side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self._erased_by(then))
         return side, then, corpus
 
-    def _erased_by(self, then: Present) -> npt.NDArray[np.uint32]:
+    def _erased_by(self, then: Known) -> npt.NDArray[np.uint32]:
         """Return the seats of people erased since, and of all who were one person with them then."""
         erased = self.erased()
         linked = [account for seat in erased.tolist() for account in then.accounts(seat)]
         return np.union1d(erased, np.array(linked, dtype=np.uint32))
 
-    def _nothing_known(self) -> Present:
-        return Present(self.parts.people, self.parts.people, cohorts=self.parts.people)
+    def _nothing_known(self) -> Known:
+        return Known(self.parts)
 
-    def _before(self, position: int) -> Present:
+    def _before(self, position: int) -> Known:
         """Return something that was known at `position` or before, to carry on from: a kept state if there is one.
 
         INVARIANT: never one of before the newest erasure, should such a file have come back: it shows what is erased.

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
+from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -293,7 +294,9 @@ class PersonErased:
         return cls(token=body["token"], events=body["events"])
 
 
-OpenBody = PolicyPublished | CorpusRegistered | PeopleLoaded | NoticeServed | ReleaseSealed | ReleaseWithdrawn
+OpenBody = (
+    PolicyPublished | CorpusRegistered | PeopleLoaded | NoticeServed | ReleaseSealed | ReleaseWithdrawn | OversightBody
+)
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
 
@@ -309,6 +312,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
+        *OVERSIGHT,
     )
 }
 """Every kind and version there is."""

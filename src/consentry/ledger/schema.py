@@ -59,6 +59,12 @@ EVENTS = Table(
     Column("commitment", LargeBinary, nullable=False),
     Column("document", LargeBinary),
 )
+Index(
+    "events_open",
+    EVENTS.c.position,
+    sqlite_where=EVENTS.c.document.is_not(None),
+    postgresql_where=EVENTS.c.document.is_not(None),
+)
 
 PERSONAL = Table(
     "personal",
@@ -81,7 +87,7 @@ IDENTITY = Table(
 LEDGER_ID, PSEUDONYM_KEY = "ledger", "pseudonym-key"
 """The names of its rows. The first is written by the migration, the second when a home first opens the ledger."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 

@@ -55,6 +55,8 @@ _PARTS = select(
 _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position < bindparam("stop")).order_by(
     EVENTS.c.position
 )
+_OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
+"""Answered from the index `events_open`."""
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
 _HISTORY = _PARTS.where(_NAMES).order_by(EVENTS.c.position)
 _FORGET = delete(PERSONAL).where(_NAMES)
@@ -82,10 +84,11 @@ class SqlLedger:
         """Append all or nothing; see `store.Ledger`."""
         return self._group.submit(Request(self._drafts(bodies)))
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
+    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
         """Read the events [`start`, `stop`) in batches, each batch a short transaction of its own."""
         head = self.head()
-        return self._slices(start, head if stop is None else min(stop, head))
+        end = head if stop is None else min(stop, head)
+        return self._open(start, end) if only_open else self._slices(start, end)
 
     def head(self) -> int:
         """Return the number of events."""
@@ -139,6 +142,13 @@ class SqlLedger:
                 rows = _slice(connection, start, min(start + READ_BATCH, stop))
             yield from map(_event, rows)
             start += len(rows)
+
+    def _open(self, start: int, stop: int) -> Iterator[Event]:
+        while start < stop:
+            with reported(), self._engine.connect() as connection:
+                rows = connection.execute(_OPEN, {"start": start, "stop": stop}).all()
+            yield from map(_event, rows)
+            start = rows[-1].position + 1 if rows else stop
 
     def _commit_batch(self, batch: Sequence[Request]) -> None:
         placed: list[tuple[Request, range]] = []

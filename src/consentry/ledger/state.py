@@ -14,6 +14,7 @@ Rules:
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
   token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
   decision about the past must ask `is_erased` of the newest state as well.
+* What is about orders, cases, leases and models is not here: see `consentry.oversight`.
 * An erased event is skipped. Whether every one of them was erased by the ledger is for `unexplained` to say.
 """
 
@@ -41,6 +42,7 @@ from consentry.ledger.events import (
     suppression_token,
 )
 from consentry.ledger.layered import carried
+from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
@@ -166,7 +168,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 f"event {position} was expected, but event {event.position} followed",
                 help="the ledger lost events: restore it from a backup",
             )
-        if event.body is not None:
+        if event.body is not None and not isinstance(event.body, OVERSIGHT):
             apply[type(event.body)](event.body, position)
         position += 1
     return folding.finish(position)

@@ -54,8 +54,11 @@ class Ledger(Protocol):
         """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
         ...
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
-        """Read the events [`start`, `stop`), each checked against its commitment; without `stop` up to the head."""
+    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
+        """Read the events [`start`, `stop`), each checked against its commitment; without `stop` up to the head.
+
+        With `only_open`, leave out those that are about single people: of millions, they are all but a few.
+        """
         ...
 
     def head(self) -> int:

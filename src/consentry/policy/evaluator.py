@@ -3,8 +3,8 @@
 | finding | effect |
 |---|---|
 | no permit matches | deny |
-| a forbid matches | deny |
-| a forbid is unknown | deny, with the gaps that made it unknown |
+| a forbid or an order matches | deny |
+| a forbid or an order is unknown | deny, with the gaps that made it unknown |
 | a permit is unknown and none matches | deny, with the gaps |
 | the person refused this use | deny |
 | the account is closed | deny |
@@ -40,6 +40,7 @@ class ReasonKind(StrEnum):
 
     REFUSED = "refused"
     ACCOUNT_CLOSED = "account-closed"
+    SUSPENDED = "suspended"
     FORBIDDEN = "forbidden"
     GAP = "gap"
     NOT_PERMITTED = "not-permitted"
@@ -47,7 +48,7 @@ class ReasonKind(StrEnum):
 
 
 class Reason(NamedTuple):
-    """A kind and what it refers to: a rule's id, or a gap."""
+    """A kind and what it refers to: the id of a rule or an order, or a gap."""
 
     kind: ReasonKind
     reference: str = ""
@@ -56,6 +57,7 @@ class Reason(NamedTuple):
         return f"{self.kind}:{self.reference}" if self.reference else str(self.kind)
 
 
+_AGAINST = {Effect.FORBID: ReasonKind.FORBIDDEN, Effect.SUSPEND: ReasonKind.SUSPENDED}
 _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
 
@@ -151,8 +153,8 @@ def _at_place(rules: Sequence[Rule], case: Case) -> Decision:
         if truth is Truth.NO:
             continue
         unknown = {_gap(gap) for gap in gaps}
-        if rule.effect is Effect.FORBID:
-            denials |= unknown if truth is Truth.UNKNOWN else {Reason(ReasonKind.FORBIDDEN, rule.id)}
+        if rule.effect is not Effect.PERMIT:
+            denials |= unknown if truth is Truth.UNKNOWN else {Reason(_AGAINST[rule.effect], rule.id)}
         elif truth is Truth.YES:
             permits.add(Reason(ReasonKind.PERMITTED, rule.id))
         else:

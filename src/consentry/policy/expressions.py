@@ -48,6 +48,8 @@ class Effect(StrEnum):
 
     PERMIT = "permit"
     FORBID = "forbid"
+    SUSPEND = "suspend"
+    """A forbid that stands in no policy set, but in an order; its rule has the id of the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Rule:
         """
         if not self.purposes or any(named.covers(purpose) for named in self.purposes):
             return True
-        return self.effect is Effect.FORBID and any(purpose.covers(named) for named in self.purposes)
+        return self.effect is not Effect.PERMIT and any(purpose.covers(named) for named in self.purposes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

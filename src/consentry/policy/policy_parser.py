@@ -126,9 +126,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     head.require("purposes")
     name, version, title = _identifier(head, "name"), head.text("version"), head.text("title")
     purposes = head.words("purposes", Purpose)
-    tables = [
-        (effect, named(table, "id")) for effect in Effect for table in top.tables(effect.value, name=effect.value)
-    ]
+    tables = [(effect, named(table, "id")) for effect in _KEYS for table in top.tables(effect.value, name=effect.value)]
     tables.sort(key=lambda each: each[1].line)
     rules = [(_rule(effect, table, purposes), table) for effect, table in tables]
     _note_repeated([table for _, table in tables], "id")
@@ -137,7 +135,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         purposes=purposes,
         rules={
             effect: frozenset(str(table.values.get("id", "")) for each, table in tables if each is effect)
-            for effect in Effect
+            for effect in _KEYS
         },
         notices=frozenset(filter(None, (_notice_id(table) for _, table in tables))),
     )
@@ -260,6 +258,7 @@ def _unknown_reason(reason: str, known: _Known) -> str:
     """Return help if no decision can have this reason."""
     kind = reason.partition(":")[0]
     references: dict[str, Any] = {
+        ReasonKind.SUSPENDED: [],
         ReasonKind.FORBIDDEN: known.rules[Effect.FORBID],
         ReasonKind.PERMITTED: known.rules[Effect.PERMIT],
         ReasonKind.GAP: [gap.value for gap in GapKind],

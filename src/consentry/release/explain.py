@@ -6,7 +6,7 @@ bitmap: they must agree, and if they do not the release is damaged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from consentry.errors import NotFoundError
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import State, Stated
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
-from consentry.policy.expressions import GapKind, Item, Person
+from consentry.policy.expressions import Effect, GapKind, Item, Person, Rule
 from consentry.policy.policy_set import PolicySet
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
@@ -42,6 +42,7 @@ _MEANING = {
     ReasonKind.ACCOUNT_CLOSED: "the account is closed",
     ReasonKind.NOT_PERMITTED: "no rule permits it",
 }
+_ORDERED = "an order suspends this use"
 
 
 ERASED_SINCE: dict[str, Any] = {
@@ -103,8 +104,8 @@ def explain(
     item, described = _item(found, basis)
     decisions = []
     shown = []
+    rules = basis.compiler.rules
     for index, (_, person) in enumerate(people_of(basis, found.sidecar, row=found.row, item_key=key)):
-        rules = basis.compiler.rules
         decision = OWNER_UNKNOWN if person is None else evaluate_person(rules, person, item=item, at=basis.at)
         decisions.append(decision)
         shown.append(
@@ -113,13 +114,13 @@ def explain(
                 "person": people[index][0] if people[index] else None,
                 **_facts(person),
                 "choices": [_choice(stated) for stated in _said(state, people[index])],
-                **worded(decision, policy),
+                **worded(decision, policy, rules=rules),
             }
         )
     whole = combine(decisions)
     body = {
         "item": described,
-        **worded(whole, policy),
+        **worded(whole, policy, rules=rules),
         "people": shown,
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "position": basis.knowledge.position,
@@ -191,13 +192,19 @@ def _choice(stated: Stated) -> dict[str, Any]:
     }
 
 
-def worded(decision: Decision, policy: PolicySet) -> dict[str, Any]:
-    """Return a decision with its reasons in words, each rule with its place in the policy set that decided."""
-    return {"allowed": decision.allowed, "reasons": [_reason(reason, policy) for reason in decision.reasons]}
+def worded(decision: Decision, policy: PolicySet, *, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return a decision with its reasons in words, each rule with its place in the policy set that decided.
+
+    `rules` are all that decided: those of the policy set, and those of orders.
+    """
+    orders = {rule.id: rule.why for rule in rules if rule.effect is Effect.SUSPEND}
+    return {"allowed": decision.allowed, "reasons": [_reason(reason, policy, orders) for reason in decision.reasons]}
 
 
-def _reason(reason: Reason, policy: PolicySet) -> dict[str, Any]:
+def _reason(reason: Reason, policy: PolicySet, orders: Mapping[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {"reason": str(reason)}
+    if reason.kind is ReasonKind.SUSPENDED:
+        return body | {"order": reason.reference, "why": orders.get(reason.reference, _ORDERED)}
     if reason.kind in (ReasonKind.FORBIDDEN, ReasonKind.PERMITTED):
         rule = policy.rule(reason.reference)
         body |= {"rule": rule.id, "line": rule.line, "why": rule.why}

@@ -36,6 +36,7 @@ from consentry.ledger.events import (
     ReleaseSealed,
     ReleaseWithdrawn,
 )
+from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
@@ -109,7 +110,7 @@ class _Stretch(NamedTuple):
 _STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 _ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
-_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn)
+_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *OVERSIGHT)
 
 
 class Present:

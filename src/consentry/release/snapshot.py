@@ -90,6 +90,10 @@ class Snapshot:
     _codes: memoryview
     _answers: dict[tuple[Purpose, Category, Visibility], _Answers] = field(default_factory=dict)
 
+    def rules(self, purpose: Purpose) -> tuple[Rule, ...]:
+        """Return the rules that answer about a purpose."""
+        return self._compilers[purpose].rules
+
     @property
     def nbytes(self) -> int:
         """Memory taken for all people, the people index included."""

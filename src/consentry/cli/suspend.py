@@ -1,0 +1,176 @@
+"""`consentry suspend` and `consentry order`: stop a use now, and see what is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from consentry.cli.context import Context, pass_context
+from consentry.cli.output import Output, moment, read_moment
+from consentry.errors import NotFoundError
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Order, Scope, in_words
+from consentry.policy.vocabulary import Category, Purpose, Visibility
+
+_MS = 1000
+
+
+@click.command()
+@click.option("--case", required=True, metavar="NAME", help="The case it belongs to; a new name opens one.")
+@click.option(
+    "--area", "areas", multiple=True, metavar="CODE", help="GB, EU, CA-QC, ...; several times. None: everywhere."
+)
+@click.option("--purpose", "purposes", multiple=True, type=click.Choice(list(Purpose)), help="None: every purpose.")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="CATEGORY",
+    type=click.Choice([each for each in Category if each is not Category.UNKNOWN]),
+    help="post, image, ...; several times. None: every category.",
+)
+@click.option(
+    "--visibility",
+    "visibilities",
+    multiple=True,
+    type=click.Choice([each for each in Visibility if each is not Visibility.UNKNOWN]),
+    help="None: whoever could see it.",
+)
+@click.option("--created-from", type=read_moment, metavar="TIME", help="Only what was created then or later.")
+@click.option("--created-before", type=read_moment, metavar="TIME", help="Only what was created earlier.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Only the training of this model.")
+@click.option(
+    "--origin", type=click.Choice(list(Origin)), default=Origin.OWN_DECISION, show_default=True, help="Who wants it."
+)
+@click.option("--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would hit.")
+@pass_context
+def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> None:
+    """Suspend a use from now on: no release is sealed with it, no lease granted or renewed, and `may` says no.
+
+    Every part of the scope that is left out means all. Jobs that read what it hits stop at their next renewal.
+    """
+    scope = Scope(
+        areas=frozenset(parts["areas"]),
+        purposes=frozenset(map(Purpose, parts["purposes"])),
+        categories=frozenset(map(Category, parts["categories"])),
+        visibilities=frozenset(map(Visibility, parts["visibilities"])),
+        created_from=parts["created_from"],
+        created_before=parts["created_before"],
+        models=frozenset(parts["models"]),
+    )
+    control = context.deployment.control
+    if parts["dry_run"]:
+        body = control.what_if(scope)
+        context.out.show(body, lambda: show_what_if(context.out, body))
+        return
+    order = control.suspend(scope, case=case, origin=Origin(parts["origin"]), reference=reference)
+    body = described(order)
+
+    def human() -> None:
+        context.out.text(f"Order {order.order} is in force from position {order.position}: {in_words(scope)}.")
+        if order.drained is None:
+            context.out.text("Jobs that read what it hits stop at their next renewal. Watch: consentry jobs")
+        else:
+            context.out.text("No job reads what it hits.")
+
+    context.out.show(body, human)
+
+
+def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
+    """Show what an order would hit."""
+    rows = [[name, hit["items"], hit["of"], hit["people"]] for name, hit in body["corpora"].items()]
+    out.table(["corpus", "items in scope", "of items", "people in scope"], rows, title="This order would hit")
+    if body["releases"]:
+        out.table(["release", "items"], list(body["releases"].items()), title="No longer readable")
+    else:
+        out.text("No release holds any of it.")
+    out.text(f"Leases that would be revoked: {', '.join(body['leases']) or 'none'}")
+    out.text(f"Models that were trained on such releases: {', '.join(body['models']) or 'none'}")
+    out.text("Nothing was recorded.")
+
+
+def described(order: Order) -> dict[str, Any]:
+    """Return an order as plain values."""
+    drained = order.drained
+    return {
+        "order": order.order,
+        "case": order.case,
+        "scope": order.scope.to_json(),
+        "origin": str(order.origin),
+        "reference": order.reference,
+        "position": order.position,
+        "at": order.at,
+        "ended": None
+        if order.ended is None
+        else {"how": str(order.ended.how), "position": order.ended.position, "at": order.ended.at},
+        "drained": None
+        if drained is None
+        else {
+            "position": drained.position,
+            "after_ms": drained.took_ms,
+            "stopped": drained.stopped,
+            "expired": drained.expired,
+            "released": drained.released,
+        },
+    }
+
+
+@click.group()
+def order() -> None:
+    """See the suspensions."""
+
+
+@order.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List all orders, with how long it took until nobody read what they suspend."""
+    known = context.deployment.control.orders()
+    rows = [[each.position, each.order, in_words(each.scope), _state(each), _drained(each)] for each in known]
+    columns = ["position", "order", "scope", "state", "drained"]
+    body = {"orders": [described(each) for each in known]}
+    context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No orders."))
+
+
+@order.command()
+@click.argument("name")
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Show order NAME."""
+    known = {each.order: each for each in context.deployment.control.orders()}
+    if name not in known:
+        raise NotFoundError(
+            "order-unknown",
+            f"no order `{name}`",
+            help=f"orders: {', '.join(known)}" if known else "there are none: consentry suspend --help",
+        )
+    found = known[name]
+
+    def human() -> None:
+        rows = [
+            ["case", found.case],
+            ["scope", in_words(found.scope)],
+            ["origin", f"{found.origin}, {found.reference}"],
+            ["issued", f"{moment(found.at)}, position {found.position}"],
+            ["drained", _drained(found)],
+            ["state", _state(found)],
+        ]
+        context.out.heading(f"Order {found.order}")
+        context.out.table(["", ""], rows)
+
+    context.out.show(described(found), human)
+
+
+def _state(found: Order) -> str:
+    return "in force" if found.ended is None else f"{found.ended.how} at position {found.ended.position}"
+
+
+def _drained(found: Order) -> str:
+    drained = found.drained
+    if drained is None:
+        return "not yet"
+    stopped = drained.stopped + drained.expired + drained.released
+    what = f"{stopped} jobs" if stopped != 1 else "1 job"
+    return f"after {drained.took_ms / _MS:.1f} s, {what}" if stopped else "at once, no job read it"

@@ -1,0 +1,51 @@
+"""What is known at a position: of people and content (`Present`), of orders, cases, leases and models (`Record`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consentry.control_plane.parts import Parts
+from consentry.ledger.envelope import Event
+from consentry.ledger.state import State
+from consentry.oversight.record import Record
+from consentry.policy.expressions import Rule
+from consentry.policy.vocabulary import Purpose
+from consentry.release.present import Present
+
+
+class Known(Present):
+    """Both, carried forward together.
+
+    INVARIANT: `record` is at `position`, like everything else here.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._ledger = parts.ledger
+        super().__init__(parts.people, parts.people, cohorts=parts.people)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.record = Record()
+
+    def advance(self, events: Iterable[Event]) -> None:
+        """Take in the events that follow. If that fails all is forgotten: the next call begins at position 0."""
+        new = list(events)
+        super().advance(new)
+        try:
+            self.record.advance(new)
+        except BaseException:
+            self._forget()
+            raise
+
+    def restore(self, state: State) -> None:
+        """Start from a state that was kept. What oversight knows is not kept: it is read, and it is little."""
+        super().restore(state)
+        try:
+            self.record.advance(self._ledger.read(0, state.position, only_open=True))
+        except BaseException:
+            self._forget()
+            raise
+
+    def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
+        """Return the rules of the orders in force that concern a purpose, whatever model is trained."""
+        return tuple(rule for rule in self.record.orders.suspensions() if rule.applies_to(purpose))

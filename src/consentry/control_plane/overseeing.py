@@ -1,0 +1,235 @@
+"""Suspending: orders, what they would hit, what they hit, and when the last job has stopped.
+
+An order takes effect at its position. Appending it is the COMMIT POINT: a build that seals afterwards sees it at the
+head and decides again; a lease that is asked for or renewed afterwards is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from consentry.control_plane.known import Known
+from consentry.control_plane.parts import Parts
+from consentry.control_plane.reading import Reading
+from consentry.corpus.registration import open_corpus
+from consentry.errors import ConsentryError, InputError
+from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
+from consentry.oversight.lease import Lease
+from consentry.oversight.order import Order, Scope, issue, unknown_models
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Rule
+from consentry.policy.jurisdictions import contains
+from consentry.policy.policy_parser import IDENTIFIER
+from consentry.policy.vocabulary import Purpose
+from consentry.release.data_file import excluded_positions
+from consentry.release.in_scope import lay_out, people_in_scope, rows_in_scope
+from consentry.release.manifest import ReleaseFile
+from consentry.release.reproduce import sidecars_of
+from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
+
+_APART = "|"
+
+
+class Overseeing(Reading):
+    """Verbs about orders."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._hits: dict[tuple[str, str, int, int], bool] = {}
+
+    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
+        """Put an order in force, and return it.
+
+        Raises:
+            PolicyError: an area or a model that is not known here.
+            InputError: a window in which nothing can be created, or no name for the case.
+        """
+        self._check(scope, case)
+        with self.lock, self.parts.ledger.sealing() as session:
+            self._advance(session.read_delta(self.newest.position))
+            number = len(self.newest.record.orders.of(case)) + 1
+            body = issue(
+                scope,
+                order=f"{case}.{number}",
+                case=case,
+                origin=origin,
+                reference=reference,
+                at_ms=self.parts.milliseconds(),
+            )
+            session.append([*self._opening(case, scope, reference), body])
+        self.drain()
+        order = self.present().record.orders.get(body.order)
+        assert order is not None, "an order that was appended is known"
+        return order
+
+    def _opening(self, case: str, scope: Scope, reference: str) -> tuple[()]:  # noqa: ARG002
+        """Return what has to be said first if nobody has heard of the case."""
+        return ()
+
+    def _check(self, scope: Scope, case: str) -> None:
+        if not IDENTIFIER.fullmatch(case):
+            raise InputError(
+                "case-name",
+                f"`{case}` is no name of a case",
+                help="use lower-case letters, digits and single hyphens",
+            )
+        scope.check()
+        unknown = unknown_models(scope, self.present().record.models)
+        if unknown is not None:
+            raise unknown
+
+    def orders(self) -> list[Order]:
+        """Return all orders, oldest first."""
+        return list(self.present().record.orders)
+
+    def end_orders(self, names: Iterable[str], how: OrderEnd) -> list[OrderEnded]:
+        """Return the events that end orders which hold; the caller appends them, holding the head."""
+        known = self.newest.record.orders
+        held = [order for name in names if (order := known.get(name)) is not None and order.ended is None]
+        return [OrderEnded(order=order.order, case=order.case, how=how) for order in held]
+
+    def what_if(self, scope: Scope) -> dict[str, Any]:
+        """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
+        self._check(scope, "what-if")
+        present, at = self.present(), self.parts.clock()
+        rule = scope.rule("what-if", why="")
+        releases = {
+            name: hit
+            for name, sealed in present.state.releases.items()
+            if sealed.withdrawn is None and scope.concerns(sealed.purpose) and (hit := self._items_hit(name, rule, at))
+        }
+        leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
+        return {
+            "scope": scope.to_json(),
+            "corpora": {name: self._corpus_hit(name, rule, at) for name in present.state.corpora},
+            "releases": releases if not scope.models else {},
+            "leases": [lease.lease for lease in leases if lease.ended is None],
+            "models": sorted({lease.model for lease in leases}),
+        }
+
+    def _corpus_hit(self, name: str, rule: Rule, at: Seconds) -> dict[str, int]:
+        corpus = self.corpus(name)
+        with self.lock:
+            classes = self.present().knowledge(Purpose.TRAIN_AI, at=at).classes
+        look = lay_out(rule, classes, items=corpus.items, at=at)
+        counts = self.parts.runner.map(lambda each: int(rows_in_scope(each, look).sum()), corpus.sidecars)
+        return {"items": sum(counts), "of": corpus.rows, "people": people_in_scope(look)}
+
+    def hitting(self, lease: Lease) -> Order | None:
+        """Return an order that makes a lease stop, if there is one. Whether it has ended since does not matter."""
+        for order in self.newest.record.orders:
+            if order.position > lease.fence and order.scope.names(lease.model) and self.hits(order, lease.release):
+                return order
+        return None
+
+    def hits(self, order: Order, release: str) -> bool:
+        """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
+
+        A release that was sealed after the order was decided by it, and holds none.
+        """
+        sealed = self.newest.state.releases[release]
+        if sealed.position > order.position or not order.scope.concerns(sealed.purpose):
+            return False
+        # Where people live changes with their table, and with which accounts are one person.
+        state = self.newest.state
+        loaded = -1 if state.people is None else state.people.position
+        key = order.order, release, loaded, len(state.links)
+        if key not in self._hits:
+            self._hits[key] = self._held_then(release, order) or bool(
+                self._items_hit(release, order.rule, self.parts.clock())
+            )
+        return self._hits[key]
+
+    def _held_then(self, name: str, order: Order) -> bool:
+        """Say whether the counts of a release name eligible items in scope. They know no dates."""
+        scope = order.scope
+        if scope.created_from is not None or scope.created_before is not None:
+            return False
+        try:
+            tally = self.release(name).tally()
+        except ConsentryError:
+            # What a release that cannot be read holds is not known, and what is not known is hit.
+            return True
+        for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
+            such = not scope.categories or kind.category in {*scope.categories, "unknown"}
+            seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
+            if such and seen and _may_lie_in(place, scope, order.at):
+                return True
+        return False
+
+    def _items_hit(self, name: str, rule: Rule, at: Seconds) -> int:
+        """Count the items of a release that a rule may match by what is known of people now."""
+        try:
+            release = self.release(name)
+            corpus = sidecars_of(release.manifest, open_corpus(self.corpora, release.manifest.corpus))
+            missing = len(release.manifest.files) - len(corpus.sidecars)
+        except ConsentryError:
+            return 1
+        with self.lock:
+            classes = self.newest.knowledge(release.manifest.purpose, at=at).classes
+        look = lay_out(rule, classes, items=corpus.items, at=at)
+        files = dict(zip((each.pin for each in corpus.sidecars), corpus.sidecars, strict=True))
+
+        def count(file: ReleaseFile) -> int:
+            sidecar = files.get(file.pin)
+            if sidecar is None:
+                return 0
+            mask = rows_in_scope(sidecar, look)
+            mask[excluded_positions(release.data_file(file, corpus.base))] = False
+            return int(np.count_nonzero(mask))
+
+        return sum(self.parts.runner.map(count, release.manifest.files)) + missing
+
+    def drain(self) -> list[Order]:
+        """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""
+        with self.lock:
+            present = self.present()
+            waiting = [order for order in present.record.orders if order.drained is None]
+            done = [body for order in waiting if (body := self._drained(order, present)) is not None]
+            if done:
+                with self.parts.ledger.sealing() as session:
+                    self._advance(session.read_delta(self.newest.position))
+                    known = self.newest.record.orders
+                    session.append(
+                        [body for body in done if (found := known.get(body.order)) and found.drained is None]
+                    )
+        names = [body.order for body in done]
+        return [order for order in self.present().record.orders if order.order in names]
+
+    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
+        hit = [
+            lease
+            for lease in present.record.leases
+            if lease.fence < order.position
+            and (lease.ended is None or lease.ended.position > order.position)
+            and order.scope.names(lease.model)
+            and self.hits(order, lease.release)
+        ]
+        if any(lease.ended is None for lease in hit):
+            return None
+        how = [lease.ended.how for lease in hit if lease.ended is not None]
+        return OrderDrained(
+            order=order.order,
+            stopped=how.count(LeaseEnd.STOPPED),
+            expired=how.count(LeaseEnd.EXPIRED),
+            released=how.count(LeaseEnd.RELEASED),
+            took_ms=max(0, self.parts.milliseconds() - order.at_ms),
+        )
+
+    def _advance(self, events: Iterable[Any]) -> None:
+        self.newest.advance(events)
+
+
+def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
+    kept = tally.allowed & (tally.items > 0)
+    return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
+
+
+def _may_lie_in(place: str, scope: Scope, at: Seconds) -> bool:
+    if not scope.areas or place in (NOBODY_PLACE, UNRESOLVED_PLACE):
+        return True
+    countries = place.split(_APART)
+    return any(contains(area, country, at=at) is not False for area in scope.areas for country in countries)

@@ -1,0 +1,1 @@
+"""Who stopped it, and on what terms?"""

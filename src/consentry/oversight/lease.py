@@ -1,0 +1,231 @@
+"""Leases: the time-limited right of one job to read one release.
+
+Granted -> renewed ... -> released | stopped | expired. *Revoked* is no event: a lease is revoked when an order hits it
+or its release is withdrawn; the job then says that it stopped, or its time runs out.
+
+Rules:
+
+* The fence of a lease is the position of its grant: of two leases the later one has the higher fence.
+* A renewal is answered from what is known at the head of the ledger: whatever was acknowledged before counts.
+* Whoever renews shows the secret and names the job and the fence that were granted.
+* Renewals are numbered. A number that is not higher than the last one is a replay: it is refused and extends nothing.
+* Over is for ever.
+* The end of a lease on this side is later than on the holder's, who counts from before it asked. After a restart this
+  side does not know what it renewed, and takes every lease to have been renewed at that moment.
+
+`Leases` is what the ledger says. `Renewals` is what only the running server knows: until when, on its boot clock.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from consentry.digests import Digest, digest
+from consentry.errors import ConflictError, InputError, StateError
+from consentry.ledger.envelope import Event
+from consentry.ledger.oversight_events import (
+    ItemsConsumed,
+    LeaseEnd,
+    LeaseEnded,
+    LeaseGranted,
+    ModelCheckpointWritten,
+)
+from consentry.policy.choice import Seconds
+
+DEFAULT_TTL_MS = 60_000
+SHORTEST_TTL_MS, LONGEST_TTL_MS = 1_000, 3_600_000
+_MARGIN = 0.05
+"""The share of the time to live by which this side waits longer than the holder: clocks do not run equally fast."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a lease ended."""
+
+    how: LeaseEnd
+    position: int
+    at: Seconds
+    order: str | None
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A lease as the ledger knows it."""
+
+    lease: str
+    release: str
+    job: str
+    model: str
+    ttl_ms: int
+    secret: Digest
+    fence: int
+    granted_at: Seconds
+    ended: Ended | None = None
+    consumed: tuple[ItemsConsumed, ...] = ()
+    checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
+    """Positions and model checkpoints."""
+
+    @property
+    def steps(self) -> int:
+        """The number of optimiser steps whose items were logged."""
+        return max((each.to_step for each in self.consumed), default=0)
+
+    def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
+        """Refuse somebody else.
+
+        Raises:
+            StateError: another secret, job or fence than was granted.
+        """
+        shown = hmac.compare_digest(digest(secret.encode()), self.secret)
+        if not shown or job not in (None, self.job) or fence not in (None, self.fence):
+            raise StateError(
+                "lease-not-yours",
+                f"lease `{self.lease}` was granted to another job, or under another fence",
+                help="renew with the secret, job and fence of the answer to your own request",
+            )
+
+
+class Leases:
+    """All leases, folded from events."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, Lease] = {}
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(self._leases.values())
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def get(self, lease: str) -> Lease | None:
+        """Return a lease."""
+        return self._leases.get(lease)
+
+    def open(self) -> tuple[Lease, ...]:
+        """Return the leases that have not ended, oldest first."""
+        return tuple(lease for lease in self if lease.ended is None)
+
+    def take(self, event: Event) -> None:
+        """Take one event in, if it is about leases."""
+        body = event.body
+        if isinstance(body, LeaseGranted):
+            self._leases[body.lease] = Lease(
+                lease=body.lease,
+                release=body.release,
+                job=body.job,
+                model=body.model,
+                ttl_ms=body.ttl_ms,
+                secret=body.secret,
+                fence=event.position,
+                granted_at=event.recorded_at,
+            )
+            return
+        if isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
+            self._leases[body.lease] = _after(self._leases[body.lease], body, event)
+
+
+def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritten, event: Event) -> Lease:
+    if isinstance(body, ItemsConsumed):
+        return replace(lease, consumed=(*lease.consumed, body))
+    if isinstance(body, ModelCheckpointWritten):
+        return replace(lease, checkpoints=(*lease.checkpoints, (event.position, body)))
+    ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
+    return replace(lease, ended=lease.ended or ended)
+
+
+def require_ttl(ttl_ms: int) -> int:
+    """Refuse a time to live that is too short to be renewed, or too long to stop anything.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    if not SHORTEST_TTL_MS <= ttl_ms <= LONGEST_TTL_MS:
+        raise InputError(
+            "lease-ttl-out-of-range",
+            f"a time to live of `{ttl_ms / 1000:g}` seconds is out of range",
+            help=f"give {SHORTEST_TTL_MS // 1000} to {LONGEST_TTL_MS // 1000} seconds",
+        )
+    return ttl_ms
+
+
+@dataclass(slots=True)
+class _Renewed:
+    until: float
+    sequence: int = 0
+    step: int | None = None
+
+
+class Renewals:
+    """Until when leases hold, on the boot clock of this machine. One object a server; the caller guards it."""
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._known: dict[str, _Renewed] = {}
+
+    def begin(self, lease: Lease, *, now: float) -> None:
+        """Note that a lease was granted."""
+        self._known[lease.lease] = _Renewed(until=now + _longest(lease))
+
+    def renew(self, lease: Lease, *, sequence: int, step: int | None, now: float) -> None:
+        """Note that a lease was renewed.
+
+        Raises:
+            StateError: its time was over.
+            ConflictError: the renewal was seen before.
+        """
+        held = self._held(lease)
+        if now >= held.until:
+            raise expired(lease)
+        if sequence <= held.sequence:
+            raise ConflictError(
+                "lease-replayed",
+                f"renewal {sequence} of lease `{lease.lease}` is not newer than {held.sequence}",
+                help="number renewals upwards, and never send one again",
+            )
+        held.until, held.sequence, held.step = now + _longest(lease), sequence, step
+
+    def until(self, lease: Lease) -> float:
+        """Return when a lease is over if nobody renews it."""
+        return self._held(lease).until
+
+    def step(self, lease: Lease) -> int | None:
+        """Return the step of the job as its last renewal told."""
+        return self._held(lease).step
+
+    def forget(self, lease: str) -> None:
+        """Drop what is known of a lease that ended."""
+        self._known.pop(lease, None)
+
+    def _held(self, lease: Lease) -> _Renewed:
+        return self._known.setdefault(lease.lease, _Renewed(until=self._started + _longest(lease)))
+
+
+def _longest(lease: Lease) -> float:
+    return lease.ttl_ms / 1000 * (1 + _MARGIN)
+
+
+def expired(lease: Lease) -> StateError:
+    """Return the error for a lease whose time ran out."""
+    return StateError(
+        "lease-expired",
+        f"lease `{lease.lease}` was not renewed in time",
+        help="stop reading, and ask for a new lease",
+    )
+
+
+def over(lease: Lease) -> StateError:
+    """Return the error for a lease that ended."""
+    how = "" if lease.ended is None else f": it {_ENDINGS[lease.ended.how]}"
+    return StateError(
+        "lease-ended", f"lease `{lease.lease}` is over{how}", help="stop reading, and ask for a new lease"
+    )
+
+
+_ENDINGS = {
+    LeaseEnd.RELEASED: "was released",
+    LeaseEnd.STOPPED: "was stopped",
+    LeaseEnd.EXPIRED: "was not renewed in time",
+}

@@ -1,0 +1,257 @@
+"""Orders: suspensions of a use, each with a scope.
+
+Rules:
+
+* An order holds from its position in the ledger on, until it ends. What was sealed before stays sealed, but nobody may
+  read it any more if the order hits it.
+* A scope is the conjunction of its parts: jurisdictions, purposes, categories, visibilities, a window of creation
+  [from, before), models. An empty part means all. Of several orders the union holds: each forbids by itself.
+* Groups of places are asked as of the time of the decision, as in a policy.
+* An order that names models stops the training of those models, and nothing else: a release is for no model.
+* What cannot be known is hit: somebody who may live there, an item that may be of that date.
+* Ending an order gives nothing back to a lease that it made stop.
+
+An order becomes a rule of its own (`Effect.SUSPEND`) beside those of the policy set, so it is decided by the same
+evaluator, matrix and kernel as everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from consentry.errors import InputError, PolicyError
+from consentry.ledger.envelope import Event
+from consentry.ledger.oversight_events import (
+    Milliseconds,
+    OrderDrained,
+    OrderEnd,
+    OrderEnded,
+    OrderIssued,
+    Origin,
+)
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Effect, Rule
+from consentry.policy.jurisdictions import contains
+from consentry.policy.vocabulary import Category, Purpose, Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What an order is about; an empty part means all, None an open end."""
+
+    areas: frozenset[str] = frozenset()
+    purposes: frozenset[Purpose] = frozenset()
+    categories: frozenset[Category] = frozenset()
+    visibilities: frozenset[Visibility] = frozenset()
+    created_from: Seconds | None = None
+    created_before: Seconds | None = None
+    models: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Refuse a scope that nothing can be in.
+
+        Raises:
+            PolicyError: an area that is neither a group nor a place.
+            InputError: a window that ends before it begins.
+        """
+        for area in sorted(self.areas):
+            contains(area, "GB", at=0)
+        if (
+            self.created_from is not None
+            and self.created_before is not None
+            and self.created_before <= self.created_from
+        ):
+            raise InputError(
+                "order-window-empty",
+                "the window of creation ends before it begins",
+                help="nothing can be created in it: exchange the two dates, the second is not in the window",
+            )
+
+    def rule(self, id: str, *, why: str) -> Rule:  # noqa: A002
+        """Return the rule that forbids what is in the scope. Models are not its business."""
+        return Rule(
+            id=id,
+            effect=Effect.SUSPEND,
+            why=why,
+            purposes=self.purposes,
+            categories=self.categories,
+            visibilities=self.visibilities,
+            inside=self.areas,
+            created_from=self.created_from,
+            created_before=self.created_before,
+        )
+
+    def concerns(self, purpose: Purpose) -> bool:
+        """Say whether a use for `purpose` can be in the scope."""
+        return self.rule("scope", why="").applies_to(purpose)
+
+    def names(self, model: str | None) -> bool:
+        """Say whether the scope holds for the training of `model`; None: of no model in particular."""
+        return not self.models or model in self.models
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scope as plain values."""
+        return {
+            "areas": sorted(self.areas),
+            "purposes": sorted(self.purposes),
+            "categories": sorted(self.categories),
+            "visibilities": sorted(self.visibilities),
+            "created_from": self.created_from,
+            "created_before": self.created_before,
+            "models": sorted(self.models),
+        }
+
+
+def in_words(scope: Scope) -> str:
+    """Return a scope as a few words in a fixed order."""
+    parts = [
+        ", ".join(sorted(each)) for each in (scope.areas, scope.purposes, scope.categories, scope.visibilities) if each
+    ]
+    if scope.created_from is not None or scope.created_before is not None:
+        parts.append("a window of creation")
+    if scope.models:
+        parts.append(f"model {', '.join(sorted(scope.models))}")
+    return "; ".join(parts) or "everything"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """When nobody read under a lease in an order's scope any more."""
+
+    position: int
+    stopped: int
+    expired: int
+    released: int
+    took_ms: Milliseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an order ended."""
+
+    how: OrderEnd
+    position: int
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A suspension. `position` is where it took effect."""
+
+    order: str
+    case: str
+    scope: Scope
+    origin: Origin
+    reference: str
+    position: int
+    at: Seconds
+    at_ms: Milliseconds
+    ended: Ended | None = None
+    drained: Drained | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """The rule by which it denies."""
+        return self.scope.rule(
+            self.order, why=f"suspended by order {self.order} of case {self.case} ({self.origin}, {self.reference})"
+        )
+
+
+class Orders:
+    """All orders, folded from events: `take` each event in turn."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def get(self, order: str) -> Order | None:
+        """Return an order."""
+        return self._orders.get(order)
+
+    def of(self, case: str) -> tuple[Order, ...]:
+        """Return the orders of a case, oldest first."""
+        return tuple(order for order in self if order.case == case)
+
+    def in_force(self) -> tuple[Order, ...]:
+        """Return the orders that hold, oldest first."""
+        return tuple(order for order in self if order.ended is None)
+
+    def suspensions(self, model: str | None = None) -> tuple[Rule, ...]:
+        """Return the rules of the orders that hold, for the training of a model or of none in particular."""
+        return tuple(order.rule for order in self.in_force() if order.scope.names(model))
+
+    def take(self, event: Event) -> None:
+        """Take one event in, if it is about orders."""
+        body = event.body
+        if isinstance(body, OrderIssued):
+            self._orders[body.order] = issued(body, position=event.position, at=event.recorded_at)
+        elif isinstance(body, OrderEnded) and (order := self._orders.get(body.order)) is not None:
+            ended = Ended(how=body.how, position=event.position, at=event.recorded_at)
+            self._orders[body.order] = replace(order, ended=order.ended or ended)
+        elif isinstance(body, OrderDrained) and (order := self._orders.get(body.order)) is not None:
+            drained = Drained(
+                position=event.position,
+                stopped=body.stopped,
+                expired=body.expired,
+                released=body.released,
+                took_ms=body.took_ms,
+            )
+            self._orders[body.order] = replace(order, drained=order.drained or drained)
+
+
+def issued(body: OrderIssued, *, position: int, at: Seconds) -> Order:
+    """Return the order that an event issues."""
+    return Order(
+        order=body.order,
+        case=body.case,
+        scope=Scope(
+            areas=frozenset(body.areas),
+            purposes=frozenset(body.purposes),
+            categories=frozenset(body.categories),
+            visibilities=frozenset(body.visibilities),
+            created_from=body.created_from,
+            created_before=body.created_before,
+            models=frozenset(body.models),
+        ),
+        origin=body.origin,
+        reference=body.reference,
+        position=position,
+        at=at,
+        at_ms=body.at_ms,
+    )
+
+
+def issue(scope: Scope, *, order: str, case: str, origin: Origin, reference: str, at_ms: Milliseconds) -> OrderIssued:
+    """Return the event that puts an order in force."""
+    return OrderIssued(
+        order=order,
+        case=case,
+        areas=tuple(sorted(scope.areas)),
+        purposes=tuple(sorted(scope.purposes)),
+        categories=tuple(sorted(scope.categories)),
+        visibilities=tuple(sorted(scope.visibilities)),
+        created_from=scope.created_from,
+        created_before=scope.created_before,
+        models=tuple(sorted(scope.models)),
+        origin=origin,
+        reference=reference,
+        at_ms=at_ms,
+    )
+
+
+def unknown_models(scope: Scope, known: Mapping[str, object]) -> PolicyError | None:
+    """Return the error for a model that nobody ever trained or registered; None if all are known."""
+    unknown = sorted(scope.models - known.keys())
+    if not unknown:
+        return None
+    return PolicyError(
+        "order-unknown-model",
+        f"no model `{unknown[0]}`",
+        help=f"known: {', '.join(sorted(known))}" if known else "no model was ever trained or registered here",
+    )

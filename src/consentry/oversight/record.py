@@ -1,0 +1,37 @@
+"""Everything that oversight knows at a position: the fold of all open events before it.
+
+Each part takes the events it understands and lets the others pass; so they can be read alone, or all together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from consentry.ledger.envelope import Event
+from consentry.oversight.lease import Leases
+from consentry.oversight.order import Orders
+
+
+class Record:
+    """Orders and leases, carried forward event by event. Not for several threads at a time."""
+
+    def __init__(self) -> None:
+        self.orders = Orders()
+        self.leases = Leases()
+
+    def advance(self, events: Iterable[Event]) -> None:
+        """Take in the events that follow."""
+        parts = (self.orders, self.leases)
+        for event in events:
+            if event.personal:
+                continue
+            for part in parts:
+                part.take(event)
+
+    @property
+    def models(self) -> dict[str, list[str]]:
+        """The leases of each model that was ever trained."""
+        found: dict[str, list[str]] = {}
+        for lease in self.leases:
+            found.setdefault(lease.model, []).append(lease.lease)
+        return found

@@ -1,0 +1,278 @@
+"""An order stops builds, answers and leases from its position on; what is outside of its scope goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import ConsentryError
+from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
+from consentry.oversight.lease import Lease
+from consentry.oversight.order import Order, Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.release.snapshot import Use
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import BEFORE, NOW, eligible
+
+POLICY = "august-2024"
+ITEMS = (
+    RawItem(id="u1", author="us", created=BEFORE),
+    RawItem(id="g1", author="gb", created=BEFORE),
+    RawItem(id="g2", author="us", created=BEFORE, involves=("gb",)),
+    RawItem(id="b1", author="br", created=BEFORE - 86_400 * 30),
+    RawItem(id="n1", author="br"),
+)
+PEOPLE = (RawPerson(id="us"), RawPerson(id="gb", country="GB"), RawPerson(id="br", country="BR"))
+UK = Scope(areas=frozenset({"UK"}))
+EVERYTHING = {"u1", "g1", "g2", "b1", "n1"}
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def build(deployment: Deployment, purpose: Purpose = Purpose.TRAIN_GENAI) -> str:
+    return deployment.control.build("network", purpose, policy=POLICY, at=NOW).manifest.release
+
+
+def suspend(deployment: Deployment, scope: Scope = UK) -> Order:
+    return deployment.control.suspend(
+        scope, case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter of 20 September"
+    )
+
+
+def grant(deployment: Deployment, release: str, model: str = "drafts") -> tuple[Lease, str]:
+    return deployment.control.grant(release, job="job-1", model=model, ttl_ms=60_000)
+
+
+def refusal(deployment: Deployment, release: str, model: str = "drafts") -> str:
+    with pytest.raises(ConsentryError) as caught:
+        grant(deployment, release, model)
+    return caught.value.code
+
+
+def renew(deployment: Deployment, lease: Lease, secret: str, sequence: int = 1) -> Lease:
+    return deployment.control.renew(
+        lease.lease, secret=secret, job=lease.job, fence=lease.fence, sequence=sequence, step=None
+    )
+
+
+def test_from_its_position_on_nothing_in_its_scope_is_sealed_and_may_says_no(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    use = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
+    assert eligible(deployment, build(deployment)) == EVERYTHING
+    assert deployment.control.may("gb", use, policy=POLICY)["allowed"]
+    order = suspend(deployment)
+    assert eligible(deployment, build(deployment)) == {"u1", "b1", "n1"}
+    answer = deployment.control.may("gb", use, policy=POLICY)
+    assert not answer["allowed"]
+    assert answer["reasons"][0]["order"] == order.order
+    assert "letter of 20 September" in answer["reasons"][0]["why"]
+    assert deployment.control.may("us", use, policy=POLICY)["allowed"]
+
+
+def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    before = build(deployment)
+    suspend(deployment)
+    after = build(deployment)
+    assert deployment.control.explain(before, "g1").allowed
+    explained = deployment.control.explain(after, "g1")
+    assert explained.body["reasons"][0]["reason"] == "suspended:ico-2024.1"
+    assert explained.body["agrees_with_bitmap"]
+    for name in (before, after):
+        assert not [each.problem for each in deployment.control.verify(name, decide=True) if each.problem]
+    compared = deployment.control.compare(before, after)
+    assert [compared[side]["eligible"] for side in ("before", "after")] == [5, 3]
+
+
+def test_an_order_that_comes_between_deciding_and_sealing_is_obeyed(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    other = open_deployment(folder / "home")
+    decide = deployment.control._decide
+    said: list[Order] = []
+
+    def decide_then_suspend(*args: object, **named: object) -> object:
+        decided = decide(*args, **named)  # type: ignore[arg-type]
+        if not said:
+            said.append(suspend(other))
+        return decided
+
+    monkeypatch.setattr(deployment.control, "_decide", decide_then_suspend)
+    assert eligible(deployment, build(deployment)) == {"u1", "b1", "n1"}
+    assert said
+    other.close()
+
+
+def test_no_lease_in_its_scope_is_granted_or_renewed_and_others_go_on(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    old = build(deployment)
+    lease, secret = grant(deployment, old)
+    renew(deployment, lease, secret)
+    order = suspend(deployment)
+    with pytest.raises(ConsentryError) as caught:
+        renew(deployment, lease, secret, 2)
+    assert caught.value.code == "lease-revoked"
+    assert refusal(deployment, old) == "lease-suspended"
+    newer = build(deployment)
+    other, other_secret = grant(deployment, newer)
+    renew(deployment, other, other_secret)
+    assert other.fence > order.position > lease.fence
+
+
+def test_an_order_elsewhere_leaves_a_lease_alone(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    lease, secret = grant(deployment, build(deployment))
+    suspend(deployment, Scope(areas=frozenset({"CH"})))
+    suspend(deployment, Scope(categories=frozenset({Category.IMAGE})))
+    suspend(deployment, Scope(purposes=frozenset({Purpose.SERVE})))
+    suspend(deployment, Scope(models=frozenset({"drafts"}), areas=frozenset({"CH"})))
+    renew(deployment, lease, secret)
+    assert [order.drained is not None for order in deployment.control.orders()] == [True] * 4
+
+
+def test_a_window_stops_only_who_reads_items_of_then(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    lease, secret = grant(deployment, release)
+    brazil = Scope(areas=frozenset({"BR"}), created_from=BEFORE - 86_400, created_before=BEFORE + 86_400)
+    plan = deployment.control.what_if(brazil)
+    assert plan["corpora"]["network"]["items"] == 1  # n1: nobody knows when it was created
+    suspend(deployment, Scope(areas=frozenset({"US"}), created_from=BEFORE + 1))
+    renew(deployment, lease, secret)
+    suspend(deployment, brazil)
+    with pytest.raises(ConsentryError):
+        renew(deployment, lease, secret, 2)
+
+
+def test_one_model_only(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    lease, secret = grant(deployment, release, "drafts")
+    other, other_secret = grant(deployment, release, "other")
+    suspend(deployment, Scope(models=frozenset({"drafts"})))
+    assert refusal(deployment, release, "drafts") == "lease-suspended"
+    with pytest.raises(ConsentryError):
+        renew(deployment, lease, secret)
+    renew(deployment, other, other_secret)
+    assert eligible(deployment, build(deployment)) == EVERYTHING
+
+
+def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    first, second = grant(deployment, release), grant(deployment, release)
+    suspend(deployment)
+    deployment.control.end_lease(first[0].lease, secret=first[1], how=LeaseEnd.STOPPED, step=12)
+    assert deployment.control.orders()[0].drained is None
+    for _ in range(2):
+        deployment.control.end_lease(second[0].lease, secret=second[1], how=LeaseEnd.STOPPED, step=14)
+    drained = deployment.control.orders()[0].drained
+    assert drained is not None
+    assert (drained.stopped, drained.expired, drained.released) == (2, 0, 0)
+    jobs = deployment.control.jobs()
+    assert [job["order"] for job in jobs] == ["ico-2024.1"] * 2
+    kinds = [event.kind for event in deployment.ledger.read(deployment.control.orders()[0].position)]
+    assert kinds == ["order.issued", "lease.ended", "lease.ended", "order.drained"]
+
+
+def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    lease, _ = grant(deployment, build(deployment))
+    suspend(deployment)
+    now = deployment.control.parts.uptime() + 120
+    deployment.control.parts = replace(deployment.control.parts, uptime=lambda: now)
+    assert deployment.control.expire() == [lease.lease]
+    drained = deployment.control.orders()[0].drained
+    assert drained is not None
+    assert drained.expired == 1
+    assert deployment.control.expire() == []
+
+
+def test_what_is_ended_gives_nothing_back(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    lease, secret = grant(deployment, build(deployment))
+    order = suspend(deployment)
+    deployment.control.present()
+    deployment.ledger.append(deployment.control.end_orders([order.order], OrderEnd.LIFTED))
+    with pytest.raises(ConsentryError) as caught:
+        renew(deployment, lease, secret)
+    assert caught.value.code == "lease-revoked"
+    assert eligible(deployment, build(deployment)) == EVERYTHING
+
+
+def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    lease, _ = grant(deployment, release)
+    head = deployment.ledger.head()
+    found = deployment.control.what_if(UK)
+    assert found["corpora"] == {"network": {"items": 2, "of": 5, "people": 1}}
+    assert found["releases"] == {release: 2}
+    assert (found["leases"], found["models"]) == ([lease.lease], ["drafts"])
+    assert deployment.ledger.head() == head
+
+
+def test_orders_and_leases_are_known_again_after_a_restart(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    lease, secret = grant(deployment, build(deployment))
+    order = suspend(deployment)
+    deployment.close()
+    again = open_deployment(folder / "home")
+    assert [each.order for each in again.control.orders()] == [order.order]
+    with pytest.raises(ConsentryError) as caught:
+        renew(again, lease, secret)
+    assert caught.value.code == "lease-revoked"
+    assert eligible(again, build(again)) == {"u1", "b1", "n1"}
+    again.close()
+
+
+def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    lease, secret = grant(deployment, build(deployment))
+    for _ in range(2):
+        control.consumed(lease.lease, secret=secret, from_step=0, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
+    content = "sha256:" + "0" * 64
+    control.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
+    suspend(deployment)
+    with pytest.raises(ConsentryError) as caught:
+        control.model_checkpoint(lease.lease, secret=secret, step=3, name="step-3", content=content)
+    assert caught.value.code == "lease-revoked"
+    (job,) = control.jobs()
+    assert (job["steps"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "ranges", [[[2, 0, 1]], [[0, 1, 1]], [[0, 0, 9]], [[0, 0, 2], [0, 1, 3]], [[1, 0, 1], [0, 0, 1]]]
+)
+def test_ranges_that_are_none_are_refused(place: tuple[Path, Deployment], ranges: list[list[int]]) -> None:
+    _, deployment = place
+    lease, secret = grant(deployment, build(deployment))
+    with pytest.raises(ConsentryError) as caught:
+        deployment.control.consumed(lease.lease, secret=secret, from_step=0, to_step=1, amendment=0, ranges=ranges)
+    assert caught.value.code == "lease-ranges"
+
+
+def test_a_model_or_a_country_that_nobody_knows(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    for scope, code in (
+        (Scope(models=frozenset({"drafs"})), "order-unknown-model"),
+        (Scope(areas=frozenset({"UKK"})), "policy-unknown-area"),
+    ):
+        with pytest.raises(ConsentryError) as caught:
+            suspend(deployment, scope)
+        assert caught.value.code == code
+    assert not deployment.control.orders()

@@ -1,0 +1,126 @@
+"""Orders by themselves: scopes become rules, and the fold says what holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentry.errors import ConsentryError
+from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
+from consentry.oversight.order import Orders, Scope, in_words, issue
+from consentry.policy.evaluator import Request, evaluate
+from consentry.policy.expressions import Effect, Item, Person, Rule
+from consentry.policy.jurisdictions import instant
+from consentry.policy.vocabulary import Age, Category, Purpose, Visibility
+from ledger.sayings import event
+
+AT = instant("2024-09-20")
+PERMIT = Rule(id="all", effect=Effect.PERMIT, why="everything")
+PUBLIC, POST, IMAGE = Visibility.PUBLIC, Category.POST, Category.IMAGE
+
+
+def allowed(scope: Scope, place: str, *, item: Item | None = None, purpose: Purpose = Purpose.TRAIN_GENAI) -> bool:
+    person = Person(places=frozenset({place}), established=True, age=Age.ADULT)
+    item = Item(category=POST, visibility=PUBLIC, created=AT) if item is None else item
+    request = Request(purpose=purpose, item=item, people=(person,), at=AT)
+    decision = evaluate((PERMIT, scope.rule("o.1", why="a test")), request)
+    assert decision.allowed or "suspended:o.1" in map(str, decision.reasons) or decision.gaps
+    return decision.allowed
+
+
+def test_the_uk_only() -> None:
+    scope = Scope(areas=frozenset({"UK"}))
+    assert [allowed(scope, place) for place in ("GB", "GB-SCT", "JE", "IE", "US")] == [False, False, True, True, True]
+
+
+def test_the_uk_the_eu_the_eea_and_switzerland() -> None:
+    scope = Scope(areas=frozenset({"UK", "EU", "EEA", "CH"}))
+    assert [allowed(scope, place) for place in ("GB", "DE", "NO", "CH", "US", "BR")] == [False] * 4 + [True] * 2
+
+
+def test_public_posts_of_uk_users_only() -> None:
+    scope = Scope(areas=frozenset({"UK"}), categories=frozenset({POST}), visibilities=frozenset({PUBLIC}))
+    connections = Item(category=POST, visibility=Visibility.CONNECTIONS, created=AT)
+    image, unclear = Item(category=IMAGE, visibility=PUBLIC, created=AT), Item(category=POST, created=AT)
+    assert not allowed(scope, "GB")
+    assert allowed(scope, "GB", item=connections)
+    assert allowed(scope, "GB", item=image)
+    assert not allowed(scope, "GB", item=unclear)  # it may be public
+
+
+def test_a_date_window_in_the_eu() -> None:
+    window = Scope(areas=frozenset({"EU"}), created_from=instant("2024-05-07"), created_before=instant("2024-08-02"))
+    of = {
+        day: Item(category=POST, visibility=PUBLIC, created=None if day is None else instant(day))
+        for day in ("2024-05-06", "2024-05-07", "2024-08-01", "2024-08-02", None)
+    }
+    assert [allowed(window, "DE", item=each) for each in of.values()] == [True, False, False, True, False]
+    assert all(allowed(window, "US", item=each) for each in of.values())
+
+
+def test_images_only_and_purposes() -> None:
+    scope = Scope(categories=frozenset({IMAGE}), purposes=frozenset({Purpose.TRAIN_GENAI_IMAGE}))
+    image = Item(category=IMAGE, visibility=PUBLIC, created=AT)
+    assert allowed(scope, "US")
+    assert not allowed(scope, "US", item=image)  # a use for the whole is a use for the part
+    assert not allowed(scope, "US", item=image, purpose=Purpose.TRAIN_GENAI_IMAGE)
+    assert allowed(scope, "US", item=image, purpose=Purpose.TRAIN_GENAI_TEXT)
+
+
+def test_one_model_only() -> None:
+    orders = Orders()
+    scope = Scope(models=frozenset({"drafts-7"}))
+    orders.take(event(3, issue(scope, order="c.1", case="c", origin=Origin.BINDING_ORDER, reference="x", at_ms=1)))
+    assert [len(orders.suspensions(model)) for model in (None, "drafts-7", "other")] == [0, 1, 0]
+
+
+SCOPES = st.builds(
+    Scope,
+    areas=st.frozensets(st.sampled_from(["UK", "EU", "CH", "US", "CA-QC"]), max_size=2),
+    purposes=st.frozensets(st.sampled_from(list(Purpose)), max_size=2),
+    categories=st.frozensets(st.sampled_from([POST, IMAGE]), max_size=1),
+    created_from=st.none() | st.just(AT),
+)
+
+
+@given(st.lists(SCOPES, max_size=4), st.sampled_from(["GB", "DE", "US", "CA", "CA-QC"]), st.sampled_from([POST, IMAGE]))
+def test_of_several_orders_the_union_holds(scopes: list[Scope], place: str, category: Category) -> None:
+    person = Person(places=frozenset({place}), established=True, age=Age.ADULT)
+    item = Item(category=category, visibility=PUBLIC, created=AT)
+    request = Request(purpose=Purpose.TRAIN_GENAI, item=item, people=(person,), at=AT)
+    rules = [scope.rule(f"o.{number}", why="") for number, scope in enumerate(scopes)]
+    together = evaluate((PERMIT, *rules), request).allowed
+    assert together == all(evaluate((PERMIT, rule), request).allowed for rule in rules)
+
+
+def test_an_order_holds_until_it_ends_and_what_it_said_stays() -> None:
+    orders = Orders()
+    orders.take(event(3, issue(Scope(), order="c.1", case="c", origin=Origin.OWN_DECISION, reference="x", at_ms=5)))
+    orders.take(event(4, OrderDrained(order="c.1", stopped=1, expired=0, released=0, took_ms=40)))
+    assert [order.order for order in orders.in_force()] == ["c.1"]
+    for position, how in ((5, OrderEnd.LIFTED), (6, OrderEnd.WITHDRAWN)):
+        orders.take(event(position, OrderEnded(order="c.1", case="c", how=how)))
+    (order,) = orders.of("c")
+    assert not orders.in_force()
+    assert order.ended is not None
+    assert order.drained is not None
+    assert (order.ended.how, order.ended.position, order.drained.took_ms) == (OrderEnd.LIFTED, 5, 40)
+
+
+@pytest.mark.parametrize(
+    ("scope", "code"),
+    [
+        (Scope(areas=frozenset({"UKK"})), "policy-unknown-area"),
+        (Scope(created_from=AT, created_before=AT), "order-window-empty"),
+    ],
+)
+def test_a_scope_that_nothing_can_be_in_is_refused(scope: Scope, code: str) -> None:
+    with pytest.raises(ConsentryError) as caught:
+        scope.check()
+    assert caught.value.code == code
+
+
+def test_a_scope_in_words() -> None:
+    assert in_words(Scope()) == "everything"
+    assert in_words(Scope(areas=frozenset({"UK", "CH"}), categories=frozenset({POST}))) == "CH, UK; post"
