@@ -10,7 +10,6 @@ import secrets
 from typing import Any
 
 from consentry.control_plane.handing_out import HandingOut
-from consentry.control_plane.overseeing import Overseeing
 from consentry.control_plane.parts import Parts
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
@@ -28,7 +27,7 @@ _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
 
 
-class Leasing(Overseeing, HandingOut):
+class Leasing(HandingOut):
     """Verbs of jobs. Only one process may answer renewals: it alone knows until when leases hold."""
 
     def __init__(self, parts: Parts) -> None:
@@ -51,7 +50,7 @@ class Leasing(Overseeing, HandingOut):
                     f"`{name}` is no name of a {what}",
                     help="use lower-case letters, digits and hyphens",
                 )
-        self.data_files(release)
+        self.sealed_as(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = LeaseGranted(
             lease=f"lease-{secrets.token_hex(_ID_BYTES)}",
@@ -65,6 +64,7 @@ class Leasing(Overseeing, HandingOut):
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.present()
             self._require_readable(release, model)
+            self._unchanged(self.release(release))
             with self.parts.ledger.sealing() as session:
                 self._advance(session.read_delta(self.newest.position))
                 self._require_readable(release, model)

@@ -125,6 +125,12 @@ class Overseeing(Reading):
                 return order
         return None
 
+    def suspended_by(self, release: str) -> Order | None:
+        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+        with self.lock:
+            orders = [order for order in self.present().record.orders.in_force() if order.scope.names(None)]
+            return next((order for order in orders if self.hits(order, release)), None)
+
     def hits(self, order: Order, release: str) -> bool:
         """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
 
