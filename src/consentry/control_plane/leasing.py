@@ -12,7 +12,6 @@ from typing import Any
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
-from consentry.control_plane.overseeing import Overseeing
 from consentry.control_plane.parts import Parts
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
@@ -31,7 +30,7 @@ _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
 
 
-class Leasing(Overseeing, HandingOut):
+class Leasing(HandingOut):
     """Verbs of jobs. Only one process may answer renewals: it alone knows until when leases hold."""
 
     def __init__(self, parts: Parts) -> None:
@@ -54,7 +53,7 @@ class Leasing(Overseeing, HandingOut):
                     f"`{name}` is no name of a {what}",
                     help="use lower-case letters, digits and hyphens",
                 )
-        self.data_files(release)
+        self.sealed_as(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = LeaseGranted(
             lease=f"lease-{secrets.token_hex(_ID_BYTES)}",
@@ -68,6 +67,7 @@ class Leasing(Overseeing, HandingOut):
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.present()
             self._require_readable(release, model)
+            self._unchanged(self.release(release))
             with self.parts.ledger.sealing() as session:
                 self._advance(session.read_delta(self.newest.position))
                 self._require_readable(release, model)
@@ -244,7 +244,7 @@ class Leasing(Overseeing, HandingOut):
     def consumed(
         self, lease: str, *, secret: str, from_step: int, to_step: int, amendment: int, ranges: list[list[int]]
     ) -> None:
-        """Note what a job trained on: rows [first, end) of files, for the optimiser steps [from_step, to_step).
+        """Note what a job trained on: rows [first, end) of files, for the optimiser steps from one to another.
 
         Also after the lease is over: what was trained on was trained on. Said again, it changes nothing.
 
@@ -255,7 +255,7 @@ class Leasing(Overseeing, HandingOut):
         found.require_holder(secret=secret)
         manifest = self.release(found.release).manifest
         rows = [file.pin.rows for file in manifest.files]
-        if from_step < 0 or to_step <= from_step or not _in_order(ranges, rows):
+        if from_step < 0 or to_step < from_step or not _in_order(ranges, rows):
             raise InputError(
                 "lease-ranges",
                 "the rows consumed are no ranges of the files of the release",
@@ -324,7 +324,7 @@ class Leasing(Overseeing, HandingOut):
             "state": str(ended.how) if ended is not None else state,
             "why": why,
             "order": None if ended is None else ended.order,
-            "steps": lease.steps,
+            "step": lease.step,
             "items": sum(each.items for each in lease.consumed),
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),

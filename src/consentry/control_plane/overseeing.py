@@ -27,6 +27,7 @@ from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Purpose
 from consentry.release.data_file import excluded_positions
 from consentry.release.in_scope import lay_out, people_in_scope, rows_in_scope
+from consentry.release.manifest import ReleaseFile
 from consentry.release.reproduce import sidecars_of
 from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
 
@@ -38,7 +39,7 @@ class Overseeing(Reading):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._hits: dict[tuple[str, str], bool] = {}
+        self._hits: dict[tuple[str, str, int, int], bool] = {}
 
     def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
         """Put an order in force, and return it.
@@ -126,6 +127,12 @@ class Overseeing(Reading):
                 return order
         return None
 
+    def suspended_by(self, release: str) -> Order | None:
+        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+        with self.lock:
+            orders = [order for order in self.present().record.orders.in_force() if order.scope.names(None)]
+            return next((order for order in orders if self.hits(order, release)), None)
+
     def hits(self, order: Order, release: str) -> bool:
         """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
 
@@ -134,7 +141,10 @@ class Overseeing(Reading):
         sealed = self.newest.state.releases[release]
         if sealed.position > order.position or not order.scope.concerns(sealed.purpose):
             return False
-        key = order.order, release
+        # Where people live changes with their table, and with which accounts are one person.
+        state = self.newest.state
+        loaded = -1 if state.people is None else state.people.position
+        key = order.order, release, loaded, len(state.links)
         if key not in self._hits:
             self._hits[key] = self._held_then(release, order) or bool(
                 self._items_hit(release, order.rule, self.parts.clock())
@@ -171,13 +181,12 @@ class Overseeing(Reading):
         look = lay_out(rule, classes, items=corpus.items, at=at)
         files = dict(zip((each.pin for each in corpus.sidecars), corpus.sidecars, strict=True))
 
-        def count(file: Any) -> int:
+        def count(file: ReleaseFile) -> int:
             sidecar = files.get(file.pin)
             if sidecar is None:
                 return 0
             mask = rows_in_scope(sidecar, look)
-            data = release.data_files(corpus.base)[release.manifest.files.index(file)]
-            mask[excluded_positions(data)] = False
+            mask[excluded_positions(release.data_file(file, corpus.base))] = False
             return int(np.count_nonzero(mask))
 
         return sum(self.parts.runner.map(count, release.manifest.files)) + missing

@@ -68,15 +68,16 @@ class SealedRelease:
 
     def data_files(self, base: Path) -> list[DataFile]:
         """Return the content files under `base` with what is left out of each."""
-        return [
-            DataFile(
-                path=base / file.pin.path,
-                size=file.pin.size,
-                rows=file.pin.rows,
-                excluded=self.bitmap(file) if file.bitmap.cardinality else b"",
-            )
-            for file in self.manifest.files
-        ]
+        return [self.data_file(file, base) for file in self.manifest.files]
+
+    def data_file(self, file: ReleaseFile, base: Path) -> DataFile:
+        """Return one content file under `base` with what is left out of it."""
+        return DataFile(
+            path=base / file.pin.path,
+            size=file.pin.size,
+            rows=file.pin.rows,
+            excluded=self.bitmap(file) if file.bitmap.cardinality else b"",
+        )
 
     def tally(self) -> tallies.Tallies:
         """Return the counts by kind of item and outcome."""
