@@ -70,7 +70,7 @@ def jobs(context: Context, watch: bool) -> None:  # noqa: FBT001 - click calls i
     context.out.show(body, lambda: _show(context.out, body))
 
 
-_COLUMNS = ("job", "model", "release", "state", "steps", "items", "time left")
+_COLUMNS = ("job", "model", "release", "state", "step", "items", "time left")
 
 
 def _show(out: Output, body: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def _rows(leases: list[dict[str, Any]]) -> list[list[Any]]:
             each["model"],
             each["release"],
             each["state"],
-            each["steps"],
+            "" if each["step"] is None else each["step"],
             each["items"],
             "" if each["left_s"] is None else f"{each['left_s']:.0f} s",
         ]

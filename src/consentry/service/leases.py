@@ -64,7 +64,7 @@ class End(_Body):
 
 
 class Consumption(_Body):
-    """What was trained on, for the optimiser steps [`from_step`, `to_step`)."""
+    """What was trained on, for the optimiser steps from `from_step` to `to_step`, both included."""
 
     from_step: Whole
     to_step: Whole

@@ -13,7 +13,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from json import loads
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +21,7 @@ import uvicorn
 from consentry.bootstrap import Deployment
 from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import InputError, StateError
+from consentry.errors import StateError
 from consentry.service.app import create_app
 from consentry.service.auth import TOKEN_FILE, workload_token
 from consentry.service.watch import Watch
@@ -143,15 +142,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def running(home: Path) -> str | None:
-    """Return the address that the server of a home wrote down, if it did; it may have been killed since."""
-    try:
-        return str(loads((home / ADDRESS_FILE).read_bytes())["url"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "serve-address-damaged", f"`{ADDRESS_FILE}` cannot be read", help="remove it, and start the server again"
-        ) from error
