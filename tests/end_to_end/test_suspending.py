@@ -244,7 +244,7 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
     control = deployment.control
     lease, secret = grant(deployment, build(deployment))
     for _ in range(2):
-        control.consumed(lease.lease, secret=secret, from_step=0, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
+        control.consumed(lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
     content = "sha256:" + "0" * 64
     control.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
     suspend(deployment)
@@ -252,7 +252,7 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
         control.model_checkpoint(lease.lease, secret=secret, step=3, name="step-3", content=content)
     assert caught.value.code == "lease-revoked"
     (job,) = control.jobs()
-    assert (job["steps"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
+    assert (job["step"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_ranges_that_are_none_are_refused(place: tuple[Path, Deployment], ranges
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.consumed(lease.lease, secret=secret, from_step=0, to_step=1, amendment=0, ranges=ranges)
+        deployment.control.consumed(lease.lease, secret=secret, from_step=1, to_step=1, amendment=0, ranges=ranges)
     assert caught.value.code == "lease-ranges"
 
 

@@ -175,7 +175,7 @@ class Leasing(Overseeing, HandingOut):
     def consumed(
         self, lease: str, *, secret: str, from_step: int, to_step: int, amendment: int, ranges: list[list[int]]
     ) -> None:
-        """Note what a job trained on: rows [first, end) of files, for the optimiser steps [from_step, to_step).
+        """Note what a job trained on: rows [first, end) of files, for the optimiser steps from one to another.
 
         Also after the lease is over: what was trained on was trained on. Said again, it changes nothing.
 
@@ -186,7 +186,7 @@ class Leasing(Overseeing, HandingOut):
         found.require_holder(secret=secret)
         manifest = self.release(found.release).manifest
         rows = [file.pin.rows for file in manifest.files]
-        if from_step < 0 or to_step <= from_step or not _in_order(ranges, rows):
+        if from_step < 0 or to_step < from_step or not _in_order(ranges, rows):
             raise InputError(
                 "lease-ranges",
                 "the rows consumed are no ranges of the files of the release",
@@ -254,7 +254,7 @@ class Leasing(Overseeing, HandingOut):
             "state": str(ended.how) if ended is not None else state,
             "why": why,
             "order": None if ended is None else ended.order,
-            "steps": lease.steps,
+            "step": lease.step,
             "items": sum(each.items for each in lease.consumed),
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
