@@ -140,7 +140,7 @@ class SmallPlane:
         rows = [pq.read_metadata(path).num_rows for path in self.paths]
         ranges = body["ranges"]
         fits = ranges == sorted(ranges) and all(0 <= first < end <= rows[file] for file, first, end in ranges)
-        if not fits or not 0 <= body["from_step"] < body["to_step"]:
+        if not fits or not 0 <= body["from_step"] <= body["to_step"]:
             return 422, problem("lease-ranges")
         known = lease.consumed.setdefault((body["from_step"], body["to_step"]), body)
         return (204, None) if known == body else (409, problem("consumption-differs"))

@@ -52,7 +52,7 @@ def test_a_job_that_goes_on_is_killed(plane: SmallPlane, url: str, tmp_path: Pat
     job.communicate()
     assert within(lambda: len(plane.lease().ends) == 1)
     trained = int((tmp_path / "job" / "beat").read_text())
-    logged = {step for each in plane.lease().consumed for step in range(*each)}
+    logged = {step for each in plane.lease().consumed for step in range(each[0], each[1] + 1)}
     assert logged >= set(range(1, trained + 1))  # what was committed before the kill was delivered after it
     assert within(lambda: list((tmp_path / "job" / "state").iterdir()) == [])
 
@@ -81,7 +81,7 @@ def test_a_job_that_crashes_leaves_nothing_unsaid_and_kills_nothing(
     assert job.wait(20) == 3
     job.communicate()
     assert within(lambda: plane.lease().ends == [{"how": "stopped", "step": 5}])
-    assert [step for each in plane.lease().consumed for step in range(*each)] == [1, 2, 3, 4, 5]
+    assert [step for each in plane.lease().consumed for step in range(each[0], each[1] + 1)] == [1, 2, 3, 4, 5]
 
 
 def test_a_job_stops_when_its_watchdog_is_gone(url: str, tmp_path: Path) -> None:

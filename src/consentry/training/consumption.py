@@ -103,10 +103,10 @@ class Journal:
             if self._batch is None:
                 self._batch = self._bounds()
                 self._write({"batch": self._batch})
-            first, end = self._batch
-            steps = [step for step in self._steps if step.number < end]
+            first, last = self._batch
+            steps = [step for step in self._steps if step.number <= last]
         ranges = merged(each for step in steps for each in step.ranges)
-        return {"from_step": first, "to_step": end, "amendment": steps[0].amendment, "ranges": ranges}
+        return {"from_step": first, "to_step": last, "amendment": steps[0].amendment, "ranges": ranges}
 
     def _bounds(self) -> tuple[int, int]:
         first, last, count = self._steps[0], self._steps[0], 0
@@ -115,15 +115,15 @@ class Journal:
             if step.amendment != first.amendment or (count > _MOST_RANGES and step is not first):
                 break
             last = step
-        return first.number, last.number + 1
+        return first.number, last.number
 
-    def _arrived(self, end: int) -> None:
+    def _arrived(self, last: int) -> None:
         with self._lock:
-            self._write({"arrived": end})
-            self._forget(end)
+            self._write({"arrived": last})
+            self._forget(last)
 
-    def _forget(self, end: int) -> None:
-        self._steps = [step for step in self._steps if step.number >= end]
+    def _forget(self, last: int) -> None:
+        self._steps = [step for step in self._steps if step.number > last]
         self._batch = None
 
     def _note(self, step: _Step) -> None:
