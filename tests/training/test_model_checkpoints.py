@@ -231,7 +231,7 @@ def test_a_job_frozen_past_its_deadline_writes_no_model_checkpoint(
     models = folder / "models"
     job = jobs.start(program, url=url, folder=folder, watchdog=False)
     assert within(lambda: models.is_dir() and len(seen(models)) > 2)
-    os.kill(job.pid, signal.SIGSTOP)
+    jobs.freeze(job)
     before = seen(models)
     time.sleep(1.3)
     began = time.time()
