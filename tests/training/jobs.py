@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
 HEAD = """
 import os, sys, threading, time
 from pathlib import Path
+from typing import Any
 from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training.client import hold
 folder = Path(os.environ["JOB_FOLDER"])
@@ -82,7 +84,7 @@ def start(
     return process
 
 
-def freeze(job: Job) -> None:
+def freeze(job: subprocess.Popen[Any]) -> None:
     """Stop a job, and return when it stands still."""
     os.kill(job.pid, signal.SIGSTOP)
     while any(state(task / "stat") != "T" for task in Path(f"/proc/{job.pid}/task").iterdir()):

@@ -196,6 +196,7 @@ def handler(plane: SmallPlane) -> type[BaseHTTPRequestHandler]:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def handle_error(self, *_: Any) -> None:
         """Clients go away in the middle; that is what is tested."""
