@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
 HEAD = """
 import os, sys, threading, time
 from pathlib import Path
+from typing import Any
 from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training.client import hold
 folder = Path(os.environ["JOB_FOLDER"])
@@ -20,7 +24,8 @@ context = hold("r", job="j", model="m", ttl_s=float(os.environ["JOB_TTL"]), stat
 lease = context.__enter__()
 def step(number):
     lease.committed(number, [(0, number % 3, number % 3 + 1)])
-    (folder / "beat").write_text(str(number))
+    (folder / "beat.new").write_text(str(number))
+    (folder / "beat.new").replace(folder / "beat")  # killed at any moment, it is whole
     time.sleep(0.01)
 number = 0
 print("held", flush=True)
@@ -77,6 +82,21 @@ def start(
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def freeze(job: subprocess.Popen[Any]) -> None:
+    """Stop a job, and return when it stands still."""
+    os.kill(job.pid, signal.SIGSTOP)
+    while any(state(task / "stat") != "T" for task in Path(f"/proc/{job.pid}/task").iterdir()):
+        time.sleep(0.005)
+
+
+def state(stat: Path) -> str:
+    """Return the state of a process or thread, Z if it is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
 
 
 Job = subprocess.Popen[str]

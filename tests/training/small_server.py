@@ -137,6 +137,11 @@ class SmallPlane:
         return 204, None
 
     def _consumption(self, lease: Granted, body: Any, _rest: list[str]) -> Reply:
+        rows = [pq.read_metadata(path).num_rows for path in self.paths]
+        ranges = body["ranges"]
+        fits = ranges == sorted(ranges) and all(0 <= first < end <= rows[file] for file, first, end in ranges)
+        if not fits or not 0 <= body["from_step"] <= body["to_step"]:
+            return 422, problem("lease-ranges")
         known = lease.consumed.setdefault((body["from_step"], body["to_step"]), body)
         return (204, None) if known == body else (409, problem("consumption-differs"))
 
@@ -191,6 +196,7 @@ def handler(plane: SmallPlane) -> type[BaseHTTPRequestHandler]:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def handle_error(self, *_: Any) -> None:
         """Clients go away in the middle; that is what is tested."""

@@ -231,7 +231,7 @@ def test_a_job_frozen_past_its_deadline_writes_no_model_checkpoint(
     models = folder / "models"
     job = jobs.start(program, url=url, folder=folder, watchdog=False)
     assert within(lambda: models.is_dir() and len(seen(models)) > 2)
-    os.kill(job.pid, signal.SIGSTOP)
+    jobs.freeze(job)
     before = seen(models)
     time.sleep(1.3)
     began = time.time()
@@ -239,10 +239,8 @@ def test_a_job_frozen_past_its_deadline_writes_no_model_checkpoint(
     if writes:
         assert within(lambda: len(seen(models)) > len(before) + 2)
     else:
-        assert within((folder / "refused").exists)
-        time.sleep(0.5)
-        assert (folder / "refused").read_text() == "lease-expired"
-        assert seen(models) == before
+        assert within(lambda: (folder / "refused").exists() and (folder / "refused").read_text() == "lease-expired")
+        assert set(seen(models)) <= set(before)  # one that had just got its name is taken back as well
         assert len(quarantined(models)) > 0
         assert all(path.stat().st_mtime < began for path in models.glob("step-*"))
     job.kill()

@@ -3,7 +3,7 @@
 The journal is a file for its owner only. What a step consumed is written there before anybody is told that the step
 committed, so that it outlives a job that is killed: the watchdog, or whoever calls `deliver`, sends what is left. The
 bounds of a batch are written before it is sent, so that the same batch goes out again after a lost answer: the control
-plane takes each (first step, last step) once. The file is removed when all of it has arrived.
+plane takes each once, by its steps. The file is removed when all of it has arrived.
 
 A crash leaves a whole number of lines and perhaps a part of one, which says nothing that anybody was told.
 """
@@ -81,7 +81,7 @@ class Journal:
             while (body := self._next()) is not None:
                 if not send(body):
                     return False
-                self._arrived(body["from_step"], body["to_step"])
+                self._arrived(body["to_step"])
         return True
 
     def close(self) -> None:
@@ -90,6 +90,11 @@ class Journal:
             os.close(self._descriptor)
             if not self._steps:
                 self.path.unlink(missing_ok=True)
+
+    @property
+    def last_step(self) -> int:
+        """The last step that was committed, 0 if none was."""
+        return self._last or 0
 
     def _next(self) -> dict[str, Any] | None:
         with self._lock:
@@ -112,9 +117,9 @@ class Journal:
             last = step
         return first.number, last.number
 
-    def _arrived(self, first: int, last: int) -> None:
+    def _arrived(self, last: int) -> None:
         with self._lock:
-            self._write({"arrived": [first, last]})
+            self._write({"arrived": last})
             self._forget(last)
 
     def _forget(self, last: int) -> None:
@@ -144,7 +149,7 @@ class Journal:
             elif "batch" in line:
                 self._batch = (line["batch"][0], line["batch"][1])
             elif "arrived" in line:
-                self._forget(line["arrived"][1])
+                self._forget(line["arrived"])
 
 
 def ranges_of(rows: Iterable[tuple[int, int]]) -> Ranges:

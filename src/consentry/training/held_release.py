@@ -10,7 +10,7 @@ from typing import Any
 
 from consentry.errors import UnavailableError
 from consentry.training.lease_requests import LeaseRequests, over
-from consentry.training.shared_deadline import SharedDeadline
+from consentry.training.shared_deadline import LeaseState, SharedDeadline
 
 _TIMEOUT_S = 10.0
 _AGAIN_S = 0.2
@@ -41,6 +41,14 @@ class HeldRelease:
     def check(self) -> None:
         """Raise LeaseOverError if the job may not go on. From memory."""
         if self.shared.is_over():
+            raise over(self.shared.reason)
+
+    def check_deadline(self) -> None:
+        """Raise LeaseOverError if nothing of the job may run any more. From memory.
+
+        For ranks that agree on every step: one that stopped reading alone would leave the others waiting.
+        """
+        if self.shared.state is LeaseState.STOPPED or self.shared.remaining_s() <= 0:
             raise over(self.shared.reason)
 
     def excluded(self, file: int) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consentry.errors import ConflictError, ConsentryError, InputError, LeaseOverError, NotFoundError, UnavailableError
+from consentry.errors import ConsentryError, InputError, LeaseOverError, NotFoundError, StateError, UnavailableError
 from consentry.training.consumption import Journal
 from consentry.training.holding import TERMINAL
 from consentry.training.http import Answer, Requests, no_answer
@@ -74,7 +74,7 @@ def refusal(answer: Answer) -> ConsentryError:
         return over(code, title)
     if answer.status >= 500 or not code:
         return no_answer(f"status {answer.status}")
-    kind = {404: NotFoundError, 409: ConflictError}.get(answer.status, InputError)
+    kind = {404: NotFoundError, 409: StateError}.get(answer.status, InputError)
     return kind(code, title or f"the control plane answered {answer.status}", help=help_ or "see docs/errors.md")
 
 
@@ -92,7 +92,9 @@ def deliver(path: Path, *, stopped: bool, timeout_s: float) -> bool:
     requests = LeaseRequests(**journal.header)
     arrived = journal.send(lambda body: posted(requests, "consumption", body, timeout_s=timeout_s))
     journal.close()
-    return arrived and (not stopped or posted(requests, "end", {"how": "stopped", "step": 0}, timeout_s=timeout_s))
+    return arrived and (
+        not stopped or posted(requests, "end", {"how": "stopped", "step": journal.last_step}, timeout_s=timeout_s)
+    )
 
 
 def posted(requests: LeaseRequests, what: str, body: dict[str, Any], *, timeout_s: float) -> bool:

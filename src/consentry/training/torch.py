@@ -4,13 +4,15 @@ Every row carries its identity, (file, row), under ROW. Say with `commit` which 
 logged, and it is what `state_dict` holds. So a resumed epoch repeats no row that was trained on and skips none that was
 only loaded, however far loaders had read ahead, and with another number of workers or ranks as well.
 
+Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
+deadline, so that no rank stops alone.
+
 A newer amendment takes effect at the next row; rows that a DataLoader already holds (`prefetch_factor`) still come.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -140,7 +142,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                 raise ValueError("another format")
             manifest, seed, shuffle, epoch = state["manifest"], state["seed"], state["shuffle"], int(state["epoch"])
             done = {int(file): BitMap64.deserialize(base64.b64decode(rows)) for file, rows in state["done"].items()}
-        except (KeyError, TypeError, ValueError, MemoryError, AttributeError, binascii.Error) as error:
+        except (LookupError, TypeError, ValueError, MemoryError, AttributeError) as error:
             raise InputError(
                 "loader-state-damaged",
                 "this is not the state of a loader",
@@ -183,6 +185,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
 
     def _rows_of(self, unit: Unit, shuffle: Shuffle, left_out: LeftOut) -> Iterator[Row]:
         file = self._release.files[unit.file]
+        check = self._release.check if self._world_size == 1 else self._release.check_deadline
         amendment, mask = _mask(left_out, file, unit)
         if mask is not None and not mask.any():
             return
@@ -195,7 +198,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                 kept = order if mask is None else order[mask[first + order]]
                 amended_from = amendment
                 for place, row in zip(kept.tolist(), self._made(batch, kept, unit, first), strict=True):
-                    self._release.check()
+                    check()
                     if amendment != self._release.shared.amendment:
                         amendment, mask = _mask(left_out, file, unit)
                     if amendment != amended_from and mask is not None and not mask[first + place]:
