@@ -113,7 +113,7 @@ class Deployment:
             count += 1
             if progress is not None:
                 progress(1)
-            if row.at > now():
+            if row.at > self.control.parts.clock():
                 raise made_too_late(row.at, where=row.where)
             if row.items and corpus is None:
                 raise ChoiceError(
@@ -196,18 +196,29 @@ class Deployment:
         synthetic.generate(target, people=people, items=items, seed=seed)
 
 
-def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Deployment:
+def _real_time() -> Seconds:
+    return 0
+
+
+def open_deployment(
+    home: Path | None = None, *, embedded: bool = False, ahead: Callable[[], Seconds] = _real_time
+) -> Deployment:
     """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one.
 
-    With `embedded`, its ledger is that in the home, whatever the environment names.
+    With `embedded`, its ledger is that in the home, whatever the environment names. `ahead` says how many seconds its
+    clock is ahead of the real one, for a story that is played in a minute. No deadline of a lease depends on it.
     """
+
+    def clock() -> Seconds:
+        return now() + ahead()
+
     settings = read_settings(home, embedded=embedded)
     folder = settings.home
     folder.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     # Two first starts at a time would make two keys, of which one is kept.
     with only_one(folder / "opening.lock"):
         bound = _read_identity(folder)
-        ledger = _open_ledger(settings, bound)
+        ledger = _open_ledger(settings, bound, clock=clock)
         try:
             key, signer = _keys(folder, ledger, bound)
             newest_seal.require(folder, ledger)
@@ -225,13 +236,13 @@ def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Depl
         ledger=ledger,
         personal=ledger,
         objects=objects,
-        people=Population(folder / "people", index=index, key=key.for_people(), objects=objects, clock=now),
+        people=Population(folder / "people", index=index, key=key.for_people(), objects=objects, clock=clock),
         pseudonyms=names,
         runner=LocalRunner(settings.thread_count),
         signer=signer,
         check_signature=partial(_is_ours, signer),
-        clock=now,
-        milliseconds=lambda: time.time_ns() // 1_000_000,
+        clock=clock,
+        milliseconds=lambda: time.time_ns() // 1_000_000 + 1_000 * ahead(),
         uptime=uptime,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
@@ -261,16 +272,16 @@ def migrate(home: Path | None = None) -> None:
     migrate_postgres(settings.ledger, recognise=recognise, timeout=settings.ledger_timeout_s)
 
 
-def _open_ledger(settings: Settings, bound: Identity | None) -> SqlLedger:
+def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[[], Seconds]) -> SqlLedger:
     window, timeout = settings.group_commit_window_ms / 1000, settings.ledger_timeout_s
     recognise = partial(_recognise, bound)
     if settings.ledger.startswith(_SQLITE):
         file = Path(settings.ledger.removeprefix(_SQLITE))
         is_new = bound is None and not (settings.home / "keys").exists() and not file.exists()
-        return open_sqlite(file, clock=now, create=is_new, recognise=recognise, window=window, timeout=timeout)
+        return open_sqlite(file, clock=clock, create=is_new, recognise=recognise, window=window, timeout=timeout)
     replica: Replica = "required" if settings.ledger_replica_required else "none"
     return open_postgres(
-        settings.ledger, clock=now, replica=replica, recognise=recognise, window=window, timeout=timeout
+        settings.ledger, clock=clock, replica=replica, recognise=recognise, window=window, timeout=timeout
     )
 
 

@@ -44,26 +44,44 @@ def serve(
     Raises:
         StateError: another server runs for this home, or the address is taken.
     """
+    with _prepared(deployment, host, port) as (server, listener, address):
+        announce(address, deployment.settings.home / "keys" / TOKEN_FILE)
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+@contextmanager
+def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
+    """Serve at a free port on a thread of this process while the block lasts; yield the address and the token."""
+    with _prepared(deployment, DEFAULT_HOST, 0) as (server, listener, address):
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), name="consentry-serve")
+        thread.start()
+        try:
+            yield address, workload_token(deployment.settings.home / "keys")
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_Server, socket.socket, str]]:
     home = deployment.settings.home
     with alone(home), _listening(host, port) as listener:
-        token = workload_token(home / "keys")
-        app = create_app(deployment, token=token)
+        app = create_app(deployment, token=workload_token(home / "keys"))
         address = url(host, listener.getsockname()[1])
         replace_file(home / ADDRESS_FILE, canonical_json({"url": address}))
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=75,
+        )
         try:
-            announce(address, home / "keys" / TOKEN_FILE)
-            config = uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                http="h11",
-                ws="none",
-                loop="asyncio",
-                timeout_graceful_shutdown=_GRACE_S,
-                timeout_keep_alive=75,
-            )
-            asyncio.run(_Server(config, app.state.watch).serve(sockets=[listener]))
+            yield _Server(config, app.state.watch), listener, address
         finally:
             (home / ADDRESS_FILE).unlink(missing_ok=True)
 

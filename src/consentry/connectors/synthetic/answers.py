@@ -70,7 +70,12 @@ def _refusal(random: Random, person: str, items: Sequence[str]) -> list[Answer]:
     if random.random() >= 0.08:
         return [first]
     state = random.choice((ChoiceState.UNSET, ChoiceState.ALLOWED))
-    return [first, first._replace(state=state, at=first.at + random.randint(60, 90 * 86_400), source="settings")]
+    return [
+        first,
+        first._replace(
+            state=state, at=min(first.at + random.randint(60, 90 * 86_400), _LAST_ANSWER), source="settings"
+        ),
+    ]
 
 
 def _answer(
