@@ -58,7 +58,7 @@ def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
         try:
             yield address, workload_token(deployment.settings.home / "keys")
         finally:
-            server.should_exit = True
+            server.leave()
             thread.join()
 
 
@@ -107,6 +107,10 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as the system calls it
         self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def leave(self) -> None:
+        """Stop, as by a signal."""
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -38,7 +38,7 @@ class ByteModel:
         self.scores: npt.NDArray[np.float64] = np.zeros((_BYTES, _BYTES))
 
     def loss_and_gradient(self, text: bytes) -> tuple[float, npt.NDArray[np.float64]]:
-        """Return the mean loss over a text of at least two bytes, and its gradient, scaled for each byte to its share."""
+        """Return the mean loss over a text of at least two bytes, and its gradient, each row scaled."""
         codes = np.frombuffer(text, dtype=np.uint8)
         pairs = np.bincount(codes[:-1].astype(np.int64) * _BYTES + codes[1:], minlength=_BYTES * _BYTES)
         seen = pairs.reshape(_BYTES, _BYTES).astype(np.float64)

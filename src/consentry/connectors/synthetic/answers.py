@@ -70,12 +70,8 @@ def _refusal(random: Random, person: str, items: Sequence[str]) -> list[Answer]:
     if random.random() >= 0.08:
         return [first]
     state = random.choice((ChoiceState.UNSET, ChoiceState.ALLOWED))
-    return [
-        first,
-        first._replace(
-            state=state, at=min(first.at + random.randint(60, 90 * 86_400), _LAST_ANSWER), source="settings"
-        ),
-    ]
+    later = min(first.at + random.randint(60, 90 * 86_400), _LAST_ANSWER)
+    return [first, first._replace(state=state, at=later, source="settings")]
 
 
 def _answer(
