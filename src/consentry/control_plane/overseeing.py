@@ -16,6 +16,7 @@ from consentry.control_plane.parts import Parts
 from consentry.control_plane.reading import Reading
 from consentry.corpus.registration import open_corpus
 from consentry.errors import ConsentryError, InputError
+from consentry.ledger.case_events import CaseEnd, CaseOpened
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, issue, unknown_models
@@ -46,10 +47,12 @@ class Overseeing(Reading):
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, or no name for the case.
+            StateError: the case was lifted or withdrawn.
         """
         self._check(scope, case)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
+            opening = self._opening(case, reference)
             number = len(self.newest.record.orders.of(case)) + 1
             body = issue(
                 scope,
@@ -59,15 +62,20 @@ class Overseeing(Reading):
                 reference=reference,
                 at_ms=self.parts.milliseconds(),
             )
-            session.append([*self._opening(case, scope, reference), body])
+            session.append([*opening, body])
         self.drain()
         order = self.present().record.orders.get(body.order)
         assert order is not None, "an order that was appended is known"
         return order
 
-    def _opening(self, case: str, scope: Scope, reference: str) -> tuple[()]:  # noqa: ARG002
-        """Return what has to be said first if nobody has heard of the case."""
-        return ()
+    def _opening(self, case: str, reference: str) -> list[CaseOpened]:
+        """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
+        known = self.newest.record.cases.get(case)
+        if known is None:
+            return [CaseOpened(case=case, title=reference, reference=reference, by=None)]
+        if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
+            known.require_open()
+        return []
 
     def _check(self, scope: Scope, case: str) -> None:
         if not IDENTIFIER.fullmatch(case):

@@ -111,7 +111,7 @@ class ConditionReopened(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalGiven(PlainBody):
-    """Somebody agrees to a step of a case; `about` is the digest of what exactly is to be done, where there is a choice."""
+    """Somebody agrees to a step of a case; `about` is the digest of what is to be done, where there is a choice."""
 
     KIND: ClassVar[str] = "approval.given"
 
@@ -241,4 +241,3 @@ CASES = (
     NoticeWritten,
 )
 """They concern nobody's choices: what is known of people stays as it is."""
-
