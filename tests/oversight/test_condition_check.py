@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.errors import ConsentryError
@@ -151,6 +151,7 @@ ITEMS = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(st.lists(RULES, max_size=4, unique_by=lambda rule: rule.id), PEOPLE, ITEMS)
 def test_what_a_check_says_is_out_is_never_let_through(rules: list[Rule], person: Person, item: Item) -> None:
     """Whoever is asked about afterwards: nothing that a met check excludes is allowed."""

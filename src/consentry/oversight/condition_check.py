@@ -57,7 +57,7 @@ class System:
 class _Probe:
     """Who and what is asked about; what is not said here is everything."""
 
-    ages: tuple[Age, ...] = (Age.ADULT,)
+    ages: tuple[Age, ...] = (Age.ADULT, Age.MINOR)
     categories: tuple[Category, ...] = _CATEGORIES
     standings: tuple[Standing, ...] = _WILLING
     created: tuple[Seconds | None, ...] = ()
