@@ -29,13 +29,13 @@ from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
 from consentry.oversight.case import (
     Case,
-    Cases,
     Standing,
     lifted,
     missing_approvals,
     standing,
     what_stands_in_the_way,
 )
+from consentry.oversight.case_fold import Cases
 from consentry.oversight.condition_check import Answer
 from consentry.oversight.order import Scope, issue
 from consentry.policy.expressions import SECONDS_PER_DAY

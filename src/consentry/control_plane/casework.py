@@ -214,13 +214,14 @@ class Casework(Overseeing):
             if each.body is not None and concerns(each.body)
         ]
 
-    def _in_case(self, name: str, say: Callable[[Case], Sequence[Body]]) -> Case:
-        """Say something about a case that is not over, while nobody else can say anything."""
+    def _in_case(self, name: str, say: Callable[[Case], Sequence[Body]], *, over_too: bool = False) -> Case:
+        """Say something about a case that is not over (or is), while nobody else can say anything."""
         self.present()
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
             case = self._case_at_head(name)
-            case.require_open()
+            if not over_too:
+                case.require_open()
             bodies = say(case)
             if bodies:
                 session.append(bodies)

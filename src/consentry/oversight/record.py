@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from consentry.ledger.envelope import Event
 from consentry.oversight.assessment import Assessments
-from consentry.oversight.case import Cases
+from consentry.oversight.case_fold import Cases
 from consentry.oversight.lease import Leases
 from consentry.oversight.notice import Notices
 from consentry.oversight.order import Orders
