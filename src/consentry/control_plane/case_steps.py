@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consentry.control_plane.casework import Casework, require_handle, require_texts
+from consentry.control_plane.casework import Casework
+from consentry.control_plane.wording import require_handle, require_texts
 from consentry.digests import digest_json
 from consentry.errors import ConflictError, InputError, StateError
 from consentry.ledger.case_events import ApprovalGiven, CaseEnd, CaseEnded, CaseNarrowed, Handle, Step

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from consentry.control_plane.overseeing import Overseeing
+from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
 from consentry.ledger.case_events import (
     CaseOpened,
@@ -32,10 +33,11 @@ from consentry.oversight.case import (
 )
 from consentry.oversight.condition_check import System, require_check, run
 from consentry.oversight.order import Scope
+from consentry.oversight.record import Record
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import IDENTIFIER
 
-_LONGEST_TEXT, _MOST_DAYS = 200, 36_500
+_MOST_DAYS = 36_500
 
 
 class Casework(Overseeing):
@@ -174,10 +176,7 @@ class Casework(Overseeing):
 
     def answers(self, case: Case) -> Answers:
         """Run the checks of a case's conditions on the system as it is known now."""
-        orders = [each for each in self.newest.record.orders.of(case.case) if each.order in case.orders]
-        everywhere = not orders or any(not each.scope.areas for each in orders)
-        areas = frozenset[str]() if everywhere else frozenset[str]().union(*(each.scope.areas for each in orders))
-        at = self.parts.clock()
+        areas, at = areas_of(case, self.newest.record), self.parts.clock()
         return {
             each.condition: run(each.check, each.parameters, self._system(each.policy, areas, at=at))
             for each in case.conditions.values()
@@ -228,30 +227,9 @@ class Casework(Overseeing):
         return self.case(name)
 
 
-def require_handle(by: Handle) -> None:
-    """Refuse what is no handle of a member of staff.
-
-    Raises:
-        InputError: it is none. An address of a person is none either.
-    """
-    if not IDENTIFIER.fullmatch(by):
-        raise InputError(
-            "case-handle",
-            f"`{by}` is no handle",
-            help="use lower-case letters, digits and single hyphens, and nothing that says who it is to outsiders",
-        )
-
-
-def require_texts(**texts: str) -> None:
-    """Refuse texts that are empty, or longer than a line.
-
-    Raises:
-        InputError: one of them is.
-    """
-    for what, text in texts.items():
-        if not text.strip() or len(text) > _LONGEST_TEXT or not text.isprintable():
-            raise InputError(
-                "case-text",
-                f"the {what} is no line of 1 to {_LONGEST_TEXT} characters",
-                help="long texts belong in documents: give one as evidence, or refer to it",
-            )
+def areas_of(case: Case, record: Record) -> frozenset[str]:
+    """Return the areas of the orders of a case that hold; empty if one of them holds everywhere, or none does."""
+    scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
+    if any(not each.areas for each in scopes):
+        return frozenset()
+    return frozenset[str]().union(*(each.areas for each in scopes))
