@@ -60,7 +60,8 @@ class _Probe:
     ages: tuple[Age, ...] = (Age.ADULT, Age.MINOR)
     categories: tuple[Category, ...] = _CATEGORIES
     standings: tuple[Standing, ...] = _WILLING
-    created: tuple[Seconds | None, ...] = ()
+    window: tuple[Seconds, Seconds] | None = None
+    """The first and the last second of creation, and everything whose date is unknown."""
     waited: Seconds = _LONG
     """Since every notice was served."""
 
@@ -83,7 +84,7 @@ def _date_window(parameters: Sequence[str]) -> _Probe:
         raise _wrong("date-window", parameters, "give from=2024-05-07 before=2024-08-02") from None
     if first >= end:
         raise _wrong("date-window", parameters, "the second date is after the first, and not in the window")
-    return _Probe(created=(None, first, end - 1))
+    return _Probe(window=(first, end - 1))
 
 
 def _waiting_days(parameters: Sequence[str]) -> _Probe:
@@ -154,7 +155,7 @@ def run(check: str, parameters: Sequence[str], system: System) -> Answer:
         asked += 1
         if evaluate(system.policy.rules, request).allowed:
             return Answer(met=False, found=f"{name} lets {_in_words(request)}")
-    return Answer(met=asked > 0, found=f"{name} lets nothing of it through, asked in {asked:,} ways")
+    return Answer(met=asked > 0, found=f"{name} lets nothing of it through, in {asked:,} cases")
 
 
 def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Request]:
@@ -184,12 +185,10 @@ def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Requ
 def _dates(rules: Sequence[Rule], probe: _Probe) -> tuple[Seconds | None, ...]:
     """Return the dates of creation that rules can tell apart: all of them, or those in the window."""
     bounds = instants(rules)
-    if not probe.created:
+    if probe.window is None:
         return (*reversed(bounds), None)
-    _, first, last = probe.created
-    assert first is not None, "a window has two ends"
-    assert last is not None, "a window has two ends"
-    return tuple(dict.fromkeys((*probe.created, *(each for each in bounds if first <= each <= last))))
+    first, last = probe.window
+    return (*dict.fromkeys((first, last, *(each for each in bounds if first <= each <= last))), None)
 
 
 def _places(rules: Sequence[Rule], system: System) -> list[str]:
