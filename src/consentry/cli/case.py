@@ -8,10 +8,10 @@ import click
 
 from consentry.bootstrap import now
 from consentry.cli.case_register import condition, report
-from consentry.cli.case_words import body_of, day, show_case
+from consentry.cli.case_words import body_of, show_case
 from consentry.cli.context import DENIED, Context, pass_context
 from consentry.cli.notice import BY
-from consentry.cli.output import counted, moment
+from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.control_plane.case_steps import Agreed
 from consentry.oversight.case import Obstacle, Standing

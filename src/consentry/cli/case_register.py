@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from consentry.cli.case_words import day
 from consentry.cli.context import Context, pass_context
 from consentry.cli.notice import BY
-from consentry.cli.output import read_last_moment
+from consentry.cli.output import day, read_last_moment
 from consentry.digests import canonical_json, digest
 from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case_report import markdown

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from consentry.cli.output import Output, counted, moment
+from consentry.cli.output import Output, counted, day, moment
 from consentry.cli.suspend import described
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Obstacle, Standing
@@ -14,11 +13,6 @@ from consentry.oversight.order import Order, in_words
 from consentry.policy.choice import Seconds
 
 _SHORT = 12
-
-
-def day(at: Seconds | None) -> str:
-    """Return the day of a time, in UTC."""
-    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
 def body_of(

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from consentry.cli.output import day
+from consentry.cli.timeline import Moment
+
 _ROW_HEIGHT = 36
 _LABEL_LENGTH = 38
 _THINNEST = 0.5
@@ -83,6 +86,19 @@ def pair(chart: str, numbers: str) -> str:
     return f"<div class=pair>{chart}{numbers}</div>"
 
 
+def timeline(moments: Sequence[Moment]) -> str:
+    """Return what happened as a list in order, each with its day, and with its facts below it."""
+    return f"<ol class=timeline>{''.join(map(_moment, moments))}</ol>"
+
+
+def _moment(told: Moment) -> str:
+    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told.facts)
+    return (
+        f"<li class={told.mark}><time>{day(told.at)}</time><h3>{escape(told.title)}</h3><p>{escape(told.text)}</p>"
+        f"{f'<dl>{facts}</dl>' if facts else ''}</li>"
+    )
+
+
 def document(*, title: str, intro: str, sections: Sequence[Section]) -> str:
     """Return the page. `intro` is HTML."""
     links = "".join(f'<li><a href="#{each.anchor}">{escape(each.title)}</a></li>' for each in sections)
@@ -131,6 +147,14 @@ th, td { padding: .3rem 0 .3rem .8rem; border-bottom: 1px solid var(--line); ver
   overflow-wrap: anywhere; }
 th:first-child { padding-inline-start: 0; }
 .n { text-align: end; } .n, time { white-space: nowrap; overflow-wrap: normal; }
+.timeline { list-style: none; margin: 0; padding: 0; border-inline-start: 2px solid var(--line); }
+.timeline li { position: relative; padding: 0 0 1.6rem 1.5rem; }
+.timeline li::before { content: ""; position: absolute; inset-inline-start: -.5rem; top: .35rem; width: .8rem;
+  height: .8rem; border-radius: 50%; border: 2px solid var(--page); background: var(--in); }
+.timeline li.stop::before { background: var(--out); border-radius: 0; }
+.timeline li.wait::before { background: var(--page); border-color: var(--soft); }
+.timeline time { color: var(--soft); font-size: .85rem; } .timeline p { margin: .2rem 0 .6rem; }
+.timeline dl { gap: .3rem 2rem; }
 .cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));
   align-items: start; }
 article { border-inline-start: 4px solid var(--out); } article.may { border-inline-start-color: var(--in); }

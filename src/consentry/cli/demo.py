@@ -1,7 +1,8 @@
-"""`consentry demo`: the whole main job, without network, on embedded defaults.
+"""`consentry demo`: the whole story, without network, on embedded defaults.
 
 People and content come in, choices are recorded, a release is sealed under the policy of early September 2024, three
-items are explained; then the use of UK data is suspended and a second release shows the difference.
+items are explained, a job trains on it. Then an authority raises a concern: the use of UK data is suspended, the job
+stops, a second release shows the difference; and after review, conditions, notices and a waiting period use resumes.
 """
 
 from __future__ import annotations
@@ -10,26 +11,28 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from consentry.bootstrap import HOME_MODE, Deployment, open_deployment
+from consentry.cli import demo_acts as acts
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
 from consentry.cli.policy import read_text
 from consentry.cli.release import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
+from consentry.cli.timeline import StoryClock, Timeline
 from consentry.errors import StateError
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Age, Purpose
 
 PURPOSE = Purpose.TRAIN_GENAI
-_BEFORE, _AFTER = "august-2024", "september-2024"
-_BEFORE_AT, _AFTER_AT = "2024-09-10", "2024-09-20"
+_POLICY, _BEGINS = "august-2024", "2024-09-10"
+_CLOCK = "The clock of this story is set forward from one act to the next: it begins on 10 September 2024."
 _MARK = "this-is-a-demo"
 _TOP_PLACES = 12
 _WANTED = ("eligible", "refused", "gap:", "involved:")
@@ -42,6 +45,7 @@ class Demo:
 
     out: Output
     deployment: Deployment
+    clock: StoryClock
     steps: list[tuple[str, float]] = field(default_factory=list)
 
     @contextmanager
@@ -77,22 +81,21 @@ class Demo:
 @click.option("--report", type=click.Path(path_type=Path), help="Where the HTML page goes (default: in the home).")
 @pass_context
 def demo(context: Context, stackexchange: Path | None, people: int, items: int, seed: int, report: Path | None) -> None:
-    """Play the main job from beginning to end: a release, and what suspending the UK does to it."""
+    """Play the whole story: a release, training, a suspension that stops it, the review, and the way back."""
     home = _fresh_home(context.home or Path("demo-home"))
     # Made-up people must never get into a real ledger, also not into one that the environment names.
-    deployment = open_deployment(home, embedded=True)
+    clock = StoryClock(instant(_BEGINS))
+    deployment = open_deployment(home, embedded=True, ahead=clock.ahead)
     try:
-        run = Demo(context.out, deployment)
+        run = Demo(context.out, deployment, clock)
         if stackexchange is not None:
             with run.step(f"Convert the Stack Exchange dump in {stackexchange}"):
                 deployment.import_stackexchange(stackexchange, home / "content", age=Age.ADULT)
-            story = _play(run, home / "content", title="A real dump, decided item by item", origin=_REAL)
+            story = _play(run, home / "content", title="A suspension, played on a real dump", origin=_REAL)
         else:
             with run.step(f"Generate a synthetic network of {people:,} people and {items:,} items (seed {seed})"):
                 deployment.generate_network(home / "content", people=people, items=items, seed=seed)
-            story = _play(
-                run, home / "content", title="September 2024, played on a synthetic network", origin=_SYNTHETIC
-            )
+            story = _play(run, home / "content", title="A suspension, played on a synthetic network", origin=_SYNTHETIC)
         path = report or home / "report.html"
         path.write_text(page(story), "utf-8")
         _close(context.out, story, home=home, path=path)
@@ -126,8 +129,12 @@ def _fresh_home(home: Path) -> Path:
 
 
 def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
+    # Only here: a web framework that no other command needs, and every one would wait for it.
+    from consentry.service.server import serving  # noqa: PLC0415
+
     control, out = run.deployment.control, run.out
     out.text(origin)
+    out.text(_CLOCK)
     with run.step("Load people, and work out where they live"):
         people = control.load_people(content / "people.toml")
     places = resolved(run.deployment)
@@ -139,33 +146,52 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         with run.step("Record what people chose"):
             run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
-        control.publish(*read_text(_BEFORE))
-        before = control.build(corpus.name, PURPOSE, policy=_BEFORE, at=instant(_BEFORE_AT))
-    out.heading(f"{corpus.rows:,} items of {people.rows:,} people, policy {_BEFORE}")
+        control.publish(*read_text(_POLICY))
+        before = control.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
+    out.heading(f"{corpus.rows:,} items of {people.rows:,} people, policy {_POLICY}")
     show_counts(out, before.manifest.counts)
+    timeline = Timeline(run.clock, out)
+    manifest = before.manifest
+    timeline.tell(
+        "The use is on, and a release is sealed",
+        "On by default with a way out; the EU, the EEA and Switzerland are left out from the start.",
+        facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
+    )
     with run.step("Explain three items"):
-        found = [(item, control.explain(before.manifest.release, item).body) for item in _examples(run, before)]
+        found = [(item, control.explain(manifest.release, item).body) for item in _examples(run, before)]
     for item, body in found:
         show_explanation(out, item, body=body)
-    with run.step("Suspend the UK, and seal a second release"):
-        control.publish(*read_text(_AFTER))
-        after = control.build(corpus.name, PURPOSE, policy=_AFTER, at=instant(_AFTER_AT))
-    comparison = control.compare(before.manifest.release, after.manifest.release)
+    with serving(run.deployment) as server:
+        stage = acts.Stage(run.deployment, timeline, content, corpus.name, corpus.descriptor.columns["text"], server)
+        with run.step("Train on it, and suspend the use of UK content while it runs"):
+            stopped = acts.suspended(stage, before)
+        with run.step("Seal a release without what is suspended, and train on that"):
+            after = acts.resealed(stage)
+    comparison = control.compare(manifest.release, after.manifest.release)
     show_comparison(out, comparison)
-    with run.step("Verify both releases: signature, digests, bitmaps, counts, content files"):
-        checks = [each for made in (before, after) for each in control.verify(made.manifest.release)]
-    with run.step("Write the second release as an Iceberg table over the untouched files"):
-        table = control.table(after.manifest.release, 2)
+    with run.step("Review: conditions, approvals, notices, the waiting period"):
+        acts.reviewed(stage)
+        acts.met(stage)
+    with run.step("Lift the suspension, and seal the release with which use resumes"):
+        resumed = acts.resumed(stage)
+    made = (before, after, resumed)
+    with run.step("Verify all three releases: signature, digests, bitmaps, counts, content files"):
+        checks = [each for one in made for each in control.verify(one.manifest.release)]
+    with run.step("Write the third release as an Iceberg table over the untouched files"):
+        table = control.table(resumed.manifest.release, 2)
     passed = sum(not each.problem for each in checks)
     return Story(
         title=title,
-        origin=origin,
+        origin=f"{origin} {_CLOCK}",
         people=places,
         combinations=combined(run.deployment),
-        before={**before.manifest.to_json(), "digest": before.digest},
+        before={**manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
+        resumed={**resumed.manifest.to_json(), "digest": resumed.digest},
         comparison=comparison,
         explanations=found,
+        moments=timeline.moments,
+        stopped_after=stopped,
         steps=run.steps,
         checks=f"{passed} of {len(checks)} checks passed. Iceberg metadata: {table['metadata']}",
     )
@@ -183,6 +209,9 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
     body = {
         "before": story.before,
         "after": story.after,
+        "resumed": story.resumed,
+        "stopped_after_s": round(story.stopped_after, 3),
+        "timeline": [asdict(each) for each in story.moments],
         "comparison": story.comparison,
         "explanations": [{"id": item, **body} for item, body in story.explanations],
         "report": str(path),
@@ -194,7 +223,13 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
         out.heading(f"Done in {total:.0f} s. {story.checks}")
         out.text(f"The page with charts:  {path}")
         out.text("Look around:")
-        for words in ("release list", f"release show {release}", f"release diff {story.before['release']} {release}"):
+        looks = (
+            f"release diff {story.before['release']} {release}",
+            f"case timeline {acts.CASE}",
+            "order list",
+            "jobs",
+        )
+        for words in looks:
             out.text(f"  ./run consentry --home {home} {words}")
 
     out.show(body, human)

@@ -175,6 +175,11 @@ def moment(seconds: int | None) -> str:
     return "unknown" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def day(seconds: int | None) -> str:
+    """Return the day of a time, in UTC."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
 def share(part: int, whole: int) -> str:
     """Return a part as a percentage."""
     return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -9,8 +9,9 @@ from typing import Any
 
 from babel import Locale
 
-from consentry.cli.charts import Bar, Section, bars, document, pair, table
+from consentry.cli.charts import Bar, Section, bars, document, pair, table, timeline
 from consentry.cli.output import moment, share
+from consentry.cli.timeline import Moment
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import Age
 from consentry.release.tallies import NOBODY_PLACE, SEVERAL_PLACES, UNRESOLVED_PLACE
@@ -33,8 +34,11 @@ class Story:
     combinations: Mapping[tuple[str, ...], int]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    resumed: Mapping[str, Any]
     comparison: Mapping[str, Any]
     explanations: Sequence[tuple[str, Mapping[str, Any]]]
+    moments: Sequence[Moment]
+    stopped_after: float
     steps: Sequence[tuple[str, float]]
     checks: str
 
@@ -43,6 +47,7 @@ def page(story: Story) -> str:
     """Return the report as HTML."""
     before, after = story.before["counts"], story.after["counts"]
     sections = [
+        Section(title="What happened, day by day", body=timeline(story.moments)),
         Section(title="Before: the United Kingdom is in", body=_release(story.before)),
         Section(title="By country", body=_countries(before["by_place"])),
         Section(title="By category", body=_split("category", before["by_category"])),
@@ -52,6 +57,8 @@ def page(story: Story) -> str:
         Section(title="After: the use of UK data is suspended", body=_release(story.after)),
         Section(title="What the suspension changed", body=_moves(story.comparison)),
         Section(title="By country, after", body=_countries(after["by_place"])),
+        Section(title="Use resumes, on other terms", body=_release(story.resumed)),
+        Section(title="By country, resumed", body=_countries(story.resumed["counts"]["by_place"])),
         Section(title="People, by the country they may be in", body=_people(story)),
         Section(title="How it went", body=_steps(story.steps, story.checks)),
     ]
@@ -70,8 +77,10 @@ def _intro(story: Story) -> str:
         (before["eligible"], "eligible before the suspension"),
         (after["eligible"], "eligible after it"),
         (own + involving, lost),
+        (story.resumed["counts"]["eligible"], "eligible when use resumes, by another policy"),
     ]
     shown = "".join(f"<li><b>{number:,}</b><span>{escape(text)}</span></li>" for number, text in figures)
+    shown = f"<li><b>{story.stopped_after:.2f} s</b><span>until the training job had stopped</span></li>{shown}"
     return (
         f"<p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>"
         f"<p>{escape(story.origin)}</p><ul class=figures>{shown}</ul>"

@@ -1,0 +1,244 @@
+"""The acts of the demo after the first release: training, a concern, the suspension, the review, and the way back.
+
+What happens is real: a server, a training job in a process of its own, orders, checks that look at the policy in force.
+Only the clock is set forward, from one act to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from consentry.bootstrap import Deployment
+from consentry.cli.demo_job import running
+from consentry.cli.output import share
+from consentry.cli.policy import read_text
+from consentry.cli.timeline import Timeline
+from consentry.control_plane.plane import ControlPlane
+from consentry.corpus.population import read_people_descriptor
+from consentry.ledger.case_events import ConditionAdded
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.jurisdictions import instant
+from consentry.policy.vocabulary import Purpose
+from consentry.release.sealing import Built
+
+PURPOSE = Purpose.TRAIN_GENAI
+CASE, NOTICE, DAYS = "uk-2024", "genai-2025", 30
+_AUTUMN, _RESUMED = "august-2024", "november-2025"
+_UK = Scope(areas=frozenset({"UK"}), purposes=frozenset({PURPOSE}))
+_LETTER = "letter of the UK authority"
+_STEPS_BEFORE = 60
+_PASSES = 10_000
+_NOTICE_TEXT = (
+    "We would like to use your posts, articles and comments to train models that help people write. Nothing is used"
+    f" before {DAYS} days have passed. You can object in your settings, or with a form that asks for no reason."
+)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Where the acts are played."""
+
+    deployment: Deployment
+    timeline: Timeline
+    content: Path
+    corpus: str
+    column: str
+    server: tuple[str, str]
+
+    @property
+    def control(self) -> ControlPlane:
+        """The verbs."""
+        return self.deployment.control
+
+    def build(self, policy: str, day: str) -> Built:
+        """Seal a release as of a day."""
+        return self.control.build(self.corpus, PURPOSE, policy=policy, at=instant(day))
+
+    def at(self, day: str) -> None:
+        """Set the clock forward."""
+        self.timeline.clock.forward_to(instant(day))
+
+
+def suspended(stage: Stage, before: Built) -> float:
+    """Train on a release, suspend the UK while it runs, and return the seconds until the job had stopped."""
+    control, tell = stage.control, stage.timeline.tell
+    release = before.manifest.release
+    state = stage.deployment.settings.home / "jobs"
+    with running(
+        release, model="drafts-1", column=stage.column, server=stage.server, state=state, passes=_PASSES
+    ) as job:
+        step = job.until("training", step=_STEPS_BEFORE)
+        tell(
+            "A training job reads the release",
+            "It holds a lease, logs what each step consumed, and is a process of its own.",
+            facts=[("model", "drafts-1"), ("step", str(step["step"])), ("loss", f"{step['loss']} nats a byte")],
+        )
+        stage.at("2024-09-18")
+        control.open_case(CASE, title="UK members' posts in training", reference=_LETTER, by="privacy-office")
+        tell(
+            "The UK authority raises a concern",
+            "A case is opened. Nothing is suspended by that.",
+            facts=[("case", CASE)],
+        )
+        _tell_what_if(stage)
+        stage.at("2024-09-20")
+        control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER)
+        acknowledged = control.parts.uptime()
+        stopped = job.until("stopped")
+    seconds = max(0.0, float(stopped["uptime"]) - acknowledged)
+    control.drain()
+    (order,) = control.orders()
+    took = 0 if order.drained is None else order.drained.took_ms
+    (done,) = [each for each in control.jobs() if each["model"] == "drafts-1"]
+    tell(
+        "The use of UK content is suspended, and the job stops",
+        f"{seconds:.2f} s after the order was acknowledged the job had stopped, before its next step.",
+        mark="stop",
+        facts=[
+            ("order", f"{order.order}, position {order.position}"),
+            ("last step", str(done["step"])),
+            ("drained", f"{took / 1000:.2f} s after it was issued: nobody reads what it hits any more"),
+        ],
+    )
+    return seconds
+
+
+def _tell_what_if(stage: Stage) -> None:
+    found = stage.control.what_if(_UK)
+    hit = found["corpora"][stage.corpus]
+    stage.timeline.tell(
+        "What would a suspension hit?",
+        "Counted without deciding a single item anew; nothing is recorded.",
+        facts=[
+            ("items in scope", f"{hit['items']:,} of {hit['of']:,} ({share(hit['items'], hit['of'])})"),
+            ("people in scope", f"{hit['people']:,}"),
+            ("releases", ", ".join(f"{name} ({count:,} items)" for name, count in found["releases"].items())),
+            ("jobs that would stop", str(len(found["leases"]))),
+            ("models", ", ".join(found["models"])),
+        ],
+    )
+
+
+def resealed(stage: Stage) -> Built:
+    """Seal a release without what is suspended, and train on it to the end."""
+    made = stage.build(_AUTUMN, "2024-09-20")
+    manifest = made.manifest
+    stage.timeline.tell(
+        "A second release, without what is suspended",
+        "The same policy and the same people: the order is all that differs.",
+        facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
+    )
+    state = stage.deployment.settings.home / "jobs"
+    with running(
+        manifest.release, model="drafts-2", column=stage.column, server=stage.server, state=state, passes=1
+    ) as job:
+        done = job.until("done")
+    stage.timeline.tell(
+        "Training goes on with everybody else's content",
+        f"Another job reads the second release to its end, in {done['step']:,} steps.",
+        facts=[("model", "drafts-2")],
+    )
+    return made
+
+
+def reviewed(stage: Stage) -> None:
+    """Begin the review, and try to lift the case with everything open."""
+    control = stage.control
+    stage.at("2025-03-03")
+    control.begin_review(CASE, by="privacy-office")
+    for condition, title, check, parameters in _CONDITIONS:
+        control.add_condition(
+            ConditionAdded(
+                case=CASE,
+                condition=condition,
+                title=title,
+                owner="privacy-office",
+                due=instant("2025-10-31"),
+                check=check,
+                policy=None if check is None else _RESUMED,
+                parameters=parameters,
+                by="privacy-office",
+            )
+        )
+    control.require_notice(CASE, NOTICE, days=DAYS, by="privacy-office")
+    _tell_refusal(stage, "Lifting is refused: the conditions are open", by="head-of-product")
+
+
+_CONDITIONS: Sequence[tuple[str, str, str | None, tuple[str, ...]]] = (
+    ("clearer-notice", "members are told in plain words", None, ()),
+    ("longer-window", "30 days to object", "waiting-days", (str(DAYS),)),
+    ("no-minors", "nothing of minors", "no-minors", ()),
+    ("objections-kept", "earlier objections count", "objections-kept", ()),
+)
+
+
+def _tell_refusal(stage: Stage, title: str, *, by: str) -> None:
+    obstacles = stage.control.lift(CASE, by=by, reference="review concluded")
+    stage.timeline.tell(
+        title, "Every reason is named:", mark="wait", facts=[(each.kind, each.text) for each in obstacles]
+    )
+
+
+def met(stage: Stage) -> None:
+    """Meet the conditions, approve, and tell the people."""
+    control = stage.control
+    stage.at("2025-09-18")
+    control.publish(*read_text(_RESUMED))
+    control.write_notice(
+        NOTICE, _NOTICE_TEXT.encode(), languages=("en",), channel="in-app", audience="members", by="privacy-office"
+    )
+    control.meet_condition(CASE, "clearer-notice", evidence=_NOTICE_TEXT.encode(), by="privacy-office")
+    for person in ("head-of-privacy", "general-counsel"):
+        control.approve(CASE, by=person)
+    _, standing, _, answers = control.register_of(CASE)
+    stage.timeline.tell(
+        "The conditions are met, and two people approve",
+        f"Three of them are checked against the policy set in force, not typed in. The case is {standing}.",
+        facts=[(name, answer.found) for name, answer in answers.items()],
+    )
+    stage.at("2025-10-04")
+    members = member_ids(stage.content)
+    told, left_out = control.audience(members, purpose=PURPOSE)
+    people = [stage.deployment.person(each) for each in told]
+    control.serve_notice(NOTICE, people, at=stage.timeline.clock.time())
+    stage.timeline.tell(
+        "The notice is served",
+        "Nobody who refused is asked to refuse again.",
+        facts=[("told", f"{len(told):,} people"), ("not asked again", f"{left_out:,} who refused")],
+    )
+    stage.timeline.clock.forward_to(stage.timeline.clock.time() + (DAYS - 1) * 86_400)
+    _tell_refusal(stage, "Lifting is refused: people still have time to object", by="head-of-product")
+
+
+def resumed(stage: Stage) -> Built:
+    """Lift the case when the time has run out, and seal the release with which use resumes."""
+    stage.at("2025-11-04")
+    obstacles = stage.control.lift(CASE, by="head-of-privacy", reference="review concluded")
+    assert not obstacles, "every condition was met, and the time has run out"
+    made = stage.build(_RESUMED, "2025-11-04")
+    by_place = made.manifest.counts["by_place"]
+    stage.timeline.tell(
+        "The suspension is lifted, and use resumes",
+        "By another policy: who was told and did not object in time is in; minors are out.",
+        facts=[
+            ("release", made.manifest.release),
+            ("eligible", f"{made.manifest.eligible:,} of {made.manifest.items:,}"),
+            ("of people in the UK", f"{by_place.get('GB', {}).get('eligible', 0):,}"),
+        ],
+    )
+    return made
+
+
+def member_ids(content: Path) -> list[str]:
+    """Return the ids in the people table of a corpus folder."""
+    descriptor = read_people_descriptor(content / "people.toml")
+    column = descriptor.columns["person"]
+    found: list[str] = []
+    for file in descriptor.files:
+        found += [str(each) for each in pq.read_table(content / file, columns=[column]).column(0).to_pylist()]
+    return found
