@@ -210,7 +210,7 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
         "before": story.before,
         "after": story.after,
         "resumed": story.resumed,
-        "stopped_after_s": round(story.stopped_after, 3),
+        "stopped_after_s": None if story.stopped_after is None else round(story.stopped_after, 3),
         "timeline": [asdict(each) for each in story.moments],
         "comparison": story.comparison,
         "explanations": [{"id": item, **body} for item, body in story.explanations],

@@ -7,13 +7,14 @@ Only the clock is set forward, from one act to the next.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from consentry.bootstrap import Deployment
-from consentry.cli.demo_job import running
+from consentry.cli.demo_job import Job, running
 from consentry.cli.output import share
 from consentry.cli.policy import read_text
 from consentry.cli.timeline import Timeline
@@ -64,38 +65,38 @@ class Stage:
         self.timeline.clock.forward_to(instant(day))
 
 
-def suspended(stage: Stage, before: Built) -> float:
-    """Train on a release, suspend the UK while it runs, and return the seconds until the job had stopped."""
-    control, tell = stage.control, stage.timeline.tell
-    release = before.manifest.release
-    state = stage.deployment.settings.home / "jobs"
-    with running(
-        release, model="drafts-1", column=stage.column, server=stage.server, state=state, passes=_PASSES
-    ) as job:
+def suspended(stage: Stage, before: Built) -> float | None:
+    """Train on a release, suspend the UK while it runs, and return the seconds until the job had stopped.
+
+    None if there is nothing to train on, or the release holds nothing of people in the UK: then nothing stops.
+    """
+    if not before.manifest.eligible:
+        _tell_concern(stage)
+        _suspend(stage)
+        stage.timeline.tell("The use of UK content is suspended", "Nothing was eligible, so no job was training.")
+        return None
+    with _training(stage, before, "drafts-1", passes=_PASSES) as job:
         step = job.until("training", step=_STEPS_BEFORE)
-        tell(
+        stage.timeline.tell(
             "A training job reads the release",
             "It holds a lease, logs what each step consumed, and is a process of its own.",
             facts=[("model", "drafts-1"), ("step", str(step["step"])), ("loss", f"{step['loss']} nats a byte")],
         )
-        stage.at("2024-09-18")
-        control.open_case(CASE, title="UK members' posts in training", reference=_LETTER, by="privacy-office")
-        tell(
-            "The UK authority raises a concern",
-            "A case is opened. Nothing is suspended by that.",
-            facts=[("case", CASE)],
-        )
-        _tell_what_if(stage)
-        stage.at("2024-09-20")
-        control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER)
-        acknowledged = control.parts.uptime()
+        _tell_concern(stage)
+        acknowledged = _suspend(stage)
+        if not stage.control.suspended_by(before.manifest.release):
+            job.process.kill()
+            stage.timeline.tell(
+                "The use of UK content is suspended", "The release holds none of it: the job may go on."
+            )
+            return None
         stopped = job.until("stopped")
     seconds = max(0.0, float(stopped["uptime"]) - acknowledged)
-    control.drain()
-    (order,) = control.orders()
+    stage.control.drain()
+    (order,) = stage.control.orders()
     took = 0 if order.drained is None else order.drained.took_ms
-    (done,) = [each for each in control.jobs() if each["model"] == "drafts-1"]
-    tell(
+    (done,) = [each for each in stage.control.jobs() if each["model"] == "drafts-1"]
+    stage.timeline.tell(
         "The use of UK content is suspended, and the job stops",
         f"{seconds:.2f} s after the order was acknowledged the job had stopped, before its next step.",
         mark="stop",
@@ -108,6 +109,33 @@ def suspended(stage: Stage, before: Built) -> float:
     return seconds
 
 
+def _training(stage: Stage, made: Built, model: str, *, passes: int) -> AbstractContextManager[Job]:
+    return running(
+        made.manifest.release,
+        model=model,
+        column=stage.column,
+        server=stage.server,
+        state=stage.deployment.settings.home / "jobs",
+        passes=passes,
+    )
+
+
+def _tell_concern(stage: Stage) -> None:
+    stage.at("2024-09-18")
+    stage.control.open_case(CASE, title="UK members' posts in training", reference=_LETTER, by="privacy-office")
+    stage.timeline.tell(
+        "The UK authority raises a concern", "A case is opened. Nothing is suspended by that.", facts=[("case", CASE)]
+    )
+    _tell_what_if(stage)
+
+
+def _suspend(stage: Stage) -> float:
+    """Put the order in force, and return when that was acknowledged, on the boot clock."""
+    stage.at("2024-09-20")
+    stage.control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER)
+    return stage.control.parts.uptime()
+
+
 def _tell_what_if(stage: Stage) -> None:
     found = stage.control.what_if(_UK)
     hit = found["corpora"][stage.corpus]
@@ -117,9 +145,9 @@ def _tell_what_if(stage: Stage) -> None:
         facts=[
             ("items in scope", f"{hit['items']:,} of {hit['of']:,} ({share(hit['items'], hit['of'])})"),
             ("people in scope", f"{hit['people']:,}"),
-            ("releases", ", ".join(f"{name} ({count:,} items)" for name, count in found["releases"].items())),
+            ("releases", ", ".join(f"{name} ({count:,} items)" for name, count in found["releases"].items()) or "none"),
             ("jobs that would stop", str(len(found["leases"]))),
-            ("models", ", ".join(found["models"])),
+            ("models", ", ".join(found["models"]) or "none"),
         ],
     )
 
@@ -133,16 +161,14 @@ def resealed(stage: Stage) -> Built:
         "The same policy and the same people: the order is all that differs.",
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
-    state = stage.deployment.settings.home / "jobs"
-    with running(
-        manifest.release, model="drafts-2", column=stage.column, server=stage.server, state=state, passes=1
-    ) as job:
-        done = job.until("done")
-    stage.timeline.tell(
-        "Training goes on with everybody else's content",
-        f"Another job reads the second release to its end, in {done['step']:,} steps.",
-        facts=[("model", "drafts-2")],
-    )
+    if manifest.eligible:
+        with _training(stage, made, "drafts-2", passes=1) as job:
+            done = job.until("done")
+        stage.timeline.tell(
+            "Training goes on with everybody else's content",
+            f"Another job reads the second release to its end, in {done['step']:,} steps.",
+            facts=[("model", "drafts-2")],
+        )
     return made
 
 

@@ -32,7 +32,7 @@ class Job:
         """
         assert self.process.stdout is not None, "the job was started with a pipe"
         for line in self.process.stdout:
-            said = json.loads(line)
+            said: dict[str, Any] = json.loads(line)
             self.said.append(said)
             if said["said"] == what and said.get("step", 0) >= step:
                 return said

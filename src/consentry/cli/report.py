@@ -38,7 +38,7 @@ class Story:
     comparison: Mapping[str, Any]
     explanations: Sequence[tuple[str, Mapping[str, Any]]]
     moments: Sequence[Moment]
-    stopped_after: float
+    stopped_after: float | None
     steps: Sequence[tuple[str, float]]
     checks: str
 
@@ -80,7 +80,8 @@ def _intro(story: Story) -> str:
         (story.resumed["counts"]["eligible"], "eligible when use resumes, by another policy"),
     ]
     shown = "".join(f"<li><b>{number:,}</b><span>{escape(text)}</span></li>" for number, text in figures)
-    shown = f"<li><b>{story.stopped_after:.2f} s</b><span>until the training job had stopped</span></li>{shown}"
+    if story.stopped_after is not None:
+        shown = f"<li><b>{story.stopped_after:.2f} s</b><span>until the training job had stopped</span></li>{shown}"
     return (
         f"<p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>"
         f"<p>{escape(story.origin)}</p><ul class=figures>{shown}</ul>"

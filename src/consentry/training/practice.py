@@ -61,6 +61,7 @@ def train(lease: Lease, *, column: str, passes: int) -> int:
     """
     model, step = ByteModel(), 0
     for _ in range(passes):
+        before = step
         for ranges, batch in batches(lease, [column], rows=_BATCH_ROWS):
             text = "\n".join(value for value in batch.column(0).to_pylist() if value).encode()
             if len(text) < 2:
@@ -72,6 +73,8 @@ def train(lease: Lease, *, column: str, passes: int) -> int:
             lease.committed(step, ranges)
             if step % _SAY_EVERY == 1:
                 _say("training", step=step, loss=round(loss, 3))
+        if step == before:
+            break
     return step
 
 
