@@ -145,6 +145,29 @@ def test_it_tells_items_of_a_country_from_items_that_involve_somebody_there(play
     assert f"and {involving:,} of others that involve" in said
 
 
+def test_the_story_is_told_day_by_day(played: Played) -> None:
+    told = played.section("What happened, day by day").all("li")
+    moments = played.told["timeline"]
+    assert [each.all("h3")[0].text for each in told] == [moment["title"] for moment in moments]
+    assert [moment["at"] for moment in moments] == sorted(moment["at"] for moment in moments)
+    titles = [moment["title"] for moment in moments]
+    assert titles.index("The use of UK content is suspended, and the job stops") < titles.index(
+        "Lifting is refused: the conditions are open"
+    )
+    assert [moment["mark"] for moment in moments].count("wait") == 2
+    (stop,) = [each for each in told if each.attributes["class"] == "stop"]
+    assert f"{played.told['stopped_after_s']:.2f} s after the order was acknowledged" in stop.text
+    assert played.told["stopped_after_s"] < 5, "never over the time to live"
+
+
+def test_suspended_content_is_out_and_comes_back_on_other_terms(played: Played) -> None:
+    before, after, resumed = (played.told[name]["counts"]["by_place"]["GB"] for name in ("before", "after", "resumed"))
+    assert before["eligible"] > 0 == after["eligible"]
+    assert resumed["eligible"] > 0
+    lost = [move["to"] for move in played.told["comparison"]["moves"] if move["from"] == "eligible"]
+    assert set(lost) == {"suspended:uk-2024.1", "involved:suspended:uk-2024.1"}
+
+
 def test_an_explanation_says_of_each_person_what_the_terminal_says(played: Played) -> None:
     cards = played.section("Three items, explained").all("article")
     assert len(cards) == len(played.told["explanations"]) == 3

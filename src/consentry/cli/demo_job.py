@@ -57,10 +57,9 @@ def running(
     command += ["--model", model, "--job", f"{model}-job", "--column", column]
     command += ["--passes", str(passes), "--state", str(state)]
     environment = {**os.environ, "CONSENTRY_URL": url, "CONSENTRY_TOKEN": token}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own
-    try:
-        yield Job(process)
-        process.wait(_WAIT_S)
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - ours
+        try:
+            yield Job(process)
+            process.wait(_WAIT_S)
+        finally:
+            process.kill()

@@ -76,8 +76,8 @@ def _intro(story: Story) -> str:
         (before["items"], "items decided one by one"),
         (before["eligible"], "eligible before the suspension"),
         (after["eligible"], "eligible after it"),
-        (own + involving, lost),
         (story.resumed["counts"]["eligible"], "eligible when use resumes, by another policy"),
+        (own + involving, lost),
     ]
     shown = "".join(f"<li><b>{number:,}</b><span>{escape(text)}</span></li>" for number, text in figures)
     if story.stopped_after is not None:
