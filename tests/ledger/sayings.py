@@ -23,6 +23,7 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
+from consentry.ledger.lineage_events import LINEAGE
 from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -102,6 +103,7 @@ COUNTS = st.integers(0, 2**40)
 def _fields(body: type) -> dict[str, st.SearchStrategy[Any]]:
     """Return strategies for the fields of a plain body that JSON can hold."""
     known: dict[Any, st.SearchStrategy[Any]] = {int: COUNTS, str: WORDS, int | None: st.none() | COUNTS}
+    known |= {str | None: st.none() | WORDS}
     hints = {each.name: get_type_hints(body)[each.name] for each in fields(body)}
     return {name: known.get(kind, st.from_type(kind)) for name, kind in hints.items()}
 
@@ -122,6 +124,6 @@ OPEN = st.one_of(
         position=st.integers(0, 2**40),
     ),
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
-    *(st.builds(body, **_fields(body)) for body in OVERSIGHT),
+    *(st.builds(body, **_fields(body)) for body in (*OVERSIGHT, *LINEAGE)),
 )
 BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)

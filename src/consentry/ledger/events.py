@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
+from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -295,7 +296,14 @@ class PersonErased:
 
 
 OpenBody = (
-    PolicyPublished | CorpusRegistered | PeopleLoaded | NoticeServed | ReleaseSealed | ReleaseWithdrawn | OversightBody
+    PolicyPublished
+    | CorpusRegistered
+    | PeopleLoaded
+    | NoticeServed
+    | ReleaseSealed
+    | ReleaseWithdrawn
+    | OversightBody
+    | LineageBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
@@ -313,6 +321,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         PersonLinked,
         PersonErased,
         *OVERSIGHT,
+        *LINEAGE,
     )
 }
 """Every kind and version there is."""
