@@ -20,6 +20,7 @@ from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
 from consentry.cli.may import may
+from consentry.cli.model import model
 from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
@@ -62,6 +63,7 @@ _COMMANDS = (
     may,
     suspend,
     order,
+    model,
     ledger,
 )
 for command in _COMMANDS:

@@ -47,6 +47,7 @@ from consentry.release.reproduce import sidecars_of
 from consentry.release.sealed import Finding, SealedRelease, changed
 
 _ATTEMPTS = 5
+_REMEMBERED = 64
 
 
 class _Behind(NamedTuple):
@@ -69,6 +70,7 @@ class Amending(Reading):
         super().__init__(parts)
         self._amending = Lock()
         self._covered: dict[str, int] = {}
+        self._removed: dict[Digest, dict[int, BitMap64]] = {}
         self._documents_read: dict[Digest, Amendment] = {}
         self._checked: set[tuple[str, int, int]] = set()
 
@@ -147,11 +149,17 @@ class Amending(Reading):
         return self._bring_up_to_date(names, strict=False)
 
     def removed(self, noted: Noted | None) -> dict[int, BitMap64]:
-        """Return the rows that left, by file, up to an amendment."""
+        """Return the rows that left, by file, up to an amendment. Treat them as read-only."""
         if noted is None:
             return {}
-        files = self.document_of(noted).files
-        return {index: from_object(self.parts.objects.get(file.bitmap)) for index, file in files.items()}
+        found = self._removed.get(noted.document)
+        if found is None:
+            files, get = self.document_of(noted).files, self.parts.objects.get
+            found = {index: from_object(get(file.bitmap)) for index, file in files.items()}
+            self._removed[noted.document] = found
+            for old in list(self._removed)[:-_REMEMBERED]:
+                self._removed.pop(old, None)
+        return found
 
     def document_of(self, noted: Noted) -> Amendment:
         """Return the document of an amendment. One that was read is remembered: it cannot change."""

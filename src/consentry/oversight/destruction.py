@@ -6,13 +6,69 @@ remember what there was. Only one plan for a thing is open at a time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
-from consentry.digests import Digest
+from consentry.digests import Digest, canonical_json
+from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
 from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified
 from consentry.policy.choice import Seconds
+
+FORMAT = "consentry/destruction-plan/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A file that is to be deleted; `path` is relative to the folder."""
+
+    path: str
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which files of which folder are to be deleted."""
+
+    what: Destroyed
+    name: str
+    folder: str
+    files: tuple[Listed, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes."""
+        files = [asdict(file) for file in self.files]
+        return canonical_json(
+            {"format": FORMAT, "of": str(self.what), "name": self.name, "folder": self.folder, "files": files}
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Plan:
+        """Read canonical bytes.
+
+        Raises:
+            IntegrityError: not a plan of this format, or not canonical.
+        """
+        try:
+            body = json.loads(content)
+            found = cls(
+                what=Destroyed(body["of"]),
+                name=body["name"],
+                folder=body["folder"],
+                files=tuple(Listed(**each) for each in body["files"]),
+            )
+            if found.to_bytes() != content:
+                raise ValueError("not canonical, or of another format")
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(f"this is no plan: {error}") from error
+        return found
+
+
+def damaged(message: str) -> IntegrityError:
+    """Return the error for a plan or a certificate that is not what was written."""
+    return IntegrityError("destruction-damaged", message, help="restore the objects folder from a backup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

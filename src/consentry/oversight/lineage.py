@@ -1,7 +1,6 @@
 """Lineage: which model was trained on what, and what becomes of it when some of that is withdrawn.
 
-    clear -> affected -> remedy chosen -> remedied
-                  \\-> withdrawn -> destroyed
+    clear -> affected -> remedy chosen -> remedied, or withdrawn -> destroyed
 
 Rules:
 
@@ -169,6 +168,7 @@ class Models:
     def take(self, event: Event) -> None:
         """Take one event in, if it is about models."""
         body, position, at = event.body, event.position, event.recorded_at
+        model: Model | None
         if isinstance(body, LeaseGranted):
             use = Use(release=body.release, lease=body.lease, position=position, at=at)
             self._leases[body.lease] = use

@@ -8,20 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consentry.ledger.envelope import Event
+from consentry.oversight.destruction import Destructions
 from consentry.oversight.lease import Leases
+from consentry.oversight.lineage import Models
 from consentry.oversight.order import Orders
 
 
 class Record:
-    """Orders and leases, carried forward event by event. Not for several threads at a time."""
+    """Orders, leases, models and destructions, carried forward event by event. Not for several threads at a time."""
 
     def __init__(self) -> None:
         self.orders = Orders()
         self.leases = Leases()
+        self.lineage = Models()
+        self.destructions = Destructions()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
-        parts = (self.orders, self.leases)
+        parts = (self.orders, self.leases, self.lineage, self.destructions)
         for event in events:
             if event.personal:
                 continue
@@ -30,8 +34,8 @@ class Record:
 
     @property
     def models(self) -> dict[str, list[str]]:
-        """The leases of each model that was ever trained."""
-        found: dict[str, list[str]] = {}
+        """The leases of each model that was ever trained or registered."""
+        found: dict[str, list[str]] = {model.name: [] for model in self.lineage}
         for lease in self.leases:
             found.setdefault(lease.model, []).append(lease.lease)
         return found
