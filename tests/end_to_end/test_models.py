@@ -238,7 +238,7 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
     control, release, target = deployment.control, build(deployment), copies(folder)
 
     def destroy(where: Path = target) -> dict[str, Any]:
-        return control.destroy(Destroyed.RELEASE, release, where, by="operations")
+        return control.destroy(Destroyed.RELEASE, release, folder=where, by="operations")
 
     assert code_of(destroy) == "release-not-withdrawn"
     control.withdraw(release, "case 7")
@@ -281,13 +281,13 @@ def test_a_destruction_that_was_interrupted_is_finished(
 
     monkeypatch.setattr(Path, "unlink", once)
     with pytest.raises(KeyboardInterrupt):
-        control.destroy(Destroyed.MODEL, "m", target, by="operations")
+        control.destroy(Destroyed.MODEL, "m", folder=target, by="operations")
     monkeypatch.undo()
     assert stage(deployment, "m") == Stage.WITHDRAWN
     elsewhere = copies(folder / "elsewhere")
 
     def again(where: Path = target) -> dict[str, Any]:
-        return control.destroy(Destroyed.MODEL, "m", where, by="operations")
+        return control.destroy(Destroyed.MODEL, "m", folder=where, by="operations")
 
     assert code_of(lambda: again(elsewhere)) == "destruction-other-folder"
     (target / "one.bin").write_bytes(b"new")

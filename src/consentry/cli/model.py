@@ -191,15 +191,15 @@ def destroy(context: Context, name: str, folder: Path, by: str, yes: bool) -> in
 
     Interrupted, the same command goes on.
     """
-    return destroy_folder(context, Destroyed.MODEL, name, folder=folder, by=by, yes=yes)
+    return destroy_folder(context, name, what=Destroyed.MODEL, folder=folder, by=by, yes=yes)
 
 
-def destroy_folder(context: Context, what: Destroyed, name: str, *, folder: Path, by: str, yes: bool) -> int:
+def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path, by: str, yes: bool) -> int:
     """Delete a folder that holds a withdrawn release or model, and print the certificate."""
     if not yes and not click.confirm(f"Delete everything in {folder} for good?", err=True):
         return 1
     with context.out.progress() as progress:
-        body = context.deployment.control.destroy(what, name, folder, by=by, progress=progress)
+        body = context.deployment.control.destroy(what, name, folder=folder, by=by, progress=progress)
 
     def human() -> None:
         context.out.text(f"{body['files']:,} files deleted ({body['bytes']:,} bytes).")
@@ -231,10 +231,10 @@ def may_serve(context: Context, name: str) -> int:
 @pass_context
 def certificate(context: Context, name: str, out: Path | None) -> int:
     """Check the certificates of destruction of model NAME. Exit status 3 if one is wrong, or there is none."""
-    return show_certificates(context, Destroyed.MODEL, name, out=out)
+    return show_certificates(context, name, what=Destroyed.MODEL, out=out)
 
 
-def show_certificates(context: Context, what: Destroyed, name: str, *, out: Path | None) -> int:
+def show_certificates(context: Context, name: str, *, what: Destroyed, out: Path | None) -> int:
     """Print the certificates of a release or a model, each with what is wrong with it."""
     found = context.deployment.control.certificates(what, name)
     if found and out is not None and "envelope" in found[-1]:

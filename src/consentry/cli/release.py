@@ -134,7 +134,7 @@ def show(context: Context, name: str) -> None:
 
     def human() -> None:
         show_head(context.out, body)
-        show_withdrawn(context.out, name, body["withdrawn"])
+        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
         show_amendments(context.out, body["amendments"])
         show_counts(context.out, manifest.counts)
 
@@ -151,7 +151,7 @@ def explain(context: Context, name: str, item: str) -> int:
 
     def human() -> None:
         show_explanation(context.out, item, body=found.body)
-        show_withdrawn(context.out, name, found.body["withdrawn"])
+        show_withdrawn(context.out, name, withdrawn=found.body["withdrawn"])
 
     context.out.show(found.body, human)
     return 0 if found.allowed else DENIED
@@ -182,7 +182,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
         for finding in wrong:
             context.out.text(f"WRONG  {finding.check}: {finding.problem} [{finding.code}]")
         context.out.text(f"{len(findings) - len(wrong)} of {len(findings)} checks passed.")
-        show_withdrawn(context.out, name, body["withdrawn"])
+        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
 
     checks = [asdict(each) for each in findings]
     body: dict[str, Any] = {"release": name, "checks": checks, "ok": not wrong, "withdrawn": control.withdrawal(name)}
@@ -276,10 +276,10 @@ def certificate(
     is wrong, or there is none.
     """
     if folder is None:
-        return show_certificates(context, Destroyed.RELEASE, name, out=out)
+        return show_certificates(context, name, what=Destroyed.RELEASE, out=out)
     if by is None:
         raise click.UsageError("--folder needs --by: somebody has to stand for it")
-    return destroy_folder(context, Destroyed.RELEASE, name, folder=folder, by=by, yes=yes)
+    return destroy_folder(context, name, what=Destroyed.RELEASE, folder=folder, by=by, yes=yes)
 
 
 @click.command("what-if")

@@ -33,7 +33,7 @@ def withdrawn_since(withdrawn: dict[str, Any] | None) -> str:
     return "" if withdrawn is None else f"{moment(withdrawn['at'])}: {withdrawn['reason']}"
 
 
-def show_withdrawn(out: Output, name: str, withdrawn: dict[str, Any] | None) -> None:
+def show_withdrawn(out: Output, name: str, *, withdrawn: dict[str, Any] | None) -> None:
     """Print that a release was withdrawn, if it was."""
     if withdrawn is not None:
         when = f"{moment(withdrawn['at'])}, at position {withdrawn['position']}"
@@ -127,7 +127,7 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     for path in found["files"]["changed"]:
         out.text(f"other bytes: {path}")
     for each in (before, after):
-        show_withdrawn(out, each["release"], each["withdrawn"])
+        show_withdrawn(out, each["release"], withdrawn=each["withdrawn"])
 
 
 def show_amendments(out: Output, amendments: Sequence[Mapping[str, Any]]) -> None:

@@ -94,7 +94,7 @@ class Amending(Reading):
         self.sealed_as(release)
         noted = self.newest.amendments.of(release)
         if not 0 <= number <= len(noted):
-            raise unknown(release, number, len(noted))
+            raise unknown(release, number, newest=len(noted))
         self._file(release, index)
         removed = self.removed(noted[number - 1] if number else None).get(index)
         return removed.serialize() if removed else b""

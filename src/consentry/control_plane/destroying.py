@@ -37,7 +37,7 @@ class Destroying(Remedying):
     """Verbs that delete, and prove it."""
 
     def destroy(
-        self, what: Destroyed, name: str, folder: Path, *, by: str, progress: Progress | None = None
+        self, what: Destroyed, name: str, *, folder: Path, by: str, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Delete every file in a folder that holds a withdrawn release or model, and certify it.
 

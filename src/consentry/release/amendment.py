@@ -178,7 +178,7 @@ def joined(excluded: bytes, removed: BitMap64) -> bytes:
     return (removed | BitMap64.deserialize(excluded) if excluded else removed).serialize()
 
 
-def unknown(release: str, number: int, newest: int) -> NotFoundError:
+def unknown(release: str, number: int, *, newest: int) -> NotFoundError:
     """Return the error for an amendment that there is not."""
     return NotFoundError(
         "amendment-unknown",
