@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import DENIED, Context, pass_context
-from consentry.cli.output import Output, moment
+from consentry.cli.output import Output, counted, moment
 from consentry.ledger.lineage_events import Destroyed, Remedy
 
 _BY = click.option("--by", required=True, metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
@@ -78,7 +78,7 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         ["stands", _stands(body)],
         ["built on", ", ".join(body["ancestry"]) or "nothing that is known"],
         ["trained on", ", ".join(body["releases"]) or "no release that is known"],
-        ["withdrawn since", f"{lost['items']:,} items of {lost['people']:,} people"],
+        ["withdrawn since", f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', 'people')}"],
     ]
     if body["inherited"]:
         rows.append(["inherited from", ", ".join(body["inherited"])])
@@ -90,7 +90,7 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["remedy", f"{remedy['remedy']}, chosen by {remedy['by']}{_approved(remedy)}"])
     if (left := body["withdrawn"]) is not None:
         rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
-    rows += [["destroyed", f"{each['files']} files, {_signed(each)}"] for each in body["certificates"]]
+    rows += [["destroyed", f"{counted(each['files'], 'file')}, {_signed(each)}"] for each in body["certificates"]]
     out.heading(f"Model {body['model']}")
     out.table(["", ""], rows)
     if body["jobs"]:
@@ -162,7 +162,9 @@ def finish(context: Context, name: str, digest: str | None, by: str) -> None:
 def _say_where(context: Context, name: str) -> None:
     body = context.deployment.control.model(name)
     until = f" Next step until {_until(body)}." if body["deadline"] is not None else ""
-    context.out.show(body, lambda: context.out.text(f"Model {name} is {_stands(body)}.{until}"))
+    remedy = body["remedy"]
+    chosen = "" if remedy is None else f" ({remedy['remedy']}{_approved(remedy)})"
+    context.out.show(body, lambda: context.out.text(f"Model {name}: {_stands(body)}{chosen}.{until}"))
 
 
 @model.command()
@@ -176,7 +178,9 @@ def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> in
     if not yes and not click.confirm(f"Withdraw model {name} for good?", err=True):
         return 1
     position = context.deployment.control.withdraw_model(name, reason, by=by)
-    context.out.show({"model": name, "position": position}, lambda: context.out.text(f"Withdrawn at {position}."))
+    context.out.show(
+        {"model": name, "position": position}, lambda: context.out.text(f"Withdrawn at position {position}.")
+    )
     return 0
 
 
@@ -202,7 +206,7 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
         body = context.deployment.control.destroy(what, name, folder=folder, by=by, progress=progress)
 
     def human() -> None:
-        context.out.text(f"{body['files']:,} files deleted ({body['bytes']:,} bytes).")
+        context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
         context.out.text(f"Certificate {body['certificate']}, signed and in the ledger.")
 
     context.out.show(body, human)

@@ -174,15 +174,17 @@ def uses(context: Context, person: str) -> None:
             context.out.text("No release was sealed with an item by or about this person.")
             return
         rows = [[each["release"], *_counts(each)] for each in body["releases"]]
-        context.out.table(["release", "items sealed", "removed since", ""], rows, title="Releases")
+        context.out.heading("Releases")
+        context.out.table(["release", "items sealed", "removed since", ""], rows)
         used = [
             [each["model"], "unknown" if each["items"] is None else f"{each['items']:,}", ", ".join(each["through"])]
             for each in body["models"]
         ]
         if used:
-            context.out.table(["model", "items trained on", "and through"], used, title="Models")
+            context.out.heading("Models")
+            context.out.table(["model", "items trained on", "and through"], used)
         else:
-            context.out.text("No model was trained on them.")
+            context.out.text("\nNo model was trained on them.")
 
     context.out.show(body, human)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from consentry.cli.output import Output, moment, share
+from consentry.cli.output import Output, counted, moment, share
 from consentry.policy.vocabulary import Age
 from consentry.release.compare import ERASED_SINCE
 
@@ -133,6 +133,8 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
 def show_amendments(out: Output, amendments: Sequence[Mapping[str, Any]]) -> None:
     """Print what left a release since it was sealed, if anything did."""
     if amendments:
-        rows = [[each["number"], each["removed"], moment(each["at"]), each["position"]] for each in amendments]
-        out.heading(f"Amendments: {amendments[-1]['items']:,} items left it since it was sealed")
-        out.table(["amendment", "items removed", "at", "covers what was said before position"], rows)
+        rows = [
+            [each["number"], each["removed"], moment(each["at"]), f"[0, {each['position']})"] for each in amendments
+        ]
+        out.heading(f"Amendments: {counted(amendments[-1]['items'], 'item')} left it since it was sealed")
+        out.table(["amendment", "items removed", "at", "covers ledger events"], rows)
