@@ -209,7 +209,7 @@ def measure(folder: Path, shape: Shape) -> list[Line]:
     deployment.control.present()
     opening = time.perf_counter() - began
     generator = np.random.default_rng(9)
-    most = _most(deployment)
+    most = _most(deployment, folder)
     people = [str(each) for each in generator.integers(0, shape.people, _ASKED).tolist()]
     first = _asked(deployment, people[0])
     times = sorted(_asked(deployment, each) for each in people)
@@ -246,11 +246,13 @@ def _asked(deployment: Deployment, person: str) -> float:
     return time.perf_counter() - began
 
 
-def _most(deployment: Deployment) -> str:
-    """Return who wrote most, of the first file."""
+def _most(deployment: Deployment, folder: Path) -> str:
+    """Return who in the US wrote most, of the first file."""
     corpus = deployment.control.corpus("network")
     authors = pq.read_table(corpus.path(corpus.sidecars[0]), columns=["author"])["author"].to_numpy()
-    return str(np.bincount(authors).argmax())
+    country = pq.read_table(folder / "people.parquet", columns=["country"])["country"].to_pylist()
+    wrote = np.bincount(authors, minlength=len(country))
+    return str(np.where(np.array(country) == "US", wrote, 0).argmax())
 
 
 def _size(folder: Path, name: str = "*") -> int:

@@ -83,7 +83,7 @@ class Destroying(Remedying):
             position = None if left is None else left.position
         if position is None:
             raise StateError(
-                f"{what}-not-withdrawn",
+                "release-not-withdrawn" if what is Destroyed.RELEASE else "model-not-withdrawn",
                 f"{what} `{name}` is not withdrawn: somebody may be using it",
                 help=f"withdraw it first: consentry {what} withdraw {name}",
             )
