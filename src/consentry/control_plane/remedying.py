@@ -122,7 +122,13 @@ class Remedying(Tracing):
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
             "jobs": [self._job_of(lease) for use in model.uses if (lease := self._known_lease(use.lease)) is not None],
             "losses": [
-                {**each._asdict(), "terms": None} | {"deadline_days": each.terms.choose_within_days}
+                {
+                    "position": each.position,
+                    "at": each.at,
+                    "through": each.model,
+                    "release": each.release,
+                    "items": each.items,
+                }
                 for each in stands.losses
             ],
             "remedies": [each._asdict() for each in model.done],

@@ -62,7 +62,6 @@ class Tracing(Leasing):
         super().__init__(parts)
         self._eaten: dict[str, _Lease] = {}
         self._lost_by: dict[tuple[str, Use], tuple[Any, Sequence[Loss]]] = {}
-        self._counted: dict[tuple[str, int, int, int], int] = {}
         self._manifests: dict[str, SealedRelease] = {}
 
     def losses(self, name: str) -> list[Loss]:
@@ -109,28 +108,22 @@ class Tracing(Leasing):
                 before = each.items
         for part in eaten:
             before = 0
-            for each in noted[part.amendment :]:
-                count = self._count(use, part, each, noted)
+            for each in noted[part.amendment :] if noted and self._gone(part, noted[-1], noted) else ():
+                count = sum(map(len, self._gone(part, each, noted).values()))
                 if count > before:
                     yield max(each.stands, part.position), max(each.at, part.at), count - before
                 before = count
 
-    def _count(self, use: Use, part: _Eaten, upto: Noted, noted: Sequence[Noted]) -> int:
-        """Return how many rows that were consumed left by an amendment, of those the job had not heard of."""
-        key = str(use.lease), self._eaten[str(use.lease)].read, part.amendment, upto.number
-        if key not in self._counted:
-            gone = self._gone(part, upto, noted)
-            self._counted[key] = sum(map(len, gone.values()))
-        return self._counted[key]
-
     def _gone(self, part: _Eaten, upto: Noted, noted: Sequence[Noted]) -> RowsOfFiles:
+        """Return the consumed rows that left by an amendment, but for those the job had heard of."""
         heard = self.removed(noted[part.amendment - 1] if part.amendment else None)
         removed = self.removed(upto)
-        return {
+        found = {
             index: (removed[index] - heard.get(index, BitMap64())) & rows
             for index, rows in part.rows.items()
             if index in removed
         }
+        return {index: rows for index, rows in found.items() if rows}
 
     def _consumed_under(self, use: Use) -> list[_Eaten]:
         """Return what was consumed under a lease; nothing if nobody said: then it is the whole release."""

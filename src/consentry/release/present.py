@@ -42,7 +42,7 @@ from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
-from consentry.release.reaching import Reached, Reaching, joined_at, reached
+from consentry.release.reaching import Reached, Reaching, reached
 from consentry.release.tables import Bounds
 
 Seats = npt.NDArray[np.uint32]
@@ -220,6 +220,7 @@ class Present:
         linked = any(isinstance(event.body, PersonLinked) for event in events)
         if linked:
             self._groups = self._join_groups()
+            self.reaching.joined = events[-1].position
         touched = self._with_accounts(self._named(events))
         self._grow(self.registry.seats)
         self._put(touched.tolist())
@@ -333,7 +334,7 @@ class Present:
         It may name people who said it before. Who was erased said it as well: what they refused is not known any more.
         """
         erased = _NO_SEATS
-        if self.state.erased and max(*self.state.erased.values(), joined_at(self.state)) >= since:
+        if self.state.erased and max(*self.state.erased.values(), self.reaching.joined) >= since:
             erased = self._with_accounts(self.registry.erased(self.state.erased))
         return reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
 

@@ -81,16 +81,21 @@ class Reaching:
 
     def __init__(self) -> None:
         self._since: dict[int, int] = {}
+        self._newest = -1
+        self.joined = 0
+        """The newest position at which accounts may have been joined to one person, or a later one."""
 
     def since(self, position: int) -> list[int]:
         """Return the seats of those for whom one came to count at a position or later, ascending."""
+        if position > self._newest:
+            return []
         return sorted(seat for seat, noticed in self._since.items() if noticed >= position)
 
     def note(self, seats: Iterable[int], columns: ChoiceColumns, *, position: int) -> None:
         """Look again at people who said something, or were linked, at `position` or before."""
         for seat in seats:
             if any(map(reaches_back, _said(columns, seat))):
-                self._since[seat] = position
+                self._since[seat] = self._newest = position
             else:
                 self._since.pop(seat, None)
 
@@ -108,9 +113,7 @@ class Reaching:
         for seat, choices in columns.single.items():
             reaching[seat] = any(map(reaches_back, choices))
         self._since = dict.fromkeys(np.flatnonzero(reaching).tolist(), 0)
-        if not self._since:
-            return
-        joined = joined_at(state)
+        joined = self.joined = max([0 if state.people is None else state.people.position, *state.links.values()])
         for person, seat in everybody:
             if seat not in self._since:
                 continue
@@ -119,11 +122,7 @@ class Reaching:
                 if account in self._since:
                     at = max(said) if account == seat and seat not in groups else max(*said, joined)
                     self._since[account] = max(self._since[account], at)
-
-
-def joined_at(state: State) -> int:
-    """Return the newest position at which accounts may have been joined to one person."""
-    return max([0 if state.people is None else state.people.position, *state.links.values()], default=0)
+        self._newest = max(self._since.values(), default=-1)
 
 
 def reached(columns: ChoiceColumns, seats: Sequence[int], *, purpose: Purpose, erased: Seats) -> Reached:
