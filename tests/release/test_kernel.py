@@ -39,7 +39,7 @@ from consentry.release.kernel import (
     tally_rows,
 )
 from consentry.release.roaring import serialize
-from consentry.release.tables import Bounds, Tables, tables
+from consentry.release.tables import Bounds, Tables, by_seat, tables
 
 PLACES = ("GB", "FR", "US", "US-CA", "BR", "JE")
 AREAS = ("EU", "EEA", "UK", "CH", "US-CA", "BR")
@@ -164,7 +164,8 @@ def prepare(
 def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     middle = sidecar.rows // 2 // 8 * 8
     halves = [(start, stop) for start, stop in ((0, middle), (middle, sidecar.rows)) if start < stop]
-    spans = [decide_span(sidecar, start, stop=stop, look=look) for start, stop in halves]
+    seats = by_seat(look, count=True)
+    spans = [decide_span(sidecar, start, stop=stop, look=look, seats=seats) for start, stop in halves]
     return finish_file(sidecar, spans, look=look)
 
 

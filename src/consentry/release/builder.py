@@ -54,6 +54,7 @@ from consentry.release.manifest import (
 )
 from consentry.release.roaring import Bits, cardinality, serialize
 from consentry.release.staging import staged
+from consentry.release.tables import by_seat
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -105,9 +106,11 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progres
         for start in range(0, sidecar.rows, SPAN_ROWS)
     ]
 
+    seats = by_seat(basis.look, count=True)
+
     def decide_one(span: tuple[int, int, int]) -> SpanResult:
         index, start, stop = span
-        result = decide_span(sidecars[index], start, stop=stop, look=basis.look)
+        result = decide_span(sidecars[index], start, stop=stop, look=basis.look, seats=seats)
         sidecars[index].let_go()
         if progress is not None:
             progress(stop - start)

@@ -1,11 +1,11 @@
 """The kernel: sidecar and decision matrix in, packed bits and counts out. Integers only; no I/O, no SQL, no NULL.
 
-For almost every item the decision is one gather and one look-up:
+For almost every item the decision is one gather from a byte a seat, and one look-up in a table of a few hundred bytes:
 
-    cell = first_cell[seat] + item class
+    kind = kinds[row[seat] * item classes + item class]
 
-where `first_cell` leads to the cells of the owner's class. A cell holds an *outcome*, or is *dated*: then the outcome
-is a variant, chosen by when the item was created and since when the owner's refusal holds. What the owner alone cannot
+An item is denied, allowed or *dated*. Then the cell of the owner's class and the item's holds variants instead of an
+*outcome*: one is chosen by when the item was created and since when the owner's refusal holds. What the owner alone cannot
 decide is decided in `decide_rows`: items that involve several people, and single items that somebody made a choice
 about. The same function decides the items of people whose choices changed, so that an incremental release and a full
 one cannot differ.
@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import IntegrityError
-from consentry.release.tables import DATED, Tables
+from consentry.release.tables import DATED, BySeat, Tables
 
 SPAN_ROWS = 1 << 20
 """Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
@@ -42,6 +42,7 @@ Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
+Kinds = npt.NDArray[np.uint8]
 
 
 class Tally(NamedTuple):
@@ -82,7 +83,7 @@ class SpanResult(NamedTuple):
     dated: npt.NDArray[np.int64]
 
 
-def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count: bool = True) -> SpanResult:
+def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats: BySeat) -> SpanResult:
     """Decide rows [start, stop) of a file as far as their owners do. `start` is a multiple of 8.
 
     Args:
@@ -90,35 +91,64 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count:
         start: first row.
         stop: end of the rows.
         look: the tables.
-        count: whether to count; without, `counts` and `dated` are empty.
+        seats: the same by seat. Laid out without counting, `counts` and `dated` are empty.
     """
-    _check_range(sidecar, slice(start, stop), look)
-    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
-    step = max(_CHUNK_ROWS, stop - start if look.kinds.size > _CHUNK_ROWS else 0)
-    first_cell, kind_of = pa.array(look.first_cell), pa.array(look.kinds)
+    count = bool(seats.first_cell.size)
     kinds = np.empty(stop - start, dtype=np.uint8)
-    counts, dated_counts = (np.zeros(size if count else 0, dtype=np.int64) for size in (look.kinds.size, look.dated))
-    for first in range(start, stop, step):
-        rows = slice(first, min(first + step, stop))
-        kind = kinds[first - start : rows.stop - start]
-        cell = _gathered(first_cell, sidecar.person[rows]) + sidecar.klass[rows]
-        kind[:] = _gathered(kind_of, cell)
-        dated = np.flatnonzero(kind == DATED)
-        if dated.size:
-            found = _dated_at(sidecar, dated + first, cell[dated])
-            variant = _variant(found, look)
-            kind[dated] = look.allowed[_outcomes_of(found.cell, variant, look)]
-            if count:
-                code = look.dated_number[found.cell] * look.variants.shape[1] + variant
-                dated_counts += np.bincount(code, minlength=look.dated)
+    _look_up(sidecar, slice(start, stop), look, seats, kinds)
+    dated = np.flatnonzero(kinds == DATED)
+    dated_counts = np.zeros(0, dtype=np.int64)
+    if dated.size or count:
+        found = _dated_at(sidecar, dated + start, look)
+        variant = _variant(found, look)
+        kinds[dated] = look.allowed[_outcomes_of(found.cell, variant, look)]
         if count:
-            counts += np.bincount(cell, minlength=look.kinds.size)
-    counts[look.cells[: counts.size] < 0] = 0
+            code = look.dated_number[found.cell] * look.variants.shape[1] + variant
+            dated_counts = np.bincount(code, minlength=look.dated)
+    counts = _count(sidecar, slice(start, stop), look, seats) if count else dated_counts[:0]
     return SpanResult(np.packbits(kinds, bitorder="little"), counts, dated_counts)
 
 
+def _look_up(sidecar: Sidecar, rows: slice, look: Tables, seats: BySeat, kinds: Kinds) -> None:
+    """Fill in what the owner's class says about the class of each item."""
+    row_of, kind_of = pa.array(seats.row), pa.array(seats.kinds)
+    code = np.empty(_CHUNK_ROWS, dtype=np.min_scalar_type(seats.kinds.size))
+    for first in range(rows.start, rows.stop, _CHUNK_ROWS):
+        part = slice(first, min(first + _CHUNK_ROWS, rows.stop))
+        person, klass = sidecar.person[part], sidecar.klass[part]
+        if person.max() >= seats.row.size or klass.max() >= look.width:
+            raise _not_there(sidecar)
+        at = code[: person.size]
+        np.multiply(_gathered(row_of, person), at.dtype.type(look.width), out=at, casting="unsafe")
+        np.add(at, klass, out=at, casting="unsafe")
+        kinds[first - rows.start : part.stop - rows.start] = _gathered(kind_of, at)
+
+
+def _not_there(sidecar: Sidecar) -> IntegrityError:
+    """Return the error for a row that names a seat or class nobody has: it would be decided as somebody else's."""
+    return IntegrityError(
+        "corpus-sidecar-damaged",
+        f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
+        help="restore the home from one backup, or register the corpus again",
+    )
+
+
+def _count(sidecar: Sidecar, rows: slice, look: Tables, seats: BySeat) -> npt.NDArray[np.int64]:
+    """Count items by cell, but for those in dated cells. The rows are known to be in range."""
+    first_cell = pa.array(seats.first_cell)
+    counts = np.zeros(look.kinds.size, dtype=np.int64)
+    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
+    step = max(_CHUNK_ROWS, rows.stop - rows.start if counts.size > _CHUNK_ROWS else 0)
+    for first in range(rows.start, rows.stop, step):
+        part = slice(first, min(first + step, rows.stop))
+        cell = _gathered(first_cell, sidecar.person[part]) + sidecar.klass[part]
+        counts += np.bincount(cell, minlength=counts.size)
+    counts[look.cells < 0] = 0
+    return counts
+
+
 def _gathered(table: pa.Array, indices: Array) -> Array:
-    """Return the entries of a table at indices that are known to be in range (`_check_range`).
+    """Return the entries of a table at indices that are known to be in range.
 
     Arrow takes narrow indices as they are, where NumPy widens them first: with two threads it is half as fast again.
     """
@@ -126,31 +156,23 @@ def _gathered(table: pa.Array, indices: Array) -> Array:
     return found
 
 
-def _check_range(sidecar: Sidecar, rows: slice, look: Tables) -> None:
-    """Raise if a row names a seat or a class that is not there: it would be decided as somebody else's."""
-    if sidecar.person[rows].max(initial=0) >= look.first_cell.size or sidecar.klass[rows].max(initial=0) >= look.width:
-        raise IntegrityError(
-            "corpus-sidecar-damaged",
-            f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
-            help="restore the home from one backup, or register the corpus again",
-        )
-
-
 class _Dated(NamedTuple):
-    """Items in dated cells: cell, seat of the owner, seconds of creation."""
+    """Items in dated cells: cell, seat of the owner, item class, seconds of creation."""
 
     cell: Array
     seat: Array
+    klass: Array
     created: npt.NDArray[np.int64]
 
 
-def _dated_at(sidecar: Sidecar, rows: Rows, cells: Array) -> _Dated:
-    return _Dated(cells, sidecar.person[rows], _created(sidecar, rows))
+def _dated_at(sidecar: Sidecar, rows: Rows, look: Tables) -> _Dated:
+    seat, klass = sidecar.person[rows], sidecar.klass[rows]
+    return _Dated(look.cells_of(seat, klass), seat, klass, _created(sidecar, rows))
 
 
 def _variant(dated: _Dated, look: Tables) -> Outcomes:
     """Return which variant of its cell holds for when each item was created."""
-    since = look.bounds.of(dated.seat, look.item_categories[dated.cell % look.width])
+    since = look.bounds.of(dated.seat, look.item_categories[dated.klass])
     variant: npt.NDArray[np.int64] = (dated.created >= since).astype(np.int64)
     if look.thresholds.size:
         variant += 2 * np.searchsorted(look.thresholds, dated.created, side="right")
@@ -193,19 +215,14 @@ def decide_rows(sidecar: Sidecar, rows: Rows, *, look: Tables, exceptions: Mappi
 
 
 def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Outcomes:
-    cells = _cells(sidecar, rows, seats, look)
+    klass = sidecar.klass[rows]
+    cells = look.cells_of(seats, klass)
     outcomes: Outcomes = look.cells[cells].astype(np.int64)
     dated = np.flatnonzero(outcomes < 0)
     if dated.size:
-        found = _Dated(cells[dated], seats[dated], _created(sidecar, rows[dated]))
+        found = _Dated(cells[dated], seats[dated], klass[dated], _created(sidecar, rows[dated]))
         outcomes[dated] = _outcomes_of(found.cell, _variant(found, look), look)
     return outcomes
-
-
-def _cells(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
-    cells: npt.NDArray[np.int64] = look.first_cell[seats].astype(np.int64)
-    cells += sidecar.klass[rows]
-    return cells
 
 
 def _created(sidecar: Sidecar, rows: Rows) -> npt.NDArray[np.int64]:
@@ -242,7 +259,7 @@ def finish_file(
     parts.append(_dated_tally(sum((span.dated for span in spans), np.zeros(look.dated, dtype=np.int64)), look))
     special = np.union1d(sidecar.involved_row.astype(np.int64), np.array(sorted(exceptions or ()), dtype=np.int64))
     if special.size:
-        cells = _cells(sidecar, special, sidecar.person[special], look)
+        cells = look.cells_of(sidecar.person[special], sidecar.klass[special])
         before = _counted(cells, _for_people(sidecar, special, sidecar.person[special], look), look)
         outcomes = decide_rows(sidecar, special, look=look, exceptions=exceptions)
         set_bits(allowed, special, values=is_allowed(outcomes, look))
@@ -272,7 +289,7 @@ def _counted(cells: Array, outcomes: Outcomes, look: Tables) -> Tally:
 
 def tally_rows(sidecar: Sidecar, rows: Rows, *, outcomes: Outcomes, look: Tables) -> Tally:
     """Count `rows` with their outcomes."""
-    return _counted(_cells(sidecar, rows, sidecar.person[rows], look), outcomes, look)
+    return _counted(look.cells_of(sidecar.person[rows], sidecar.klass[rows]), outcomes, look)
 
 
 def is_allowed(outcomes: Outcomes, look: Tables) -> npt.NDArray[np.bool_]:

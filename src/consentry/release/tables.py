@@ -56,10 +56,11 @@ class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
     `cells` is int32, flat, person class major: an outcome, or -1 - k for variant k; `kinds` is uint8, the same shape:
-    denied, allowed or dated. `first_cell[seat]` is where the cells of a person's class begin (seat 0: nobody).
+    denied, allowed or dated. The cells of a person begin at `first_cell[person_class[seat]]` (seat 0: nobody).
     `dated_number[cell]` numbers the dated cells. Outcomes are in order of `strength` by their `ranks`.
     """
 
+    person_class: Array
     first_cell: Array
     cells: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
@@ -81,6 +82,12 @@ class Tables:
     def dated(self) -> int:
         """Number of pairs of a dated cell and a variant."""
         return (int(self.dated_number[-1]) + 1) * self.variants.shape[1] if self.dated_number.size else 0
+
+    def cells_of(self, seats: Array, klass: Array) -> npt.NDArray[np.int64]:
+        """Return the cells of items, by the seats of people and the codes of item classes."""
+        cells: npt.NDArray[np.int64] = self.first_cell[self.person_class[seats]].astype(np.int64)
+        cells += klass
+        return cells
 
     @property
     def involved_offset(self) -> int:
@@ -114,7 +121,8 @@ def tables(
     kinds = np.where(cells < 0, DATED, np.where(allowed[np.maximum(cells, 0)], ALLOWED, DENIED))
     codes = {category: code for code, category in enumerate(CATEGORIES)}
     return Tables(
-        first_cell=_first_cells(person_class, fold, cells),
+        person_class=person_class,
+        first_cell=_first_cells(fold, cells),
         cells=np.ascontiguousarray(cells).reshape(-1),
         kinds=np.ascontiguousarray(kinds, dtype=np.uint8).reshape(-1),
         dated_number=np.cumsum(kinds.reshape(-1) == DATED) - 1,
@@ -128,14 +136,45 @@ def tables(
     )
 
 
-def _first_cells(person_class: Array, fold: Array | None, cells: Array) -> Array:
+def _first_cells(fold: Array | None, cells: Array) -> Array:
     rows, width = cells.shape
     table = np.arange(rows, dtype=np.int64) * width
-    table = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
-    found = np.empty(person_class.size, dtype=table.dtype)
+    found: Array = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BySeat:
+    """What the kernel looks up for every item, laid out by seat: made when all items are decided, not for a few.
+
+    Few rows of a matrix differ in what they allow, so that `row[seat]` takes a byte as a rule. `kinds` holds the
+    distinct rows of `Tables.kinds`, one after another. `first_cell[seat]` is where the cells of a person begin; empty
+    where nothing is counted.
+    """
+
+    row: Array
+    kinds: npt.NDArray[np.uint8]
+    first_cell: Array
+
+
+def by_seat(look: Tables, *, count: bool) -> BySeat:
+    """Lay tables out by seat; `count`: for counting as well."""
+    rows = look.kinds.reshape(-1, look.width) if look.width else np.empty((0, 0), dtype=np.uint8)
+    distinct, number = np.unique(rows, axis=0, return_inverse=True)
+    of_class = number.reshape(-1)[look.first_cell // max(1, look.width)].astype(np.min_scalar_type(len(distinct)))
+    return BySeat(
+        row=_spread(of_class, look.person_class),
+        kinds=distinct.reshape(-1),
+        first_cell=_spread(look.first_cell, look.person_class) if count else look.first_cell[:0],
+    )
+
+
+def _spread(of_class: Array, person_class: Array) -> Array:
+    """Return the entry of every seat's class."""
+    found = np.empty(person_class.size, dtype=of_class.dtype)
     for start in range(0, found.size, _PART):
         part = slice(start, start + _PART)
-        np.take(table, person_class[part], out=found[part], mode="clip")
+        np.take(of_class, person_class[part], out=found[part], mode="clip")
     return found
 
 
