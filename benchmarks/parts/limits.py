@@ -9,7 +9,8 @@ import numpy as np
 
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.release.kernel import SPAN_ROWS, decide_span
-from consentry.release.tables import Tables, by_seat
+from consentry.release.seat_tables import by_seat
+from consentry.release.tables import Tables
 from consentry.runners.local import LocalRunner
 from parts.deployment import CORPUS, basis_of, opened
 from parts.measuring import Line, isolated, seconds_of

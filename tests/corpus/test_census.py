@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from consentry.corpus import census
-from consentry.corpus.classes import PersonClasses
 from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
 from consentry.runners.local import LocalRunner
 
@@ -40,8 +39,7 @@ def test_counts_by_class(sizes: tuple[int, ...]) -> None:
     seats, kinds, members = 50, 4, 7
     codes = np.random.default_rng(0).integers(0, members, seats).astype(np.uint16)
     files = [sidecar(rows, seats=seats, kinds=kinds, seed=seed) for seed, rows in enumerate(sizes)]
-    classes = PersonClasses(codes=codes, members=(None,) * members, keys=(), numbers={}, residences=())
-    found = census.take(files, classes, width=kinds, threads=LocalRunner(2))
+    found = census.take(files, codes, classes=members, width=kinds, threads=LocalRunner(2))
     expected: Counter[tuple[int, int]] = Counter()
     for file in files:
         expected.update(zip(codes[file.person].tolist(), file.klass.tolist(), strict=True))

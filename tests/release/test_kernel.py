@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
+from consentry.corpus import census
 from consentry.corpus.choices import ChoiceColumns
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
@@ -39,7 +40,9 @@ from consentry.release.kernel import (
     tally_rows,
 )
 from consentry.release.roaring import serialize
-from consentry.release.tables import Bounds, Tables, by_seat, tables
+from consentry.release.seat_tables import by_seat
+from consentry.release.tables import Bounds, Tables, tables
+from consentry.runners.local import LocalRunner
 
 PLACES = ("GB", "FR", "US", "US-CA", "BR", "JE")
 AREAS = ("EU", "EEA", "UK", "CH", "US-CA", "BR")
@@ -166,7 +169,10 @@ def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     halves = [(start, stop) for start, stop in ((0, middle), (middle, sidecar.rows)) if start < stop]
     seats = by_seat(look, count=True)
     spans = [decide_span(sidecar, start, stop=stop, look=look, seats=seats) for start, stop in halves]
-    return finish_file(sidecar, spans, look=look)
+    counted = census.take(
+        [sidecar], look.person_class, classes=look.first_cell.size, width=look.width, threads=LocalRunner(1)
+    )
+    return finish_file(sidecar, spans, census=counted.files[0], look=look)
 
 
 @settings(max_examples=300, deadline=None)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.parts import Parts
 from consentry.corpus import census
+from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
@@ -36,11 +37,12 @@ class _Decided(NamedTuple):
 
 
 class Building(Desk):
-    """Verbs that decide items and seal them. The newest draft is remembered: the next one may differ in little."""
+    """Verbs that decide items and seal them. The newest draft and census are remembered: the next may differ in little."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._drafts: dict[tuple[Digest, Purpose, Digest], builder.Draft] = {}
+        self._counted: tuple[Digest, census.Census] | None = None
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -49,7 +51,7 @@ class Building(Desk):
         opened = self.corpus(corpus)
         with self.lock:
             knowledge = self.present().knowledge(purpose, at=at)
-        counted = census.take(opened.sidecars, knowledge.classes, width=len(opened.items), threads=self.parts.runner)
+        counted = self._census(opened, knowledge.classes)
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *suspension(suspended)), purpose)
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
@@ -115,9 +117,22 @@ class Building(Desk):
         if draft is None:
             if progress is not None:
                 progress.begin("deciding", total=opened.rows, unit="items")
-            draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
+            counted = self._census(opened, basis.knowledge.classes)
+            draft = builder.decide(opened.sidecars, basis, census=counted, runner=self.parts.runner, progress=progress)
         self._drafts = {(opened.snapshot, purpose, digest_): draft}
         return _Decided(opened, digest_, draft)
+
+    def _census(self, corpus: Corpus, classes: PersonClasses) -> census.Census:
+        """Count the items of a corpus by class, from the last census if few people have another class since."""
+        found, kept, count = None, self._counted, len(classes.members)
+        if kept is not None and kept[0] == corpus.snapshot:
+            found = census.carried_on(kept[1], corpus.sidecars, classes.codes, classes=count, threads=self.parts.runner)
+        if found is None:
+            found = census.take(
+                corpus.sidecars, classes.codes, classes=count, width=len(corpus.items), threads=self.parts.runner
+            )
+        self._counted = corpus.snapshot, found
+        return found
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
         """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""

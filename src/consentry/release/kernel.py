@@ -1,11 +1,9 @@
 """The kernel: sidecar and decision matrix in, packed bits and counts out. Integers only; no I/O, no SQL, no NULL.
 
-For almost every item the decision is one gather from a byte a seat, and one look-up in a table of a few hundred bytes:
-
-    kind = kinds[row[seat] * item classes + item class]
-
+For almost every item the decision is one gather from a byte a person, and one from a few thousand bytes (`SeatTables`).
 An item is denied, allowed or *dated*. Then the cell of the owner's class and the item's holds variants instead of an
-*outcome*: one is chosen by when the item was created and since when the owner's refusal holds. What the owner alone cannot
+*outcome*: one is chosen by when the item was created and since when the owner's refusal holds. How many items have which
+outcome follows from the census, but for the dated ones, which are counted. What the owner alone cannot
 decide is decided in `decide_rows`: items that involve several people, and single items that somebody made a choice
 about. The same function decides the items of people whose choices changed, so that an incremental release and a full
 one cannot differ.
@@ -24,12 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import Sidecar
-from consentry.errors import IntegrityError
-from consentry.release.tables import DATED, BySeat, Tables
+from consentry.corpus.sidecar import Sidecar, gathered
+from consentry.release.seat_tables import SeatTables
+from consentry.release.tables import DATED, Tables
 
 SPAN_ROWS = 1 << 20
 """Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
@@ -42,7 +39,6 @@ Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 Bits = npt.NDArray[np.uint8]
-Kinds = npt.NDArray[np.uint8]
 
 
 class Tally(NamedTuple):
@@ -74,16 +70,15 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
 class SpanResult(NamedTuple):
     """What the owners alone decide in one span.
 
-    `allowed`: bits of allowed items. `counts`: items by cell, those in dated cells left out. `dated`: items in dated
-    cells, by number of the dated cell and variant (`Tables.dated_number`).
+    `allowed`: bits of allowed items. `dated`: items in dated cells, by number of the dated cell and variant
+    (`Tables.dated_number`).
     """
 
     allowed: Bits
-    counts: npt.NDArray[np.int64]
     dated: npt.NDArray[np.int64]
 
 
-def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats: BySeat) -> SpanResult:
+def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats: SeatTables) -> SpanResult:
     """Decide rows [start, stop) of a file as far as their owners do. `start` is a multiple of 8.
 
     Args:
@@ -91,92 +86,54 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats:
         start: first row.
         stop: end of the rows.
         look: the tables.
-        seats: the same by seat. Laid out without counting, `counts` and `dated` are empty.
+        seats: the same by seat. Laid out without counting, `dated` is empty.
     """
-    count = bool(seats.first_cell.size)
-    kinds = np.empty(stop - start, dtype=np.uint8)
-    _look_up(sidecar, slice(start, stop), look, seats, kinds)
-    dated = np.flatnonzero(kinds == DATED)
-    dated_counts = np.zeros(0, dtype=np.int64)
-    if dated.size or count:
-        found = _dated_at(sidecar, dated + start, look)
-        variant = _variant(found, look)
-        kinds[dated] = look.allowed[_outcomes_of(found.cell, variant, look)]
-        if count:
-            code = look.dated_number[found.cell] * look.variants.shape[1] + variant
-            dated_counts = np.bincount(code, minlength=look.dated)
-    counts = _count(sidecar, slice(start, stop), look, seats) if count else dated_counts[:0]
-    return SpanResult(np.packbits(kinds, bitorder="little"), counts, dated_counts)
+    kinds = np.empty(stop - start, dtype=seats.kinds.dtype)
+    _look_up(sidecar, slice(start, stop), look, seats=seats, kinds=kinds)
+    dated = np.flatnonzero(kinds >= DATED)
+    question = kinds[dated].astype(np.intp) - DATED
+    dated += start
+    variant = _variant_asked(sidecar, dated, question, look=look, seats=seats)
+    kinds[dated - start] = seats.allowed[question, variant]
+    counts = np.zeros(0, dtype=np.int64)
+    if seats.count:
+        cells = look.cells_of(sidecar.person[dated], sidecar.klass[dated])
+        counts = np.bincount(look.dated_number[cells] * look.variants.shape[1] + variant, minlength=look.dated)
+    return SpanResult(np.packbits(kinds, bitorder="little"), counts)
 
 
-def _look_up(sidecar: Sidecar, rows: slice, look: Tables, seats: BySeat, kinds: Kinds) -> None:
+def _look_up(sidecar: Sidecar, rows: slice, look: Tables, *, seats: SeatTables, kinds: Array) -> None:
     """Fill in what the owner's class says about the class of each item."""
     row_of, kind_of = pa.array(seats.row), pa.array(seats.kinds)
-    code = np.empty(_CHUNK_ROWS, dtype=np.min_scalar_type(seats.kinds.size))
+    places = np.empty(_CHUNK_ROWS, dtype=np.min_scalar_type(seats.kinds.size))
     for first in range(rows.start, rows.stop, _CHUNK_ROWS):
         part = slice(first, min(first + _CHUNK_ROWS, rows.stop))
-        person, klass = sidecar.person[part], sidecar.klass[part]
-        if person.max() >= seats.row.size or klass.max() >= look.width:
-            raise _not_there(sidecar)
-        at = code[: person.size]
-        np.multiply(_gathered(row_of, person), at.dtype.type(look.width), out=at, casting="unsafe")
-        np.add(at, klass, out=at, casting="unsafe")
-        kinds[first - rows.start : part.stop - rows.start] = _gathered(kind_of, at)
+        sidecar.check_range(part, seats=seats.row.size, classes=look.width)
+        place = places[: part.stop - first]
+        row = gathered(row_of, sidecar.person[part])
+        np.multiply(row, places.dtype.type(look.width), out=place, casting="unsafe")
+        np.add(place, sidecar.klass[part], out=place, casting="unsafe")
+        kinds[first - rows.start : part.stop - rows.start] = gathered(kind_of, place)
 
 
-def _not_there(sidecar: Sidecar) -> IntegrityError:
-    """Return the error for a row that names a seat or class nobody has: it would be decided as somebody else's."""
-    return IntegrityError(
-        "corpus-sidecar-damaged",
-        f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
-        help="restore the home from one backup, or register the corpus again",
-    )
+def _variant_asked(sidecar: Sidecar, rows: Rows, question: Array, *, look: Tables, seats: SeatTables) -> Outcomes:
+    """Return which variant holds for each of `rows`; its owner is looked up only where the question leaves it open."""
+    created = _created(sidecar, rows)
+    variant = _variant(created, seats.until[question], look)
+    open_ = np.flatnonzero((created >= seats.since[question]) & (variant & 1 == 0) & (created != UNKNOWN_DATE))
+    if open_.size:
+        left = rows[open_]
+        since = look.bounds.of(sidecar.person[left], look.item_categories[sidecar.klass[left]])
+        variant[open_] = _variant(created[open_], since, look)
+    return variant
 
 
-def _count(sidecar: Sidecar, rows: slice, look: Tables, seats: BySeat) -> npt.NDArray[np.int64]:
-    """Count items by cell, but for those in dated cells. The rows are known to be in range."""
-    first_cell = pa.array(seats.first_cell)
-    counts = np.zeros(look.kinds.size, dtype=np.int64)
-    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
-    step = max(_CHUNK_ROWS, rows.stop - rows.start if counts.size > _CHUNK_ROWS else 0)
-    for first in range(rows.start, rows.stop, step):
-        part = slice(first, min(first + step, rows.stop))
-        cell = _gathered(first_cell, sidecar.person[part]) + sidecar.klass[part]
-        counts += np.bincount(cell, minlength=counts.size)
-    counts[look.cells < 0] = 0
-    return counts
-
-
-def _gathered(table: pa.Array, indices: Array) -> Array:
-    """Return the entries of a table at indices that are known to be in range.
-
-    Arrow takes narrow indices as they are, where NumPy widens them first: with two threads it is half as fast again.
-    """
-    found: Array = pc.take(table, pa.array(indices), boundscheck=False).to_numpy()
-    return found
-
-
-class _Dated(NamedTuple):
-    """Items in dated cells: cell, seat of the owner, item class, seconds of creation."""
-
-    cell: Array
-    seat: Array
-    klass: Array
-    created: npt.NDArray[np.int64]
-
-
-def _dated_at(sidecar: Sidecar, rows: Rows, look: Tables) -> _Dated:
-    seat, klass = sidecar.person[rows], sidecar.klass[rows]
-    return _Dated(look.cells_of(seat, klass), seat, klass, _created(sidecar, rows))
-
-
-def _variant(dated: _Dated, look: Tables) -> Outcomes:
-    """Return which variant of its cell holds for when each item was created."""
-    since = look.bounds.of(dated.seat, look.item_categories[dated.klass])
-    variant: npt.NDArray[np.int64] = (dated.created >= since).astype(np.int64)
+def _variant(created: npt.NDArray[np.int64], since: npt.NDArray[np.int64], look: Tables) -> Outcomes:
+    """Return which variant holds for items created then, of people whose refusals hold `since`."""
+    variant: npt.NDArray[np.int64] = (created >= since).astype(np.int64)
     if look.thresholds.size:
-        variant += 2 * np.searchsorted(look.thresholds, dated.created, side="right")
-    variant[dated.created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
+        variant += 2 * np.searchsorted(look.thresholds, created, side="right")
+    variant[created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
     return variant
 
 
@@ -220,8 +177,8 @@ def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Out
     outcomes: Outcomes = look.cells[cells].astype(np.int64)
     dated = np.flatnonzero(outcomes < 0)
     if dated.size:
-        found = _Dated(cells[dated], seats[dated], klass[dated], _created(sidecar, rows[dated]))
-        outcomes[dated] = _outcomes_of(found.cell, _variant(found, look), look)
+        since = look.bounds.of(seats[dated], look.item_categories[klass[dated]])
+        outcomes[dated] = _outcomes_of(cells[dated], _variant(_created(sidecar, rows[dated]), since, look), look)
     return outcomes
 
 
@@ -249,13 +206,24 @@ class FileDecision:
 
 
 def finish_file(
-    sidecar: Sidecar, spans: Sequence[SpanResult], *, look: Tables, exceptions: Mapping[int, int] | None = None
+    sidecar: Sidecar,
+    spans: Sequence[SpanResult],
+    *,
+    census: npt.NDArray[np.int64],
+    look: Tables,
+    exceptions: Mapping[int, int] | None = None,
 ) -> FileDecision:
-    """Put the spans of a file together and decide by itself every row that its owner alone does not decide."""
+    """Put the spans of a file together and decide by itself every row that its owner alone does not decide.
+
+    Args:
+        sidecar: the file.
+        spans: what its owners decide.
+        census: how many of its items have each person class and item class.
+        look: the tables.
+        exceptions: outcomes of rows that were decided by themselves.
+    """
     allowed = np.concatenate([np.empty(0, dtype=np.uint8), *(span.allowed for span in spans)])
-    counts = np.sum([np.zeros(look.kinds.size, dtype=np.int64), *(span.counts for span in spans)], axis=0)
-    plain = np.flatnonzero(counts)
-    parts = [Tally(_keys(plain, look.cells[plain].astype(np.int64), look), counts[plain])]
+    parts = [_settled(census, look)]
     parts.append(_dated_tally(sum((span.dated for span in spans), np.zeros(look.dated, dtype=np.int64)), look))
     special = np.union1d(sidecar.involved_row.astype(np.int64), np.array(sorted(exceptions or ()), dtype=np.int64))
     if special.size:
@@ -265,6 +233,15 @@ def finish_file(
         set_bits(allowed, special, values=is_allowed(outcomes, look))
         parts += [Tally(before.keys, -before.counts), _counted(cells, outcomes, look)]
     return FileDecision(allowed=allowed, rows=sidecar.rows, tally=add_up(parts))
+
+
+def _settled(census: npt.NDArray[np.int64], look: Tables) -> Tally:
+    """Return the items in cells that are not dated, with their outcomes."""
+    person, item = np.nonzero(census)
+    cells = look.first_cell[person].astype(np.int64) + item
+    settled = look.cells[cells] >= 0
+    cells, counts = cells[settled], census[person, item][settled]
+    return add_up([Tally(_keys(cells, look.cells[cells].astype(np.int64), look), counts)])
 
 
 def _dated_tally(counts: npt.NDArray[np.int64], look: Tables) -> Tally:

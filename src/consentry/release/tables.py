@@ -16,7 +16,6 @@ from consentry.policy.vocabulary import CATEGORIES
 
 Array = npt.NDArray[Any]
 
-_PART = 1 << 16
 DENIED, ALLOWED, DATED = 0, 1, 2
 _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
@@ -140,41 +139,6 @@ def _first_cells(fold: Array | None, cells: Array) -> Array:
     rows, width = cells.shape
     table = np.arange(rows, dtype=np.int64) * width
     found: Array = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class BySeat:
-    """What the kernel looks up for every item, laid out by seat: made when all items are decided, not for a few.
-
-    Few rows of a matrix differ in what they allow, so that `row[seat]` takes a byte as a rule. `kinds` holds the
-    distinct rows of `Tables.kinds`, one after another. `first_cell[seat]` is where the cells of a person begin; empty
-    where nothing is counted.
-    """
-
-    row: Array
-    kinds: npt.NDArray[np.uint8]
-    first_cell: Array
-
-
-def by_seat(look: Tables, *, count: bool) -> BySeat:
-    """Lay tables out by seat; `count`: for counting as well."""
-    rows = look.kinds.reshape(-1, look.width) if look.width else np.empty((0, 0), dtype=np.uint8)
-    distinct, number = np.unique(rows, axis=0, return_inverse=True)
-    of_class = number.reshape(-1)[look.first_cell // max(1, look.width)].astype(np.min_scalar_type(len(distinct)))
-    return BySeat(
-        row=_spread(of_class, look.person_class),
-        kinds=distinct.reshape(-1),
-        first_cell=_spread(look.first_cell, look.person_class) if count else look.first_cell[:0],
-    )
-
-
-def _spread(of_class: Array, person_class: Array) -> Array:
-    """Return the entry of every seat's class."""
-    found = np.empty(person_class.size, dtype=of_class.dtype)
-    for start in range(0, found.size, _PART):
-        part = slice(start, start + _PART)
-        np.take(of_class, person_class[part], out=found[part], mode="clip")
     return found
 
 
