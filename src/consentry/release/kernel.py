@@ -32,8 +32,9 @@ SPAN_ROWS = 1 << 20
 """Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
 
 A multiple of 8, so that spans concatenate to the bits of the file."""
-_CHUNK_ROWS = 1 << 17
-"""Rows worked through at a time: their intermediate results stay in the processor's cache."""
+_CHUNK_ROWS = 1 << 18
+"""Rows worked through at a time: few enough that the processor's cache keeps what is in between, and enough that threads
+seldom hand the interpreter to each other."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
@@ -105,14 +106,15 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats:
 def _look_up(sidecar: Sidecar, rows: slice, look: Tables, *, seats: SeatTables, kinds: Array) -> None:
     """Fill in what the owner's class says about the class of each item."""
     row_of, kind_of = pa.array(seats.row), pa.array(seats.kinds)
-    places = np.empty(_CHUNK_ROWS, dtype=np.min_scalar_type(seats.kinds.size))
+    places = np.empty(min(_CHUNK_ROWS, kinds.size), dtype=np.min_scalar_type(max(look.width, seats.kinds.size - 1)))
+    persons, classes = np.asarray(sidecar.person), np.asarray(sidecar.klass)
     for first in range(rows.start, rows.stop, _CHUNK_ROWS):
         part = slice(first, min(first + _CHUNK_ROWS, rows.stop))
         sidecar.check_range(part, seats=seats.row.size, classes=look.width)
         place = places[: part.stop - first]
-        row = gathered(row_of, sidecar.person[part])
+        row = gathered(row_of, persons[part])
         np.multiply(row, places.dtype.type(look.width), out=place, casting="unsafe")
-        np.add(place, sidecar.klass[part], out=place, casting="unsafe")
+        np.add(place, classes[part], out=place, casting="unsafe")
         kinds[first - rows.start : part.stop - rows.start] = gathered(kind_of, place)
 
 

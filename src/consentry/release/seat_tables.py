@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 _PART = 1 << 16
 _BYTE = 1 << 8
 _SAMPLE = 1 << 12
+_FEWEST_SPANS = 4
 _ASK, _NO_REFUSAL, _SPANS = 0, 1, 2
 """Groups of people by their dated refusal: to be looked up, none, and from here on one span of time each."""
 
@@ -58,9 +59,7 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     distinct, number = np.unique(rows, axis=0, return_inverse=True)
     dated = (distinct >= DATED).any(axis=1)
     plain = int((~dated).sum())
-    groups = _groups(
-        look.bounds, rows=(_BYTE - plain) // max(1, int(dated.sum())), kinds=_BYTE // len(patterns) - DATED
-    )
+    groups = _groups(look.bounds, rows=_room(plain, int(dated.sum()), look.width), kinds=_BYTE // len(patterns) - DATED)
     each = groups.since.size
     place = np.where(dated, plain + (np.cumsum(dated) - 1) * each, np.cumsum(~dated) - 1)
     spread = [
@@ -76,7 +75,7 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
         row[concerned] += _group_of(concerned, look.bounds, groups).astype(row.dtype)
     return SeatTables(
         row=row,
-        kinds=laid.reshape(-1).astype(np.min_scalar_type(DATED + len(patterns) * each)),
+        kinds=laid.reshape(-1).astype(np.min_scalar_type(DATED + len(patterns) * each - 1)),
         since=np.tile(groups.since, len(patterns)),
         until=np.tile(groups.until, len(patterns)),
         allowed=np.repeat(patterns, each, axis=0),
@@ -96,6 +95,13 @@ def _kinds(look: Tables, *, count: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
         question[always], question[never] = ALLOWED, DENIED
     kinds: Array = np.where(look.kinds == DATED, question[np.maximum(-1 - look.cells, 0)], look.kinds)
     return kinds.reshape(-1, look.width), patterns
+
+
+def _room(plain: int, dated: int, width: int) -> int:
+    """Return in how many groups each of the dated rows can be, so that all places, or at least rows, fit into a byte."""
+    dated = max(1, dated)
+    places = (_BYTE // max(1, width) - plain) // dated
+    return places if places >= _SPANS + _FEWEST_SPANS else (_BYTE - plain) // dated
 
 
 def _groups(bounds: Bounds, *, rows: int, kinds: int) -> _Groups:
