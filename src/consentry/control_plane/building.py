@@ -37,12 +37,12 @@ class _Decided(NamedTuple):
 
 
 class Building(Desk):
-    """Verbs that decide items and seal them. The newest draft and census are remembered: the next may differ in little."""
+    """Verbs that decide items and seal them. The newest draft and census are remembered: the next differ in little."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._drafts: dict[tuple[Digest, Purpose, Digest], builder.Draft] = {}
-        self._counted: tuple[Digest, census.Census] | None = None
+        self._counted: tuple[tuple[object, ...], census.Census] | None = None
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -124,14 +124,17 @@ class Building(Desk):
 
     def _census(self, corpus: Corpus, classes: PersonClasses) -> census.Census:
         """Count the items of a corpus by class, from the last census if few people have another class since."""
-        found, kept, count = None, self._counted, len(classes.members)
-        if kept is not None and kept[0] == corpus.snapshot:
-            found = census.carried_on(kept[1], corpus.sidecars, classes.codes, classes=count, threads=self.parts.runner)
+        found, sidecars, members = None, corpus.sidecars, len(classes.members)
+        key = (corpus.snapshot, *(sidecar.stamp() for sidecar in sidecars))
+        if self._counted is not None and self._counted[0] == key:
+            found = census.carried_on(
+                self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.parts.runner
+            )
         if found is None:
             found = census.take(
-                corpus.sidecars, classes.codes, classes=count, width=len(corpus.items), threads=self.parts.runner
+                sidecars, classes.codes, classes=members, width=len(corpus.items), threads=self.parts.runner
             )
-        self._counted = corpus.snapshot, found
+        self._counted = key, found
         return found
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:

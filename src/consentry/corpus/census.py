@@ -103,7 +103,7 @@ def take(sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, width: int,
 
 
 def carried_on(
-    census: Census, sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, threads: Threads
+    census: Census, sidecars: Sequence[Sidecar], *, codes: Codes, classes: int, threads: Threads
 ) -> Census | None:
     """Return the census of the same files for other codes; None if too many people have another class.
 

@@ -129,6 +129,11 @@ class Sidecar:
                 help="restore the home from one backup, or register the corpus again",
             )
 
+    def stamp(self) -> tuple[int, ...]:
+        """Return what tells whether owners or classes were written anew since: sizes and times."""
+        found = [(self.folder / f"{name}.npy").stat() for name in ("person", "klass")]
+        return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+
     def find(self, key: int) -> list[int]:
         """Return the positions of the items with this stored key."""
         return [int(row) for row in np.flatnonzero(self.item == np.uint64(key))]

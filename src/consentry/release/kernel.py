@@ -1,12 +1,13 @@
 """The kernel: sidecar and decision matrix in, packed bits and counts out. Integers only; no I/O, no SQL, no NULL.
 
 For almost every item the decision is one gather from a byte a person, and one from a few thousand bytes (`SeatTables`).
-An item is denied, allowed or *dated*. Then the cell of the owner's class and the item's holds variants instead of an
-*outcome*: one is chosen by when the item was created and since when the owner's refusal holds. How many items have which
-outcome follows from the census, but for the dated ones, which are counted. What the owner alone cannot
-decide is decided in `decide_rows`: items that involve several people, and single items that somebody made a choice
-about. The same function decides the items of people whose choices changed, so that an incremental release and a full
-one cannot differ.
+An item is denied, allowed or *dated*: then the cell of the owner's class and the item's holds variants instead of an
+*outcome*, one of which is chosen by when the item was created and since when the owner's refusal holds. How many items
+have which outcome follows from the census; only dated items are counted.
+
+What the owner alone cannot decide is decided in `decide_rows`: items that involve several people, and single items that
+somebody made a choice about. The same function decides the items of people whose choices changed, so that a release
+brought up to date and a full one cannot differ.
 
 An outcome is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
 outcome of that person plus `Tables.involved_offset`; of several, that with the strongest reason, whatever the order in
@@ -33,8 +34,8 @@ SPAN_ROWS = 1 << 20
 
 A multiple of 8, so that spans concatenate to the bits of the file."""
 _CHUNK_ROWS = 1 << 18
-"""Rows worked through at a time: few enough that the processor's cache keeps what is in between, and enough that threads
-seldom hand the interpreter to each other."""
+"""Rows worked through at a time: few enough that what is in between stays in the processor's cache, and enough that
+threads seldom hand the interpreter to each other."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap64
 
-from consentry.corpus.registration import Corpus
 from consentry.corpus import census
+from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import digest
 from consentry.release import builder

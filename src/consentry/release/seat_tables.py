@@ -55,11 +55,16 @@ class _Groups(NamedTuple):
 
 def by_seat(look: Tables, *, count: bool) -> SeatTables:
     """Lay tables out by seat; `count`: for counting outcomes as well."""
+    if not look.width:
+        nothing = np.empty(0, dtype=np.int64)
+        row = np.zeros(look.person_class.size, dtype=np.uint8)
+        return SeatTables(row=row, kinds=row[:0], since=nothing, until=nothing, allowed=look.variants > 0, count=count)
     rows, patterns = _kinds(look, count=count)
     distinct, number = np.unique(rows, axis=0, return_inverse=True)
     dated = (distinct >= DATED).any(axis=1)
     plain = int((~dated).sum())
-    groups = _groups(look.bounds, rows=_room(plain, int(dated.sum()), look.width), kinds=_BYTE // len(patterns) - DATED)
+    room = _room(plain, int(dated.sum()), look.width)
+    groups = _groups(look.bounds, rows=room, kinds=_BYTE // len(patterns) - DATED)
     each = groups.since.size
     place = np.where(dated, plain + (np.cumsum(dated) - 1) * each, np.cumsum(~dated) - 1)
     spread = [
@@ -85,9 +90,7 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
 
 def _kinds(look: Tables, *, count: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Return the kind of every cell, and for each question which variants allow (at least one row)."""
-    allowed = look.allowed[
-        np.concatenate([look.variants, np.zeros_like(look.variants, shape=(1, look.variants.shape[1]))])
-    ]
+    allowed = np.concatenate([look.allowed[look.variants], np.zeros((1, look.variants.shape[1]), dtype=np.bool_)])
     patterns, of_variant = np.unique(allowed, axis=0, return_inverse=True)
     question = (of_variant.reshape(-1) + DATED).astype(np.int64)
     if not count:
@@ -98,7 +101,7 @@ def _kinds(look: Tables, *, count: bool) -> tuple[Array, npt.NDArray[np.bool_]]:
 
 
 def _room(plain: int, dated: int, width: int) -> int:
-    """Return in how many groups each of the dated rows can be, so that all places, or at least rows, fit into a byte."""
+    """Return in how many groups a dated row can be, so that all places, or at least all rows, fit into a byte."""
     dated = max(1, dated)
     places = (_BYTE // max(1, width) - plain) // dated
     return places if places >= _SPANS + _FEWEST_SPANS else (_BYTE - plain) // dated
