@@ -25,7 +25,7 @@ from parts.measuring import Line, isolated, peak_bytes, seconds_of
 from parts.rivals import Rival
 
 _KEY_COLUMNS = ["id", "author_id", "category", "visibility", "licence", "created_at"]
-_BATCH_ROWS = 1 << 18
+_BATCH_ROWS = 1 << 19
 
 
 @dataclass(slots=True)

@@ -240,11 +240,11 @@ def finish_file(
 
 def _settled(census: npt.NDArray[np.int64], look: Tables) -> Tally:
     """Return the items in cells that are not dated, with their outcomes."""
-    person, item = np.nonzero(census)
-    cells = look.first_cell[person].astype(np.int64) + item
-    settled = look.cells[cells] >= 0
-    cells, counts = cells[settled], census[person, item][settled]
-    return add_up([Tally(_keys(cells, look.cells[cells].astype(np.int64), look), counts)])
+    cells = look.first_cell.astype(np.int64)[:, np.newaxis] + np.arange(look.width)
+    # Counts are far below 2^53: as floating point numbers they add up exactly.
+    counts = np.bincount(cells.reshape(-1), weights=census.reshape(-1), minlength=look.cells.size).astype(np.int64)
+    found = np.flatnonzero((counts != 0) & (look.cells >= 0))
+    return Tally(_keys(found, look.cells[found].astype(np.int64), look), counts[found])
 
 
 def _dated_tally(counts: npt.NDArray[np.int64], look: Tables) -> Tally:

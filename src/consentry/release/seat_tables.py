@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from consentry.corpus.choices import NEVER
 from consentry.release.tables import ALLOWED, DATED, DENIED, NO_BOUND, Bounds, Tables
 
 Array = npt.NDArray[Any]
@@ -66,7 +65,8 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     room = _room(plain, int(dated.sum()), look.width)
     groups = _groups(look.bounds, rows=room, kinds=_BYTE // len(patterns) - DATED)
     each = groups.since.size
-    place = np.where(dated, plain + (np.cumsum(dated) - 1) * each, np.cumsum(~dated) - 1)
+    group = _NO_REFUSAL if each > 1 else _ASK
+    place = np.where(dated, plain + (np.cumsum(dated) - 1) * each + group, np.cumsum(~dated) - 1)
     spread = [
         np.where(row >= DATED, DATED + (row - DATED) * each + group, row)
         for row in distinct[dated]
@@ -74,10 +74,10 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     ]
     laid = np.concatenate([distinct[~dated], *(row[np.newaxis] for row in spread)])
     of_class = place[number.reshape(-1)][look.first_cell // max(1, look.width)]
-    row = _by_class(of_class.astype(np.min_scalar_type(len(laid))), look.person_class)
+    of_class = of_class.astype(np.min_scalar_type(len(laid)))
+    row = _by_class(of_class, look.person_class)
     if each > 1:
-        concerned = np.flatnonzero(row >= plain)
-        row[concerned] += _group_of(concerned, look.bounds, groups).astype(row.dtype)
+        _put_into_groups(row, look.bounds, groups, first=plain + _NO_REFUSAL)
     return SeatTables(
         row=row,
         kinds=laid.reshape(-1).astype(np.min_scalar_type(DATED + len(patterns) * each - 1)),
@@ -112,8 +112,8 @@ def _groups(bounds: Bounds, *, rows: int, kinds: int) -> _Groups:
     spans = min(rows, kinds) - _SPANS
     if spans < 1:
         return _Groups(np.array([-1]), np.array([NO_BOUND]), np.empty(0, dtype=np.int64))
-    known = bounds.everywhere[bounds.everywhere != NEVER]
-    sample = np.sort(known[:: known.size // _SAMPLE + 1]).astype(np.int64)
+    known = bounds.everywhere
+    sample = np.sort(known[:: known.size // _SAMPLE + 1])
     edges = np.unique(sample[np.arange(1, spans) * sample.size // spans]) if sample.size else sample
     least, most = (int(known.min()), int(known.max())) if known.size else (0, 0)
     return _Groups(
@@ -123,16 +123,17 @@ def _groups(bounds: Bounds, *, rows: int, kinds: int) -> _Groups:
     )
 
 
-def _group_of(seats: Array, bounds: Bounds, groups: _Groups) -> Array:
-    """Return the group of each person (ascending)."""
-    if not bounds.everywhere.size:
-        return np.full(seats.size, _NO_REFUSAL)
-    since = bounds.everywhere[seats]
-    found: Array = np.searchsorted(groups.edges, since, side="right") + _SPANS
-    found[since == NEVER] = _NO_REFUSAL
+def _put_into_groups(row: Array, bounds: Bounds, groups: _Groups, *, first: int) -> None:
+    """Move people with dated refusals from `_NO_REFUSAL` into their groups; dated rows begin at `first`."""
+    group = np.searchsorted(groups.edges, bounds.everywhere, side="right") + _SPANS
     # Whoever refused single categories has a bound for each of them.
-    found[np.isin(seats, (bounds.keys >> np.uint64(8)).astype(seats.dtype))] = _ASK
-    return found
+    narrow = np.unique(bounds.keys >> np.uint64(8)).astype(bounds.seats.dtype)
+    group[np.isin(bounds.seats, narrow)] = _ASK
+    alone = np.setdiff1d(narrow, bounds.seats)
+    seats = np.concatenate([bounds.seats, alone])
+    group = np.concatenate([group, np.full(alone.size, _ASK)])
+    concerned = row[seats] >= first
+    row[seats[concerned]] += (group[concerned] - _NO_REFUSAL).astype(row.dtype)
 
 
 def _by_class(of_class: Array, person_class: Array) -> Array:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consentry.corpus.choices import NEVER
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
@@ -24,30 +23,36 @@ _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 class Bounds:
     """Since when refusals with reach `future` hold, by seat and category.
 
-    `everywhere[seat]` is about all categories (u32; NEVER: none). What is about single categories is in `keys` (seat *
-    256 + index of the category, ascending, u64), with the seconds of each in `since`.
+    `everywhere[k]` is about all categories, for the person in `seats[k]` (ascending). What is about single categories
+    is in `keys` (seat * 256 + index of the category, ascending, u64), with the seconds of each in `since`.
     """
 
-    everywhere: npt.NDArray[np.uint32]
+    seats: npt.NDArray[np.uint32]
+    everywhere: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
     since: npt.NDArray[np.int64]
 
     def of(self, seats: Array, categories: Array) -> npt.NDArray[np.int64]:
         """Return the bound for each seat and category, NO_BOUND where there is none."""
-        if not self.everywhere.size:
-            return np.full(seats.size, NO_BOUND, dtype=np.int64)
-        found: npt.NDArray[np.int64] = self.everywhere[seats].astype(np.int64)
-        found[found == NEVER] = NO_BOUND
+        found = _looked_up(seats.astype(np.uint32), self.seats, self.everywhere)
         if self.keys.size:
             wanted = seats.astype(np.uint64) * np.uint64(256) + categories.astype(np.uint64)
-            place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
-            narrow = np.where(self.keys[place] == wanted, self.since[place], NO_BOUND)
-            np.minimum(found, narrow, out=found)
+            np.minimum(found, _looked_up(wanted, self.keys, self.since), out=found)
         return found
 
 
+def _looked_up(wanted: Array, keys: Array, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the value of each key (ascending), NO_BOUND where there is none."""
+    if not keys.size:
+        return np.full(wanted.size, NO_BOUND, dtype=np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return np.where(keys[place] == wanted, values[place], NO_BOUND)
+
+
 NO_BOUND = np.iinfo(np.int64).max
-NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+NO_BOUNDS = Bounds(
+    np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+)
 
 
 @dataclass(frozen=True, slots=True)
