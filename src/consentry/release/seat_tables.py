@@ -65,8 +65,8 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     room = _room(plain, int(dated.sum()), look.width)
     groups = _groups(look.bounds, rows=room, kinds=_BYTE // len(patterns) - DATED)
     each = groups.since.size
-    group = _NO_REFUSAL if each > 1 else _ASK
-    place = np.where(dated, plain + (np.cumsum(dated) - 1) * each + group, np.cumsum(~dated) - 1)
+    begun = _NO_REFUSAL if each > 1 else _ASK
+    place = np.where(dated, plain + (np.cumsum(dated) - 1) * each + begun, np.cumsum(~dated) - 1)
     spread = [
         np.where(row >= DATED, DATED + (row - DATED) * each + group, row)
         for row in distinct[dated]
