@@ -25,6 +25,7 @@ from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
+from consentry.cli.serve import jobs, serve
 from consentry.cli.suspend import order, suspend
 from consentry.cli.system import doctor
 from consentry.errors import ConsentryError, StateError, UnavailableError
@@ -64,6 +65,8 @@ _COMMANDS = (
     suspend,
     order,
     model,
+    serve,
+    jobs,
     ledger,
 )
 for command in _COMMANDS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Tracing(Leasing):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
+        self._reading = Lock()
         self._eaten: dict[str, _Lease] = {}
         self._lost_by: dict[tuple[str, Use], tuple[Any, Sequence[Loss]]] = {}
         self._manifests: dict[str, SealedRelease] = {}
@@ -130,14 +132,15 @@ class Tracing(Leasing):
         if use.lease is None:
             return []
         said, noted = self.newest.record.lineage.consumed(use.lease), self.newest.amendments.of(use.release)
-        known = self._eaten.setdefault(use.lease, _Lease())
-        for consumed in said[known.read :]:
-            # Nobody had heard of an amendment that was not there.
-            heard = min(consumed.body.amendment, sum(each.stands < consumed.position for each in noted))
-            part = known.parts.setdefault(heard, _Eaten(heard))
-            part.add(consumed, json.loads(self.parts.objects.get(consumed.body.ranges)))
-            known.read += 1
-        return list(known.parts.values())
+        with self._reading:
+            known = self._eaten.setdefault(use.lease, _Lease())
+            for consumed in said[known.read :]:
+                # Nobody had heard of an amendment that was not there.
+                heard = min(consumed.body.amendment, sum(each.stands < consumed.position for each in noted))
+                part = known.parts.setdefault(heard, _Eaten(heard))
+                part.add(consumed, json.loads(self.parts.objects.get(consumed.body.ranges)))
+                known.read += 1
+            return list(known.parts.values())
 
     def lost_rows(self, model: Model) -> dict[tuple[str, FilePin], BitMap64]:
         """Return the rows of content files that a model was trained on and that left their releases since."""
