@@ -94,9 +94,9 @@ def _show(out: Output, body: dict[str, Any]) -> None:
     out.heading(f"Model {body['model']}")
     out.table(["", ""], rows)
     if body["jobs"]:
-        jobs = [[each["job"], each["release"], each["steps"], each["items"]] for each in body["jobs"]]
+        jobs = [[each["job"], each["release"], each["step"] or 0, each["items"]] for each in body["jobs"]]
         out.heading("Trained by")
-        out.table(["job", "release", "steps", "items"], jobs)
+        out.table(["job", "release", "last step", "items"], jobs)
     made = [[job["job"], each] for job in body["jobs"] for each in job["model_checkpoints"]]
     if made:
         out.heading("Model checkpoints")

@@ -146,7 +146,7 @@ class Remedying(Tracing):
             "lease": lease.lease,
             "job": lease.job,
             "release": lease.release,
-            "steps": lease.steps,
+            "step": lease.step,
             "items": sum(each.items for each in lease.consumed),
             "model_checkpoints": [
                 {
