@@ -21,6 +21,8 @@ from consentry.release.roaring import CONTAINER_BYTES, MAX_ARRAY_CARDINALITY
 
 Buffer = Any
 """Bytes, or a memory map: whatever NumPy reads numbers from."""
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
 _WITHOUT_RUNS, _WITH_RUNS = 12346, 12347
 _OFFSETS_FROM = 4
 _BUCKETS_BYTES, _KEY_BYTES = 8, 4
@@ -52,11 +54,9 @@ def holds(bitmap: Buffer, positions: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         if head is None or not positions.size:
             return found
         high, low = positions.astype(np.int64) >> 16, positions.astype(np.int64) & 0xFFFF
-        for key in np.unique(high).tolist():
-            number = int(np.searchsorted(head.keys, key))
-            if number < head.keys.size and int(head.keys[number]) == key:
-                wanted = high == key
-                found[wanted] = _in_container(bitmap, head, number, low[wanted])
+        number = np.minimum(np.searchsorted(head.keys, high), head.keys.size - 1)
+        asked = np.flatnonzero(head.keys[number] == high)
+        found[asked] = _in_containers(np.frombuffer(bitmap, dtype=np.uint8), head, number[asked], low[asked])
     except (ValueError, IndexError) as error:
         raise IntegrityError(
             "release-exclusions-damaged",
@@ -114,18 +114,41 @@ def _places(
     return np.array(places, dtype=np.int64)
 
 
-def _in_container(bitmap: Buffer, head: _Head, number: int, low: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    at, count = int(head.offsets[number]), int(head.cardinality[number])
-    if head.runs[number]:
-        runs = _numbers(bitmap, "<u2", 2 * int(_numbers(bitmap, "<u2", 1, at)[0]), at + 2).reshape(-1, 2)
-        which = np.searchsorted(runs[:, 0], low, side="right") - 1
-        inside: npt.NDArray[np.bool_] = low - runs[which, 0] <= runs[which, 1]
-        return (which >= 0) & inside
-    if count > MAX_ARRAY_CARDINALITY:
-        words = _numbers(bitmap, "u1", CONTAINER_BYTES, at)
-        bits: npt.NDArray[np.bool_] = (words[low >> 3] >> (low & 7) & 1).astype(np.bool_)
-        return bits
-    values = _numbers(bitmap, "<u2", count, at)
-    place = np.minimum(np.searchsorted(values, low), count - 1)
-    found: npt.NDArray[np.bool_] = values[place] == low
+def _in_containers(content: Bytes, head: _Head, number: Ints, low: Ints) -> npt.NDArray[np.bool_]:
+    """Look positions up in the containers they belong to, all of one kind at once."""
+    found = np.zeros(low.size, dtype=np.bool_)
+    at, count, as_runs = head.offsets[number], head.cardinality[number], head.runs[number]
+    as_bits = ~as_runs & (count > MAX_ARRAY_CARDINALITY)
+    as_array = ~as_runs & ~as_bits
+    if as_bits.any():
+        bit = low[as_bits]
+        found[as_bits] = content[at[as_bits] + (bit >> 3)] >> (bit & 7).astype(np.uint8) & 1
+    if as_array.any():
+        first, wanted = at[as_array], low[as_array]
+        last = _last_not_above(content, first, count[as_array], wanted, step=2)
+        found[as_array] = (last >= 0) & (_number(content, first + 2 * np.maximum(last, 0)) == wanted)
+    if as_runs.any():
+        first, wanted = at[as_runs] + 2, low[as_runs]
+        last = _last_not_above(content, first, _number(content, at[as_runs]), wanted, step=4)
+        run = first + 4 * np.maximum(last, 0)
+        found[as_runs] = (last >= 0) & (wanted - _number(content, run) <= _number(content, run + 2))
     return found
+
+
+def _number(content: Bytes, at: Ints) -> Ints:
+    """Return the 16-bit numbers that begin at some bytes."""
+    return content[at].astype(np.int64) | content[at + 1].astype(np.int64) << 8
+
+
+def _last_not_above(content: Bytes, first: Ints, count: Ints, wanted: Ints, *, step: int) -> Ints:
+    """Return which of `count` ascending numbers is the last that is not above the wanted one, -1 if all are.
+
+    One binary search for each position, all of them side by side. The numbers stand `step` bytes apart from `first` on.
+    """
+    below, above = np.zeros_like(count), count.copy()
+    while (open_ := below < above).any():
+        middle = np.minimum((below + above) >> 1, count - 1)
+        not_above = _number(content, first + step * middle) <= wanted
+        below = np.where(open_ & not_above, middle + 1, below)
+        above = np.where(open_ & ~not_above, middle, above)
+    return below - 1
