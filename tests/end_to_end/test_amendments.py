@@ -129,6 +129,24 @@ def test_a_crash_between_a_refusal_and_its_amendment_loses_nothing(
     again.close()
 
 
+def test_who_starts_from_a_kept_state_knows_who_refused(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    monkeypatch.setattr(Amending, "amend", lambda _: [])
+    say(deployment, "stranger", reach=EVERYTHING)
+    deployment.control.link(deployment.person("stranger"), deployment.person("bo"))
+    monkeypatch.undo()
+    deployment.control.kept.every = 1
+    deployment.control.present()
+    deployment.close()
+    assert list((folder / "home" / "cache").glob("state-*.image"))
+    again = open_deployment(folder / "home")
+    assert handed_out(again, release) == {"a1", "c1"}
+    again.close()
+
+
 def test_two_processes_amend_once(place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, deployment = place
     release = build(deployment)
