@@ -42,7 +42,7 @@ POLICY, CORPUS = "september-2024", "synthetic-network"
 HOLDER = Path(__file__).parent / "parts" / "holder.py"
 AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
 TTL_S = 1.0
-BATCH = 25
+BATCH = 20
 MODES = ("order", "lossy", "killed", "cut", "frozen", "order and killed")
 
 
@@ -126,7 +126,7 @@ class Holders:
     """A process with holders that have begun."""
 
     def __init__(self, **ask: Any) -> None:
-        ask = {"deadlines": True, "lossy": False, "watching": True, "step_s": 0.02, "seed": 7, **ask}
+        ask = {"deadlines": True, "lossy": False, "watching": True, "step_s": 0.02, "seed": 7, "together": 2, **ask}
         line = [sys.executable, str(HOLDER), json.dumps(ask)]
         self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
         assert self.process.stdout is not None
@@ -182,7 +182,9 @@ def rounds(home: Path, release: str, *, holders: int, times: int) -> list[Line]:
     after: list[float] = []
     recorded: list[float] = []
     for number in range(times):
-        held = Holders(**server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1)
+        held = Holders(
+            **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
+        )
         time.sleep(2)
         orders.give(areas=[AREAS[number % len(AREAS)]])
         asked, acknowledged = orders.given()
@@ -231,11 +233,13 @@ def trials(home: Path, release: str, *, number: int, deadlines: bool) -> list[Li
     while done < number:
         mode = MODES[batch % len(MODES)]
         server.start()
-        found, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines)
-        late[mode] += [each["last_step"] - since for each in found if each["last_step"] is not None]
+        all_, living, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines)
+        # On a machine with too much to do some lose their lease before anything goes wrong: those prove nothing.
+        found = [each for each in all_ if each["over_at"] >= living and each["last_step"] is not None]
+        late[mode] += [each["last_step"] - since for each in found]
         troubles = {key: count + sum(each[key] for each in found) for key, count in troubles.items()}
         done, batch = done + len(found), batch + 1
-        LOG.print(f"{done} trials: {mode}, last step after {max(late[mode]):.3f} s")
+        LOG.print(f"{done} trials: {mode}, last step after {max(late[mode], default=0):.3f} s")
     orders.close()
     server.kill(signal.SIGTERM)
     over = sum(each > TTL_S for values in late.values() for each in values)
@@ -254,8 +258,11 @@ def trials(home: Path, release: str, *, number: int, deadlines: bool) -> list[Li
 
 def trial(
     server: Server, orders: Orders, mode: str, release: str, *, batch: int, deadlines: bool
-) -> tuple[list[dict[str, Any]], float]:
-    """Let one thing go wrong for a batch of jobs, and return what became of them, and since when."""
+) -> tuple[list[dict[str, Any]], float, float]:
+    """Let one thing go wrong for a batch of jobs.
+
+    Return what became of them, when it began to go wrong, and from when on their time to live counts.
+    """
     model, lossy = f"batch-{batch}", mode == "lossy"
     held = Holders(
         **server.ask,
@@ -269,7 +276,7 @@ def trial(
         seed=batch,
     )
     time.sleep(0.7 + 0.05 * (batch % 7))
-    since = clock()
+    living = since = clock()
     if mode in ("order", "lossy", "order and killed", "frozen"):
         if mode == "frozen":
             held.process.send_signal(signal.SIGSTOP)
@@ -277,7 +284,7 @@ def trial(
         if mode == "order and killed":
             server.kill()
         asked, acknowledged = orders.given()
-        # What an order has to be true of is what comes after it was acknowledged.
+        # A killed server can extend nothing from then on, and neither can an order that was acknowledged.
         since = acknowledged if mode in ("order", "lossy") else min(since, asked)
     elif mode == "killed":
         server.kill()
@@ -288,7 +295,7 @@ def trial(
     if mode == "frozen":
         held.process.send_signal(signal.SIGCONT)
         time.sleep(0.3)
-    return held.finish(), since
+    return held.finish(), living, since
 
 
 def main() -> None:

@@ -113,6 +113,7 @@ class Holder:
         self.over_at: float | None = None
         self.last_step: float | None = None
         self.steps = self.sequence = self.renewals = 0
+        self.granted = asyncio.Event()
 
     async def begin(self) -> None:
         """Get a lease."""
@@ -203,7 +204,14 @@ class Holder:
                 return
 
     async def live(self) -> None:
-        """Train under the lease until it is over."""
+        """Get a lease and train under it until it is over."""
+        try:
+            await self.begin()
+        except (OSError, TimeoutError, ValueError, EOFError, RuntimeError, asyncio.IncompleteReadError):
+            self.end("never granted")
+        self.granted.set()
+        if self.over is not None:
+            return
         tasks = [asyncio.create_task(each()) for each in (self.renew, self.watch)]
         await self.train()
         for task in tasks:
@@ -228,9 +236,11 @@ async def main(ask: dict[str, Any]) -> None:
     """Hold leases."""
     holders = [Holder(number, ask) for number in range(ask["holders"])]
     lives = []
-    for start in range(0, len(holders), 20):
-        await asyncio.gather(*(holder.begin() for holder in holders[start : start + 20]))
-        lives += [asyncio.create_task(holder.live()) for holder in holders[start : start + 20]]
+    for start in range(0, len(holders), ask["together"]):
+        # A time to live counts from before the request was sent: whoever waits in a long line loses it there.
+        some = holders[start : start + ask["together"]]
+        lives += [asyncio.create_task(holder.live()) for holder in some]
+        await asyncio.gather(*(holder.granted.wait() for holder in some))
     for holder in holders:
         holder.trouble.lossy = ask["lossy"]
     _say("ready")
