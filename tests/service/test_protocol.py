@@ -148,7 +148,7 @@ def test_a_withdrawn_release_ends_leases(place: Place) -> None:
     assert held.watch(10).json["state"] == "revoked"
     assert held.renew(1).code == "lease-withdrawn"
     asked = {"release": place.release, "job": "job-1", "model": "drafts", "nonce": "n"}
-    assert place.ask("POST", "/v1/leases", asked).code == "release-withdrawn"
+    assert place.ask("POST", "/v1/leases", asked).code == "lease-withdrawn"
 
 
 def test_an_end_is_said_twice_and_noted_once(place: Place) -> None:
