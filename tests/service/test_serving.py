@@ -62,7 +62,7 @@ def test_an_order_of_another_process_reaches_a_watcher_within_a_second(place: tu
 def test_killed_and_started_again_leases_hold_and_orders_too(place: tuple[Path, str]) -> None:
     folder, release = place
     server = Process(folder)
-    hit, renewed, silent = (server.ask.lease(release, job=name, ttl_s=2) for name in ("one", "two", "three"))
+    hit, renewed, silent = (server.ask.lease(release, job=name, ttl_s=5) for name in ("one", "two", "three"))
     assert renewed.renew(1).status == 200
     server.kill()
     assert (folder / "serve.json").exists()
@@ -74,7 +74,7 @@ def test_killed_and_started_again_leases_hold_and_orders_too(place: tuple[Path, 
         assert silent.watch(0).json["state"] == "granted"
         begun = time.monotonic()
         assert silent.watch(10).json["state"] in ("expired", "ended")
-        assert time.monotonic() - begun < 2.5
+        assert time.monotonic() - begun < 7
         suspend(folder)
         assert renewed.renew(3).code in ("lease-revoked", "lease-ended")
     with served(folder) as third:
