@@ -191,7 +191,7 @@ class Casework(Overseeing):
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
         with self.lock:
             case, at = self.case(name), self.parts.clock()
-            answers = self.answers(case) if case.over is None else {}
+            answers = self.answers(case)
             return case, standing(case, at, answers), what_stands_in_the_way(case, at, answers), answers
 
     def timeline(self, name: str) -> list[dict[str, Any]]:

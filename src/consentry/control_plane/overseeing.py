@@ -19,7 +19,7 @@ from consentry.errors import ConsentryError, InputError
 from consentry.ledger.case_events import CaseEnd, CaseOpened
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, issue, unknown_models
+from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
@@ -52,7 +52,7 @@ class Overseeing(Reading):
         self._check(scope, case)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
-            opening = self._opening(case, reference)
+            opening = self._opening(case, scope, reference)
             number = len(self.newest.record.orders.of(case)) + 1
             body = issue(
                 scope,
@@ -68,11 +68,11 @@ class Overseeing(Reading):
         assert order is not None, "an order that was appended is known"
         return order
 
-    def _opening(self, case: str, reference: str) -> list[CaseOpened]:
+    def _opening(self, case: str, scope: Scope, reference: str) -> list[CaseOpened]:
         """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
         known = self.newest.record.cases.get(case)
         if known is None:
-            return [CaseOpened(case=case, title=reference, reference=reference, by=None)]
+            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=None)]
         if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
             known.require_open()
         return []

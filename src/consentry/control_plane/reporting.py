@@ -106,7 +106,7 @@ class Reporting(Casework):
         return {
             each.condition: run(each.check, each.parameters, system(each.policy, areas))
             for each in case.conditions.values()
-            if each.check is not None and case.over is None
+            if each.check is not None
         }
 
     def _releases_then(self, record: Record, case: Case, bodies: list[Body]) -> list[dict[str, Any]]:

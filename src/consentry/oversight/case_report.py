@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.notice import Notice
 from consentry.oversight.order import Order, in_words
@@ -63,7 +64,7 @@ def document(
         },
         "orders": [_order(each) for each in record.orders.of(case.case)],
         "conditions": _conditions(case, answers),
-        "approvals": {"needed": APPROVALS, "positions": [each.position for each in case.approvals]},
+        "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
         "notices": [_notice(record.notices.get(name), name, days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
@@ -185,8 +186,8 @@ def _register(body: dict[str, Any]) -> Iterator[str]:
     for each in body["conditions"]:
         yield f"| {each['title']} | {'met' if each['met'] else 'open'} | {each['found']} |"
     yield ""
-    given = len(body["approvals"]["positions"])
-    yield f"Approvals given so far: {given}. Lifting takes {body['approvals']['needed']} different people."
+    approvals = body["approvals"]
+    yield f"Approved by {_count(approvals['people'], 'person', 'people')}; lifting takes {approvals['needed']}."
     yield ""
 
 
@@ -230,5 +231,5 @@ def _seconds(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.1f} s"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+def _count(number: int, one: str, several: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
