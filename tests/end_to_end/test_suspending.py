@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.control_plane import newest_word
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW, eligible
@@ -132,6 +135,25 @@ def test_no_lease_in_its_scope_is_granted_or_renewed_and_others_go_on(place: tup
     assert other.fence > order.position > lease.fence
 
 
+def test_what_an_order_hits_is_not_handed_out_without_a_lease_either(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    old = build(deployment)
+    metadata = Path(control.table(old, 2)["metadata"])
+    order = suspend(deployment)
+    assert not metadata.exists()
+    for verb in (lambda: control.data_files(old), lambda: control.table(old, 2)):
+        with pytest.raises(ConsentryError) as caught:
+            verb()
+        assert caught.value.code == "release-suspended"
+    with pytest.raises(ConsentryError):
+        control.materialise(old, folder / "copy", kind=CopyFormat.JSONL)
+    assert not (folder / "copy").exists()
+    assert control.table(build(deployment), 2)["excluded"] == 2
+    deployment.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
+    assert control.table(old, 2)["excluded"] == 0
+
+
 def test_an_order_elsewhere_leaves_a_lease_alone(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
@@ -201,6 +223,27 @@ def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deploymen
     assert deployment.control.expire() == []
 
 
+def test_a_lease_that_is_granted_long_after_the_start_is_not_taken_for_an_old_one(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for late leases while one is granted must find it with its time still to run."""
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    now = control.parts.uptime() + 3_600
+    control.parts = replace(control.parts, uptime=lambda: now)
+    looked: list[list[str]] = []
+
+    def look(*_: object, **__: object) -> None:
+        thread = Thread(target=lambda: looked.append(control.expire()))
+        thread.start()
+        thread.join(10)
+
+    monkeypatch.setattr(newest_word, "write_down", look)
+    lease, secret = grant(deployment, release)
+    assert looked == [[]]
+    renew(deployment, lease, secret)
+
+
 def test_what_is_ended_gives_nothing_back(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
@@ -244,7 +287,7 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
     control = deployment.control
     lease, secret = grant(deployment, build(deployment))
     for _ in range(2):
-        control.consumed(lease.lease, secret=secret, from_step=0, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
+        control.consumed(lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
     content = "sha256:" + "0" * 64
     control.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
     suspend(deployment)
@@ -252,7 +295,7 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
         control.model_checkpoint(lease.lease, secret=secret, step=3, name="step-3", content=content)
     assert caught.value.code == "lease-revoked"
     (job,) = control.jobs()
-    assert (job["steps"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
+    assert (job["step"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +305,7 @@ def test_ranges_that_are_none_are_refused(place: tuple[Path, Deployment], ranges
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.consumed(lease.lease, secret=secret, from_step=0, to_step=1, amendment=0, ranges=ranges)
+        deployment.control.consumed(lease.lease, secret=secret, from_step=1, to_step=1, amendment=0, ranges=ranges)
     assert caught.value.code == "lease-ranges"
 
 

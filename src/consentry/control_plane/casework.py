@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.overseeing import Overseeing
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
@@ -222,8 +223,9 @@ class Casework(Overseeing):
             if not over_too:
                 case.require_open()
             bodies = say(case)
-            if bodies:
-                session.append(bodies)
+            positions = session.append(bodies) if bodies else range(0)
+        if positions:
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         return self.case(name)
 
 

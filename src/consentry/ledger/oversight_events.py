@@ -119,7 +119,7 @@ class LeaseEnded(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemsConsumed(PlainBody):
-    """The optimiser steps [`from_step`, `to_step`) of a job trained on `items` rows, named in the object `ranges`."""
+    """The optimiser steps `from_step` to `to_step` (included) trained on `items` rows, named in the object `ranges`."""
 
     KIND: ClassVar[str] = "items.consumed"
 

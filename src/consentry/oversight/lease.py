@@ -69,9 +69,9 @@ class Lease:
     """Positions and model checkpoints."""
 
     @property
-    def steps(self) -> int:
-        """The number of optimiser steps whose items were logged."""
-        return max((each.to_step for each in self.consumed), default=0)
+    def step(self) -> int | None:
+        """The last optimiser step whose items were logged."""
+        return max((each.to_step for each in self.consumed), default=None)
 
     def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
         """Refuse somebody else.
