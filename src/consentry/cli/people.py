@@ -152,7 +152,7 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 
     Their items stay denied.
     """
-    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', 'people')} for good?", err=True):
+    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', several='people')} for good?", err=True):
         return 1
     deployment = context.deployment
     count = deployment.control.erase([deployment.person(person) for person in persons])
@@ -269,8 +269,8 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
             count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(
-            f"at least {counted(held, 'choice was', 'choices were')} recorded and hold. Import the file again for the"
-            " rest: recording a choice twice does no harm"
+            f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
+            " for the rest: recording a choice twice does no harm"
         ) from interrupt
     context.out.show({"recorded": count}, lambda: context.out.text(f"{counted(count, 'choice')} recorded."))
 

@@ -80,7 +80,7 @@ class Casework(Overseeing):
             raise NotFoundError(
                 "case-unknown",
                 f"no case `{name}`",
-                help=f"cases: {', '.join(known)}" if known else "open one: consentry case open",
+                help=f"there are: {', '.join(known)}" if known else "open one: consentry case open",
             )
         return known[name]
 
@@ -179,7 +179,7 @@ class Casework(Overseeing):
         """Run the checks of a case's conditions on the system as it is known now."""
         areas, at = areas_of(case, self.newest.record), self.parts.clock()
         return {
-            each.condition: run(each.check, each.parameters, self._system(each.policy, areas, at=at))
+            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at))
             for each in case.conditions.values()
             if each.check is not None
         }
@@ -193,7 +193,7 @@ class Casework(Overseeing):
         with self.lock:
             case, at = self.case(name), self.parts.clock()
             answers = self.answers(case)
-            return case, standing(case, at, answers), what_stands_in_the_way(case, at, answers), answers
+            return case, standing(case, at, answers=answers), what_stands_in_the_way(case, at, answers=answers), answers
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""

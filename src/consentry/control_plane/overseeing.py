@@ -172,7 +172,7 @@ class Overseeing(Reading):
         for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
             such = not scope.categories or kind.category in {*scope.categories, "unknown"}
             seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
-            if such and seen and may_lie_in(place, scope, order.at):
+            if such and seen and may_lie_in(place, scope, at=order.at):
                 return True
         return False
 
@@ -252,7 +252,7 @@ def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
     return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
 
 
-def may_lie_in(place: str, scope: Scope, at: Seconds) -> bool:
+def may_lie_in(place: str, scope: Scope, *, at: Seconds) -> bool:
     """Say whether people whose items are counted under a place may be in the areas of a scope."""
     if not scope.areas or place in (NOBODY_PLACE, UNRESOLVED_PLACE):
         return True

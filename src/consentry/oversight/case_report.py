@@ -25,8 +25,8 @@ FORMAT = "consentry/case-report/v1"
 def document(
     record: Record,
     case: Case,
-    report: Report,
     *,
+    report: Report,
     position: int,
     at: Seconds,
     answers: Answers,
@@ -56,7 +56,7 @@ def document(
             "title": case.title,
             "reference": case.reference,
             "opened": {"position": case.position, "at": case.at},
-            "standing": str(standing(case, at, answers)),
+            "standing": str(standing(case, at, answers=answers)),
             "narrowed": case.narrowed,
             "ended": None
             if over is None
@@ -68,7 +68,7 @@ def document(
         "notices": [_notice(record.notices.get(name), name, days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
-        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers)] if over is None else [],
+        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
     }
 
 
@@ -187,7 +187,7 @@ def _register(body: dict[str, Any]) -> Iterator[str]:
         yield f"| {each['title']} | {'met' if each['met'] else 'open'} | {each['found']} |"
     yield ""
     approvals = body["approvals"]
-    yield f"Approved by {_count(approvals['people'], 'person', 'people')}; lifting takes {approvals['needed']}."
+    yield f"Approved by {_count(approvals['people'], 'person', several='people')}; lifting takes {approvals['needed']}."
     yield ""
 
 
@@ -231,5 +231,5 @@ def _seconds(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.1f} s"
 
 
-def _count(number: int, one: str, several: str | None = None) -> str:
+def _count(number: int, one: str, *, several: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
