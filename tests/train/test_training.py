@@ -174,7 +174,7 @@ def test_a_frozen_job_writes_no_model_checkpoint(url: str, tmp_path: Path, watch
 @pytest.mark.parametrize("how", ["order", "silence"])
 def test_two_ranks_stop_at_the_same_step(plane: SmallPlane, url: str, tmp_path: Path, how: str) -> None:
     (tmp_path / "job").mkdir()
-    ttl_s = 60 if how == "order" else 10
+    ttl_s = 60 if how == "order" else 15
     jobs = [Job(f"rank{n}", url=url, release="r", folder=tmp_path / "job", ttl_s=ttl_s) for n in range(2)]
     for number, job in enumerate(jobs):
         job.trains(5, mark=f"-{number}")
@@ -183,7 +183,7 @@ def test_two_ranks_stop_at_the_same_step(plane: SmallPlane, url: str, tmp_path: 
     else:
         plane.silent.set()
     assert [job.ends(60) for job in jobs] == [75, 75]
-    assert jobs[0].step("-0") == jobs[1].step("-1") > 5
+    assert jobs[0].step("-0") == jobs[1].step("-1") >= 5
     codes = {jobs[0].said("stopped-0")["code"], jobs[1].said("stopped-1")["code"]}
     assert codes <= {"lease-revoked", "lease-expired", "lease-over-elsewhere"}
     rows = [
