@@ -24,6 +24,7 @@ from typing import Any
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
+from consentry.control_plane import newest_word
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane
 from consentry.corpus.identities import Pseudonyms
@@ -210,6 +211,7 @@ def open_deployment(home: Path | None = None, *, embedded: bool = False) -> Depl
         try:
             key, signer = _keys(folder, ledger, bound)
             newest_seal.require(folder, ledger)
+            newest_word.require(folder, ledger)
             index = PeopleIndex(folder / "people")
             if len(index) + 1 < seats_in_use(folder / "corpora"):
                 raise index_behind("a sidecar")

@@ -69,8 +69,12 @@ def sync_tree(folder: Path) -> None:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`: one thread of one process at a time. The system frees it if the process dies."""
+def only_one(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`: one thread of one process at a time. The system frees it if the process dies.
+
+    Raises:
+        BlockingIOError: somebody else holds it, and `wait` is false.
+    """
     with path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -15,6 +15,7 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW, eligible
@@ -130,6 +131,25 @@ def test_no_lease_in_its_scope_is_granted_or_renewed_and_others_go_on(place: tup
     other, other_secret = grant(deployment, newer)
     renew(deployment, other, other_secret)
     assert other.fence > order.position > lease.fence
+
+
+def test_what_an_order_hits_is_not_handed_out_without_a_lease_either(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    old = build(deployment)
+    metadata = Path(control.table(old, 2)["metadata"])
+    order = suspend(deployment)
+    assert not metadata.exists()
+    for verb in (lambda: control.data_files(old), lambda: control.table(old, 2)):
+        with pytest.raises(ConsentryError) as caught:
+            verb()
+        assert caught.value.code == "release-suspended"
+    with pytest.raises(ConsentryError):
+        control.materialise(old, folder / "copy", kind=CopyFormat.JSONL)
+    assert not (folder / "copy").exists()
+    assert control.table(build(deployment), 2)["excluded"] == 2
+    deployment.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
+    assert control.table(old, 2)["excluded"] == 0
 
 
 def test_an_order_elsewhere_leaves_a_lease_alone(place: tuple[Path, Deployment]) -> None:

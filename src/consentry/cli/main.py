@@ -24,6 +24,7 @@ from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, notice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
+from consentry.cli.serve import jobs, serve
 from consentry.cli.suspend import order, suspend
 from consentry.cli.system import doctor
 from consentry.errors import ConsentryError, StateError, UnavailableError
@@ -62,6 +63,8 @@ _COMMANDS = (
     may,
     suspend,
     order,
+    serve,
+    jobs,
     ledger,
 )
 for command in _COMMANDS:

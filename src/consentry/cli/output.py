@@ -62,8 +62,11 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
         """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`."""
-        if self.as_json:
-            return
+        if not self.as_json:
+            self.console.print(self.columns(columns, rows, title=title))
+
+    def columns(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> Table:
+        """Return a table, to be printed or kept up to date."""
         table = Table(
             title=None if title is None else _one_line(title),
             title_justify="left",
@@ -80,7 +83,7 @@ class Output:
             )
         for row in rows:
             table.add_row(*(f"{value:,}" if isinstance(value, int) else _one_line(str(value)) for value in row))
-        self.console.print(table)
+        return table
 
     def note(self, line: str) -> None:
         """Print a remark to standard error."""

@@ -11,6 +11,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output, moment, read_moment
 from consentry.errors import NotFoundError
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 
@@ -147,6 +148,7 @@ def show(context: Context, name: str) -> None:
             help=f"orders: {', '.join(known)}" if known else "there are none: consentry suspend --help",
         )
     found = known[name]
+    jobs = [_stopping(each) for each in context.deployment.control.made_to_stop(found)]
 
     def human() -> None:
         rows = [
@@ -159,8 +161,29 @@ def show(context: Context, name: str) -> None:
         ]
         context.out.heading(f"Order {found.order}")
         context.out.table(["", ""], rows)
+        if jobs:
+            context.out.heading("Jobs that read what it hits")
+            columns = ["job", "lease", "how it stopped", "when", "step"]
+            context.out.table(columns, [_told(each) for each in jobs])
 
-    context.out.show(described(found), human)
+    context.out.show({**described(found), "jobs": jobs}, human)
+
+
+def _told(job: dict[str, Any]) -> list[str]:
+    when = "" if job["at"] is None else moment(job["at"])
+    return [job["job"], job["lease"], job["state"], when, "" if job["step"] is None else str(job["step"])]
+
+
+def _stopping(lease: Lease) -> dict[str, Any]:
+    ended = lease.ended
+    return {
+        "job": lease.job,
+        "lease": lease.lease,
+        "state": "not yet" if ended is None else str(ended.how),
+        "position": None if ended is None else ended.position,
+        "at": None if ended is None else ended.at,
+        "step": None if ended is None else ended.step,
+    }
 
 
 def _state(found: Order) -> str:

@@ -8,6 +8,7 @@ from threading import RLock
 import numpy as np
 import numpy.typing as npt
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
@@ -55,6 +56,8 @@ class Desk:
             if not self.newest.position and (kept := self.kept.read()) is not None:
                 self.newest.restore(kept)
             restored = self.newest.position
+            if self.parts.ledger.head() < restored:
+                raise newest_word.older(f"the ledger ends before position {restored}, up to which it was read before")
             self.newest.advance(self.parts.ledger.read(restored))
             if max(self.newest.state.erased.values(), default=-1) >= restored:
                 # A process that was killed may have left a state of before the erasure.

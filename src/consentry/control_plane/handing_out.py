@@ -4,9 +4,10 @@
     tables/NAME/v2, v3      the Iceberg tables of a release
     tables/.NAME.removed    a table on its way out
 
-A withdrawn release hands out nothing any more. Foreign readers of its table cannot be told so: the table is removed.
-The event is the COMMIT POINT. A crash after it leaves a table of a withdrawn release; it is removed when the withdrawal
-is asked for again, or when the next table is written, of whatever release.
+A release that was withdrawn, or that an order in force hits, hands out nothing. Foreign readers of its table cannot be
+told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table; it is removed when the
+withdrawal or the next order is asked for, or when the next table is written, of whatever release. After an order has
+ended the table can be written again.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from consentry.control_plane.reading import Reading
+from consentry.control_plane.overseeing import Overseeing
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
 from consentry.errors import InputError, StateError
 from consentry.ledger.events import ReleaseWithdrawn
+from consentry.ledger.oversight_events import Origin
+from consentry.ledger.state import Sealed
+from consentry.oversight.order import Order, Scope
 from consentry.progress import Progress
 from consentry.release import builder, materialise, sealed
 from consentry.release.data_file import DataFile
@@ -33,8 +37,8 @@ from consentry.release.materialise import CopyFormat
 from consentry.release.reproduce import check_registered
 
 
-class HandingOut(Reading):
-    """Verbs that hand content out, and the one that ends it."""
+class HandingOut(Overseeing):
+    """Verbs that hand content out, and those that end it."""
 
     @property
     def tables(self) -> Path:
@@ -45,7 +49,7 @@ class HandingOut(Reading):
         """Return the content files of a release with what is left out of each: what every reader begins with.
 
         Raises:
-            StateError: the release was withdrawn.
+            StateError: the release was withdrawn, or an order in force hits it.
             IntegrityError: a content file is not the one the release was made from.
         """
         withdrawn = self.sealed_as(name).withdrawn
@@ -55,8 +59,26 @@ class HandingOut(Reading):
                 f"release `{name}` was withdrawn: `{withdrawn.reason}`",
                 help=f"read another one; when that was: consentry release show {name}",
             )
+        order = self.suspended_by(name)
+        if order is not None:
+            raise StateError(
+                "release-suspended",
+                f"release `{name}` holds what order `{order.order}` suspends ({order.reference})",
+                help="build a release now: it leaves out what is suspended",
+            )
         release = self.release(name)
         return release.data_files(self._unchanged(release).base)
+
+    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
+        """Put an order in force, remove the tables of the releases that it hits, and return it.
+
+        Raises:
+            PolicyError: an area or a model that is not known here.
+            InputError: a window in which nothing can be created, or no name for the case.
+        """
+        order = super().suspend(scope, case=case, origin=origin, reference=reference)
+        self._remove_tables()
+        return order
 
     def materialise(
         self, name: str, target: Path, *, kind: CopyFormat, progress: Progress | None = None
@@ -117,9 +139,7 @@ class HandingOut(Reading):
             before = self.newest.state.releases[name].withdrawn
             if before is None:
                 (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason)])
-        if self.tables.exists():
-            with self._holding_tables():
-                self._sweep_tables()
+        self._remove_tables()
         if before is not None:
             raise StateError(
                 "release-already-withdrawn",
@@ -135,16 +155,27 @@ class HandingOut(Reading):
         with only_one(self.tables / ".lock"):
             yield
 
+    def _remove_tables(self) -> None:
+        if self.tables.exists():
+            with self._holding_tables():
+                self._sweep_tables()
+
     def _sweep_tables(self) -> None:
-        """Remove the tables of withdrawn releases. Who reads one finds it whole, or gone: a crash leaves no part."""
+        """Remove the tables nobody may read. Who reads one finds it whole, or gone: a crash leaves no part."""
         for name, release in self.sealed_releases().items():
-            if release.withdrawn is None:
+            if self._readable(name, release):
                 continue
             leaving = self.tables / f".{name}.removed"
             shutil.rmtree(leaving, ignore_errors=True)
             if (self.tables / name).exists():
                 take_name(self.tables / name, leaving)
                 shutil.rmtree(leaving)
+
+    def _readable(self, name: str, release: Sealed) -> bool:
+        if release.withdrawn is not None:
+            return False
+        # What an order hits takes time to find out: asked only where there is something to remove.
+        return not (self.tables / name).exists() or self.suspended_by(name) is None
 
     def _unchanged(self, release: sealed.SealedRelease) -> Corpus:
         """Return the corpus of a release, whose files are those it was made from."""

@@ -7,10 +7,11 @@ event: it is answered from the head of the ledger, so whatever was acknowledged 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
-from consentry.control_plane.overseeing import Overseeing
 from consentry.control_plane.parts import Parts
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
@@ -23,12 +24,13 @@ from consentry.ledger.oversight_events import (
 )
 from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, over, require_ttl
 from consentry.policy.policy_parser import IDENTIFIER
+from consentry.release.manifest import ReleaseFile
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
 
 
-class Leasing(Overseeing, HandingOut):
+class Leasing(HandingOut):
     """Verbs of jobs. Only one process may answer renewals: it alone knows until when leases hold."""
 
     def __init__(self, parts: Parts) -> None:
@@ -51,7 +53,7 @@ class Leasing(Overseeing, HandingOut):
                     f"`{name}` is no name of a {what}",
                     help="use lower-case letters, digits and hyphens",
                 )
-        self.data_files(release)
+        self.sealed_as(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = LeaseGranted(
             lease=f"lease-{secrets.token_hex(_ID_BYTES)}",
@@ -65,10 +67,12 @@ class Leasing(Overseeing, HandingOut):
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.present()
             self._require_readable(release, model)
+            self._unchanged(self.release(release))
             with self.parts.ledger.sealing() as session:
                 self._advance(session.read_delta(self.newest.position))
                 self._require_readable(release, model)
-                session.append([body])
+                (fence,) = session.append([body])
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=fence)
         with self.lock:
             lease = self._lease(body.lease)
             self.renewals.begin(lease, now=self.parts.uptime())
@@ -107,7 +111,9 @@ class Leasing(Overseeing, HandingOut):
             NotFoundError: there is no such lease.
             StateError: it is over, or was revoked.
         """
-        found = self._lease(lease)
+        return self._require_living(self._lease(lease))
+
+    def _require_living(self, found: Lease) -> Lease:
         if found.ended is not None:
             raise over(found)
         withdrawn = self.newest.state.releases[found.release].withdrawn
@@ -124,16 +130,79 @@ class Leasing(Overseeing, HandingOut):
             raise expired(found)
         return found
 
-    def standing(self, lease: str) -> tuple[str, str]:
-        """Return how it is with a lease (granted, revoked, expired or ended), and why if it is over."""
+    def standings(self, leases: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Return how it is with leases (granted, revoked, expired or ended), and why if they are over."""
+        with self.lock:
+            known = self.present().record.leases
+            return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
+
+    def _standing(self, lease: Lease) -> tuple[str, str]:
         try:
-            self.living(lease)
-        except NotFoundError:
-            raise
+            self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
             return words.get(error.code, "revoked"), error.message
         return "granted", ""
+
+    def held(self, lease: str, *, secret: str) -> Lease:
+        """Return a lease, be it over or not, to who shows its secret.
+
+        Raises:
+            NotFoundError: there is no such lease.
+            StateError: it is somebody else's.
+        """
+        with self.lock:
+            found = self._lease(lease)
+        found.require_holder(secret=secret)
+        return found
+
+    def handed_out(self, lease: str, *, secret: str, index: int) -> bytes:
+        """Return the rows of a file that its reader leaves out, as a portable 64-bit roaring bitmap; none: no bytes.
+
+        Raises:
+            StateError: the lease is over, or somebody else's.
+            NotFoundError: the release has no such file.
+        """
+        with self.lock:
+            self.held(lease, secret=secret)
+            found = self.living(lease)
+        file = self.file_of(found.release, index)
+        return self.release(found.release).bitmap(file) if file.bitmap.cardinality else b""
+
+    def file_of(self, release: str, index: int) -> ReleaseFile:
+        """Return a file of a release by its index.
+
+        Raises:
+            NotFoundError: it has none of this index.
+        """
+        files = self.release(release).manifest.files
+        if not 0 <= index < len(files):
+            raise NotFoundError(
+                "lease-file-unknown",
+                f"the release has no file `{index}`",
+                help="use an index from the answer to the request for the lease",
+            )
+        return files[index]
+
+    def described(self, release: str) -> dict[str, Any]:
+        """Return what the reader of a release is told: its name, the digest of its manifest, its purpose and files."""
+        opened = self.release(release)
+        base = self._unchanged(opened).base.absolute()
+        return {
+            "name": release,
+            "manifest": self.sealed_as(release).manifest,
+            "purpose": str(opened.manifest.purpose),
+            "files": [
+                {
+                    "index": index,
+                    "path": str(base / file.pin.path),
+                    "size": file.pin.size,
+                    "rows": file.pin.rows,
+                    "digest": file.pin.digest,
+                }
+                for index, file in enumerate(opened.manifest.files)
+            ],
+        }
 
     def _lease(self, lease: str) -> Lease:
         found = self.present().record.leases.get(lease)
@@ -192,8 +261,6 @@ class Leasing(Overseeing, HandingOut):
                 "the rows consumed are no ranges of the files of the release",
                 help="give [file, first row, end row] in ascending order, without overlaps",
             )
-        if any((each.from_step, each.to_step) == (from_step, to_step) for each in found.consumed):
-            return
         body = ItemsConsumed(
             lease=lease,
             from_step=from_step,
@@ -202,7 +269,10 @@ class Leasing(Overseeing, HandingOut):
             items=sum(end - first for _, first, end in ranges),
             ranges=self.parts.objects.put(canonical_json(ranges)),
         )
-        self.parts.ledger.append([body])
+        with self.lock:
+            said = {(each.from_step, each.to_step) for each in self._lease(lease).consumed}
+            if (from_step, to_step) not in said:
+                self.parts.ledger.append([body])
 
     def model_checkpoint(self, lease: str, *, secret: str, step: int, name: str, content: str) -> int:
         """Note that a job wrote a model checkpoint with this digest, and return the position.
@@ -241,7 +311,7 @@ class Leasing(Overseeing, HandingOut):
             return [self._job(lease) for lease in self.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why = self.standing(lease.lease)
+        state, why = self._standing(lease)
         ended = lease.ended
         return {
             "lease": lease.lease,
@@ -258,6 +328,8 @@ class Leasing(Overseeing, HandingOut):
             "items": sum(each.items for each in lease.consumed),
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
+            "ended_at": None if ended is None else ended.at,
+            "left_s": max(0.0, self.renewals.until(lease) - self.parts.uptime()) if state == "granted" else None,
         }
 
 

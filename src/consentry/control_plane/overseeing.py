@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.reading import Reading
@@ -59,7 +60,8 @@ class Overseeing(Reading):
                 reference=reference,
                 at_ms=self.parts.milliseconds(),
             )
-            session.append([*self._opening(case, scope, reference), body])
+            positions = session.append([*self._opening(case, scope, reference), body])
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         self.drain()
         order = self.present().record.orders.get(body.order)
         assert order is not None, "an order that was appended is known"
@@ -124,6 +126,12 @@ class Overseeing(Reading):
             if order.position > lease.fence and order.scope.names(lease.model) and self.hits(order, lease.release):
                 return order
         return None
+
+    def suspended_by(self, release: str) -> Order | None:
+        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+        with self.lock:
+            orders = [order for order in self.present().record.orders.in_force() if order.scope.names(None)]
+            return next((order for order in orders if self.hits(order, release)), None)
 
     def hits(self, order: Order, release: str) -> bool:
         """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
@@ -199,8 +207,13 @@ class Overseeing(Reading):
         names = [body.order for body in done]
         return [order for order in self.present().record.orders if order.order in names]
 
-    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
-        hit = [
+    def made_to_stop(self, order: Order) -> list[Lease]:
+        """Return the leases that an order revoked, as they are now."""
+        with self.lock:
+            return self._made_to_stop(order, self.present())
+
+    def _made_to_stop(self, order: Order, present: Known) -> list[Lease]:
+        return [
             lease
             for lease in present.record.leases
             if lease.fence < order.position
@@ -208,6 +221,9 @@ class Overseeing(Reading):
             and order.scope.names(lease.model)
             and self.hits(order, lease.release)
         ]
+
+    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
+        hit = self._made_to_stop(order, present)
         if any(lease.ended is None for lease in hit):
             return None
         how = [lease.ended.how for lease in hit if lease.ended is not None]

@@ -1,0 +1,113 @@
+"""`consentry serve` and `consentry jobs`: answer training jobs, and see what they do."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import click
+from rich.live import Live
+
+from consentry.cli.context import Context, pass_context
+from consentry.cli.output import Output
+from consentry.settings import read_settings
+
+_ADDRESS, _TOKEN = "serve.json", Path("keys", "workload.token")
+_TIMEOUT_S = 5.0
+_WATCHED_EVERY_S = 0.5
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=8799, show_default=True, help="0: one that is free.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Another than this machine's own is for a network."
+)
+@pass_context
+def serve(context: Context, port: int, host: str) -> None:
+    """Answer training jobs over HTTP until it is stopped: grant leases, renew them, say when they are over.
+
+    One server a home. Jobs need its address and the token it names.
+    """
+    # Only here: a web framework that no other command needs, and every one would wait for it.
+    from consentry.service import server  # noqa: PLC0415
+
+    if not server.is_loopback(host):
+        context.out.note(
+            f"{host} can be reached from other machines, and nothing is encrypted: whoever listens on the way learns "
+            "tokens. Put a server that speaks TLS before it."
+        )
+
+    def announce(address: str, token: Path) -> None:
+        def human() -> None:
+            context.out.text(f"Serving at {address}")
+            context.out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
+            context.out.console.file.flush()
+
+        context.out.show({"url": address, "token_file": str(token)}, human)
+
+    server.serve(context.deployment, host=host, port=port, announce=announce)
+    context.out.note("stopped")
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on showing them until Ctrl+C.")
+@pass_context
+def jobs(context: Context, watch: bool) -> None:  # noqa: FBT001 - click calls it by name
+    """List the leases of training jobs, with how it is with each.
+
+    Asks the running server, which knows for how long each holds; the ledger if none runs.
+    """
+    if watch and not context.out.as_json and context.out.console.is_terminal:
+        with Live(console=context.out.console, auto_refresh=False) as live:
+            while True:
+                live.update(context.out.columns(_COLUMNS, _rows(_asked(context)["leases"])), refresh=True)
+                time.sleep(_WATCHED_EVERY_S)
+    body = _asked(context)
+    context.out.show(body, lambda: _show(context.out, body))
+
+
+_COLUMNS = ("job", "model", "release", "state", "step", "items", "time left")
+
+
+def _show(out: Output, body: dict[str, Any]) -> None:
+    if not body["leases"]:
+        out.text("No job was ever given a lease.")
+        return
+    out.table(_COLUMNS, _rows(body["leases"]))
+    if not body["live"]:
+        out.text("No server runs: leases that did not end are shown as open. Start one: consentry serve")
+
+
+def _rows(leases: list[dict[str, Any]]) -> list[list[Any]]:
+    return [
+        [
+            each["job"],
+            each["model"],
+            each["release"],
+            each["state"],
+            "" if each["step"] is None else each["step"],
+            each["items"],
+            "" if each["left_s"] is None else f"{each['left_s']:.0f} s",
+        ]
+        for each in leases
+    ]
+
+
+def _asked(context: Context) -> dict[str, Any]:
+    """Return all leases as the running server tells them, else as the ledger has them."""
+    home = read_settings(context.home).home
+    try:
+        address = json.loads((home / _ADDRESS).read_bytes())["url"]
+        token = (home / _TOKEN).read_text("ascii").strip()
+        request = Request(f"{address}/v1/leases", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            return {"live": True, **json.load(answer)}
+    except (OSError, URLError, ValueError, KeyError, TypeError):
+        # None runs, or it was killed and left its address behind.
+        leases = context.deployment.control.jobs()
+        open_ = [{**each, "state": "open"} if each["state"] == "granted" else each for each in leases]
+        return {"live": False, "leases": [{**each, "left_s": None} for each in open_]}

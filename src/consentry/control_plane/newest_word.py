@@ -1,0 +1,67 @@
+"""The newest order or grant of a lease, written down outside the ledger: an older copy of the ledger is noticed.
+
+A ledger that was restored from an older backup has forgotten orders, and would give a fence that was given before. The
+file names the position of the newest one and the commitment to it; it is written once that event is durable. Killed in
+between, it names an older one, which still stands. `release.newest_seal` is the same for seals.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from consentry.digests import canonical_json
+from consentry.durable import only_one, replace_file
+from consentry.errors import IntegrityError
+from consentry.ledger.store import Ledger
+
+FILE = "overseen.json"
+
+
+def write_down(home: Path, ledger: Ledger, *, position: int) -> None:
+    """Write down the event at `position`, unless a later one is."""
+    (event,) = ledger.read(position, position + 1)
+    body = {"position": position, "commitment": event.commitment.hex()}
+    with only_one(home / f"{FILE}.lock"):
+        known = _read(home)
+        if known is None or known[0] < position:
+            replace_file(home / FILE, canonical_json(body))
+
+
+def require(home: Path, ledger: Ledger) -> None:
+    """Refuse a ledger that does not have the event that was written down.
+
+    Raises:
+        IntegrityError: it has not, or the file cannot be read.
+    """
+    known = _read(home)
+    if known is None:
+        return
+    position, commitment = known
+    if [event.commitment.hex() for event in ledger.read(position, position + 1)] != [commitment]:
+        raise older(f"the ledger does not have the order or grant at position {position}", file=FILE)
+
+
+def older(message: str, *, file: str | None = None) -> IntegrityError:
+    """Return the error for a ledger that has forgotten something."""
+    away = f", and remove `{file}`" if file is not None else ""
+    return IntegrityError(
+        "ledger-older",
+        message,
+        help="this is an older copy, which has forgotten what was said since: restore the newest one. If there is "
+        f"none, record again what was said since{away}",
+    )
+
+
+def _read(home: Path) -> tuple[int, str] | None:
+    try:
+        body = json.loads((home / FILE).read_bytes())
+        return int(body["position"]), str(body["commitment"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            "order-newest-damaged",
+            f"`{FILE}` cannot be read",
+            help="it names the newest order or grant; remove it if the ledger is the newest one there is",
+        ) from error

@@ -1,0 +1,51 @@
+"""The web application of a deployment: its routes, its errors, and the look-out that runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from consentry import __version__
+from consentry.bootstrap import Deployment
+from consentry.service import leases, problems
+from consentry.service.bodies import Bounded
+from consentry.service.verbs import Verbs
+from consentry.service.watch import Watch
+
+
+def create_app(deployment: Deployment, *, token: str) -> FastAPI:
+    """Return the application; `token` is what workloads show.
+
+    Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
+    """
+    verbs = Verbs(deployment.control)
+    watch = Watch(verbs)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        looking = asyncio.create_task(watch.run())
+        try:
+            yield
+        finally:
+            watch.stop()
+            await looking
+            watch.close()
+            verbs.close()
+
+    app = FastAPI(
+        title="Consentry",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.verbs, app.state.watch, app.state.token = verbs, watch, token
+    app.include_router(leases.HEALTH)
+    app.include_router(leases.ROUTER)
+    app.add_middleware(Bounded)
+    problems.install(app)
+    return app

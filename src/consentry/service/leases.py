@@ -1,0 +1,229 @@
+"""The protocol between a training job and the control plane, version 1: see docs/serving.md.
+
+A renewal is answered from the head of the ledger. A watch only says what happened: it extends nothing. No clock of the
+day has a say in any of it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from consentry.ledger.oversight_events import LeaseEnd
+from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
+from consentry.service import amendments
+from consentry.service.auth import shown, workload
+from consentry.service.verbs import Verbs
+from consentry.service.watch import Watch
+
+ROUTER = APIRouter(prefix="/v1")
+HEALTH = APIRouter()
+_MS = 1000
+_LARGEST_STEP = (1 << 53) - 1
+"""The largest whole number that every JSON reader keeps."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Nonce = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
+Whole = Annotated[int, Field(strict=True, ge=0, le=_LARGEST_STEP)]
+Secret = Annotated[str, Depends(shown)]
+Index = Annotated[int, Path(ge=0, le=_LARGEST_STEP)]
+
+
+class _Body(BaseModel):
+    # A name nobody knows is refused: one that is spelled wrong must not silently be the default.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Asked(_Body):
+    """What a job says that asks for a lease."""
+
+    release: Name
+    job: Name
+    model: Name
+    nonce: Nonce
+    ttl_s: Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)] = DEFAULT_TTL_MS / _MS
+
+
+class Renewal(_Body):
+    """What the holder of a lease says that renews it."""
+
+    job: Name
+    fence: Whole
+    sequence: Whole
+    nonce: Nonce
+    step: Whole | None = None
+
+
+class End(_Body):
+    """What the holder of a lease says that reads no longer."""
+
+    how: Literal["released", "stopped"]
+    step: Whole | None = None
+
+
+class Consumption(_Body):
+    """What was trained on, for the optimiser steps from `from_step` to `to_step`, both included."""
+
+    from_step: Whole
+    to_step: Whole
+    amendment: Whole
+    ranges: list[Annotated[list[Whole], Field(min_length=3, max_length=3)]]
+
+
+class ModelCheckpoint(_Body):
+    """A model checkpoint that was written."""
+
+    step: Whole
+    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+# Asynchronous: what is not is called on a thread.
+async def _verbs(request: Request) -> Verbs:
+    return cast("Verbs", request.app.state.verbs)
+
+
+async def _watch(request: Request) -> Watch:
+    return cast("Watch", request.app.state.watch)
+
+
+Calling = Annotated[Verbs, Depends(_verbs)]
+Watching = Annotated[Watch, Depends(_watch)]
+
+
+def _amended(verbs: Verbs, release: str) -> int:
+    with verbs.control.lock:
+        return amendments.newest(verbs.control, release)
+
+
+@ROUTER.get("/leases", dependencies=[Depends(workload)])
+async def every(verbs: Calling) -> dict[str, Any]:
+    """Return every lease, with how it is and for how long it holds."""
+    return {"leases": await verbs(verbs.control.jobs)}
+
+
+@ROUTER.post("/leases", status_code=201, dependencies=[Depends(workload)])
+async def grant(body: Asked, verbs: Calling) -> dict[str, Any]:
+    """Grant a lease."""
+
+    def granted() -> dict[str, Any]:
+        lease, secret = verbs.control.grant(
+            body.release, job=body.job, model=body.model, ttl_ms=round(body.ttl_s * _MS)
+        )
+        return {
+            "lease": lease.lease,
+            "fence": lease.fence,
+            "ttl_s": lease.ttl_ms / _MS,
+            "secret": secret,
+            "nonce": body.nonce,
+            "amendment": _amended(verbs, lease.release),
+            "release": verbs.control.described(lease.release),
+        }
+
+    return await verbs(granted)
+
+
+@ROUTER.post("/leases/{lease}/renewal")
+async def renew(lease: str, body: Renewal, secret: Secret, verbs: Calling) -> dict[str, Any]:
+    """Renew a lease."""
+
+    def renewed() -> dict[str, Any]:
+        found = verbs.control.renew(
+            lease, secret=secret, job=body.job, fence=body.fence, sequence=body.sequence, step=body.step
+        )
+        return {
+            "fence": found.fence,
+            "sequence": body.sequence,
+            "nonce": body.nonce,
+            "ttl_s": found.ttl_ms / _MS,
+            "amendment": _amended(verbs, found.release),
+        }
+
+    return await verbs(renewed)
+
+
+@ROUTER.get("/leases/{lease}/watch")
+async def watch(
+    lease: str,
+    secret: Secret,
+    verbs: Calling,
+    watching: Watching,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_TTL_MS / _MS, allow_inf_nan=False)] = 0,
+    amendment: Annotated[int, Query(ge=0, le=_LARGEST_STEP)] = 0,
+) -> dict[str, Any]:
+    """Say how it is with a lease, as soon as its holder has to know."""
+    await verbs(verbs.control.held, lease, secret=secret)
+    found = await watching.wait(lease, seconds=wait, amendment=amendment)
+    body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
+    return {**body, "reason": found.reason} if found.reason else body
+
+
+@ROUTER.post("/leases/{lease}/end", status_code=204)
+async def end(lease: str, body: End, secret: Secret, verbs: Calling) -> None:
+    """Note that a job reads no longer."""
+    await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
+
+
+@ROUTER.post("/leases/{lease}/consumption", status_code=204)
+async def consume(lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
+    """Note what was trained on."""
+    await verbs(
+        verbs.control.consumed,
+        lease,
+        secret=secret,
+        from_step=body.from_step,
+        to_step=body.to_step,
+        amendment=body.amendment,
+        ranges=body.ranges,
+    )
+
+
+@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201)
+async def model_checkpoint(lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
+    """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
+    position = await verbs(
+        verbs.control.model_checkpoint, lease, secret=secret, step=body.step, name=body.name, content=body.digest
+    )
+    return {"position": position}
+
+
+@ROUTER.get("/leases/{lease}/files/{index}/exclusions")
+async def exclusions(lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
+    """Return the rows of a file that are left out."""
+    return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
+
+
+@ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}")
+async def removed(lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
+    """Return the rows of a file that amendments removed since."""
+
+    def rows() -> bytes:
+        return amendments.removed(verbs.control, _living(verbs, lease, secret), index=index, number=number)
+
+    return _bitmap(await verbs(rows))
+
+
+@ROUTER.get("/models/{model}/serving", dependencies=[Depends(workload)])
+async def serving(model: str, verbs: Calling) -> dict[str, Any]:
+    """Say whether a model may be served."""
+    return await verbs(amendments.may_serve, verbs.control, model)
+
+
+def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
+    with verbs.control.lock:
+        verbs.control.held(lease, secret=secret)
+        return verbs.control.living(lease)
+
+
+def _bitmap(content: bytes) -> Response:
+    return Response(content, media_type="application/octet-stream")
+
+
+@HEALTH.get("/healthz")
+async def health(watching: Watching) -> dict[str, str]:
+    """Say that all is well, or why the ledger cannot be looked at."""
+    if watching.trouble is not None:
+        raise watching.trouble
+    return {"status": "ok"}

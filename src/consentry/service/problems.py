@@ -1,0 +1,122 @@
+"""Errors as answers: `application/problem+json` (RFC 9457) with our stable code.
+
+What nobody foresaw says nothing of what it was about, neither to the caller nor to the log: it can be somebody's data.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
+
+LOG = logging.getLogger("consentry.service")
+_SOURCE = Path(__file__).parents[1]
+_SHOWN = 120
+_RETRY_S = "1"
+
+_BY_CODE = {"lease-not-yours": 403, "serve-token-wrong": 401, "serve-body-too-large": 413}
+_BY_KIND: tuple[tuple[type[ConsentryError], int], ...] = (
+    (NotFoundError, 404),
+    (UnavailableError, 503),
+    (StateError, 409),
+    (InputError, 422),
+    (IntegrityError, 500),
+)
+_OF_HTTP = {
+    400: ("serve-malformed", "the request cannot be understood"),
+    404: ("serve-no-such-address", "nothing is at this address"),
+    405: ("serve-method", "this address takes another method"),
+}
+
+
+def status_of(error: ConsentryError) -> int:
+    """Return the status of the answer that an error becomes."""
+    kinds = (status for kind, status in _BY_KIND if isinstance(error, kind))
+    return _BY_CODE.get(error.code) or next(kinds, 500)
+
+
+def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
+    """Return an error as an answer."""
+    found = status or status_of(error)
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": _RETRY_S}}.get(found)
+    body = {"type": "about:blank", "status": found, "title": error.message, "detail": error.help, "code": error.code}
+    return JSONResponse(body, found, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an application an answer of this form."""
+    app.add_exception_handler(ConsentryError, _ours)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_middleware(Unforeseen)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ConsentryError)
+    return answer(error)
+
+
+async def _malformed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    # What was given is not repeated.
+    place = ".".join(str(part) for part in first["loc"])[:_SHOWN]
+    reason = str(first["msg"])[:_SHOWN]
+    return answer(
+        InputError(
+            "serve-malformed",
+            f"the request does not fit: `{place}`: {reason[:1].lower()}{reason[1:]}",
+            help="docs/serving.md says what each request holds",
+        )
+    )
+
+
+async def _of_http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code, message = _OF_HTTP.get(error.status_code, ("serve-malformed", "the request cannot be answered"))
+    return answer(ConsentryError(code, message, help="docs/serving.md lists the requests"), error.status_code)
+
+
+def unforeseen(error: Exception) -> ConsentryError:
+    """Return the error that is shown for one that nobody foresaw: where it was, and of what kind."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [each for each in frames if _SOURCE in Path(each.filename).parents or not each.filename][-1:]
+    where = f" in `{Path(place[0].filename).name}:{place[0].lineno}`" if place else ""
+    return ConsentryError(
+        "internal-error",
+        f"unexpected `{type(error).__name__}`{where}",
+        help="this is a mistake in the program: report it",
+    )
+
+
+class Unforeseen:
+    """Middleware: what nobody foresaw becomes an answer, and a line in the log that names no data."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            shown = unforeseen(error)
+            LOG.error("%s", shown)
+            if not begun:
+                await answer(shown)(scope, receive, send)

@@ -1,0 +1,213 @@
+"""A small deployment, a real server of it on a free port, in a thread or a process of its own, and a plain client."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from consentry.bootstrap import Deployment
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose
+from consentry.service.app import create_app
+from consentry.service.auth import workload_token
+from consentry.service.server import _Server
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import BEFORE, NOW
+
+POLICY = "august-2024"
+ITEMS = (
+    RawItem(id="u1", author="us", created=BEFORE),
+    RawItem(id="g1", author="gb", created=BEFORE),
+    RawItem(id="x1", author="nobody-knows", created=BEFORE),
+    RawItem(id="b1", author="br", created=BEFORE),
+)
+PEOPLE = (RawPerson(id="us"), RawPerson(id="gb", country="GB"), RawPerson(id="br", country="BR"))
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    content: bytes
+    kind: str
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def code(self) -> str:
+        assert self.kind == "application/problem+json", (self.status, self.content)
+        assert set(self.json) == {"type", "status", "title", "detail", "code"}
+        assert self.json["status"] == self.status
+        return str(self.json["code"])
+
+
+@dataclass
+class Caller:
+    """Asks a server."""
+
+    url: str
+    token: str
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        raw: bytes | None = None,
+        timeout: float = 20,
+    ) -> Answer:
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+        headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
+        if token == "":
+            headers = {}
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, content, headers)
+            answer = connection.getresponse()
+            shown = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, answer.read(), shown.get("content-type", ""), shown)
+        finally:
+            connection.close()
+
+    def lease(self, release: str, *, job: str = "job-1", model: str = "drafts", ttl_s: float = 60) -> Held:
+        asked = {"release": release, "job": job, "model": model, "ttl_s": ttl_s, "nonce": "n-0"}
+        answer = self("POST", "/v1/leases", asked)
+        assert answer.status == 201, answer.content
+        return Held(self, answer.json, job)
+
+
+@dataclass
+class Held:
+    """A lease in the hands of a job."""
+
+    caller: Caller
+    granted: dict[str, Any]
+    job: str
+
+    def __call__(self, method: str, path: str, body: object = None, **named: Any) -> Answer:
+        named.setdefault("token", self.granted["secret"])
+        return self.caller(method, f"/v1/leases/{self.granted['lease']}/{path}", body, **named)
+
+    def renew(self, sequence: int, **changed: Any) -> Answer:
+        token = changed.pop("token", self.granted["secret"])
+        fence = self.granted["fence"]
+        body = {"job": self.job, "fence": fence, "sequence": sequence, "nonce": f"n-{sequence}", "step": sequence}
+        return self("POST", "renewal", {**body, **changed}, token=token)
+
+    def watch(self, seconds: float, *, amendment: int = 0) -> Answer:
+        return self("GET", f"watch?wait={seconds}&amendment={amendment}")
+
+    def end(self, how: str = "stopped", step: int | None = None) -> Answer:
+        return self("POST", "end", {"how": how, "step": step})
+
+
+def prepare(folder: Path, deployment: Deployment) -> str:
+    """Fill a deployment and return the name of its release."""
+    deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+    deployment.control.load_people(write_people(folder / "people", PEOPLE))
+    deployment.control.publish(shipped()[POLICY], POLICY)
+    return deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+
+
+@contextmanager
+def home() -> Iterator[tuple[Path, str]]:
+    """Yield the home of a deployment that nobody has opened, and the name of its release."""
+    with fresh() as (folder, deployment):
+        release = prepare(folder, deployment)
+        deployment.close()
+        yield folder / "home", release
+
+
+@contextmanager
+def in_thread(deployment: Deployment) -> Iterator[Caller]:
+    """Serve an opened deployment."""
+    token = workload_token(deployment.settings.home / "keys")
+    app = create_app(deployment, token=token)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", ws="none", lifespan="on")
+        server = _Server(config, app.state.watch)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield Caller(f"http://127.0.0.1:{listener.getsockname()[1]}", token)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class Process:
+    """`consentry serve` as a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "serve.json").unlink(missing_ok=True)
+        self.process = command(home, "serve", "--port", "0")
+        deadline = time.monotonic() + 30
+        while not (home / "serve.json").exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(self.process.communicate())
+            time.sleep(0.02)
+        address = json.loads((home / "serve.json").read_bytes())["url"]
+        self.ask = Caller(address, (home / "keys" / "workload.token").read_text())
+        while self.ask("GET", "/healthz").status != 200:
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, out, errors
+
+
+@contextmanager
+def served(home: Path) -> Iterator[Process]:
+    """Serve a home from a process."""
+    process = Process(home)
+    try:
+        yield process
+    finally:
+        if process.process.poll() is None:
+            process.stop()
+
+
+def command(home: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a command on a home, as a process of its own."""
+    line = [sys.executable, "-m", "consentry", "--home", str(home), *words]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def suspend(home: Path, *scope: str) -> str:
+    """Suspend from another process, and return what it printed."""
+    out, errors = command(home, "--json", "suspend", "--case", "ico-2024", "--reference", "letter", *scope).communicate(
+        timeout=60
+    )
+    assert not errors, errors
+    return out

@@ -1,0 +1,198 @@
+"""The server as a process: killed and started again, two of them, stopped, and orders that come from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import open_deployment
+from consentry.errors import ConsentryError
+from service.at_work import Process, command, home, served, suspend
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, str]]:
+    with home() as found:
+        yield found
+
+
+def said(folder: Path, *words: str) -> tuple[int, str, str]:
+    process = command(folder, *words)
+    out, errors = process.communicate(timeout=60)
+    return process.returncode, out, errors
+
+
+def test_an_order_of_another_process_reaches_a_watcher_within_a_second(place: tuple[Path, str]) -> None:
+    folder, release = place
+    with served(folder) as server:
+        held = server.ask.lease(release)
+        told: list[float] = []
+
+        def watch() -> None:
+            assert held.watch(30).json["state"] == "revoked"
+            told.append(time.monotonic())
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        suspend(folder, "--area", "UK")
+        acknowledged = time.monotonic()
+        thread.join()
+        assert told[0] - acknowledged < 1
+        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1")[1])
+        assert (shown["drained"], [job["state"] for job in shown["jobs"]]) == (None, ["not yet"])
+        held.end("stopped", 12)
+        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1")[1])
+        assert shown["drained"]["stopped"] == 1
+        assert [(job["state"], job["step"]) for job in shown["jobs"]] == [("stopped", 12)]
+        assert "stopped" in said(folder, "order", "show", "ico-2024.1")[1]
+
+
+def test_killed_and_started_again_leases_hold_and_orders_too(place: tuple[Path, str]) -> None:
+    folder, release = place
+    server = Process(folder)
+    hit, renewed, silent = (server.ask.lease(release, job=name, ttl_s=2) for name in ("one", "two", "three"))
+    assert renewed.renew(1).status == 200
+    server.kill()
+    assert (folder / "serve.json").exists()
+    with served(folder) as again:
+        for held in (hit, renewed, silent):
+            held.caller = again.ask
+        # What was renewed is not known any more: each lease is taken to have been renewed at the start.
+        assert renewed.renew(2).status == 200
+        assert silent.watch(0).json["state"] == "granted"
+        begun = time.monotonic()
+        assert silent.watch(10).json["state"] in ("expired", "ended")
+        assert time.monotonic() - begun < 2.5
+        suspend(folder, "--area", "UK")
+        assert renewed.renew(3).code in ("lease-revoked", "lease-ended")
+    with served(folder) as third:
+        asked = {"release": release, "job": "four", "model": "drafts", "nonce": "n"}
+        assert third.ask("POST", "/v1/leases", asked).code == "lease-suspended"
+        renewed.caller = third.ask
+        assert renewed.renew(4).code in ("lease-revoked", "lease-ended")
+
+
+def test_an_order_while_no_server_runs_holds_from_its_start(place: tuple[Path, str]) -> None:
+    folder, release = place
+    server = Process(folder)
+    held = server.ask.lease(release)
+    server.kill()
+    suspend(folder, "--area", "UK")
+    with served(folder) as again:
+        held.caller = again.ask
+        assert held.renew(1).code == "lease-revoked"
+
+
+def test_only_one_serves_a_home(place: tuple[Path, str]) -> None:
+    folder, _ = place
+    with served(folder) as server:
+        status, _, errors = said(folder, "serve", "--port", "0")
+        assert status == 1
+        assert "serve-already-running" in errors
+        assert server.ask("GET", "/healthz").status == 200
+        assert (folder / "serve.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_it_is_told_and_sends_watchers_away(place: tuple[Path, str], number: int) -> None:
+    folder, release = place
+    with served(folder) as server:
+        held = server.ask.lease(release)
+        answers: list[str] = []
+        thread = threading.Thread(target=lambda: answers.append(held.watch(60).json["state"]))
+        thread.start()
+        time.sleep(0.5)
+        begun = time.monotonic()
+        status, out, errors = server.stop(number)
+        assert time.monotonic() - begun < 4
+        thread.join()
+        assert answers == ["granted"]
+        assert status == 0, errors
+        assert "Serving at http://127.0.0.1:" in out
+        assert str(folder / "keys" / "workload.token") in out
+        assert "Traceback" not in errors
+        assert not (folder / "serve.json").exists()
+
+
+def test_an_address_that_is_taken_is_refused(place: tuple[Path, str]) -> None:
+    folder, _ = place
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, _, errors = said(folder, "serve", "--port", str(taken.getsockname()[1]))
+    assert status == 1
+    assert "serve-address-unusable" in errors
+    assert not (folder / "serve.json").exists()
+
+
+def test_a_token_that_is_none_is_refused_and_one_that_is_there_is_kept(place: tuple[Path, str]) -> None:
+    folder, release = place
+    path = folder / "keys" / "workload.token"
+    path.write_text("short")
+    status, _, errors = said(folder, "serve", "--port", "0")
+    assert status == 1
+    assert "serve-token-damaged" in errors
+    path.write_text("chosen-by-the-operator-itself\n")
+    with served(folder) as server:
+        server.ask.token = "chosen-by-the-operator-itself"
+        server.ask.lease(release)
+
+
+def test_jobs_asks_the_server_else_the_ledger(place: tuple[Path, str]) -> None:
+    folder, release = place
+    assert "No job" in said(folder, "jobs")[1]
+    server = Process(folder)
+    server.ask.lease(release)
+    live = json.loads(said(folder, "--json", "jobs")[1])
+    assert live["live"] is True
+    assert 50 < live["leases"][0]["left_s"] < 64
+    assert "granted" in said(folder, "jobs")[1]
+    server.kill()  # its address stays behind
+    dead = json.loads(said(folder, "--json", "jobs", "--watch")[1])
+    assert (dead["live"], dead["leases"][0]["state"], dead["leases"][0]["left_s"]) == (False, "open", None)
+    assert "No server runs" in said(folder, "jobs")[1]
+
+
+@pytest.mark.parametrize("newest", ["grant", "order"])
+def test_an_older_ledger_does_not_open_until_it_is_repaired(place: tuple[Path, str], newest: str) -> None:
+    folder, release = place
+    with served(folder) as server:
+        server.ask.lease(release)
+    yesterday = folder.parent / "yesterday.db"
+    shutil.copy(folder / "ledger.db", yesterday)
+    if newest == "grant":
+        with served(folder) as server:
+            server.ask.lease(release, job="of-today")
+    else:
+        suspend(folder, "--area", "UK")
+    today = folder.parent / "today.db"
+    shutil.copy(folder / "ledger.db", today)
+    shutil.copy(yesterday, folder / "ledger.db")
+    for words in (("serve", "--port", "0"), ("jobs",), ("release", "list")):
+        status, _, errors = said(folder, *words)
+        assert status == 1
+        assert "ledger-older" in errors
+    shutil.copy(today, folder / "ledger.db")
+    with served(folder) as server:
+        assert len(server.ask("GET", "/v1/leases").json["leases"]) == (2 if newest == "grant" else 1)
+
+
+def test_an_older_ledger_under_a_running_deployment_is_noticed(place: tuple[Path, str]) -> None:
+    folder, release = place
+    shutil.copy(folder / "ledger.db", folder.parent / "yesterday.db")
+    deployment = open_deployment(folder)
+    deployment.control.grant(release, job="job-1", model="drafts")
+    deployment.ledger.close()  # connections made from now on find the older file
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.copy(folder.parent / "yesterday.db", folder / "ledger.db")
+    with pytest.raises(ConsentryError) as caught:
+        deployment.control.grant(release, job="job-2", model="drafts")
+    assert caught.value.code == "ledger-older"
+    deployment.close()
