@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.control_plane import newest_word
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.oversight.lease import Lease
@@ -219,6 +221,27 @@ def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deploymen
     assert drained is not None
     assert drained.expired == 1
     assert deployment.control.expire() == []
+
+
+def test_a_lease_that_is_granted_long_after_the_start_is_not_taken_for_an_old_one(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for late leases while one is granted must find it with its time still to run."""
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    now = control.parts.uptime() + 3_600
+    control.parts = replace(control.parts, uptime=lambda: now)
+    looked: list[list[str]] = []
+
+    def look(*_: object, **__: object) -> None:
+        thread = Thread(target=lambda: looked.append(control.expire()))
+        thread.start()
+        thread.join(10)
+
+    monkeypatch.setattr(newest_word, "write_down", look)
+    lease, secret = grant(deployment, release)
+    assert looked == [[]]
+    renew(deployment, lease, secret)
 
 
 def test_what_is_ended_gives_nothing_back(place: tuple[Path, Deployment]) -> None:

@@ -72,10 +72,10 @@ class Leasing(HandingOut):
                 self._advance(session.read_delta(self.newest.position))
                 self._require_readable(release, model)
                 (fence,) = session.append([body])
-        newest_word.write_down(self.parts.home, self.parts.ledger, position=fence)
-        with self.lock:
+            # Before anybody else looks: a lease of which nothing is known is taken for one of before the start.
             lease = self._lease(body.lease)
             self.renewals.begin(lease, now=self.parts.uptime())
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=fence)
         return lease, secret
 
     def _require_readable(self, release: str, model: str) -> None:
