@@ -3,8 +3,8 @@
     ./run bench loader [--rows 400000] [--excluded 0.05] [--rounds 7]
 
 The files are made up and the same for one seed: text of some hundred bytes, row groups of 20,000. Both sides read with
-the same dataset, seed and checks of the lease; what differs is that one leaves rows out. They take turns, and ratios are of
-neighbours, because a machine that others use as well is not equally fast for long.
+the same dataset, seed and checks of the lease; what differs is that one leaves rows out. They take turns, and
+ratios are of neighbours, because a machine that others use as well is not equally fast for long.
 """
 
 from __future__ import annotations
