@@ -51,7 +51,9 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self.taken += 1
 
 
-def trainer(lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, **arguments: Any) -> Trainer:
+def trainer(
+    lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, eval_dataset: Any = None, **arguments: Any
+) -> Trainer:
     fixed: dict[str, Any] = {
         "output_dir": str(folder / "out"),
         "per_device_train_batch_size": 4,
@@ -69,6 +71,7 @@ def trainer(lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, *
         model=tiny_gpt(),
         args=TrainingArguments(**{**fixed, **arguments}),
         train_dataset=dataset,
+        eval_dataset=eval_dataset,
         data_collator=RowCollator(default_data_collator),
         callbacks=[LeaseCallback(lease, dataset), *others],
     )
@@ -119,7 +122,6 @@ def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, t
     with held(url, tmp_path) as lease:
         dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
         test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
-        made = trainer(lease, dataset, tmp_path, max_steps=2, eval_strategy="steps", eval_steps=1)
-        made.eval_dataset = test_set
-        made.train()
+        when = {"eval_strategy": "steps", "eval_steps": 1}
+        trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()
     assert len(plane.consumed()) == 2 * 2 * 4
