@@ -45,6 +45,11 @@ def dump() -> Path | None:
     return Path(named) if named else _BESIDE if _BESIDE.is_dir() else None
 
 
+def text_column() -> str:
+    """Return the name of the column that holds the texts."""
+    return "body" if dump() is None else "text"
+
+
 def make(folder: Path) -> Released:
     """Make a deployment with one release in it."""
     home, content = folder / "home", folder / "content"

@@ -13,7 +13,7 @@ from consentry.errors import LeaseOverError
 from consentry.training.client import Lease, hold
 from consentry.training.torch import ReleaseDataset
 from consentry.training.transformers import LeaseCallback, RowCollator
-from train.released import make, small_plane
+from train.released import make, small_plane, text_column
 from train.small_models import encode_for_trainer, tiny_gpt
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within
@@ -88,7 +88,7 @@ def test_every_step_is_logged_and_nothing_that_was_only_loaded(
     plane: SmallPlane, url: str, tmp_path: Path, workers: int
 ) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         trainer(lease, dataset, tmp_path, dataloader_num_workers=workers).train()
     assert len(plane.consumed()) == 12 * 2 * 4
     assert plane.lease().ends == [{"how": "released", "step": 12}]
@@ -96,7 +96,7 @@ def test_every_step_is_logged_and_nothing_that_was_only_loaded(
 
 def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp_path: Path) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
 
         def happen() -> None:
             plane.revoke()
@@ -110,7 +110,7 @@ def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp
     trained = plane.consumed()
     assert len(trained) == 5 * 2 * 4
     with held(url, tmp_path) as lease:  # a new lease goes on where it stopped
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         dataset.load_state_dict(state)
         trainer(lease, dataset, tmp_path, max_steps=3).train()
         rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
@@ -120,7 +120,7 @@ def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp
 
 def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, tmp_path: Path) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
         when = {"eval_strategy": "steps", "eval_steps": 1}
         trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 from service.at_work import Process
-from train.released import Released, Served, make, served, small_plane
+from train.released import Released, Served, make, served, small_plane, text_column
 from training.jobs import ROOT, freeze
 from training.small_server import CREDENTIAL, serving
 from training.test_client import within
@@ -46,6 +46,7 @@ class Job:
             "CONSENTRY_URL": at.url,
             "CONSENTRY_TOKEN": at.credential,
             "JOB_RELEASE": at.release,
+            "JOB_COLUMN": text_column(),
             "JOB_FOLDER": str(folder),
             "JOB_TTL": str(ttl_s),
             "JOB_WATCHDOG": "yes" if watchdog else "no",
