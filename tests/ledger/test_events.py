@@ -59,13 +59,24 @@ def test_the_document_format_is_pinned() -> None:
 
 def test_the_set_of_kinds_is_closed() -> None:
     assert sorted(KINDS) == [
+        ("approval.given", 1),
+        ("assessment.bound", 1),
+        ("case.ended", 1),
+        ("case.narrowed", 1),
+        ("case.notice-required", 1),
+        ("case.opened", 1),
+        ("case.review-begun", 1),
         ("choice.made", 1),
+        ("condition.added", 1),
+        ("condition.met", 1),
+        ("condition.reopened", 1),
         ("corpus.registered", 1),
         ("items.consumed", 1),
         ("lease.ended", 1),
         ("lease.granted", 1),
         ("model-checkpoint.written", 1),
         ("notice.served", 1),
+        ("notice.written", 1),
         ("order.drained", 1),
         ("order.ended", 1),
         ("order.issued", 1),
@@ -75,6 +86,8 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("policy.published", 1),
         ("release.sealed", 1),
         ("release.withdrawn", 1),
+        ("report.delivered", 1),
+        ("report.scheduled", 1),
     ]
 
 

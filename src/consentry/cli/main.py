@@ -15,13 +15,16 @@ from pathlib import Path
 import click
 
 from consentry import __version__
+from consentry.cli.assessment import assessment
+from consentry.cli.case import case
 from consentry.cli.context import Context
 from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
 from consentry.cli.may import may
+from consentry.cli.notice import notice
 from consentry.cli.output import Output, visible
-from consentry.cli.people import choice, notice, people
+from consentry.cli.people import choice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
 from consentry.cli.serve import jobs, serve
@@ -63,6 +66,8 @@ _COMMANDS = (
     may,
     suspend,
     order,
+    case,
+    assessment,
     serve,
     jobs,
     ledger,

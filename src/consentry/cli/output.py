@@ -178,3 +178,8 @@ def moment(seconds: int | None) -> str:
 def share(part: int, whole: int) -> str:
     """Return a part as a percentage."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def counted(number: int, one: str, *, several: str | None = None) -> str:
+    """Return a number with its noun: `1 choice`, `2 choices`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
+from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -295,10 +296,23 @@ class PersonErased:
 
 
 OpenBody = (
-    PolicyPublished | CorpusRegistered | PeopleLoaded | NoticeServed | ReleaseSealed | ReleaseWithdrawn | OversightBody
+    PolicyPublished
+    | CorpusRegistered
+    | PeopleLoaded
+    | NoticeServed
+    | ReleaseSealed
+    | ReleaseWithdrawn
+    | OversightBody
+    | CaseBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
+
+OVERSEEN = (
+    *OVERSIGHT,
+    *CASES,
+)
+"""What is about orders, leases and cases: it concerns nobody's choices."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body
@@ -312,7 +326,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
-        *OVERSIGHT,
+        *OVERSEEN,
     )
 }
 """Every kind and version there is."""
