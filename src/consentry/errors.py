@@ -10,7 +10,8 @@
     ├── StateError          the request is sound, but not possible now
     │   ├── NotFoundError       no such thing in this deployment
     │   ├── ConflictError       something else was first; read again and retry
-    │   └── UnavailableError    a store does not answer (transient: retry later)
+    │   ├── UnavailableError    a store does not answer (transient: retry later)
+    │   └── LeaseOverError      a job may not go on: its lease is over, for ever
     ├── IntegrityError      bytes are not the bytes that were recorded
     └── MissingExtraError   an optional part is not installed
 
@@ -87,6 +88,10 @@ class UnavailableError(StateError):
     """A store does not answer; retry later."""
 
     transient: ClassVar[bool] = True
+
+
+class LeaseOverError(StateError):
+    """A job may not go on: its lease is over, for ever. A new one has to be granted."""
 
 
 class IntegrityError(ConsentryError):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from consentry.digests import digest
 from consentry.ledger.envelope import Event, Stored, draft, restore
 from consentry.ledger.events import (
+    OVERSEEN,
     Body,
     ChoiceMade,
     CorpusRegistered,
@@ -23,8 +24,6 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
-from consentry.ledger.lineage_events import LINEAGE
-from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -124,6 +123,6 @@ OPEN = st.one_of(
         position=st.integers(0, 2**40),
     ),
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
-    *(st.builds(body, **_fields(body)) for body in (*OVERSIGHT, *LINEAGE)),
+    *(st.builds(body, **_fields(body)) for body in OVERSEEN),
 )
 BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)

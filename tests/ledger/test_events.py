@@ -59,7 +59,17 @@ def test_the_document_format_is_pinned() -> None:
 
 def test_the_set_of_kinds_is_closed() -> None:
     assert sorted(KINDS) == [
+        ("approval.given", 1),
+        ("assessment.bound", 1),
+        ("case.ended", 1),
+        ("case.narrowed", 1),
+        ("case.notice-required", 1),
+        ("case.opened", 1),
+        ("case.review-begun", 1),
         ("choice.made", 1),
+        ("condition.added", 1),
+        ("condition.met", 1),
+        ("condition.reopened", 1),
         ("corpus.registered", 1),
         ("destruction.begun", 1),
         ("destruction.certified", 1),
@@ -73,6 +83,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("model.remedy-chosen", 1),
         ("model.withdrawn", 1),
         ("notice.served", 1),
+        ("notice.written", 1),
         ("order.drained", 1),
         ("order.ended", 1),
         ("order.issued", 1),
@@ -83,6 +94,8 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("release.amended", 1),
         ("release.sealed", 1),
         ("release.withdrawn", 1),
+        ("report.delivered", 1),
+        ("report.scheduled", 1),
     ]
 
 

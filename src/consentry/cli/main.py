@@ -15,14 +15,17 @@ from pathlib import Path
 import click
 
 from consentry import __version__
+from consentry.cli.assessment import assessment
+from consentry.cli.case import case
 from consentry.cli.context import Context
 from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
 from consentry.cli.may import may
 from consentry.cli.model import model
+from consentry.cli.notice import notice
 from consentry.cli.output import Output, visible
-from consentry.cli.people import choice, notice, people
+from consentry.cli.people import choice, people
 from consentry.cli.policy import policy
 from consentry.cli.release import release, what_if
 from consentry.cli.serve import jobs, serve
@@ -65,6 +68,8 @@ _COMMANDS = (
     suspend,
     order,
     model,
+    case,
+    assessment,
     serve,
     jobs,
     ledger,

@@ -78,7 +78,10 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         ["stands", _stands(body)],
         ["built on", ", ".join(body["ancestry"]) or "nothing that is known"],
         ["trained on", ", ".join(body["releases"]) or "no release that is known"],
-        ["withdrawn since", f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', several='people')}"],
+        [
+            "withdrawn since",
+            f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', several='people')}",
+        ],
     ]
     if body["inherited"]:
         rows.append(["inherited from", ", ".join(body["inherited"])])

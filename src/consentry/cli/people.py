@@ -1,4 +1,4 @@
-"""`consentry people`, `choice` and `notice`: who there is, what they said and what they were told."""
+"""`consentry people` and `choice`: who there is, and what they said."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 
 from consentry.bootstrap import Deployment, now
 from consentry.cli.context import Context, InterruptedWorkError, pass_context
-from consentry.cli.output import moment, read_last_moment
+from consentry.cli.output import counted, moment
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
-from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import country_of
@@ -154,11 +153,11 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 
     Their items stay denied.
     """
-    if not yes and not click.confirm(f"Erase {len(persons)} people for good?", err=True):
+    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', several='people')} for good?", err=True):
         return 1
     deployment = context.deployment
     count = deployment.control.erase([deployment.person(person) for person in persons])
-    context.out.show({"erased": count}, lambda: context.out.text(f"{count} accounts erased."))
+    context.out.show({"erased": count}, lambda: context.out.text(f"{counted(count, 'account')} erased."))
     return 0
 
 
@@ -305,10 +304,10 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
             count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(
-            f"at least {held:,} choices were recorded and hold. Import the file again for the rest: recording a choice"
-            " twice does no harm"
+            f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
+            " for the rest: recording a choice twice does no harm"
         ) from interrupt
-    context.out.show({"recorded": count}, lambda: context.out.text(f"{count:,} choices recorded."))
+    context.out.show({"recorded": count}, lambda: context.out.text(f"{counted(count, 'choice')} recorded."))
 
 
 @choice.command("show")
@@ -322,38 +321,8 @@ def history(context: Context, person: str) -> None:
         if isinstance(event.body, ChoiceMade):
             said = event.body.choice
             scope = ", ".join(sorted(said.categories)) or "everything"
-            scope += f" ({len(said.items)} items)" if said.items else ""
+            scope += f" ({counted(len(said.items), 'item')})" if said.items else ""
             rows.append([event.position, moment(said.at), str(said.purpose), str(said.state), str(said.reach), scope])
     body = {"choices": [{"position": e.position, **e.body.to_json()} for e in events if isinstance(e.body, ChoiceMade)]}
     columns = ["position", "time", "purpose", "choice", "reach", "about"]
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No choices."))
-
-
-@click.group()
-def notice() -> None:
-    """Record what people were told."""
-
-
-@notice.command()
-@click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--at",
-    type=read_last_moment,
-    metavar="TIME",
-    help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now).",
-)
-@pass_context
-def serve(context: Context, name: str, file: Path, at: int | None) -> None:
-    """Record that notice NAME was served to the people in FILE (one id a line)."""
-    deployment = context.deployment
-    try:
-        ids = [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ChoiceError(
-            "choice-not-text", f"`{file}` is not UTF-8 text", help="write one person id a line, as UTF-8"
-        ) from error
-    people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
-    position = deployment.control.serve_notice(name, people_told, at=now() if at is None else at)
-    body = {"position": position, "people": len(people_told)}
-    context.out.show(body, lambda: context.out.text(f"Recorded at position {position}: {len(people_told):,} people."))

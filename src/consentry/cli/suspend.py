@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -18,32 +18,67 @@ from consentry.policy.vocabulary import Category, Purpose, Visibility
 _MS = 1000
 
 
+_SCOPE = (
+    click.option(
+        "--area", "areas", multiple=True, metavar="CODE", help="GB, EU, CA-QC, ...; several times. None: everywhere."
+    ),
+    click.option(
+        "--purpose",
+        "purposes",
+        multiple=True,
+        type=click.Choice([str(each) for each in Purpose]),
+        help="None: every purpose.",
+    ),
+    click.option(
+        "--category",
+        "categories",
+        multiple=True,
+        metavar="CATEGORY",
+        type=click.Choice([str(each) for each in Category if each is not Category.UNKNOWN]),
+        help="post, image, ...; several times. None: every category.",
+    ),
+    click.option(
+        "--visibility",
+        "visibilities",
+        multiple=True,
+        type=click.Choice([str(each) for each in Visibility if each is not Visibility.UNKNOWN]),
+        help="None: whoever could see it.",
+    ),
+    click.option("--created-from", type=read_moment, metavar="TIME", help="Only what was created then or later."),
+    click.option("--created-before", type=read_moment, metavar="TIME", help="Only what was created earlier."),
+    click.option("--model", "models", multiple=True, metavar="NAME", help="Only the training of this model."),
+)
+
+
+def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say what an order is about."""
+    for option in reversed(_SCOPE):
+        command = option(command)
+    return command
+
+
+def scope_of(parts: Mapping[str, Any]) -> Scope:
+    """Return the scope that these options say."""
+    return Scope(
+        areas=frozenset(parts["areas"]),
+        purposes=frozenset(map(Purpose, parts["purposes"])),
+        categories=frozenset(map(Category, parts["categories"])),
+        visibilities=frozenset(map(Visibility, parts["visibilities"])),
+        created_from=parts["created_from"],
+        created_before=parts["created_before"],
+        models=frozenset(parts["models"]),
+    )
+
+
 @click.command()
 @click.option("--case", required=True, metavar="NAME", help="The case it belongs to; a new name opens one.")
+@scope_options
 @click.option(
-    "--area", "areas", multiple=True, metavar="CODE", help="GB, EU, CA-QC, ...; several times. None: everywhere."
-)
-@click.option("--purpose", "purposes", multiple=True, type=click.Choice(list(Purpose)), help="None: every purpose.")
-@click.option(
-    "--category",
-    "categories",
-    multiple=True,
-    metavar="CATEGORY",
-    type=click.Choice([each for each in Category if each is not Category.UNKNOWN]),
-    help="post, image, ...; several times. None: every category.",
-)
-@click.option(
-    "--visibility",
-    "visibilities",
-    multiple=True,
-    type=click.Choice([each for each in Visibility if each is not Visibility.UNKNOWN]),
-    help="None: whoever could see it.",
-)
-@click.option("--created-from", type=read_moment, metavar="TIME", help="Only what was created then or later.")
-@click.option("--created-before", type=read_moment, metavar="TIME", help="Only what was created earlier.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="Only the training of this model.")
-@click.option(
-    "--origin", type=click.Choice(list(Origin)), default=Origin.OWN_DECISION, show_default=True, help="Who wants it."
+    "--origin",
+    type=click.Choice([str(each) for each in Origin]),
+    default=str(Origin.OWN_DECISION),
+    show_default=True,
+    help="Who wants it.",
 )
 @click.option("--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would hit.")
@@ -53,15 +88,7 @@ def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> Non
 
     Every part of the scope that is left out means all. Jobs that read what it hits stop at their next renewal.
     """
-    scope = Scope(
-        areas=frozenset(parts["areas"]),
-        purposes=frozenset(map(Purpose, parts["purposes"])),
-        categories=frozenset(map(Category, parts["categories"])),
-        visibilities=frozenset(map(Visibility, parts["visibilities"])),
-        created_from=parts["created_from"],
-        created_before=parts["created_before"],
-        models=frozenset(parts["models"]),
-    )
+    scope = scope_of(parts)
     control = context.deployment.control
     if parts["dry_run"]:
         body = control.what_if(scope)
@@ -129,7 +156,7 @@ def order() -> None:
 def list_(context: Context) -> None:
     """List all orders, with how long it took until nobody read what they suspend."""
     known = context.deployment.control.orders()
-    rows = [[each.position, each.order, in_words(each.scope), _state(each), _drained(each)] for each in known]
+    rows = [[each.position, each.order, in_words(each.scope), order_state(each), drained_words(each)] for each in known]
     columns = ["position", "order", "scope", "state", "drained"]
     body = {"orders": [described(each) for each in known]}
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No orders."))
@@ -156,8 +183,8 @@ def show(context: Context, name: str) -> None:
             ["scope", in_words(found.scope)],
             ["origin", f"{found.origin}, {found.reference}"],
             ["issued", f"{moment(found.at)}, position {found.position}"],
-            ["drained", _drained(found)],
-            ["state", _state(found)],
+            ["drained", drained_words(found)],
+            ["state", order_state(found)],
         ]
         context.out.heading(f"Order {found.order}")
         context.out.table(["", ""], rows)
@@ -186,11 +213,13 @@ def _stopping(lease: Lease) -> dict[str, Any]:
     }
 
 
-def _state(found: Order) -> str:
+def order_state(found: Order) -> str:
+    """Say whether an order holds."""
     return "in force" if found.ended is None else f"{found.ended.how} at position {found.ended.position}"
 
 
-def _drained(found: Order) -> str:
+def drained_words(found: Order) -> str:
+    """Say how long it took until nobody read what an order suspends."""
     drained = found.drained
     if drained is None:
         return "not yet"

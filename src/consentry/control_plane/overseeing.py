@@ -17,9 +17,10 @@ from consentry.control_plane.parts import Parts
 from consentry.control_plane.reading import Reading
 from consentry.corpus.registration import open_corpus
 from consentry.errors import ConsentryError, InputError
+from consentry.ledger.case_events import CaseEnd, CaseOpened
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, issue, unknown_models
+from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
@@ -47,10 +48,12 @@ class Overseeing(Reading):
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, or no name for the case.
+            StateError: the case was lifted or withdrawn.
         """
         self._check(scope, case)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
+            opening = self._opening(case, scope, reference)
             number = len(self.newest.record.orders.of(case)) + 1
             body = issue(
                 scope,
@@ -60,16 +63,21 @@ class Overseeing(Reading):
                 reference=reference,
                 at_ms=self.parts.milliseconds(),
             )
-            positions = session.append([*self._opening(case, scope, reference), body])
+            positions = session.append([*opening, body])
         newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         self.drain()
         order = self.present().record.orders.get(body.order)
         assert order is not None, "an order that was appended is known"
         return order
 
-    def _opening(self, case: str, scope: Scope, reference: str) -> tuple[()]:  # noqa: ARG002
-        """Return what has to be said first if nobody has heard of the case."""
-        return ()
+    def _opening(self, case: str, scope: Scope, reference: str) -> list[CaseOpened]:
+        """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
+        known = self.newest.record.cases.get(case)
+        if known is None:
+            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=None)]
+        if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
+            known.require_open()
+        return []
 
     def _check(self, scope: Scope, case: str) -> None:
         if not IDENTIFIER.fullmatch(case):
@@ -168,7 +176,7 @@ class Overseeing(Reading):
         for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
             such = not scope.categories or kind.category in {*scope.categories, "unknown"}
             seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
-            if such and seen and _may_lie_in(place, scope, order.at):
+            if such and seen and may_lie_in(place, scope, at=order.at):
                 return True
         return False
 
@@ -248,7 +256,8 @@ def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
     return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
 
 
-def _may_lie_in(place: str, scope: Scope, at: Seconds) -> bool:
+def may_lie_in(place: str, scope: Scope, *, at: Seconds) -> bool:
+    """Say whether people whose items are counted under a place may be in the areas of a scope."""
     if not scope.areas or place in (NOBODY_PLACE, UNRESOLVED_PLACE):
         return True
     countries = place.split(_APART)

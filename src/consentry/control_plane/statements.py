@@ -1,4 +1,4 @@
-"""Saying things: policy sets, corpora, people, choices, notices, links, erasures."""
+"""Saying things: policy sets, corpora, people, choices, links, erasures; what people are told is in `informing.py`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.amending import Amending
+from consentry.control_plane.informing import Informing
 from consentry.corpus.registration import Registration, register
-from consentry.errors import ChoiceError, NotFoundError
+from consentry.errors import NotFoundError
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
-    NoticeServed,
     PeopleLoaded,
     PersonLinked,
     PolicyPublished,
     Pseudonym,
     made_too_late,
 )
-from consentry.policy.choice import Choice, Seconds
-from consentry.policy.policy_parser import IDENTIFIER, load
+from consentry.policy.choice import Choice
+from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
 
 
-class Statements(Amending):
+class Statements(Informing, Amending):
     """Verbs that put something into the ledger."""
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
@@ -100,21 +100,6 @@ class Statements(Amending):
         if choice.choice.at > self.parts.clock():
             raise made_too_late(choice.choice.at)
         return choice
-
-    def serve_notice(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
-        """Record that people were told something. Return the position.
-
-        Raises:
-            ChoiceError: no policy can ask for a notice of this name, so nothing would ever come of it.
-        """
-        if not IDENTIFIER.fullmatch(notice):
-            raise ChoiceError(
-                "choice-notice-name",
-                f"`{notice}` is no name of a notice",
-                help="use the `id` that a policy gives it: lower-case letters, digits and single hyphens",
-            )
-        cohort = self.parts.people.store_cohort(people)
-        return self.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
 
     def link(self, one: Pseudonym, other: Pseudonym) -> int:
         """Record that two ids are one person. Return the position."""

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
+from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
@@ -304,9 +305,13 @@ OpenBody = (
     | ReleaseWithdrawn
     | OversightBody
     | LineageBody
+    | CaseBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
+
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE)
+"""What is about orders, leases, cases, amendments and models: it concerns nobody's choices."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body
@@ -320,8 +325,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
-        *OVERSIGHT,
-        *LINEAGE,
+        *OVERSEEN,
     )
 }
 """Every kind and version there is."""

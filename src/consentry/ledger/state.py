@@ -29,6 +29,7 @@ from consentry.digests import Digest
 from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
+    OVERSEEN,
     ChoiceMade,
     CorpusRegistered,
     NoticeServed,
@@ -42,12 +43,8 @@ from consentry.ledger.events import (
     suppression_token,
 )
 from consentry.ledger.layered import carried
-from consentry.ledger.lineage_events import LINEAGE
-from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
-
-_ELSEWHERE = (*OVERSIGHT, *LINEAGE)
 
 
 class Stated(NamedTuple):
@@ -171,7 +168,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 f"event {position} was expected, but event {event.position} followed",
                 help="the ledger lost events: restore it from a backup",
             )
-        if event.body is not None and not isinstance(event.body, _ELSEWHERE):
+        if event.body is not None and not isinstance(event.body, OVERSEEN):
             apply[type(event.body)](event.body, position)
         position += 1
     return folding.finish(position)

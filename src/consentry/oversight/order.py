@@ -33,6 +33,7 @@ from consentry.ledger.oversight_events import (
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.jurisdictions import contains
+from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 
 
@@ -103,6 +104,46 @@ class Scope:
         }
 
 
+def is_inside(scope: Scope, other: Scope, *, at: Seconds) -> bool:
+    """Say whether everything in a scope is in another one for sure, as of `at`."""
+    parts = (
+        (scope.categories, other.categories),
+        (scope.visibilities, other.visibilities),
+        (scope.models, other.models),
+    )
+    within: tuple[tuple[frozenset[str], frozenset[str]], ...] = parts
+    return (
+        all(not theirs or (mine and mine <= theirs) for mine, theirs in within)
+        and (
+            not other.purposes
+            or (
+                bool(scope.purposes)
+                and all(any(named.covers(each) for named in other.purposes) for each in scope.purposes)
+            )
+        )
+        and _areas_inside(scope.areas, other.areas, at=at)
+        and (
+            other.created_from is None or (scope.created_from is not None and scope.created_from >= other.created_from)
+        )
+        and (
+            other.created_before is None
+            or (scope.created_before is not None and scope.created_before <= other.created_before)
+        )
+    )
+
+
+def _areas_inside(areas: frozenset[str], others: frozenset[str], *, at: Seconds) -> bool:
+    if not others:
+        return True
+    places = known_places(areas | others)
+    members = {
+        area: [place for place in places if contains(area, place, at=at) is not False] for area in areas - others
+    }
+    return bool(areas) and all(
+        any(contains(other, place, at=at) is True for other in others) for found in members.values() for place in found
+    )
+
+
 def in_words(scope: Scope) -> str:
     """Return a scope as a few words in a fixed order."""
     parts = [
@@ -165,7 +206,8 @@ class Orders:
         self._orders: dict[str, Order] = {}
 
     def __iter__(self) -> Iterator[Order]:
-        return iter(self._orders.values())
+        # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
+        return iter(tuple(self._orders.values()))
 
     def __len__(self) -> int:
         return len(self._orders)

@@ -8,24 +8,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consentry.ledger.envelope import Event
+from consentry.oversight.assessment import Assessments
+from consentry.oversight.case_fold import Cases
 from consentry.oversight.destruction import Destructions
 from consentry.oversight.lease import Leases
 from consentry.oversight.lineage import Models
+from consentry.oversight.notice import Notices
 from consentry.oversight.order import Orders
 
 
 class Record:
-    """Orders, leases, models and destructions, carried forward event by event. Not for several threads at a time."""
+    """All parts, carried forward event by event. Not for several threads at a time."""
 
     def __init__(self) -> None:
         self.orders = Orders()
         self.leases = Leases()
+        self.cases = Cases()
+        self.assessments = Assessments()
+        self.notices = Notices()
         self.lineage = Models()
         self.destructions = Destructions()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
-        parts = (self.orders, self.leases, self.lineage, self.destructions)
+        parts = (
+            self.orders,
+            self.leases,
+            self.cases,
+            self.assessments,
+            self.notices,
+            self.lineage,
+            self.destructions,
+        )
         for event in events:
             if event.personal:
                 continue

@@ -56,7 +56,7 @@ def _bitmap(file: DataFile) -> BitMap64:
         return BitMap64()
     try:
         bitmap = BitMap64.deserialize(file.excluded)
-    except (ValueError, MemoryError) as error:
+    except (ValueError, MemoryError, IndexError) as error:
         raise _damaged(file, "the excluded positions are not a bitmap") from error
     # A reader that stops early must see what one that reads everything sees: no bytes after the bitmap, no second form.
     if bitmap.serialize() != file.excluded:

@@ -27,6 +27,7 @@ from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
+    OVERSEEN,
     ChoiceMade,
     CorpusRegistered,
     NoticeServed,
@@ -36,8 +37,6 @@ from consentry.ledger.events import (
     ReleaseSealed,
     ReleaseWithdrawn,
 )
-from consentry.ledger.lineage_events import LINEAGE
-from consentry.ledger.oversight_events import OVERSIGHT
 from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
@@ -112,7 +111,7 @@ class _Stretch(NamedTuple):
 _STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 _ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
-_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *OVERSIGHT, *LINEAGE)
+_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *OVERSEEN)
 
 
 class Present:

@@ -20,13 +20,13 @@ import logging
 import os
 import random
 import threading
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from consentry.errors import InputError
+from consentry.training.boot_clock import boot_seconds
 
 DEFAULT_URL = "http://127.0.0.1:8799"
 TTL_LEAST_S, TTL_MOST_S = 1.0, 3600.0
@@ -44,11 +44,6 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Any, Receive, Send], Coroutine[Any, Any, None]]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-
-
-def boot_seconds() -> float:
-    """Return seconds since the machine was booted; where sleep cannot be counted, those it was awake."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Verdict(NamedTuple):

@@ -1,0 +1,159 @@
+"""`consentry case condition` and `consentry case report`: the register of a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from consentry.cli.case_words import day
+from consentry.cli.context import Context, pass_context
+from consentry.cli.notice import BY
+from consentry.cli.output import read_last_moment
+from consentry.digests import canonical_json, digest
+from consentry.ledger.case_events import ConditionAdded
+from consentry.oversight.case_report import markdown
+from consentry.oversight.condition_check import CHECKS
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_DUE = "Until when: a date (the end of that day, UTC), or a time with zone."
+
+
+@click.group()
+def condition() -> None:
+    """Add conditions to a case, and note how they are met."""
+
+
+@condition.command()
+@click.argument("case")
+@click.argument("name")
+@click.option("--title", required=True, metavar="TEXT", help="What was undertaken, in a line.")
+@click.option("--owner", required=True, metavar="HANDLE", help="Who sees to it.")
+@click.option("--due", type=read_last_moment, metavar="TIME", help=_DUE)
+@click.option("--check", type=click.Choice(list(CHECKS)), help="A check of the live system, instead of evidence.")
+@click.option("--policy", metavar="NAME", help="The policy set in force that the check looks at.")
+@click.option("--parameter", "parameters", multiple=True, metavar="TEXT", help="Of the check; several times.")
+@BY
+@pass_context
+def add(
+    context: Context,
+    case: str,
+    name: str,
+    title: str,
+    owner: str,
+    due: int | None,
+    check: str | None,
+    policy: str | None,
+    parameters: tuple[str, ...],
+    by: str,
+) -> None:
+    """Add condition NAME to CASE. It is met by evidence, or whenever its check says so."""
+    control = context.deployment.control
+    control.add_condition(
+        ConditionAdded(
+            case=case,
+            condition=name,
+            title=title,
+            owner=owner,
+            due=due,
+            check=check,
+            policy=policy,
+            parameters=parameters,
+            by=by,
+        )
+    )
+    found, _, _, answers = control.register_of(case)
+    answer = found.conditions[name].answer(answers)
+    body = {"case": case, "condition": name, "met": answer.met, "found": answer.found}
+    state = "met" if answer.met else "open"
+    context.out.show(body, lambda: context.out.text(f"Condition {name} of case {case} is {state}: {answer.found}."))
+
+
+@condition.command()
+@click.argument("case")
+@click.argument("name")
+@click.argument("file", type=_FILE)
+@BY
+@pass_context
+def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:
+    """Note that condition NAME of CASE is met, as FILE shows. The file is stored; no personal data belongs in it."""
+    found = context.deployment.control.meet_condition(case, name, evidence=file.read_bytes(), by=by)
+    met = found.conditions[name].met
+    body = {"case": case, "condition": name, "evidence": None if met is None else met.evidence}
+    context.out.show(body, lambda: context.out.text(f"Condition {name} is met: evidence {body['evidence']}"))
+
+
+@condition.command()
+@click.argument("case")
+@click.argument("name")
+@BY
+@pass_context
+def reopen(context: Context, case: str, name: str, by: str) -> None:
+    """Note that condition NAME of CASE is not met after all. Approvals given before count no longer."""
+    context.deployment.control.reopen_condition(case, name, by=by)
+    context.out.show({"case": case, "condition": name}, lambda: context.out.text(f"Condition {name} is open again."))
+
+
+@click.group()
+def report() -> None:
+    """Schedule, write and deliver the reports that an authority is owed."""
+
+
+@report.command()
+@click.argument("case")
+@click.argument("name")
+@click.option("--title", required=True, metavar="TEXT", help="What it is, in a line.")
+@click.option("--due", type=read_last_moment, required=True, metavar="TIME", help=_DUE)
+@BY
+@pass_context
+def schedule(context: Context, case: str, name: str, title: str, due: int, by: str) -> None:
+    """Note that report NAME on CASE is owed to the authority. Possible after the case is over, too."""
+    context.deployment.control.schedule_report(case, name, title=title, due=due, by=by)
+    body = {"case": case, "report": name, "due": due}
+    context.out.show(body, lambda: context.out.text(f"Report {name} is due {day(due)}."))
+
+
+_POSITION = click.option(
+    "--position", type=click.IntRange(1), metavar="P", help="Report the ledger events [0, P) (default: all there are)."
+)
+
+
+@report.command()
+@click.argument("case")
+@click.argument("name")
+@_POSITION
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write it there: as canonical JSON if the name ends in .json, else as text (Markdown).",
+)
+@pass_context
+def write(context: Context, case: str, name: str, position: int | None, output: Path | None) -> None:
+    """Generate report NAME on CASE from the ledger. The same position always gives the same bytes.
+
+    Nothing is recorded. `deliver` notes that it was handed over.
+    """
+    made = context.deployment.control.report(case, name, position=position)
+    document = canonical_json(made)
+    if output is None:
+        context.out.show(made, lambda: context.out.text(markdown(made)))
+        return
+    output.write_bytes(document if output.suffix == ".json" else markdown(made).encode())
+    body = {"position": made["position"], "document": digest(document), "written": str(output)}
+    context.out.show(
+        body, lambda: context.out.text(f"{output}: report {name}, position {made['position']}, {body['document']}")
+    )
+
+
+@report.command()
+@click.argument("case")
+@click.argument("name")
+@_POSITION
+@BY
+@pass_context
+def deliver(context: Context, case: str, name: str, position: int | None, by: str) -> None:
+    """Note that report NAME on CASE was handed over, as it is at a position. It is stored, and its digest recorded."""
+    document, of = context.deployment.control.deliver_report(case, name, position=position, by=by)
+    body = {"case": case, "report": name, "document": document, "position": of}
+    context.out.show(body, lambda: context.out.text(f"Report {name} is delivered, of position {of}: {document}"))

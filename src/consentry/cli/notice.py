@@ -1,0 +1,196 @@
+"""`consentry notice`: what people are told, who was told, and who still can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consentry.bootstrap import now
+from consentry.cli.context import Context, pass_context
+from consentry.cli.output import counted, moment, read_last_moment
+from consentry.errors import ChoiceError
+from consentry.oversight.notice import Notice, Version
+from consentry.policy.vocabulary import Purpose
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+BY = click.option("--by", required=True, metavar="HANDLE", help="Who says so: a handle, no name and no address.")
+
+
+@click.group()
+def notice() -> None:
+    """Write what people are told, record who was told, and see who still can be."""
+
+
+@notice.command()
+@click.argument("name")
+@click.argument("file", type=_FILE)
+@click.option(
+    "--language", "languages", multiple=True, required=True, metavar="CODE", help="Such as en; several times."
+)
+@click.option("--channel", required=True, metavar="TEXT", help="How people get it: in-app, e-mail, ...")
+@click.option("--audience", required=True, metavar="TEXT", help="Who it is for, in words.")
+@click.option("--by", metavar="HANDLE", help="Who wrote it down: a handle, no name and no address.")
+@pass_context
+def write(
+    context: Context, name: str, file: Path, languages: tuple[str, ...], channel: str, audience: str, by: str | None
+) -> None:
+    """Store the text in FILE as the next version of notice NAME."""
+    version = context.deployment.control.write_notice(
+        name, file.read_bytes(), languages=languages, channel=channel, audience=audience, by=by
+    )
+    body = {"notice": name, **_version(version)}
+    context.out.show(
+        body, lambda: context.out.text(f"Notice {name}, version {version.number}: {version.body.document}")
+    )
+
+
+@notice.command()
+@click.argument("name")
+@click.argument("file", type=_FILE, required=False)
+@click.option("--person", "persons", multiple=True, metavar="ID", help="One person; several times. Instead of FILE.")
+@click.option(
+    "--at",
+    type=read_last_moment,
+    metavar="TIME",
+    help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now).",
+)
+@pass_context
+def serve(context: Context, name: str, file: Path | None, persons: tuple[str, ...], at: int | None) -> None:
+    """Record that notice NAME was served to the people in FILE (one id a line), or to single people."""
+    if (file is None) == (not persons):
+        raise click.UsageError("give either a file of ids, or --person")
+    deployment = context.deployment
+    ids = list(persons) if file is None else read_ids(file)
+    people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
+    position = deployment.control.serve_notice(name, people_told, at=now() if at is None else at)
+    written = bool(deployment.control.notice(name).versions)
+    body = {"position": position, "people": len(people_told), "written": written}
+
+    def human() -> None:
+        context.out.text(f"Recorded at position {position}: {counted(len(people_told), 'person', several='people')}.")
+        if not written:
+            context.out.text(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
+
+    context.out.show(body, human)
+
+
+def read_ids(file: Path) -> list[str]:
+    """Return the ids in a file, one a line.
+
+    Raises:
+        ChoiceError: it is not UTF-8 text.
+    """
+    try:
+        return [line.strip() for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ChoiceError(
+            "choice-not-text", f"`{file}` is not UTF-8 text", help="write one person id a line, as UTF-8"
+        ) from error
+
+
+@notice.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List the notices that were written or served."""
+    found = context.deployment.control.notices()
+    rows = [
+        [
+            each.notice,
+            "unwritten" if each.newest is None else f"version {each.newest.number}",
+            "-" if each.newest is None else ", ".join(each.newest.body.languages),
+            each.people,
+            moment(each.servings[-1].at) if each.servings else "never",
+        ]
+        for each in found
+    ]
+    columns = ["notice", "text", "languages", "people served", "last served"]
+    body = {"notices": [_body(each) for each in found]}
+    context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No notices."))
+
+
+@notice.command()
+@click.argument("name")
+@click.option("--text", is_flag=True, help="Print the newest text as well.")
+@pass_context
+def show(context: Context, name: str, text: bool) -> None:  # noqa: FBT001 - click calls it by name
+    """Show the versions of notice NAME, and how often it was served."""
+    control = context.deployment.control
+    found = control.notice(name)
+    newest = found.newest
+    words = "" if newest is None or not text else control.notice_text(newest).decode("utf-8", "replace")
+
+    def human() -> None:
+        context.out.heading(f"Notice {name}")
+        if newest is None:
+            context.out.text("Nobody wrote the text of it down here.")
+        versions = [
+            [each.number, moment(each.at), ", ".join(each.body.languages), each.body.channel, each.body.audience]
+            for each in found.versions
+        ]
+        if versions:
+            context.out.table(["version", "written", "languages", "channel", "audience"], versions)
+        servings = [[each.position, moment(each.at), each.version or "-", each.people] for each in found.servings]
+        context.out.text()
+        if servings:
+            context.out.table(["position", "served", "version", "people"], servings)
+        else:
+            context.out.text("It was never served.")
+        if words:
+            context.out.text(f"\n{words.rstrip()}")
+
+    context.out.show({**_body(found), **({"newest_text": words} if text else {})}, human)
+
+
+@notice.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--purpose",
+    type=click.Choice([str(each) for each in Purpose]),
+    default=str(Purpose.TRAIN_GENAI),
+    show_default=True,
+    help="The use they would be told about.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="Write the ids there, one a line.")
+@pass_context
+def audience(context: Context, file: Path, purpose: str, output: Path | None) -> None:
+    """Say which of the people in FILE (one id a line) can be told: nobody who refused is asked again.
+
+    Without --output the ids are printed. Nothing is recorded.
+    """
+    told, left_out = context.deployment.control.audience(read_ids(file), purpose=Purpose(purpose))
+    if output is not None:
+        output.write_text("".join(f"{each}\n" for each in told), "utf-8")
+    body: dict[str, Any] = {"people": len(told), "left_out": left_out, **({} if output else {"ids": told})}
+
+    def human() -> None:
+        if output is None:
+            context.out.text("\n".join(told))
+        context.out.note(
+            f"{counted(len(told), 'person', several='people')}; {left_out:,} left out, who refused or were erased"
+        )
+
+    context.out.show(body, human)
+
+
+def _body(found: Notice) -> dict[str, Any]:
+    return {
+        "notice": found.notice,
+        "versions": [_version(each) for each in found.versions],
+        "servings": [
+            {"position": each.position, "at": each.at, "version": each.version, "people": each.people}
+            for each in found.servings
+        ],
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "position": version.position,
+        "text": version.body.document,
+        "languages": list(version.body.languages),
+        "channel": version.body.channel,
+        "audience": version.body.audience,
+    }

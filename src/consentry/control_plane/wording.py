@@ -1,0 +1,38 @@
+"""What members of staff write into the ledger: handles, and single lines. It is there for ever, so it is kept short."""
+
+from __future__ import annotations
+
+from consentry.errors import InputError
+from consentry.ledger.case_events import Handle
+from consentry.policy.policy_parser import IDENTIFIER
+
+_LONGEST_TEXT = 200
+
+
+def require_handle(by: Handle) -> None:
+    """Refuse what is no handle of a member of staff.
+
+    Raises:
+        InputError: it is none. An address of a person is none either.
+    """
+    if not IDENTIFIER.fullmatch(by):
+        raise InputError(
+            "case-handle",
+            f"`{by}` is no handle",
+            help="use lower-case letters, digits and single hyphens, and nothing that says who it is to outsiders",
+        )
+
+
+def require_texts(**texts: str) -> None:
+    """Refuse texts that are empty, or longer than a line.
+
+    Raises:
+        InputError: one of them is.
+    """
+    for what, text in texts.items():
+        if not text.strip() or len(text) > _LONGEST_TEXT or not text.isprintable():
+            raise InputError(
+                "case-text",
+                f"the {what} is no line of 1 to {_LONGEST_TEXT} characters",
+                help="long texts belong in documents: give one as evidence, or refer to it",
+            )

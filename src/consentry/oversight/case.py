@@ -1,0 +1,276 @@
+"""Cases: an authority's matter, from the concern to its end.
+
+Rules:
+
+* A case is opened by a concern, or by the first order that names it. It is over once it is lifted, withdrawn or
+  prohibited, and stays over. What is said about it afterwards changes nothing, but for reports: they are often due
+  long after.
+* Where a case stands is never typed in: it follows from what was said. The steps are: concern raised, suspended, under
+  review, conditions met, approved, waiting, ready, lifted. A step is reached only if all steps before it are.
+* It can be lifted if all of this holds at that moment, and every refusal says what does not:
+  1. something is suspended, and the review has begun;
+  2. every condition is met: by evidence, or if it names a check, by what the check finds now. A check that cannot be
+     run is open;
+  3. two different people approved, both after the last change;
+  4. people were told: at least one notice is required, and each was served since the case was opened;
+  5. the days that were promised have passed since each notice was last served, counted from when that was recorded.
+* A change is whatever alters what people approve: an order issued or ended, the beginning of the review, a condition
+  added, met or reopened, a notice required. It makes all earlier approvals count for nothing.
+* Narrowing and withdrawing give something back as well. Each takes two different people who say the same after the last
+  change; for narrowing, the very same scope.
+* Prohibiting takes one person: it is the safe direction. The orders of a prohibited case hold for good.
+* Lifting and withdrawing end all orders of the case. Narrowing issues a smaller one, and then ends those that held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from consentry.digests import Digest
+from consentry.errors import StateError
+from consentry.ledger.case_events import (
+    CaseEnd,
+    CaseEnded,
+    Handle,
+    ReportDelivered,
+    Step,
+)
+from consentry.oversight.condition_check import Answer
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import SECONDS_PER_DAY
+
+APPROVALS = 2
+"""How many different people a step takes that gives something back."""
+
+Answers = Mapping[str, Answer]
+"""What the checks of conditions find now, by the id of the condition."""
+
+
+class Standing(StrEnum):
+    """How far a case is."""
+
+    CONCERN_RAISED = "concern-raised"
+    SUSPENDED = "suspended"
+    UNDER_REVIEW = "under-review"
+    CONDITIONS_MET = "conditions-met"
+    APPROVED = "approved"
+    WAITING = "waiting"
+    """The notices were served, and their time has not run out."""
+    READY = "ready"
+    """Nothing stands in the way of lifting it."""
+    LIFTED = "lifted"
+    WITHDRAWN = "withdrawn"
+    PROHIBITED = "prohibited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """By what document a condition was met, and who said so."""
+
+    evidence: Digest
+    by: Handle
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What has to be so before a case is lifted."""
+
+    condition: str
+    title: str
+    owner: Handle
+    due: Seconds | None
+    check: str | None
+    policy: str | None
+    parameters: tuple[str, ...]
+    met: Met | None = None
+
+    def answer(self, answers: Answers) -> Answer:
+        """Return whether it is met, and by what."""
+        if self.check is not None:
+            return answers.get(self.condition, Answer(met=False, found=f"the check `{self.check}` was not run"))
+        if self.met is None:
+            return Answer(met=False, found="no evidence yet")
+        return Answer(met=True, found=f"evidence {self.met.evidence}, given by {self.met.by}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Who agreed to what, and when."""
+
+    by: Handle
+    step: Step
+    about: Digest | None
+    position: int
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report that is owed to the authority."""
+
+    report: str
+    title: str
+    due: Seconds
+    delivered: ReportDelivered | None = None
+    delivered_at: Seconds | None = None
+
+    def overdue(self, at: Seconds) -> bool:
+        """Say whether it should have been delivered by now."""
+        return self.delivered is None and at > self.due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """How a case ended."""
+
+    how: CaseEnd
+    reference: str
+    found: tuple[str, ...]
+    by: tuple[Handle, ...]
+    position: int
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A case as the ledger knows it. `changed` is the position of the last change."""
+
+    case: str
+    title: str
+    reference: str
+    by: Handle | None
+    position: int
+    at: Seconds
+    changed: int
+    orders: frozenset[str] = frozenset()
+    """Those in force."""
+    review: Seconds | None = None
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    approvals: tuple[Approval, ...] = ()
+    notices: Mapping[str, int] = field(default_factory=dict)
+    """The days that have to pass after each notice."""
+    served: Mapping[str, Seconds] = field(default_factory=dict)
+    """When it was last recorded that a notice was served."""
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    narrowed: int = 0
+    over: Over | None = None
+
+    def approved_by(self, step: Step, about: Digest | None = None) -> tuple[Handle, ...]:
+        """Return the different people whose approval of a step counts, in order."""
+        counting = (a.by for a in self.approvals if (a.step, a.about) == (step, about) and a.position > self.changed)
+        return tuple(dict.fromkeys(counting))
+
+    def require_open(self) -> None:
+        """Refuse a case that is over.
+
+        Raises:
+            StateError: it was lifted, withdrawn or prohibited.
+        """
+        if self.over is not None:
+            raise StateError(
+                "case-over",
+                f"case `{self.case}` is over: it was {self.over.how}",
+                help="a case ends once: open another one, or suspend under another name",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """One thing that stands in the way of lifting a case: what kind, about what, in words."""
+
+    kind: str
+    about: str
+    text: str
+
+
+def what_stands_in_the_way(case: Case, at: Seconds, *, answers: Answers) -> tuple[Obstacle, ...]:
+    """Return everything that keeps a case from being lifted at `at`, in the order of the steps."""
+    if case.over is not None:
+        return (Obstacle(kind="over", about=case.case, text=f"the case is over: it was {case.over.how}"),)
+    found: list[Obstacle] = []
+    if not case.orders:
+        found.append(
+            Obstacle(kind="suspension", about=case.case, text="nothing is suspended: there is nothing to lift")
+        )
+    if case.review is None:
+        found.append(Obstacle(kind="review", about=case.case, text="the review has not begun"))
+    found += open_conditions(case, answers)
+    found += missing_approvals(case, Step.LIFT)
+    if not case.notices:
+        found.append(Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told"))
+    for notice, days in case.notices.items():
+        served = case.served.get(notice)
+        if served is None:
+            text = f"notice `{notice}` was not served since the case was opened"
+            found.append(Obstacle(kind="notice", about=notice, text=text))
+        elif (left := served + days * SECONDS_PER_DAY - at) > 0:
+            text = f"{_days(-(-left // SECONDS_PER_DAY))} left to wait after notice `{notice}`"
+            found.append(Obstacle(kind="waiting", about=notice, text=text))
+    return tuple(found)
+
+
+def open_conditions(case: Case, answers: Answers) -> list[Obstacle]:
+    """Return the conditions that are not met."""
+    open_ = ((each, answer) for each in case.conditions.values() if not (answer := each.answer(answers)).met)
+    return [
+        Obstacle(
+            kind="condition",
+            about=each.condition,
+            text=f"condition `{each.condition}` ({each.title}) is open: {answer.found}",
+        )
+        for each, answer in open_
+    ]
+
+
+def missing_approvals(case: Case, step: Step, *, about: Digest | None = None) -> list[Obstacle]:
+    """Return, if it is not approved, how many people still have to approve."""
+    approved = case.approved_by(step, about)
+    if len(approved) >= APPROVALS:
+        return []
+    missing = APPROVALS - len(approved)
+    text = f"{missing} of {APPROVALS} approvals missing" + (f", given by {', '.join(approved)}" if approved else "")
+    return [Obstacle(kind="approval", about=case.case, text=text)]
+
+
+_FIRST_OBSTACLE = {
+    "suspension": Standing.CONCERN_RAISED,
+    "review": Standing.SUSPENDED,
+    "condition": Standing.UNDER_REVIEW,
+    "approval": Standing.CONDITIONS_MET,
+    "notice": Standing.APPROVED,
+    "waiting": Standing.WAITING,
+}
+
+
+def standing(case: Case, at: Seconds, *, answers: Answers) -> Standing:
+    """Return how far a case is at `at`."""
+    if case.over is not None:
+        return Standing(case.over.how)
+    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers)}
+    return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), Standing.READY)
+
+
+def lifted(case: Case, *, at: Seconds, answers: Answers, reference: str, by: Handle) -> CaseEnded:
+    """Return the event that lifts a case.
+
+    Raises:
+        StateError: it is over, or something stands in the way.
+    """
+    case.require_open()
+    obstacles = what_stands_in_the_way(case, at, answers=answers)
+    if obstacles:
+        raise StateError(
+            "case-not-ready",
+            f"case `{case.case}` cannot be lifted: {'; '.join(each.text for each in obstacles)}",
+            help="do what is missing; `consentry case show` has the whole register",
+        )
+    found = tuple(f"{each.condition}: {each.answer(answers).found}" for each in case.conditions.values())
+    people = tuple(dict.fromkeys((*case.approved_by(Step.LIFT), by)))
+    return CaseEnded(case=case.case, how=CaseEnd.LIFTED, reference=reference, found=found, by=people)
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' * (number != 1)}"

@@ -1,0 +1,143 @@
+"""All cases, folded from events. What the events mean for a case is said in `consentry.oversight.case`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from consentry.ledger.case_events import (
+    ApprovalGiven,
+    AssessmentBound,
+    CaseBody,
+    CaseEnded,
+    CaseNarrowed,
+    CaseOpened,
+    ConditionAdded,
+    ConditionMet,
+    ConditionReopened,
+    NoticeRequired,
+    NoticeWritten,
+    ReportDelivered,
+    ReportScheduled,
+    ReviewBegun,
+)
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import NoticeServed
+from consentry.ledger.oversight_events import OrderEnded, OrderIssued
+from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report
+
+
+class Cases:
+    """All cases, folded from events."""
+
+    def __init__(self) -> None:
+        self._cases: dict[str, Case] = {}
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self._cases.values())
+
+    def get(self, case: str) -> Case | None:
+        """Return a case."""
+        return self._cases.get(case)
+
+    def take(self, event: Event) -> None:
+        """Take one event in, if it is about a case."""
+        body = event.body
+        if isinstance(body, NoticeServed):
+            for case in [each for each in self if each.over is None]:
+                self._cases[case.case] = replace(case, served={**case.served, body.notice: event.recorded_at})
+            return
+        if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(
+            body, AssessmentBound | NoticeWritten
+        ):
+            return
+        found = self._cases.get(body.case)
+        if found is None and isinstance(body, CaseOpened | OrderIssued):
+            found = _opened(body, event)
+        if found is not None and (found.over is None or isinstance(body, ReportScheduled | ReportDelivered)):
+            found = _after(found, body, event)
+        if found is not None:
+            self._cases[body.case] = found
+
+
+def _opened(body: CaseOpened | OrderIssued, event: Event) -> Case:
+    return Case(
+        case=body.case,
+        title=body.title if isinstance(body, CaseOpened) else body.reference,
+        reference=body.reference,
+        by=body.by if isinstance(body, CaseOpened) else None,
+        position=event.position,
+        at=event.recorded_at,
+        changed=event.position,
+    )
+
+
+def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) -> Case:
+    if isinstance(body, ReportScheduled | ReportDelivered):
+        return _reported(case, body, event)
+    changed = _changed(case, body, event)
+    if changed is not None:
+        return replace(changed, changed=event.position)
+    if isinstance(body, ApprovalGiven):
+        given = Approval(by=body.by, step=body.step, about=body.about, position=event.position, at=event.recorded_at)
+        return replace(case, approvals=(*case.approvals, given))
+    if isinstance(body, CaseNarrowed):
+        return replace(case, narrowed=case.narrowed + 1)
+    if isinstance(body, CaseEnded):
+        over = Over(
+            how=body.how,
+            reference=body.reference,
+            found=body.found,
+            by=body.by,
+            position=event.position,
+            at=event.recorded_at,
+        )
+        return replace(case, over=over)
+    return case
+
+
+def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event) -> Case:
+    known = case.reports.get(body.report)
+    if isinstance(body, ReportScheduled):
+        found = known or Report(report=body.report, title=body.title, due=body.due)
+    elif known is not None:
+        found = replace(known, delivered=body, delivered_at=event.recorded_at)
+    else:
+        return case
+    return replace(case, reports={**case.reports, body.report: found})
+
+
+def _changed(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) -> Case | None:
+    """Return a case after a change; None if this is none."""
+    if isinstance(body, OrderIssued):
+        return replace(case, orders=case.orders | {body.order})
+    if isinstance(body, OrderEnded):
+        return replace(case, orders=case.orders - {body.order})
+    if isinstance(body, ReviewBegun):
+        return replace(case, review=event.recorded_at) if case.review is None else None
+    if isinstance(body, NoticeRequired):
+        days = max(body.days, case.notices.get(body.notice, 0))
+        return replace(case, notices={**case.notices, body.notice: days})
+    if isinstance(body, ConditionAdded):
+        return None if body.condition in case.conditions else _with(case, _added(body))
+    if isinstance(body, ConditionMet) and (found := case.conditions.get(body.condition)) is not None:
+        return _with(case, replace(found, met=Met(evidence=body.evidence, by=body.by, at=event.recorded_at)))
+    if isinstance(body, ConditionReopened) and (found := case.conditions.get(body.condition)) is not None:
+        return _with(case, replace(found, met=None))
+    return None
+
+
+def _with(case: Case, condition: Condition) -> Case:
+    return replace(case, conditions={**case.conditions, condition.condition: condition})
+
+
+def _added(body: ConditionAdded) -> Condition:
+    return Condition(
+        condition=body.condition,
+        title=body.title,
+        owner=body.owner,
+        due=body.due,
+        check=body.check,
+        policy=body.policy,
+        parameters=body.parameters,
+    )

@@ -1,0 +1,235 @@
+"""A report on a case for an authority: what was said of it in the events [0, P), and nothing else.
+
+The same position gives the same bytes, whoever asks and whenever: no clock is read, and no count depends on what people
+erased since. So nothing is said about single people, neither who they are nor how many refused by name: what refusals
+kept out is counted in items, in the sealed counts of each release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from consentry.ledger.case_events import Step
+from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
+from consentry.oversight.notice import Notice
+from consentry.oversight.order import Order, in_words
+from consentry.oversight.record import Record
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import SECONDS_PER_DAY
+
+FORMAT = "consentry/case-report/v1"
+
+
+def document(
+    record: Record,
+    case: Case,
+    *,
+    report: Report,
+    position: int,
+    at: Seconds,
+    answers: Answers,
+    releases: Sequence[dict[str, Any]],
+    personal_events: int,
+) -> dict[str, Any]:
+    """Return a report as plain values, for canonical JSON.
+
+    Args:
+        record: what oversight knew at `position`.
+        case: the case at that position.
+        report: the report that is owed.
+        position: the events [0, `position`) are reported.
+        at: when the last of them was recorded; days are counted to then.
+        answers: what the checks of conditions say of the policy sets in force at that position.
+        releases: the releases sealed before it that were about what the case suspends, with their counts.
+        personal_events: how many choices, links and erasures there were.
+    """
+    over = case.over
+    return {
+        "format": FORMAT,
+        "report": {"report": report.report, "title": report.title, "due": report.due},
+        "position": position,
+        "as_of": at,
+        "case": {
+            "case": case.case,
+            "title": case.title,
+            "reference": case.reference,
+            "opened": {"position": case.position, "at": case.at},
+            "standing": str(standing(case, at, answers=answers)),
+            "narrowed": case.narrowed,
+            "ended": None
+            if over is None
+            else {"how": str(over.how), "reference": over.reference, "position": over.position, "at": over.at},
+        },
+        "orders": [_order(each) for each in record.orders.of(case.case)],
+        "conditions": _conditions(case, answers),
+        "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
+        "notices": [_notice(record.notices.get(name), name, days) for name, days in case.notices.items()],
+        "releases": list(releases),
+        "personal_events": personal_events,
+        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
+    }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    drained, ended = order.drained, order.ended
+    return {
+        "order": order.order,
+        "scope": order.scope.to_json(),
+        "in_words": in_words(order.scope),
+        "origin": str(order.origin),
+        "reference": order.reference,
+        "issued": {"position": order.position, "at": order.at},
+        "drained": None
+        if drained is None
+        else {
+            "position": drained.position,
+            "after_ms": drained.took_ms,
+            "jobs": drained.stopped + drained.expired + drained.released,
+        },
+        "ended": None if ended is None else {"how": str(ended.how), "position": ended.position, "at": ended.at},
+    }
+
+
+def _conditions(case: Case, answers: Answers) -> list[dict[str, Any]]:
+    at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
+    found: list[dict[str, Any]] = []
+    for each in case.conditions.values():
+        answer = each.answer(answers)
+        ended = at_the_end.get(each.condition)
+        found.append(
+            {
+                "condition": each.condition,
+                "title": each.title,
+                "due": each.due,
+                "check": each.check,
+                "parameters": list(each.parameters),
+                "evidence": None if each.met is None else each.met.evidence,
+                "met": answer.met if ended is None else True,
+                "found": answer.found if ended is None else ended,
+            }
+        )
+    return found
+
+
+def _notice(notice: Notice | None, name: str, days: int) -> dict[str, Any]:
+    known = Notice(notice=name) if notice is None else notice
+    return {
+        "notice": name,
+        "days": days,
+        "versions": [
+            {
+                "version": each.number,
+                "text": each.body.document,
+                "languages": list(each.body.languages),
+                "channel": each.body.channel,
+                "audience": each.body.audience,
+                "position": each.position,
+            }
+            for each in known.versions
+        ],
+        "servings": [
+            {
+                "version": each.version,
+                "people": each.people,
+                "served": each.at,
+                "window_ends": each.at + days * SECONDS_PER_DAY,
+                "position": each.position,
+            }
+            for each in known.servings
+        ],
+    }
+
+
+def markdown(body: dict[str, Any]) -> str:
+    """Return a report as text for people."""
+    return "\n".join([*_head(body), *_orders(body), *_register(body), *_told(body), *_sealed(body)])
+
+
+def _head(body: dict[str, Any]) -> Iterator[str]:
+    case, report = body["case"], body["report"]
+    yield f"# {report['title']}"
+    yield ""
+    yield f"Case `{case['case']}`: {case['title']} ({case['reference']})."
+    yield f"Report `{report['report']}`, due {_day(report['due'])}."
+    yield f"It covers the ledger events [0, {body['position']:,}), the last of them of {_moment(body['as_of'])}."
+    yield ""
+    ended = case["ended"]
+    how = case["standing"].replace("-", " ")
+    yield f"**The case is: {how}.**" + (f" {ended['reference']}, {_moment(ended['at'])}." if ended else "")
+    yield from (f"- {each}" for each in body["in_the_way"])
+    yield ""
+
+
+def _orders(body: dict[str, Any]) -> Iterator[str]:
+    yield "## Suspensions"
+    yield ""
+    yield "| order | scope | in force from | last job stopped | ended |"
+    yield "|---|---|---|---|---|"
+    for each in body["orders"]:
+        drained, ended = each["drained"], each["ended"]
+        stopped = (
+            "not yet" if drained is None else f"after {_seconds(drained['after_ms'])}, {_count(drained['jobs'], 'job')}"
+        )
+        how = "in force" if ended is None else f"{ended['how']}, {_moment(ended['at'])}"
+        issued = f"{_moment(each['issued']['at'])}, position {each['issued']['position']}"
+        yield f"| {each['order']} | {each['in_words']} | {issued} | {stopped} | {how} |"
+    yield ""
+
+
+def _register(body: dict[str, Any]) -> Iterator[str]:
+    yield "## Conditions"
+    yield ""
+    yield "| condition | state | what was found |"
+    yield "|---|---|---|"
+    for each in body["conditions"]:
+        yield f"| {each['title']} | {'met' if each['met'] else 'open'} | {each['found']} |"
+    yield ""
+    approvals = body["approvals"]
+    yield f"Approved by {_count(approvals['people'], 'person', several='people')}; lifting takes {approvals['needed']}."
+    yield ""
+
+
+def _told(body: dict[str, Any]) -> Iterator[str]:
+    yield "## Notices"
+    yield ""
+    yield "| notice | version | people | served | time to object ends |"
+    yield "|---|---|---|---|---|"
+    for each in body["notices"]:
+        for serving in each["servings"]:
+            ends, version = _moment(serving["window_ends"]), serving["version"] or "unwritten"
+            yield f"| {each['notice']} | {version} | {serving['people']:,} | {_moment(serving['served'])} | {ends} |"
+        if not each["servings"]:
+            yield f"| {each['notice']} | - | 0 | not yet | {_count(each['days'], 'day')} after |"
+    yield ""
+
+
+def _sealed(body: dict[str, Any]) -> Iterator[str]:
+    yield "## Releases, counted in the scope of the case"
+    yield ""
+    yield "| release | sealed at | items in scope | used | kept out by a refusal | by an order | state |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in body["releases"]:
+        counts = [f"{each[key]:,}" for key in ("items", "eligible", "refused", "suspended")]
+        state = "withdrawn" if each["withdrawn"] else "sealed"
+        yield f"| {each['release']} | {each['position']} | {' | '.join(counts)} | {state} |"
+    yield ""
+    yield f"Choices, links between accounts and erasures recorded until then: {body['personal_events']:,}."
+    yield ""
+
+
+def _moment(at: Seconds) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _day(at: Seconds) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f} s"
+
+
+def _count(number: int, one: str, *, several: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -1,0 +1,229 @@
+"""Checks of conditions: what has to be so in the system itself, asked anew whenever somebody wants to lift a case.
+
+A check looks at the policy set in force, in the areas that the case suspends, as if the orders were gone already. It
+asks the evaluator about every kind of person and item that the rules can tell apart, so it does not look for how a rule
+is written but for what is let through. A check that cannot be run answers no.
+
+| check | parameters | holds if |
+|---|---|---|
+| `no-minors` | | nothing of a minor, or of somebody whose age is unknown, is let through |
+| `date-window` | `from=DATE`, `before=DATE` | nothing that was created in [from, before), or nobody knows when, is |
+| `waiting-days` | `N` | nothing is let through before N full days after every notice was served |
+| `no-direct-messages` | | no direct message is let through |
+| `categories-out` | categories | nothing of these categories is let through |
+| `objections-kept` | | nothing of anybody who refused is let through |
+| `objection-steps` | `N` | not built yet: it cannot be checked, and is open |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from consentry.errors import InputError
+from consentry.policy.choice import NO_CHOICE, Seconds, Standing
+from consentry.policy.evaluator import Request, evaluate
+from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
+from consentry.policy.jurisdictions import contains, instant
+from consentry.policy.policy_classes import instants, known_places
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import VISIBILITIES, Account, Age, Category, ChoiceState, Purpose
+
+_CATEGORIES = tuple(each for each in Category if each is not Category.UNKNOWN)
+_WILLING = (NO_CHOICE, Standing(ChoiceState.ALLOWED))
+_LONG: Seconds = 10**10
+"""Longer than any rule waits after a notice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whether a condition is met, and what was found."""
+
+    met: bool
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """What a check looks at: a policy set (None: none of that name is in force) in some areas (empty: everywhere)."""
+
+    policy: PolicySet | None
+    areas: frozenset[str]
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probe:
+    """Who and what is asked about; what is not said here is everything."""
+
+    ages: tuple[Age, ...] = (Age.ADULT, Age.MINOR)
+    categories: tuple[Category, ...] = _CATEGORIES
+    standings: tuple[Standing, ...] = _WILLING
+    window: tuple[Seconds, Seconds] | None = None
+    """The first and the last second of creation, and everything whose date is unknown."""
+    waited: Seconds = _LONG
+    """Since every notice was served."""
+
+
+_Check = Callable[[Sequence[str]], _Probe | None]
+"""From parameters to whom nothing may be let through of; None if nobody can say yet."""
+
+
+def _no_minors(parameters: Sequence[str]) -> _Probe:
+    _count("no-minors", parameters, 0)
+    return _Probe(ages=(Age.MINOR, Age.UNKNOWN))
+
+
+def _date_window(parameters: Sequence[str]) -> _Probe:
+    _count("date-window", parameters, 2)
+    named = dict(each.partition("=")[::2] for each in parameters)
+    try:
+        first, end = instant(named["from"]), instant(named["before"])
+    except (KeyError, ValueError):
+        raise _wrong("date-window", parameters, "give from=2024-05-07 before=2024-08-02") from None
+    if first >= end:
+        raise _wrong("date-window", parameters, "the second date is after the first, and not in the window")
+    return _Probe(window=(first, end - 1))
+
+
+def _waiting_days(parameters: Sequence[str]) -> _Probe:
+    days = _number("waiting-days", parameters)
+    return _Probe(waited=days * SECONDS_PER_DAY - 1)
+
+
+def _no_direct_messages(parameters: Sequence[str]) -> _Probe:
+    _count("no-direct-messages", parameters, 0)
+    return _Probe(categories=(Category.DIRECT_MESSAGE,))
+
+
+def _categories_out(parameters: Sequence[str]) -> _Probe:
+    known = {str(each): each for each in _CATEGORIES}
+    if not parameters or not set(parameters) <= known.keys():
+        raise _wrong("categories-out", parameters, f"give categories: {', '.join(known)}")
+    return _Probe(categories=tuple(known[each] for each in parameters))
+
+
+def _objections_kept(parameters: Sequence[str]) -> _Probe:
+    _count("objections-kept", parameters, 0)
+    return _Probe(standings=(Standing(ChoiceState.REFUSED),))
+
+
+def _objection_steps(parameters: Sequence[str]) -> None:
+    _number("objection-steps", parameters)
+
+
+CHECKS: dict[str, _Check] = {
+    "no-minors": _no_minors,
+    "date-window": _date_window,
+    "waiting-days": _waiting_days,
+    "no-direct-messages": _no_direct_messages,
+    "categories-out": _categories_out,
+    "objections-kept": _objections_kept,
+    "objection-steps": _objection_steps,
+}
+
+
+def require_check(check: str, parameters: Sequence[str], *, policy: str | None) -> None:
+    """Refuse a check that could never be run.
+
+    Raises:
+        InputError: no such check, parameters that it does not take, or no policy set to look at.
+    """
+    if check not in CHECKS:
+        raise InputError("case-check-unknown", f"no check `{check}`", help=f"checks: {', '.join(CHECKS)}")
+    if CHECKS[check](parameters) is not None and policy is None:
+        raise InputError(
+            "case-check-policy",
+            f"the check `{check}` looks at a policy set, and none is named",
+            help="add --policy NAME",
+        )
+
+
+def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
+    """Run a check on the system as it is."""
+    try:
+        probe = CHECKS[check](parameters)
+    except (KeyError, InputError):
+        return Answer(met=False, found=f"the check `{check}` is not known to this version")
+    if probe is None:
+        return Answer(met=False, found="this cannot be checked yet")
+    if system.policy is None:
+        return Answer(met=False, found="the policy set it names is not in force")
+    name, asked = f"{system.policy.name} {system.policy.version}", 0
+    for request in _requests(system.policy, system, probe):
+        asked += 1
+        if evaluate(system.policy.rules, request).allowed:
+            return Answer(met=False, found=f"{name} lets {_in_words(request)}")
+    return Answer(met=asked > 0, found=f"{name} lets nothing of it through, in {asked:,} cases")
+
+
+def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Request]:
+    told = dict.fromkeys(policy.notices, system.at - probe.waited)
+    people = [
+        Person(
+            places=frozenset({place}),
+            established=True,
+            age=age,
+            account=Account.ACTIVE,
+            standing=standing,
+            notices=told,
+        )
+        for place in _places(policy.rules, system)
+        for age in probe.ages
+        for standing in probe.standings
+    ]
+    items = [
+        Item(category=category, visibility=visibility, created=created)
+        for category, visibility, created in product(probe.categories, VISIBILITIES, _dates(policy.rules, probe))
+    ]
+    for purpose in filter(policy.decides, Purpose):
+        for person, item in product(people, items):
+            yield Request(purpose=purpose, item=item, people=(person,), at=system.at)
+
+
+def _dates(rules: Sequence[Rule], probe: _Probe) -> tuple[Seconds | None, ...]:
+    """Return the dates of creation that rules can tell apart: all of them, or those in the window."""
+    bounds = instants(rules)
+    if probe.window is None:
+        return (*reversed(bounds), None)
+    first, last = probe.window
+    return (*dict.fromkeys((first, last, *(each for each in bounds if first <= each <= last))), None)
+
+
+def _places(rules: Sequence[Rule], system: System) -> list[str]:
+    """Return one place for each way in which the rules can look at a place in the areas."""
+    named = {area for rule in rules for area in rule.inside | rule.outside}
+    found: dict[tuple[bool | None, ...], str] = {}
+    for place in known_places(named | system.areas):
+        if _lies_in(place, system.areas, at=system.at):
+            seen = tuple(contains(area, place, at=system.at) for area in sorted(named))
+            found.setdefault(seen, place)
+    return list(found.values())
+
+
+def _lies_in(place: str, areas: Iterable[str], *, at: Seconds) -> bool:
+    inside = [contains(area, place, at=at) for area in areas]
+    return not inside or any(each is not False for each in inside)
+
+
+def _in_words(request: Request) -> str:
+    (person,), item = request.people, request.item
+    date = " of an unknown date" if item.created is None else ""
+    return f"`{item.category}`{date} of `{person.age}` in `{min(person.places)}` through for `{request.purpose}`"
+
+
+def _count(check: str, parameters: Sequence[str], number: int) -> None:
+    if len(parameters) != number:
+        raise _wrong(check, parameters, "it takes none" if not number else f"it takes {number}")
+
+
+def _number(check: str, parameters: Sequence[str]) -> int:
+    if len(parameters) != 1 or not parameters[0].isascii() or not parameters[0].isdigit() or int(parameters[0]) < 1:
+        raise _wrong(check, parameters, "give one number of 1 or more")
+    return int(parameters[0])
+
+
+def _wrong(check: str, parameters: Sequence[str], advice: str) -> InputError:
+    given = " ".join(parameters) or "nothing"
+    return InputError("case-check-parameters", f"the check `{check}` cannot be made of `{given}`", help=advice)

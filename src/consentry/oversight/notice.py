@@ -1,0 +1,88 @@
+"""Notices: what people are told, in which version, and to how many it was served.
+
+Rules:
+
+* A notice has a name; a policy waits for it by that name. Each text written under it is the next version.
+* A serving is of the version that was newest when it was recorded. Serving a name that nobody wrote a text for is
+  possible, because the text may be kept elsewhere; it is shown as unwritten.
+* Whether somebody was told, and whether their days are over, is decided for each person by the evaluator, to the
+  second. An earlier refusal stands whatever is served or published later: so who refused is not asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from consentry.ledger.case_events import NoticeWritten
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import NoticeServed
+from consentry.policy.choice import Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A text of a notice."""
+
+    number: int
+    body: NoticeWritten
+    position: int
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """To how many people a notice was served at once, and in which version (0: nobody wrote one)."""
+
+    version: int
+    people: int
+    at: Seconds
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice with its versions and servings, oldest first."""
+
+    notice: str
+    versions: tuple[Version, ...] = ()
+    servings: tuple[Serving, ...] = field(default=())
+
+    @property
+    def newest(self) -> Version | None:
+        """The version that is served now."""
+        return self.versions[-1] if self.versions else None
+
+    @property
+    def people(self) -> int:
+        """How many were served it; who was served it twice counts twice."""
+        return sum(each.people for each in self.servings)
+
+
+class Notices:
+    """All notices, folded from events."""
+
+    def __init__(self) -> None:
+        self._notices: dict[str, Notice] = {}
+
+    def __iter__(self) -> Iterator[Notice]:
+        return iter(self._notices.values())
+
+    def get(self, notice: str) -> Notice | None:
+        """Return a notice."""
+        return self._notices.get(notice)
+
+    def take(self, event: Event) -> None:
+        """Take one event in, if it is about notices."""
+        body = event.body
+        if not isinstance(body, NoticeWritten | NoticeServed):
+            return
+        known = self._notices.get(body.notice, Notice(notice=body.notice))
+        if isinstance(body, NoticeWritten):
+            number = len(known.versions) + 1
+            version = Version(number=number, body=body, position=event.position, at=event.recorded_at)
+            known = replace(known, versions=(*known.versions, version))
+        else:
+            serving = Serving(version=len(known.versions), people=body.count, at=body.at, position=event.position)
+            known = replace(known, servings=(*known.servings, serving))
+        self._notices[body.notice] = known

@@ -1,0 +1,356 @@
+"""Holding a lease: a job reads a release only inside `hold`, and only as long as the control plane renews.
+
+    with hold("comments", job="run-7", model="small") as lease:
+        for step, batch in enumerate(loader):
+            ...
+            lease.check(step)       # before the optimiser steps; raises LeaseOverError
+            optimizer.step()
+            lease.committed(step, ranges)
+
+Three things run beside the job: a thread that renews and sends what was consumed, a thread that watches for news, and
+the watchdog process, which kills the job if it goes on past the deadline. `check` asks none of them: it reads memory.
+No answer, an answer nobody understands, a dead thread or a dead watchdog all end the same way: the lease is over.
+
+The journal of what was consumed is in `state_folder`. After a crash it is still there, and `deliver` sends it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from consentry.errors import ConsentryError, InputError, UnavailableError
+from consentry.training.boot_clock import boot_seconds
+from consentry.training.consumption import Journal, Ranges
+from consentry.training.held_release import HeldRelease, held_files
+from consentry.training.holding import (
+    ENDED,
+    EXPIRED,
+    HOLDER_FAILED,
+    TERMINAL,
+    TTL_LEAST_S,
+    TTL_MOST_S,
+    WATCHDOG_GONE,
+    Asked,
+    Holding,
+    granted,
+)
+from consentry.training.http import Answer, Requests, no_answer
+from consentry.training.lease_requests import LeaseRequests, over, posted, refusal
+from consentry.training.shared_deadline import LeaseState, SharedDeadline
+from consentry.training.watched import Watched
+
+DEFAULT_URL = "http://127.0.0.1:8799"
+_GRANT_TIMEOUT_S = 20.0
+_FAREWELL_S = 5.0
+_WATCH_STATES = {"revoked": "lease-revoked", "expired": EXPIRED, "ended": ENDED}
+_log = logging.getLogger(__name__)
+
+
+class Lease:
+    """A lease that is held. Made by `hold`; its methods may be called from any thread of the job."""
+
+    def __init__(self, *, holding: Holding, release: HeldRelease, job: str, journal: Journal) -> None:
+        self.release = release
+        self.job = job
+        self._holding = holding
+        self._requests, self._shared, self._journal = release.requests, release.shared, journal
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._watching = Requests(release.requests.url)
+        self._message = ""
+        self._step = 0
+        self._how: str | None = None
+        self._watched: Watched | None = None
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(loop,), name=f"consentry-{name}", daemon=True)
+            for name, loop in (("renewal", self._renewals), ("watch", self._watch))
+        ]
+        self._publish()
+
+    @property
+    def fence(self) -> int:
+        """The number of this lease: a later lease has a higher one."""
+        return self._holding.fence
+
+    @property
+    def amendment(self) -> int:
+        """The newest amendment of the release that is known here."""
+        return self._shared.amendment
+
+    def is_over(self) -> bool:
+        """Whether the job may not go on. From memory; once true it stays true."""
+        if self._how is None and self._watched is not None and not self._watched.alive():
+            self._end(WATCHDOG_GONE, "the process that would stop this job is gone")
+        return self._shared.is_over()
+
+    def check(self, step: int | None = None) -> None:
+        """Raise LeaseOverError if the job may not go on. Call it before the optimiser steps; it reads memory only."""
+        if self.is_over():
+            self._end(EXPIRED)
+            raise over(self._holding.over or EXPIRED, self._message)
+        if step is not None:
+            self._step = step
+
+    def committed(self, step: int, ranges: Ranges) -> None:
+        """Say what an optimiser step that was taken consumed: (file, first row, end row), half-open.
+
+        Also after the end of the lease: what was trained on was trained on.
+
+        Raises:
+            InputError: steps do not count upwards.
+        """
+        self._step = step
+        self._journal.committed(step, ranges, amendment=self.amendment)
+
+    def confirm(self, name: str, *, step: int, digest: str) -> Answer:
+        """Say that a model checkpoint is about to be kept, and return what the control plane says to it.
+
+        Raises:
+            UnavailableError: no answer.
+        """
+        body = {"step": step, "name": name, "digest": digest}
+        timeout_s = max(min(self._shared.remaining_s(), self._holding.ttl_s), 1)
+        return self._requests.post("model-checkpoints", body, timeout_s=timeout_s)
+
+    def released(self) -> None:
+        """Say that the job came to its end. What follows may not read the release."""
+        self._finish("released")
+
+    def stopped(self) -> None:
+        """Say that the job stopped before its end, and does nothing more."""
+        self._finish("stopped")
+
+    def _start(self, *, watchdog: bool) -> None:
+        if watchdog:
+            self._watched = Watched(self._shared.path, self._journal.path)
+        for thread in self._threads:
+            thread.start()
+
+    def _guarded(self, loop: Any) -> None:
+        """Run a thread; if it fails, so does the lease: nothing would renew it, or hear of an order."""
+        try:
+            loop()
+        except Exception:
+            _log.exception("the lease of job %s cannot be held any more", self.job)
+            self._end(HOLDER_FAILED, "the thread that holds the lease failed")
+
+    def _renewals(self) -> None:
+        wait_s = self._pause_s(3)
+        while not self._done.wait(wait_s):
+            wait_s = self._pause_s(3) if self._renew() else min(self._pause_s(10), 1)
+            if self._shared.is_over():
+                self._end(EXPIRED)
+                return
+            self._send(timeout_s=max(wait_s, 0.2))
+
+    def _send(self, *, timeout_s: float) -> bool:
+        return self._journal.send(lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s))
+
+    def _pause_s(self, part: int) -> float:
+        return self._holding.ttl_s / part * random.uniform(0.8, 1)  # noqa: S311  # jitter is no secret
+
+    def _renew(self) -> bool:
+        with self._lock:
+            self._holding, asked = self._holding.ask(secrets.token_hex(16), now=boot_seconds())
+            fence, timeout_s = self._holding.fence, self._holding.ttl_s / 3
+        body = {"job": self.job, "fence": fence, "sequence": asked.sequence, "nonce": asked.nonce, "step": self._step}
+        try:
+            answer = self._requests.post("renewal", body, timeout_s=timeout_s)
+        except UnavailableError:
+            return False
+        if 400 <= answer.status < 500 and answer.text("code") in TERMINAL:
+            self._end(answer.text("code"), answer.text("title"))
+        with self._lock:
+            before = self._holding.deadline
+            if answer.ok:
+                self._holding = self._holding.answered(asked, answer.json(), now=boot_seconds())
+        self._publish()
+        return self._holding.deadline > before
+
+    def _watch(self) -> None:
+        while not self._done.is_set() and not self._shared.is_over():
+            wait_s = min(self._holding.ttl_s / 3, 20)
+            began = boot_seconds()
+            try:
+                news = self._requests.watch(self._watching, wait_s=wait_s, amendment=self.amendment)
+            except UnavailableError:
+                news = {}
+            state, reason = news.get("state"), news.get("reason")
+            if state in _WATCH_STATES:
+                self._end(_WATCH_STATES[state], reason if isinstance(reason, str) else "")
+                return
+            known = self.amendment
+            with self._lock:
+                self._holding = self._holding.amended(news.get("amendment"))
+            self._publish()
+            if self.amendment == known and boot_seconds() - began < wait_s / 2:
+                self._done.wait(0.2)  # whoever does not wait is not asked in a circle
+
+    def _end(self, reason: str, message: str = "") -> None:
+        with self._lock:
+            if self._holding.over is None:
+                self._message = message
+            self._holding = self._holding.ended(reason)
+            self._shared.end(LeaseState.OVER, reason=self._holding.over or reason)
+
+    def _publish(self) -> None:
+        with self._lock:
+            held = self._holding
+            self._shared.publish(deadline=held.deadline, stops_at=held.stops_at, amendment=held.amendment)
+
+    def _finish(self, how: str) -> None:
+        """Tell the watchdog first: from here on nothing of the job reads the release."""
+        if self._how is None:
+            self._end(ENDED)
+            self._how = how
+            self._shared.end(LeaseState.STOPPED)
+            self._done.set()
+            self._watching.abort()
+
+    def _close(self) -> None:
+        """Send what was consumed and say farewell; what cannot be sent is left in the journal.
+
+        Raises:
+            UnavailableError: something is left.
+        """
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        arrived, until = False, boot_seconds() + _FAREWELL_S
+        while not arrived and boot_seconds() < until:
+            arrived = self._send(timeout_s=5)
+            if not arrived:
+                threading.Event().wait(0.5)
+        self._journal.close()
+        posted(self._requests, "end", body={"how": self._how, "step": self._step}, timeout_s=5)
+        if self._watched is not None:
+            self._watched.close()
+        self._shared.path.unlink(missing_ok=True)
+        if not arrived:
+            raise UnavailableError(
+                "consumption-unsent",
+                f"what job `{self.job}` trained on could not be sent",
+                help="it is kept: when the control plane answers again, python -m consentry.training.delivery FILE",
+                where=str(self._journal.path),
+            )
+
+
+@contextmanager
+def hold(
+    release: str,
+    *,
+    job: str,
+    model: str,
+    ttl_s: float = 60,
+    url: str | None = None,
+    credential: str | None = None,
+    state_folder: Path | None = None,
+    watchdog: bool = True,
+) -> Iterator[Lease]:
+    """Hold a lease on a release for a job; when the block ends, the job has stopped.
+
+    `url` and `credential` are CONSENTRY_URL and CONSENTRY_TOKEN of the environment if not given. Several ranks of one
+    job each hold a lease of their own, with a name of their own for the job. Without the watchdog only the job itself
+    stops the job: leave it out in notebooks and tests only.
+
+    Raises:
+        InputError: something given is wrong.
+        ConsentryError: the control plane refuses the lease.
+        UnavailableError: it does not answer; or, when the block ends, what was consumed could not be sent.
+        LeaseOverError: inside the block, from `check` and from reading.
+    """
+    if not TTL_LEAST_S <= ttl_s <= TTL_MOST_S:
+        raise InputError(
+            "lease-time-to-live",
+            f"a lease cannot live for `{ttl_s}` seconds",
+            help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
+        )
+    address = url or os.environ.get("CONSENTRY_URL") or DEFAULT_URL
+    lease = _granted(
+        address,
+        {"release": release, "job": job, "model": model, "ttl_s": ttl_s},
+        credential=credential or os.environ.get("CONSENTRY_TOKEN") or "",
+        folder=state_folder or _state_folder(),
+    )
+    failed = True
+    try:
+        lease._start(watchdog=watchdog)
+        yield lease
+        failed = False
+    finally:
+        lease._finish("stopped" if failed else "released")
+        try:
+            lease._close()
+        except UnavailableError as error:
+            if not failed:
+                raise
+            _log.error("%s", error)  # the failure of the job is what is raised
+
+
+def _granted(url: str, body: dict[str, Any], *, credential: str, folder: Path) -> Lease:
+    if not credential:
+        raise InputError(
+            "lease-no-credential",
+            "nothing says who this workload is",
+            help="set CONSENTRY_TOKEN to what stands in keys/workload.token of the home",
+        )
+    asked = Asked(nonce=secrets.token_hex(16), sequence=0, at=boot_seconds())
+    answer = Requests(url).send(
+        "POST", "/v1/leases", secret=credential, body={**body, "nonce": asked.nonce}, timeout_s=_GRANT_TIMEOUT_S
+    )
+    if not answer.ok:
+        raise refusal(answer)
+    document = answer.json()
+    holding = granted(asked, document, now=boot_seconds())
+    try:
+        if holding is None:
+            raise ValueError("the answer is to another request")
+        requests = LeaseRequests(url=url, lease=_name(document["lease"]), secret=str(document["secret"]))
+        files, about = held_files(document["release"]), document["release"]
+        shared = SharedDeadline.create()
+        held = HeldRelease(
+            name=str(about["name"]),
+            manifest=str(about["manifest"]),
+            purpose=str(about["purpose"]),
+            files=files,
+            requests=requests,
+            shared=shared,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise no_answer("its answer is no lease") from error
+    header = {"url": url, "lease": requests.lease, "secret": requests.secret}
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        journal = Journal(folder / f"consumption-{requests.lease}.jsonl", header=header)
+    except OSError as error:
+        shared.path.unlink(missing_ok=True)
+        raise _no_journal(folder) from error
+    return Lease(holding=holding, release=held, job=body["job"], journal=journal)
+
+
+def _name(value: Any) -> str:
+    """Return the name of a lease, which becomes part of paths and addresses."""
+    if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum() or not value.isascii():
+        raise ValueError("no name of a lease")
+    return value
+
+
+def _no_journal(folder: Path) -> ConsentryError:
+    return InputError(
+        "consumption-no-journal",
+        f"what is trained on cannot be written down in `{folder}`",
+        help="name a folder that this user may write to: hold(..., state_folder=...)",
+    )
+
+
+def _state_folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "consentry"

@@ -1,0 +1,105 @@
+"""The requests of a lease, as the control plane takes them. A copy may go to another process of the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from consentry.errors import ConsentryError, InputError, LeaseOverError, NotFoundError, StateError, UnavailableError
+from consentry.training.consumption import Journal
+from consentry.training.holding import TERMINAL
+from consentry.training.http import Answer, Requests, no_answer
+
+_OVER_HELP = "stop; ask for a new lease when the release may be used again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRequests:
+    """Everything that the holder of a lease may ask, with the lease's own secret."""
+
+    url: str
+    lease: str
+    secret: str = field(repr=False)
+
+    def post(self, what: str, body: dict[str, Any], *, timeout_s: float) -> Answer:
+        """Post a document to a part of the lease.
+
+        Raises:
+            UnavailableError: no answer.
+        """
+        path = f"/v1/leases/{self.lease}/{what}"
+        return Requests(self.url).send("POST", path, secret=self.secret, body=body, timeout_s=timeout_s)
+
+    def watch(self, requests: Requests, *, wait_s: float, amendment: int) -> dict[str, Any]:
+        """Wait for a change, at most so long; an answer that is no answer is an empty document.
+
+        Raises:
+            UnavailableError: no answer.
+        """
+        path = f"/v1/leases/{self.lease}/watch?wait={wait_s:.3f}&amendment={amendment}"
+        answer = requests.send("GET", path, secret=self.secret, timeout_s=wait_s + 5)
+        return answer.json() if answer.ok else {}
+
+    def exclusions(self, file: int, *, timeout_s: float) -> bytes:
+        """Return the bitmap of the rows that the release leaves out of a file.
+
+        Raises:
+            UnavailableError: no answer.
+            ConsentryError: the control plane refuses it.
+        """
+        return self._bitmap(f"files/{file}/exclusions", timeout_s)
+
+    def removed(self, file: int, amendment: int, *, timeout_s: float) -> bytes:
+        """Return the bitmap of the rows that amendments up to this one remove from a file.
+
+        Raises:
+            UnavailableError: no answer.
+            ConsentryError: the control plane refuses it.
+        """
+        return self._bitmap(f"files/{file}/amendment/{amendment}", timeout_s)
+
+    def _bitmap(self, what: str, timeout_s: float) -> bytes:
+        path = f"/v1/leases/{self.lease}/{what}"
+        answer = Requests(self.url).send("GET", path, secret=self.secret, timeout_s=timeout_s)
+        if not answer.ok:
+            raise refusal(answer)
+        return answer.content
+
+
+def refusal(answer: Answer) -> ConsentryError:
+    """Return what the control plane answered as the error it is."""
+    code, title, help_ = answer.text("code"), answer.text("title"), answer.text("detail")
+    if code in TERMINAL:
+        return over(code, title)
+    if answer.status >= 500 or not code:
+        return no_answer(f"status {answer.status}")
+    kind = {404: NotFoundError, 409: StateError}.get(answer.status, InputError)
+    return kind(code, title or f"the control plane answered {answer.status}", help=help_ or "see docs/errors.md")
+
+
+def over(code: str, message: str = "") -> LeaseOverError:
+    """Return the error of a lease that is over."""
+    return LeaseOverError(code, message or "the lease is over", help=_OVER_HELP)
+
+
+def deliver(path: Path, *, stopped: bool, timeout_s: float) -> bool:
+    """Send what a journal still holds, and that the job stopped if it did; return whether all of it arrived.
+
+    For whoever is left when a job was killed. The journal is removed when nothing of it is missing any more.
+    """
+    journal = Journal(path)
+    requests = LeaseRequests(**journal.header)
+    arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
+    journal.close()
+    return arrived and (
+        not stopped or posted(requests, "end", body={"how": "stopped", "step": journal.last_step}, timeout_s=timeout_s)
+    )
+
+
+def posted(requests: LeaseRequests, what: str, *, body: dict[str, Any], timeout_s: float) -> bool:
+    """Post a document and return whether it was taken; no answer is no."""
+    try:
+        return requests.post(what, body, timeout_s=timeout_s).ok
+    except UnavailableError:
+        return False

@@ -1,0 +1,312 @@
+"""A release as a PyTorch dataset, and ranks that stop together.
+
+Every row carries its identity, (file, row), under ROW. Say with `commit` which rows an optimiser step consumed: it is
+logged, and it is what `state_dict` holds. So a resumed epoch repeats no row that was trained on and skips none that was
+only loaded, however far loaders had read ahead, and with another number of workers or ranks as well.
+
+Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
+deadline, so that no rank stops alone.
+
+A newer amendment takes effect at the next row; rows that a DataLoader already holds (`prefetch_factor`) still come.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import torch.distributed as dist
+from pyroaring import BitMap64
+from torch.utils.data import IterableDataset, get_worker_info
+
+from consentry.errors import InputError, LeaseOverError, StateError
+from consentry.release.data_file import DataFile, eligible_mask, open_pinned
+from consentry.release.reader import check_columns
+from consentry.training.client import Lease
+from consentry.training.consumption import ranges_of
+from consentry.training.held_release import HeldFile
+from consentry.training.lease_requests import over
+from consentry.training.left_out import LeftOut
+from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
+
+ROW = "consentry_row"
+"""Where a row, or a batch of rows, carries its identity: a tensor of (file, row)."""
+
+_FORMAT = 1
+_STRETCH_ROWS = 4096
+Row = dict[str, Any]
+
+
+class LeaseOverInWorkerError(LeaseOverError):
+    """The lease was over in a worker of a DataLoader, which passes on the text of an error only."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("lease-over-in-worker", text, help="stop; the lease itself says why it is over")
+
+
+class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no types in the environment of mypy
+    """The rows of a held release that may be read by now, in an order that depends on nothing else."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        columns: Sequence[str],
+        seed: int = 0,
+        shuffle: bool = True,
+        transform: Callable[[Row], Row] | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        """Open a release.
+
+        `transform` makes of a row of columns what the model needs. Rank and world size are those of `torch.distributed`
+        if not given; each rank reads other row groups, and so does each worker.
+
+        Raises:
+            InputError: a file lacks one of the columns.
+            IntegrityError: a file is not the one that the release was made from.
+        """
+        super().__init__()
+        self.lease: Lease | None = lease
+        self._release = lease.release
+        self._columns = list(columns)
+        self._seed, self._shuffle, self._transform = seed, shuffle, transform
+        self._rank = _rank() if rank is None else rank
+        self._world_size = _world_size() if world_size is None else world_size
+        self._done: dict[int, BitMap64] = {}
+        self._done_epoch = 0
+        # Workers that outlive an epoch must see the next one.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._units = [unit for file in self._release.files for unit in self._units_of(file)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a worker gets: everything but the lease, which belongs to the process that holds it."""
+        return {**self.__dict__, "lease": None}
+
+    @property
+    def epoch(self) -> int:
+        """The number of the pass over the release, from 0."""
+        return int(self._epoch.item())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin another pass: another order, and nothing of it is trained on yet."""
+        if epoch != self.epoch:
+            self._done = {}
+            self._done_epoch = epoch
+            self._epoch.fill_(epoch)
+
+    def commit(self, step: int, rows: Any) -> None:
+        """Say which rows an optimiser step that was taken consumed: what its batches carry under ROW.
+
+        Raises:
+            StateError: this is a worker's copy.
+            InputError: steps do not count upwards.
+        """
+        if self.lease is None or get_worker_info() is not None:
+            raise StateError(
+                "loader-commit-in-worker",
+                "a worker said what was trained on",
+                help="call `commit` in the process that holds the lease, after the optimiser's step",
+            )
+        pairs = _pairs(rows)
+        self.lease.committed(step, _ranges(pairs))
+        for file in np.unique(pairs[:, 0]).tolist():
+            self._done.setdefault(file, BitMap64()).update(pairs[pairs[:, 0] == file, 1].tolist())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where training is: what was committed in this epoch. It is JSON, and of this rank only."""
+        return {
+            "format": _FORMAT,
+            "manifest": self._release.manifest,
+            "seed": self._seed,
+            "shuffle": self._shuffle,
+            "epoch": self.epoch,
+            "done": {str(file): base64.b64encode(rows.serialize()).decode() for file, rows in self._done.items()},
+        }
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on where a state was taken; what was removed since stays away all the same.
+
+        Raises:
+            InputError: the state is of another release, or is none.
+        """
+        try:
+            if state["format"] != _FORMAT:
+                raise ValueError("another format")
+            manifest, seed, shuffle, epoch = state["manifest"], state["seed"], state["shuffle"], int(state["epoch"])
+            done = {int(file): BitMap64.deserialize(base64.b64decode(rows)) for file, rows in state["done"].items()}
+        except (LookupError, TypeError, ValueError, MemoryError, AttributeError) as error:
+            raise InputError(
+                "loader-state-damaged",
+                "this is not the state of a loader",
+                help="give what `state_dict` returned; it is JSON",
+            ) from error
+        if manifest != self._release.manifest:
+            raise InputError(
+                "loader-state-of-another-release",
+                f"the state is of the release with manifest `{manifest}`",
+                help=f"hold that release, or begin anew: this is `{self._release.name}`, {self._release.manifest}",
+            )
+        self._seed, self._shuffle = int(seed), bool(shuffle)
+        self._epoch.fill_(epoch)
+        self._done, self._done_epoch = done, epoch
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows of this rank and worker.
+
+        Raises:
+            LeaseOverError: the lease is over. In a worker LeaseOverInWorkerError.
+            StateError: all rows of this epoch were trained on before.
+        """
+        try:
+            yield from self._rows()
+        except LeaseOverError as error:
+            if get_worker_info() is None:
+                raise
+            raise LeaseOverInWorkerError(str(error)) from None
+
+    def _rows(self) -> Iterator[Row]:
+        shuffle = Shuffle(self._seed, self.epoch, self._shuffle)
+        left_out = LeftOut(self._release, self._done if self._done_epoch == shuffle.epoch else {})
+        share = Share(self._rank, self._world_size)
+        if self._done:
+            self._refuse_done_epoch(left_out, units_in_order(self._units, shuffle, share=share))
+        if (worker := get_worker_info()) is not None:
+            share = share.split(worker.id, worker.num_workers)
+        for unit in units_in_order(self._units, shuffle, share=share):
+            yield from self._rows_of(unit, shuffle, left_out)
+
+    def _rows_of(self, unit: Unit, shuffle: Shuffle, left_out: LeftOut) -> Iterator[Row]:
+        file = self._release.files[unit.file]
+        check = self._release.check if self._world_size == 1 else self._release.check_deadline
+        amendment, mask = _mask(left_out, file, unit)
+        if mask is not None and not mask.any():
+            return
+        with self._opened(file) as opened:
+            first = 0
+            for batch in opened.iter_batches(_STRETCH_ROWS, row_groups=[unit.group], columns=self._columns):
+                order = rows_in_order(shuffle, file=unit.file, first=unit.first + first, rows=batch.num_rows)
+                if amendment != self._release.shared.amendment:
+                    amendment, mask = _mask(left_out, file, unit)
+                kept = order if mask is None else order[mask[first + order]]
+                amended_from = amendment
+                for place, row in zip(kept.tolist(), self._made(batch, kept, unit, first), strict=True):
+                    check()
+                    if amendment != self._release.shared.amendment:
+                        amendment, mask = _mask(left_out, file, unit)
+                    if amendment != amended_from and mask is not None and not mask[first + place]:
+                        continue
+                    yield row
+                first += batch.num_rows
+
+    def _made(self, batch: pa.RecordBatch, kept: npt.NDArray[np.int64], unit: Unit, first: int) -> Iterator[Row]:
+        """Yield the kept rows of a stretch with their identities."""
+        identities = np.column_stack((np.full(kept.size, unit.file), unit.first + first + kept))
+        values = batch.take(pa.array(kept)).to_pylist()
+        for value, identity in zip(values, torch.from_numpy(identities).unbind(0), strict=True):
+            row = value if self._transform is None else self._transform(value)
+            row[ROW] = identity
+            yield row
+
+    def _refuse_done_epoch(self, left_out: LeftOut, units: Sequence[Unit]) -> None:
+        for unit in units:
+            _, mask = _mask(left_out, self._release.files[unit.file], unit)
+            if mask is None or mask.any():
+                return
+        raise StateError(
+            "loader-epoch-done",
+            f"every row of epoch `{self.epoch}` was trained on",
+            help=f"call set_epoch({self.epoch + 1}) for another pass",
+        )
+
+    def _units_of(self, file: HeldFile) -> Iterator[Unit]:
+        with self._opened(file) as opened:
+            check_columns(opened, self._columns, where=str(file.path))
+            first = 0
+            for group in range(opened.metadata.num_row_groups):
+                rows = opened.metadata.row_group(group).num_rows
+                yield Unit(file.index, group, first, rows)
+                first += rows
+
+    def _opened(self, file: HeldFile) -> pq.ParquetFile:
+        return open_pinned(DataFile(path=file.path, size=file.size, rows=file.rows, excluded=b""))
+
+
+def _mask(left_out: LeftOut, file: HeldFile, unit: Unit) -> tuple[int, npt.NDArray[np.bool_] | None]:
+    amendment, positions = left_out.positions(file)
+    return amendment, eligible_mask(positions, start=unit.first, rows=unit.rows)
+
+
+def _pairs(rows: Any) -> npt.NDArray[np.int64]:
+    tensors = [rows] if isinstance(rows, torch.Tensor) else list(rows)
+    if not tensors:
+        return np.empty((0, 2), dtype=np.int64)
+    return cast("npt.NDArray[np.int64]", torch.cat([each.reshape(-1, 2) for each in tensors]).cpu().numpy())
+
+
+def _ranges(pairs: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    return ranges_of((file, row) for file, row in pairs.tolist())
+
+
+def joined_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the states of all ranks as one, which any number of ranks can go on from.
+
+    Raises:
+        InputError: they are not of one release, seed and epoch.
+    """
+    all_states = list(states)
+    parts = [{key: value for key, value in state.items() if key != "done"} for state in all_states]
+    if not parts or any(part != parts[0] for part in parts):
+        raise InputError(
+            "loader-states-differ",
+            "the states are not of one pass over one release",
+            help="save the states of all ranks at the same step, and join those",
+        )
+    done: dict[str, BitMap64] = {}
+    for file, rows in ((file, rows) for state in all_states for file, rows in state["done"].items()):
+        done[file] = done.get(file, BitMap64()) | BitMap64.deserialize(base64.b64decode(rows))
+    return {**parts[0], "done": {file: base64.b64encode(rows.serialize()).decode() for file, rows in done.items()}}
+
+
+def state_of_all_ranks(dataset: ReleaseDataset, *, group: Any = None) -> dict[str, Any]:
+    """Return the joined state of the datasets of all ranks. Every rank calls it."""
+    if _world_size() == 1:
+        return dataset.state_dict()
+    states: list[dict[str, Any]] = [{} for _ in range(dist.get_world_size(group))]
+    dist.all_gather_object(states, dataset.state_dict(), group=group)
+    return joined_states(states)
+
+
+def stop_together(stop: bool, *, group: Any = None) -> bool:  # noqa: FBT001  # the one thing it is about
+    """Return whether any rank wants to stop. Every rank calls it at the same step, and gets the same answer."""
+    if _world_size() == 1:
+        return stop
+    device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
+    flag = torch.tensor([stop], dtype=torch.int32, device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=group)
+    return bool(flag.item())
+
+
+def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
+    """Raise LeaseOverError on every rank at the same step if the lease of any is over. Before the optimiser steps.
+
+    What turns while the ranks agree counts at the next step, for all of them; the watchdog keeps the deadline.
+    """
+    if stop_together(lease.is_over(), group=group):
+        lease.check(step)
+        raise over("lease-over-elsewhere", "the lease of another rank is over")
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def _world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

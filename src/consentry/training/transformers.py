@@ -1,0 +1,74 @@
+"""A lease in a Hugging Face Trainer: it raises before the optimiser steps, and logs what the step consumed.
+
+A flag such as `should_training_stop` lets one more step through; an exception does not. Identities of rows travel in
+the batch, because a Trainer reads batches ahead: the collator puts them there, and a hook takes them out before the
+model sees them.
+
+Use `remove_unused_columns=False`, and for a resumed job `ignore_data_skip=True` with the state of the dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from consentry.training.client import Lease
+from consentry.training.torch import ROW, ReleaseDataset, check_together
+
+
+class RowCollator:
+    """Collates as another collator does, and keeps the identities of the rows."""
+
+    def __init__(self, collate: Callable[[list[dict[str, Any]]], Any]) -> None:
+        self._collate = collate
+
+    def __call__(self, features: list[dict[str, Any]]) -> Any:
+        """Return the batch of the other collator with the identities under ROW."""
+        rows = [feature[ROW] for feature in features]
+        bare = [{name: value for name, value in feature.items() if name != ROW} for feature in features]
+        batch = self._collate(bare)
+        batch[ROW] = torch.stack(rows)
+        return batch
+
+
+class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
+    """Stops a Trainer when the lease is over: every rank at the same step."""
+
+    def __init__(self, lease: Lease, dataset: ReleaseDataset) -> None:
+        self._lease = lease
+        self._dataset = dataset
+        self._rows: list[Any] = []
+        self._hook: Any = None
+
+    def on_train_begin(self, _args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
+        """Look before anything is read, and put the hook in place."""
+        check_together(self._lease, state.global_step)
+        self._rows.clear()
+        self._hook = kwargs["model"].register_forward_pre_hook(self._take_rows, with_kwargs=True)
+
+    def on_pre_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        """Raise LeaseOverError if the lease is over."""
+        check_together(self._lease, state.global_step + 1)
+
+    def on_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        """Log what the step consumed, over all its micro-batches."""
+        rows, self._rows = self._rows, []
+        self._dataset.commit(state.global_step + 1, rows)
+
+    def on_prediction_step(self, *_: Any, **__: Any) -> None:
+        """Raise LeaseOverError in an evaluation as well; its watchdog keeps ranks that wait for each other."""
+        self._lease.check()
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        """Remove the hook."""
+        if self._hook is not None:
+            self._hook.remove()
+
+    def _take_rows(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        rows = kwargs.get(ROW)
+        if rows is not None and model.training:
+            self._rows.append(rows)
+        return args, {name: value for name, value in kwargs.items() if name != ROW}

@@ -1,0 +1,123 @@
+"""Training jobs to run as processes of their own. What they did is in files of JOB_FOLDER.
+
+python -m train.jobs_in_torch NAME
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader
+
+from consentry.errors import ConsentryError, LeaseOverError
+from consentry.training.client import Lease, hold
+from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
+from consentry.training.torch import ROW, ReleaseDataset, check_together
+from train.small_models import ByteModel, encode
+
+FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
+PAUSE_S = 0.01
+
+
+def note(name: str, content: object) -> None:
+    """Write a file that is whole at any moment."""
+    (FOLDER / f"{name}.new").write_text(json.dumps(content))
+    (FOLDER / f"{name}.new").replace(FOLDER / name)
+
+
+def train(lease: Lease, *, swallow: bool = False, checkpoints: ModelCheckpoints | None = None, mark: str = "") -> None:
+    """Train for ever, an epoch after the other."""
+    try:
+        forever(lease, swallow=swallow, checkpoints=checkpoints, mark=mark)
+    except LeaseOverError as error:
+        note(f"stopped{mark}", {"code": error.code, "at": time.monotonic()})
+        raise
+
+
+def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None, mark: str) -> None:
+    """Train until something raises."""
+    torch.manual_seed(0)
+    dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
+    model = ByteModel()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    step = 0
+    while True:
+        for batch in batches(dataset, swallow=swallow):
+            loss = model(batch["ids"])
+            loss.backward()
+            try:
+                check_together(lease, step + 1)
+            except LeaseOverError:
+                if not swallow:
+                    raise
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+            dataset.commit(step, batch[ROW])
+            note(f"step{mark}", {"step": step, "loss": loss.item(), "at": time.monotonic()})
+            if checkpoints is not None and step % 5 == 0:
+                with checkpoints.writing(f"step-{step}", step=step) as folder:
+                    torch.save(model.state_dict(), folder / "model.pt")
+            time.sleep(PAUSE_S)
+        dataset.set_epoch(dataset.epoch + 1)
+
+
+def batches(dataset: ReleaseDataset, *, swallow: bool) -> Any:
+    """Return batches of an epoch; who swallows everything goes on with the first one for ever."""
+    if not swallow:
+        return DataLoader(dataset, batch_size=4)
+    return itertools.repeat(next(iter(DataLoader(dataset, batch_size=4))))
+
+
+def rank(number: int) -> None:
+    """Train as one of two ranks; the ranks agree on every step."""
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{FOLDER}/meeting",
+        rank=number,
+        world_size=2,
+        timeout=timedelta(seconds=60),
+    )
+    with hold(
+        os.environ["JOB_RELEASE"],
+        job=f"run-rank-{number}",
+        model="small",
+        ttl_s=float(os.environ["JOB_TTL"]),
+        state_folder=FOLDER / f"state-{number}",
+    ) as lease:
+        train(lease, mark=f"-{number}")
+
+
+def main() -> None:
+    """Run a job."""
+    what, watchdog = sys.argv[1], os.environ.get("JOB_WATCHDOG", "yes") == "yes"
+    torch.set_num_threads(1)
+    try:
+        if what.startswith("rank"):
+            rank(int(what[-1]))
+        with hold(
+            os.environ["JOB_RELEASE"],
+            job="run",
+            model="small",
+            ttl_s=float(os.environ["JOB_TTL"]),
+            state_folder=FOLDER / "state",
+            watchdog=watchdog,
+        ) as lease:
+            place = ModelCheckpoints(LocalFolder(FOLDER / "models"), lease) if what == "checkpoints" else None
+            train(lease, swallow=what == "swallow", checkpoints=place)
+    except ConsentryError as error:
+        note("ended", error.code)
+        sys.exit(75)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""A release to train on: of real posts if a Stack Exchange dump is at hand, of a synthetic network if not.
+
+STACKEXCHANGE_DUMP names the folder of a dump; without it one is looked for in `shared/data` beside the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.ledger.oversight_events import ItemsConsumed, Origin
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Age, Purpose
+from consentry.release.data_file import excluded_positions
+from service.at_work import Caller, in_thread
+from training.small_server import SmallPlane
+
+POLICY = "august-2024"
+_BESIDE = Path(__file__).parents[3] / "shared" / "data" / "stackexchange" / "conlang.meta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A deployment and the name of a release in it."""
+
+    home: Path
+    name: str
+
+    def open(self) -> Deployment:
+        """Open the deployment."""
+        return open_deployment(self.home)
+
+
+def dump() -> Path | None:
+    """Return the folder of a dump, if there is one."""
+    named = os.environ.get("STACKEXCHANGE_DUMP")
+    return Path(named) if named else _BESIDE if _BESIDE.is_dir() else None
+
+
+def text_column() -> str:
+    """Return the name of the column that holds the texts."""
+    return "body" if dump() is None else "text"
+
+
+def make(folder: Path) -> Released:
+    """Make a deployment with one release in it."""
+    home, content = folder / "home", folder / "content"
+    deployment = open_deployment(home)
+    found = dump()
+    if found is None:
+        deployment.generate_network(content, people=400, items=3000, seed=7)
+    else:
+        deployment.import_stackexchange(found, content, age=Age.ADULT)
+    control = deployment.control
+    control.load_people(content / "people.toml")
+    corpus = control.register_corpus(content / "corpus.toml").corpus.name
+    if (content / "choices.csv").exists():
+        deployment.import_choices(content / "choices.csv", corpus=corpus)
+    control.publish(shipped()[POLICY], POLICY)
+    name = control.build(corpus, Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
+    deployment.close()
+    return Released(home=home, name=name)
+
+
+class Served:
+    """A real server of a copy of a deployment, and what an operator does and sees there."""
+
+    def __init__(self, deployment: Deployment, released: Released, ask: Caller) -> None:
+        self.control, self.release = deployment.control, released.name
+        self.url, self.credential = ask.url, ask.token
+
+    def order(self) -> None:
+        """Suspend the United Kingdom: people there wrote some of the items."""
+        self.control.suspend(
+            Scope(areas=frozenset({"UK"})), case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter"
+        )
+
+    def job(self) -> dict[str, Any]:
+        """Return how it is with the newest lease."""
+        return self.control.jobs()[-1]
+
+    def consumed(self) -> list[ItemsConsumed]:
+        """Return what was logged as consumed."""
+        return [each for lease in self.control.present().record.leases for each in lease.consumed]
+
+    def rows(self) -> set[tuple[int, int]]:
+        """Return the rows that were logged as consumed."""
+        ranges = [r for each in self.consumed() for r in json.loads(self.control.parts.objects.get(each.ranges))]
+        return {(file, row) for file, first, end in ranges for row in range(first, end)}
+
+    def excluded(self) -> set[tuple[int, int]]:
+        """Return the rows that the release leaves out."""
+        files = self.control.data_files(self.release)
+        return {(index, row) for index, file in enumerate(files) for row in excluded_positions(file).tolist()}
+
+
+@contextmanager
+def served(released: Released, folder: Path) -> Iterator[Served]:
+    """Serve a copy of a deployment, so that an order in one test is none in the next."""
+    shutil.copytree(released.home, folder / "home")
+    deployment = open_deployment(folder / "home")
+    try:
+        with in_thread(deployment) as ask:
+            yield Served(deployment, released, ask)
+    finally:
+        deployment.close()
+
+
+def small_plane(released: Released) -> SmallPlane:
+    """Return a small control plane that hands a release out."""
+    deployment = released.open()
+    files = deployment.control.data_files(released.name)
+    deployment.close()
+    excluded = {index: excluded_positions(file).tolist() for index, file in enumerate(files)}
+    return SmallPlane([file.path for file in files], excluded)

@@ -1,0 +1,102 @@
+"""Jobs to run as processes of their own: what they do when their lease is over differs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+HEAD = """
+import os, sys, threading, time
+from pathlib import Path
+from typing import Any
+from consentry.errors import ConsentryError, LeaseOverError
+from consentry.training.client import hold
+folder = Path(os.environ["JOB_FOLDER"])
+context = hold("r", job="j", model="m", ttl_s=float(os.environ["JOB_TTL"]), state_folder=folder / "state",
+    watchdog=os.environ["JOB_WATCHDOG"] == "yes")
+lease = context.__enter__()
+def step(number):
+    lease.committed(number, [(0, number % 3, number % 3 + 1)])
+    (folder / "beat.new").write_text(str(number))
+    (folder / "beat.new").replace(folder / "beat")  # killed at any moment, it is whole
+    time.sleep(0.01)
+number = 0
+print("held", flush=True)
+"""
+SWALLOWS = (
+    HEAD
+    + """
+while True:
+    number += 1
+    try:
+        lease.check(number)
+    except Exception:
+        pass
+    step(number)
+"""
+)
+HANGS = (
+    HEAD
+    + """
+step(1)
+threading.Event().wait()
+"""
+)
+CRASHES = (
+    HEAD
+    + """
+for number in range(1, 6):
+    step(number)
+os._exit(3)
+"""
+)
+
+
+def start(
+    program: str, *, url: str, folder: Path, ttl_s: float = 1.0, watchdog: bool = True, leads: bool = True
+) -> Job:
+    folder.mkdir(exist_ok=True)
+    environment = {
+        **os.environ,
+        "CONSENTRY_URL": url,
+        "CONSENTRY_TOKEN": "workload",
+        "JOB_FOLDER": str(folder),
+        "JOB_TTL": str(ttl_s),
+        "JOB_WATCHDOG": "yes" if watchdog else "no",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=leads,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def freeze(job: subprocess.Popen[Any]) -> None:
+    """Stop a job, and return when it stands still."""
+    os.kill(job.pid, signal.SIGSTOP)
+    while any(state(task / "stat") != "T" for task in Path(f"/proc/{job.pid}/task").iterdir()):
+        time.sleep(0.005)
+
+
+def state(stat: Path) -> str:
+    """Return the state of a process or thread, Z if it is gone."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+Job = subprocess.Popen[str]

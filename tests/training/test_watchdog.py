@@ -1,0 +1,140 @@
+"""Nothing of a job runs past the deadline, whatever the job does. Every case has a control without the watchdog."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from consentry.training.boot_clock import boot_ns
+from consentry.training.client import hold
+from consentry.training.shared_deadline import LeaseState, SharedDeadline
+from consentry.training.watchdog import watch
+from training import jobs
+from training.small_server import CREDENTIAL, SmallPlane, serving
+from training.test_client import within
+
+TTL_S = 1.0
+SLACK_S = 2.0  # a busy machine; the deadline itself is checked by the clock of the job in other tests
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> SmallPlane:
+    pq.write_table(pa.table({"text": ["a", "b", "c"]}), tmp_path / "0.parquet")
+    return SmallPlane([tmp_path / "0.parquet"])
+
+
+@pytest.fixture
+def url(plane: SmallPlane) -> Iterator[str]:
+    with serving(plane) as address:
+        yield address
+
+
+def end(process: jobs.Job) -> None:
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("program", [jobs.SWALLOWS, jobs.HANGS], ids=["swallows", "hangs"])
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_job_that_goes_on_is_killed(plane: SmallPlane, url: str, tmp_path: Path, program: str, leads: bool) -> None:
+    job = jobs.start(program, url=url, folder=tmp_path / "job", ttl_s=TTL_S, leads=leads)
+    time.sleep(0.3)
+    plane.revoke()
+    assert job.wait(TTL_S + SLACK_S) == -signal.SIGKILL
+    job.communicate()
+    assert within(lambda: len(plane.lease().ends) == 1)
+    trained = int((tmp_path / "job" / "beat").read_text())
+    logged = {step for each in plane.lease().consumed for step in range(each[0], each[1] + 1)}
+    assert logged >= set(range(1, trained + 1))  # what was committed before the kill was delivered after it
+    assert within(lambda: list((tmp_path / "job" / "state").iterdir()) == [])
+
+
+def test_a_job_that_stands_still_is_killed(url: str, tmp_path: Path) -> None:
+    job = jobs.start(jobs.SWALLOWS, url=url, folder=tmp_path / "job", ttl_s=TTL_S)
+    jobs.freeze(job)
+    assert job.wait(TTL_S + SLACK_S) == -signal.SIGKILL
+    job.communicate()
+
+
+def test_control_without_the_watchdog_it_goes_on(plane: SmallPlane, url: str, tmp_path: Path) -> None:
+    job = jobs.start(jobs.SWALLOWS, url=url, folder=tmp_path / "job", ttl_s=TTL_S, watchdog=False)
+    plane.revoke()
+    time.sleep(TTL_S + 0.5)
+    before = (tmp_path / "job" / "beat").read_text()
+    assert within(lambda: (tmp_path / "job" / "beat").read_text() not in ("", before))
+    assert job.poll() is None
+    end(job)
+
+
+def test_a_job_that_crashes_leaves_nothing_unsaid_and_kills_nothing(
+    plane: SmallPlane, url: str, tmp_path: Path
+) -> None:
+    job = jobs.start(jobs.CRASHES, url=url, folder=tmp_path / "job", leads=False)  # we are in its process group
+    assert job.wait(20) == 3
+    job.communicate()
+    assert within(lambda: plane.lease().ends == [{"how": "stopped", "step": 5}])
+    assert [step for each in plane.lease().consumed for step in range(each[0], each[1] + 1)] == [1, 2, 3, 4, 5]
+
+
+def test_a_job_stops_when_its_watchdog_is_gone(url: str, tmp_path: Path) -> None:
+    with hold(
+        "r", job="j", model="m", ttl_s=60, url=url, credential=CREDENTIAL, state_folder=tmp_path / "state"
+    ) as lease:
+        lease.check()
+        assert lease._watched is not None
+        lease._watched._process.kill()
+        assert within(lease.is_over)
+        assert lease.release.shared.reason == "lease-watchdog-gone"
+
+
+def test_children_of_a_job_die_with_it_and_a_neighbour_does_not(plane: SmallPlane, url: str, tmp_path: Path) -> None:
+    children = "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\n"
+    program = jobs.SWALLOWS.replace(
+        "number = 0\n", children + "(folder / 'child').write_text(str(child.pid))\nnumber = 0\n"
+    )
+    neighbour = subprocess.Popen(["sleep", "60"])  # in the group of the job, which does not lead it
+    job = jobs.start(program, url=url, folder=tmp_path / "job", leads=False)
+    child = int((tmp_path / "job" / "child").read_text())
+    plane.revoke()
+    assert job.wait(TTL_S + SLACK_S) == -signal.SIGKILL
+    job.communicate()
+    assert within(lambda: gone(child))
+    assert neighbour.poll() is None
+    neighbour.kill()
+    neighbour.wait()
+
+
+def gone(process: int) -> bool:
+    return jobs.state(Path(f"/proc/{process}/stat")) == "Z"
+
+
+def test_over_is_for_ever_in_shared_memory() -> None:
+    shared = SharedDeadline.create()
+    try:
+        assert shared.is_over()
+        later = boot_ns() / 1e9 + 100
+        shared.publish(deadline=later, stops_at=later, amendment=3)
+        reader = SharedDeadline(shared.path)
+        assert not reader.is_over()
+        shared.end(LeaseState.OVER, reason="lease-revoked")
+        shared.end(LeaseState.OVER, reason="lease-expired")
+        shared.publish(deadline=later + 100, stops_at=later + 100, amendment=2)
+        assert reader.is_over()
+        assert (reader.reason, reader.amendment) == ("lease-revoked", 3)
+        assert 90 < reader.remaining_s() < 101
+        shared.end(LeaseState.STOPPED)
+        assert watch(reader, job=os.getppid(), kill=lambda _: None) == "stopped"
+        assert watch(reader, job=0, kill=lambda _: None) == "gone"
+        shared.path.write_bytes(bytes(48))
+        with pytest.raises(ValueError, match="no deadline"):
+            SharedDeadline(shared.path)
+    finally:
+        shared.path.unlink()
