@@ -146,8 +146,12 @@ class Overseeing(Reading):
 
         A release that was sealed after the order was decided by it, and holds none.
         """
+        return order.scope.concerns(self.newest.state.releases[release].purpose) and self.holds(order, release)
+
+    def holds(self, order: Order, release: str) -> bool:
+        """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
         sealed = self.newest.state.releases[release]
-        if sealed.position > order.position or not order.scope.concerns(sealed.purpose):
+        if sealed.position > order.position and order.scope.concerns(sealed.purpose):
             return False
         # Where people live changes with their table, and with which accounts are one person.
         state = self.newest.state
