@@ -304,8 +304,8 @@ OpenBody = (
     | ReleaseSealed
     | ReleaseWithdrawn
     | OversightBody
-    | LineageBody
     | CaseBody
+    | LineageBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
