@@ -175,7 +175,7 @@ def moment(seconds: int | None) -> str:
     return "unknown" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def counted(number: int, what: str, several: str = "") -> str:
+def counted(number: int, what: str, *, several: str = "") -> str:
     """Return a number of things in words: `1 item`, `2,000 items`, `3 people`."""
     return f"{number:,} {what if number == 1 else several or what + 's'}"
 
