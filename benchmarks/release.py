@@ -43,6 +43,7 @@ class Ours:
     opening: float
     first: float
     full: float
+    counted: float
     changed: float
     taken_in: float
     peak: int
@@ -67,6 +68,7 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
     control.present()
     opening = perf_counter() - began
     first = seconds_of(lambda: _build(control)).median
+    counted = seconds_of(lambda: _count_and_build(control), times=_TIMES).median
     full = seconds_of(lambda: _build(control), times=_TIMES).median
     built = control.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT).manifest
     bitmaps = _bitmaps(control.releases / built.release, built)
@@ -77,6 +79,7 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
         opening=opening,
         first=first,
         full=full,
+        counted=counted,
         changed=median(taken_in + built_in for taken_in, built_in in changed),
         taken_in=median(taken_in for taken_in, _ in changed),
         peak=peak,
@@ -86,9 +89,15 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
 
 
 def _build(control: ControlPlane) -> None:
-    """Decide every item: nothing is remembered of earlier decisions."""
+    """Decide every item: nothing is remembered of earlier decisions, but the census is kept."""
     control._drafts.clear()
     control.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
+
+
+def _count_and_build(control: ControlPlane) -> None:
+    """Do it with a census taken anew, as after a load of people."""
+    control._counted = None
+    _build(control)
 
 
 def _bitmaps(folder: Path, manifest: Manifest) -> list[bytes]:
@@ -132,6 +141,7 @@ def lines(ours: Ours, theirs: Theirs, *, rows: int) -> list[Line]:
         Line("opening: every event folded", f"{ours.opening:.2f} s"),
         Line("first release of a process", f"{ours.first:.2f} s"),
         Line("release from sidecars, sealed", f"{ours.full:.3f} s", f"{ours.eligible / rows:.1%} eligible"),
+        Line("  with the census taken anew", f"{ours.counted:.3f} s"),
         Line("DuckDB join to the same bitmaps", f"{theirs.join:.2f} s", f"{faster:.1f} x", ">= 8 x", faster >= 8),
         Line("DuckDB rewrites the corpus", f"{theirs.rewrite:.1f} s", f"{lighter:.0f} x", ">= 100 x", lighter >= 100),
         Line("bitmaps byte-equal to the SQL result", "yes" if equal else "no", "", "yes", equal),

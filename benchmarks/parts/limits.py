@@ -9,6 +9,7 @@ import numpy as np
 
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.release.kernel import SPAN_ROWS, decide_span
+from consentry.release.seat_tables import by_seat
 from consentry.release.tables import Tables
 from consentry.runners.local import LocalRunner
 from parts.deployment import CORPUS, basis_of, opened
@@ -71,4 +72,5 @@ def _kernel(corpus: Corpus, look: Tables, runner: LocalRunner, *, count: bool) -
         for sidecar in corpus.sidecars
         for start in range(0, sidecar.rows, SPAN_ROWS)
     ]
-    return lambda: runner.map(lambda span: decide_span(span[0], span[1], stop=span[2], look=look, count=count), spans)
+    seats = by_seat(look, count=count)
+    return lambda: runner.map(lambda span: decide_span(span[0], span[1], stop=span[2], look=look, seats=seats), spans)

@@ -109,7 +109,8 @@ def test_columns_say_what_all_choices_add_up_to(everybody: dict[int, ChoiceSet],
                 for index in range(place, dated.keys.size)
                 if int(dated.keys[index]) == seat * 256 + code
             ]
-            bound = min([int(dated.everywhere[seat]), *narrow])
+            whole = dated.everywhere[dated.seats == seat].tolist()
+            bound = min([NEVER, *whole, *narrow])
             # Dates of creation are at least 0 and below NEVER: beyond them a bound means always or never.
             assert min(max(bound, 0), NEVER) == min(max(expected.since, 0), NEVER)
 

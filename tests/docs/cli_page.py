@@ -54,10 +54,19 @@ def _chapter(command: click.Command, name: str) -> Iterator[str]:
         return
     yield _sentence(command)
     yield ""
-    for each in _names(command):
+    yield from _below(command, name)
+
+
+def _below(group: click.Group, name: str) -> Iterator[str]:
+    """The commands of a group, those of the groups in it under their full names."""
+    for each in _names(group):
+        command = group.commands[each]
+        if isinstance(command, click.Group):
+            yield from _below(command, f"{name} {each}")
+            continue
         yield f"### {name} {each}"
         yield ""
-        yield from _entry(command.commands[each], f"{name} {each}")
+        yield from _entry(command, f"{name} {each}")
 
 
 def _entry(command: click.Command, name: str) -> Iterator[str]:

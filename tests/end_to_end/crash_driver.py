@@ -21,7 +21,9 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.building import Building
 from consentry.errors import StateError
 from consentry.ledger import sql
-from consentry.policy.vocabulary import Purpose
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release import builder
 
 POLICY = "september-2024"
@@ -89,6 +91,11 @@ def erase(deployment: Deployment, _: Path) -> None:
     deployment.control.erase([deployment.person("p1")])
 
 
+def refuse(deployment: Deployment, _: Path) -> None:
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=NOW)
+    deployment.control.choose([ChoiceMade(person=deployment.person("p1"), choice=choice, source=Source.FORM)])
+
+
 def withdraw(deployment: Deployment, _: Path) -> None:
     name = next(iter(deployment.control.sealed_releases()))
     try:
@@ -116,7 +123,7 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
 
 
 VERBS: dict[str, Callable[[Deployment, Path], None]] = {
-    verb.__name__: verb for verb in (start, register, people, build, erase, withdraw, build_naively)
+    verb.__name__: verb for verb in (start, register, people, build, erase, refuse, withdraw, build_naively)
 }
 
 

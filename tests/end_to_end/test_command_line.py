@@ -106,7 +106,10 @@ def test_the_whole_way(ready: Terminal) -> None:
     assert [each["choice"]["state"] for each in ready.run("choice", "show", "bö")["choices"]] == ["refused"]
     second = build(ready)
     shown = ready.run("release", "show", second["release"])
-    assert shown == {key: value for key, value in second.items() if key != "digest"} | {"withdrawn": None}
+    assert shown == {key: value for key, value in second.items() if key != "digest"} | {
+        "withdrawn": None,
+        "amendments": [],
+    }
     assert ready.run("release", "explain", first["release"], "é1")["allowed"]
     denied = ready.run("release", "explain", second["release"], "é1", status=3)
     assert denied["people"][0]["choices"][0]["state"] == "refused"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.crash_driver import NOW, POLICY, VERBS
 from end_to_end.network import Form, RawItem, RawPerson, quick_folder, write_corpus, write_items, write_people
+from end_to_end.test_amendments import handed_out, in_table
 from end_to_end.test_story import eligible
 
 PEOPLE = 8
@@ -153,6 +155,10 @@ def _violations(deployment: Deployment, home: Path, stage: Stage) -> Iterator[st
         for finding in control.verify(name, decide=True):
             if finding.problem and finding.code != "release-file-changed":
                 yield f"{name}: {finding.check}: {finding.problem}"
+    for name, release in sealed.items():
+        if release.withdrawn is None:
+            with suppress(ConsentryError):
+                control.data_files(name)  # whoever reads brings amendments, and the tables with them, up to date
     whole = files(stage.home / "tables")
     for name, release in sealed.items():
         left = {path for path in files(home / "tables") if path.parts[0] == name}
@@ -265,6 +271,53 @@ def test_killed_while_erasing(driver: Driver, stage: Stage) -> None:
 
 def test_killed_while_withdrawing(driver: Driver, stage: Stage) -> None:
     check("withdraw", driver, stage, points=12)
+
+
+def after_a_refusal(home: Path, *, recorded: bool) -> list[str]:
+    """Say what is wrong with the release that p1 refused after it was sealed, and with its table."""
+    deployment = open_deployment(home)
+    try:
+        control, wrong = deployment.control, []
+        (name,) = control.sealed_releases()
+        refused = deployment.person("p1") in control.present().state.choices
+        read = handed_out(deployment, name)
+        expected = {f"i{number}" for number in range(40) if number % PEOPLE not in ({1, 7} if refused else {7})}
+        if read != expected:
+            wrong.append("a reader sees other items")
+        if recorded and (not refused or control.amendment(name) != 1):
+            wrong.append("the refusal or its amendment is missing")
+        if in_table(deployment, name, 2) != len(expected):
+            wrong.append("the table shows other items")
+        wrong += [f"{each.check}: {each.problem}" for each in control.verify(name) if each.problem]
+        left = [path.name for path in (home / "tables").rglob("*") if path.suffix in (".part", ".before")]
+        return [*wrong, *(f"left behind: {each}" for each in left)]
+    finally:
+        deployment.close()
+
+
+def refused_at_every(driver: Driver, stage: Stage, *, points: int) -> dict[int, list[str]]:
+    home = stage.copy()
+    status, steps = driver.carry_out("refuse", home, stage.folder)
+    assert (status, steps > 3) == (0, True)
+    wrong = {0: after_a_refusal(home, recorded=True)}
+    for kill_at in range(1, steps + 1, max(1, steps // points)):
+        stage.copy()
+        status, _ = driver.carry_out("refuse", home, stage.folder, kill_at=kill_at)
+        assert status == -signal.SIGKILL
+        found = after_a_refusal(home, recorded=False)
+        again, _ = driver.carry_out("refuse", home, stage.folder)
+        wrong[kill_at] = [*found, *([] if again == 0 else ["it cannot be said again"])]
+        wrong[kill_at] += after_a_refusal(home, recorded=True)
+    return {step: found for step, found in wrong.items() if found}
+
+
+def test_killed_while_refusing_everything(driver: Driver, stage: Stage) -> None:
+    assert refused_at_every(driver, stage, points=12) == {}
+
+
+@pytest.mark.slow
+def test_killed_at_every_step_of_refusing_everything(driver: Driver, stage: Stage) -> None:
+    assert refused_at_every(driver, stage, points=100_000) == {}
 
 
 def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage: Stage) -> None:

@@ -102,6 +102,7 @@ COUNTS = st.integers(0, 2**40)
 def _fields(body: type) -> dict[str, st.SearchStrategy[Any]]:
     """Return strategies for the fields of a plain body that JSON can hold."""
     known: dict[Any, st.SearchStrategy[Any]] = {int: COUNTS, str: WORDS, int | None: st.none() | COUNTS}
+    known |= {str | None: st.none() | WORDS}
     hints = {each.name: get_type_hints(body)[each.name] for each in fields(body)}
     return {name: known.get(kind, st.from_type(kind)) for name, kind in hints.items()}
 

@@ -84,7 +84,7 @@ END = 1_000 + len(WHOLE) - 1 + 2 * SECONDS_PER_DAY
 
 
 def test_the_steps_one_after_the_other() -> None:
-    seen = [standing(after(WHOLE[:number]), END, YES) for number in range(1, len(WHOLE) + 1)]
+    seen = [standing(after(WHOLE[:number]), END, answers=YES) for number in range(1, len(WHOLE) + 1)]
     assert seen == [
         Standing.CONCERN_RAISED,
         Standing.SUSPENDED,
@@ -97,14 +97,14 @@ def test_the_steps_one_after_the_other() -> None:
         Standing.APPROVED,
         Standing.READY,
     ]
-    assert standing(after(WHOLE), END - 1, YES) is Standing.WAITING
-    assert standing(after(WHOLE), END, NO) is Standing.UNDER_REVIEW
-    assert standing(after(WHOLE), END, {}) is Standing.UNDER_REVIEW  # a check that was not run
+    assert standing(after(WHOLE), END - 1, answers=YES) is Standing.WAITING
+    assert standing(after(WHOLE), END, answers=NO) is Standing.UNDER_REVIEW
+    assert standing(after(WHOLE), END, answers={}) is Standing.UNDER_REVIEW  # a check that was not run
 
 
 def test_a_refusal_to_lift_names_every_reason() -> None:
     case = after((OPENED, ORDER, WINDOW, MINORS, NOTICE, SERVED))
-    texts = [each.text for each in what_stands_in_the_way(case, 1_000 + 5 + 1, NO)]
+    texts = [each.text for each in what_stands_in_the_way(case, 1_000 + 5 + 1, answers=NO)]
     assert texts == [
         "the review has not begun",
         "condition `window` (a longer window) is open: no evidence yet",
@@ -119,9 +119,9 @@ def test_a_refusal_to_lift_names_every_reason() -> None:
 
 
 def test_what_is_missing_at_the_beginning() -> None:
-    kinds = [each.kind for each in what_stands_in_the_way(after((OPENED,)), END, {})]
+    kinds = [each.kind for each in what_stands_in_the_way(after((OPENED,)), END, answers={})]
     assert kinds == ["suspension", "review", "approval", "notice"]
-    not_served = what_stands_in_the_way(after(WHOLE[:-1]), END, YES)
+    not_served = what_stands_in_the_way(after(WHOLE[:-1]), END, answers=YES)
     assert [each.text for each in not_served] == ["notice `n` was not served since the case was opened"]
 
 
@@ -139,15 +139,15 @@ def test_one_person_is_one_approval_and_one_step_is_not_another() -> None:
     assert case.approved_by(Step.LIFT) == ("ann",)
     assert "given by ann" in missing_approvals(case, Step.LIFT)[0].text
     narrow = after((OPENED, approves("ann", Step.NARROW, "one"), approves("bob", Step.NARROW, "other")))
-    assert missing_approvals(narrow, Step.NARROW, "one")
+    assert missing_approvals(narrow, Step.NARROW, about="one")
 
 
 def test_a_notice_of_before_the_case_is_none_and_a_later_serving_starts_the_days_again() -> None:
     early = after((SERVED, *WHOLE[:-1]))
-    assert "was not served" in what_stands_in_the_way(early, END, YES)[0].text
+    assert "was not served" in what_stands_in_the_way(early, END, answers=YES)[0].text
     again = after((*WHOLE, SERVED))
-    assert standing(again, END, YES) is Standing.WAITING
-    assert standing(again, END + 1, YES) is Standing.READY
+    assert standing(again, END, answers=YES) is Standing.WAITING
+    assert standing(again, END + 1, answers=YES) is Standing.READY
 
 
 def test_the_first_order_opens_a_case_and_the_days_of_a_notice_only_grow() -> None:
@@ -185,9 +185,11 @@ def test_whatever_is_said_in_whatever_order_the_fold_holds_and_the_first_end_sta
         assert case.over is not None
         assert case.over.how is ends[0].how
         assert case == after([OPENED, *bodies, *WHOLE, ended(CaseEnd.LIFTED)])
-        assert standing(case, END, YES) == str(ends[0].how)
+        assert standing(case, END, answers=YES) == str(ends[0].how)
     for at in (0, END):
-        assert (standing(case, at, YES) is Standing.READY) == (not what_stands_in_the_way(case, at, YES))
+        assert (standing(case, at, answers=YES) is Standing.READY) == (
+            not what_stands_in_the_way(case, at, answers=YES)
+        )
 
 
 @given(st.lists(SAID, max_size=14), st.lists(SAID, max_size=3))
@@ -324,7 +326,7 @@ class Staff(RuleBasedStateMachine):
     def it_stands_where_the_rules_say(self) -> None:
         if self.cases.get("c") is None:
             return
-        found = standing(self.case, self.now, {})
+        found = standing(self.case, self.now, answers={})
         assert (found is Standing.READY) == self.may_lift()
         assert str(found) == self.over if self.over else found not in (Standing.LIFTED, Standing.PROHIBITED)
 

@@ -32,7 +32,7 @@ def policy(*rules: Rule) -> PolicySet:
 
 def found(check: str, *parameters: str, rules: tuple[Rule, ...], areas: frozenset[str] = UK) -> Answer:
     require_check(check, parameters, policy="p")
-    return run(check, parameters, System(policy=policy(*rules), areas=areas, at=AT))
+    return run(check, parameters, system=System(policy=policy(*rules), areas=areas, at=AT))
 
 
 def forbid(**conditions: object) -> Rule:
@@ -55,7 +55,7 @@ def forbid(**conditions: object) -> Rule:
 )
 def test_a_shipped_set(check: str, parameters: tuple[str, ...], *, expected: bool) -> None:
     november = load(shipped()["november-2025"], "november-2025")
-    answer = run(check, parameters, System(policy=november, areas=UK, at=AT))
+    answer = run(check, parameters, system=System(policy=november, areas=UK, at=AT))
     assert answer.met is expected, answer.found
 
 
@@ -88,10 +88,10 @@ def test_days_are_demanded_of_every_permit() -> None:
 
 def test_what_cannot_be_run_is_open() -> None:
     nothing = System(policy=None, areas=UK, at=AT)
-    assert not run("no-minors", (), nothing).met
-    assert not run("who-knows", (), nothing).met
-    assert not run("no-minors", ("7",), nothing).met
-    assert run("objection-steps", ("2",), nothing).found == "this cannot be checked yet"
+    assert not run("no-minors", (), system=nothing).met
+    assert not run("who-knows", (), system=nothing).met
+    assert not run("no-minors", ("7",), system=nothing).met
+    assert run("objection-steps", ("2",), system=nothing).found == "this cannot be checked yet"
 
 
 @pytest.mark.parametrize(

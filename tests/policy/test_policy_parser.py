@@ -12,6 +12,8 @@ from consentry.policy.expressions import Effect, NoticeCondition
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import check, load
+from consentry.policy.policy_prose import describe
+from consentry.policy.policy_set import PolicySet, Remedies
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 GOOD = """\
@@ -355,3 +357,27 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_sets_have_no_problems(name: str) -> None:
     assert check(shipped()[name], name) == []
+
+
+def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_it_had() -> None:
+    silent = load(GOOD, "good.toml")
+    assert silent.remedies == Remedies(choose_within_days=30, finish_within_days=90)
+    assert "remedies" not in silent.canonical()
+    told = load("[remedies]\nfinish_within_days = 7\n" + GOOD, "good.toml")
+    assert told.remedies == Remedies(choose_within_days=30, finish_within_days=7)
+    assert PolicySet.from_json(told.to_json()) == told
+    assert told.digest != silent.digest
+    assert any("within 7 more" in line for line in describe(told))
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "line"),
+    [
+        ("chose_within_days = 3", "policy-unknown-key", 2),
+        ("choose_within_days = -1", "policy-wrong-value", 2),
+        ('finish_within_days = "soon"', "policy-wrong-value", 2),
+    ],
+)
+def test_remedies_that_are_none(lines: str, code: str, line: int) -> None:
+    (problem,) = check(f"[remedies]\n{lines}\n{GOOD}", "good.toml")
+    assert (problem.code, problem.where) == (code, f"good.toml:{line}")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
+from consentry.corpus import census
 from consentry.corpus.choices import ChoiceColumns
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
@@ -19,6 +20,7 @@ from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.evaluator import Decision, combine, evaluate_person
 from consentry.policy.expressions import Effect, Item, NoticeCondition, Rule
 from consentry.policy.matrix import ItemClass, MatrixCompiler, PersonClass
+from consentry.policy.memberships import COUNTRIES
 from consentry.policy.vocabulary import (
     Account,
     Age,
@@ -36,10 +38,13 @@ from consentry.release.kernel import (
     decide_span,
     excluded_bits,
     finish_file,
+    is_allowed,
     tally_rows,
 )
 from consentry.release.roaring import serialize
+from consentry.release.seat_tables import by_seat
 from consentry.release.tables import Bounds, Tables, tables
+from consentry.runners.local import LocalRunner
 
 PLACES = ("GB", "FR", "US", "US-CA", "BR", "JE")
 AREAS = ("EU", "EEA", "UK", "CH", "US-CA", "BR")
@@ -164,8 +169,12 @@ def prepare(
 def decide_file(sidecar: Sidecar, look: Tables) -> FileDecision:
     middle = sidecar.rows // 2 // 8 * 8
     halves = [(start, stop) for start, stop in ((0, middle), (middle, sidecar.rows)) if start < stop]
-    spans = [decide_span(sidecar, start, stop=stop, look=look) for start, stop in halves]
-    return finish_file(sidecar, spans, look=look)
+    seats = by_seat(look, count=True)
+    spans = [decide_span(sidecar, start, stop=stop, look=look, seats=seats) for start, stop in halves]
+    counted = census.take(
+        [sidecar], look.person_class, classes=look.first_cell.size, width=look.width, threads=LocalRunner(1)
+    )
+    return finish_file(sidecar, spans, census=counted.files[0], look=look)
 
 
 @settings(max_examples=300, deadline=None)
@@ -222,6 +231,90 @@ def test_a_matrix_that_grew_is_the_one_worked_out_at_once(
     assert after.extends(before)
     assert growing.compile([None, *people, *more], items, at=NOW) is after
     assert growing.compile([None, *people], items, at=NOW) == before
+
+
+def bits_of(sidecar: Sidecar, look: Tables, *, count: bool) -> list[int]:
+    span = decide_span(sidecar, 0, stop=sidecar.rows, look=look, seats=by_seat(look, count=count))
+    bits: list[int] = np.unpackbits(span.allowed, bitorder="little")[: sidecar.rows].tolist()
+    return bits
+
+
+def by_rows(sidecar: Sidecar, look: Tables) -> list[int]:
+    outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look=look)
+    allowed: list[int] = is_allowed(outcomes, look).astype(int).tolist()
+    return allowed
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(rules, max_size=5), people_lists, st.lists(item_facts, min_size=1, max_size=30))
+def test_bits_do_not_depend_on_counting(rule_list: list[Rule], people: list[PersonClass], items: Items) -> None:
+    alone: Items = [(category, visibility, created, owner, []) for category, visibility, created, owner, _ in items]
+    sidecar, look = prepare(rule_list, people, alone, folder=Path())
+    assert bits_of(sidecar, look, count=False) == bits_of(sidecar, look, count=True) == by_rows(sidecar, look)
+
+
+@pytest.mark.parametrize("places", [40, 200])
+def test_more_rows_than_a_byte_numbers(places: int) -> None:
+    """Every place has a row of its own, and for each of them there is one of people who refused at some time."""
+    where = sorted(COUNTRIES)[:places]
+    kinds = [Category.POST, Category.COMMENT, Category.ARTICLE, Category.IMAGE, Category.VIDEO, Category.PROFILE]
+    kinds += [Category.REACTION, Category.RESUME]
+    rule_list = [
+        Rule(
+            id=f"bit-{bit}",
+            effect=Effect.PERMIT,
+            why="generated",
+            categories=frozenset({kind}),
+            inside=frozenset(place for number, place in enumerate(where) if number >> bit & 1),
+        )
+        for bit, kind in enumerate(kinds)
+        if any(number >> bit & 1 for number in range(places))
+    ]
+    rng = np.random.default_rng(places)
+    people = [
+        PersonClass(places=frozenset({where[number % places]}), established=True, age=Age.ADULT, account=Account.ACTIVE)
+        for number in range(2 * places)
+    ]
+    refusal = LiveChoice(ChoiceKey(Purpose.TRAIN_AI, None, None), ChoiceState.REFUSED, Reach.FUTURE, NOW)
+    people = [
+        facts._replace(choices=(refusal._replace(at=NOW - number),)) if number >= places else facts
+        for number, facts in enumerate(people)
+    ]
+    items: Items = [
+        (kinds[int(kind)], Visibility.PUBLIC, int(created) if created else None, int(owner), [])
+        for kind, created, owner in zip(
+            rng.integers(0, len(kinds), 3_000),
+            np.where(rng.random(3_000) < 0.05, 0, NOW - rng.integers(-5, 2 * places, 3_000)),
+            rng.integers(0, len(people) + 1, 3_000),
+            strict=True,
+        )
+    ]
+    sidecar, look = prepare(rule_list, people, items, folder=Path())
+    seats = by_seat(look, count=True)
+    assert (seats.row.dtype == np.uint8) == (2 * places < 256)
+    assert bits_of(sidecar, look, count=False) == bits_of(sidecar, look, count=True) == by_rows(sidecar, look)
+    outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look=look)
+    whole = tally_rows(sidecar, np.arange(sidecar.rows), outcomes=outcomes, look=look)
+    decided = decide_file(sidecar, look).tally
+    assert np.array_equal(whole.keys, decided.keys)
+    assert np.array_equal(whole.counts, decided.counts)
+
+
+def test_refusals_that_began_at_many_times_share_questions() -> None:
+    permit = Rule(id="all", effect=Effect.PERMIT, why="test")
+    refusal = LiveChoice(ChoiceKey(Purpose.TRAIN_AI, None, None), ChoiceState.REFUSED, Reach.FUTURE, NOW)
+    adult = PersonClass(places=frozenset({"US"}), established=True, age=Age.ADULT, account=Account.ACTIVE)
+    people = [adult, *(adult._replace(choices=(refusal._replace(at=NOW - at),)) for at in range(2_000))]
+    items: Items = [
+        (Category.POST, Visibility.PUBLIC, NOW - at if at % 7 else None, owner + 1, [])
+        for at in range(-2, 2_004, 3)
+        for owner in (0, 1, 2, 900, 1_999, (at * 31) % 2_000)
+    ]
+    sidecar, look = prepare([permit], people, items, folder=Path())
+    seats = by_seat(look, count=True)
+    assert seats.row.dtype == seats.kinds.dtype == np.uint8
+    assert np.unique(seats.row).size > 3
+    assert bits_of(sidecar, look, count=False) == bits_of(sidecar, look, count=True) == by_rows(sidecar, look)
 
 
 def test_an_item_without_an_owner_is_a_gap() -> None:

@@ -19,8 +19,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
+from click.testing import CliRunner
 
 from consentry.bootstrap import Deployment
+from consentry.cli.main import cli
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
 from consentry.service.app import create_app
@@ -166,15 +168,22 @@ class Process:
         self.home = home
         (home / "serve.json").unlink(missing_ok=True)
         self.process = command(home, "serve", "--port", "0")
-        deadline = time.monotonic() + 30
-        while not (home / "serve.json").exists():
+        try:
+            self.ask = self._reached()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _reached(self) -> Caller:
+        deadline = time.monotonic() + 60
+        while not (self.home / "serve.json").exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(self.process.communicate())
+                raise AssertionError("the server does not start")
             time.sleep(0.02)
-        address = json.loads((home / "serve.json").read_bytes())["url"]
-        self.ask = Caller(address, (home / "keys" / "workload.token").read_text())
-        while self.ask("GET", "/healthz").status != 200:
-            time.sleep(0.02)
+        address = json.loads((self.home / "serve.json").read_bytes())["url"]
+        ask = Caller(address, (self.home / "keys" / "workload.token").read_text().strip())
+        assert ask("GET", "/healthz").status == 200
+        return ask
 
     def kill(self) -> None:
         self.process.kill()
@@ -204,10 +213,15 @@ def command(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def suspend(home: Path, *scope: str) -> str:
-    """Suspend from another process, and return what it printed."""
-    out, errors = command(home, "--json", "suspend", "--case", "ico-2024", "--reference", "letter", *scope).communicate(
-        timeout=60
-    )
-    assert not errors, errors
-    return out
+def said(home: Path, *words: str) -> str:
+    """Give a command in this process, and return what it printed; what it refuses is raised."""
+    done = CliRunner().invoke(cli, ["--home", str(home), *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def suspend_elsewhere(home: Path, *scope: str) -> None:
+    """Suspend from a process of its own."""
+    process = command(home, "suspend", "--case", "ico-2024", "--reference", "letter", *scope)
+    out, errors = process.communicate(timeout=60)
+    assert "is in force" in out, errors

@@ -15,7 +15,7 @@ import pytest
 
 from consentry.bootstrap import open_deployment
 from consentry.errors import ConsentryError
-from service.at_work import Process, command, home, served, suspend
+from service.at_work import Process, home, said, served, suspend_elsewhere
 
 
 @pytest.fixture
@@ -24,10 +24,14 @@ def place() -> Iterator[tuple[Path, str]]:
         yield found
 
 
-def said(folder: Path, *words: str) -> tuple[int, str, str]:
-    process = command(folder, *words)
-    out, errors = process.communicate(timeout=60)
-    return process.returncode, out, errors
+def suspend(folder: Path) -> None:
+    said(folder, "suspend", "--case", "ico-2024", "--reference", "letter", "--area", "UK")
+
+
+def refused(folder: Path, *words: str) -> str:
+    with pytest.raises(ConsentryError) as caught:
+        said(folder, *words)
+    return caught.value.code
 
 
 def test_an_order_of_another_process_reaches_a_watcher_within_a_second(place: tuple[Path, str]) -> None:
@@ -42,23 +46,23 @@ def test_an_order_of_another_process_reaches_a_watcher_within_a_second(place: tu
 
         thread = threading.Thread(target=watch)
         thread.start()
-        suspend(folder, "--area", "UK")
+        suspend_elsewhere(folder, "--area", "UK")
         acknowledged = time.monotonic()
         thread.join()
         assert told[0] - acknowledged < 1
-        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1")[1])
+        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1"))
         assert (shown["drained"], [job["state"] for job in shown["jobs"]]) == (None, ["not yet"])
         held.end("stopped", 12)
-        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1")[1])
+        shown = json.loads(said(folder, "--json", "order", "show", "ico-2024.1"))
         assert shown["drained"]["stopped"] == 1
         assert [(job["state"], job["step"]) for job in shown["jobs"]] == [("stopped", 12)]
-        assert "stopped" in said(folder, "order", "show", "ico-2024.1")[1]
+        assert "stopped" in said(folder, "order", "show", "ico-2024.1")
 
 
 def test_killed_and_started_again_leases_hold_and_orders_too(place: tuple[Path, str]) -> None:
     folder, release = place
     server = Process(folder)
-    hit, renewed, silent = (server.ask.lease(release, job=name, ttl_s=2) for name in ("one", "two", "three"))
+    hit, renewed, silent = (server.ask.lease(release, job=name, ttl_s=5) for name in ("one", "two", "three"))
     assert renewed.renew(1).status == 200
     server.kill()
     assert (folder / "serve.json").exists()
@@ -70,8 +74,8 @@ def test_killed_and_started_again_leases_hold_and_orders_too(place: tuple[Path, 
         assert silent.watch(0).json["state"] == "granted"
         begun = time.monotonic()
         assert silent.watch(10).json["state"] in ("expired", "ended")
-        assert time.monotonic() - begun < 2.5
-        suspend(folder, "--area", "UK")
+        assert time.monotonic() - begun < 7
+        suspend(folder)
         assert renewed.renew(3).code in ("lease-revoked", "lease-ended")
     with served(folder) as third:
         asked = {"release": release, "job": "four", "model": "drafts", "nonce": "n"}
@@ -85,7 +89,7 @@ def test_an_order_while_no_server_runs_holds_from_its_start(place: tuple[Path, s
     server = Process(folder)
     held = server.ask.lease(release)
     server.kill()
-    suspend(folder, "--area", "UK")
+    suspend(folder)
     with served(folder) as again:
         held.caller = again.ask
         assert held.renew(1).code == "lease-revoked"
@@ -94,9 +98,7 @@ def test_an_order_while_no_server_runs_holds_from_its_start(place: tuple[Path, s
 def test_only_one_serves_a_home(place: tuple[Path, str]) -> None:
     folder, _ = place
     with served(folder) as server:
-        status, _, errors = said(folder, "serve", "--port", "0")
-        assert status == 1
-        assert "serve-already-running" in errors
+        assert refused(folder, "serve", "--port", "0") == "serve-already-running"
         assert server.ask("GET", "/healthz").status == 200
         assert (folder / "serve.json").exists()
 
@@ -125,9 +127,7 @@ def test_it_stops_when_it_is_told_and_sends_watchers_away(place: tuple[Path, str
 def test_an_address_that_is_taken_is_refused(place: tuple[Path, str]) -> None:
     folder, _ = place
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        status, _, errors = said(folder, "serve", "--port", str(taken.getsockname()[1]))
-    assert status == 1
-    assert "serve-address-unusable" in errors
+        assert refused(folder, "serve", "--port", str(taken.getsockname()[1])) == "serve-address-unusable"
     assert not (folder / "serve.json").exists()
 
 
@@ -135,28 +135,26 @@ def test_a_token_that_is_none_is_refused_and_one_that_is_there_is_kept(place: tu
     folder, release = place
     path = folder / "keys" / "workload.token"
     path.write_text("short")
-    status, _, errors = said(folder, "serve", "--port", "0")
-    assert status == 1
-    assert "serve-token-damaged" in errors
+    assert refused(folder, "serve", "--port", "0") == "serve-token-damaged"
     path.write_text("chosen-by-the-operator-itself\n")
     with served(folder) as server:
-        server.ask.token = "chosen-by-the-operator-itself"
+        assert server.ask.token == "chosen-by-the-operator-itself"
         server.ask.lease(release)
 
 
 def test_jobs_asks_the_server_else_the_ledger(place: tuple[Path, str]) -> None:
     folder, release = place
-    assert "No job" in said(folder, "jobs")[1]
+    assert "No job" in said(folder, "jobs")
     server = Process(folder)
     server.ask.lease(release)
-    live = json.loads(said(folder, "--json", "jobs")[1])
+    live = json.loads(said(folder, "--json", "jobs"))
     assert live["live"] is True
     assert 50 < live["leases"][0]["left_s"] < 64
-    assert "granted" in said(folder, "jobs")[1]
+    assert "granted" in said(folder, "jobs")
     server.kill()  # its address stays behind
-    dead = json.loads(said(folder, "--json", "jobs", "--watch")[1])
+    dead = json.loads(said(folder, "--json", "jobs", "--watch"))
     assert (dead["live"], dead["leases"][0]["state"], dead["leases"][0]["left_s"]) == (False, "open", None)
-    assert "No server runs" in said(folder, "jobs")[1]
+    assert "No server runs" in said(folder, "jobs")
 
 
 @pytest.mark.parametrize("newest", ["grant", "order"])
@@ -170,14 +168,12 @@ def test_an_older_ledger_does_not_open_until_it_is_repaired(place: tuple[Path, s
         with served(folder) as server:
             server.ask.lease(release, job="of-today")
     else:
-        suspend(folder, "--area", "UK")
+        suspend(folder)
     today = folder.parent / "today.db"
     shutil.copy(folder / "ledger.db", today)
     shutil.copy(yesterday, folder / "ledger.db")
     for words in (("serve", "--port", "0"), ("jobs",), ("release", "list")):
-        status, _, errors = said(folder, *words)
-        assert status == 1
-        assert "ledger-older" in errors
+        assert refused(folder, *words) == "ledger-older"
     shutil.copy(today, folder / "ledger.db")
     with served(folder) as server:
         assert len(server.ask("GET", "/v1/leases").json["leases"]) == (2 if newest == "grant" else 1)

@@ -46,7 +46,7 @@ def train(lease: Lease, *, swallow: bool = False, checkpoints: ModelCheckpoints 
 def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None, mark: str) -> None:
     """Train until something raises."""
     torch.manual_seed(0)
-    dataset = ReleaseDataset(lease, columns=["text"], transform=encode)
+    dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
     model = ByteModel()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     step = 0

@@ -5,14 +5,22 @@ STACKEXCHANGE_DUMP names the folder of a dump; without it one is looked for in `
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.ledger.oversight_events import ItemsConsumed, Origin
+from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Age, Purpose
 from consentry.release.data_file import excluded_positions
+from service.at_work import Caller, in_thread
 from training.small_server import SmallPlane
 
 POLICY = "august-2024"
@@ -37,6 +45,11 @@ def dump() -> Path | None:
     return Path(named) if named else _BESIDE if _BESIDE.is_dir() else None
 
 
+def text_column() -> str:
+    """Return the name of the column that holds the texts."""
+    return "body" if dump() is None else "text"
+
+
 def make(folder: Path) -> Released:
     """Make a deployment with one release in it."""
     home, content = folder / "home", folder / "content"
@@ -55,6 +68,50 @@ def make(folder: Path) -> Released:
     name = control.build(corpus, Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
     deployment.close()
     return Released(home=home, name=name)
+
+
+class Served:
+    """A real server of a copy of a deployment, and what an operator does and sees there."""
+
+    def __init__(self, deployment: Deployment, released: Released, ask: Caller) -> None:
+        self.control, self.release = deployment.control, released.name
+        self.url, self.credential = ask.url, ask.token
+
+    def order(self) -> None:
+        """Suspend the United Kingdom: people there wrote some of the items."""
+        self.control.suspend(
+            Scope(areas=frozenset({"UK"})), case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter"
+        )
+
+    def job(self) -> dict[str, Any]:
+        """Return how it is with the newest lease."""
+        return self.control.jobs()[-1]
+
+    def consumed(self) -> list[ItemsConsumed]:
+        """Return what was logged as consumed."""
+        return [each for lease in self.control.present().record.leases for each in lease.consumed]
+
+    def rows(self) -> set[tuple[int, int]]:
+        """Return the rows that were logged as consumed."""
+        ranges = [r for each in self.consumed() for r in json.loads(self.control.parts.objects.get(each.ranges))]
+        return {(file, row) for file, first, end in ranges for row in range(first, end)}
+
+    def excluded(self) -> set[tuple[int, int]]:
+        """Return the rows that the release leaves out."""
+        files = self.control.data_files(self.release)
+        return {(index, row) for index, file in enumerate(files) for row in excluded_positions(file).tolist()}
+
+
+@contextmanager
+def served(released: Released, folder: Path) -> Iterator[Served]:
+    """Serve a copy of a deployment, so that an order in one test is none in the next."""
+    shutil.copytree(released.home, folder / "home")
+    deployment = open_deployment(folder / "home")
+    try:
+        with in_thread(deployment) as ask:
+            yield Served(deployment, released, ask)
+    finally:
+        deployment.close()
 
 
 def small_plane(released: Released) -> SmallPlane:

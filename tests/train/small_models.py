@@ -13,7 +13,8 @@ WORDS = 257  # bytes, and what fills up
 
 def encode(row: dict[str, Any]) -> dict[str, Any]:
     """Return the first bytes of a text as numbers."""
-    data = list((row["text"] or "").encode()[:LENGTH])
+    (text,) = row.values()
+    data = list((text or "").encode()[:LENGTH])
     return {"ids": torch.tensor(data + [WORDS - 1] * (LENGTH - len(data)))}
 
 

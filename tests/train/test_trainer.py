@@ -13,7 +13,7 @@ from consentry.errors import LeaseOverError
 from consentry.training.client import Lease, hold
 from consentry.training.torch import ReleaseDataset
 from consentry.training.transformers import LeaseCallback, RowCollator
-from train.released import make, small_plane
+from train.released import make, small_plane, text_column
 from train.small_models import encode_for_trainer, tiny_gpt
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within
@@ -51,7 +51,9 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self.taken += 1
 
 
-def trainer(lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, **arguments: Any) -> Trainer:
+def trainer(
+    lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, eval_dataset: Any = None, **arguments: Any
+) -> Trainer:
     fixed: dict[str, Any] = {
         "output_dir": str(folder / "out"),
         "per_device_train_batch_size": 4,
@@ -69,6 +71,7 @@ def trainer(lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, *
         model=tiny_gpt(),
         args=TrainingArguments(**{**fixed, **arguments}),
         train_dataset=dataset,
+        eval_dataset=eval_dataset,
         data_collator=RowCollator(default_data_collator),
         callbacks=[LeaseCallback(lease, dataset), *others],
     )
@@ -85,7 +88,7 @@ def test_every_step_is_logged_and_nothing_that_was_only_loaded(
     plane: SmallPlane, url: str, tmp_path: Path, workers: int
 ) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         trainer(lease, dataset, tmp_path, dataloader_num_workers=workers).train()
     assert len(plane.consumed()) == 12 * 2 * 4
     assert plane.lease().ends == [{"how": "released", "step": 12}]
@@ -93,7 +96,7 @@ def test_every_step_is_logged_and_nothing_that_was_only_loaded(
 
 def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp_path: Path) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
 
         def happen() -> None:
             plane.revoke()
@@ -107,7 +110,7 @@ def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp
     trained = plane.consumed()
     assert len(trained) == 5 * 2 * 4
     with held(url, tmp_path) as lease:  # a new lease goes on where it stopped
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         dataset.load_state_dict(state)
         trainer(lease, dataset, tmp_path, max_steps=3).train()
         rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
@@ -117,9 +120,8 @@ def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp
 
 def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, tmp_path: Path) -> None:
     with held(url, tmp_path) as lease:
-        dataset = ReleaseDataset(lease, columns=["text"], transform=encode_for_trainer)
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
-        made = trainer(lease, dataset, tmp_path, max_steps=2, eval_strategy="steps", eval_steps=1)
-        made.eval_dataset = test_set
-        made.train()
+        when = {"eval_strategy": "steps", "eval_steps": 1}
+        trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()
     assert len(plane.consumed()) == 2 * 2 * 4

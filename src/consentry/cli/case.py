@@ -115,7 +115,7 @@ def _about(body: dict[str, Any]) -> str:
     if "took_ms" in body:
         words.append(f"after {body['took_ms'] / 1000:.1f} s")
     if "count" in body:
-        words.append(counted(body["count"], "person", "people"))
+        words.append(counted(body["count"], "person", several="people"))
     return ", ".join(words)
 
 
@@ -191,7 +191,7 @@ def _refuse(context: Context, what: str, obstacles: tuple[Obstacle, ...]) -> int
     }
 
     def human() -> None:
-        context.out.text(f"{what}: {counted(len(obstacles), 'thing stands', 'things stand')} in the way.")
+        context.out.text(f"{what}: {counted(len(obstacles), 'thing stands', several='things stand')} in the way.")
         for each in obstacles:
             context.out.text(f"  - {each.text}")
 

@@ -8,7 +8,7 @@ from typing import Any
 from consentry.cli.output import Output, counted, day, moment
 from consentry.cli.suspend import described
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, Obstacle, Standing
+from consentry.oversight.case import APPROVALS, Answers, Case, Obstacle, Report, Standing
 from consentry.oversight.order import Order, in_words
 from consentry.policy.choice import Seconds
 
@@ -49,25 +49,23 @@ def body_of(
         "notices": [
             {"notice": name, "days": days, "last_served": case.served.get(name)} for name, days in case.notices.items()
         ],
-        "reports": [
-            {
-                "report": each.report,
-                "title": each.title,
-                "due": each.due,
-                "overdue": each.overdue(at),
-                "delivered": None
-                if each.delivered is None
-                else {
-                    "at": each.delivered_at,
-                    "document": each.delivered.document,
-                    "position": each.delivered.position,
-                },
-            }
-            for each in case.reports.values()
-        ],
+        "reports": [_owed(each, at) for each in case.reports.values()],
         "in_the_way": [{"kind": each.kind, "about": each.about, "text": each.text} for each in obstacles]
         if over is None
         else [],
+    }
+
+
+def _owed(report: Report, at: Seconds) -> dict[str, Any]:
+    delivered = report.delivered
+    return {
+        "report": report.report,
+        "title": report.title,
+        "due": report.due,
+        "overdue": report.overdue(at),
+        "delivered": None
+        if delivered is None
+        else {"at": report.delivered_at, "document": delivered.document, "position": delivered.position},
     }
 
 
@@ -127,7 +125,7 @@ def show_case(out: Output, body: Mapping[str, Any]) -> None:
     if not obstacles:
         out.heading("Nothing stands in the way of lifting it")
         return
-    out.heading(f"{counted(len(obstacles), 'thing stands', 'things stand')} in the way of lifting it")
+    out.heading(f"{counted(len(obstacles), 'thing stands', several='things stand')} in the way of lifting it")
     for each in obstacles:
         out.text(f"  - {each['text']}")
 

@@ -9,6 +9,8 @@ import click
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.output import Output
+from consentry.identity import IDENTITY_FILE
+from consentry.settings import read_settings
 
 DENIED = 3
 """Exit status of a command whose answer is no."""
@@ -32,6 +34,11 @@ class Context:
         if self._deployment is None:
             self._deployment = open_deployment(self.home)
         return self._deployment
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no deployment yet: asking for it would make one."""
+        return self._deployment is None and not (read_settings(self.home).home / IDENTITY_FILE).exists()
 
     def close(self) -> None:
         """Let go of the deployment."""

@@ -23,7 +23,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
 from consentry.cli.policy import read_text
-from consentry.cli.release import show_comparison, show_counts, show_explanation
+from consentry.cli.release_text import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
 from consentry.cli.timeline import StoryClock, Timeline
 from consentry.errors import StateError

@@ -22,6 +22,7 @@ from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
 from consentry.cli.ledger import ledger
 from consentry.cli.may import may
+from consentry.cli.model import model
 from consentry.cli.notice import notice
 from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, people
@@ -68,6 +69,7 @@ _COMMANDS = (
     order,
     case,
     assessment,
+    model,
     serve,
     jobs,
     ledger,

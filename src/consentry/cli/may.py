@@ -6,7 +6,7 @@ import click
 
 from consentry.cli.context import DENIED, Context, pass_context
 from consentry.cli.output import moment
-from consentry.cli.release import show_reasons
+from consentry.cli.release_text import show_reasons
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.snapshot import Use
 

@@ -69,7 +69,7 @@ def serve(context: Context, name: str, file: Path | None, persons: tuple[str, ..
     body = {"position": position, "people": len(people_told), "written": written}
 
     def human() -> None:
-        context.out.text(f"Recorded at position {position}: {counted(len(people_told), 'person', 'people')}.")
+        context.out.text(f"Recorded at position {position}: {counted(len(people_told), 'person', several='people')}.")
         if not written:
             context.out.text(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
 
@@ -167,7 +167,9 @@ def audience(context: Context, file: Path, purpose: str, output: Path | None) ->
     def human() -> None:
         if output is None:
             context.out.text("\n".join(told))
-        context.out.note(f"{counted(len(told), 'person', 'people')}; {left_out:,} left out, who refused or were erased")
+        context.out.note(
+            f"{counted(len(told), 'person', several='people')}; {left_out:,} left out, who refused or were erased"
+        )
 
     context.out.show(body, human)
 

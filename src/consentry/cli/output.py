@@ -180,11 +180,11 @@ def day(seconds: int | None) -> str:
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
+def counted(number: int, what: str, *, several: str = "") -> str:
+    """Return a number of things in words: `1 item`, `2,000 items`, `3 people`."""
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
 def share(part: int, whole: int) -> str:
     """Return a part as a percentage."""
     return f"{100 * part / whole:.1f} %" if whole else "-"
-
-
-def counted(number: int, one: str, several: str | None = None) -> str:
-    """Return a number with its noun: `1 choice`, `2 choices`."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"

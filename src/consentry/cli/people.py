@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ _CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
 
 @click.group()
 def people() -> None:
-    """Load the people table, link accounts, erase people; say where somebody may live."""
+    """Load the people table, link accounts, erase people; say where somebody may live and what used their content."""
 
 
 @people.command()
@@ -152,12 +153,44 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 
     Their items stay denied.
     """
-    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', 'people')} for good?", err=True):
+    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', several='people')} for good?", err=True):
         return 1
     deployment = context.deployment
     count = deployment.control.erase([deployment.person(person) for person in persons])
     context.out.show({"erased": count}, lambda: context.out.text(f"{counted(count, 'account')} erased."))
     return 0
+
+
+@people.command()
+@click.argument("person")
+@pass_context
+def uses(context: Context, person: str) -> None:
+    """Say which releases and models used the content of PERSON, on all their accounts."""
+    body = context.deployment.control.uses_of(person)
+
+    def human() -> None:
+        if not body["releases"]:
+            context.out.text("No release was sealed with an item by or about this person.")
+            return
+        rows = [[each["release"], *_counts(each)] for each in body["releases"]]
+        context.out.heading("Releases")
+        context.out.table(["release", "items sealed", "removed since", ""], rows)
+        used = [
+            [each["model"], "unknown" if each["items"] is None else f"{each['items']:,}", ", ".join(each["through"])]
+            for each in body["models"]
+        ]
+        if used:
+            context.out.heading("Models")
+            context.out.table(["model", "items trained on", "and through"], used)
+        else:
+            context.out.text("\nNo model was trained on them.")
+
+    context.out.show(body, human)
+
+
+def _counts(used: dict[str, Any]) -> list[str]:
+    sealed = "unknown: a file is gone" if used["sealed_with"] is None else f"{used['sealed_with']:,}"
+    return [sealed, f"{used['removed']:,}", "withdrawn" if used["withdrawn"] else ""]
 
 
 @click.group()
@@ -180,7 +213,7 @@ def choice() -> None:
     type=click.Choice([str(each) for each in Reach]),
     default=str(Reach.UNTRAINED),
     show_default=True,
-    help="What a refusal undoes: newer items; all that is not yet sealed; sealed releases too (noted: see the docs).",
+    help="What a refusal undoes: newer items; all that is not yet sealed; sealed releases too.",
 )
 @click.option(
     "--category",
@@ -242,9 +275,11 @@ def record(
         position = positions[0]
 
     deployment.control.choose([said], recorded=note)
+    reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
+    held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     context.out.show(
         {"position": position},
-        lambda: context.out.text(f"Recorded at position {position}. It holds for every release sealed from now on."),
+        lambda: context.out.text(f"Recorded at position {position}. It holds for {held}."),
     )
 
 
@@ -269,8 +304,8 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
             count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(
-            f"at least {counted(held, 'choice was', 'choices were')} recorded and hold. Import the file again for the"
-            " rest: recording a choice twice does no harm"
+            f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
+            " for the rest: recording a choice twice does no harm"
         ) from interrupt
     context.out.show({"recorded": count}, lambda: context.out.text(f"{counted(count, 'choice')} recorded."))
 

@@ -9,7 +9,9 @@ import click
 
 from consentry.bootstrap import now
 from consentry.cli.context import DENIED, Context, pass_context
-from consentry.errors import PolicyError
+from consentry.cli.output import counted
+from consentry.errors import IntegrityError, PolicyError, StateError
+from consentry.oversight.assessment import Assessments
 from consentry.policy.library import shipped
 from consentry.policy.policy_diff import diff as diff_sets
 from consentry.policy.policy_parser import check as check_text
@@ -72,18 +74,39 @@ def list_(context: Context) -> None:
 @click.argument("files", nargs=-1, required=True)
 @pass_context
 def check(context: Context, files: tuple[str, ...]) -> int:
-    """Say everything that is wrong with policy FILES."""
+    """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
     found = [(name, problem) for name in files for problem in check_text(*read_text(name))]
+    unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(context, read_set(name)))}
 
     def human() -> None:
         for _, problem in found:
             context.out.text(f"{problem.where}: {problem.message} [{problem.code}]")
             context.out.text(f"  help: {problem.help}")
         if not found:
-            context.out.text(f"{len(files)} policy set{'s' * (len(files) > 1)} in order.")
+            context.out.text(f"{counted(len(files), 'policy set')} in order.")
+        for name, permits in unassessed.items():
+            _note_unassessed(context, name, permits)
 
-    context.out.show({"problems": [asdict(problem) for _, problem in found]}, human)
+    context.out.show({"problems": [asdict(problem) for _, problem in found], "unassessed": unassessed}, human)
     return DENIED if found else 0
+
+
+def _unassessed(context: Context, loaded: PolicySet) -> list[str]:
+    """Return the permits that claim legitimate interests without a bound assessment; none is bound where nothing is."""
+    if context.is_new:
+        return list(Assessments().missing(loaded))
+    try:
+        return list(context.deployment.control.unassessed(loaded))
+    except (StateError, IntegrityError):
+        # A file can be checked while the ledger does not answer; the doctor says what is the matter with it.
+        return []
+
+
+def _note_unassessed(context: Context, name: str, permits: list[str]) -> None:
+    context.out.note(
+        f"{name}: {', '.join(permits)} claim{'s' * (len(permits) == 1)} legitimate interests, and no assessment of that"
+        " is bound to this set: consentry assessment bind legitimate-interest FILE --policy NAME"
+    )
 
 
 @policy.command()
@@ -152,8 +175,18 @@ def publish(context: Context, name: str) -> None:
             where=f"{filename}:{failed[0].example.line}",
         )
     published, position = context.deployment.control.publish(text, filename)
-    body = {"name": published.name, "version": published.version, "digest": published.digest, "position": position}
-    context.out.show(
-        body,
-        lambda: context.out.text(f"{published.name} {published.version} is in force from position {position} on."),
-    )
+    unassessed = _unassessed(context, published)
+    body = {
+        "name": published.name,
+        "version": published.version,
+        "digest": published.digest,
+        "position": position,
+        "unassessed": unassessed,
+    }
+
+    def human() -> None:
+        context.out.text(f"{published.name} {published.version} is in force from position {position} on.")
+        if unassessed:
+            _note_unassessed(context, published.name, unassessed)
+
+    context.out.show(body, human)

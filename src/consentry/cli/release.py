@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,23 @@ import click
 
 from consentry.bootstrap import now
 from consentry.cli.context import DENIED, Context, pass_context
-from consentry.cli.output import Output, moment, read_moment, share
+from consentry.cli.model import destroy_folder, show_certificates
+from consentry.cli.output import Output, read_moment
 from consentry.cli.policy import read_set
+from consentry.cli.release_text import (
+    show_amendments,
+    show_comparison,
+    show_counts,
+    show_explanation,
+    show_head,
+    show_withdrawn,
+    withdrawn_since,
+)
 from consentry.errors import NotFoundError
+from consentry.ledger.lineage_events import Destroyed
 from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Age, Purpose
-from consentry.release.compare import ERASED_SINCE
+from consentry.policy.vocabulary import Purpose
 from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan, difference
 from consentry.release.tallies import summary
@@ -82,7 +91,7 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
     body = {**built.manifest.to_json(), "digest": built.digest}
 
     def human() -> None:
-        _show_head(context.out, body)
+        show_head(context.out, body)
         show_counts(context.out, built.manifest.counts)
 
     context.out.show(body, human)
@@ -95,13 +104,19 @@ def list_(context: Context) -> None:
     control = context.deployment.control
     known = control.sealed_releases()
     withdrawn = {name: control.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
-    rows = [[each.position, name, str(each.purpose), _withdrawn(withdrawn.get(name))] for name, each in known.items()]
+    left = {name: found[-1]["items"] if (found := control.amendments(name)) else 0 for name in known}
+    rows = [
+        [each.position, name, str(each.purpose), left[name], withdrawn_since(withdrawn.get(name))]
+        for name, each in known.items()
+    ]
     body = {
         "releases": [
-            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name)} for name, each in known.items()
+            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name), "items_removed": left[name]}
+            for name, each in known.items()
         ]
     }
-    context.out.show(body, lambda: context.out.table(["position", "release", "purpose", "withdrawn"], rows))
+    columns = ["position", "release", "purpose", "items removed since", "withdrawn"]
+    context.out.show(body, lambda: context.out.table(columns, rows))
 
 
 @release.command()
@@ -111,11 +126,16 @@ def show(context: Context, name: str) -> None:
     """Show what release NAME holds and what it was decided by."""
     control = context.deployment.control
     manifest = control.release(name).manifest
-    body = {**manifest.to_json(), "withdrawn": control.withdrawal(name)}
+    body = {
+        **manifest.to_json(),
+        "withdrawn": control.withdrawal(name),
+        "amendments": control.amendments(name),
+    }
 
     def human() -> None:
-        _show_head(context.out, body)
-        _show_withdrawn(context.out, name, body["withdrawn"])
+        show_head(context.out, body)
+        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
+        show_amendments(context.out, body["amendments"])
         show_counts(context.out, manifest.counts)
 
     context.out.show(body, human)
@@ -131,7 +151,7 @@ def explain(context: Context, name: str, item: str) -> int:
 
     def human() -> None:
         show_explanation(context.out, item, body=found.body)
-        _show_withdrawn(context.out, name, found.body["withdrawn"])
+        show_withdrawn(context.out, name, withdrawn=found.body["withdrawn"])
 
     context.out.show(found.body, human)
     return 0 if found.allowed else DENIED
@@ -162,7 +182,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
         for finding in wrong:
             context.out.text(f"WRONG  {finding.check}: {finding.problem} [{finding.code}]")
         context.out.text(f"{len(findings) - len(wrong)} of {len(findings)} checks passed.")
-        _show_withdrawn(context.out, name, body["withdrawn"])
+        show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
 
     checks = [asdict(each) for each in findings]
     body: dict[str, Any] = {"release": name, "checks": checks, "ok": not wrong, "withdrawn": control.withdrawal(name)}
@@ -233,6 +253,35 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
     return 0
 
 
+@release.command()
+@click.argument("name")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="What is deleted, with all in it: a copy of the release."
+)
+@click.option("--by", metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the newest one to this file.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def certificate(
+    context: Context,
+    name: str,
+    folder: Path | None,
+    by: str | None,
+    out: Path | None,
+    yes: bool,  # noqa: FBT001 - click calls it by name
+) -> int:
+    """Delete a copy of the withdrawn release NAME, and certify what was deleted, when and by whom.
+
+    Interrupted, the same command goes on. Without --folder it checks the certificates there are: exit status 3 if one
+    is wrong, or there is none.
+    """
+    if folder is None:
+        return show_certificates(context, name, what=Destroyed.RELEASE, out=out)
+    if by is None:
+        raise click.UsageError("--folder needs --by: somebody has to stand for it")
+    return destroy_folder(context, name, what=Destroyed.RELEASE, folder=folder, by=by, yes=yes)
+
+
 @click.command("what-if")
 @click.argument("corpus", required=False)
 @click.option("--suspend", multiple=True, required=True, help="A country, subdivision or group; may be repeated.")
@@ -273,114 +322,3 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
         out.table(
             [label.removeprefix("by_"), "change"], [[n, f"{c:+,}"] for n, c in list(change[label].items())[:_TOP]]
         )
-
-
-def _show_head(out: Output, body: dict[str, Any]) -> None:
-    policy = body["policy"]
-    out.heading(f"Release {body['release']}")
-    out.table(
-        ["", ""],
-        [
-            ["purpose", body["purpose"]],
-            ["policy", f"{policy['name']} {policy['version']}"],
-            ["covers", f"ledger events [0, {body['position']})"],
-            ["decided as of", moment(body["decided_at"])],
-            ["files", str(len(body["files"]))],
-        ],
-    )
-
-
-def _withdrawn(withdrawn: dict[str, Any] | None) -> str:
-    return "" if withdrawn is None else f"{moment(withdrawn['at'])}: {withdrawn['reason']}"
-
-
-def _show_withdrawn(out: Output, name: str, withdrawn: dict[str, Any] | None) -> None:
-    if withdrawn is not None:
-        when = f"{moment(withdrawn['at'])}, at position {withdrawn['position']}"
-        out.text(f"\nWITHDRAWN: {name}, on {when}. Nobody may read it any more: {withdrawn['reason']}")
-
-
-def _largest_first(split: Mapping[str, Mapping[str, int]]) -> list[tuple[str, Mapping[str, int]]]:
-    """Order names by their items. A sealed manifest is canonical, so it has them in the order of the alphabet."""
-    return sorted(split.items(), key=lambda each: (-sum(each[1].values()), each[0]))
-
-
-def show_counts(out: Output, counts: Any) -> None:
-    """Print the counts of a release or a plan."""
-    items = counts["items"]
-    eligible, denied = counts["eligible"], counts["denied"]
-    out.text(f"\n{items:,} items: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
-    if counts["by_reason"]:
-        by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
-        rows = [[reason, count, share(count, items)] for reason, count in by_reason]
-        out.heading("Denied, by reason")
-        out.table(["reason", "items", "of all"], rows[:_TOP])
-    if counts["by_gap"]:
-        out.heading("Gaps: what could not be known (an item may have several)")
-        out.table(["gap", "items"], sorted(counts["by_gap"].items(), key=lambda each: (-each[1], each[0])))
-    for label, title in (("by_place", "By place"), ("by_category", "By category"), ("by_licence", "By licence")):
-        split = counts[label]
-        if set(split) <= {""}:
-            continue
-        rows = [
-            [name or "(none)", each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
-            for name, each in _largest_first(split)
-        ]
-        out.heading(title + (f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""))
-        out.table([title.removeprefix("By "), "eligible", "denied", "eligible share"], rows[:_TOP])
-
-
-def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
-    """Print why an item is in a release, or is not."""
-    what = body["item"]
-    verdict = "may be used" if body["allowed"] else "is left out"
-    out.heading(f"{item} ({what['category']}, {what['visibility']}, {moment(what['created'])}) {verdict}")
-    show_reasons(out, body["reasons"])
-    for person in body["people"]:
-        if "places" not in person:
-            out.text(f"  {person['role']}: nobody is named")
-            continue
-        where = f"in {', '.join(person['places'])}" if person["places"] else "whereabouts unknown"
-        sure = "" if person["established"] else ", not established"
-        out.text(f"  {person['role']}: {where}{sure}; {_aged(person['age'])}; account {person['account']}")
-        for said in person["choices"]:
-            about = said["category"] or ("one item" if said["item"] else "everything")
-            out.text(
-                f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
-                f" on {moment(said['at'])}, position {said['position']}"
-            )
-    if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
-        out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
-
-
-def show_reasons(out: Output, reasons: Sequence[Mapping[str, Any]]) -> None:
-    """Print the reasons of a decision, each rule with its line in the policy set."""
-    for reason in reasons:
-        place = f" (policy line {reason['line']})" if "line" in reason else ""
-        out.text(f"  {reason['reason']}{place}: {reason['why']}")
-
-
-def _aged(age: str) -> str:
-    return "age unknown" if age == Age.UNKNOWN else age
-
-
-def show_comparison(out: Output, found: dict[str, Any]) -> None:
-    """Print what changed between two releases."""
-    before, after = found["before"], found["after"]
-    out.heading(f"{before['release']} -> {after['release']}")
-    out.text(f"eligible {before['eligible']:,} -> {after['eligible']:,} ({found['eligible_change']:+,})")
-    changed = [name for name, differs in found["causes"].items() if differs]
-    out.text(f"what differs: {', '.join(changed) or 'nothing'}")
-    if any(ERASED_SINCE in (move["from"], move["to"]) for move in found["moves"]):
-        out.text("erased-since: somebody was erased after the release was sealed; why can no longer be said")
-    if not found["reproduced"]:
-        out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
-    if found["moves"]:
-        out.table(["was", "is", "items"], [[m["from"], m["to"], m["items"]] for m in found["moves"]][:_TOP])
-    for label in ("added", "removed"):
-        for file in found["files"][label]:
-            out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
-    for path in found["files"]["changed"]:
-        out.text(f"other bytes: {path}")
-    for each in (before, after):
-        _show_withdrawn(out, each["release"], each["withdrawn"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from consentry.bootstrap import now
 from consentry.cli.context import Context, pass_context
+from consentry.cli.output import counted
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import State
 
@@ -15,7 +17,7 @@ _MARK = {State.OK: "ok", State.MISSING: "missing", State.PROBLEM: "PROBLEM"}
 @pass_context
 def doctor(context: Context) -> int:
     """Say what is installed, what is missing for what, and how to get it."""
-    findings = examine(context.home)
+    findings = examine(context.home, at=now())
     problems = sum(finding.state is State.PROBLEM for finding in findings)
 
     def human() -> None:
@@ -29,7 +31,7 @@ def doctor(context: Context) -> int:
         for each in remedies:
             context.out.text(f"  {each.name}: {each.remedy}")
         context.out.text()
-        context.out.text(f"{problems} problems." if problems else "Everything that is needed is there.")
+        context.out.text(f"{counted(problems, 'problem')}." if problems else "Everything that is needed is there.")
 
     context.out.show({"findings": [finding.to_json() for finding in findings], "problems": problems}, human)
     return 1 if problems else 0

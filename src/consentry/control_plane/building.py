@@ -9,6 +9,7 @@ from typing import NamedTuple
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.parts import Parts
 from consentry.corpus import census
+from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
@@ -41,11 +42,12 @@ _Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
 
 
 class Building(Desk):
-    """Verbs that decide items and seal them. The newest draft is remembered: the next one may differ in little."""
+    """Verbs that decide items and seal them. The newest draft and census are remembered: the next differ in little."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._drafts: dict[_Kind, builder.Draft] = {}
+        self._counted: tuple[tuple[object, ...], census.Census] | None = None
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -55,7 +57,7 @@ class Building(Desk):
         with self.lock:
             present = self.present()
             knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
-        counted = census.take(opened.sidecars, knowledge.classes, width=len(opened.items), threads=self.parts.runner)
+        counted = self._census(opened, knowledge.classes)
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders, *suspension(suspended)), purpose)
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
@@ -123,9 +125,25 @@ class Building(Desk):
         if draft is None:
             if progress is not None:
                 progress.begin("deciding", total=opened.rows, unit="items")
-            draft = builder.decide(opened.sidecars, basis, runner=self.parts.runner, progress=progress)
+            counted = self._census(opened, basis.knowledge.classes)
+            draft = builder.decide(opened.sidecars, basis, census=counted, runner=self.parts.runner, progress=progress)
         self._drafts = {kind: draft}
         return _Decided(opened, digest_, orders, draft)
+
+    def _census(self, corpus: Corpus, classes: PersonClasses) -> census.Census:
+        """Count the items of a corpus by class, from the last census if few people have another class since."""
+        found, sidecars, members = None, corpus.sidecars, len(classes.members)
+        key = (corpus.snapshot, *(sidecar.stamp() for sidecar in sidecars))
+        if self._counted is not None and self._counted[0] == key:
+            found = census.carried_on(
+                self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.parts.runner
+            )
+        if found is None:
+            found = census.take(
+                sidecars, classes.codes, classes=members, width=len(corpus.items), threads=self.parts.runner
+            )
+        self._counted = key, found
+        return found
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
         """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""

@@ -43,7 +43,7 @@ class CaseSteps(Casework):
 
         def approve(case: Case) -> list[Body]:
             answers = self.answers(case)
-            missing = what_stands_in_the_way(case, self.parts.clock(), answers)
+            missing = what_stands_in_the_way(case, self.parts.clock(), answers=answers)
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
                 return []
@@ -73,7 +73,7 @@ class CaseSteps(Casework):
                     continue
                 case.require_open()
                 at = self.parts.clock()
-                obstacles = what_stands_in_the_way(case, at, answers)
+                obstacles = what_stands_in_the_way(case, at, answers=answers)
                 if not obstacles:
                     end = lifted(case, at=at, answers=answers, reference=reference, by=by)
                     session.append([*self.end_orders(sorted(case.orders), OrderEnd.LIFTED), end])

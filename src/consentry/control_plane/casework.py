@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.overseeing import Overseeing
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
@@ -79,7 +80,7 @@ class Casework(Overseeing):
             raise NotFoundError(
                 "case-unknown",
                 f"no case `{name}`",
-                help=f"cases: {', '.join(known)}" if known else "open one: consentry case open",
+                help=f"there are: {', '.join(known)}" if known else "open one: consentry case open",
             )
         return known[name]
 
@@ -178,7 +179,7 @@ class Casework(Overseeing):
         """Run the checks of a case's conditions on the system as it is known now."""
         areas, at = areas_of(case, self.newest.record), self.parts.clock()
         return {
-            each.condition: run(each.check, each.parameters, self._system(each.policy, areas, at=at))
+            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at))
             for each in case.conditions.values()
             if each.check is not None
         }
@@ -191,8 +192,8 @@ class Casework(Overseeing):
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
         with self.lock:
             case, at = self.case(name), self.parts.clock()
-            answers = self.answers(case) if case.over is None else {}
-            return case, standing(case, at, answers), what_stands_in_the_way(case, at, answers), answers
+            answers = self.answers(case)
+            return case, standing(case, at, answers=answers), what_stands_in_the_way(case, at, answers=answers), answers
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
@@ -222,8 +223,9 @@ class Casework(Overseeing):
             if not over_too:
                 case.require_open()
             bodies = say(case)
-            if bodies:
-                session.append(bodies)
+            positions = session.append(bodies) if bodies else range(0)
+        if positions:
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         return self.case(name)
 
 

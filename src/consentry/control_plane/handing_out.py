@@ -12,32 +12,40 @@ ended the table can be written again.
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from consentry.control_plane.amending import Amending
 from consentry.control_plane.overseeing import Overseeing
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
-from consentry.errors import InputError, StateError
+from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.oversight_events import Origin
 from consentry.ledger.state import Sealed
 from consentry.oversight.order import Order, Scope
 from consentry.progress import Progress
 from consentry.release import builder, materialise, sealed
+from consentry.release.amendment import joined, number_of
 from consentry.release.data_file import DataFile
-from consentry.release.iceberg import write_table
+from consentry.release.iceberg import METADATA_NAME, TableReport, write_table
 from consentry.release.iceberg_schema import FormatVersion
 from consentry.release.materialise import CopyFormat
 from consentry.release.reproduce import check_registered
 
+VERSIONS: tuple[FormatVersion, ...] = (2, 3)
+_AMENDMENT = "consentry.amendment"
+"""The property of a table that says up to which amendment it leaves rows out."""
 
-class HandingOut(Overseeing):
+
+class HandingOut(Overseeing, Amending):
     """Verbs that hand content out, and those that end it."""
 
     @property
@@ -48,10 +56,17 @@ class HandingOut(Overseeing):
     def data_files(self, name: str) -> list[DataFile]:
         """Return the content files of a release with what is left out of each: what every reader begins with.
 
+        Left out is what the seal leaves out, and what left it since: amendments are brought up to date first.
+
         Raises:
             StateError: the release was withdrawn, or an order in force hits it.
             IntegrityError: a content file is not the one the release was made from.
         """
+        if self.sealed_as(name).withdrawn is None:
+            self.amendment(name)
+        return self._files(name)
+
+    def _files(self, name: str) -> list[DataFile]:
         withdrawn = self.sealed_as(name).withdrawn
         if withdrawn is not None:
             raise StateError(
@@ -67,7 +82,12 @@ class HandingOut(Overseeing):
                 help="build a release now: it leaves out what is suspended",
             )
         release = self.release(name)
-        return release.data_files(self._unchanged(release).base)
+        removed = self.removed(self.newest.amendments.newest(name))
+        files = release.data_files(self._unchanged(release).base)
+        return [
+            replace(file, excluded=joined(file.excluded, removed[index])) if index in removed else file
+            for index, file in enumerate(files)
+        ]
 
     def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
         """Put an order in force, remove the tables of the releases that it hits, and return it.
@@ -86,37 +106,76 @@ class HandingOut(Overseeing):
         """Write a filtered copy of a release."""
         files = self.data_files(name)
         if progress is not None:
-            progress.begin("copying", total=self.release(name).manifest.eligible, unit="items")
+            noted = self.newest.amendments.newest(name)
+            eligible = self.release(name).manifest.eligible - (0 if noted is None else noted.items)
+            progress.begin("copying", total=eligible, unit="items")
         return materialise.materialise(files, target, format=kind, progress=progress)
 
     def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
+        # Before the lock is taken: it makes tables of amended releases anew.
+        self.data_files(name)
         with self._holding_tables():
             self._sweep_tables()
             # Asked with the lock held: who withdraws the release after this waits, and then removes the table.
-            files = self.data_files(name)
-            manifest = self.release(name).manifest
-            folder = self.tables / name / f"v{format_version}"
-            before = folder.with_name(f".{folder.name}.before")
-            shutil.rmtree(before, ignore_errors=True)
-            if folder.exists():
-                folder.rename(before)
-            try:
-                report = write_table(
-                    folder,
-                    files,
-                    schema=pq.read_schema(files[0].path),
-                    format_version=format_version,
-                    release=name,
-                    sealed_at=manifest.decided_at,
-                    properties={"consentry.release": name, "consentry.manifest": builder.manifest_digest(manifest)},
-                )
-            except BaseException:
-                if before.exists() and not folder.exists():
-                    before.rename(folder)
-                raise
-            shutil.rmtree(before, ignore_errors=True)
+            report = self._write_table(name, format_version)
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
+
+    def _write_table(self, name: str, format_version: FormatVersion) -> TableReport:
+        files = self._files(name)
+        manifest = self.release(name).manifest
+        number = number_of(self.newest.amendments.newest(name))
+        folder = self.tables / name / f"v{format_version}"
+        before = folder.with_name(f".{folder.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
+        if folder.exists():
+            folder.rename(before)
+        try:
+            report = write_table(
+                folder,
+                files,
+                schema=pq.read_schema(files[0].path),
+                format_version=format_version,
+                release=name,
+                sealed_at=manifest.decided_at,
+                properties={
+                    "consentry.release": name,
+                    "consentry.manifest": builder.manifest_digest(manifest),
+                    **({_AMENDMENT: str(number)} if number else {}),
+                },
+            )
+        except BaseException:
+            if before.exists() and not folder.exists():
+                before.rename(folder)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+        return report
+
+    def _handed_out_anew(self, names: Iterable[str]) -> None:
+        """Write the tables of amended releases anew; one that cannot be written is removed."""
+        behind = [(name, version) for name in names for version in VERSIONS if self._is_behind(name, version)]
+        if not behind:
+            return
+        with self._holding_tables():
+            for name, version in behind:
+                if not self._is_behind(name, version):
+                    continue
+                try:
+                    self._write_table(name, version)
+                except (ConsentryError, OSError):
+                    # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
+                    shutil.rmtree(self.tables / name / f"v{version}", ignore_errors=True)
+
+    def _is_behind(self, name: str, version: FormatVersion) -> bool:
+        number, folder = number_of(self.newest.amendments.newest(name)), self.tables / name / f"v{version}"
+        if folder.with_name(f".{folder.name}.before").exists():
+            # Who wrote it anew was killed in between, or is at it: then the lock is waited for.
+            return True
+        try:
+            written = json.loads((folder / "metadata" / METADATA_NAME).read_bytes())
+        except FileNotFoundError:
+            return False
+        return int(written["properties"].get(_AMENDMENT, "0")) < number
 
     def withdraw(self, name: str, reason: str) -> int:
         """Say that a sealed release may no longer be read, for good, and remove its tables. Return the position.

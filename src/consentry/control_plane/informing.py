@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.wording import require_handle, require_texts
+from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
+from consentry.corpus.sidecar import NOBODY
 from consentry.errors import ChoiceError, InputError, NotFoundError
 from consentry.ledger.case_events import AssessmentBound, AssessmentKind, Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
@@ -107,7 +109,8 @@ class Informing(Desk):
 
     def _answered(self, present: Known, person: str, purpose: Purpose) -> bool:
         index, key = self.parts.pseudonyms.lookup()
-        seat = index.lookup_one(*words(key, person)) + 1
+        ordinal = index.lookup_one(*words(key, person))
+        seat = NOBODY if ordinal == MISSING else ordinal + 1
         named = self.parts.pseudonyms.person(person)
         accounts = dict.fromkeys((named, *self.accounts(present, seat)))
         state = present.state

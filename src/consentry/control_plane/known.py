@@ -1,4 +1,7 @@
-"""What is known at a position: of people and content (`Present`), of orders, cases, leases and models (`Record`)."""
+"""What is known at a position.
+
+Of people and content (`Present`), of orders, cases, leases and models (`Record`), of amendments (`Amendments`).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from consentry.ledger.state import State
 from consentry.oversight.record import Record
 from consentry.policy.expressions import Rule
 from consentry.policy.vocabulary import Purpose
+from consentry.release.amendment import Amendments
 from consentry.release.present import Present
 
 
 class Known(Present):
-    """Both, carried forward together.
+    """All of it, carried forward together.
 
-    INVARIANT: `record` is at `position`, like everything else here.
+    INVARIANT: `record` and `amendments` are at `position`, like everything else here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -26,13 +30,14 @@ class Known(Present):
     def _forget(self) -> None:
         super()._forget()
         self.record = Record()
+        self.amendments = Amendments()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow. If that fails all is forgotten: the next call begins at position 0."""
         new = list(events)
         super().advance(new)
         try:
-            self.record.advance(new)
+            self._take_open(new)
         except BaseException:
             self._forget()
             raise
@@ -41,10 +46,15 @@ class Known(Present):
         """Start from a state that was kept. What oversight knows is not kept: it is read, and it is little."""
         super().restore(state)
         try:
-            self.record.advance(self._ledger.read(0, state.position, only_open=True))
+            self._take_open(list(self._ledger.read(0, state.position, only_open=True)))
         except BaseException:
             self._forget()
             raise
+
+    def _take_open(self, events: list[Event]) -> None:
+        self.record.advance(events)
+        for event in events:
+            self.amendments.take(event)
 
     def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
         """Return the rules of the orders in force that concern a purpose, whatever model is trained."""

@@ -53,7 +53,8 @@ class Leasing(HandingOut):
                     f"`{name}` is no name of a {what}",
                     help="use lower-case letters, digits and hyphens",
                 )
-        self.sealed_as(release)
+        # Before the lock is taken: who gets a lease begins with what is left of the release.
+        self.amendment(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = LeaseGranted(
             lease=f"lease-{secrets.token_hex(_ID_BYTES)}",

@@ -20,7 +20,7 @@ from consentry.errors import ConsentryError, InputError
 from consentry.ledger.case_events import CaseEnd, CaseOpened
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, issue, unknown_models
+from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
@@ -53,7 +53,7 @@ class Overseeing(Reading):
         self._check(scope, case)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
-            opening = self._opening(case, reference)
+            opening = self._opening(case, scope, reference)
             number = len(self.newest.record.orders.of(case)) + 1
             body = issue(
                 scope,
@@ -70,11 +70,11 @@ class Overseeing(Reading):
         assert order is not None, "an order that was appended is known"
         return order
 
-    def _opening(self, case: str, reference: str) -> list[CaseOpened]:
+    def _opening(self, case: str, scope: Scope, reference: str) -> list[CaseOpened]:
         """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
         known = self.newest.record.cases.get(case)
         if known is None:
-            return [CaseOpened(case=case, title=reference, reference=reference, by=None)]
+            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=None)]
         if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
             known.require_open()
         return []
@@ -146,8 +146,12 @@ class Overseeing(Reading):
 
         A release that was sealed after the order was decided by it, and holds none.
         """
+        return order.scope.concerns(self.newest.state.releases[release].purpose) and self.holds(order, release)
+
+    def holds(self, order: Order, release: str) -> bool:
+        """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
         sealed = self.newest.state.releases[release]
-        if sealed.position > order.position or not order.scope.concerns(sealed.purpose):
+        if sealed.position > order.position and order.scope.concerns(sealed.purpose):
             return False
         # Where people live changes with their table, and with which accounts are one person.
         state = self.newest.state
@@ -172,7 +176,7 @@ class Overseeing(Reading):
         for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
             such = not scope.categories or kind.category in {*scope.categories, "unknown"}
             seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
-            if such and seen and may_lie_in(place, scope, order.at):
+            if such and seen and may_lie_in(place, scope, at=order.at):
                 return True
         return False
 
@@ -252,7 +256,7 @@ def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
     return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
 
 
-def may_lie_in(place: str, scope: Scope, at: Seconds) -> bool:
+def may_lie_in(place: str, scope: Scope, *, at: Seconds) -> bool:
     """Say whether people whose items are counted under a place may be in the areas of a scope."""
     if not scope.areas or place in (NOBODY_PLACE, UNRESOLVED_PLACE):
         return True

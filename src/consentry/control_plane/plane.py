@@ -11,10 +11,10 @@ from __future__ import annotations
 from consentry.control_plane.asking import Asking
 from consentry.control_plane.building import Building
 from consentry.control_plane.case_steps import CaseSteps
-from consentry.control_plane.leasing import Leasing
+from consentry.control_plane.destroying import Destroying
 from consentry.control_plane.reporting import Reporting
 from consentry.control_plane.statements import Statements
 
 
-class ControlPlane(Statements, Building, Leasing, CaseSteps, Reporting, Asking):
+class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Asking):
     """A deployment at work."""

@@ -114,6 +114,7 @@ class Reading(Desk):
         erased = not agrees and bool(np.isin(side.erased, seats).any())
         body = {**result.body, "release": name, "agrees_with_bitmap": agrees, "erased_since": erased}
         body["withdrawn"] = self.withdrawal(name)
+        body["amendment"] = None
         if erased:
             # What was said is gone: the seal still says whether, and nobody can say why.
             body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE]}

@@ -75,7 +75,7 @@ class Reporting(Casework):
         return case_report.document(
             record,
             case,
-            owed,
+            report=owed,
             position=end,
             at=last.recorded_at,
             answers=self._answers_then(record, case, bodies, at=last.recorded_at),
@@ -104,9 +104,9 @@ class Reporting(Casework):
 
         areas = areas_of(case, record)
         return {
-            each.condition: run(each.check, each.parameters, system(each.policy, areas))
+            each.condition: run(each.check, each.parameters, system=system(each.policy, areas))
             for each in case.conditions.values()
-            if each.check is not None and case.over is None
+            if each.check is not None
         }
 
     def _releases_then(self, record: Record, case: Case, bodies: list[Body]) -> list[dict[str, Any]]:
@@ -163,5 +163,5 @@ def _holds(order: Order, tally: Tallies, place: int, kind: int) -> bool:
     return (
         (not scope.categories or what.category in {*scope.categories, "unknown"})
         and (not scope.visibilities or what.visibility in {*scope.visibilities, "unknown"})
-        and may_lie_in(tally.places[place], scope, order.at)
+        and may_lie_in(tally.places[place], scope, at=order.at)
     )

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from consentry.control_plane.amending import Amending
 from consentry.control_plane.informing import Informing
 from consentry.corpus.registration import Registration, register
 from consentry.errors import NotFoundError
@@ -19,12 +20,14 @@ from consentry.ledger.events import (
     Pseudonym,
     made_too_late,
 )
+from consentry.policy.choice import Choice
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
 
 
-class Statements(Informing):
+class Statements(Informing, Amending):
     """Verbs that put something into the ledger."""
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
@@ -52,6 +55,8 @@ class Statements(Informing):
         """Replace what is known of people by what their table says now. Seats stay."""
         report = self.parts.people.load_people(descriptor, progress=progress)
         self.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
+        # The table may say that accounts are one person's: what one refused, all did.
+        self.amend()
         return report
 
     def require_corpus(self, name: str) -> None:
@@ -73,18 +78,22 @@ class Statements(Informing):
     ) -> int:
         """Record choices, `batch` at a time; each batch is durable when the next begins. Return how many.
 
-        `recorded` is called with the positions of each batch, once it is durable.
+        `recorded` is called with the positions of each batch, once it is durable. Refusals with reach `everything`
+        amend the sealed releases when all are recorded, once each.
 
         Raises:
             ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then.
         """
-        count = 0
+        count, reaching = 0, False
         stream = map(self._made, choices)
         while waiting := list(islice(stream, batch)):
             positions = self.parts.ledger.append(waiting)
             count += len(positions)
+            reaching = reaching or any(_reaches_back(each.choice) for each in waiting)
             if recorded is not None:
                 recorded(positions)
+        if reaching:
+            self.amend()
         return count
 
     def _made(self, choice: ChoiceMade) -> ChoiceMade:
@@ -94,7 +103,9 @@ class Statements(Informing):
 
     def link(self, one: Pseudonym, other: Pseudonym) -> int:
         """Record that two ids are one person. Return the position."""
-        return self.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
+        position = self.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
+        self.amend()
+        return position
 
     def erase(self, people: Sequence[Pseudonym]) -> int:
         """Erase what was said by and about people, on all their accounts; return the number of accounts.
@@ -110,7 +121,13 @@ class Statements(Informing):
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
         self.parts.people.close(accounts)
         self.parts.personal.erase(accounts)
+        # Their items leave what was sealed before what leads to them is forgotten.
+        self.amend()
         self.parts.people.forget(accounts)
         # Again: another process may have kept the state in between.
         self.kept.drop()
         return len(accounts)
+
+
+def _reaches_back(choice: Choice) -> bool:
+    return choice.state is ChoiceState.REFUSED and choice.reach is Reach.EVERYTHING

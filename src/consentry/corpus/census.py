@@ -1,25 +1,32 @@
 """The census: how many items of each class the people of each class have, file by file.
 
 From a census any policy set can be tried without touching an item: the decision of a cell times its count. It costs one
-pass over two small columns, and is kept until something said or loaded makes it stale.
+pass over two small columns. What is known of people changes for few of them at a time: a census is carried on by
+counting their items again (`carried_on`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from threading import Lock
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from consentry.corpus.classes import PersonClasses
-from consentry.corpus.sidecar import Sidecar
+from consentry.corpus.sidecar import Sidecar, gathered
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 18
 _SPAN_ROWS = 1 << 20
+_FEW = 50
+"""A census is carried on if at most one person in so many has another class: else counting everybody is as fast."""
+
+Codes = npt.NDArray[np.unsignedinteger[Any]]
+Counts = npt.NDArray[np.int64]
 
 
 class Threads(Protocol):
@@ -30,42 +37,101 @@ class Threads(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Census:
-    """`counts[person class, item class]` over all files; `involving` of the items involve several people."""
+    """`files[f, person class, item class]` is a number of items; the class of everybody is `codes[seat]`.
 
-    counts: npt.NDArray[np.int64]
+    What a class is does not matter here: a census holds for whatever the codes stand for. `involving` of the items
+    involve several people. Read-only.
+    """
+
+    files: Counts
+    codes: Codes
     involving: int
 
+    @property
+    def counts(self) -> Counts:
+        """The counts over all files."""
+        counts: Counts = self.files.sum(axis=0)
+        return counts
 
-def take(sidecars: Sequence[Sidecar], classes: PersonClasses, *, width: int, threads: Threads) -> Census:
+
+def take(sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, width: int, threads: Threads) -> Census:
     """Count the items of all files.
 
     Args:
         sidecars: the files.
-        classes: the class of every seat.
+        codes: the class of every seat.
+        classes: number of person classes.
         width: number of item classes.
         threads: where the work is done.
     """
     spans = [
-        (sidecar, start, min(start + _SPAN_ROWS, sidecar.rows))
-        for sidecar in sidecars
+        (index, start, min(start + _SPAN_ROWS, sidecar.rows))
+        for index, sidecar in enumerate(sidecars)
         for start in range(0, sidecar.rows, _SPAN_ROWS)
     ]
-    cells = len(classes.members) * width
+    class_of = pa.array(codes)
+    files = np.zeros((len(sidecars), classes * width), dtype=np.int64)
+    adding = Lock()
+    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
+    step = _SPAN_ROWS if classes * width > _CHUNK_ROWS else _CHUNK_ROWS
 
-    def count(span: tuple[Sidecar, int, int]) -> npt.NDArray[np.int64]:
-        sidecar, start, stop = span
-        cell = np.empty(stop - start, dtype=np.int64)
-        for first in range(start, stop, _CHUNK_ROWS):
-            rows = slice(first, min(first + _CHUNK_ROWS, stop))
-            part = cell[first - start : rows.stop - start]
-            part[:] = classes.codes[sidecar.person[rows]]
-            part *= width
-            part += sidecar.klass[rows]
-        # Once a span: there can be more cells than rows in a chunk.
-        return np.bincount(cell, minlength=cells)
+    def count(span: tuple[int, int, int]) -> None:
+        index, start, stop = span
+        sidecar = sidecars[index]
+        person, klass = np.asarray(sidecar.person), np.asarray(sidecar.klass)
+        cells = np.empty(min(step, stop - start), dtype=np.intp)
+        counts = np.zeros(classes * width, dtype=np.int64)
+        for first in range(start, stop, step):
+            rows = slice(first, min(first + step, stop))
+            sidecar.check_range(rows, seats=codes.size, classes=width)
+            part = cells[: rows.stop - first]
+            np.multiply(gathered(class_of, person[rows]), width, out=part, dtype=np.intp)
+            part += klass[rows]
+            counts += np.bincount(part, minlength=counts.size)
+        sidecar.let_go()
+        with adding:
+            files[index] += counts
 
-    counts = sum(threads.map(count, spans), np.zeros(cells, dtype=np.int64))
-    involving = sum(int(np.unique(sidecar.involved_row).size) for sidecar in sidecars)
-    return Census(counts=counts.reshape(len(classes.members), width), involving=involving)
+    threads.map(count, spans)
+    return Census(
+        files=files.reshape(len(sidecars), classes, width),
+        codes=codes,
+        involving=sum(int(np.unique(sidecar.involved_row).size) for sidecar in sidecars),
+    )
+
+
+def carried_on(
+    census: Census, sidecars: Sequence[Sidecar], *, codes: Codes, classes: int, threads: Threads
+) -> Census | None:
+    """Return the census of the same files for other codes; None if too many people have another class.
+
+    Args:
+        census: what was counted. Whoever got a seat since has no items in these files.
+        sidecars: the files.
+        codes: the class of every seat now.
+        classes: number of person classes now.
+        threads: where the work is done.
+    """
+    before = census.codes.size
+    if codes.size < before:
+        return None
+    moved = np.flatnonzero(codes[:before] != census.codes).astype(np.uint32)
+    if moved.size * _FEW > before:
+        return None
+
+    files = np.zeros((len(sidecars), max(classes, census.files.shape[1]), census.files.shape[2]), dtype=np.int64)
+    files[:, : census.files.shape[1]] = census.files
+
+    def again(index: int) -> None:
+        sidecar = sidecars[index]
+        rows = sidecar.rows_of(moved)
+        # Among them are items that only involve these people: the class of the owner is what counts.
+        owner, klass = sidecar.person[rows], sidecar.klass[rows]
+        np.subtract.at(files[index], (census.codes[owner], klass), 1)
+        np.add.at(files[index], (codes[owner], klass), 1)
+
+    if moved.size:
+        threads.map(again, range(len(sidecars)))
+    return Census(files=files[:, :classes], codes=codes, involving=census.involving)

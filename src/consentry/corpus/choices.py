@@ -25,7 +25,6 @@ from consentry.policy.vocabulary import CATEGORIES, ChoiceState, Purpose, Reach
 ChoiceSet = tuple[LiveChoice, ...]
 
 _EMPTY: ChoiceSet = ()
-_NO_SEATS = np.empty(0, dtype=np.int64)
 _ALL, _NONE = -1, -2
 NEVER = 0xFFFF_FFFF
 """Later than every known date of creation: no item is created at or after it."""
@@ -34,11 +33,12 @@ NEVER = 0xFFFF_FFFF
 class DatedRefusals(NamedTuple):
     """Since when refusals with reach `future` hold.
 
-    `everywhere[seat]` is about all categories (seconds; NEVER: there is none). What is about single categories is in
-    `keys` (seat * 256 + index of the category, ascending) and `since`.
+    `everywhere[k]` is about all categories, for the person in `seats[k]` (ascending). What is about single categories
+    is in `keys` (seat * 256 + index of the category, ascending) and `since`.
     """
 
-    everywhere: npt.NDArray[np.uint32]
+    seats: npt.NDArray[np.uint32]
+    everywhere: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
     since: npt.NDArray[np.int64]
 
@@ -94,19 +94,17 @@ class ChoiceColumns:
     def dated(self, purpose: Purpose) -> DatedRefusals:
         """Return since when dated refusals of a use hold."""
         about = np.array([_about(choices, purpose) for choices in self.sets], dtype=np.int64)
-        everywhere = self.since.copy()
         # Whoever has a time has exactly one dated refusal. Nearly always it is about this use, in all categories.
-        other = np.array([any(map(_is_dated, choices)) for choices in self.sets]) & (about != _ALL)
-        seats = np.flatnonzero(other[self.code] & (self.since != NEVER)) if other.any() else _NO_SEATS
-        everywhere[seats] = NEVER
-        category = about[self.code[seats]]
-        narrow = seats[category >= 0]
+        seats = np.flatnonzero(self.since != NEVER)
+        category, times = about[self.code[seats]], self.since[seats].astype(np.int64)
+        everywhere = category == _ALL
+        narrow = category >= 0
         keys, since = self._of_several(purpose)
-        own_keys = (narrow.astype(np.uint64) << np.uint64(8)) | category[category >= 0].astype(np.uint64)
+        own_keys = (seats[narrow].astype(np.uint64) << np.uint64(8)) | category[narrow].astype(np.uint64)
         keys = np.concatenate([own_keys, keys])
-        since = np.concatenate([self.since[narrow].astype(np.int64), since])
+        since = np.concatenate([times[narrow], since])
         ordered = np.argsort(keys, kind="stable")
-        return DatedRefusals(everywhere, keys[ordered], since[ordered])
+        return DatedRefusals(seats[everywhere].astype(np.uint32), times[everywhere], keys[ordered], since[ordered])
 
     def _of_several(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         keys: list[int] = []

@@ -28,9 +28,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentry.digests import Digest
-from consentry.errors import ConflictError, CorpusError
+from consentry.errors import ConflictError, CorpusError, IntegrityError
 
 FORMAT = 2
 NOBODY = 0
@@ -119,6 +120,20 @@ class Sidecar:
             if array is not None and isinstance(array.base, mmap):
                 array.base.madvise(MADV_DONTNEED)
 
+    def check_range(self, rows: slice, *, seats: int, classes: int) -> None:
+        """Raise if a row names a seat or class that is not there: it would be decided as somebody else's."""
+        if self.person[rows].max(initial=0) >= seats or self.klass[rows].max(initial=0) >= classes:
+            raise IntegrityError(
+                "corpus-sidecar-damaged",
+                f"the sidecar of `{self.pin.path}` names people or classes that are not there",
+                help="restore the home from one backup, or register the corpus again",
+            )
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return what tells whether owners or classes were written anew since: sizes and times."""
+        found = [(self.folder / f"{name}.npy").stat() for name in ("person", "klass")]
+        return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+
     def find(self, key: int) -> list[int]:
         """Return the positions of the items with this stored key."""
         return [int(row) for row in np.flatnonzero(self.item == np.uint64(key))]
@@ -141,6 +156,15 @@ def _ranges(values: U32, first: Array, lengths: Array) -> U32:
     steps[0] = first[0]
     steps[starts] = first[1:] - (first[:-1] + lengths[:-1] - 1)
     return values[np.cumsum(steps)]
+
+
+def gathered(table: pa.Array, indices: Array) -> Array:
+    """Return the entries of a table at indices that are known to be in range (`Sidecar.check_range`).
+
+    Arrow takes narrow indices as they are, where NumPy widens them first.
+    """
+    found: Array = pc.take(table, pa.array(indices), boundscheck=False).to_numpy()
+    return found
 
 
 def load(folder: Path) -> Sidecar:

@@ -18,9 +18,11 @@ from consentry.digests import digest
 from consentry.doctor.finding import Finding, State, unreadable
 from consentry.doctor.installation import EXTRAS, get_extra, is_installed
 from consentry.doctor.machine import nearest_existing
+from consentry.doctor.oversight import oversight
 from consentry.errors import ConsentryError, InputError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.schema import LedgerIdentity, identity_of
+from consentry.policy.choice import Seconds
 from consentry.settings import SETTINGS_FILE, Settings
 
 PSEUDONYM_KEY_BYTES = 32
@@ -110,6 +112,14 @@ def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         return create_engine("sqlite://", creator=lambda: _read_only(Path(url.removeprefix("sqlite:///"))))
     return create_engine(url, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S})
+
+
+def due(settings: Settings, at: Seconds) -> list[Finding]:
+    """Return what an authority would miss at `at`."""
+    try:
+        return oversight(_engine(settings.ledger), settings.home / "objects", at=at)
+    except (SQLAlchemyError, ImportError):
+        return []
 
 
 def keys(folder: Path) -> list[Finding]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from consentry.doctor import deployment, installation, machine
 from consentry.doctor.finding import Finding, State
 from consentry.errors import InputError
+from consentry.policy.choice import Seconds
 from consentry.settings import read_settings
 
 
-def examine(home: Path | None = None) -> list[Finding]:
-    """Look at this machine and at the deployment in `home` (default: as `read_settings`)."""
+def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Finding]:
+    """Look at this machine and at the deployment in `home` (default: as `read_settings`), at what is due at `at`."""
     findings = [
         installation.python(),
         *installation.core_packages(),
@@ -31,6 +32,7 @@ def examine(home: Path | None = None) -> list[Finding]:
         deployment.ledger(settings),
         *deployment.keys(settings.home / "keys"),
         deployment.identity(settings),
+        *([] if at is None else deployment.due(settings, at)),
     ]
 
 

@@ -22,6 +22,7 @@ CORE_PACKAGES: dict[str, str] = {
     "click": "the command line",
     "cryptography": "signatures",
     "faker": "the synthetic network of the demo",
+    "fastapi": "the server of training jobs",
     "fastavro": "the manifests of Iceberg tables",
     "numpy": "the kernel that decides items",
     "phonenumberslite": "the country of a phone number",
@@ -31,6 +32,7 @@ CORE_PACKAGES: dict[str, str] = {
     "pyroaring": "the bitmaps of a release",
     "rich": "progress bars and tables",
     "sqlalchemy": "the ledger",
+    "uvicorn": "the server of training jobs",
 }
 """The packages Consentry cannot do without, and what each is for."""
 

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
 from consentry.ledger.case_events import CASES, CaseBody
+from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -304,15 +305,13 @@ OpenBody = (
     | ReleaseWithdrawn
     | OversightBody
     | CaseBody
+    | LineageBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (
-    *OVERSIGHT,
-    *CASES,
-)
-"""What is about orders, leases and cases: it concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE)
+"""What is about orders, leases, cases, amendments and models: it concerns nobody's choices."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body

@@ -186,7 +186,7 @@ class Obstacle:
     text: str
 
 
-def what_stands_in_the_way(case: Case, at: Seconds, answers: Answers) -> tuple[Obstacle, ...]:
+def what_stands_in_the_way(case: Case, at: Seconds, *, answers: Answers) -> tuple[Obstacle, ...]:
     """Return everything that keeps a case from being lifted at `at`, in the order of the steps."""
     if case.over is not None:
         return (Obstacle(kind="over", about=case.case, text=f"the case is over: it was {case.over.how}"),)
@@ -225,7 +225,7 @@ def open_conditions(case: Case, answers: Answers) -> list[Obstacle]:
     ]
 
 
-def missing_approvals(case: Case, step: Step, about: Digest | None = None) -> list[Obstacle]:
+def missing_approvals(case: Case, step: Step, *, about: Digest | None = None) -> list[Obstacle]:
     """Return, if it is not approved, how many people still have to approve."""
     approved = case.approved_by(step, about)
     if len(approved) >= APPROVALS:
@@ -245,11 +245,11 @@ _FIRST_OBSTACLE = {
 }
 
 
-def standing(case: Case, at: Seconds, answers: Answers) -> Standing:
+def standing(case: Case, at: Seconds, *, answers: Answers) -> Standing:
     """Return how far a case is at `at`."""
     if case.over is not None:
         return Standing(case.over.how)
-    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers)}
+    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers)}
     return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), Standing.READY)
 
 
@@ -260,7 +260,7 @@ def lifted(case: Case, *, at: Seconds, answers: Answers, reference: str, by: Han
         StateError: it is over, or something stands in the way.
     """
     case.require_open()
-    obstacles = what_stands_in_the_way(case, at, answers)
+    obstacles = what_stands_in_the_way(case, at, answers=answers)
     if obstacles:
         raise StateError(
             "case-not-ready",

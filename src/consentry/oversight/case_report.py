@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.notice import Notice
 from consentry.oversight.order import Order, in_words
@@ -24,8 +25,8 @@ FORMAT = "consentry/case-report/v1"
 def document(
     record: Record,
     case: Case,
-    report: Report,
     *,
+    report: Report,
     position: int,
     at: Seconds,
     answers: Answers,
@@ -55,7 +56,7 @@ def document(
             "title": case.title,
             "reference": case.reference,
             "opened": {"position": case.position, "at": case.at},
-            "standing": str(standing(case, at, answers)),
+            "standing": str(standing(case, at, answers=answers)),
             "narrowed": case.narrowed,
             "ended": None
             if over is None
@@ -63,11 +64,11 @@ def document(
         },
         "orders": [_order(each) for each in record.orders.of(case.case)],
         "conditions": _conditions(case, answers),
-        "approvals": {"needed": APPROVALS, "positions": [each.position for each in case.approvals]},
+        "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
         "notices": [_notice(record.notices.get(name), name, days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
-        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers)] if over is None else [],
+        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
     }
 
 
@@ -185,8 +186,8 @@ def _register(body: dict[str, Any]) -> Iterator[str]:
     for each in body["conditions"]:
         yield f"| {each['title']} | {'met' if each['met'] else 'open'} | {each['found']} |"
     yield ""
-    given = len(body["approvals"]["positions"])
-    yield f"Approvals given so far: {given}. Lifting takes {body['approvals']['needed']} different people."
+    approvals = body["approvals"]
+    yield f"Approved by {_count(approvals['people'], 'person', several='people')}; lifting takes {approvals['needed']}."
     yield ""
 
 
@@ -230,5 +231,5 @@ def _seconds(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.1f} s"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+def _count(number: int, one: str, *, several: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

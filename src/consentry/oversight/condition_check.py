@@ -140,7 +140,7 @@ def require_check(check: str, parameters: Sequence[str], *, policy: str | None) 
         )
 
 
-def run(check: str, parameters: Sequence[str], system: System) -> Answer:
+def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
     """Run a check on the system as it is."""
     try:
         probe = CHECKS[check](parameters)

@@ -95,7 +95,8 @@ class Leases:
         self._leases: dict[str, Lease] = {}
 
     def __iter__(self) -> Iterator[Lease]:
-        return iter(self._leases.values())
+        # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
+        return iter(tuple(self._leases.values()))
 
     def __len__(self) -> int:
         return len(self._leases)

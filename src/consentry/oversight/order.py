@@ -206,7 +206,8 @@ class Orders:
         self._orders: dict[str, Order] = {}
 
     def __iter__(self) -> Iterator[Order]:
-        return iter(self._orders.values())
+        # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
+        return iter(tuple(self._orders.values()))
 
     def __len__(self) -> int:
         return len(self._orders)

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from consentry.ledger.envelope import Event
 from consentry.oversight.assessment import Assessments
 from consentry.oversight.case_fold import Cases
+from consentry.oversight.destruction import Destructions
 from consentry.oversight.lease import Leases
+from consentry.oversight.lineage import Models
 from consentry.oversight.notice import Notices
 from consentry.oversight.order import Orders
 
@@ -24,10 +26,20 @@ class Record:
         self.cases = Cases()
         self.assessments = Assessments()
         self.notices = Notices()
+        self.lineage = Models()
+        self.destructions = Destructions()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
-        parts = (self.orders, self.leases, self.cases, self.assessments, self.notices)
+        parts = (
+            self.orders,
+            self.leases,
+            self.cases,
+            self.assessments,
+            self.notices,
+            self.lineage,
+            self.destructions,
+        )
         for event in events:
             if event.personal:
                 continue
@@ -36,8 +48,8 @@ class Record:
 
     @property
     def models(self) -> dict[str, list[str]]:
-        """The leases of each model that was ever trained."""
-        found: dict[str, list[str]] = {}
+        """The leases of each model that was ever trained or registered."""
+        found: dict[str, list[str]] = {model.name: [] for model in self.lineage}
         for lease in self.leases:
             found.setdefault(lease.model, []).append(lease.lease)
         return found

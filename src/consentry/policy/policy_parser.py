@@ -3,6 +3,10 @@
     [policy_set]                          what it is called and what it decides about
     name, version, title, purposes
 
+    [remedies]                            left out: 30 and 90
+    choose_within_days                    of a withdrawal: what is done about models trained on it
+    finish_within_days                    of that choice: until it is done
+
     [[permit]] or [[forbid]]              any number of them, in any order
     id, why                               required
     legal_basis                           required for a permit, not there for a forbid
@@ -35,7 +39,7 @@ from consentry.policy.jurisdictions import AREAS, known_area, known_place, part_
 from consentry.policy.line_map import line_map
 from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_checks import find
-from consentry.policy.policy_set import Example, PolicySet
+from consentry.policy.policy_set import Example, PolicySet, Remedies
 from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
@@ -53,6 +57,7 @@ _NOT_OF_A_FORBID = {
 }
 _PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")
 _GIVEN_KEYS = ("purpose", "at", "category", "visibility", "created", "involves", *_PERSON_KEYS)
+_REMEDIES = ("choose_within_days", "finish_within_days")
 _PLACE_ADVICE = "use the code of a country (`GB`) or of a part of one (`CA-QC`), as in ISO 3166"
 _UNKNOWN_DENIES = {"unknown": "leave it out: what is unknown is a gap, and a gap always denies"}
 
@@ -118,7 +123,7 @@ class _Known:
 
 
 def _policy_set(top: Table, text: str) -> PolicySet | None:
-    top.only(("policy_set", "permit", "forbid", "example"))
+    top.only(("policy_set", "remedies", "permit", "forbid", "example"))
     head = top.table("policy_set", name="[policy_set]") if top.require("policy_set") else None
     if head is None:
         return None
@@ -142,6 +147,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     examples = [named(table, "title") for table in top.tables("example", name="example")]
     _note_repeated(examples, "title")
     read = tuple(_example(table, known) for table in examples)
+    remedies = _remedies(top)
     if top.notes.found:
         return None
     return PolicySet(
@@ -152,7 +158,16 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         rules=tuple(rule for rule, _ in rules if rule is not None),
         examples=read,
         source=digest(text.encode("utf-8")),
+        remedies=remedies,
     )
+
+
+def _remedies(top: Table) -> Remedies:
+    table = top.table("remedies", name="[remedies]")
+    if table is None:
+        return Remedies()
+    table.only(_REMEDIES)
+    return Remedies(**{key: table.days(key) for key in _REMEDIES if key in table.values})
 
 
 def _identifier(table: Table, key: str) -> str:

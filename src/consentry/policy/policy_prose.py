@@ -7,7 +7,7 @@ from typing import Any
 
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_diff import Flip, PolicyDiff, as_date
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import PolicySet, Remedies
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
 _CHOICES = {
@@ -28,6 +28,11 @@ def describe(policy_set: PolicySet) -> list[str]:
         f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied.",
         "Denied whatever the rules say: a refusal, a closed account, an unknown owner, country, age or category.",
     ]
+    if (remedies := policy_set.remedies) != Remedies():
+        lines.append(
+            "A model that was trained on what is withdrawn later: what to do is chosen within "
+            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more."
+        )
     for rule in (*permits, *forbids):
         lines += ["", *_rule(rule, policy_set)]
     count = len(policy_set.examples)

@@ -13,7 +13,7 @@ A set is read from text by `consentry.policy.policy_parser`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -52,6 +52,17 @@ class ExampleResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remedies:
+    """Within how many days something is done about a model that was trained on what was withdrawn since.
+
+    A remedy is chosen within so many days of the withdrawal, and finished within so many days of the choice.
+    """
+
+    choose_within_days: int = 30
+    finish_within_days: int = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
     """Rules for some purposes, under a name and a version.
 
@@ -65,6 +76,7 @@ class PolicySet:
     rules: tuple[Rule, ...]
     examples: tuple[Example, ...] = ()
     source: Digest = ""
+    remedies: Remedies = Remedies()
 
     def __post_init__(self) -> None:
         if len({rule.id for rule in self.rules}) != len(self.rules):
@@ -100,12 +112,15 @@ class PolicySet:
 
     def canonical(self) -> dict[str, Any]:
         """Return what the digest covers."""
+        # Only if it says something: the digests of sets that are silent about it stay what they were.
+        remedies = {} if self.remedies == Remedies() else {"remedies": asdict(self.remedies)}
         return {
             "format": FORMAT,
             "name": self.name,
             "version": self.version,
             "title": self.title,
             "purposes": sorted(self.purposes),
+            **remedies,
             "rules": [rule_to_json(rule) for rule in sorted(self.rules, key=lambda rule: rule.id)],
         }
 
@@ -135,6 +150,7 @@ class PolicySet:
             rules=tuple(map(rule_from_json, body["rules"])),
             examples=tuple(map(_example_from_json, body["examples"])),
             source=body["source"],
+            remedies=Remedies(**body.get("remedies", {})),
         )
 
 

@@ -21,6 +21,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from consentry.corpus.census import Census
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
@@ -53,6 +54,7 @@ from consentry.release.manifest import (
     pre_authentication,
 )
 from consentry.release.roaring import Bits, cardinality, serialize
+from consentry.release.seat_tables import by_seat
 from consentry.release.staging import staged
 
 _Task = TypeVar("_Task")
@@ -90,12 +92,15 @@ class Draft:
     tally: tallies.Tallies
 
 
-def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progress: Progress | None = None) -> Draft:
+def decide(
+    sidecars: Sequence[Sidecar], basis: Basis, *, census: Census, runner: Runner, progress: Progress | None = None
+) -> Draft:
     """Decide every item of every file.
 
     Args:
         sidecars: the files, in release order.
         basis: what the decisions rest on.
+        census: of these files and the person classes of the basis.
         runner: where the work is done.
         progress: called with the number of items decided since the last call.
     """
@@ -105,9 +110,11 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progres
         for start in range(0, sidecar.rows, SPAN_ROWS)
     ]
 
+    seats = by_seat(basis.look, count=True)
+
     def decide_one(span: tuple[int, int, int]) -> SpanResult:
         index, start, stop = span
-        result = decide_span(sidecars[index], start, stop=stop, look=basis.look)
+        result = decide_span(sidecars[index], start, stop=stop, look=basis.look, seats=seats)
         sidecars[index].let_go()
         if progress is not None:
             progress(stop - start)
@@ -119,7 +126,13 @@ def decide(sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progres
         by_file[index].append(result)
 
     def finish_one(index: int) -> FileDecision:
-        return finish_file(sidecars[index], by_file[index], look=basis.look, exceptions=basis.exceptions[index])
+        return finish_file(
+            sidecars[index],
+            by_file[index],
+            census=census.files[index],
+            look=basis.look,
+            exceptions=basis.exceptions[index],
+        )
 
     files = runner.map(finish_one, range(len(sidecars)))
     tally = _counted((file.tally for file in files), basis)

@@ -29,6 +29,8 @@ MAX_BODY_BYTES = 2**31 - 1
 _LENGTH = struct.Struct(">I")
 _CHECKSUM = struct.Struct(">I")
 _OVERHEAD_BYTES = _LENGTH.size + len(MAGIC) + _CHECKSUM.size
+VECTOR = slice(_LENGTH.size + len(MAGIC), -_CHECKSUM.size)
+"""Where the vector lies in a frame."""
 
 
 def frame(vector: bytes) -> bytes:

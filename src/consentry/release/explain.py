@@ -22,6 +22,7 @@ from consentry.ledger.state import State, Stated
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
 from consentry.policy.expressions import Effect, GapKind, Item, Person, Rule
 from consentry.policy.policy_set import PolicySet
+from consentry.release.amendment import Noted
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
 
@@ -50,6 +51,14 @@ ERASED_SINCE: dict[str, Any] = {
     "why": "somebody it involves was erased since: the seal says whether, and why can no longer be said",
 }
 """Stands for the reasons of an item of a sealed release when what decided about it was erased."""
+
+
+def amended(body: Mapping[str, Any], noted: Noted) -> dict[str, Any]:
+    """Return the explanation of an item that left a release after it was sealed."""
+    why = f"somebody it involves withdrew it with reach `everything`, or was erased, before position {noted.position}"
+    reason = {"reason": f"amended:{noted.number}", "why": why}
+    amendment = {"number": noted.number, "position": noted.position, "at": noted.at}
+    return {**body, "allowed": False, "reasons": [reason], "amendment": amendment}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,13 @@
 """The kernel: sidecar and decision matrix in, packed bits and counts out. Integers only; no I/O, no SQL, no NULL.
 
-For almost every item the decision is one gather and one look-up:
+For almost every item the decision is one gather from a byte a person, and one from a few thousand bytes (`SeatTables`).
+An item is denied, allowed or *dated*: then the cell of the owner's class and the item's holds variants instead of an
+*outcome*, one of which is chosen by when the item was created and since when the owner's refusal holds. How many items
+have which outcome follows from the census; only dated items are counted.
 
-    cell = first_cell[seat] + item class
-
-where `first_cell` leads to the cells of the owner's class. A cell holds an *outcome*, or is *dated*: then the outcome
-is a variant, chosen by when the item was created and since when the owner's refusal holds. What the owner alone cannot
-decide is decided in `decide_rows`: items that involve several people, and single items that somebody made a choice
-about. The same function decides the items of people whose choices changed, so that an incremental release and a full
-one cannot differ.
+What the owner alone cannot decide is decided in `decide_rows`: items that involve several people, and single items that
+somebody made a choice about. The same function decides the items of people whose choices changed, so that a release
+brought up to date and a full one cannot differ.
 
 An outcome is an index into `Tables.outcomes`. An item whose owner allows it and an involved person does not has the
 outcome of that person plus `Tables.involved_offset`; of several, that with the strongest reason, whatever the order in
@@ -24,19 +23,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import Sidecar
-from consentry.errors import IntegrityError
+from consentry.corpus.sidecar import Sidecar, gathered
+from consentry.release.seat_tables import SeatTables
 from consentry.release.tables import DATED, Tables
 
 SPAN_ROWS = 1 << 20
 """Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
 
 A multiple of 8, so that spans concatenate to the bits of the file."""
-_CHUNK_ROWS = 1 << 17
-"""Rows worked through at a time: their intermediate results stay in the processor's cache."""
+_CHUNK_ROWS = 1 << 18
+"""Rows worked through at a time: few enough that what is in between stays in the processor's cache, and enough that
+threads seldom hand the interpreter to each other."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
@@ -73,16 +72,15 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
 class SpanResult(NamedTuple):
     """What the owners alone decide in one span.
 
-    `allowed`: bits of allowed items. `counts`: items by cell, those in dated cells left out. `dated`: items in dated
-    cells, by number of the dated cell and variant (`Tables.dated_number`).
+    `allowed`: bits of allowed items. `dated`: items in dated cells, by number of the dated cell and variant
+    (`Tables.dated_number`).
     """
 
     allowed: Bits
-    counts: npt.NDArray[np.int64]
     dated: npt.NDArray[np.int64]
 
 
-def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count: bool = True) -> SpanResult:
+def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats: SeatTables) -> SpanResult:
     """Decide rows [start, stop) of a file as far as their owners do. `start` is a multiple of 8.
 
     Args:
@@ -90,71 +88,55 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, count:
         start: first row.
         stop: end of the rows.
         look: the tables.
-        count: whether to count; without, `counts` and `dated` are empty.
+        seats: the same by seat. Laid out without counting, `dated` is empty.
     """
-    _check_range(sidecar, slice(start, stop), look)
-    # Where there are more cells than rows in a chunk, adding up the counts of each chunk would cost more than counting.
-    step = max(_CHUNK_ROWS, stop - start if look.kinds.size > _CHUNK_ROWS else 0)
-    first_cell, kind_of = pa.array(look.first_cell), pa.array(look.kinds)
-    kinds = np.empty(stop - start, dtype=np.uint8)
-    counts, dated_counts = (np.zeros(size if count else 0, dtype=np.int64) for size in (look.kinds.size, look.dated))
-    for first in range(start, stop, step):
-        rows = slice(first, min(first + step, stop))
-        kind = kinds[first - start : rows.stop - start]
-        cell = _gathered(first_cell, sidecar.person[rows]) + sidecar.klass[rows]
-        kind[:] = _gathered(kind_of, cell)
-        dated = np.flatnonzero(kind == DATED)
-        if dated.size:
-            found = _dated_at(sidecar, dated + first, cell[dated])
-            variant = _variant(found, look)
-            kind[dated] = look.allowed[_outcomes_of(found.cell, variant, look)]
-            if count:
-                code = look.dated_number[found.cell] * look.variants.shape[1] + variant
-                dated_counts += np.bincount(code, minlength=look.dated)
-        if count:
-            counts += np.bincount(cell, minlength=look.kinds.size)
-    counts[look.cells[: counts.size] < 0] = 0
-    return SpanResult(np.packbits(kinds, bitorder="little"), counts, dated_counts)
+    kinds = np.empty(stop - start, dtype=seats.kinds.dtype)
+    _look_up(sidecar, slice(start, stop), look, seats=seats, kinds=kinds)
+    dated = np.flatnonzero(kinds >= DATED)
+    question = kinds[dated].astype(np.intp) - DATED
+    dated += start
+    variant = _variant_asked(sidecar, dated, question, look=look, seats=seats)
+    kinds[dated - start] = seats.allowed[question, variant]
+    counts = np.zeros(0, dtype=np.int64)
+    if seats.count:
+        cells = look.cells_of(sidecar.person[dated], sidecar.klass[dated])
+        counts = np.bincount(look.dated_number[cells] * look.variants.shape[1] + variant, minlength=look.dated)
+    return SpanResult(np.packbits(kinds, bitorder="little"), counts)
 
 
-def _gathered(table: pa.Array, indices: Array) -> Array:
-    """Return the entries of a table at indices that are known to be in range (`_check_range`).
-
-    Arrow takes narrow indices as they are, where NumPy widens them first: with two threads it is half as fast again.
-    """
-    found: Array = pc.take(table, pa.array(indices), boundscheck=False).to_numpy()
-    return found
-
-
-def _check_range(sidecar: Sidecar, rows: slice, look: Tables) -> None:
-    """Raise if a row names a seat or a class that is not there: it would be decided as somebody else's."""
-    if sidecar.person[rows].max(initial=0) >= look.first_cell.size or sidecar.klass[rows].max(initial=0) >= look.width:
-        raise IntegrityError(
-            "corpus-sidecar-damaged",
-            f"the sidecar of `{sidecar.pin.path}` names people or classes that are not there",
-            help="restore the home from one backup, or register the corpus again",
-        )
+def _look_up(sidecar: Sidecar, rows: slice, look: Tables, *, seats: SeatTables, kinds: Array) -> None:
+    """Fill in what the owner's class says about the class of each item."""
+    row_of, kind_of = pa.array(seats.row), pa.array(seats.kinds)
+    places = np.empty(min(_CHUNK_ROWS, kinds.size), dtype=np.min_scalar_type(max(look.width, seats.kinds.size - 1)))
+    persons, classes = np.asarray(sidecar.person), np.asarray(sidecar.klass)
+    for first in range(rows.start, rows.stop, _CHUNK_ROWS):
+        part = slice(first, min(first + _CHUNK_ROWS, rows.stop))
+        sidecar.check_range(part, seats=seats.row.size, classes=look.width)
+        place = places[: part.stop - first]
+        row = gathered(row_of, persons[part])
+        np.multiply(row, places.dtype.type(look.width), out=place, casting="unsafe")
+        np.add(place, classes[part], out=place, casting="unsafe")
+        kinds[first - rows.start : part.stop - rows.start] = gathered(kind_of, place)
 
 
-class _Dated(NamedTuple):
-    """Items in dated cells: cell, seat of the owner, seconds of creation."""
+def _variant_asked(sidecar: Sidecar, rows: Rows, question: Array, *, look: Tables, seats: SeatTables) -> Outcomes:
+    """Return which variant holds for each of `rows`; its owner is looked up only where the question leaves it open."""
+    created = _created(sidecar, rows)
+    variant = _variant(created, seats.until[question], look)
+    open_ = np.flatnonzero((created >= seats.since[question]) & (variant & 1 == 0) & (created != UNKNOWN_DATE))
+    if open_.size:
+        left = rows[open_]
+        since = look.bounds.of(sidecar.person[left], look.item_categories[sidecar.klass[left]])
+        variant[open_] = _variant(created[open_], since, look)
+    return variant
 
-    cell: Array
-    seat: Array
-    created: npt.NDArray[np.int64]
 
-
-def _dated_at(sidecar: Sidecar, rows: Rows, cells: Array) -> _Dated:
-    return _Dated(cells, sidecar.person[rows], _created(sidecar, rows))
-
-
-def _variant(dated: _Dated, look: Tables) -> Outcomes:
-    """Return which variant of its cell holds for when each item was created."""
-    since = look.bounds.of(dated.seat, look.item_categories[dated.cell % look.width])
-    variant: npt.NDArray[np.int64] = (dated.created >= since).astype(np.int64)
+def _variant(created: npt.NDArray[np.int64], since: npt.NDArray[np.int64], look: Tables) -> Outcomes:
+    """Return which variant holds for items created then, of people whose refusals hold `since`."""
+    variant: npt.NDArray[np.int64] = (created >= since).astype(np.int64)
     if look.thresholds.size:
-        variant += 2 * np.searchsorted(look.thresholds, dated.created, side="right")
-    variant[dated.created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
+        variant += 2 * np.searchsorted(look.thresholds, created, side="right")
+    variant[created == UNKNOWN_DATE] = 2 * (look.thresholds.size + 1)
     return variant
 
 
@@ -193,19 +175,14 @@ def decide_rows(sidecar: Sidecar, rows: Rows, *, look: Tables, exceptions: Mappi
 
 
 def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Outcomes:
-    cells = _cells(sidecar, rows, seats, look)
+    klass = sidecar.klass[rows]
+    cells = look.cells_of(seats, klass)
     outcomes: Outcomes = look.cells[cells].astype(np.int64)
     dated = np.flatnonzero(outcomes < 0)
     if dated.size:
-        found = _Dated(cells[dated], seats[dated], _created(sidecar, rows[dated]))
-        outcomes[dated] = _outcomes_of(found.cell, _variant(found, look), look)
+        since = look.bounds.of(seats[dated], look.item_categories[klass[dated]])
+        outcomes[dated] = _outcomes_of(cells[dated], _variant(_created(sidecar, rows[dated]), since, look), look)
     return outcomes
-
-
-def _cells(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> npt.NDArray[np.int64]:
-    cells: npt.NDArray[np.int64] = look.first_cell[seats].astype(np.int64)
-    cells += sidecar.klass[rows]
-    return cells
 
 
 def _created(sidecar: Sidecar, rows: Rows) -> npt.NDArray[np.int64]:
@@ -232,22 +209,42 @@ class FileDecision:
 
 
 def finish_file(
-    sidecar: Sidecar, spans: Sequence[SpanResult], *, look: Tables, exceptions: Mapping[int, int] | None = None
+    sidecar: Sidecar,
+    spans: Sequence[SpanResult],
+    *,
+    census: npt.NDArray[np.int64],
+    look: Tables,
+    exceptions: Mapping[int, int] | None = None,
 ) -> FileDecision:
-    """Put the spans of a file together and decide by itself every row that its owner alone does not decide."""
+    """Put the spans of a file together and decide by itself every row that its owner alone does not decide.
+
+    Args:
+        sidecar: the file.
+        spans: what its owners decide.
+        census: how many of its items have each person class and item class.
+        look: the tables.
+        exceptions: outcomes of rows that were decided by themselves.
+    """
     allowed = np.concatenate([np.empty(0, dtype=np.uint8), *(span.allowed for span in spans)])
-    counts = np.sum([np.zeros(look.kinds.size, dtype=np.int64), *(span.counts for span in spans)], axis=0)
-    plain = np.flatnonzero(counts)
-    parts = [Tally(_keys(plain, look.cells[plain].astype(np.int64), look), counts[plain])]
+    parts = [_settled(census, look)]
     parts.append(_dated_tally(sum((span.dated for span in spans), np.zeros(look.dated, dtype=np.int64)), look))
     special = np.union1d(sidecar.involved_row.astype(np.int64), np.array(sorted(exceptions or ()), dtype=np.int64))
     if special.size:
-        cells = _cells(sidecar, special, sidecar.person[special], look)
+        cells = look.cells_of(sidecar.person[special], sidecar.klass[special])
         before = _counted(cells, _for_people(sidecar, special, sidecar.person[special], look), look)
         outcomes = decide_rows(sidecar, special, look=look, exceptions=exceptions)
         set_bits(allowed, special, values=is_allowed(outcomes, look))
         parts += [Tally(before.keys, -before.counts), _counted(cells, outcomes, look)]
     return FileDecision(allowed=allowed, rows=sidecar.rows, tally=add_up(parts))
+
+
+def _settled(census: npt.NDArray[np.int64], look: Tables) -> Tally:
+    """Return the items in cells that are not dated, with their outcomes."""
+    cells = look.first_cell.astype(np.int64)[:, np.newaxis] + np.arange(look.width)
+    # Counts are far below 2^53: as floating point numbers they add up exactly.
+    counts = np.bincount(cells.reshape(-1), weights=census.reshape(-1), minlength=look.cells.size).astype(np.int64)
+    found = np.flatnonzero((counts != 0) & (look.cells >= 0))
+    return Tally(_keys(found, look.cells[found].astype(np.int64), look), counts[found])
 
 
 def _dated_tally(counts: npt.NDArray[np.int64], look: Tables) -> Tally:
@@ -272,7 +269,7 @@ def _counted(cells: Array, outcomes: Outcomes, look: Tables) -> Tally:
 
 def tally_rows(sidecar: Sidecar, rows: Rows, *, outcomes: Outcomes, look: Tables) -> Tally:
     """Count `rows` with their outcomes."""
-    return _counted(_cells(sidecar, rows, sidecar.person[rows], look), outcomes, look)
+    return _counted(look.cells_of(sidecar.person[rows], sidecar.klass[rows]), outcomes, look)
 
 
 def is_allowed(outcomes: Outcomes, look: Tables) -> npt.NDArray[np.bool_]:

@@ -158,25 +158,25 @@ def lay_out(bitmaps: Sequence[tuple[bytes, int]]) -> tuple[bytes, list[BitmapPin
     return b"".join(framed for framed, _ in bitmaps), pins
 
 
-def pre_authentication(payload: bytes) -> bytes:
+def pre_authentication(payload: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
     """Return the bytes a DSSE signature is over (DSSE v1, "PAE")."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    named = kind.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(named), named, len(payload), payload)
 
 
-def envelope(payload: bytes, *, key_id: str, signature: bytes) -> bytes:
-    """Return the DSSE envelope of a signed manifest."""
+def envelope(payload: bytes, *, key_id: str, signature: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
+    """Return the DSSE envelope of a signed document: a manifest, if `kind` does not say otherwise."""
     return canonical_json(
         {
-            "payloadType": PAYLOAD_TYPE,
+            "payloadType": kind,
             "payload": base64.b64encode(payload).decode(),
             "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
         }
     )
 
 
-def open_envelope(content: bytes) -> tuple[bytes, str, bytes]:
-    """Return payload, key id and signature of a DSSE envelope.
+def open_envelope(content: bytes, kind: str = PAYLOAD_TYPE) -> tuple[bytes, str, bytes]:
+    """Return payload, key id and signature of a DSSE envelope of a document of this kind.
 
     Raises:
         IntegrityError: not such an envelope.
@@ -184,13 +184,13 @@ def open_envelope(content: bytes) -> tuple[bytes, str, bytes]:
     try:
         body = json.loads(content)
         (signature,) = body["signatures"]
-        if body["payloadType"] != PAYLOAD_TYPE or canonical_json(body) != content:
+        if body["payloadType"] != kind or canonical_json(body) != content:
             raise ValueError("another payload type, or not canonical")
         payload = base64.b64decode(body["payload"], validate=True)
         return payload, str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True)
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             "release-envelope-damaged",
-            f"this is no signed manifest: {error}",
+            f"this is no signed `{kind}`: {error}",
             help="restore the release folder from a copy, or build the release again",
         ) from error

@@ -41,6 +41,7 @@ from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
+from consentry.release.reaching import Reached, Reaching, reached
 from consentry.release.tables import Bounds
 
 Seats = npt.NDArray[np.uint32]
@@ -125,6 +126,7 @@ class Present:
     def _forget(self) -> None:
         self.state: State = EMPTY
         self.columns = ChoiceColumns()
+        self.reaching = Reaching()
         self._stretches: list[_Stretch] = []
         self._groups: Mapping[int, tuple[int, ...]] = {}
         self._notice_code: Array = np.zeros(1, dtype=np.uint16)
@@ -217,9 +219,11 @@ class Present:
         linked = any(isinstance(event.body, PersonLinked) for event in events)
         if linked:
             self._groups = self._join_groups()
+            self.reaching.joined = events[-1].position
         touched = self._with_accounts(self._named(events))
         self._grow(self.registry.seats)
         self._put(touched.tolist())
+        self.reaching.note(touched.tolist(), self.columns, position=events[-1].position)
         for served in _servings(events):
             told = self._told(served)
             self._serve(served.notice, told, at=served.at)
@@ -288,6 +292,8 @@ class Present:
         groups = {self._groups[seat][0]: self._groups[seat] for seat in linked}
         for seat, choices in spread(linked, groups.values()).items():
             self.columns.put(seat, choices)
+        everybody = zip(people, seats, strict=True)
+        self.reaching.rebuild(self.state, everybody, columns=self.columns, groups=self._groups)
 
     def _put(self, seats: Sequence[int]) -> None:
         """Set what counts for some seats, among them every account of each person."""
@@ -320,6 +326,16 @@ class Present:
                 if number > np.iinfo(self._notice_code.dtype).max:
                     self._notice_code = self._notice_code.astype(np.uint32)
             self._notice_code[seats[before == code]] = number
+
+    def reached(self, purpose: Purpose, *, since: int) -> Reached:
+        """Return whose items are to be taken out of what was sealed for a purpose, by what was said from `since` on.
+
+        It may name people who said it before. Who was erased said it as well: what they refused is not known any more.
+        """
+        erased = _NO_SEATS
+        if self.state.erased and max(*self.state.erased.values(), self.reaching.joined) >= since:
+            erased = self._with_accounts(self.registry.erased(self.state.erased))
+        return reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
 
     def _said(self) -> Said:
         return Said(

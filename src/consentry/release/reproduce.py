@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap64
 
+from consentry.corpus import census
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import digest
@@ -67,7 +68,9 @@ def reproduce(
         runner: where the work is done.
         progress: called with the number of items decided since the last call.
     """
-    draft = builder.decide(sidecars, basis, runner=runner, progress=progress)
+    classes = basis.knowledge.classes
+    counted = census.take(sidecars, classes.codes, classes=len(classes.members), width=len(basis.items), threads=runner)
+    draft = builder.decide(sidecars, basis, census=counted, runner=runner, progress=progress)
     made = builder.content(draft, sidecars, runner=runner)
     same_bits = made.exclusions == release.read(EXCLUSIONS)
     if same_bits and digest(made.tallies) == release.manifest.tallies:

@@ -14,11 +14,14 @@ Not here: deciding everything again (`release verify --decide`), which needs the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 from pyroaring import BitMap64
 
@@ -26,7 +29,7 @@ from consentry.digests import Digest, digest, digest_file
 from consentry.errors import ConsentryError, IntegrityError, NotFoundError
 from consentry.release import tallies
 from consentry.release.data_file import DataFile
-from consentry.release.deletion_vector import unframe
+from consentry.release.deletion_vector import VECTOR, unframe
 from consentry.release.manifest import (
     ENVELOPE,
     EXCLUSIONS,
@@ -37,6 +40,7 @@ from consentry.release.manifest import (
     open_envelope,
     pre_authentication,
 )
+from consentry.release.roaring_lookup import holds
 
 Progress = Callable[[int], None]
 CheckSignature = Callable[[str, bytes, bytes], bool]
@@ -78,6 +82,26 @@ class SealedRelease:
             rows=file.pin.rows,
             excluded=self.bitmap(file) if file.bitmap.cardinality else b"",
         )
+
+    def left_out(self, wanted: Mapping[int, npt.NDArray[np.int64]]) -> dict[int, npt.NDArray[np.bool_]]:
+        """Say for some rows of some files (by their number) which are left out, without reading whole bitmaps.
+
+        What is not read is not checked: who must be sure reads the `bitmap` first.
+        """
+        try:
+            with (self.folder / EXCLUSIONS).open("rb") as stream:
+                content = mmap(stream.fileno(), 0, access=ACCESS_READ) if self._excludes_any() else b""
+        except (FileNotFoundError, ValueError) as error:
+            raise _damaged(f"`{EXCLUSIONS}` is missing from the release folder, or empty") from error
+        found = {}
+        for number, rows in wanted.items():
+            place = self.manifest.files[number].bitmap
+            vector = memoryview(content)[place.offset : place.offset + place.length][VECTOR]
+            found[number] = holds(vector, rows) if place.cardinality else np.zeros(rows.size, dtype=np.bool_)
+        return found
+
+    def _excludes_any(self) -> bool:
+        return any(file.bitmap.length for file in self.manifest.files)
 
     def tally(self) -> tallies.Tallies:
         """Return the counts by kind of item and outcome."""

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from consentry.corpus.choices import NEVER
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms, words
@@ -204,5 +203,5 @@ def _compiled(rules: tuple[Rule, ...], purpose: Purpose, *, like: Snapshot | Non
 
 
 def _beginning_later(bounds: Bounds, at: Seconds) -> _Later:
-    seats = np.flatnonzero((bounds.everywhere > at) & (bounds.everywhere != NEVER))
+    seats = bounds.seats[bounds.everywhere > at]
     return _Later(frozenset(seats.tolist()), tuple(bounds.keys[bounds.since > at].tolist()))

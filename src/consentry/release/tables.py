@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consentry.corpus.choices import NEVER
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
 
 Array = npt.NDArray[Any]
 
-_PART = 1 << 16
 DENIED, ALLOWED, DATED = 0, 1, 2
 _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
@@ -25,30 +23,36 @@ _STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 class Bounds:
     """Since when refusals with reach `future` hold, by seat and category.
 
-    `everywhere[seat]` is about all categories (u32; NEVER: none). What is about single categories is in `keys` (seat *
-    256 + index of the category, ascending, u64), with the seconds of each in `since`.
+    `everywhere[k]` is about all categories, for the person in `seats[k]` (ascending). What is about single categories
+    is in `keys` (seat * 256 + index of the category, ascending, u64), with the seconds of each in `since`.
     """
 
-    everywhere: npt.NDArray[np.uint32]
+    seats: npt.NDArray[np.uint32]
+    everywhere: npt.NDArray[np.int64]
     keys: npt.NDArray[np.uint64]
     since: npt.NDArray[np.int64]
 
     def of(self, seats: Array, categories: Array) -> npt.NDArray[np.int64]:
         """Return the bound for each seat and category, NO_BOUND where there is none."""
-        if not self.everywhere.size:
-            return np.full(seats.size, NO_BOUND, dtype=np.int64)
-        found: npt.NDArray[np.int64] = self.everywhere[seats].astype(np.int64)
-        found[found == NEVER] = NO_BOUND
+        found = _looked_up(seats.astype(np.uint32), self.seats, self.everywhere)
         if self.keys.size:
             wanted = seats.astype(np.uint64) * np.uint64(256) + categories.astype(np.uint64)
-            place = np.minimum(np.searchsorted(self.keys, wanted), self.keys.size - 1)
-            narrow = np.where(self.keys[place] == wanted, self.since[place], NO_BOUND)
-            np.minimum(found, narrow, out=found)
+            np.minimum(found, _looked_up(wanted, self.keys, self.since), out=found)
         return found
 
 
+def _looked_up(wanted: Array, keys: Array, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the value of each key (ascending), NO_BOUND where there is none."""
+    if not keys.size:
+        return np.full(wanted.size, NO_BOUND, dtype=np.int64)
+    place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return np.where(keys[place] == wanted, values[place], NO_BOUND)
+
+
 NO_BOUND = np.iinfo(np.int64).max
-NO_BOUNDS = Bounds(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64))
+NO_BOUNDS = Bounds(
+    np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,11 @@ class Tables:
     """Everything the kernel looks up. Shared read-only by all threads.
 
     `cells` is int32, flat, person class major: an outcome, or -1 - k for variant k; `kinds` is uint8, the same shape:
-    denied, allowed or dated. `first_cell[seat]` is where the cells of a person's class begin (seat 0: nobody).
+    denied, allowed or dated. The cells of a person begin at `first_cell[person_class[seat]]` (seat 0: nobody).
     `dated_number[cell]` numbers the dated cells. Outcomes are in order of `strength` by their `ranks`.
     """
 
+    person_class: Array
     first_cell: Array
     cells: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
@@ -81,6 +86,12 @@ class Tables:
     def dated(self) -> int:
         """Number of pairs of a dated cell and a variant."""
         return (int(self.dated_number[-1]) + 1) * self.variants.shape[1] if self.dated_number.size else 0
+
+    def cells_of(self, seats: Array, klass: Array) -> npt.NDArray[np.int64]:
+        """Return the cells of items, by the seats of people and the codes of item classes."""
+        cells: npt.NDArray[np.int64] = self.first_cell[self.person_class[seats]].astype(np.int64)
+        cells += klass
+        return cells
 
     @property
     def involved_offset(self) -> int:
@@ -114,7 +125,8 @@ def tables(
     kinds = np.where(cells < 0, DATED, np.where(allowed[np.maximum(cells, 0)], ALLOWED, DENIED))
     codes = {category: code for code, category in enumerate(CATEGORIES)}
     return Tables(
-        first_cell=_first_cells(person_class, fold, cells),
+        person_class=person_class,
+        first_cell=_first_cells(fold, cells),
         cells=np.ascontiguousarray(cells).reshape(-1),
         kinds=np.ascontiguousarray(kinds, dtype=np.uint8).reshape(-1),
         dated_number=np.cumsum(kinds.reshape(-1) == DATED) - 1,
@@ -128,14 +140,10 @@ def tables(
     )
 
 
-def _first_cells(person_class: Array, fold: Array | None, cells: Array) -> Array:
+def _first_cells(fold: Array | None, cells: Array) -> Array:
     rows, width = cells.shape
     table = np.arange(rows, dtype=np.int64) * width
-    table = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
-    found = np.empty(person_class.size, dtype=table.dtype)
-    for start in range(0, found.size, _PART):
-        part = slice(start, start + _PART)
-        np.take(table, person_class[part], out=found[part], mode="clip")
+    found: Array = (table if fold is None else table[fold]).astype(np.min_scalar_type(cells.size))
     return found
 
 

@@ -1,18 +1,27 @@
-"""What was taken out of a sealed release since: the only place where the service asks for amendments.
-
-Nothing amends a release yet: the newest amendment of each is number 0, which removes nothing.
-"""
+"""What left a sealed release since, and whether a model may be served: where the service asks for lineage."""
 
 from __future__ import annotations
 
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import NotFoundError
 from consentry.oversight.lease import Lease
+from consentry.release.amendment import number_of
+
+SERVING_TTL_S = 60.0
+"""For how long an answer about a model counts."""
 
 
-def newest(control: ControlPlane, release: str) -> int:  # noqa: ARG001
-    """Return the number of the newest amendment of a release. The caller holds the lock of the control plane."""
-    return 0
+def newest(control: ControlPlane, release: str) -> int:
+    """Return the number of the newest amendment of a release, brought up to date with the head.
+
+    INVARIANT: the caller does not hold the lock of the control plane: another thread may be amending.
+    """
+    return control.amendment(release)
+
+
+def known(control: ControlPlane, release: str) -> int:
+    """Return the number of the newest amendment that was read of. The caller holds the lock of the control plane."""
+    return number_of(control.newest.amendments.newest(release))
 
 
 def removed(control: ControlPlane, lease: Lease, *, index: int, number: int) -> bytes:
@@ -28,15 +37,14 @@ def removed(control: ControlPlane, lease: Lease, *, index: int, number: int) -> 
             f"release `{lease.release}` has no amendment `{number}`",
             help="ask for the number that the last renewal told, or a lower one",
         )
-    return b""
+    return control.amendment_rows(lease.release, index, number=number)
 
 
 def may_serve(control: ControlPlane, model: str) -> dict[str, object]:
     """Say whether a model may be served, and why not.
 
     Raises:
-        NotFoundError: nobody ever trained such a model here.
+        NotFoundError: nobody ever trained or registered such a model here.
     """
-    if model not in control.present().record.models:
-        raise NotFoundError("model-unknown", f"no model `{model}`", help="models appear with the first lease for them")
-    return {"model": model, "may": True, "reasons": [], "ttl_s": 60.0}
+    found = control.may_serve(model)
+    return {"model": model, "may": found["may"], "reasons": found["reasons"], "ttl_s": SERVING_TTL_S}

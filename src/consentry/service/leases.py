@@ -94,8 +94,7 @@ Watching = Annotated[Watch, Depends(_watch)]
 
 
 def _amended(verbs: Verbs, release: str) -> int:
-    with verbs.control.lock:
-        return amendments.newest(verbs.control, release)
+    return amendments.newest(verbs.control, release)
 
 
 @ROUTER.get("/leases", dependencies=[Depends(workload)])
@@ -105,7 +104,7 @@ async def every(verbs: Calling) -> dict[str, Any]:
 
 
 @ROUTER.post("/leases", status_code=201, dependencies=[Depends(workload)])
-async def grant(body: Asked, verbs: Calling) -> dict[str, Any]:
+async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
     """Grant a lease."""
 
     def granted() -> dict[str, Any]:
@@ -126,7 +125,7 @@ async def grant(body: Asked, verbs: Calling) -> dict[str, Any]:
 
 
 @ROUTER.post("/leases/{lease}/renewal")
-async def renew(lease: str, body: Renewal, secret: Secret, verbs: Calling) -> dict[str, Any]:
+async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) -> dict[str, Any]:
     """Renew a lease."""
 
     def renewed() -> dict[str, Any]:
@@ -146,6 +145,7 @@ async def renew(lease: str, body: Renewal, secret: Secret, verbs: Calling) -> di
 
 @ROUTER.get("/leases/{lease}/watch")
 async def watch(
+    *,
     lease: str,
     secret: Secret,
     verbs: Calling,
@@ -161,13 +161,13 @@ async def watch(
 
 
 @ROUTER.post("/leases/{lease}/end", status_code=204)
-async def end(lease: str, body: End, secret: Secret, verbs: Calling) -> None:
+async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     """Note that a job reads no longer."""
     await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
 
 
 @ROUTER.post("/leases/{lease}/consumption", status_code=204)
-async def consume(lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
+async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""
     await verbs(
         verbs.control.consumed,
@@ -181,7 +181,7 @@ async def consume(lease: str, body: Consumption, secret: Secret, verbs: Calling)
 
 
 @ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201)
-async def model_checkpoint(lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
+async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
         verbs.control.model_checkpoint, lease, secret=secret, step=body.step, name=body.name, content=body.digest
@@ -190,13 +190,13 @@ async def model_checkpoint(lease: str, body: ModelCheckpoint, secret: Secret, ve
 
 
 @ROUTER.get("/leases/{lease}/files/{index}/exclusions")
-async def exclusions(lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
+async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
     return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
 
 
 @ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}")
-async def removed(lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
+async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
 
     def rows() -> bytes:
@@ -206,7 +206,7 @@ async def removed(lease: str, index: Index, number: Index, secret: Secret, verbs
 
 
 @ROUTER.get("/models/{model}/serving", dependencies=[Depends(workload)])
-async def serving(model: str, verbs: Calling) -> dict[str, Any]:
+async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
     """Say whether a model may be served."""
     return await verbs(amendments.may_serve, verbs.control, model)
 

@@ -98,7 +98,7 @@ class Watch:
             found = control.standings(leases)
             known = control.newest.record.leases
             return {
-                name: Standing(state=state, reason=why, amendment=amendments.newest(control, lease.release))
+                name: Standing(state=state, reason=why, amendment=amendments.known(control, lease.release))
                 for name, (state, why) in found.items()
                 if (lease := known.get(name)) is not None
             }

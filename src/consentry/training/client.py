@@ -152,7 +152,7 @@ class Lease:
             self._send(timeout_s=max(wait_s, 0.2))
 
     def _send(self, *, timeout_s: float) -> bool:
-        return self._journal.send(lambda body: posted(self._requests, "consumption", body, timeout_s=timeout_s))
+        return self._journal.send(lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s))
 
     def _pause_s(self, part: int) -> float:
         return self._holding.ttl_s / part * random.uniform(0.8, 1)  # noqa: S311  # jitter is no secret
@@ -230,7 +230,7 @@ class Lease:
             if not arrived:
                 threading.Event().wait(0.5)
         self._journal.close()
-        posted(self._requests, "end", {"how": self._how, "step": self._step}, timeout_s=5)
+        posted(self._requests, "end", body={"how": self._how, "step": self._step}, timeout_s=5)
         if self._watched is not None:
             self._watched.close()
         self._shared.path.unlink(missing_ok=True)

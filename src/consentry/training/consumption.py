@@ -23,7 +23,7 @@ from consentry.errors import InputError
 Ranges = list[tuple[int, int, int]]
 """(file, first row, end row), half-open, sorted and disjoint."""
 
-_MOST_RANGES = 50_000
+_MOST_RANGES = 20_000  # the control plane takes a mebibyte
 
 
 class Sends(Protocol):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 TTL_LEAST_S, TTL_MOST_S = 1.0, 3600.0
+_STOPPING, _STOPPING_LEAST_S = 20, 0.1
+"""The part of a time to live that a job has for stopping, all ranks of it: a step, and saying that it stopped."""
 
 EXPIRED: Final = "lease-expired"
 ENDED: Final = "lease-ended"
@@ -40,7 +42,7 @@ class Asked:
 class Holding:
     """A lease as its holder sees it.
 
-    `deadline` is the moment at which nothing of the job may run any more; the job itself stops a margin earlier.
+    `deadline` is the moment at which nothing of the job may run any more; the job itself stops earlier.
     """
 
     fence: int
@@ -53,7 +55,7 @@ class Holding:
     @property
     def stops_at(self) -> float:
         """The moment from which the job itself may not go on."""
-        return self.deadline - margin_s(self.ttl_s)
+        return self.deadline - max(self.ttl_s / _STOPPING, _STOPPING_LEAST_S)
 
     def at(self, now: float) -> Holding:
         """Return the lease as it is at a moment: over, once its time is."""
@@ -100,7 +102,7 @@ def granted(asked: Asked, answer: Any, *, now: float) -> Holding | None:
 
 
 def margin_s(ttl_s: float) -> float:
-    """Return what is taken off a time to live: for clocks of different rates, and to stop in."""
+    """Return what is taken off a time to live, for clocks of different rates."""
     return max(ttl_s / 100, 0.05)
 
 

@@ -90,14 +90,14 @@ def deliver(path: Path, *, stopped: bool, timeout_s: float) -> bool:
     """
     journal = Journal(path)
     requests = LeaseRequests(**journal.header)
-    arrived = journal.send(lambda body: posted(requests, "consumption", body, timeout_s=timeout_s))
+    arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
     journal.close()
     return arrived and (
-        not stopped or posted(requests, "end", {"how": "stopped", "step": journal.last_step}, timeout_s=timeout_s)
+        not stopped or posted(requests, "end", body={"how": "stopped", "step": journal.last_step}, timeout_s=timeout_s)
     )
 
 
-def posted(requests: LeaseRequests, what: str, body: dict[str, Any], *, timeout_s: float) -> bool:
+def posted(requests: LeaseRequests, what: str, *, body: dict[str, Any], timeout_s: float) -> bool:
     """Post a document and return whether it was taken; no answer is no."""
     try:
         return requests.post(what, body, timeout_s=timeout_s).ok

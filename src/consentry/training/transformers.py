@@ -43,26 +43,26 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         self._rows: list[Any] = []
         self._hook: Any = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, _args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
         """Look before anything is read, and put the hook in place."""
         check_together(self._lease, state.global_step)
         self._rows.clear()
         self._hook = kwargs["model"].register_forward_pre_hook(self._take_rows, with_kwargs=True)
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_pre_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
         """Raise LeaseOverError if the lease is over."""
         check_together(self._lease, state.global_step + 1)
 
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
         """Log what the step consumed, over all its micro-batches."""
         rows, self._rows = self._rows, []
         self._dataset.commit(state.global_step + 1, rows)
 
-    def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_prediction_step(self, *_: Any, **__: Any) -> None:
         """Raise LeaseOverError in an evaluation as well; its watchdog keeps ranks that wait for each other."""
         self._lease.check()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_end(self, *_: Any, **__: Any) -> None:
         """Remove the hook."""
         if self._hook is not None:
             self._hook.remove()

@@ -1,0 +1,102 @@
+"""Objections, orders, seals and grants of leases from 32 threads: does one contradict an earlier acknowledged event?
+
+    ./run bench races [--seals 200] [--store sqlite] [--store postgres] [--control] [--full]
+
+The harness is that of the tests (`tests/end_to_end/race_of_orders.py`): three deployments of one home, and an oracle
+that knows the order of the ledger only. Seals are made in homes of 250, so that there is always somebody left to
+refuse. `--full` seals 10,000 releases in each store. `--control` takes the head lock out, and has to find
+contradictions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+from parts.measuring import Line, show
+from rich.console import Console
+
+from consentry.bootstrap import open_deployment
+from consentry.ledger.postgres import migrate_postgres
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from end_to_end import race_of_orders as harness
+from end_to_end.network import quick_folder
+from ledger import conftest, postgres_server
+
+LOG = Console(stderr=True)
+EACH = 250
+DEPLOYMENTS = 3
+
+
+@contextmanager
+def home(store: str, server: str | None) -> Iterator[Path]:
+    """Yield an empty folder, with the environment set for a ledger in a store."""
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as name, ExitStack() as stack:
+        if store == "postgres":
+            assert server is not None
+            url = conftest._within(server, stack.enter_context(conftest._database(server, template="template0")))
+            migrate_postgres(url)
+            os.environ["CONSENTRY_LEDGER_URL"] = url.replace("postgresql://", "postgresql+psycopg://")
+            os.environ["CONSENTRY_LEDGER_REPLICA_REQUIRED"] = "false"
+        try:
+            yield Path(name)
+        finally:
+            os.environ.pop("CONSENTRY_LEDGER_URL", None)
+            os.environ.pop("CONSENTRY_LEDGER_REPLICA_REQUIRED", None)
+
+
+def campaign(store: str, *, seals: int, control: bool, server: str | None) -> list[Line]:
+    """Race in one home after another, and count."""
+    done: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    began, wrong, seed = time.monotonic(), 0, 0
+    while done["seals"] < seals:
+        with home(store, server) as folder, ExitStack() as stack:
+            found = [open_deployment(folder / "home") for _ in range(DEPLOYMENTS)]
+            for each in found:
+                stack.callback(each.close)
+            harness.prepare(folder, found[0])
+            wanted = min(EACH, seals - done["seals"])
+            with harness.without_the_head_lock() if control else nullcontext():
+                race = harness.run(found, seals=wanted, seed=seed, broken=control)
+                wrong += len(harness.contradictions(found[0]))
+        if not control and harness.unexpected(race):
+            raise SystemExit(f"refused without a reason: {harness.unexpected(race)}")
+        done, refused, seed = done + race.done + Counter(seals=race.seals), refused + race.refused, seed + 1
+        LOG.print(f"{store}: {done['seals']:,} seals, {wrong} contradictions, {time.monotonic() - began:.0f} s")
+    goal = "more than 0: the control" if control else "0"
+    return [
+        *(Line(f"{store}: {what}", f"{count:,}") for what, count in sorted(done.items())),
+        Line(f"{store}: rightly refused or overtaken", f"{refused.total():,}", ", ".join(sorted(refused))),
+        Line(f"{store}: contradictions", str(wrong), "", goal, (wrong > 0) is control),
+    ]
+
+
+def main() -> None:
+    """Race."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seals", type=int, default=200)
+    parser.add_argument("--store", action="append", choices=["sqlite", "postgres"])
+    parser.add_argument("--control", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    given = parser.parse_args()
+    for name in [name for name in os.environ if name.startswith("CONSENTRY_")]:
+        del os.environ[name]
+    lines: list[Line] = []
+    for store in given.store or ["sqlite", "postgres"]:
+        with postgres_server.running() if store == "postgres" else nullcontext() as server:
+            number = 10_000 if given.full else given.seals
+            lines += campaign(store, seals=number, control=given.control, server=server)
+    show("Races", lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""From an order to the last job that has stopped: 200 holders of leases, and trials in which something goes wrong.
+
+    ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 150] [--control] [--full]
+
+The server is `consentry serve` in a process of its own, the orders come from another, the holders from a third. All
+times are of the boot clock, which they share.
+
+The second part runs trials at a time to live of 1 s. In each, a job loses its right to read, and how is mixed: an
+order; an order that no watch tells of, while answers are lost, late and replayed; the server killed; an order and the
+server killed; no answer arriving any more; the holder frozen past its deadline and continued. No job may take a step
+later than its time to live afterwards. `--control` is the same with holders that forget their deadlines, and has to
+fail. `--full` runs 1,000 trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from parts.holder import clock
+from parts.measuring import Line, show
+from rich.console import Console
+
+from consentry.bootstrap import open_deployment
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose
+
+LOG = Console(stderr=True)
+POLICY, CORPUS = "september-2024", "synthetic-network"
+HOLDER = Path(__file__).parent / "parts" / "holder.py"
+AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
+TTL_S = 1.0
+BATCH = 20
+MODES = ("order", "lossy", "killed", "cut", "frozen", "order and killed")
+
+
+class Server:
+    """`consentry serve`, started again when it was killed."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        line = [sys.executable, "-m", "consentry", "--json", "--home", str(self.home), "serve", "--port", "0"]
+        (self.home / "serve.json").unlink(missing_ok=True)
+        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True)  # noqa: S603 - ours
+        while not (self.home / "serve.json").exists():
+            time.sleep(0.02)
+            if self.process.poll() is not None:
+                raise SystemExit("the server does not start")
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait()
+
+    @property
+    def ask(self) -> dict[str, str]:
+        """What a holder needs to reach it."""
+        url = json.loads((self.home / "serve.json").read_bytes())["url"]
+        return {"url": url, "token": (self.home / "keys" / "workload.token").read_text()}
+
+
+class Orders:
+    """A process that suspends when it is told to."""
+
+    def __init__(self, home: Path) -> None:
+        line = [sys.executable, __file__, "--orders", str(home)]
+        self._process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self._line()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def give(self, **scope: list[str]) -> None:
+        """Ask for an order; do not wait."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(scope) + "\n")
+        self._process.stdin.flush()
+
+    def given(self) -> tuple[float, float]:
+        """Return when it was asked for, and when it was acknowledged."""
+        asked, acknowledged = json.loads(self._line())
+        return asked, acknowledged
+
+    def close(self) -> None:
+        """Ask for no more."""
+        self._process.communicate()
+
+
+def give_orders(home: Path) -> None:
+    """Be the process that suspends."""
+    deployment = open_deployment(home)
+    deployment.control.present()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        scope = Scope(**{name: frozenset(values) for name, values in json.loads(line).items()})
+        deployment.control.present()
+        asked = clock()
+        deployment.control.suspend(scope, case="measured", origin=Origin.OWN_DECISION, reference="a benchmark")
+        sys.stdout.write(json.dumps([asked, clock()]) + "\n")
+        sys.stdout.flush()
+    deployment.close()
+
+
+class Holders:
+    """A process with holders that have begun."""
+
+    def __init__(self, **ask: Any) -> None:
+        ask = {"deadlines": True, "lossy": False, "watching": True, "step_s": 0.02, "seed": 7, "together": 2, **ask}
+        line = [sys.executable, str(HOLDER), json.dumps(ask)]
+        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        assert self.process.stdout is not None
+        if self.process.stdout.readline().strip() != "ready":
+            raise SystemExit("the holders got no leases")
+
+    def say(self, word: str) -> None:
+        """Tell all of them something."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Return what became of them."""
+        self.say("finish")
+        assert self.process.stdout is not None
+        found: list[dict[str, Any]] = json.loads(self.process.stdout.readline())
+        self.process.wait()
+        return found
+
+
+@contextmanager
+def deployed(items: int) -> Iterator[tuple[Path, str]]:
+    """Yield a home with a release of a synthetic network."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name, "home")
+        LOG.print(f"making a network of {items:,} items ...")
+        deployment = open_deployment(home, embedded=True)
+        deployment.generate_network(home / "content", people=max(2, items // 10), items=items, seed=7)
+        deployment.control.register_corpus(home / "content" / "corpus.toml")
+        deployment.control.load_people(home / "content" / "people.toml")
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        release = build(home)
+        deployment.close()
+        yield home, release
+
+
+def build(home: Path) -> str:
+    """Build a release as of now."""
+    deployment = open_deployment(home, embedded=True)
+    built = deployment.control.build(CORPUS, Purpose.TRAIN_GENAI, policy=POLICY).manifest
+    deployment.close()
+    if not built.eligible:
+        raise SystemExit("nothing is eligible")
+    return built.release
+
+
+def rounds(home: Path, release: str, *, holders: int, times: int) -> list[Line]:
+    """Measure how long it takes until every holder denies."""
+    server, orders = Server(home), Orders(home)
+    server.start()
+    denied: list[float] = []
+    after: list[float] = []
+    recorded: list[float] = []
+    for number in range(times):
+        held = Holders(
+            **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
+        )
+        time.sleep(2)
+        orders.give(areas=[AREAS[number % len(AREAS)]])
+        asked, acknowledged = orders.given()
+        time.sleep(3)
+        found = held.finish()
+        if not all(each["over"] == "revoked" for each in found):
+            raise SystemExit(f"not all were told: {[each for each in found if each['over'] != 'revoked'][:3]}")
+        recorded.append(acknowledged - asked)
+        denied += [each["over_at"] - asked for each in found]
+        after += [max(0.0, each["over_at"] - acknowledged) for each in found]
+        if number + 1 < times:
+            release = build(home)
+    orders.close()
+    server.kill(signal.SIGTERM)
+    drained = drains(home)
+    p99 = share(denied, 0.99)
+    return [
+        Line("order, from asked to acknowledged", f"{max(recorded):.3f} s", f"largest of {times}"),
+        Line("asked to denied, p50", f"{share(denied, 0.5):.3f} s", f"{len(denied)} holders"),
+        Line("asked to denied, p99", f"{p99:.3f} s", "", "< 1 s", p99 < 1),
+        Line("asked to denied, last", f"{max(denied):.3f} s"),
+        Line("acknowledged to denied, p99", f"{share(after, 0.99):.3f} s", "", "< 1 s", share(after, 0.99) < 1),
+        Line("asked to `drained` in the ledger", f"{max(drained):.3f} s", f"largest of {len(drained)}"),
+    ]
+
+
+def drains(home: Path) -> list[float]:
+    """Return how long each order took until nobody read against it."""
+    deployment = open_deployment(home, embedded=True)
+    found = [order.drained for order in deployment.control.orders()]
+    deployment.close()
+    return [each.took_ms / 1000 for each in found if each is not None] or [float("nan")]
+
+
+def share(values: list[float], part: float) -> float:
+    """Return the value below which a part of all lie."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def trials(home: Path, release: str, *, number: int, deadlines: bool) -> list[Line]:
+    """Run trials and say how late the last step of each was."""
+    server, orders = Server(home), Orders(home)
+    late: dict[str, list[float]] = {mode: [] for mode in MODES}
+    troubles: dict[str, int] = {"lost": 0, "late": 0, "replayed": 0}
+    done = batch = 0
+    while done < number:
+        mode = MODES[batch % len(MODES)]
+        server.start()
+        all_, living, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines)
+        # On a machine with too much to do some lose their lease before anything goes wrong: those prove nothing.
+        found = [each for each in all_ if each["over_at"] >= living and each["last_step"] is not None]
+        late[mode] += [each["last_step"] - since for each in found]
+        troubles = {key: count + sum(each[key] for each in found) for key, count in troubles.items()}
+        done, batch = done + len(found), batch + 1
+        LOG.print(f"{done} trials: {mode}, last step after {max(late[mode], default=0):.3f} s")
+    orders.close()
+    server.kill(signal.SIGTERM)
+    over = sum(each > TTL_S for values in late.values() for each in values)
+    lines = [
+        Line(f"last step after: {mode}", f"{max(values):.3f} s", f"{len(values)} jobs, p50 {share(values, 0.5):.3f} s")
+        for mode, values in late.items()
+        if values
+    ]
+    lines.append(Line("answers lost, late, replayed", ", ".join(str(count) for count in troubles.values())))
+    goal = "0" if deadlines else "more than 0: the control"
+    lines.append(
+        Line("last step later than the time to live", str(over), f"{done} trials", goal, (over == 0) is deadlines)
+    )
+    return lines
+
+
+def trial(
+    server: Server, orders: Orders, mode: str, release: str, *, batch: int, deadlines: bool
+) -> tuple[list[dict[str, Any]], float, float]:
+    """Let one thing go wrong for a batch of jobs.
+
+    Return what became of them, when it began to go wrong, and from when on their time to live counts.
+    """
+    model, lossy = f"batch-{batch}", mode == "lossy"
+    held = Holders(
+        **server.ask,
+        release=release,
+        model=model,
+        ttl_s=TTL_S,
+        holders=BATCH,
+        deadlines=deadlines,
+        lossy=lossy,
+        watching=not lossy,
+        seed=batch,
+    )
+    time.sleep(0.7 + 0.05 * (batch % 7))
+    living = since = clock()
+    if mode in ("order", "lossy", "order and killed", "frozen"):
+        if mode == "frozen":
+            held.process.send_signal(signal.SIGSTOP)
+        orders.give(models=[model])
+        if mode == "order and killed":
+            server.kill()
+        asked, acknowledged = orders.given()
+        # A killed server can extend nothing from then on, and neither can an order that was acknowledged.
+        since = acknowledged if mode in ("order", "lossy") else min(since, asked)
+    elif mode == "killed":
+        server.kill()
+    elif mode == "cut":
+        held.say("cut")
+        since = clock()
+    time.sleep(TTL_S * 1.5)
+    if mode == "frozen":
+        held.process.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+    return held.finish(), living, since
+
+
+def main() -> None:
+    """Measure."""
+    if sys.argv[1:2] == ["--orders"]:
+        give_orders(Path(sys.argv[2]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--holders", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--items", type=int, default=30_000)
+    parser.add_argument("--trials", type=int, default=150)
+    parser.add_argument("--control", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    given = parser.parse_args()
+    for name in [name for name in os.environ if name.startswith("CONSENTRY_")]:
+        del os.environ[name]
+    with deployed(given.items) as (home, release):
+        if given.rounds:
+            show("Suspension", rounds(home, release, holders=given.holders, times=given.rounds))
+        number = 1_000 if given.full else given.trials
+        if number:
+            title = f"Trials at a time to live of {TTL_S:g} s"
+            show(title, trials(home, build(home), number=number, deadlines=not given.control))
+
+
+if __name__ == "__main__":
+    main()

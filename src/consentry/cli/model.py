@@ -1,0 +1,263 @@
+"""`consentry model`: what models come from, where they stand, what is done about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.output import Output, counted, moment
+from consentry.ledger.lineage_events import Destroyed, Remedy
+
+_BY = click.option("--by", required=True, metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+_DIGEST = click.option("--digest", metavar="SHA256", help="Of the model's weights: `sha256:` and 64 digits.")
+
+
+@click.group()
+def model() -> None:
+    """Say what models come from, see where they stand, remedy, withdraw and destroy them."""
+
+
+@model.command()
+@click.argument("name")
+@click.option("--base", metavar="MODEL", help="The model that its training began with: its mark is inherited.")
+@click.option("--release", "releases", multiple=True, metavar="NAME", help="A release it was trained on; repeatable.")
+@click.option("--lease", "leases", multiple=True, metavar="ID", help="A lease it was trained under; repeatable.")
+@_DIGEST
+@pass_context
+def register(
+    context: Context,
+    name: str,
+    base: str | None,
+    releases: tuple[str, ...],
+    leases: tuple[str, ...],
+    digest: str | None,
+) -> None:
+    """Say what model NAME comes from. Said again, it adds to what was said.
+
+    A model that a job named when it asked for a lease is known already. One that names releases and no lease counts as
+    trained on all of them.
+    """
+    position = context.deployment.control.register_model(
+        name, base=base, releases=releases, leases=leases, digest=digest
+    )
+    context.out.show({"position": position}, lambda: context.out.text(f"Recorded at position {position}."))
+
+
+@model.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List all models, where they stand, and until when the next step has to be taken."""
+    found = context.deployment.control.models()
+    rows = [[each["model"], each["base"] or "", _stands(each), _until(each)] for each in found]
+
+    def human() -> None:
+        if rows:
+            context.out.table(["model", "base", "stands", "next step until"], rows)
+        else:
+            context.out.text("No models.")
+
+    context.out.show({"models": found}, human)
+
+
+@model.command()
+@click.argument("name")
+@pass_context
+def show(context: Context, name: str) -> None:
+    """Show where model NAME stands, and how much of what it was trained on has been withdrawn since."""
+    body = context.deployment.control.model(name)
+    body["certificates"] = context.deployment.control.certificates(Destroyed.MODEL, name)
+    context.out.show(body, lambda: _show(context.out, body))
+
+
+def _show(out: Output, body: dict[str, Any]) -> None:
+    lost = body["withdrawn_since"]
+    rows = [
+        ["stands", _stands(body)],
+        ["built on", ", ".join(body["ancestry"]) or "nothing that is known"],
+        ["trained on", ", ".join(body["releases"]) or "no release that is known"],
+        [
+            "withdrawn since",
+            f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', several='people')}",
+        ],
+    ]
+    if body["inherited"]:
+        rows.append(["inherited from", ", ".join(body["inherited"])])
+    if lost["releases"]:
+        rows.append(["releases withdrawn", ", ".join(lost["releases"])])
+    if body["deadline"] is not None:
+        rows.append(["next step until", _until(body)])
+    if (remedy := body["remedy"]) is not None:
+        rows.append(["remedy", f"{remedy['remedy']}, chosen by {remedy['by']}{_approved(remedy)}"])
+    if (left := body["withdrawn"]) is not None:
+        rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
+    rows += [["destroyed", f"{counted(each['files'], 'file')}, {_signed(each)}"] for each in body["certificates"]]
+    out.heading(f"Model {body['model']}")
+    out.table(["", ""], rows)
+    if body["jobs"]:
+        jobs = [[each["job"], each["release"], each["step"] or 0, each["items"]] for each in body["jobs"]]
+        out.heading("Trained by")
+        out.table(["job", "release", "last step", "items"], jobs)
+    made = [[job["job"], each] for job in body["jobs"] for each in job["model_checkpoints"]]
+    if made:
+        out.heading("Model checkpoints")
+        out.table(["name", "job", "step", "stands"], [[e["name"], job, e["step"], _checkpoint(e)] for job, e in made])
+
+
+def _checkpoint(each: dict[str, Any]) -> str:
+    return f"trained before {each['order']}" if each["stands"] == "trained before" else each["stands"] or "good"
+
+
+def _approved(remedy: dict[str, Any]) -> str:
+    return f", approved by {' and '.join(remedy['approved'])}" if remedy["approved"] else ""
+
+
+def _signed(certificate: dict[str, Any]) -> str:
+    return f"WRONG: {certificate['problem']}" if certificate["problem"] else "certificate signed by this deployment"
+
+
+def _stands(body: dict[str, Any]) -> str:
+    return f"{body['stage']}, LATE" if body["late"] else str(body["stage"])
+
+
+def _until(body: dict[str, Any]) -> str:
+    return "" if body["deadline"] is None else moment(body["deadline"])
+
+
+@model.command()
+@click.argument("name")
+@click.argument("what", type=click.Choice([str(each) for each in Remedy]))
+@click.option("--reason", default="", help="Why; `accept` needs one. No personal data: it stays in the ledger.")
+@_BY
+@pass_context
+def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None:
+    """Choose WHAT is done about the affected model NAME.
+
+    `accept` means nothing is done: two different people approve that with `consentry model approve`.
+    """
+    context.deployment.control.choose_remedy(name, Remedy(what), by=by, reason=reason)
+    _say_where(context, name)
+
+
+@model.command()
+@click.argument("name")
+@_BY
+@pass_context
+def approve(context: Context, name: str, by: str) -> None:
+    """Approve that nothing is done about model NAME. Two different people have to."""
+    context.deployment.control.approve_remedy(name, by=by)
+    _say_where(context, name)
+
+
+@model.command()
+@click.argument("name")
+@_DIGEST
+@_BY
+@pass_context
+def finish(context: Context, name: str, digest: str | None, by: str) -> None:
+    """Say that what was chosen for model NAME is done. What was withdrawn after the choice is not covered."""
+    context.deployment.control.finish_remedy(name, by=by, digest=digest)
+    _say_where(context, name)
+
+
+def _say_where(context: Context, name: str) -> None:
+    body = context.deployment.control.model(name)
+    until = f" Next step until {_until(body)}." if body["deadline"] is not None else ""
+    remedy = body["remedy"]
+    chosen = "" if remedy is None else f" ({remedy['remedy']}{_approved(remedy)})"
+    context.out.show(body, lambda: context.out.text(f"Model {name}: {_stands(body)}{chosen}.{until}"))
+
+
+@model.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why. It stays in the ledger for good: no personal data.")
+@_BY
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Say that nobody may serve model NAME any more. It cannot be undone."""
+    if not yes and not click.confirm(f"Withdraw model {name} for good?", err=True):
+        return 1
+    position = context.deployment.control.withdraw_model(name, reason, by=by)
+    context.out.show(
+        {"model": name, "position": position}, lambda: context.out.text(f"Withdrawn at position {position}.")
+    )
+    return 0
+
+
+@model.command()
+@click.argument("name")
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="What is deleted, with all in it.")
+@_BY
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@pass_context
+def destroy(context: Context, name: str, folder: Path, by: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+    """Delete the folder of the withdrawn model NAME, and certify what was deleted, when and by whom.
+
+    Interrupted, the same command goes on.
+    """
+    return destroy_folder(context, name, what=Destroyed.MODEL, folder=folder, by=by, yes=yes)
+
+
+def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path, by: str, yes: bool) -> int:
+    """Delete a folder that holds a withdrawn release or model, and print the certificate."""
+    if not yes and not click.confirm(f"Delete everything in {folder} for good?", err=True):
+        return 1
+    with context.out.progress() as progress:
+        body = context.deployment.control.destroy(what, name, folder=folder, by=by, progress=progress)
+
+    def human() -> None:
+        context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
+        context.out.text(f"Certificate {body['certificate']}, signed and in the ledger.")
+
+    context.out.show(body, human)
+    return 0
+
+
+@model.command("may-serve")
+@click.argument("name")
+@pass_context
+def may_serve(context: Context, name: str) -> int:
+    """Say whether model NAME may be served now. Exit status 3 if not."""
+    body = context.deployment.control.may_serve(name)
+
+    def human() -> None:
+        context.out.text(f"Model {name} {'may be served' if body['may'] else 'is held'} ({body['stage']}).")
+        for reason in body["reasons"]:
+            context.out.text(f"  {reason}")
+
+    context.out.show(body, human)
+    return 0 if body["may"] else DENIED
+
+
+@model.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the newest one to this file.")
+@pass_context
+def certificate(context: Context, name: str, out: Path | None) -> int:
+    """Check the certificates of destruction of model NAME. Exit status 3 if one is wrong, or there is none."""
+    return show_certificates(context, name, what=Destroyed.MODEL, out=out)
+
+
+def show_certificates(context: Context, name: str, *, what: Destroyed, out: Path | None) -> int:
+    """Print the certificates of a release or a model, each with what is wrong with it."""
+    found = context.deployment.control.certificates(what, name)
+    if found and out is not None and "envelope" in found[-1]:
+        out.write_text(found[-1]["envelope"], "utf-8")
+
+    def human() -> None:
+        for each in found:
+            context.out.heading(f"Certificate {each['certificate']}")
+            context.out.text(f"  {_signed(each)}")
+            if not each["problem"]:
+                said = each["statement"]
+                context.out.text(f"  deleted from {said['folder']} by {said['destroyed']['by']}")
+                context.out.text(f"  on {moment(said['destroyed']['at'])}")
+                context.out.table(["file", "bytes"], [[file["path"], file["size"]] for file in said["files"]])
+        if not found:
+            context.out.text(f"Nothing of {what} {name} was destroyed.")
+
+    context.out.show({"certificates": found}, human)
+    return 0 if found and not any(each["problem"] for each in found) else DENIED

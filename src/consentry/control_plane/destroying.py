@@ -1,0 +1,219 @@
+"""Destroying: the copies of a withdrawn release, or a withdrawn model, are deleted, and a signed statement says so.
+
+1. Every file in the folder is listed with its digest: the plan, an object.
+2. The event `destruction.begun` names the plan. From here on it can be finished whatever happens.
+3. The files are deleted, each only if it is still what was listed; then the empty folders.
+4. The certificate is signed, and the event `destruction.certified` names it. COMMIT POINT.
+
+Interrupted, the same command goes on with the plan that was begun, in the folder it was begun in.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from consentry.control_plane.remedying import Remedying, check_who
+from consentry.corpus.registration import open_corpus
+from consentry.digests import Digest, canonical_json, digest_file
+from consentry.durable import sync
+from consentry.errors import ConsentryError, InputError, IntegrityError, StateError
+from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified
+from consentry.oversight.destruction import Destruction, Listed, Plan, damaged
+from consentry.progress import Progress
+from consentry.release.manifest import envelope, open_envelope, pre_authentication
+from consentry.release.sealed import Finding
+
+PAYLOAD_TYPE = "application/vnd.consentry.destruction+json"
+FORMAT = "consentry/destruction/v1"
+
+
+class Destroying(Remedying):
+    """Verbs that delete, and prove it."""
+
+    def destroy(
+        self, what: Destroyed, name: str, *, folder: Path, by: str, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Delete every file in a folder that holds a withdrawn release or model, and certify it.
+
+        Raises:
+            StateError: the release or model was not withdrawn; or files came to the folder meanwhile.
+            InputError: a folder that holds something else, such as the deployment or the content of a corpus.
+            IntegrityError: a file changed since it was listed.
+        """
+        check_who(by)
+        withdrawn = self._require_withdrawn(what, name)
+        folder = folder.absolute()
+        begun = self.present().record.destructions.open(what, name)
+        if begun is None:
+            plan = self._plan(what, name, folder)
+            document = self.parts.objects.put(plan.to_bytes())
+            self._say(DestructionBegun(what=what, name=name, plan=document, files=len(plan.files), by=by))
+            begun = self.newest.record.destructions.open(what, name)
+            assert begun is not None, "what was begun is open"
+        plan = Plan.from_bytes(self.parts.objects.get(begun.plan))
+        if plan.folder != str(folder):
+            raise InputError(
+                "destruction-other-folder",
+                f"another destruction was begun, in `{plan.folder}`",
+                help="finish that one first: give the same command with its folder",
+            )
+        _delete(plan, folder, progress=progress)
+        certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn)
+        self._say(DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, by=by))
+        return {
+            "of": str(what),
+            "name": name,
+            "certificate": certificate,
+            "files": len(plan.files),
+            "bytes": sum(file.size for file in plan.files),
+        }
+
+    def _require_withdrawn(self, what: Destroyed, name: str) -> int:
+        if what is Destroyed.RELEASE:
+            withdrawn = self.sealed_as(name).withdrawn
+            position = None if withdrawn is None else withdrawn.position
+        else:
+            left = self._model(name).withdrawn
+            position = None if left is None else left.position
+        if position is None:
+            raise StateError(
+                "release-not-withdrawn" if what is Destroyed.RELEASE else "model-not-withdrawn",
+                f"{what} `{name}` is not withdrawn: somebody may be using it",
+                help=f"withdraw it first: consentry {what} withdraw {name}",
+            )
+        return position
+
+    def _plan(self, what: Destroyed, name: str, folder: Path) -> Plan:
+        self._check_folder(folder)
+        files = tuple(
+            Listed(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, digest=digest_file(path))
+            for path in sorted(_plain_files(folder))
+        )
+        if not files:
+            raise InputError("destruction-nothing", f"there is no file in `{folder}`", help="name the folder to delete")
+        return Plan(what=what, name=name, folder=str(folder), files=files)
+
+    def _check_folder(self, folder: Path) -> None:
+        """Refuse a folder in which something lies that must not be deleted with it."""
+        if not folder.is_dir() or folder.is_symlink():
+            raise InputError(
+                "destruction-folder", f"`{folder}` is no folder", help="name the folder that holds what is to go"
+            )
+        real, home = folder.resolve(), self.parts.home.resolve()
+        kept = {"this deployment": [home]}
+        for name in self.present().state.corpora:
+            try:
+                corpus = open_corpus(self.corpora, name)
+            except ConsentryError:
+                continue
+            kept[f"corpus `{name}`"] = [corpus.path(sidecar).resolve() for sidecar in corpus.sidecars]
+        inside = [what for what, paths in kept.items() if any(path.is_relative_to(real) for path in paths)]
+        if inside or real.is_relative_to(home):
+            raise InputError(
+                "destruction-folder-in-use",
+                f"`{folder}` holds {', '.join(inside) or 'a part of this deployment'}",
+                help="move what is to be deleted to a folder of its own",
+            )
+
+    def _certificate(self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int) -> Digest:
+        payload = canonical_json(
+            {
+                "format": FORMAT,
+                "of": str(plan.what),
+                "name": plan.name,
+                "folder": plan.folder,
+                "files": [asdict(file) for file in plan.files],
+                "plan": begun.plan,
+                "withdrawn_at_position": withdrawn,
+                "begun": {"at": begun.at, "by": begun.by},
+                "destroyed": {"at": self.parts.clock(), "by": by},
+            }
+        )
+        signer = self.parts.signer
+        signature = signer.sign(pre_authentication(payload, PAYLOAD_TYPE))
+        return self.parts.objects.put(envelope(payload, key_id=signer.key_id, signature=signature, kind=PAYLOAD_TYPE))
+
+    def certificates(self, what: Destroyed, name: str) -> list[dict[str, Any]]:
+        """Return the certificates of a release or a model, oldest first, each with what is wrong with it, if anything.
+
+        `envelope` is what is given away: whoever has the public key of the deployment can check it.
+        """
+        if what is Destroyed.RELEASE:
+            self.sealed_as(name)
+        else:
+            self._model(name)
+        found = []
+        for each in self.present().record.destructions.of(what, name):
+            if each.certificate is None:
+                continue
+            body: dict[str, Any] = {"certificate": each.certificate, "files": each.files, "by": each.by}
+            try:
+                content = self.parts.objects.get(each.certificate)
+                payload, key_id, signature = open_envelope(content, PAYLOAD_TYPE)
+                statement = json.loads(payload)
+                body |= {"envelope": content.decode(), "statement": statement, "problem": ""}
+                ours = self.parts.check_signature(key_id, signature, pre_authentication(payload, PAYLOAD_TYPE))
+                if not ours or (statement["plan"], statement["name"]) != (each.plan, name):
+                    raise damaged("the certificate is not by a key of this deployment, or about something else")
+            except ConsentryError as error:
+                body |= {"problem": error.message, "code": error.code}
+            found.append(body)
+        return found
+
+    def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[Finding]:
+        """Check a release, its amendments and the certificates of its destruction."""
+        yield from super().verify(name, decide=decide, progress=progress)
+        for number, each in enumerate(self.certificates(Destroyed.RELEASE, name), 1):
+            yield Finding(check=f"certificate {number}", problem=each["problem"], code=each.get("code", ""))
+
+
+def _plain_files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(root, name)
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                yield path
+            elif not stat.S_ISDIR(mode):
+                raise InputError(
+                    "destruction-not-plain",
+                    f"`{path}` is a link, or no plain file",
+                    help="remove it yourself: what it leads to would not be deleted",
+                )
+
+
+def _delete(plan: Plan, folder: Path, *, progress: Progress | None) -> None:
+    """Delete what a plan lists. What is gone already was deleted before."""
+    if progress is not None:
+        progress.begin("deleting", total=len(plan.files), unit="files")
+    for file in plan.files:
+        path = folder / file.path
+        if path.exists():
+            if path.stat().st_size != file.size or digest_file(path) != file.digest:
+                raise IntegrityError(
+                    "destruction-file-changed",
+                    f"`{path}` is not the file that was listed",
+                    help="somebody still writes there: stop that, remove the file, and give the command again",
+                )
+            path.unlink()
+            sync(path.parent)
+        if progress is not None:
+            progress(1)
+    if not folder.exists():
+        return
+    left = sorted(_plain_files(folder))
+    if left:
+        raise StateError(
+            "destruction-files-left",
+            f"`{left[0]}` came to the folder after it was listed",
+            help="move it away and give the command again; then destroy it in its new place",
+        )
+    for root, _, _ in os.walk(folder, topdown=False):
+        Path(root).rmdir()
+    sync(folder.parent)

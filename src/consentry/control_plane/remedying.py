@@ -1,0 +1,330 @@
+"""Models: where they come from, where they stand, what is done about those that are affected, and who may serve them.
+
+Where a model stands is worked out anew whenever it is asked for; only what people decide and do is an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from consentry.control_plane.tracing import Tracing
+from consentry.digests import Digest
+from consentry.errors import InputError, NotFoundError, StateError
+from consentry.ledger.events import Body
+from consentry.ledger.lineage_events import (
+    ModelRegistered,
+    ModelRemedied,
+    ModelWithdrawn,
+    Remedy,
+    RemedyApproved,
+    RemedyChosen,
+)
+from consentry.oversight.lease import Lease
+from consentry.oversight.lineage import APPROVALS, Choice, Model, Stage, Standing, standing
+from consentry.oversight.order import Order
+from consentry.policy.policy_parser import IDENTIFIER
+from consentry.policy.vocabulary import Purpose
+
+_TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
+_LONGEST = 200
+
+
+class Remedying(Tracing):
+    """Verbs about models."""
+
+    def register_model(
+        self,
+        name: str,
+        *,
+        base: str | None = None,
+        releases: Sequence[str] = (),
+        leases: Sequence[str] = (),
+        digest: Digest | None = None,
+    ) -> int:
+        """Say what a model comes from, and return the position. Said again, it adds to what was said.
+
+        Raises:
+            InputError: no name of a model, or a model that would be built on itself.
+            NotFoundError: a release, a lease or a base model that is not known here.
+        """
+        if not IDENTIFIER.fullmatch(name):
+            raise InputError(
+                "model-name", f"`{name}` is no name of a model", help="use lower-case letters, digits and hyphens"
+            )
+        for each in releases:
+            self.sealed_as(each)
+        for each in leases:
+            self._lease(each)
+        if base is not None and name in self.newest.record.lineage.ancestry(self._model(base).name):
+            raise InputError(
+                "model-base-cycle",
+                f"model `{name}` would be built on itself, through `{base}`",
+                help="name the model that its training began with, or none",
+            )
+        body = ModelRegistered(model=name, base=base, releases=tuple(releases), leases=tuple(leases), digest=digest)
+        return self._say(body)
+
+    def _say(self, body: Body) -> int:
+        (position,) = self.parts.ledger.append([body])
+        self.present()
+        return position
+
+    def _model(self, name: str) -> Model:
+        lineage = self.present().record.lineage
+        found = lineage.get(name)
+        if found is None:
+            known = sorted(model.name for model in lineage)
+            raise NotFoundError(
+                "model-unknown",
+                f"no model `{name}`",
+                help=f"known: {', '.join(known)}" if known else "register it: consentry model register",
+            )
+        return found
+
+    def standing_of(self, name: str) -> Standing:
+        """Return where a model stands now."""
+        self._model(name)
+        self.amend()
+        return standing(self.newest.record.lineage, name, losses=self.losses)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Say of every model where it stands, and until when the next step has to be taken."""
+        self.amend()
+        now, found = self.parts.clock(), []
+        for model in list(self.present().record.lineage):
+            stands = standing(self.newest.record.lineage, model.name, losses=self.losses)
+            found.append({"model": model.name, "base": model.base, **_described(stands, now, model.name)})
+        return found
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
+        stands, model, now = self.standing_of(name), self._model(name), self.parts.clock()
+        lineage = self.newest.record.lineage
+        rows: dict[Any, Any] = {}
+        for each in lineage.ancestry(name):
+            ancestor = lineage.get(each)
+            for key, lost in {} if ancestor is None else self.lost_rows(ancestor).items():
+                rows[key] = rows[key] | lost if key in rows else lost
+        releases = self.newest.state.releases
+        withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
+        return {
+            "model": name,
+            "base": model.base,
+            "ancestry": lineage.ancestry(name)[1:],
+            "digest": model.digest,
+            **_described(stands, now, model.name),
+            "withdrawn_since": {
+                "items": sum(map(len, rows.values())),
+                "people": self.people_of_rows(rows),
+                "releases": sorted(withdrawn),
+            },
+            "releases": list(dict.fromkeys(use.release for use in model.uses)),
+            "jobs": [self._job_of(lease) for use in model.uses if (lease := self._known_lease(use.lease)) is not None],
+            "losses": [
+                {
+                    "position": each.position,
+                    "at": each.at,
+                    "through": each.model,
+                    "release": each.release,
+                    "items": each.items,
+                }
+                for each in stands.losses
+            ],
+            "remedies": [each._asdict() for each in model.done],
+            "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
+            "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
+        }
+
+    def _known_lease(self, lease: str | None) -> Lease | None:
+        return None if lease is None else self.newest.record.leases.get(lease)
+
+    def _job_of(self, lease: Lease) -> dict[str, Any]:
+        with self.lock:
+            stopped_by = self.hitting(lease)
+        return {
+            "lease": lease.lease,
+            "job": lease.job,
+            "release": lease.release,
+            "step": lease.step,
+            "items": sum(each.items for each in lease.consumed),
+            "model_checkpoints": [
+                {
+                    "name": each.name,
+                    "step": each.step,
+                    "digest": each.digest,
+                    "position": position,
+                    "stands": _checkpoint(position, stopped_by, quarantined=each.quarantined),
+                    "order": None if stopped_by is None else stopped_by.order,
+                }
+                for position, each in lease.checkpoints
+            ],
+        }
+
+    def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> Standing:
+        """Decide what is done about an affected model.
+
+        Raises:
+            StateError: the model is not affected, or there is no model any more.
+            InputError: nothing is to be done, and nobody said why.
+        """
+        check_who(by)
+        if remedy is Remedy.ACCEPT and not reason.strip():
+            raise InputError(
+                "model-reason-missing",
+                "nothing is to be done about the model, and no reason is given",
+                help="say why in a few words, without personal data: they stay in the ledger",
+            )
+        if self.standing_of(name).stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
+            raise self._not_now(name, "there is nothing to remedy")
+        self._say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
+        return self.standing_of(name)
+
+    def approve_remedy(self, name: str, *, by: str) -> Standing:
+        """Approve that nothing is done about an affected model: two different people have to.
+
+        Raises:
+            StateError: there is nothing to approve, or the same person approved before.
+        """
+        check_who(by)
+        chosen = self._chosen(name)
+        if chosen.remedy is not Remedy.ACCEPT:
+            raise self._not_now(name, f"`{chosen.remedy}` needs no approval")
+        if by in chosen.approved:
+            raise StateError(
+                "model-approved-before",
+                f"`{by}` approved this before",
+                help=f"{APPROVALS} different people have to approve it",
+            )
+        self._say(RemedyApproved(model=name, by=by))
+        return self.standing_of(name)
+
+    def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> Standing:
+        """Say that the chosen remedy is done; it covers what was withdrawn before it was chosen.
+
+        Raises:
+            StateError: none was chosen; it was not approved; or the model was not trained since.
+        """
+        check_who(by)
+        chosen, model = self._chosen(name), self._model(name)
+        if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
+            raise StateError(
+                "model-approvals-missing",
+                f"{len(chosen.approved)} of {APPROVALS} people approved that nothing is done about model `{name}`",
+                help=f"let another one approve it: consentry model approve {name} --by WHO",
+            )
+        if chosen.remedy in _TRAINED_ANEW and all(use.position < chosen.position for use in model.uses):
+            raise StateError(
+                "model-not-retrained",
+                f"nothing says that model `{name}` was trained since `{chosen.remedy}` was chosen",
+                help="train it under a lease, or say on what: consentry model register",
+            )
+        self._say(ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by))
+        return self.standing_of(name)
+
+    def _chosen(self, name: str) -> Choice:
+        found = self.standing_of(name).chosen
+        if found is None:
+            raise self._not_now(name, "no remedy was chosen")
+        return found
+
+    def _not_now(self, name: str, why: str) -> StateError:
+        stage = self.standing_of(name).stage
+        return StateError("model-not-now", f"model `{name}` is {stage}: {why}", help=f"see consentry model show {name}")
+
+    def withdraw_model(self, name: str, reason: str, *, by: str) -> int:
+        """Say that a model may no longer be served, for good. Return the position.
+
+        Raises:
+            InputError: no reason is given.
+            StateError: it was withdrawn before.
+        """
+        check_who(by)
+        if not reason.strip():
+            raise InputError(
+                "model-reason-missing",
+                "a model is withdrawn for a reason, and none was given",
+                help="say why in a few words, without personal data: they stay in the ledger",
+            )
+        self._model(name)
+        with self.lock, self.parts.ledger.sealing() as session:
+            self._advance(session.read_delta(self.newest.position))
+            model = self.newest.record.lineage.get(name)
+            before = None if model is None else model.withdrawn
+            if before is None:
+                (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])
+        if before is not None:
+            raise StateError(
+                "model-already-withdrawn",
+                f"model `{name}` was withdrawn before, at position {before.position}: `{before.reason}`",
+                help="nothing is left to do: nobody may serve it any more",
+            )
+        return position
+
+    def may_serve(self, name: str) -> dict[str, Any]:
+        """Say whether a model may be served now, and why not if it may not.
+
+        Raises:
+            NotFoundError: no such model: nobody knows what it was trained on.
+        """
+        stands = self.standing_of(name)
+        reasons = []
+        model = self._model(name)
+        for left, what in ((model.destroyed, "destroyed"), (model.withdrawn, "withdrawn")):
+            if left is not None:
+                reasons.append(f"it was {what} at position {left.position}")
+                break
+        if stands.late(self.parts.clock()):
+            reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
+        reasons += [
+            f"order {order.order} ({order.reference}) suspends its use"
+            for order in self.newest.record.orders.in_force()
+            if self._stops(order, name)
+        ]
+        return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
+
+    def _stops(self, order: Order, name: str) -> bool:
+        """Say whether an order names a model, or covers the use of what it was trained on."""
+        lineage = self.newest.record.lineage
+        if name in order.scope.models:
+            return True
+        if order.scope.models or not order.scope.concerns(Purpose.SERVE):
+            return False
+        used = [
+            use.release for each in lineage.ancestry(name) if (m := lineage.get(each)) is not None for use in m.uses
+        ]
+        with self.lock:
+            return any(self.holds(order, release) for release in dict.fromkeys(used))
+
+
+def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -> str:
+    if quarantined:
+        return "quarantined"
+    return "" if stopped_by is None or position > stopped_by.position else "trained before"
+
+
+def check_who(by: str) -> None:
+    """Refuse what nobody stands for.
+
+    Raises:
+        InputError: nobody is named, or not in one short line.
+    """
+    if not by.strip() or not by.isprintable() or len(by) > _LONGEST:
+        raise InputError(
+            "model-who-missing",
+            "somebody has to stand for it, and nobody is named",
+            help="name a role or a staff handle: it stays in the ledger for good",
+        )
+
+
+def _described(stands: Standing, now: int, name: str) -> dict[str, Any]:
+    chosen = stands.chosen
+    return {
+        "stage": str(stands.stage),
+        "deadline": stands.deadline,
+        "late": stands.late(now),
+        "remedy": None
+        if chosen is None
+        else {**chosen._asdict(), "remedy": str(chosen.remedy), "approved": list(chosen.approved)},
+        "inherited": sorted({each.model for each in stands.losses} - {name}),
+    }

@@ -1,0 +1,143 @@
+"""The commands of cases, notices and assessments: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from end_to_end.test_command_line import Terminal, ready, terminal
+
+__all__ = ["ready", "terminal"]
+
+BY = ("--by", "ann")
+REFERENCE = ("--reference", "letter")
+
+
+@pytest.fixture
+def suspended(ready: Terminal) -> Terminal:
+    ready.run("suspend", "--case", "ico", "--area", "UK", "--origin", "authority-request", *REFERENCE)
+    ready.run("case", "condition", "add", "ico", "window", "--title", "a longer window", "--owner", "product", *BY)
+    ready.run("case", "notice", "ico", "n-1", "--days", 0, *BY)
+    return ready
+
+
+def written(terminal: Terminal, name: str, text: str) -> Path:
+    path = terminal.folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_case_from_beginning_to_end(suspended: Terminal) -> None:
+    refused = suspended.run("case", "lift", "ico", *REFERENCE, *BY, status=3)
+    assert [each["kind"] for each in refused["in_the_way"]] == ["review", "condition", "approval", "notice"]
+    text = suspended.run("case", "lift", "ico", *REFERENCE, *BY, status=3, as_json=False)
+    assert "4 things stand in the way" in text
+    assert "condition `window` (a longer window) is open: no evidence yet" in text
+    suspended.run("case", "review", "ico", *BY)
+    suspended.run("case", "approve", "ico", *BY, status=3)
+    suspended.run("case", "condition", "meet", "ico", "window", written(suspended, "e.txt", "evidence"), *BY)
+    suspended.run("case", "approve", "ico", *BY)
+    suspended.fails("case-approved-already", "case", "approve", "ico", *BY)
+    suspended.run("case", "approve", "ico", "--by", "ben")
+    suspended.run("notice", "serve", "n-1", "--person", "ada")
+    shown = suspended.run("case", "show", "ico")
+    assert (shown["standing"], shown["in_the_way"]) == ("ready", [])
+    assert "Nothing stands in the way" in suspended.run("case", "show", "ico", as_json=False)
+    assert suspended.run("case", "lift", "ico", *REFERENCE, *BY) == {"case": "ico", "lifted": True, "in_the_way": []}
+    suspended.fails("case-over", "case", "lift", "ico", *REFERENCE, *BY)
+    events = suspended.run("case", "timeline", "ico")["events"]
+    assert [each["kind"] for each in events][-2:] == ["order.ended", "case.ended"]
+    assert "case.ended" in suspended.run("case", "timeline", "ico", as_json=False)
+    (case,) = suspended.run("case", "list")["cases"]
+    assert case["standing"] == "lifted"
+
+
+def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) -> None:
+    words = ("case", "narrow", "ico", "--area", "UK", "--category", "post", *REFERENCE)
+    assert not suspended.run(*words, *BY, status=3)["done"]
+    assert "another person" in suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3, as_json=False)
+    assert suspended.run(*words, "--by", "ben")["orders"] == ["ico.2"]
+    suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3)
+    assert suspended.run("case", "withdraw", "ico", *REFERENCE, "--by", "ben")["done"]
+
+
+def test_a_check_and_its_words(suspended: Terminal) -> None:
+    add = ("case", "condition", "add", "ico")
+    named = ("--title", "x", "--owner", "legal", "--policy", "september-2024", *BY)
+    assert suspended.run(*add, "minors", *named, "--check", "no-minors")["met"]
+    window = ("--parameter", "from=2024-05-07", "--parameter", "before=2024-08-02")
+    assert suspended.run(*add, "dates", *named, "--check", "date-window", *window)["met"]
+    suspended.fails("case-check-parameters", *add, "days", *named, "--check", "waiting-days", "--parameter", "ten")
+    suspended.run(*add, "days", *named, "--check", "who-knows", status=2)
+    shown = suspended.run("case", "show", "ico", as_json=False)
+    assert "check date-window from=2024-05-07 before=2024-08-02" in " ".join(shown.split())
+    suspended.run("case", "condition", "reopen", "ico", "window", *BY)
+
+
+def test_reports_are_written_as_text_and_as_canonical_json(suspended: Terminal) -> None:
+    suspended.run("case", "report", "schedule", "ico", "first", "--title", "Five months", "--due", "2024-09-18", *BY)
+    assert suspended.run("case", "list")["cases"][0]["overdue_reports"] == ["first"]
+    assert "OVERDUE" in suspended.run("case", "show", "ico", as_json=False)
+    assert "first" in suspended.run("doctor", as_json=False)
+    target = suspended.folder / "r.json"
+    made = suspended.run("case", "report", "write", "ico", "first", "--output", target)
+    body: dict[str, Any] = json.loads(target.read_bytes())
+    assert body["position"] == made["position"]
+    text = suspended.run("case", "report", "write", "ico", "first", as_json=False)
+    assert text.startswith("# Five months")
+    done = suspended.run("case", "report", "deliver", "ico", "first", "--position", made["position"], *BY)
+    assert done["document"] == made["document"]
+    assert "delivered" in suspended.run("case", "show", "ico", as_json=False)
+    suspended.fails("case-report-position", "case", "report", "write", "ico", "first", "--position", 10**6)
+
+
+def test_a_case_can_be_opened_first_and_prohibited(ready: Terminal) -> None:
+    assert "No cases" in ready.run("case", "list", as_json=False)
+    ready.run("case", "open", "dpc", "--title", "x", *REFERENCE, *BY)
+    ready.fails("case-known", "case", "open", "dpc", "--title", "x", *REFERENCE, *BY)
+    ready.fails("case-handle", "case", "open", "other", "--title", "x", *REFERENCE, "--by", "Ann Smith")
+    ready.fails("case-unknown", "case", "show", "nobody-knows")
+    ready.run("case", "prohibit", "dpc", *REFERENCE, *BY)
+    assert "prohibited" in ready.run("case", "show", "dpc", as_json=False)
+
+
+def test_notices(ready: Terminal) -> None:
+    ids = written(ready, "ids.txt", "ada\nbö\nada\n")
+    text = written(ready, "n.txt", "We would like to use your posts.")
+    assert not ready.run("notice", "serve", "n-1", ids)["written"]
+    assert "Nobody wrote the text" in ready.run("notice", "serve", "n-1", "--person", "ada", as_json=False)
+    ready.fails("notice-time-to-come", "notice", "serve", "n-1", ids, "--at", "2999-01-01")
+    ready.run("notice", "serve", "n-1", status=2)
+    ready.run("notice", "serve", "n-1", ids, "--person", "ada", status=2)
+    assert "unwritten" in ready.run("notice", "list", as_json=False)
+    wording = ("--language", "en", "--language", "cy", "--channel", "in-app", "--audience", "everybody")
+    assert ready.run("notice", "write", "n-1", text, *wording)["version"] == 1
+    assert "We would like to" in ready.run("notice", "show", "n-1", "--text", as_json=False)
+    assert [each["people"] for each in ready.run("notice", "show", "n-1")["servings"]] == [2, 1]
+    ready.run("choice", "record", "ada", "refused")
+    assert ready.run("notice", "audience", ids) == {"people": 1, "left_out": 1, "ids": ["bö"]}
+    target = ready.folder / "told.txt"
+    ready.run("notice", "audience", ids, "--output", target)
+    assert target.read_text("utf-8") == "bö\n"
+
+
+def test_a_policy_set_without_an_assessment_is_flagged_until_one_is_bound(ready: Terminal) -> None:
+    document = written(ready, "lia.txt", "why")
+    flagged = ready.run("policy", "check", "september-2024")["unassessed"]
+    assert flagged == {"september-2024": ["members-outside-europe"]}
+    assert "claims legitimate interests" in ready.run("policy", "publish", "september-2024", as_json=False)
+    assert "policy september-2024" in ready.run("doctor", as_json=False)
+    ready.run("assessment", "bind", "legitimate-interest", document, "--policy", "september-2024", *BY)
+    assert ready.run("policy", "check", "september-2024")["unassessed"] == {}
+    assert ready.run("policy", "publish", "september-2024")["unassessed"] == []
+    assert ready.run("policy", "check", "opt-in-only")["unassessed"] == {}
+    assert "in force" in ready.run("assessment", "list", as_json=False)
+
+
+def test_checking_a_file_makes_no_deployment(ready: Terminal) -> None:
+    ready.home = ready.folder / "nowhere"
+    assert ready.run("policy", "check", "september-2024")["unassessed"]
+    assert not ready.home.exists()

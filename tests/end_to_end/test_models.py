@@ -1,0 +1,305 @@
+"""Models know what they were trained on: what is withdrawn marks them, and who asks for a person finds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import ConsentryError
+from consentry.ledger.lineage_events import Destroyed, Remedy
+from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
+from consentry.oversight.lineage import Stage
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose, Reach
+from end_to_end.network import fresh, write_corpus, write_people
+from end_to_end.test_story import GENAI, ITEMS, PEOPLE, POLICY, build, say
+
+DAY = 86_400
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def train(
+    deployment: Deployment, release: str, model: str, ranges: list[list[int]] | None, *, amendment: int = 0
+) -> str:
+    """Train a model under a lease, on some rows of the release (a1, a2, b1, c1 | g1, x1, n1); None: say nothing."""
+    control = deployment.control
+    lease, secret = control.grant(release, job=f"job-{model}", model=model)
+    if ranges is not None:
+        control.consumed(lease.lease, secret=secret, from_step=0, to_step=5, amendment=amendment, ranges=ranges)
+    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=5)
+    return lease.lease
+
+
+def stage(deployment: Deployment, model: str) -> str:
+    return str(deployment.control.model(model)["stage"])
+
+
+def at(deployment: Deployment, later: int) -> None:
+    """Move the clock."""
+    clock = deployment.control.parts.clock
+    object.__setattr__(deployment.control.parts, "clock", lambda: clock() + later)
+
+
+def code_of(call: Any) -> str:
+    with pytest.raises(ConsentryError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_only_who_was_trained_on_it_is_affected(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "with-bo", [[0, 0, 3]])
+    train(deployment, release, "without-bo", [[0, 3, 4], [1, 0, 3]])
+    train(deployment, release, "silent", None)
+    control.register_model("tuned", base="with-bo")
+    control.register_model("offline", releases=[release])
+    assert {each["stage"] for each in control.models()} == {Stage.CLEAR}
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    found = {each["model"]: each["stage"] for each in control.models()}
+    affected, clear = Stage.AFFECTED, Stage.CLEAR
+    assert found == {
+        "with-bo": affected,
+        "without-bo": clear,
+        "silent": affected,
+        "tuned": affected,
+        "offline": affected,
+    }
+    assert control.model("tuned")["inherited"] == ["with-bo"]
+    assert control.model("with-bo")["withdrawn_since"] == {"items": 1, "people": 1, "releases": []}
+    train(deployment, release, "later", [[0, 0, 4]], amendment=1)
+    assert stage(deployment, "later") == clear
+    train(deployment, release, "late-to-hear", [[0, 0, 4]], amendment=0)
+    assert stage(deployment, "late-to-hear") == affected, "it was trained on what had left already"
+    train(deployment, release, "boaster", [[0, 0, 4]], amendment=99)
+    say(deployment, "cy", reach=Reach.EVERYTHING)
+    assert stage(deployment, "boaster") == affected
+    assert control.model("with-bo")["withdrawn_since"]["people"] == 2
+    assert control.model("with-bo")["withdrawn_since"]["items"] == 2
+
+
+def test_a_withdrawn_release_affects_whoever_used_it_and_the_clock_runs(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", [[0, 0, 1]])
+    control.withdraw(release, "case 7")
+    found = control.model("m")
+    assert (found["stage"], found["withdrawn_since"]["releases"]) == (Stage.AFFECTED, [release])
+    assert control.may_serve("m")["may"]
+    at(deployment, 31 * DAY)
+    assert control.may_serve("m") == {
+        "model": "m",
+        "may": False,
+        "stage": "affected",
+        "reasons": ["it is affected, and the deadline for the next step has passed"],
+    }
+    control.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
+    assert control.may_serve("m")["may"]
+    at(deployment, 91 * DAY)
+    assert not control.may_serve("m")["may"]
+    control.finish_remedy("m", by="ml")
+    assert control.may_serve("m")["may"]
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", None)
+    assert code_of(lambda: control.choose_remedy("m", Remedy.RETRAIN, by="ml")) == "model-not-now"
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-not-now"
+    assert code_of(lambda: control.choose_remedy("m", Remedy.ACCEPT, by="ml")) == "model-reason-missing"
+    assert code_of(lambda: control.choose_remedy("m", Remedy.RETRAIN, by=" ")) == "model-who-missing"
+    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.approve_remedy("m", by="privacy")
+    assert code_of(lambda: control.approve_remedy("m", by="privacy")) == "model-approved-before"
+    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-approvals-missing"
+    control.approve_remedy("m", by="legal")
+    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    say(deployment, "cy", reach=Reach.EVERYTHING, items=("c1",))
+    control.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    assert code_of(lambda: control.approve_remedy("m", by="privacy")) == "model-not-now"
+    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-not-retrained"
+    train(deployment, build(deployment), "m", None)
+    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    say(deployment, "nobody-else", reach=Reach.EVERYTHING)
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    control.register_model("a")
+    control.register_model("b", base="a")
+    for call, code in (
+        (lambda: control.register_model("a", base="b"), "model-base-cycle"),
+        (lambda: control.register_model("Big Model"), "model-name"),
+        (lambda: control.register_model("c", base="nowhere"), "model-unknown"),
+        (lambda: control.register_model("c", releases=["nowhere"]), "release-unknown"),
+        (lambda: control.register_model("c", leases=["nowhere"]), "lease-unknown"),
+        (lambda: control.model("nowhere"), "model-unknown"),
+        (lambda: control.may_serve("nowhere"), "model-unknown"),
+    ):
+        assert code_of(call) == code
+
+
+def test_orders_hold_models_from_being_served(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", None)
+    control.register_model("tuned", base="m")
+    control.register_model("unrelated")
+
+    def suspend(scope: Scope) -> list[bool]:
+        order = control.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="note")
+        found = [bool(control.may_serve(each)["may"]) for each in ("m", "tuned", "unrelated")]
+        control.parts.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
+        return found
+
+    assert suspend(Scope(models=frozenset({"m"}))) == [False, True, True]
+    assert suspend(Scope(areas=frozenset({"BR"}), purposes=frozenset({Purpose.SERVE}))) == [False, False, True]
+    assert suspend(Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.SERVE}))) == [True, True, True]
+    assert suspend(Scope(areas=frozenset({"BR"}), purposes=frozenset({GENAI}))) == [True, True, True]
+    assert suspend(Scope(areas=frozenset({"BR"}))) == [False, False, True]
+
+
+def test_model_checkpoints_before_and_after_a_suspension(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    lease, secret = control.grant(build(deployment), job="job-1", model="m")
+    content = "sha256:" + "0" * 64
+    control.model_checkpoint(lease.lease, secret=secret, step=1, name="one", content=content)
+    (job,) = control.model("m")["jobs"]
+    assert [each["stands"] for each in job["model_checkpoints"]] == [""]
+    control.suspend(Scope(areas=frozenset({"BR"})), case="c-1", origin=Origin.OWN_DECISION, reference="note")
+    assert (
+        code_of(lambda: control.model_checkpoint(lease.lease, secret=secret, step=2, name="two", content=content))
+        == "lease-revoked"
+    )
+    (job,) = control.model("m")["jobs"]
+    assert [each["stands"] for each in job["model_checkpoints"]] == ["trained before", "quarantined"]
+
+
+def test_what_used_the_content_of_a_person(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, first = deployment.control, build(deployment)
+    train(deployment, first, "on-ada", [[0, 0, 1]])
+    train(deployment, first, "on-bo", [[0, 1, 3]])
+    train(deployment, first, "on-gb", [[1, 0, 3]])
+    control.register_model("tuned", base="on-bo")
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    second = build(deployment)
+    found = control.uses_of("bo")
+    assert found["releases"] == [{"release": first, "known": True, "sealed_with": 1, "removed": 1, "withdrawn": False}]
+    assert found["models"] == [
+        {"model": "on-bo", "items": 1, "through": []},
+        {"model": "tuned", "items": 0, "through": ["on-bo"]},
+    ]
+    found = control.uses_of("cy")  # the other account of ada
+    assert [each["release"] for each in found["releases"]] == [first, second]
+    assert [(each["sealed_with"], each["removed"]) for each in found["releases"]] == [(3, 1), (2, 0)]
+    assert {each["model"]: each["items"] for each in found["models"]} == {"on-ada": 1, "on-bo": 1, "tuned": 0}
+    seats = control.parts.people.seats
+    nobody = control.uses_of("never-heard-of")
+    assert (nobody["accounts"], nobody["releases"], nobody["models"]) == (0, [], [])
+    assert control.parts.people.seats == seats, "who is asked about gets no seat"
+    deployment.close()
+    again = open_deployment(folder / "home")
+    assert [each["model"] for each in again.control.uses_of("bo")["models"]] == ["on-bo", "tuned"]
+    again.close()
+
+
+def copies(folder: Path) -> Path:
+    target = folder / "copies"
+    (target / "deep" / "empty").mkdir(parents=True)
+    (target / "one.bin").write_bytes(b"one")
+    (target / "deep" / "two.bin").write_bytes(b"two")
+    return target
+
+
+def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release, target = deployment.control, build(deployment), copies(folder)
+
+    def destroy(where: Path = target) -> dict[str, Any]:
+        return control.destroy(Destroyed.RELEASE, release, folder=where, by="operations")
+
+    assert code_of(destroy) == "release-not-withdrawn"
+    control.withdraw(release, "case 7")
+    assert code_of(lambda: destroy(folder / "nowhere")) == "destruction-folder"
+    assert code_of(lambda: destroy(folder)) == "destruction-folder-in-use"
+    assert code_of(lambda: destroy(folder / "home" / "releases")) == "destruction-folder-in-use"
+    assert code_of(lambda: destroy(folder / "items")) == "destruction-folder-in-use"
+    (target / "link").symlink_to(folder / "items")
+    assert code_of(destroy) == "destruction-not-plain"
+    (target / "link").unlink()
+    done = destroy()
+    assert (done["files"], done["bytes"], target.exists()) == (2, 6, False)
+    (certificate,) = control.certificates(Destroyed.RELEASE, release)
+    assert certificate["problem"] == ""
+    statement = certificate["statement"]
+    assert [file["path"] for file in statement["files"]] == ["deep/two.bin", "one.bin"]
+    assert statement["destroyed"]["by"] == "operations"
+    assert not [each for each in control.verify(release) if each.problem]
+    path = folder / "home" / "objects" / certificate["certificate"].removeprefix("sha256:")
+    path.write_bytes(json.dumps({**json.loads(path.read_bytes()), "payload": "e30="}).encode())
+    assert [each.check for each in control.verify(release) if each.problem] == ["certificate 1"]
+
+
+def test_a_destruction_that_was_interrupted_is_finished(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    control, target = deployment.control, copies(folder)
+    control.register_model("m")
+    control.withdraw_model("m", "case 7", by="ml")
+    unlink = Path.unlink
+    done: list[Path] = []
+
+    def once(path: Path, missing_ok: bool = False) -> None:
+        if path.is_relative_to(target):
+            if done:
+                raise KeyboardInterrupt
+            done.append(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", once)
+    with pytest.raises(KeyboardInterrupt):
+        control.destroy(Destroyed.MODEL, "m", folder=target, by="operations")
+    monkeypatch.undo()
+    assert stage(deployment, "m") == Stage.WITHDRAWN
+    elsewhere = copies(folder / "elsewhere")
+
+    def again(where: Path = target) -> dict[str, Any]:
+        return control.destroy(Destroyed.MODEL, "m", folder=where, by="operations")
+
+    assert code_of(lambda: again(elsewhere)) == "destruction-other-folder"
+    (target / "one.bin").write_bytes(b"new")
+    assert code_of(again) == "destruction-file-changed"
+    (target / "one.bin").write_bytes(b"one")
+    (target / "three.bin").write_bytes(b"three")
+    assert code_of(again) == "destruction-files-left"
+    (target / "three.bin").unlink()
+    assert again()["files"] == 2
+    assert stage(deployment, "m") == Stage.DESTROYED
+    assert not control.may_serve("m")["may"]
+    assert again(elsewhere)["files"] == 2
+    assert len(control.certificates(Destroyed.MODEL, "m")) == 2
+    assert code_of(lambda: control.withdraw_model("m", "again", by="ml")) == "model-already-withdrawn"
+    assert replace(control.standing_of("m"), losses=()).stage is Stage.DESTROYED

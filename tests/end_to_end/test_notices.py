@@ -1,0 +1,138 @@
+"""Notices at the gate: served, and the days over to the second, and no objection, each person by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, now
+from consentry.errors import ConsentryError
+from consentry.ledger.case_events import AssessmentKind
+from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import eligible, say
+
+POLICY, NOTICE, WAIT = "november-2025", "genai-2025", 30 * SECONDS_PER_DAY
+SERVED = 1_763_000_000
+PEOPLE = ("told", "late", "untold", "refuser")
+ITEMS = [RawItem(id=f"{each}-1", author=each, created=SERVED - 5) for each in PEOPLE]
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.register_corpus(write_corpus(folder, [ITEMS]))
+        deployment.control.load_people(
+            write_people(folder / "people", [RawPerson(id=each, country="GB") for each in PEOPLE])
+        )
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def serve(deployment: Deployment, *people: str, at: int = SERVED) -> int:
+    return deployment.control.serve_notice(NOTICE, [deployment.person(each) for each in people], at=at)
+
+
+def built(deployment: Deployment, at: int) -> set[str]:
+    made = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=at)
+    return eligible(deployment, made.manifest.release)
+
+
+def test_nobody_is_used_a_second_before_their_own_days_are_over(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    say(deployment, "refuser", at=SERVED - 10)
+    serve(deployment, "told", "refuser")
+    serve(deployment, "late", at=SERVED + 100)
+    assert built(deployment, SERVED + WAIT - 1) == set()
+    assert built(deployment, SERVED + WAIT) == {"told-1"}
+    assert built(deployment, SERVED + WAIT + 99) == {"told-1"}
+    assert built(deployment, SERVED + WAIT + 100) == {"told-1", "late-1"}
+
+
+def test_an_earlier_objection_survives_every_later_notice_and_policy_version(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    say(deployment, "refuser", at=SERVED - 10)
+    for again in range(3):
+        serve(deployment, *PEOPLE, at=SERVED + again)
+        text = shipped()[POLICY].replace('version = "2025-11-03"', f'version = "again-{again}"')
+        deployment.control.publish(text, POLICY)
+        deployment.control.write_notice(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
+    assert built(deployment, SERVED + 3 * WAIT) == {"told-1", "late-1", "untold-1"}
+    assert deployment.control.audience(PEOPLE, purpose=Purpose.TRAIN_GENAI) == (["told", "late", "untold"], 1)
+
+
+def test_whoever_objects_within_the_days_is_never_used(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    serve(deployment, "told", "late")
+    say(deployment, "late", at=SERVED + WAIT - 1)
+    assert built(deployment, SERVED + WAIT) == {"told-1"}
+
+
+def test_nobody_who_refused_on_any_account_is_asked_again(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    control.link(deployment.person("told"), deployment.person("second"))
+    say(deployment, "second", at=SERVED)
+    say(deployment, "late", at=SERVED, categories=frozenset({Category.IMAGE}))
+    say(deployment, "refuser", at=SERVED, purpose=Purpose.TRAIN_AI)
+    control.erase([deployment.person("untold")])
+    head, seats = deployment.ledger.head(), control.parts.people.seats
+    found = control.audience([*PEOPLE, "second", "stranger", "stranger"], purpose=Purpose.TRAIN_GENAI)
+    assert found == (["late", "stranger"], 4)
+    assert (deployment.ledger.head(), control.parts.people.seats) == (head, seats)
+    say(deployment, "second", ChoiceState.UNSET, at=SERVED + 1)
+    assert control.audience(["told", "second"], purpose=Purpose.TRAIN_GENAI)[1] == 0
+
+
+def test_versions_and_servings(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    serve(deployment, "told")
+    for text in (b"first", b"second"):
+        control.write_notice(NOTICE, text, languages=["en", "cy"], channel="in-app", audience="UK members", by="ann")
+    serve(deployment, "late", "untold")
+    found = control.notice(NOTICE)
+    assert [each.version for each in found.servings] == [0, 2]
+    assert found.people == 3
+    assert found.newest is not None
+    assert control.notice_text(found.newest) == b"second"
+
+
+def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    head = deployment.ledger.head()
+    for code, call in (
+        ("notice-time-to-come", lambda: serve(deployment, "told", at=now() + 60)),
+        ("choice-notice-name", lambda: control.serve_notice("No Name", [], at=SERVED)),
+        ("notice-empty", lambda: control.write_notice("n", b" \n", languages=["en"], channel="x", audience="x")),
+        ("case-text", lambda: control.write_notice("n", b"x", languages=["en"], channel="", audience="x")),
+        ("notice-unknown", lambda: control.notice("never-heard-of")),
+    ):
+        with pytest.raises(ConsentryError) as caught:
+            call()
+        assert caught.value.code == code
+    assert deployment.ledger.head() == head
+
+
+def test_an_assessment_is_of_what_the_rules_say(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    policy = load(shipped()[POLICY], POLICY)
+    both = ("members-elsewhere", "members-told-and-waited-for")
+    assert control.unassessed(policy) == both
+    control.bind_assessment(AssessmentKind.DATA_PROTECTION_IMPACT, b"dpia", policy=POLICY, by="legal")
+    assert control.unassessed(policy) == both
+    bound = control.bind_assessment(AssessmentKind.LEGITIMATE_INTEREST, b"lia", policy=POLICY, by="legal")
+    assert control.parts.objects.get(bound.body.document) == b"lia"
+    assert control.unassessed(load("# a comment\n" + shipped()[POLICY], POLICY)) == ()
+    assert control.unassessed(load(shipped()[POLICY].replace("days = 30 }", "days = 29 }"), POLICY)) == both
+    for code, name, document in (("policy-not-published", "nobody-knows", b"x"), ("assessment-empty", POLICY, b"")):
+        with pytest.raises(ConsentryError) as caught:
+            control.bind_assessment(AssessmentKind.COMPATIBILITY, document, policy=name, by="legal")
+        assert caught.value.code == code

@@ -1,0 +1,173 @@
+"""Where models stand follows from what was withdrawn and what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentry.digests import digest
+from consentry.ledger.events import Body
+from consentry.ledger.lineage_events import (
+    Destroyed,
+    DestructionBegun,
+    DestructionCertified,
+    ModelRegistered,
+    ModelRemedied,
+    ModelWithdrawn,
+    Remedy,
+    RemedyApproved,
+    RemedyChosen,
+)
+from consentry.ledger.oversight_events import LeaseGranted
+from consentry.oversight.destruction import Destructions, Listed, Plan
+from consentry.oversight.lineage import Loss, Models, Stage, standing
+from consentry.policy.policy_set import Remedies
+from ledger.sayings import event
+
+DAY = 86_400
+TERMS = Remedies(choose_within_days=10, finish_within_days=20)
+ZERO = digest(b"")
+
+
+def folded(*bodies: Body) -> Models:
+    models = Models()
+    for position, body in enumerate(bodies):
+        models.take(event(position, body))
+    return models
+
+
+def registered(model: str, base: str | None = None, release: str = "r") -> ModelRegistered:
+    return ModelRegistered(model=model, base=base, releases=(release,), leases=(), digest=None)
+
+
+def chose(model: str, remedy: Remedy = Remedy.DROP_ADAPTER) -> RemedyChosen:
+    return RemedyChosen(model=model, remedy=remedy, reason="", by="ml")
+
+
+def did(model: str, chosen: int, remedy: Remedy = Remedy.DROP_ADAPTER) -> ModelRemedied:
+    return ModelRemedied(model=model, remedy=remedy, chosen=chosen, digest=None, by="ml")
+
+
+def loss(position: int, model: str = "m", *, used: int = 0) -> Loss:
+    return Loss(position, 1_000 + position, model, "r", 1, used, TERMS)
+
+
+def stage(models: Models, *losses: Loss, model: str = "m") -> Stage:
+    return standing(models, model, losses=lambda name: [each for each in losses if each.model == name]).stage
+
+
+def test_from_clear_to_remedied_and_affected_again() -> None:
+    said: list[Body] = [registered("m")]
+    assert stage(folded(*said)) is Stage.CLEAR
+    assert stage(folded(*said), loss(1)) is Stage.AFFECTED
+    said += [registered("other"), chose("m")]
+    assert stage(folded(*said), loss(1)) is Stage.REMEDY_CHOSEN
+    said.append(did("m", chosen=2))
+    assert stage(folded(*said), loss(1)) is Stage.REMEDIED
+    assert stage(folded(*said), loss(1), loss(3)) is Stage.AFFECTED, "it was withdrawn after the remedy was chosen"
+    said.append(ModelWithdrawn(model="m", reason="enough", by="ml"))
+    assert stage(folded(*said), loss(1), loss(3)) is Stage.WITHDRAWN
+    plan = DestructionBegun(what=Destroyed.MODEL, name="m", plan=ZERO, files=1, by="ml")
+    gone = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
+    assert stage(folded(*said, plan)) is Stage.WITHDRAWN
+    assert stage(folded(*said, plan, gone)) is Stage.DESTROYED
+
+
+def test_deadlines_come_from_the_policy_and_choosing_again_gives_no_more_time() -> None:
+    def deadline(*bodies: Body) -> int | None:
+        lost = [loss(1), loss(2)]
+        return standing(folded(*bodies), "m", losses=lambda _: lost).deadline
+
+    first = [registered("m"), registered("m"), registered("m")]
+    assert deadline(*first) == 1_001 + 10 * DAY
+    assert deadline(*first, chose("m")) == 1_003 + 20 * DAY
+    assert deadline(*first, chose("m"), chose("m", Remedy.ACCEPT)) == 1_003 + 20 * DAY
+    later = standing(folded(*first, chose("m")), "m", losses=lambda _: [loss(1), loss(5)])
+    assert later.deadline == 1_005 + 10 * DAY, "what is lost after the choice has a clock of its own"
+    assert later.late(1_006 + 10 * DAY)
+    assert not later.late(1_005 + 10 * DAY)
+
+
+def test_the_mark_is_inherited_until_the_base_is_remedied() -> None:
+    said: list[Body] = [registered("base"), registered("m", "base"), registered("tuned", "m")]
+    assert stage(folded(*said), loss(3, "base"), model="tuned") is Stage.AFFECTED
+    assert stage(folded(*said), loss(3, "tuned"), model="base") is Stage.CLEAR
+    said += [registered("x"), chose("base"), did("base", chosen=4)]
+    assert stage(folded(*said), loss(3, "base"), model="tuned") is Stage.CLEAR
+    assert stage(folded(*said), loss(3, "base"), loss(7, "base"), model="m") is Stage.AFFECTED
+
+
+def test_a_model_trained_anew_is_what_it_was_trained_on_since() -> None:
+    granted = LeaseGranted(lease="l", release="r", job="j", model="m", ttl_ms=1, secret=ZERO)
+    models = folded(registered("m"), chose("m", Remedy.RETRAIN), granted, did("m", 1, Remedy.RETRAIN))
+    model = models.get("m")
+    assert model is not None
+    assert [use.lease for use in model.uses] == [None, "l"]
+    assert stage(models, loss(9, used=0)) is Stage.REMEDIED
+    assert stage(models, loss(9, used=2)) is Stage.AFFECTED
+
+
+def test_a_lease_makes_a_model_known_and_bases_may_go_in_circles_in_a_foreign_ledger() -> None:
+    models = folded(
+        LeaseGranted(lease="l", release="r", job="j", model="m", ttl_ms=1, secret=ZERO),
+        registered("a", "b"),
+        registered("b", "a"),
+    )
+    assert "m" in models
+    assert models.ancestry("a") == ["a", "b"]
+
+
+def test_approvals_count_people() -> None:
+    models = folded(
+        registered("m"),
+        chose("m", Remedy.ACCEPT),
+        RemedyApproved(model="m", by="one"),
+        RemedyApproved(model="m", by="one"),
+        RemedyApproved(model="m", by="two"),
+        RemedyApproved(model="nobody", by="two"),
+    )
+    model = models.get("m")
+    assert model is not None
+    assert model.choices[-1].approved == ("one", "two")
+
+
+@given(
+    st.lists(st.sampled_from(["register", "choose", "finish", "base"]), max_size=8),
+    st.lists(st.integers(0, 9), max_size=4),
+)
+def test_nothing_outstanding_means_clear_or_remedied_and_the_other_way_round(
+    said: Sequence[str], lost: Sequence[int]
+) -> None:
+    bodies: list[Body] = [registered("base"), registered("m", "base")]
+    for each in said:
+        chosen = [position for position, body in enumerate(bodies) if isinstance(body, RemedyChosen)]
+        if each == "choose":
+            bodies.append(chose("m"))
+        elif each == "finish" and chosen:
+            bodies.append(did("m", chosen[-1]))
+        else:
+            bodies.append(registered("m", "base"))
+    models = folded(*bodies)
+    found = standing(models, "m", losses=lambda name: [loss(each, name) for each in lost] if name == "base" else [])
+    covered = max((body.chosen for body in bodies if isinstance(body, ModelRemedied)), default=0)
+    assert sorted(each.position for each in found.losses) == sorted(each for each in lost if each >= covered)
+    assert (found.stage in (Stage.CLEAR, Stage.REMEDIED)) is (not found.losses)
+    assert (found.deadline is None) is (not found.losses)
+
+
+def test_a_plan_comes_back_as_it_was() -> None:
+    plan = Plan(what=Destroyed.MODEL, name="m", folder="f", files=(Listed(path="a", size=1, digest=ZERO),))
+    assert Plan.from_bytes(plan.to_bytes()) == plan
+
+
+def test_one_plan_is_open_until_it_is_certified() -> None:
+    known = Destructions()
+    begun = DestructionBegun(what=Destroyed.RELEASE, name="r", plan=ZERO, files=3, by="ops")
+    known.take(event(0, begun))
+    assert known.open(Destroyed.MODEL, "r") is None
+    assert known.open(Destroyed.RELEASE, "r") is not None
+    known.take(event(1, DestructionCertified(what=Destroyed.RELEASE, name="r", plan=ZERO, certificate=ZERO, by="ops")))
+    assert known.open(Destroyed.RELEASE, "r") is None
+    assert [each.certificate for each in known.of(Destroyed.RELEASE, "r")] == [ZERO]
