@@ -169,6 +169,8 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
             after = acts.resealed(stage)
     comparison = control.compare(manifest.release, after.manifest.release)
     show_comparison(out, comparison)
+    with run.step("Refuse with reach into what is sealed"):
+        acts.objected(stage, after)
     with run.step("Review: conditions, approvals, notices, the waiting period"):
         acts.reviewed(stage)
         acts.met(stage)

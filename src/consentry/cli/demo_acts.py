@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentry.bootstrap import Deployment
@@ -20,11 +22,14 @@ from consentry.cli.policy import read_text
 from consentry.cli.timeline import Timeline
 from consentry.control_plane.plane import ControlPlane
 from consentry.corpus.population import read_people_descriptor
+from consentry.corpus.registration import Corpus
 from consentry.ledger.case_events import ConditionAdded
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import instant
-from consentry.policy.vocabulary import Purpose
+from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release.sealing import Built
 
 PURPOSE = Purpose.TRAIN_GENAI
@@ -170,6 +175,42 @@ def resealed(stage: Stage) -> Built:
             facts=[("model", "drafts-2")],
         )
     return made
+
+
+def objected(stage: Stage, after: Built) -> None:
+    """Let somebody whose items are in a sealed release refuse everything, and tell what that does."""
+    control, release = stage.control, after.manifest.release
+    item = control.examples(release).get("eligible")
+    person = None if item is None else author_of(control.corpus(stage.corpus), item)
+    if person is None:
+        return
+    stage.at("2024-10-15")
+    used = control.uses_of(person)
+    choice = Choice(purpose=PURPOSE, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=stage.timeline.clock.time())
+    control.choose([ChoiceMade(person=stage.deployment.person(person), choice=choice, source=Source.SETTINGS)])
+    amended = [(name, control.amendments(name)) for name in control.sealed_releases()]
+    stage.timeline.tell(
+        "A member elsewhere refuses, with reach into what is sealed",
+        "Sealed releases are amended: whoever reads them from now on does not get these items. Models that learned from"
+        " them are marked, and cannot be forgotten.",
+        facts=[
+            *((f"left {name}", f"{found[-1]['items']:,} items") for name, found in amended if found),
+            ("had been used by", ", ".join(each["model"] for each in used["models"]) or "no model"),
+            *((f"{each['model']} is now", str(each["stage"])) for each in control.models()),
+        ],
+    )
+
+
+def author_of(corpus: Corpus, item: str) -> str | None:
+    """Return the id of the author of an item, None if nobody is named."""
+    columns = [corpus.descriptor.columns[name] for name in ("item", "author")]
+    for sidecar in corpus.sidecars:
+        ids, authors = pq.read_table(corpus.path(sidecar), columns=columns).columns
+        row = pc.index(pc.cast(ids, pa.string()), item).as_py()
+        if row >= 0:
+            author = authors[row].as_py()
+            return None if author is None else str(author)
+    return None
 
 
 def reviewed(stage: Stage) -> None:
