@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,9 +26,11 @@ from consentry.cli.policy import read_text
 from consentry.cli.release_text import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
 from consentry.cli.timeline import StoryClock, Timeline
+from consentry.corpus.registration import Corpus
 from consentry.errors import StateError
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Age, Purpose
+from consentry.release.sealing import Built
 
 PURPOSE = Purpose.TRAIN_GENAI
 _POLICY, _BEGINS = "august-2024", "2024-09-10"
@@ -129,26 +131,14 @@ def _fresh_home(home: Path) -> Path:
 
 
 def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
-    # Only here: a web framework that no other command needs, and every one would wait for it.
-    from consentry.service.server import serving  # noqa: PLC0415
-
     control, out = run.deployment.control, run.out
     out.text(origin)
     out.text(_CLOCK)
-    with run.step("Load people, and work out where they live"):
-        people = control.load_people(content / "people.toml")
-    places = resolved(run.deployment)
-    out.heading(f"{people.rows:,} people, by the country they may be in")
-    out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
-    with run.step("Register the content: one sidecar a file"):
-        corpus = control.register_corpus(content / "corpus.toml").corpus
-    if (content / "choices.csv").exists():
-        with run.step("Record what people chose"):
-            run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
+    places, corpus = _take_in(run, content)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.publish(*read_text(_POLICY))
         before = control.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
-    out.heading(f"{corpus.rows:,} items of {people.rows:,} people, policy {_POLICY}")
+    out.heading(f"{corpus.rows:,} items, policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)
     manifest = before.manifest
@@ -161,23 +151,9 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         found = [(item, control.explain(manifest.release, item).body) for item in _examples(run, before)]
     for item, body in found:
         show_explanation(out, item, body=body)
-    with serving(run.deployment) as server:
-        stage = acts.Stage(run.deployment, timeline, content, corpus.name, corpus.descriptor.columns["text"], server)
-        with run.step("Train on it, and suspend the use of UK content while it runs"):
-            stopped = acts.suspended(stage, before)
-        with run.step("Seal a release without what is suspended, and train on that"):
-            after = acts.resealed(stage)
-    comparison = control.compare(manifest.release, after.manifest.release)
-    show_comparison(out, comparison)
-    with run.step("Refuse with reach into what is sealed"):
-        acts.objected(stage, after)
-    with run.step("Review: conditions, approvals, notices, the waiting period"):
-        acts.reviewed(stage)
-        acts.met(stage)
-    with run.step("Lift the suspension, and seal the release with which use resumes"):
-        resumed = acts.resumed(stage)
-    made = (before, after, resumed)
+    stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before)
     with run.step("Verify all three releases: signature, digests, bitmaps, counts, content files"):
+        made = (before, after, resumed)
         checks = [each for one in made for each in control.verify(one.manifest.release)]
     with run.step("Write the third release as an Iceberg table over the untouched files"):
         table = control.table(resumed.manifest.release, 2)
@@ -190,13 +166,52 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         before={**manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
         resumed={**resumed.manifest.to_json(), "digest": resumed.digest},
-        comparison=comparison,
+        comparison=control.compare(manifest.release, after.manifest.release),
         explanations=found,
         moments=timeline.moments,
         stopped_after=stopped,
         steps=run.steps,
         checks=f"{passed} of {len(checks)} checks passed. Iceberg metadata: {table['metadata']}",
     )
+
+
+def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
+    """Load people, content and choices; return where people live, and the corpus."""
+    control, out = run.deployment.control, run.out
+    with run.step("Load people, and work out where they live"):
+        people = control.load_people(content / "people.toml")
+    places = resolved(run.deployment)
+    out.heading(f"{people.rows:,} people, by the country they may be in")
+    out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
+    with run.step("Register the content: one sidecar a file"):
+        corpus = control.register_corpus(content / "corpus.toml").corpus
+    if (content / "choices.csv").exists():
+        with run.step("Record what people chose"):
+            run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
+    return places, corpus
+
+
+def _oversee(
+    run: Demo, content: Path, corpus: Corpus, *, timeline: Timeline, before: Built
+) -> tuple[float | None, Built, Built]:
+    """Play what an authority's concern leads to; return the seconds to the stop, and the two releases made since."""
+    # Only here: a web framework that no other command needs, and every one would wait for it.
+    from consentry.service.server import serving  # noqa: PLC0415
+
+    with serving(run.deployment) as server:
+        stage = acts.Stage(run.deployment, timeline, content, corpus.name, corpus.descriptor.columns["text"], server)
+        with run.step("Train on it, and suspend the use of UK content while it runs"):
+            stopped = acts.suspended(stage, before)
+        with run.step("Seal a release without what is suspended, and train on that"):
+            after = acts.resealed(stage)
+    show_comparison(run.out, run.deployment.control.compare(before.manifest.release, after.manifest.release))
+    with run.step("Refuse with reach into what is sealed"):
+        acts.objected(stage, after)
+    with run.step("Review: conditions, approvals, notices, the waiting period"):
+        acts.reviewed(stage)
+        acts.met(stage)
+    with run.step("Lift the suspension, and seal the release with which use resumes"):
+        return stopped, after, acts.resumed(stage)
 
 
 def _examples(run: Demo, built: Any) -> list[str]:
