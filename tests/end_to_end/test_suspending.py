@@ -97,6 +97,7 @@ def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(pl
         assert not [each.problem for each in deployment.control.verify(name, decide=True) if each.problem]
     compared = deployment.control.compare(before, after)
     assert [compared[side]["eligible"] for side in ("before", "after")] == [5, 3]
+    assert compared["causes"]["orders"]
 
 
 def test_an_order_that_comes_between_deciding_and_sealing_is_obeyed(
