@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
@@ -28,6 +28,14 @@ from consentry.release.manifest import ReleaseFile
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
+
+
+class Standing(NamedTuple):
+    """How it is with a lease (granted, revoked, expired or ended); why, and by which code, if it is over."""
+
+    state: str
+    reason: str = ""
+    code: str = ""
 
 
 class Leasing(HandingOut):
@@ -64,6 +72,7 @@ class Leasing(HandingOut):
             ttl_ms=ttl_ms,
             secret=digest(secret.encode()),
         )
+        self.foresee(asked=(release, model))
         with self.lock:
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.present()
@@ -99,6 +108,7 @@ class Leasing(HandingOut):
                 somebody else's.
             ConflictError: the renewal was seen before.
         """
+        self.foresee([lease])
         with self.lock:
             found = self.living(lease)
             found.require_holder(secret=secret, job=job, fence=fence)
@@ -131,19 +141,19 @@ class Leasing(HandingOut):
             raise expired(found)
         return found
 
-    def standings(self, leases: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return how it is with leases (granted, revoked, expired or ended), and why if they are over."""
+    def standings(self, leases: Iterable[str]) -> dict[str, Standing]:
+        """Return how it is with leases. Who can foresee what is hit does so first, without the lock."""
         with self.lock:
             known = self.present().record.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
-    def _standing(self, lease: Lease) -> tuple[str, str]:
+    def _standing(self, lease: Lease) -> Standing:
         try:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            return words.get(error.code, "revoked"), error.message
-        return "granted", ""
+            return Standing(words.get(error.code, "revoked"), error.message, error.code)
+        return Standing("granted")
 
     def held(self, lease: str, *, secret: str) -> Lease:
         """Return a lease, be it over or not, to who shows its secret.
@@ -164,6 +174,7 @@ class Leasing(HandingOut):
             StateError: the lease is over, or somebody else's.
             NotFoundError: the release has no such file.
         """
+        self.foresee([lease])
         with self.lock:
             self.held(lease, secret=secret)
             found = self.living(lease)
@@ -213,6 +224,7 @@ class Leasing(HandingOut):
 
     def end_lease(self, lease: str, *, secret: str, how: LeaseEnd, step: int | None) -> Lease:
         """Note that a job reads no longer. Said again, it changes nothing."""
+        self.foresee([lease])
         with self.lock:
             found = self._lease(lease)
             found.require_holder(secret=secret)
@@ -234,6 +246,7 @@ class Leasing(HandingOut):
 
     def expire(self) -> list[str]:
         """End the leases whose time ran out, and note which orders are drained by that. Return the leases ended."""
+        self.foresee()
         with self.lock:
             now = self.parts.uptime()
             late = [lease for lease in self.present().record.leases.open() if now >= self.renewals.until(lease)]
@@ -308,11 +321,12 @@ class Leasing(HandingOut):
 
     def jobs(self) -> list[dict[str, Any]]:
         """Say of every lease, oldest first, how it is with it and what was done under it."""
+        self.foresee()
         with self.lock:
             return [self._job(lease) for lease in self.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why = self._standing(lease)
+        state, why, _ = self._standing(lease)
         ended = lease.ended
         return {
             "lease": lease.lease,

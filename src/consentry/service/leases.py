@@ -157,7 +157,7 @@ async def watch(
     await verbs(verbs.control.held, lease, secret=secret)
     found = await watching.wait(lease, seconds=wait, amendment=amendment)
     body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
-    return {**body, "reason": found.reason} if found.reason else body
+    return {**body, "reason": found.reason, "code": found.code} if found.code else body
 
 
 @ROUTER.post("/leases/{lease}/end", status_code=204)

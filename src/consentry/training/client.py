@@ -183,9 +183,9 @@ class Lease:
                 news = self._requests.watch(self._watching, wait_s=wait_s, amendment=self.amendment)
             except UnavailableError:
                 news = {}
-            state, reason = news.get("state"), news.get("reason")
+            state, reason, code = (str(news.get(name, "")) for name in ("state", "reason", "code"))
             if state in _WATCH_STATES:
-                self._end(_WATCH_STATES[state], reason if isinstance(reason, str) else "")
+                self._end(code if code in TERMINAL else _WATCH_STATES[state], reason)
                 return
             known = self.amendment
             with self._lock:
