@@ -45,6 +45,11 @@ class Leasing(HandingOut):
         super().__init__(parts)
         self.renewals = Renewals(parts.uptime())
 
+    def take_over(self) -> None:
+        """Begin to answer renewals, now that nobody else does: whatever is open may have been renewed until now."""
+        with self.lock:
+            self.renewals = Renewals(self.parts.uptime())
+
     def grant(self, release: str, *, job: str, model: str, ttl_ms: int = DEFAULT_TTL_MS) -> tuple[Lease, str]:
         """Let a job read a release, and return the lease with the secret that only the job gets.
 
@@ -284,12 +289,18 @@ class Leasing(HandingOut):
             ranges=self.parts.objects.put(canonical_json(ranges)),
         )
         with self.lock:
-            said = {(each.from_step, each.to_step) for each in self._lease(lease).consumed}
-            if (from_step, to_step) not in said:
+            # With the ranges: what one step consumed may be too much for one report.
+            said = ((each.from_step, each.to_step, each.ranges) for each in reversed(self._lease(lease).consumed))
+            if (from_step, to_step, body.ranges) not in said:
                 self.parts.ledger.append([body])
 
-    def model_checkpoint(self, lease: str, *, secret: str, step: int, name: str, content: str) -> int:
+    def model_checkpoint(
+        self, lease: str, *, secret: str, step: int, name: str, content: str, quarantined: bool = False
+    ) -> int:
         """Note that a job wrote a model checkpoint with this digest, and return the position.
+
+        `quarantined`: the job says that it counts for nothing, also after it was confirmed, and after the lease.
+        The newest word counts. Said again, it is not noted again.
 
         Raises:
             StateError: the lease is over. It is noted as quarantined, and counts for nothing.
@@ -298,6 +309,7 @@ class Leasing(HandingOut):
             raise InputError(
                 "lease-model-checkpoint", "a model checkpoint needs a name and a digest", help="sha256: and 64 digits"
             )
+        self.foresee([lease])
         with self.lock:
             found = self._lease(lease)
             found.require_holder(secret=secret)
@@ -305,16 +317,17 @@ class Leasing(HandingOut):
             with self.parts.ledger.sealing() as session:
                 self._advance(session.read_delta(self.newest.position))
                 try:
-                    self.living(lease)
+                    if not quarantined:
+                        self.living(lease)
                 except StateError as error:
                     refused = error
-                (position,) = session.append(
-                    [
-                        ModelCheckpointWritten(
-                            lease=lease, step=step, name=name, digest=content, quarantined=refused is not None
-                        )
-                    ]
+                body = ModelCheckpointWritten(
+                    lease=lease, step=step, name=name, digest=content, quarantined=quarantined or refused is not None
                 )
+                known = (at for at, each in self._lease(lease).checkpoints if each == body)
+                position = next(known, None)
+                if position is None:
+                    (position,) = session.append([body])
         if refused is not None:
             raise refused
         return position

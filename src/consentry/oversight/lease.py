@@ -66,7 +66,7 @@ class Lease:
     ended: Ended | None = None
     consumed: tuple[ItemsConsumed, ...] = ()
     checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
-    """Positions and model checkpoints."""
+    """Positions and model checkpoints, the newest word about each."""
 
     @property
     def step(self) -> int | None:
@@ -132,7 +132,8 @@ def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritt
     if isinstance(body, ItemsConsumed):
         return replace(lease, consumed=(*lease.consumed, body))
     if isinstance(body, ModelCheckpointWritten):
-        return replace(lease, checkpoints=(*lease.checkpoints, (event.position, body)))
+        others = (each for each in lease.checkpoints if replace(each[1], quarantined=body.quarantined) != body)
+        return replace(lease, checkpoints=(*others, (event.position, body)))
     ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
     return replace(lease, ended=lease.ended or ended)
 

@@ -110,13 +110,15 @@ class Lease:
         self._step = step
         self._journal.committed(step, ranges, amendment=self.amendment)
 
-    def confirm(self, name: str, *, step: int, digest: str) -> Answer:
-        """Say that a model checkpoint is about to be kept, and return what the control plane says to it.
+    def confirm(self, name: str, *, step: int, digest: str, quarantined: bool = False) -> Answer:
+        """Say that a model checkpoint is about to be kept, or is in quarantine; return what the control plane says.
 
         Raises:
             UnavailableError: no answer.
         """
-        body = {"step": step, "name": name, "digest": digest}
+        body: dict[str, Any] = {"step": step, "name": name, "digest": digest}
+        if quarantined:
+            body["quarantined"] = True
         timeout_s = max(min(self._shared.remaining_s(), self._holding.ttl_s), 1)
         return self._requests.post("model-checkpoints", body, timeout_s=timeout_s)
 
