@@ -89,7 +89,8 @@ class Served:
 
     def consumed(self) -> list[ItemsConsumed]:
         """Return what was logged as consumed."""
-        return [each for lease in self.control.present().record.leases for each in lease.consumed]
+        record = self.control.present().record
+        return [each.body for lease in record.leases for each in record.lineage.consumed(lease.lease)]
 
     def rows(self) -> set[tuple[int, int]]:
         """Return the rows that were logged as consumed."""

@@ -289,9 +289,7 @@ class Leasing(HandingOut):
             ranges=self.parts.objects.put(canonical_json(ranges)),
         )
         with self.lock:
-            # With the ranges: what one step consumed may be too much for one report.
-            said = ((each.from_step, each.to_step, each.ranges) for each in reversed(self._lease(lease).consumed))
-            if (from_step, to_step, body.ranges) not in said:
+            if not self.present().record.leases.knows(body):
                 self.parts.ledger.append([body])
 
     def model_checkpoint(
@@ -353,7 +351,7 @@ class Leasing(HandingOut):
             "why": why,
             "order": None if ended is None else ended.order,
             "step": lease.step,
-            "items": sum(each.items for each in lease.consumed),
+            "items": lease.items,
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
             "ended_at": None if ended is None else ended.at,

@@ -183,9 +183,11 @@ class Overseeing(Reading):
             record = self.present().record
             found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
             reads = [(each.release, each.model, each.fence) for each in found if each is not None]
+            first = min((fence for *_, fence in reads), default=0)
+            newer = [order for order in record.orders if order.position > first]
             pairs = [
                 (order, release)
-                for order in record.orders
+                for order in newer
                 for release, model, fence in reads
                 if order.position > fence and order.scope.names(model)
             ]

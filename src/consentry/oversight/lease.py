@@ -64,14 +64,11 @@ class Lease:
     fence: int
     granted_at: Seconds
     ended: Ended | None = None
-    consumed: tuple[ItemsConsumed, ...] = ()
+    step: int | None = None
+    """The last optimiser step whose items were logged."""
+    items: int = 0
     checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
     """Positions and model checkpoints, the newest word about each."""
-
-    @property
-    def step(self) -> int | None:
-        """The last optimiser step whose items were logged."""
-        return max((each.to_step for each in self.consumed), default=None)
 
     def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
         """Refuse somebody else.
@@ -93,6 +90,8 @@ class Leases:
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
+        # Not in the leases: a job reports thousands of times, and each report would copy all before it.
+        self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
 
     def __iter__(self) -> Iterator[Lease]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -104,6 +103,10 @@ class Leases:
     def get(self, lease: str) -> Lease | None:
         """Return a lease."""
         return self._leases.get(lease)
+
+    def knows(self, report: ItemsConsumed) -> bool:
+        """Say whether what was consumed in some steps was reported before."""
+        return _steps(report) in self._reported.get(report.lease, ())
 
     def open(self) -> tuple[Lease, ...]:
         """Return the leases that have not ended, oldest first."""
@@ -126,16 +129,24 @@ class Leases:
             return
         if isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
+            if isinstance(body, ItemsConsumed):
+                self._reported.setdefault(body.lease, set()).add(_steps(body))
 
 
 def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritten, event: Event) -> Lease:
     if isinstance(body, ItemsConsumed):
-        return replace(lease, consumed=(*lease.consumed, body))
+        step = body.to_step if lease.step is None else max(lease.step, body.to_step)
+        return replace(lease, step=step, items=lease.items + body.items)
     if isinstance(body, ModelCheckpointWritten):
         others = (each for each in lease.checkpoints if replace(each[1], quarantined=body.quarantined) != body)
         return replace(lease, checkpoints=(*others, (event.position, body)))
     ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
     return replace(lease, ended=lease.ended or ended)
+
+
+def _steps(report: ItemsConsumed) -> tuple[int, int, Digest]:
+    """Return by what a report is known. With the ranges: one step may consume too much for one report."""
+    return report.from_step, report.to_step, report.ranges
 
 
 def require_ttl(ttl_ms: int) -> int:
