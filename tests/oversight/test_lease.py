@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.digests import digest
 from consentry.errors import ConsentryError
-from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted
+from consentry.ledger.oversight_events import ItemsConsumed, LeaseEnd, LeaseEnded, LeaseGranted
 from consentry.oversight.lease import Lease, Leases, Renewals, require_ttl
 from ledger.sayings import event
 
@@ -99,3 +101,37 @@ def test_a_time_to_live_out_of_range_is_refused(ttl_ms: int) -> None:
     with pytest.raises(ConsentryError) as caught:
         require_ttl(ttl_ms)
     assert caught.value.code == "lease-ttl-out-of-range"
+
+
+def test_reports_add_up_and_are_known_by_their_steps_and_ranges() -> None:
+    leases = Leases()
+    body = LeaseGranted(lease="l", release="r", job="job-1", model="m", ttl_ms=5_000, secret=digest(b""))
+    leases.take(event(1, body))
+    said = [
+        ItemsConsumed(lease="l", from_step=first, to_step=last, amendment=0, items=3, ranges=digest(ranges))
+        for first, last, ranges in ((1, 4, b"a"), (5, 5, b"b"), (5, 5, b"c"))
+    ]
+    for position, each in enumerate(said, 2):
+        assert not leases.knows(each)
+        leases.take(event(position, each))
+        assert leases.knows(each)
+    (lease,) = leases
+    assert (lease.step, lease.items) == (5, 9)
+
+
+def test_a_job_that_reports_all_day_costs_no_more_with_each_report() -> None:
+    leases = Leases()
+    body = LeaseGranted(lease="l", release="r", job="job-1", model="m", ttl_ms=5_000, secret=digest(b""))
+    leases.take(event(1, body))
+    ranges = digest(b"")
+    taken = []
+    for first in (0, 20_000):
+        events = [
+            event(step, ItemsConsumed(lease="l", from_step=step, to_step=step, amendment=0, items=1, ranges=ranges))
+            for step in range(first + 2, first + 20_002)
+        ]
+        begun = time.process_time()
+        for each in events:
+            leases.take(each)
+        taken.append(time.process_time() - begun)
+    assert taken[1] < 2 * taken[0]

@@ -146,9 +146,11 @@ class SmallPlane:
         return (204, None) if known == body else (409, problem("consumption-differs"))
 
     def _model_checkpoints(self, lease: Granted, body: Any, _rest: list[str]) -> Reply:
-        if refused := self._alive(lease):
-            self.quarantined.append(body)
-            return refused
+        refused = self._alive(lease)
+        if refused or body.get("quarantined"):
+            said = {name: value for name, value in body.items() if name != "quarantined"}
+            self.quarantined += [said] if said not in self.quarantined else []
+            return (201, {"position": self.position}) if body.get("quarantined") else refused or (500, None)
         self.checkpoints.append(body)
         self.position += 1
         return 201, {"position": self.position}

@@ -283,3 +283,28 @@ def test_many_threads_may_ask(holding: Callable[..., Any]) -> None:
         for thread in threads:
             thread.join()
         lease.check()
+
+
+def test_a_step_that_is_too_much_for_one_request_is_sent_in_several(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, header={"url": "u"})
+    ranges = [(0, 2 * row, 2 * row + 1) for row in range(45_000)]
+    journal.committed(1, ranges, amendment=0)
+    journal.committed(2, [(1, 0, 1)], amendment=0)
+    sent: list[dict[str, Any]] = []
+    lost = [True, False]  # the second request fails once
+
+    def send(body: dict[str, Any]) -> bool:
+        assert len(json.dumps(body)) < 1 << 20
+        if lost and lost.pop():
+            return False
+        sent.append(body)
+        return True
+
+    assert not journal.send(send)
+    assert journal.send(send)
+    assert [(body["from_step"], body["to_step"]) for body in sent] == [(1, 1)] * 4 + [(2, 2)]
+    assert sent[0] == sent[1]  # all of the step is sent again, and taken once
+    assert [each for body in sent[1:4] for each in body["ranges"]] == ranges
+    journal.close()
+    assert not path.exists()

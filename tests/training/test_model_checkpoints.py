@@ -191,7 +191,7 @@ def test_a_job_that_wakes_up_too_late_takes_back_what_it_wrote(
     assert seen(models) == kept
 
 
-def test_the_lease_is_looked_at_once_more_after_the_name(holding: Holding, tmp_path: Path) -> None:
+def test_the_lease_is_looked_at_once_more_after_the_name(plane: SmallPlane, holding: Holding, tmp_path: Path) -> None:
     models = tmp_path / "models"
     with holding(ttl_s=1) as lease:
         lease._done.set()  # nothing renews
@@ -199,6 +199,8 @@ def test_the_lease_is_looked_at_once_more_after_the_name(holding: Holding, tmp_p
             save(models, lease, place=Frozen(models))
     assert seen(models) == []
     assert [note["reason"] for note in quarantined(models)] == ["lease-expired"]
+    assert plane.checkpoints == plane.quarantined  # it was confirmed, and then told to be in quarantine
+    assert len(plane.quarantined) == 1
 
 
 SAVES = (

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from consentry.errors import StateError
 from consentry.training.boot_clock import boot_ns
 from consentry.training.client import hold
 from consentry.training.shared_deadline import LeaseState, SharedDeadline
@@ -110,6 +111,31 @@ def test_children_of_a_job_die_with_it_and_a_neighbour_does_not(plane: SmallPlan
     assert neighbour.poll() is None
     neighbour.kill()
     neighbour.wait()
+
+
+def test_children_in_a_session_of_their_own_die_with_a_job_that_leads_its_group(
+    plane: SmallPlane, url: str, tmp_path: Path
+) -> None:
+    child = "import subprocess\nchild = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+    program = jobs.SWALLOWS.replace(
+        "number = 0\n", child + "(folder / 'child').write_text(str(child.pid))\nnumber = 0\n"
+    )
+    job = jobs.start(program, url=url, folder=tmp_path / "job", ttl_s=TTL_S, leads=True)
+    number = int((tmp_path / "job" / "child").read_text())
+    plane.revoke()
+    assert job.wait(TTL_S + SLACK_S) == -signal.SIGKILL
+    job.communicate()
+    assert within(lambda: not Path(f"/proc/{number}").exists() or gone(number))
+    assert within(lambda: len(plane.lease().ends) == 1)  # its watchdog is below it as well, and lives on to say so
+
+
+def test_a_job_that_nobody_can_kill_gets_no_lease(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consentry.training.watched._INIT", os.getpid())
+    with (
+        pytest.raises(StateError, match=r"lease-watchdog-powerless"),
+        hold("r", job="j", model="m", url=url, credential=CREDENTIAL, state_folder=tmp_path / "state"),
+    ):
+        raise AssertionError("it runs")
 
 
 def gone(process: int) -> bool:

@@ -16,7 +16,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.settings import read_settings
 
-_ADDRESS, _TOKEN = "serve.json", Path("keys", "workload.token")
+_ADDRESS = "serve.json"
 _TIMEOUT_S = 5.0
 _WATCHED_EVERY_S = 0.5
 
@@ -101,9 +101,9 @@ def _asked(context: Context) -> dict[str, Any]:
     """Return all leases as the running server tells them, else as the ledger has them."""
     home = read_settings(context.home).home
     try:
-        address = json.loads((home / _ADDRESS).read_bytes())["url"]
-        token = (home / _TOKEN).read_text("ascii").strip()
-        request = Request(f"{address}/v1/leases", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own
+        server = json.loads((home / _ADDRESS).read_bytes())
+        shown = {"Authorization": f"Bearer {server['view']}"}
+        request = Request(f"{server['url']}/v1/leases", headers=shown)  # noqa: S310 - our own
         with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
             return {"live": True, **json.load(answer)}
     except (OSError, URLError, ValueError, KeyError, TypeError):

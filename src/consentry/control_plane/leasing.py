@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
 from consentry.control_plane.parts import Parts
 from consentry.digests import canonical_json, digest
-from consentry.errors import ConflictError, ConsentryError, InputError, NotFoundError, StateError
+from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
     ItemsConsumed,
     LeaseEnd,
@@ -30,12 +30,25 @@ _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
 
 
+class Standing(NamedTuple):
+    """How it is with a lease (granted, revoked, expired or ended); why, and by which code, if it is over."""
+
+    state: str
+    reason: str = ""
+    code: str = ""
+
+
 class Leasing(HandingOut):
     """Verbs of jobs. Only one process may answer renewals: it alone knows until when leases hold."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self.renewals = Renewals(parts.uptime())
+
+    def take_over(self) -> None:
+        """Begin to answer renewals, now that nobody else does: whatever is open may have been renewed until now."""
+        with self.lock:
+            self.renewals = Renewals(self.parts.uptime())
 
     def grant(self, release: str, *, job: str, model: str, ttl_ms: int = DEFAULT_TTL_MS) -> tuple[Lease, str]:
         """Let a job read a release, and return the lease with the secret that only the job gets.
@@ -64,6 +77,7 @@ class Leasing(HandingOut):
             ttl_ms=ttl_ms,
             secret=digest(secret.encode()),
         )
+        self.foresee(asked=(release, model))
         with self.lock:
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.present()
@@ -99,6 +113,7 @@ class Leasing(HandingOut):
                 somebody else's.
             ConflictError: the renewal was seen before.
         """
+        self.foresee([lease])
         with self.lock:
             found = self.living(lease)
             found.require_holder(secret=secret, job=job, fence=fence)
@@ -131,19 +146,19 @@ class Leasing(HandingOut):
             raise expired(found)
         return found
 
-    def standings(self, leases: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Return how it is with leases (granted, revoked, expired or ended), and why if they are over."""
+    def standings(self, leases: Iterable[str]) -> dict[str, Standing]:
+        """Return how it is with leases. Who can foresee what is hit does so first, without the lock."""
         with self.lock:
             known = self.present().record.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
-    def _standing(self, lease: Lease) -> tuple[str, str]:
+    def _standing(self, lease: Lease) -> Standing:
         try:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            return words.get(error.code, "revoked"), error.message
-        return "granted", ""
+            return Standing(words.get(error.code, "revoked"), error.message, error.code)
+        return Standing("granted")
 
     def held(self, lease: str, *, secret: str) -> Lease:
         """Return a lease, be it over or not, to who shows its secret.
@@ -164,6 +179,7 @@ class Leasing(HandingOut):
             StateError: the lease is over, or somebody else's.
             NotFoundError: the release has no such file.
         """
+        self.foresee([lease])
         with self.lock:
             self.held(lease, secret=secret)
             found = self.living(lease)
@@ -213,6 +229,7 @@ class Leasing(HandingOut):
 
     def end_lease(self, lease: str, *, secret: str, how: LeaseEnd, step: int | None) -> Lease:
         """Note that a job reads no longer. Said again, it changes nothing."""
+        self.foresee([lease])
         with self.lock:
             found = self._lease(lease)
             found.require_holder(secret=secret)
@@ -234,6 +251,7 @@ class Leasing(HandingOut):
 
     def expire(self) -> list[str]:
         """End the leases whose time ran out, and note which orders are drained by that. Return the leases ended."""
+        self.foresee()
         with self.lock:
             now = self.parts.uptime()
             late = [lease for lease in self.present().record.leases.open() if now >= self.renewals.until(lease)]
@@ -251,7 +269,6 @@ class Leasing(HandingOut):
 
         Raises:
             InputError: ranges that are not in order, overlap, or lie outside of the files of the release.
-            ConflictError: other ranges were logged for these steps.
         """
         found = self._lease(lease)
         found.require_holder(secret=secret)
@@ -272,18 +289,16 @@ class Leasing(HandingOut):
             ranges=self.parts.objects.put(canonical_json(ranges)),
         )
         with self.lock:
-            logged = self.present().record.leases.report(lease, from_step, to_step=to_step)
-            if logged is None:
+            if not self.present().record.leases.knows(body):
                 self.parts.ledger.append([body])
-        if logged not in (None, body.ranges):
-            raise ConflictError(
-                "lease-consumption-differs",
-                f"other rows were logged for steps {from_step} to {to_step} of lease `{lease}`",
-                help="log each step once; under one lease steps count upwards",
-            )
 
-    def model_checkpoint(self, lease: str, *, secret: str, step: int, name: str, content: str) -> int:
+    def model_checkpoint(
+        self, lease: str, *, secret: str, step: int, name: str, content: str, quarantined: bool = False
+    ) -> int:
         """Note that a job wrote a model checkpoint with this digest, and return the position.
+
+        `quarantined`: the job says that it counts for nothing, also after it was confirmed, and after the lease.
+        The newest word counts. Said again, it is not noted again.
 
         Raises:
             StateError: the lease is over. It is noted as quarantined, and counts for nothing.
@@ -292,6 +307,7 @@ class Leasing(HandingOut):
             raise InputError(
                 "lease-model-checkpoint", "a model checkpoint needs a name and a digest", help="sha256: and 64 digits"
             )
+        self.foresee([lease])
         with self.lock:
             found = self._lease(lease)
             found.require_holder(secret=secret)
@@ -299,27 +315,29 @@ class Leasing(HandingOut):
             with self.parts.ledger.sealing() as session:
                 self._advance(session.read_delta(self.newest.position))
                 try:
-                    self.living(lease)
+                    if not quarantined:
+                        self.living(lease)
                 except StateError as error:
                     refused = error
-                (position,) = session.append(
-                    [
-                        ModelCheckpointWritten(
-                            lease=lease, step=step, name=name, digest=content, quarantined=refused is not None
-                        )
-                    ]
+                body = ModelCheckpointWritten(
+                    lease=lease, step=step, name=name, digest=content, quarantined=quarantined or refused is not None
                 )
+                known = (at for at, each in self._lease(lease).checkpoints if each == body)
+                position = next(known, None)
+                if position is None:
+                    (position,) = session.append([body])
         if refused is not None:
             raise refused
         return position
 
     def jobs(self) -> list[dict[str, Any]]:
         """Say of every lease, oldest first, how it is with it and what was done under it."""
+        self.foresee()
         with self.lock:
             return [self._job(lease) for lease in self.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why = self._standing(lease)
+        state, why, _ = self._standing(lease)
         ended = lease.ended
         return {
             "lease": lease.lease,

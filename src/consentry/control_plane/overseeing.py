@@ -7,6 +7,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ class Overseeing(Reading):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._hits: dict[tuple[str, str, int, int], bool] = {}
+        self._hits: dict[tuple[str, str, int, int, int], bool] = {}
+        self._scans: dict[tuple[str, str], Lock] = {}
 
     def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
         """Put an order in force, and return it.
@@ -150,18 +152,51 @@ class Overseeing(Reading):
 
     def holds(self, order: Order, release: str) -> bool:
         """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
-        sealed = self.newest.state.releases[release]
-        if sealed.position > order.position and order.scope.concerns(sealed.purpose):
-            return False
-        # Where people live changes with their table, and with which accounts are one person.
+        with self.lock:
+            key = self._asked_of(order, release)
+            found = False if key is None else self._hits.get(key)
+        if found is None and key is not None:
+            # By what is known from here on: the key is of then, and none comes back.
+            found = self._held_then(release, order) or bool(self._items_hit(release, order.rule, self.parts.clock()))
+            self._hits[key] = found
+        return bool(found)
+
+    def _asked_of(self, order: Order, release: str) -> tuple[str, str, int, int, int] | None:
+        """Return by what an answer is remembered, None if a release holds nothing. The caller holds the lock."""
         state = self.newest.state
+        sealed = state.releases[release]
+        if sealed.position > order.position and order.scope.concerns(sealed.purpose):
+            return None
+        # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
         loaded = -1 if state.people is None else state.people.position
-        key = order.order, release, loaded, len(state.links)
-        if key not in self._hits:
-            self._hits[key] = self._held_then(release, order) or bool(
-                self._items_hit(release, order.rule, self.parts.clock())
-            )
-        return self._hits[key]
+        return order.order, release, loaded, len(state.links), len(state.erased)
+
+    def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str] | None = None) -> None:
+        """Find out what orders hit of what is read under leases, all that are open if None.
+
+        `asked`: or of the release that somebody asks for, with a model. It takes time: whoever takes the lock
+        afterwards need not hold it for so long, and nobody else waits.
+
+        INVARIANT: the caller does not hold the lock.
+        """
+        with self.lock:
+            record = self.present().record
+            found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
+            reads = [(each.release, each.model, each.fence) for each in found if each is not None]
+            first = min((fence for *_, fence in reads), default=0)
+            newer = [order for order in record.orders if order.position > first]
+            pairs = [
+                (order, release)
+                for order in newer
+                for release, model, fence in reads
+                if order.position > fence and order.scope.names(model)
+            ]
+            if asked is not None:
+                pairs = [(order, asked[0]) for order in record.orders.in_force() if order.scope.names(asked[1])]
+            unknown = dict.fromkeys(pair for pair in pairs if (key := self._asked_of(*pair)) and key not in self._hits)
+        for order, release in unknown:
+            with self._scans.setdefault((order.order, release), Lock()):
+                self.hits(order, release)
 
     def _held_then(self, name: str, order: Order) -> bool:
         """Say whether the counts of a release name eligible items in scope. They know no dates."""
@@ -170,7 +205,7 @@ class Overseeing(Reading):
             return False
         try:
             tally = self.release(name).tally()
-        except ConsentryError:
+        except (ConsentryError, OSError):
             # What a release that cannot be read holds is not known, and what is not known is hit.
             return True
         for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
@@ -183,11 +218,15 @@ class Overseeing(Reading):
     def _items_hit(self, name: str, rule: Rule, at: Seconds) -> int:
         """Count the items of a release that a rule may match by what is known of people now."""
         try:
-            release = self.release(name)
-            corpus = sidecars_of(release.manifest, open_corpus(self.corpora, release.manifest.corpus))
-            missing = len(release.manifest.files) - len(corpus.sidecars)
-        except ConsentryError:
+            return self._rows_hit(name, rule, at)
+        except (ConsentryError, OSError):
+            # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
             return 1
+
+    def _rows_hit(self, name: str, rule: Rule, at: Seconds) -> int:
+        release = self.release(name)
+        corpus = sidecars_of(release.manifest, open_corpus(self.corpora, release.manifest.corpus))
+        missing = len(release.manifest.files) - len(corpus.sidecars)
         with self.lock:
             classes = self.newest.knowledge(release.manifest.purpose, at=at).classes
         look = lay_out(rule, classes, items=corpus.items, at=at)
@@ -205,6 +244,7 @@ class Overseeing(Reading):
 
     def drain(self) -> list[Order]:
         """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""
+        self.foresee()
         with self.lock:
             present = self.present()
             waiting = [order for order in present.record.orders if order.drained is None]

@@ -69,7 +69,7 @@ class Lease:
     items: int = 0
     """How many items were logged, each as often as it was."""
     checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
-    """Positions and model checkpoints."""
+    """Positions and model checkpoints, the newest word about each."""
 
     def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
         """Refuse somebody else.
@@ -92,7 +92,8 @@ class Leases:
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
         self._open: dict[str, None] = {}
-        self._reports: dict[str, dict[tuple[int, int], Digest]] = {}
+        # Not in the leases: a job reports thousands of times, and each report would copy all before it.
+        self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
 
     def __iter__(self) -> Iterator[Lease]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -105,13 +106,13 @@ class Leases:
         """Return a lease."""
         return self._leases.get(lease)
 
+    def knows(self, report: ItemsConsumed) -> bool:
+        """Say whether what was consumed in some steps was reported before."""
+        return _steps(report) in self._reported.get(report.lease, ())
+
     def open(self) -> tuple[Lease, ...]:
         """Return the leases that have not ended, oldest first."""
         return tuple(self._leases[name] for name in tuple(self._open))
-
-    def report(self, lease: str, from_step: int, *, to_step: int) -> Digest | None:
-        """Return which ranges were logged for these steps of a lease; None if they were not logged."""
-        return self._reports.get(lease, {}).get((from_step, to_step))
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about leases."""
@@ -130,11 +131,9 @@ class Leases:
             self._open[body.lease] = None
         elif isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
             if isinstance(body, ItemsConsumed):
-                steps = body.from_step, body.to_step
-                reports = self._reports.setdefault(body.lease, {})
-                if steps in reports:
+                if self.knows(body):
                     return
-                reports[steps] = body.ranges
+                self._reported.setdefault(body.lease, set()).add(_steps(body))
             elif isinstance(body, LeaseEnded):
                 self._open.pop(body.lease, None)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
@@ -145,9 +144,15 @@ def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritt
         step = body.to_step if lease.step is None else max(lease.step, body.to_step)
         return replace(lease, step=step, items=lease.items + body.items)
     if isinstance(body, ModelCheckpointWritten):
-        return replace(lease, checkpoints=(*lease.checkpoints, (event.position, body)))
+        others = (each for each in lease.checkpoints if replace(each[1], quarantined=body.quarantined) != body)
+        return replace(lease, checkpoints=(*others, (event.position, body)))
     ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
     return replace(lease, ended=lease.ended or ended)
+
+
+def _steps(report: ItemsConsumed) -> tuple[int, int, Digest]:
+    """Return by what a report is known. With the ranges: one step may consume too much for one report."""
+    return report.from_step, report.to_step, report.ranges
 
 
 def require_ttl(ttl_ms: int) -> int:

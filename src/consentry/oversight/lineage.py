@@ -140,7 +140,7 @@ class Models:
         self._models: dict[str, Model] = {}
         self._leases: dict[str, Use] = {}
         self._consumed: dict[str, list[Consumed]] = {}
-        self._steps: dict[str, set[tuple[int, int]]] = {}
+        self._steps: dict[str, set[tuple[int, int, Digest]]] = {}
         self._uses: dict[str, dict[Use, None]] = {}
 
     def __iter__(self) -> Iterator[Model]:
@@ -179,7 +179,7 @@ class Models:
             self._leases[body.lease] = use
             self._add(body.model, (use,))
         elif isinstance(body, ItemsConsumed):
-            steps, said = (body.from_step, body.to_step), self._steps.setdefault(body.lease, set())
+            steps, said = (body.from_step, body.to_step, body.ranges), self._steps.setdefault(body.lease, set())
             if steps not in said:
                 said.add(steps)
                 self._consumed.setdefault(body.lease, []).append(Consumed(position, at, body))

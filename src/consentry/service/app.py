@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from consentry import __version__
 from consentry.bootstrap import Deployment
 from consentry.service import leases, problems
+from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
@@ -43,7 +44,8 @@ def create_app(deployment: Deployment, *, token: str) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.verbs, app.state.watch, app.state.token = verbs, watch, token
+    app.state.verbs, app.state.watch = verbs, watch
+    app.state.token, app.state.view = token, view_token()
     app.include_router(leases.HEALTH)
     app.include_router(leases.ROUTER)
     app.add_middleware(Bounded)

@@ -2,6 +2,9 @@
 
 The token lets a job ask for leases and see all of them. It is made when a home is served for the first time; to change
 it, remove the file and start the server again. Secrets of leases are kept as digests, in the ledger.
+
+`consentry jobs` shows a token of its own, from `serve.json`: new at each start, and good for looking only. An address
+that was left behind may be somebody else's by now, and that one learns nothing that opens anything.
 """
 
 from __future__ import annotations
@@ -51,14 +54,32 @@ async def shown(authorization: Annotated[str, Header()] = "") -> str:
     return authorization[len(_SCHEME) :].strip()
 
 
+def view_token() -> str:
+    """Return a new token that only shows the leases, and only as long as this server runs."""
+    return secrets.token_urlsafe(_BYTES)
+
+
 async def workload(request: Request) -> None:
     """Refuse whoever does not show the token of workloads.
 
     Raises:
         StateError: no token, or another.
     """
+    await _require(request, request.app.state.token)
+
+
+async def viewer(request: Request) -> None:
+    """Refuse whoever shows neither the token of workloads nor that of `serve.json`.
+
+    Raises:
+        StateError: no token, or another.
+    """
+    await _require(request, request.app.state.token, request.app.state.view)
+
+
+async def _require(request: Request, *tokens: str) -> None:
     given = await shown(request.headers.get("authorization", ""))
-    if not hmac.compare_digest(given.encode(), str(request.app.state.token).encode()):
+    if not any(hmac.compare_digest(given.encode(), token.encode()) for token in tokens):
         raise wrong("the request shows another token than this server's")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
 from consentry.service import amendments
-from consentry.service.auth import shown, workload
+from consentry.service.auth import shown, viewer, workload
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
@@ -78,6 +78,7 @@ class ModelCheckpoint(_Body):
     step: Whole
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
     digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    quarantined: Annotated[bool, Field(strict=True)] = False
 
 
 # Asynchronous: what is not is called on a thread.
@@ -97,7 +98,7 @@ def _amended(verbs: Verbs, release: str) -> int:
     return amendments.newest(verbs.control, release)
 
 
-@ROUTER.get("/leases", dependencies=[Depends(workload)])
+@ROUTER.get("/leases", dependencies=[Depends(viewer)])
 async def every(verbs: Calling) -> dict[str, Any]:
     """Return every lease, with how it is and for how long it holds."""
     return {"leases": await verbs(verbs.control.jobs)}
@@ -157,7 +158,7 @@ async def watch(
     await verbs(verbs.control.held, lease, secret=secret)
     found = await watching.wait(lease, seconds=wait, amendment=amendment)
     body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
-    return {**body, "reason": found.reason} if found.reason else body
+    return {**body, "reason": found.reason, "code": found.code} if found.code else body
 
 
 @ROUTER.post("/leases/{lease}/end", status_code=204)
@@ -184,7 +185,13 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
 async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
-        verbs.control.model_checkpoint, lease, secret=secret, step=body.step, name=body.name, content=body.digest
+        verbs.control.model_checkpoint,
+        lease,
+        secret=secret,
+        step=body.step,
+        name=body.name,
+        content=body.digest,
+        quarantined=body.quarantined,
     )
     return {"position": position}
 

@@ -1,7 +1,8 @@
 """Runs the web service of a home until it is told to stop.
 
 serve.lock          held while a server runs: only one may answer renewals
-serve.json          the address, while it runs; one that was killed leaves it behind, and the next overwrites it
+serve.json          the address and a token that shows the leases, while it runs; one that was killed leaves
+                    it behind, and the next overwrites it
 """
 
 from __future__ import annotations
@@ -66,9 +67,10 @@ def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
 def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_Server, socket.socket, str]]:
     home = deployment.settings.home
     with alone(home), _listening(host, port) as listener:
+        deployment.control.take_over()
         app = create_app(deployment, token=workload_token(home / "keys"))
         address = url(host, listener.getsockname()[1])
-        replace_file(home / ADDRESS_FILE, canonical_json({"url": address}))
+        replace_file(home / ADDRESS_FILE, canonical_json({"url": address, "view": app.state.view}), mode=0o600)
         config = uvicorn.Config(
             app,
             log_config=None,

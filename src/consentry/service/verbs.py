@@ -1,4 +1,4 @@
-"""How the event loop calls verbs of the control plane: on a few threads, so that a verb may wait for a disk."""
+"""How the event loop calls verbs of the control plane: on threads, so that a verb may wait for a disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from consentry.control_plane.plane import ControlPlane
 
-THREADS = 8
+THREADS = 64
+"""So many may wait until it is known what an order hits, and others still be answered."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 

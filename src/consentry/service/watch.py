@@ -24,6 +24,7 @@ class Standing:
 
     state: str
     reason: str
+    code: str
     amendment: int
 
     def changed(self, *, since: int) -> bool:
@@ -94,12 +95,13 @@ class Watch:
 
     def _standings(self, leases: Collection[str]) -> dict[str, Standing]:
         control = self._verbs.control
+        control.foresee(leases)
         with control.lock:
             found = control.standings(leases)
             known = control.newest.record.leases
             return {
-                name: Standing(state=state, reason=why, amendment=amendments.known(control, lease.release))
-                for name, (state, why) in found.items()
+                name: Standing(**each._asdict(), amendment=amendments.known(control, lease.release))
+                for name, each in found.items()
                 if (lease := known.get(name)) is not None
             }
 

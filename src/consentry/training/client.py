@@ -110,13 +110,15 @@ class Lease:
         self._step = step
         self._journal.committed(step, ranges, amendment=self.amendment)
 
-    def confirm(self, name: str, *, step: int, digest: str) -> Answer:
-        """Say that a model checkpoint is about to be kept, and return what the control plane says to it.
+    def confirm(self, name: str, *, step: int, digest: str, quarantined: bool = False) -> Answer:
+        """Say that a model checkpoint is about to be kept, or is in quarantine; return what the control plane says.
 
         Raises:
             UnavailableError: no answer.
         """
-        body = {"step": step, "name": name, "digest": digest}
+        body: dict[str, Any] = {"step": step, "name": name, "digest": digest}
+        if quarantined:
+            body["quarantined"] = True
         timeout_s = max(min(self._shared.remaining_s(), self._holding.ttl_s), 1)
         return self._requests.post("model-checkpoints", body, timeout_s=timeout_s)
 
@@ -183,9 +185,9 @@ class Lease:
                 news = self._requests.watch(self._watching, wait_s=wait_s, amendment=self.amendment)
             except UnavailableError:
                 news = {}
-            state, reason = news.get("state"), news.get("reason")
+            state, reason, code = (str(news.get(name, "")) for name in ("state", "reason", "code"))
             if state in _WATCH_STATES:
-                self._end(_WATCH_STATES[state], reason if isinstance(reason, str) else "")
+                self._end(code if code in TERMINAL else _WATCH_STATES[state], reason)
                 return
             known = self.amendment
             with self._lock:

@@ -3,7 +3,7 @@
 The journal is a file for its owner only. What a step consumed is written there before anybody is told that the step
 committed, so that it outlives a job that is killed: the watchdog, or whoever calls `deliver`, sends what is left. The
 bounds of a batch are written before it is sent, so that the same batch goes out again after a lost answer: the control
-plane takes each once, by its steps. The file is removed when all of it has arrived.
+plane takes each once, by its steps and ranges. The file is removed when all of it has arrived.
 
 A crash leaves a whole number of lines and perhaps a part of one, which says nothing that anybody was told.
 """
@@ -79,7 +79,7 @@ class Journal:
         """Send what is there, batch by batch; return whether all of it arrived."""
         with self._sending:
             while (body := self._next()) is not None:
-                if not send(body):
+                if not all(send({**body, "ranges": part}) for part in _parts(body["ranges"])):
                     return False
                 self._arrived(body["to_step"])
         return True
@@ -150,6 +150,11 @@ class Journal:
                 self._batch = (line["batch"][0], line["batch"][1])
             elif "arrived" in line:
                 self._forget(line["arrived"])
+
+
+def _parts(ranges: Ranges) -> list[Ranges]:
+    """Return what is sent at a time: a single step can consume more than one request takes."""
+    return [ranges[first : first + _MOST_RANGES] for first in range(0, len(ranges), _MOST_RANGES)] or [ranges]
 
 
 def ranges_of(rows: Iterable[tuple[int, int]]) -> Ranges:

@@ -26,7 +26,6 @@ from typing import Any, Protocol
 from consentry import digests, durable
 from consentry.errors import ConflictError, ConsentryError, InputError, UnavailableError
 from consentry.training.client import Lease
-from consentry.training.holding import SAID
 from consentry.training.lease_requests import refusal
 
 STATE, QUARANTINE = ".consentry", "quarantine"
@@ -139,10 +138,11 @@ class ModelCheckpoints:
                 self._ask(step)
                 self._put(folder, name)
         except ConsentryError as error:
-            self._tell_if_refused(error, name, note)
             (folder / NOTE).unlink(missing_ok=True)
             (folder / QUARANTINE_NOTE).write_bytes(_document({**note, "reason": error.code}))
             self._put_into_quarantine(folder, name, step=step)
+            if not isinstance(error.__cause__, FileExistsError):  # what has the name may be the same, and stands
+                self._tell(name, note)
             raise
         self._look_again(name, note)
 
@@ -154,6 +154,7 @@ class ModelCheckpoints:
         except ConsentryError as error:
             target = f"{QUARANTINE}/{name}-{note['fence']}-{note['step']}"
             self._place.withdraw(name, target, note=_document({**note, "reason": error.code}))
+            self._tell(name, note)
             raise
 
     def _put(self, folder: Path, name: str) -> None:
@@ -197,11 +198,10 @@ class ModelCheckpoints:
                 self._lease.check(step)
                 time.sleep(_AGAIN_S)
 
-    def _tell_if_refused(self, error: ConsentryError, name: str, note: dict[str, Any]) -> None:
-        """Have the control plane note what goes to quarantine, where it is sure to refuse it."""
-        if error.code in SAID:
-            with suppress(UnavailableError):  # it knows that the lease is over; the note in quarantine says the rest
-                self._lease.confirm(name, step=note["step"], digest=note["digest"])
+    def _tell(self, name: str, note: dict[str, Any]) -> None:
+        """Have the control plane note what went to quarantine: it may have confirmed it before."""
+        with suppress(UnavailableError):  # the note in quarantine says it all the same
+            self._lease.confirm(name, step=note["step"], digest=note["digest"], quarantined=True)
 
 
 def digest_folder(folder: Path) -> str:

@@ -4,8 +4,8 @@
 
 It is a child of the job in a session of its own, so what is sent to the job's group does not reach it. It reads the
 deadline from shared memory and asks nobody. It ends when the job says that it stopped or is gone; a job that is gone
-makes it kill nothing. A job that leads its process group is killed with all of the group; one that does not (it was
-started by a script that has other things to do) with all of its descendants.
+makes it kill nothing. A job is killed with all of its descendants, and with its process group if it leads it: if it
+does not, it was started by a script that has other things to do.
 
 It writes one byte when it watches, and keeps that pipe open: the job goes on only while there is a watchdog.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from consentry.training.lease_requests import deliver
 from consentry.training.shared_deadline import LeaseState, SharedDeadline
 
+_MODULE = b"consentry.training.watchdog"
 _GLANCE_S = 0.1
 _DELIVERY_TRIES = 5
 
@@ -42,28 +43,29 @@ def watch(shared: SharedDeadline, *, job: int, kill: Callable[[int], None], glan
 
 
 def kill_job(job: int) -> None:
-    """Kill a job: its process group if it leads it, else it and its descendants."""
+    """Kill a job with its descendants, and its process group if it leads it."""
+    family = _descendants(job)
     if os.getpgid(job) == job:
         os.killpg(job, signal.SIGKILL)
-        return
-    family = _descendants(job)
     for process in [job, *family]:  # the job first: then nothing it waits for is started again
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 
 
 def _descendants(job: int) -> list[int]:
-    """Return the processes below a job, ourselves left out."""
+    """Return the processes below a job; not its watchdogs, which still have something to deliver."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             after_name = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            if _MODULE in (folder / "cmdline").read_bytes():
+                continue
         except OSError:
             continue
         parents[int(folder.name)] = int(after_name[1])
     family, new = set[int](), {job}
     while new:
-        new = {process for process, parent in parents.items() if parent in new} - family - {os.getpid()}
+        new = {process for process, parent in parents.items() if parent in new} - family
         family |= new
     return sorted(family)
 

@@ -12,6 +12,8 @@ from consentry.errors import StateError
 
 _START_S = 30.0
 _END_S = 5.0
+_INIT = 1
+"""The system keeps signals from the first process of a container, SIGKILL too, if they come from inside."""
 
 
 class Watched:
@@ -21,8 +23,14 @@ class Watched:
         """Start it and wait until it watches.
 
         Raises:
-            StateError: it did not start.
+            StateError: it did not start, or could not kill this process.
         """
+        if os.getpid() == _INIT:
+            raise StateError(
+                "lease-watchdog-powerless",
+                "this job is the first process of its container, which nobody in there can kill",
+                help="start it below another one: `docker run --init`, or `shareProcessNamespace: true`",
+            )
         package = str(Path(__file__).parents[2])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(  # noqa: S603  # our own module, in our own interpreter
