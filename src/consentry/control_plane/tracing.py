@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -77,15 +78,25 @@ class Tracing(Leasing):
         if sealed is None:
             return
         said = 0 if use.lease is None else len(self.newest.record.lineage.consumed(use.lease))
-        known = said, len(self.newest.amendments.of(use.release)), sealed.withdrawn is not None
+        unheard = () if sealed.withdrawn is not None else self.unheard(use.release)
+        known = said, len(self.newest.amendments.of(use.release)), sealed.withdrawn is not None, unheard
         if self._lost_by.get((name, use), (None, ()))[0] != known:
             terms = self._terms(use.release)
             found = [
                 Loss(position, at, name, use.release, items, use.position, terms)
-                for position, at, items in (*self._amended(use), *self._withdrawn(use))
+                for position, at, items in (*self._amended(use), *self._withdrawn(use), *self._not_known(use, unheard))
             ]
             self._lost_by[name, use] = known, found
         yield from self._lost_by[name, use][1]
+
+    def _not_known(self, use: Use, unheard: Sequence[int]) -> Iterator[tuple[int, Seconds, int]]:
+        """Yield what was withdrawn when nobody could tell any more which items that are: it may be all of them."""
+        for position in unheard:
+            (event,) = self.parts.ledger.read(position, position + 1)
+            items = 1
+            with suppress(ConsentryError):
+                items = self._sealed(use.release).manifest.eligible
+            yield max(position, use.position), max(event.recorded_at, use.at), items
 
     def _terms(self, release: str) -> Remedies:
         return self.document(self.newest.state.releases[release].policy).remedies
