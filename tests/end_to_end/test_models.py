@@ -225,6 +225,7 @@ def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> Non
         (lambda: control.register_model("a", base="b"), "model-base-cycle"),
         (lambda: control.register_model("Big Model"), "model-name"),
         (lambda: control.register_model("m" * 101), "model-name"),
+        (lambda: control.register_model("c", digest="of ada@example.org"), "model-digest"),
         (lambda: control.register_model("c", base="nowhere"), "model-unknown"),
         (lambda: control.register_model("c", releases=["nowhere"]), "release-unknown"),
         (lambda: control.register_model("c", leases=["nowhere"]), "lease-unknown"),

@@ -5,6 +5,7 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
 _LONGEST = 200
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Remedying(Tracing):
@@ -52,6 +54,7 @@ class Remedying(Tracing):
             raise InputError(
                 "model-name", f"`{name}` is no name of a model", help="use lower-case letters, digits and hyphens"
             )
+        _check_weights(digest)
         for each in releases:
             self.sealed_as(each)
         for each in leases:
@@ -211,6 +214,7 @@ class Remedying(Tracing):
             StateError: none was chosen; it was not approved; or the model was not trained since.
         """
         check_who(by)
+        _check_weights(digest)
         chosen, model = self._chosen(name), self._model(name)
         if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
             raise StateError(
@@ -335,6 +339,13 @@ def check_who(by: str) -> None:
             "model-who-missing",
             "somebody has to stand for it, and nobody is named",
             help="name a role or a staff handle: it stays in the ledger for good",
+        )
+
+
+def _check_weights(digest: Digest | None) -> None:
+    if digest is not None and _SHA256.fullmatch(digest) is None:
+        raise InputError(
+            "model-digest", "the digest of the weights is none", help="give `sha256:` and 64 hexadecimal digits"
         )
 
 

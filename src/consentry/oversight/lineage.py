@@ -260,8 +260,7 @@ def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss
     covered = [each for each in left if chosen is not None and each.position < chosen.position]
     if chosen is None or not covered:
         return Standing(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
-    finished = max((each.position for each in model.done), default=-1)
-    first = next(each for each in model.choices if each.position > max(finished, covered[0].position))
+    first = next(each for each in model.choices if each.position > covered[0].position)
     deadline = first.at + _DAY * min(each.terms.finish_within_days for each in covered)
     if later := [each for each in left if each.position >= chosen.position]:
         deadline = min(deadline, _to_choose(later))
