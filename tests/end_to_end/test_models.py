@@ -216,6 +216,26 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     assert control.amendment(release) == 1
 
 
+def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.grant(release, job="job-1", model="m")
+
+    def consumed(first: int, last: int) -> None:
+        control.consumed(lease.lease, secret=secret, from_step=first, to_step=last, amendment=0, ranges=[[0, 3, 4]])
+
+    consumed(0, 5)
+    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.EXPIRED, step=90)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert stage(deployment, "m") == Stage.AFFECTED
+    assert [each["model"] for each in control.uses_of("bo")["models"]] == ["m"]
+    consumed(6, 89)  # its journal was found
+    assert stage(deployment, "m") == Stage.CLEAR
+    assert control.uses_of("bo")["models"] == []
+
+
 def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
