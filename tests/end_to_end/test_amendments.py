@@ -18,6 +18,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.amending import Amending
 from consentry.control_plane.statements import Statements
 from consentry.errors import ConsentryError, IntegrityError, NotFoundError
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.choice import Choice, standing
 from consentry.policy.library import shipped
@@ -129,6 +130,21 @@ def test_a_crash_between_a_refusal_and_its_amendment_loses_nothing(
     again.close()
 
 
+def test_an_import_that_is_interrupted_amends_by_what_was_recorded(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    control.table(release, 2)
+
+    def said() -> Iterator[ChoiceMade]:
+        choice = Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=EVERYTHING, at=NOW)
+        yield ChoiceMade(person=deployment.person("bo"), choice=choice, source=Source.FORM)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        control.choose(said(), batch=1)
+    assert in_table(deployment, release, 2) == 2, "its readers ask nobody"
+
+
 def test_who_starts_from_a_kept_state_knows_who_refused(
     place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +224,11 @@ def test_tables_of_an_amended_release_are_written_anew(
     monkeypatch.setattr("consentry.control_plane.handing_out.write_table", full)
     say(deployment, "cy", reach=EVERYTHING, items=("c1",))
     assert not (control.tables / release / "v2").exists(), "its readers ask nobody"
+    monkeypatch.undo()
+    control.table(release, 3)
+    (control.tables / release / "v3" / "metadata" / "v1.metadata.json").write_text("[]")
+    say(deployment, "ada", reach=EVERYTHING)
+    assert in_table(deployment, release, 3) == 0
 
 
 def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_refusing(

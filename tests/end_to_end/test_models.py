@@ -18,7 +18,7 @@ from consentry.oversight.lineage import Stage
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose, Reach
-from end_to_end.network import fresh, write_corpus, write_people
+from end_to_end.network import fresh, write_corpus, write_items, write_people
 from end_to_end.test_story import GENAI, ITEMS, PEOPLE, POLICY, build, say
 
 DAY = 86_400
@@ -142,6 +142,100 @@ def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
     assert stage(deployment, "m") == Stage.REMEDIED
 
 
+def test_one_person_does_not_approve_twice_by_writing_their_handle_differently(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", None)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.approve_remedy("m", by="legal")
+    for spelling in ("Legal", "legal ", " legal", "lеgal", "\uff4cegal", "le\u00adgal"):
+        assert code_of(lambda by=spelling: control.approve_remedy("m", by=by)) == "case-handle"
+    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-approvals-missing"
+
+
+def test_an_approval_is_of_the_choice_that_was_looked_at(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", None)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.approve_remedy("m", by="privacy")
+    chosen, other = control._chosen, open_deployment(folder / "home")
+
+    def chosen_before_another(name: str) -> object:
+        found = chosen(name)
+        other.control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="nobody will notice")
+        return found
+
+    monkeypatch.setattr(control, "_chosen", chosen_before_another)
+    for call in (lambda: control.approve_remedy("m", by="legal"), lambda: control.finish_remedy("m", by="ml")):
+        assert code_of(call) in ("model-not-now", "model-approvals-missing")
+    monkeypatch.undo()
+    assert control.model("m")["remedy"]["approved"] == []
+    other.close()
+
+
+def test_training_anew_takes_no_mark_off_that_the_base_still_has(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "base", None)
+    control.register_model("m", base="base")
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    control.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    train(deployment, build(deployment), "m", None)
+    assert control.finish_remedy("m", by="ml").stage is Stage.AFFECTED
+    control.choose_remedy("base", Remedy.RETRAIN, by="ml")
+    train(deployment, build(deployment), "base", None)
+    control.finish_remedy("base", by="ml")
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", None)
+    write_items(folder / "items" / "0.parquet", ITEMS[:3])
+    control.register_corpus(folder / "corpus.toml")
+    assert stage(deployment, "m") == Stage.CLEAR
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert stage(deployment, "m") == Stage.AFFECTED
+    assert control.models()[0]["deadline"] is not None
+    control.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
+    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    control.erase([deployment.person("cy")])
+    assert stage(deployment, "m") == Stage.AFFECTED
+    again = open_deployment(folder / "home")
+    assert stage(again, "m") == Stage.AFFECTED
+    again.close()
+    write_items(folder / "items" / "0.parquet", ITEMS[:4])
+    control.register_corpus(folder / "corpus.toml")
+    assert stage(deployment, "m") == Stage.AFFECTED, "now it is known what left"
+    assert control.amendment(release) == 1
+
+
+def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.grant(release, job="job-1", model="m")
+
+    def consumed(first: int, last: int) -> None:
+        control.consumed(lease.lease, secret=secret, from_step=first, to_step=last, amendment=0, ranges=[[0, 3, 4]])
+
+    consumed(0, 5)
+    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.EXPIRED, step=90)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert stage(deployment, "m") == Stage.AFFECTED
+    assert [each["model"] for each in control.uses_of("bo")["models"]] == ["m"]
+    consumed(6, 89)  # its journal was found
+    assert stage(deployment, "m") == Stage.CLEAR
+    assert control.uses_of("bo")["models"] == []
+
+
 def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
@@ -150,6 +244,8 @@ def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> Non
     for call, code in (
         (lambda: control.register_model("a", base="b"), "model-base-cycle"),
         (lambda: control.register_model("Big Model"), "model-name"),
+        (lambda: control.register_model("m" * 101), "model-name"),
+        (lambda: control.register_model("c", digest="of ada@example.org"), "model-digest"),
         (lambda: control.register_model("c", base="nowhere"), "model-unknown"),
         (lambda: control.register_model("c", releases=["nowhere"]), "release-unknown"),
         (lambda: control.register_model("c", leases=["nowhere"]), "lease-unknown"),

@@ -110,6 +110,7 @@ def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
     for code, call in (
         ("notice-time-to-come", lambda: serve(deployment, "told", at=now() + 60)),
         ("choice-notice-name", lambda: control.serve_notice("No Name", [], at=SERVED)),
+        ("notice-nobody", lambda: control.serve_notice(NOTICE, [], at=SERVED)),
         ("notice-empty", lambda: control.write_notice("n", b" \n", languages=["en"], channel="x", audience="x")),
         ("case-text", lambda: control.write_notice("n", b"x", languages=["en"], channel="", audience="x")),
         ("notice-unknown", lambda: control.notice("never-heard-of")),

@@ -16,7 +16,7 @@ from consentry.errors import IntegrityError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
-from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 
 NOW = 1_730_000_000
@@ -38,8 +38,8 @@ def place() -> Iterator[tuple[Path, Deployment]]:
         yield folder, deployment
 
 
-def refuse(deployment: Deployment, name: str) -> None:
-    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+def refuse(deployment: Deployment, name: str, *, reach: Reach = Reach.UNTRAINED) -> None:
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=reach, at=NOW)
     deployment.control.choose([ChoiceMade(person=deployment.person(name), choice=choice, source=Source.FORM)])
 
 
@@ -105,6 +105,31 @@ def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None
     (folder / "sealed.json").rename(folder / "home" / "sealed.json")
     shutil.copy(newest, ledger)
     open_deployment(folder / "home").close()
+
+
+@pytest.mark.parametrize("forgotten", ["release withdrawn", "model withdrawn", "model registered", "amendment"])
+def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(place: tuple[Path, Deployment], forgotten: str) -> None:
+    folder, deployment = place
+    control, ledger = deployment.control, folder / "home" / "ledger.db"
+    release = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    control.register_model("m", releases=[release])
+    with closing(sqlite3.connect(ledger)) as live, closing(sqlite3.connect(folder / "older.db")) as copy:
+        live.backup(copy)
+    match forgotten:
+        case "release withdrawn":
+            control.withdraw(release, "case 7")
+        case "model withdrawn":
+            control.withdraw_model("m", "case 7", by="ml")
+        case "model registered":
+            control.register_model("tuned", base="m")
+        case _:
+            refuse(deployment, "u6", reach=Reach.EVERYTHING)
+    deployment.close()
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (folder / "home" / name).unlink(missing_ok=True)
+    shutil.copy(folder / "older.db", ledger)
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
 
 
 @pytest.mark.parametrize("by", ["ledger", "table"])

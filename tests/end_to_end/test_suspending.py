@@ -17,6 +17,7 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.release import materialise
 from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
@@ -190,7 +191,76 @@ def test_one_model_only(place: tuple[Path, Deployment]) -> None:
     with pytest.raises(ConsentryError):
         renew(deployment, lease, secret)
     renew(deployment, other, other_secret)
-    assert eligible(deployment, build(deployment)) == EVERYTHING
+    newer = build(deployment)
+    assert eligible(deployment, newer) == EVERYTHING
+    assert refusal(deployment, newer, "drafts") == "lease-suspended", "a release is for no model"
+
+
+def test_who_moves_into_a_suspended_area_is_hit_by_the_order_that_is_in_force(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    away = [replace(each, country="US") if each.id == "gb" else each for each in PEOPLE]
+    control.load_people(write_people(folder / "away", away))
+    before = build(deployment)
+    suspend(deployment)
+    after = build(deployment)
+    held = [grant(deployment, release) for release in (before, after)]
+    for lease, secret in held:
+        renew(deployment, lease, secret)
+    control.load_people(write_people(folder / "home-again", PEOPLE))
+    for release, (lease, secret) in zip((before, after), held, strict=True):
+        assert refusal(deployment, release) == "lease-suspended"
+        with pytest.raises(ConsentryError) as caught:
+            renew(deployment, lease, secret, 2)
+        assert caught.value.code == "lease-revoked"
+        with pytest.raises(ConsentryError):
+            control.data_files(release)
+    newest = build(deployment)
+    lease, secret = grant(deployment, newest)
+    control.erase([deployment.person("br")])
+    control.link(deployment.person("us"), deployment.person("somebody-new"))
+    renew(deployment, lease, secret)
+
+
+def test_an_earlier_time_of_decision_does_not_lead_around_an_order(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    texas = [replace(each, country="US-TX") if each.id == "us" else each for each in PEOPLE]
+    control.load_people(write_people(folder / "texas", texas))
+    suspend(deployment, Scope(areas=frozenset({"US-STATE-LAW"})))
+    built = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
+    assert eligible(deployment, built.manifest.release) == {"g1", "b1", "n1"}
+    with pytest.raises(ConsentryError) as caught:
+        control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=1_709_000_000)  # Texas had no such law
+    assert caught.value.code == "release-time-before-order"
+
+
+def test_a_copy_that_is_overtaken_by_an_order_does_not_appear(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    copy = materialise._COPIES[CopyFormat.JSONL]
+
+    def copy_slowly(*args: object, **named: object) -> int:
+        if not deployment.control.orders():
+            suspend(deployment)
+        return copy(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(materialise._COPIES, CopyFormat.JSONL, copy_slowly)
+    with pytest.raises(ConsentryError) as caught:
+        deployment.control.materialise(release, folder / "copy", kind=CopyFormat.JSONL)
+    assert caught.value.code == "release-suspended"
+    assert not (folder / "copy").exists()
+
+
+@pytest.mark.parametrize("reference", ["", " ", "a\nb", "\x1b[2J", "x" * 201])
+def test_a_reference_is_a_line(place: tuple[Path, Deployment], reference: str) -> None:
+    _, deployment = place
+    with pytest.raises(ConsentryError) as caught:
+        deployment.control.suspend(UK, case="c-1", origin=Origin.OWN_DECISION, reference=reference)
+    assert caught.value.code == "case-text"
+    assert deployment.control.orders() == []
 
 
 def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deployment]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -148,6 +149,19 @@ def test_a_notice_of_before_the_case_is_none_and_a_later_serving_starts_the_days
     again = after((*WHOLE, SERVED))
     assert standing(again, END, answers=YES) is Standing.WAITING
     assert standing(again, END + 1, answers=YES) is Standing.READY
+
+
+def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shortens_nothing() -> None:
+    nobody = after((*WHOLE[:-1], NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=0)))
+    assert "was not served" in what_stands_in_the_way(nobody, END + 9, answers=YES)[0].text
+    cases, said = Cases(), list[Body](WHOLE)
+    for position, body in enumerate(said):
+        cases.take(event(position, body))
+    cases.take(replace(event(len(WHOLE), SERVED), recorded_at=1))
+    back = cases.get("c")
+    assert back is not None
+    assert standing(back, END - 1, answers=YES) is Standing.WAITING
+    assert standing(back, END, answers=YES) is Standing.READY
 
 
 def test_the_first_order_opens_a_case_and_the_days_of_a_notice_only_grow() -> None:

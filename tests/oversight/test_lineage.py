@@ -99,6 +99,18 @@ def test_the_mark_is_inherited_until_the_base_is_remedied() -> None:
     assert stage(folded(*said), loss(3, "base"), loss(7, "base"), model="m") is Stage.AFFECTED
 
 
+def test_training_anew_leaves_what_is_inherited_and_gives_no_more_time() -> None:
+    said: list[Body] = [registered("base"), registered("m", "base"), registered("x")]
+    said += [chose("m", Remedy.RETRAIN), registered("m", "base"), did("m", 3, Remedy.RETRAIN)]
+    assert stage(folded(*said), loss(2, "base")) is Stage.AFFECTED
+    assert stage(folded(*said), loss(2, "m", used=1)) is Stage.REMEDIED
+    said.append(chose("m", Remedy.RETRAIN))
+    again = standing(folded(*said), "m", losses=lambda name: [loss(2, name)] if name == "base" else [])
+    assert (again.stage, again.deadline) == (Stage.REMEDY_CHOSEN, 1_003 + 20 * DAY)
+    for remedy in (Remedy.ACCEPT, Remedy.DROP_ADAPTER):
+        assert stage(folded(*said, chose("m", remedy), did("m", 7, remedy)), loss(2, "base")) is Stage.REMEDIED
+
+
 def test_a_model_trained_anew_is_what_it_was_trained_on_since() -> None:
     granted = LeaseGranted(lease="l", release="r", job="j", model="m", ttl_ms=1, secret=ZERO)
     models = folded(registered("m"), chose("m", Remedy.RETRAIN), granted, did("m", 1, Remedy.RETRAIN))

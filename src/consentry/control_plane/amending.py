@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pyroaring import BitMap64
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.reading import Reading
 from consentry.corpus.registration import open_corpus
@@ -73,6 +74,7 @@ class Amending(Reading):
         self._removed: dict[Digest, dict[int, BitMap64]] = {}
         self._documents_read: dict[Digest, Amendment] = {}
         self._checked: set[tuple[str, int, int]] = set()
+        self._unheard: dict[str, tuple[int, ...]] = {}
 
     def amendment(self, release: str) -> int:
         """Return the number of the newest amendment of a release, up to date with the head; 0: as it was sealed.
@@ -183,6 +185,7 @@ class Amending(Reading):
                 if amended is None:
                     continue
                 self._covered |= {name: head for name, body in drafts.items() if body != _NOT_KNOWN}
+                self._note_unheard(behind, names, drafts)
                 self._covered |= {name: head for name in names if name not in drafts}
                 self._handed_out_anew(names)
                 return amended
@@ -191,6 +194,18 @@ class Amending(Reading):
             "other processes kept amending the same releases",
             help="ask again",
         )
+
+    def unheard(self, name: str) -> tuple[int, ...]:
+        """Return the first and the last position of what a release cannot be amended by: nobody can tell what left."""
+        return self._unheard.get(name, ())
+
+    def _note_unheard(self, behind: Sequence[_Behind], names: Iterable[str], drafts: Mapping[str, object]) -> None:
+        with self.lock:
+            for name in names:
+                self._unheard.pop(name, None)
+            for each in behind:
+                if drafts[each.name] == _NOT_KNOWN:
+                    self._unheard[each.name] = self.newest.reached_at(since=each.covered)
 
     def _handed_out_anew(self, names: Iterable[str]) -> None:
         """What was made of releases before they were amended is made again. Nothing of the kind is known here."""
@@ -292,7 +307,9 @@ class Amending(Reading):
                 return None
             releases = self.newest.state.releases
             left = [body for body in bodies if releases[body.release].withdrawn is None]
-            session.append(left)
+            positions = session.append(left) if left else range(0)
+        if positions:
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         with self.lock:
             self.present()
         return [body.release for body in left]

@@ -17,7 +17,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
-from consentry.policy.jurisdictions import DECISIONS_BEGIN
+from consentry.policy.jurisdictions import DECISIONS_BEGIN, boundaries
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
@@ -69,7 +69,8 @@ class Building(Desk):
 
         Raises:
             InputError: a time that has not come: people would be older and notices longer served than they are. Or one
-                before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked.
+                before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked. Or one before
+                a place came under an order that is in force, or left it.
         """
         if at is not None and at > self.parts.clock():
             raise InputError(
@@ -110,6 +111,7 @@ class Building(Desk):
             present = self.present()
             document, digest_ = self.policy(policy)
             orders = present.suspensions(purpose)
+            _require_same_places(orders, at, now=self.parts.clock())
             kind = (opened.snapshot, purpose, digest_, orders)
             last = self._drafts.get(kind)
             basis = self.basis(
@@ -205,6 +207,16 @@ class Building(Desk):
         with suppress(ConsentryError, OSError), self.lock, self.parts.ledger.sealing() as session:
             self._catch_up(session, since=self.newest.position)
             builder.sweep(self.releases, self.newest.state.releases, head=session.position)
+
+
+def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -> None:
+    """Refuse to decide as of a time when a group that an order suspends had other members than now."""
+    if any(at < edge <= now for edge in boundaries(area for order in orders for area in order.inside)):
+        raise InputError(
+            "release-time-before-order",
+            f"an order is in force whose areas had other members at `{at}` than they have now",
+            help="leave the time out: what is suspended now would be sealed",
+        )
 
 
 def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:

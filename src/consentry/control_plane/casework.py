@@ -11,7 +11,7 @@ from typing import Any
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.overseeing import Overseeing
-from consentry.control_plane.wording import require_handle, require_texts
+from consentry.control_plane.wording import is_name, require_handle, require_texts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
 from consentry.ledger.case_events import (
     CaseOpened,
@@ -94,7 +94,7 @@ class Casework(Overseeing):
         require_handle(body.by)
         require_handle(body.owner)
         require_texts(title=body.title)
-        if not IDENTIFIER.fullmatch(body.condition):
+        if not is_name(body.condition):
             raise InputError(
                 "case-condition-name",
                 f"`{body.condition}` is no name of a condition",

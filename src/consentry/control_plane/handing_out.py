@@ -22,8 +22,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from consentry.control_plane.amending import Amending
+from consentry.control_plane import newest_word
 from consentry.control_plane.overseeing import Overseeing
+from consentry.control_plane.wording import require_texts
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
 from consentry.errors import ConsentryError, InputError, StateError
@@ -45,7 +46,7 @@ _AMENDMENT = "consentry.amendment"
 """The property of a table that says up to which amendment it leaves rows out."""
 
 
-class HandingOut(Overseeing, Amending):
+class HandingOut(Overseeing):
     """Verbs that hand content out, and those that end it."""
 
     @property
@@ -109,7 +110,10 @@ class HandingOut(Overseeing, Amending):
             noted = self.newest.amendments.newest(name)
             eligible = self.release(name).manifest.eligible - (0 if noted is None else noted.items)
             progress.begin("copying", total=eligible, unit="items")
-        return materialise.materialise(files, target, format=kind, progress=progress)
+        # Asked again at the end: a copy takes long, and an order may have come meanwhile.
+        return materialise.materialise(
+            files, target, format=kind, progress=progress, before_it_appears=lambda: self._files(name)
+        )
 
     def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
@@ -173,9 +177,11 @@ class HandingOut(Overseeing, Amending):
             return True
         try:
             written = json.loads((folder / "metadata" / METADATA_NAME).read_bytes())
+            return int(written["properties"].get(_AMENDMENT, "0")) < number
         except FileNotFoundError:
             return False
-        return int(written["properties"].get(_AMENDMENT, "0")) < number
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return True
 
     def withdraw(self, name: str, reason: str) -> int:
         """Say that a sealed release may no longer be read, for good, and remove its tables. Return the position.
@@ -191,6 +197,7 @@ class HandingOut(Overseeing, Amending):
                 "a release is withdrawn for a reason, and none was given",
                 help="say why in a few words, without personal data: they stay in the ledger",
             )
+        require_texts(reason=reason)
         self.sealed_as(name)
         with self.lock, self.parts.ledger.sealing() as session:
             # The head is held: of two who withdraw a release at a time, one comes first and the other one is told.
@@ -198,6 +205,8 @@ class HandingOut(Overseeing, Amending):
             before = self.newest.state.releases[name].withdrawn
             if before is None:
                 (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason)])
+        if before is None:
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
         self._remove_tables()
         if before is not None:
             raise StateError(

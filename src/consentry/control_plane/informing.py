@@ -83,7 +83,7 @@ class Informing(Desk):
 
         Raises:
             ChoiceError: no policy can ask for a notice of this name, so nothing would ever come of it; or nobody can
-                have been told yet.
+                have been told yet, or nobody was.
         """
         require_notice_name(notice)
         if at > self.parts.clock():
@@ -91,6 +91,10 @@ class Informing(Desk):
                 "notice-time-to-come",
                 f"notice `{notice}` is said to be served at `{at}`, which has not come",
                 help="record it once it was served; a date is the end of its day in UTC",
+            )
+        if not people:
+            raise ChoiceError(
+                "notice-nobody", f"notice `{notice}` was served to nobody", help="name the people who were told"
             )
         cohort = self.parts.people.store_cohort(people)
         return self.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]

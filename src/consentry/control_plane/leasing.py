@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
 from consentry.control_plane.parts import Parts
+from consentry.control_plane.wording import is_name
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
@@ -23,7 +24,6 @@ from consentry.ledger.oversight_events import (
     ModelCheckpointWritten,
 )
 from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, over, require_ttl
-from consentry.policy.policy_parser import IDENTIFIER
 from consentry.release.manifest import ReleaseFile
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
@@ -60,7 +60,7 @@ class Leasing(HandingOut):
         """
         require_ttl(ttl_ms)
         for what, name in (("job", job), ("model", model)):
-            if not IDENTIFIER.fullmatch(name):
+            if not is_name(name):
                 raise InputError(
                     "lease-name",
                     f"`{name}` is no name of a {what}",

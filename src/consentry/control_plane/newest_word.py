@@ -1,9 +1,9 @@
-"""The newest order, grant of a lease or word about a case, written down outside the ledger: an older copy is noticed.
+"""The newest word of oversight, written down outside the ledger: an older copy is noticed.
 
-A ledger that was restored from an older backup has forgotten orders, conditions and prohibitions, and would give a
-fence that was given before. The file names the position of the newest one and the commitment to it; it is written once
-that event is durable. Killed in between, it names an older one, which still stands. `release.newest_seal` is the same
-for seals.
+That is an order, a grant of a lease, a word about a case or a model, an amendment, a withdrawal. A ledger that was
+restored from an older backup has forgotten them, and would give a fence that was given before. The file names the
+position of the newest one and the commitment to it; it is written once that event is durable. Killed in between, it
+names an older one, which still stands. `release.newest_seal` is the same for seals.
 """
 
 from __future__ import annotations

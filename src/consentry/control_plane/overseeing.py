@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from consentry.control_plane import newest_word
+from consentry.control_plane.amending import Amending
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
-from consentry.control_plane.reading import Reading
+from consentry.control_plane.wording import is_name, require_texts
 from consentry.corpus.registration import open_corpus
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.case_events import CaseEnd, CaseOpened
@@ -25,7 +26,6 @@ from consentry.oversight.order import Order, Scope, in_words, issue, unknown_mod
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
-from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Purpose
 from consentry.release.data_file import excluded_positions
 from consentry.release.in_scope import lay_out, people_in_scope, rows_in_scope
@@ -36,12 +36,25 @@ from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
 _APART = "|"
 
 
-class Overseeing(Reading):
+class _Question(NamedTuple):
+    """Whether an order hits a release, by what is known: what the answer depends on."""
+
+    order: str
+    release: str
+    joined: int
+    links: int
+    erased: int
+    amended: int
+    decided: bool
+    """The release was sealed while the order was in force: only who was joined with somebody since can be hit."""
+
+
+class Overseeing(Amending):
     """Verbs about orders."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._hits: dict[tuple[str, str, int, int, int], bool] = {}
+        self._hits: dict[_Question, bool] = {}
         self._scans: dict[tuple[str, str], Lock] = {}
 
     def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
@@ -49,10 +62,11 @@ class Overseeing(Reading):
 
         Raises:
             PolicyError: an area or a model that is not known here.
-            InputError: a window in which nothing can be created, or no name for the case.
+            InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
             StateError: the case was lifted or withdrawn.
         """
         self._check(scope, case)
+        require_texts(reference=reference)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
             opening = self._opening(case, scope, reference)
@@ -82,7 +96,7 @@ class Overseeing(Reading):
         return []
 
     def _check(self, scope: Scope, case: str) -> None:
-        if not IDENTIFIER.fullmatch(case):
+        if not is_name(case):
             raise InputError(
                 "case-name",
                 f"`{case}` is no name of a case",
@@ -131,9 +145,14 @@ class Overseeing(Reading):
         return {"items": sum(counts), "of": corpus.rows, "people": people_in_scope(look)}
 
     def hitting(self, lease: Lease) -> Order | None:
-        """Return an order that makes a lease stop, if there is one. Whether it has ended since does not matter."""
+        """Return an order that makes a lease stop, if there is one.
+
+        One that was issued under it does even if it has ended since. An older one does while it is in force: people may
+        have moved into its areas.
+        """
         for order in self.newest.record.orders:
-            if order.position > lease.fence and order.scope.names(lease.model) and self.hits(order, lease.release):
+            concerns = order.position > lease.fence or order.ended is None
+            if concerns and order.scope.names(lease.model) and self.hits(order, lease.release):
                 return order
         return None
 
@@ -146,7 +165,8 @@ class Overseeing(Reading):
     def hits(self, order: Order, release: str) -> bool:
         """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
 
-        A release that was sealed after the order was decided by it, and holds none.
+        A release that was sealed after the order was decided by it: only who moved or was linked since can be hit. That
+        is not so for an order that names models, as a release is for none.
         """
         return order.scope.concerns(self.newest.state.releases[release].purpose) and self.holds(order, release)
 
@@ -157,19 +177,23 @@ class Overseeing(Reading):
             found = False if key is None else self._hits.get(key)
         if found is None and key is not None:
             # By what is known from here on: the key is of then, and none comes back.
-            found = self._held_then(release, order) or bool(self._items_hit(release, order.rule, self.parts.clock()))
+            at = self.parts.clock()
+            found = (not key.decided and self._held_then(release, order)) or bool(
+                self._items_hit(release, order.rule, at, but_left=key.decided)
+            )
             self._hits[key] = found
         return bool(found)
 
-    def _asked_of(self, order: Order, release: str) -> tuple[str, str, int, int, int] | None:
+    def _asked_of(self, order: Order, release: str) -> _Question | None:
         """Return by what an answer is remembered, None if a release holds nothing. The caller holds the lock."""
         state = self.newest.state
-        sealed = state.releases[release]
-        if sealed.position > order.position and order.scope.concerns(sealed.purpose):
+        sealed, joined = state.releases[release], self.newest.reaching.joined
+        decided = sealed.position > order.position and order.scope.concerns(sealed.purpose) and order.scope.names(None)
+        if decided and joined <= sealed.position:
             return None
         # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
-        loaded = -1 if state.people is None else state.people.position
-        return order.order, release, loaded, len(state.links), len(state.erased)
+        amended = len(self.newest.amendments.of(release)) if decided else 0
+        return _Question(order.order, release, joined, len(state.links), len(state.erased), amended, decided)
 
     def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str] | None = None) -> None:
         """Find out what orders hit of what is read under leases, all that are open if None.
@@ -215,32 +239,38 @@ class Overseeing(Reading):
                 return True
         return False
 
-    def _items_hit(self, name: str, rule: Rule, at: Seconds) -> int:
-        """Count the items of a release that a rule may match by what is known of people now."""
+    def _items_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool = False) -> int:
+        """Count the items of a release that a rule may match by what is known of people now.
+
+        With `but_left` those that left by amendments are none of it: of who was erased nothing is known any more.
+        """
         try:
-            return self._rows_hit(name, rule, at)
+            return self._rows_hit(name, rule, at, but_left=but_left)
         except (ConsentryError, OSError):
             # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
             return 1
 
-    def _rows_hit(self, name: str, rule: Rule, at: Seconds) -> int:
+    def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool) -> int:
         release = self.release(name)
         corpus = sidecars_of(release.manifest, open_corpus(self.corpora, release.manifest.corpus))
         missing = len(release.manifest.files) - len(corpus.sidecars)
+        left = self.removed(self.newest.amendments.newest(name)) if but_left else {}
         with self.lock:
             classes = self.newest.knowledge(release.manifest.purpose, at=at).classes
         look = lay_out(rule, classes, items=corpus.items, at=at)
         files = dict(zip((each.pin for each in corpus.sidecars), corpus.sidecars, strict=True))
 
-        def count(file: ReleaseFile) -> int:
+        def count(index: int, file: ReleaseFile) -> int:
             sidecar = files.get(file.pin)
             if sidecar is None:
                 return 0
             mask = rows_in_scope(sidecar, look)
             mask[excluded_positions(release.data_file(file, corpus.base))] = False
+            if index in left:
+                mask[np.asarray(left[index].to_array(), dtype=np.int64)] = False
             return int(np.count_nonzero(mask))
 
-        return sum(self.parts.runner.map(count, release.manifest.files)) + missing
+        return sum(self.parts.runner.map(lambda each: count(*each), list(enumerate(release.manifest.files)))) + missing
 
     def drain(self) -> list[Order]:
         """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""

@@ -5,10 +5,13 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from consentry.control_plane import newest_word
 from consentry.control_plane.tracing import Tracing
+from consentry.control_plane.wording import is_name, require_handle, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError
 from consentry.ledger.events import Body
@@ -21,13 +24,12 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, Choice, Model, Stage, Standing, standing
+from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, Stage, Standing, standing
 from consentry.oversight.order import Order
-from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Purpose
 
-_TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
 _LONGEST = 200
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Remedying(Tracing):
@@ -48,10 +50,11 @@ class Remedying(Tracing):
             InputError: no name of a model, or a model that would be built on itself.
             NotFoundError: a release, a lease or a base model that is not known here.
         """
-        if not IDENTIFIER.fullmatch(name):
+        if not is_name(name):
             raise InputError(
                 "model-name", f"`{name}` is no name of a model", help="use lower-case letters, digits and hyphens"
             )
+        _check_weights(digest)
         for each in releases:
             self.sealed_as(each)
         for each in leases:
@@ -67,6 +70,7 @@ class Remedying(Tracing):
 
     def _say(self, body: Body) -> int:
         (position,) = self.parts.ledger.append([body])
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
         self.present()
         return position
 
@@ -175,6 +179,8 @@ class Remedying(Tracing):
                 "nothing is to be done about the model, and no reason is given",
                 help="say why in a few words, without personal data: they stay in the ledger",
             )
+        if reason:
+            require_texts(reason=reason)
         if self.standing_of(name).stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
             raise self._not_now(name, "there is nothing to remedy")
         self._say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
@@ -184,9 +190,11 @@ class Remedying(Tracing):
         """Approve that nothing is done about an affected model: two different people have to.
 
         Raises:
+            InputError: no handle of a member of staff.
             StateError: there is nothing to approve, or the same person approved before.
         """
-        check_who(by)
+        # A handle has one spelling: nobody is two people by writing it in another one.
+        require_handle(by)
         chosen = self._chosen(name)
         if chosen.remedy is not Remedy.ACCEPT:
             raise self._not_now(name, f"`{chosen.remedy}` needs no approval")
@@ -196,7 +204,7 @@ class Remedying(Tracing):
                 f"`{by}` approved this before",
                 help=f"{APPROVALS} different people have to approve it",
             )
-        self._say(RemedyApproved(model=name, by=by))
+        self._say_of(chosen, RemedyApproved(model=name, by=by))
         return self.standing_of(name)
 
     def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> Standing:
@@ -206,6 +214,7 @@ class Remedying(Tracing):
             StateError: none was chosen; it was not approved; or the model was not trained since.
         """
         check_who(by)
+        _check_weights(digest)
         chosen, model = self._chosen(name), self._model(name)
         if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
             raise StateError(
@@ -213,14 +222,27 @@ class Remedying(Tracing):
                 f"{len(chosen.approved)} of {APPROVALS} people approved that nothing is done about model `{name}`",
                 help=f"let another one approve it: consentry model approve {name} --by WHO",
             )
-        if chosen.remedy in _TRAINED_ANEW and all(use.position < chosen.position for use in model.uses):
+        if chosen.remedy in TRAINED_ANEW and all(use.position < chosen.position for use in model.uses):
             raise StateError(
                 "model-not-retrained",
                 f"nothing says that model `{name}` was trained since `{chosen.remedy}` was chosen",
                 help="train it under a lease, or say on what: consentry model register",
             )
-        self._say(ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by))
+        done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
+        self._say_of(chosen, done)
         return self.standing_of(name)
+
+    def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied) -> None:
+        """Say something about a choice, unless another one was made meanwhile: nobody agreed to that."""
+        position = None
+        with self.lock, self.parts.ledger.sealing() as session:
+            self._advance(session.read_delta(self.newest.position))
+            model = self.newest.record.lineage.get(body.model)
+            if model is not None and model.chosen == chosen:
+                (position,) = session.append([body])
+        if position is None:
+            raise self._not_now(body.model, "something was said about it at the same time")
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
 
     def _chosen(self, name: str) -> Choice:
         found = self.standing_of(name).chosen
@@ -246,6 +268,7 @@ class Remedying(Tracing):
                 "a model is withdrawn for a reason, and none was given",
                 help="say why in a few words, without personal data: they stay in the ledger",
             )
+        require_texts(reason=reason)
         self._model(name)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
@@ -253,6 +276,8 @@ class Remedying(Tracing):
             before = None if model is None else model.withdrawn
             if before is None:
                 (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])
+        if before is None:
+            newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
         if before is not None:
             raise StateError(
                 "model-already-withdrawn",
@@ -314,6 +339,13 @@ def check_who(by: str) -> None:
             "model-who-missing",
             "somebody has to stand for it, and nobody is named",
             help="name a role or a staff handle: it stays in the ledger for good",
+        )
+
+
+def _check_weights(digest: Digest | None) -> None:
+    if digest is not None and _SHA256.fullmatch(digest) is None:
+        raise InputError(
+            "model-digest", "the digest of the weights is none", help="give `sha256:` and 64 hexadecimal digits"
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from consentry.control_plane.casework import Casework, areas_of
 from consentry.control_plane.overseeing import may_lie_in
-from consentry.control_plane.wording import require_handle, require_texts
+from consentry.control_plane.wording import is_name, require_handle, require_texts
 from consentry.digests import Digest, canonical_json
 from consentry.errors import ConflictError, InputError, NotFoundError
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
@@ -20,7 +20,6 @@ from consentry.oversight.order import Order
 from consentry.oversight.record import Record
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
-from consentry.policy.policy_parser import IDENTIFIER
 from consentry.release.tallies import Tallies
 
 
@@ -35,7 +34,7 @@ class Reporting(Casework):
         """
         require_handle(by)
         require_texts(title=title)
-        if not IDENTIFIER.fullmatch(report):
+        if not is_name(report):
             raise InputError(
                 "case-report-name",
                 f"`{report}` is no name of a report",

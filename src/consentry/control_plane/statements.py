@@ -86,14 +86,17 @@ class Statements(Informing, Amending):
         """
         count, reaching = 0, False
         stream = map(self._made, choices)
-        while waiting := list(islice(stream, batch)):
-            positions = self.parts.ledger.append(waiting)
-            count += len(positions)
-            reaching = reaching or any(_reaches_back(each.choice) for each in waiting)
-            if recorded is not None:
-                recorded(positions)
-        if reaching:
-            self.amend()
+        try:
+            while waiting := list(islice(stream, batch)):
+                positions = self.parts.ledger.append(waiting)
+                count += len(positions)
+                reaching = reaching or any(_reaches_back(each.choice) for each in waiting)
+                if recorded is not None:
+                    recorded(positions)
+        finally:
+            # Interrupted as well: what was recorded holds, and readers of tables ask nobody.
+            if reaching:
+                self.amend()
         return count
 
     def _made(self, choice: ChoiceMade) -> ChoiceMade:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -77,15 +78,26 @@ class Tracing(Leasing):
         if sealed is None:
             return
         said = 0 if use.lease is None else len(self.newest.record.lineage.consumed(use.lease))
-        known = said, len(self.newest.amendments.of(use.release)), sealed.withdrawn is not None
+        unheard = () if sealed.withdrawn is not None else self.unheard(use.release)
+        told = self._told_all(use)
+        known = said, len(self.newest.amendments.of(use.release)), sealed.withdrawn is not None, unheard, told
         if self._lost_by.get((name, use), (None, ()))[0] != known:
             terms = self._terms(use.release)
             found = [
                 Loss(position, at, name, use.release, items, use.position, terms)
-                for position, at, items in (*self._amended(use), *self._withdrawn(use))
+                for position, at, items in (*self._amended(use), *self._withdrawn(use), *self._not_known(use, unheard))
             ]
             self._lost_by[name, use] = known, found
         yield from self._lost_by[name, use][1]
+
+    def _not_known(self, use: Use, unheard: Sequence[int]) -> Iterator[tuple[int, Seconds, int]]:
+        """Yield what was withdrawn when nobody could tell any more which items that are: it may be all of them."""
+        for position in unheard:
+            (event,) = self.parts.ledger.read(position, position + 1)
+            items = 1
+            with suppress(ConsentryError):
+                items = self._sealed(use.release).manifest.eligible
+            yield max(position, use.position), max(event.recorded_at, use.at), items
 
     def _terms(self, release: str) -> Remedies:
         return self.document(self.newest.state.releases[release].policy).remedies
@@ -128,8 +140,8 @@ class Tracing(Leasing):
         return {index: rows for index, rows in found.items() if rows}
 
     def _consumed_under(self, use: Use) -> list[_Eaten]:
-        """Return what was consumed under a lease; nothing if nobody said: then it is the whole release."""
-        if use.lease is None:
+        """Return what was consumed under a lease; nothing if nobody said, or not all: then it is the whole release."""
+        if use.lease is None or not self._told_all(use):
             return []
         said, noted = self.newest.record.lineage.consumed(use.lease), self.newest.amendments.of(use.release)
         with self._reading:
@@ -141,6 +153,19 @@ class Tracing(Leasing):
                 part.add(consumed, json.loads(self.parts.objects.get(consumed.body.ranges)))
                 known.read += 1
             return list(known.parts.values())
+
+    def _told_all(self, use: Use) -> bool:
+        """Say whether no step is known to be taken under a lease of which nobody said what it consumed.
+
+        The step that a job stopped at was not taken.
+        """
+        lease = None if use.lease is None else self.newest.record.leases.get(use.lease)
+        if lease is None:
+            return True
+        steps = [each.step for _, each in lease.checkpoints if not each.quarantined]
+        if lease.ended is not None and lease.ended.step is not None:
+            steps.append(lease.ended.step)
+        return max(steps, default=0) <= (lease.step or 0) + 1
 
     def lost_rows(self, model: Model) -> dict[tuple[str, FilePin], BitMap64]:
         """Return the rows of content files that a model was trained on and that left their releases since."""

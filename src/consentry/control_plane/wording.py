@@ -7,6 +7,12 @@ from consentry.ledger.case_events import Handle
 from consentry.policy.policy_parser import IDENTIFIER
 
 _LONGEST_TEXT = 200
+_LONGEST_NAME = 100
+
+
+def is_name(name: str) -> bool:
+    """Say whether a case, a condition, a report, a model or a handle may be called so."""
+    return len(name) <= _LONGEST_NAME and IDENTIFIER.fullmatch(name) is not None
 
 
 def require_handle(by: Handle) -> None:
@@ -15,7 +21,7 @@ def require_handle(by: Handle) -> None:
     Raises:
         InputError: it is none. An address of a person is none either.
     """
-    if not IDENTIFIER.fullmatch(by):
+    if not is_name(by):
         raise InputError(
             "case-handle",
             f"`{by}` is no handle",

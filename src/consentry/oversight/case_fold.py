@@ -44,8 +44,10 @@ class Cases:
         """Take one event in, if it is about a case."""
         body = event.body
         if isinstance(body, NoticeServed):
-            for case in [each for each in self if each.over is None]:
-                self._cases[case.case] = replace(case, served={**case.served, body.notice: event.recorded_at})
+            for case in [each for each in self if each.over is None and body.count]:
+                # The latest time: where the clock went back in between, nothing becomes shorter.
+                last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
+                self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
             return
         if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(
             body, AssessmentBound | NoticeWritten

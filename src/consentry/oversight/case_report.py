@@ -184,7 +184,8 @@ def _register(body: dict[str, Any]) -> Iterator[str]:
     yield "| condition | state | what was found |"
     yield "|---|---|---|"
     for each in body["conditions"]:
-        yield f"| {each['title']} | {'met' if each['met'] else 'open'} | {each['found']} |"
+        title, found = (each[key].replace("|", "\\|") for key in ("title", "found"))
+        yield f"| {title} | {'met' if each['met'] else 'open'} | {found} |"
     yield ""
     approvals = body["approvals"]
     yield f"Approved by {_count(approvals['people'], 'person', several='people')}; lifting takes {approvals['needed']}."

@@ -10,7 +10,8 @@ Rules:
 * A model is affected by a *loss*: an item it consumed left its release by an amendment, or the release was withdrawn.
   Who did not say what they consumed consumed the whole release. A loss of its base model is one of its own, until the
   base is remedied.
-* A remedy covers the losses before the position where it was chosen. What is lost later begins anew.
+* A remedy covers the losses before the position where it was chosen. What is lost later begins anew. Training a model
+  anew takes no mark off that its base still has.
 * After `retrain` only what was handed out after the choice counts.
 * Choosing again does not give more time: the clock runs from the first choice since the last remedy.
 
@@ -41,6 +42,7 @@ from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import Remedies
 
 APPROVALS = 2
+TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
 _DAY = 86_400
 
 
@@ -126,6 +128,11 @@ class Model:
     def covered(self) -> int:
         """Losses before this position are remedied."""
         return max((each.chosen for each in self.done), default=0)
+
+    @property
+    def base_covered(self) -> int:
+        """Losses of its base before this position are remedied for it: training it anew began with the same base."""
+        return max((each.chosen for each in self.done if each.remedy not in TRAINED_ANEW), default=0)
 
     @property
     def trained_since(self) -> int:
@@ -260,8 +267,7 @@ def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss
     covered = [each for each in left if chosen is not None and each.position < chosen.position]
     if chosen is None or not covered:
         return Standing(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
-    finished = max((each.position for each in model.done), default=-1)
-    first = next(each for each in model.choices if each.position > max(finished, covered[0].position))
+    first = next(each for each in model.choices if each.position > covered[0].position)
     deadline = first.at + _DAY * min(each.terms.finish_within_days for each in covered)
     if later := [each for each in left if each.position >= chosen.position]:
         deadline = min(deadline, _to_choose(later))
@@ -278,6 +284,7 @@ def _outstanding(models: Models, ancestry: Sequence[str], losses: Callable[[str]
     for name in reversed(ancestry):
         model = models.get(name)
         if model is not None:
+            inherited = [loss for loss in left if loss.position >= model.base_covered]
             own = [loss for loss in losses(name) if loss.used >= model.trained_since]
-            left = [loss for loss in (*left, *own) if loss.position >= model.covered]
+            left = [*inherited, *(loss for loss in own if loss.position >= model.covered)]
     return tuple(sorted(left, key=lambda loss: loss.position))

@@ -61,6 +61,7 @@ def materialise(
     format: CopyFormat = CopyFormat.PARQUET,  # noqa: A002  # the word that people expect
     columns: Sequence[str] | None = None,
     progress: Progress | None = None,
+    before_it_appears: Callable[[], object] | None = None,
 ) -> CopyReport:
     """Write the eligible rows of `files` into the folder `target`, which appears whole or not at all.
 
@@ -70,6 +71,7 @@ def materialise(
         format: of the copy.
         columns: the columns to copy; all of them if not given.
         progress: is told about rows as they are written.
+        before_it_appears: is called when all is written; if it raises, nothing appears.
 
     Raises:
         ConflictError: `target` exists.
@@ -87,6 +89,8 @@ def materialise(
             if rows:
                 written[path.name] = rows
                 size += path.stat().st_size
+        if before_it_appears is not None:
+            before_it_appears()
     rows = sum(written.values())
     return CopyReport(
         files=tuple(target / name for name in written),

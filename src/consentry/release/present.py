@@ -339,6 +339,11 @@ class Present:
             erased = self._with_accounts(self.registry.erased(self.state.erased))
         return reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
 
+    def reached_at(self, *, since: int) -> tuple[int, ...]:
+        """Return the first and the last position, `since` one or later, at which something of `reached` was noticed."""
+        noticed = [*self.reaching.positions(since), *(each for each in self.state.erased.values() if each >= since)]
+        return tuple(sorted({min(noticed), max(noticed)})) if noticed else (self.reaching.joined,)
+
     def _said(self) -> Said:
         return Said(
             choice_code=self.columns.code,

@@ -91,6 +91,10 @@ class Reaching:
             return []
         return sorted(seat for seat, noticed in self._since.items() if noticed >= position)
 
+    def positions(self, since: int) -> list[int]:
+        """Return the positions at which one came to count, `since` one or later."""
+        return [noticed for noticed in self._since.values() if noticed >= since]
+
     def note(self, seats: Iterable[int], columns: ChoiceColumns, *, position: int) -> None:
         """Look again at people who said something, or were linked, at `position` or before."""
         for seat in seats:
