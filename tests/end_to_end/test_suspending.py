@@ -97,6 +97,7 @@ def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(pl
         assert not [each.problem for each in deployment.control.verify(name, decide=True) if each.problem]
     compared = deployment.control.compare(before, after)
     assert [compared[side]["eligible"] for side in ("before", "after")] == [5, 3]
+    assert compared["causes"]["orders"]
 
 
 def test_an_order_that_comes_between_deciding_and_sealing_is_obeyed(
@@ -288,6 +289,9 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
     lease, secret = grant(deployment, build(deployment))
     for _ in range(2):
         control.consumed(lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
+    with pytest.raises(ConsentryError) as caught:
+        control.consumed(lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 1]])
+    assert caught.value.code == "lease-consumption-differs"
     content = "sha256:" + "0" * 64
     control.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
     suspend(deployment)

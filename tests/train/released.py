@@ -90,7 +90,7 @@ class Served:
     def authors(self) -> dict[tuple[int, int], str]:
         """Return the author of every eligible row, as the content itself names them."""
         corpus = self.control.corpus(self.control.release(self.release).manifest.corpus)
-        found = {}
+        found: dict[tuple[int, int], str] = {}
         for index, file in enumerate(self.control.data_files(self.release)):
             (column,) = pq.read_table(file.path, columns=[corpus.descriptor.columns["author"]]).columns
             out = set(excluded_positions(file).tolist())
@@ -109,7 +109,8 @@ class Served:
 
     def consumed(self) -> list[ItemsConsumed]:
         """Return what was logged as consumed."""
-        return [each for lease in self.control.present().record.leases for each in lease.consumed]
+        record = self.control.present().record
+        return [each.body for lease in record.leases for each in record.lineage.consumed(lease.lease)]
 
     def rows(self) -> set[tuple[int, int]]:
         """Return the rows that were logged as consumed."""

@@ -56,9 +56,13 @@ class Desk:
             if not self.newest.position and (kept := self.kept.read()) is not None:
                 self.newest.restore(kept)
             restored = self.newest.position
-            if self.parts.ledger.head() < restored:
+            head = self.parts.ledger.head()
+            if head == restored > 0:
+                self.kept.keep(self.newest.state)
+                return self.newest
+            if head < restored:
                 raise newest_word.older(f"the ledger ends before position {restored}, up to which it was read before")
-            self.newest.advance(self.parts.ledger.read(restored))
+            self.newest.advance(self.parts.ledger.read(restored, head))
             if max(self.newest.state.erased.values(), default=-1) >= restored:
                 # A process that was killed may have left a state of before the erasure.
                 self.kept.drop()

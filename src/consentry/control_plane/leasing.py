@@ -14,7 +14,7 @@ from consentry.control_plane import newest_word
 from consentry.control_plane.handing_out import HandingOut
 from consentry.control_plane.parts import Parts
 from consentry.digests import canonical_json, digest
-from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
+from consentry.errors import ConflictError, ConsentryError, InputError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
     ItemsConsumed,
     LeaseEnd,
@@ -251,6 +251,7 @@ class Leasing(HandingOut):
 
         Raises:
             InputError: ranges that are not in order, overlap, or lie outside of the files of the release.
+            ConflictError: other ranges were logged for these steps.
         """
         found = self._lease(lease)
         found.require_holder(secret=secret)
@@ -271,9 +272,15 @@ class Leasing(HandingOut):
             ranges=self.parts.objects.put(canonical_json(ranges)),
         )
         with self.lock:
-            said = {(each.from_step, each.to_step) for each in self._lease(lease).consumed}
-            if (from_step, to_step) not in said:
+            logged = self.present().record.leases.report(lease, from_step, to_step=to_step)
+            if logged is None:
                 self.parts.ledger.append([body])
+        if logged not in (None, body.ranges):
+            raise ConflictError(
+                "lease-consumption-differs",
+                f"other rows were logged for steps {from_step} to {to_step} of lease `{lease}`",
+                help="log each step once; under one lease steps count upwards",
+            )
 
     def model_checkpoint(self, lease: str, *, secret: str, step: int, name: str, content: str) -> int:
         """Note that a job wrote a model checkpoint with this digest, and return the position.
@@ -326,7 +333,7 @@ class Leasing(HandingOut):
             "why": why,
             "order": None if ended is None else ended.order,
             "step": lease.step,
-            "items": sum(each.items for each in lease.consumed),
+            "items": lease.items,
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
             "ended_at": None if ended is None else ended.at,

@@ -147,7 +147,7 @@ class Remedying(Tracing):
             "job": lease.job,
             "release": lease.release,
             "step": lease.step,
-            "items": sum(each.items for each in lease.consumed),
+            "items": lease.items,
             "model_checkpoints": [
                 {
                     "name": each.name,

@@ -6,11 +6,12 @@ body read back has exactly the types its class declares: a word that no enumerat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from types import UnionType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, cast, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +35,37 @@ class PlainBody:
             TypeError, ValueError: a value of another type, or a word that is none.
         """
         this: Any = cls  # classes can be hashed, which mypy does not see here
-        return cls(**{name: _read(kind, body[name]) for name, kind in _types(this).items()})
+        return cls(**{name: read(body[name]) for name, read in _readers(this)})
+
+
+_Reader = Callable[[Any], Any]
 
 
 @cache
-def _types(cls: Any) -> dict[str, Any]:
+def _readers(cls: Any) -> tuple[tuple[str, _Reader], ...]:
     hints = get_type_hints(cls)
-    return {each.name: hints[each.name] for each in fields(cls)}
+    return tuple((each.name, _reader(hints[each.name])) for each in fields(cls))
 
 
-def _read(kind: Any, value: Any) -> Any:
+def _reader(kind: Any) -> _Reader:
     if get_origin(kind) is UnionType:
         (inner,) = (each for each in get_args(kind) if each is not type(None))
-        return None if value is None else _read(inner, value)
+        read_inner = _reader(inner)
+        return lambda value: None if value is None else read_inner(value)
     if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise TypeError("a list was expected")
-        return tuple(_read(get_args(kind)[0], each) for each in value)
+        return partial(_read_all, _reader(get_args(kind)[0]))
     if issubclass(kind, StrEnum):
-        return kind(value)
+        return cast("_Reader", kind)
+    return partial(_read_plain, kind)
+
+
+def _read_all(read: _Reader, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise TypeError("a list was expected")
+    return tuple(map(read, value))
+
+
+def _read_plain(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(f"`{kind.__name__}` was expected")
     return value

@@ -64,14 +64,12 @@ class Lease:
     fence: int
     granted_at: Seconds
     ended: Ended | None = None
-    consumed: tuple[ItemsConsumed, ...] = ()
+    step: int | None = None
+    """The last optimiser step whose items were logged."""
+    items: int = 0
+    """How many items were logged, each as often as it was."""
     checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
     """Positions and model checkpoints."""
-
-    @property
-    def step(self) -> int | None:
-        """The last optimiser step whose items were logged."""
-        return max((each.to_step for each in self.consumed), default=None)
 
     def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
         """Refuse somebody else.
@@ -93,6 +91,8 @@ class Leases:
 
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
+        self._open: dict[str, None] = {}
+        self._reports: dict[str, dict[tuple[int, int], Digest]] = {}
 
     def __iter__(self) -> Iterator[Lease]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -107,7 +107,11 @@ class Leases:
 
     def open(self) -> tuple[Lease, ...]:
         """Return the leases that have not ended, oldest first."""
-        return tuple(lease for lease in self if lease.ended is None)
+        return tuple(self._leases[name] for name in tuple(self._open))
+
+    def report(self, lease: str, from_step: int, *, to_step: int) -> Digest | None:
+        """Return which ranges were logged for these steps of a lease; None if they were not logged."""
+        return self._reports.get(lease, {}).get((from_step, to_step))
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about leases."""
@@ -123,14 +127,23 @@ class Leases:
                 fence=event.position,
                 granted_at=event.recorded_at,
             )
-            return
-        if isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
+            self._open[body.lease] = None
+        elif isinstance(body, LeaseEnded | ItemsConsumed | ModelCheckpointWritten) and body.lease in self._leases:
+            if isinstance(body, ItemsConsumed):
+                steps = body.from_step, body.to_step
+                reports = self._reports.setdefault(body.lease, {})
+                if steps in reports:
+                    return
+                reports[steps] = body.ranges
+            elif isinstance(body, LeaseEnded):
+                self._open.pop(body.lease, None)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 
 def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritten, event: Event) -> Lease:
     if isinstance(body, ItemsConsumed):
-        return replace(lease, consumed=(*lease.consumed, body))
+        step = body.to_step if lease.step is None else max(lease.step, body.to_step)
+        return replace(lease, step=step, items=lease.items + body.items)
     if isinstance(body, ModelCheckpointWritten):
         return replace(lease, checkpoints=(*lease.checkpoints, (event.position, body)))
     ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)

@@ -140,16 +140,21 @@ class Models:
         self._models: dict[str, Model] = {}
         self._leases: dict[str, Use] = {}
         self._consumed: dict[str, list[Consumed]] = {}
+        self._steps: dict[str, set[tuple[int, int]]] = {}
+        self._uses: dict[str, dict[Use, None]] = {}
 
     def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
+        return iter([model for name in tuple(self._models) if (model := self.get(name)) is not None])
 
     def __contains__(self, name: object) -> bool:
         return name in self._models
 
     def get(self, name: str) -> Model | None:
         """Return a model."""
-        return self._models.get(name)
+        found = self._models.get(name)
+        if found is not None and len(found.uses) != len(self._uses[name]):
+            found = self._models[name] = replace(found, uses=tuple(self._uses[name]))
+        return found
 
     def consumed(self, lease: str) -> Sequence[Consumed]:
         """Return what was said to be consumed under a lease, oldest first."""
@@ -174,7 +179,10 @@ class Models:
             self._leases[body.lease] = use
             self._add(body.model, (use,))
         elif isinstance(body, ItemsConsumed):
-            self._consumed.setdefault(body.lease, []).append(Consumed(position, at, body))
+            steps, said = (body.from_step, body.to_step), self._steps.setdefault(body.lease, set())
+            if steps not in said:
+                said.add(steps)
+                self._consumed.setdefault(body.lease, []).append(Consumed(position, at, body))
         elif isinstance(body, ModelRegistered):
             whole = tuple(Use(release=each, lease=None, position=position, at=at) for each in body.releases)
             model = self._add(body.model, (*whole, *(self._leases[e] for e in body.leases if e in self._leases)))
@@ -189,9 +197,8 @@ class Models:
                 self._models[body.model] = _after(model, body, event)
 
     def _add(self, name: str, uses: tuple[Use, ...]) -> Model:
-        model = self._models.get(name) or Model(name=name)
-        self._models[name] = replace(model, uses=tuple(dict.fromkeys([*model.uses, *uses])))
-        return self._models[name]
+        self._uses.setdefault(name, {}).update(dict.fromkeys(uses))
+        return self._models.setdefault(name, Model(name=name))
 
 
 def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | ModelWithdrawn, event: Event) -> Model:

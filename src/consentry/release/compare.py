@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.corpus.sidecar import Sidecar
+from consentry.policy.expressions import Effect, Rule
 from consentry.release.basis import Basis
 from consentry.release.kernel import decide_rows
 from consentry.release.sealed import SealedRelease
@@ -121,11 +122,16 @@ def _whole(side: Side, paths: set[str]) -> list[dict[str, Any]]:
     return [{"path": file.pin.path, "items": file.pin.rows, "eligible": file.eligible} for file in files]
 
 
+def _orders(side: Side) -> set[Rule]:
+    return {rule for rule in side.basis.compiler.rules if rule.effect is Effect.SUSPEND}
+
+
 def _causes(before: Side, after: Side) -> dict[str, bool]:
     """Say which of the things a release rests on differ."""
     old, new = before.release.manifest, after.release.manifest
     return {
         "policy": old.policy.digest != new.policy.digest,
+        "orders": _orders(before) != _orders(after),
         "ledger": old.position != new.position,
         "people": old.people_snapshot != new.people_snapshot,
         "corpus": old.corpus_snapshot != new.corpus_snapshot,

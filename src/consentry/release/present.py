@@ -150,7 +150,9 @@ class Present:
                 self._rebuild()
             else:
                 touched = self._take_in(new)
-                self._stretches = [*self._stretches[1 - _STRETCHES :], _Stretch(new[0].position, touched)]
+                # Events that concern nobody say nothing: the stretch before them reaches over them.
+                if touched.size or not self._stretches:
+                    self._stretches = [*self._stretches[1 - _STRETCHES :], _Stretch(new[0].position, touched)]
         except BaseException:
             # A state whose choices did not all reach the columns would let refused items through.
             self._forget()
