@@ -8,7 +8,8 @@ folder. Of every other setting, the first of these that says something wins:
 3. the default.
 
 A name nobody knows is refused in both places: a setting that is spelled wrong must not silently be the default.
-Variables that begin with `CONSENTRY_TEST_` belong to the tests and are left alone. `CONSENTRY_DEBUG` is read by the
+Variables that begin with `CONSENTRY_TEST_` belong to the tests and are left alone, and so are those of training jobs,
+`CONSENTRY_URL` and `CONSENTRY_TOKEN`. `CONSENTRY_DEBUG` is read by the
 command line, which must be able to show a mistake in here as well.
 """
 
@@ -33,6 +34,8 @@ LEDGER_FILE = "ledger.db"
 PREFIX = "CONSENTRY_"
 HOME_VARIABLE = PREFIX + "HOME"
 DEBUG_VARIABLE = PREFIX + "DEBUG"
+JOB_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
+"""Of training jobs (docs/training.md): no settings of a deployment, but often in the same environment."""
 DEFAULT_HOME = Path("consentry-home")
 _TESTS_PREFIX = PREFIX + "TEST_"
 _STORES = ("sqlite:///", "postgresql+psycopg://")
@@ -120,7 +123,7 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
     path = folder / SETTINGS_FILE
     _check_names(_parse(path), known=_names(), where=str(path))
     variables = {name for name in os.environ if name.startswith(PREFIX) and not name.startswith(_TESTS_PREFIX)}
-    known = [HOME_VARIABLE, DEBUG_VARIABLE, *(PREFIX + name.upper() for name in _names())]
+    known = [HOME_VARIABLE, DEBUG_VARIABLE, *JOB_VARIABLES, *(PREFIX + name.upper() for name in _names())]
     _check_names(variables, known=known, where="environment")
     try:
         if embedded:

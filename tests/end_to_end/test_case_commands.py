@@ -109,7 +109,7 @@ def test_a_case_can_be_opened_first_and_prohibited(ready: Terminal) -> None:
     ready.fails("case-known", "case", "open", "dpc", "--title", "x", *REFERENCE, *BY)
     ready.fails("case-handle", "case", "open", "other", "--title", "x", *REFERENCE, "--by", "Ann Smith")
     ready.fails("case-unknown", "case", "show", "nobody-knows")
-    ready.run("case", "prohibit", "dpc", *REFERENCE, *BY)
+    ready.run("case", "prohibit", "dpc", "--yes", *REFERENCE, *BY)
     assert "prohibited" in ready.run("case", "show", "dpc", as_json=False)
 
 

@@ -217,9 +217,12 @@ def withdraw(context: Context, name: str, reference: str, by: str) -> int:
 @click.argument("name")
 @REFERENCE
 @BY
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context
-def prohibit(context: Context, name: str, reference: str, by: str) -> None:
+def prohibit(context: Context, /, name: str, reference: str, *, by: str, yes: bool) -> None:
     """End case NAME with its suspensions in force, for good. Nothing lifts them any more."""
+    if not yes and not click.confirm(f"Keep the suspensions of case {name} for good?", err=True):
+        raise click.Abort
     context.deployment.control.prohibit(name, reference=reference, by=by)
     body = {"case": name, "standing": str(Standing.PROHIBITED)}
     context.out.show(body, lambda: context.out.text(f"Case {name} is prohibited: its suspensions hold for good."))

@@ -138,11 +138,21 @@ def write(context: Context, case: str, name: str, position: int | None, output: 
     if output is None:
         context.out.show(made, lambda: context.out.text(markdown(made)))
         return
-    output.write_bytes(document if output.suffix == ".json" else markdown(made).encode())
-    body = {"position": made["position"], "document": digest(document), "written": str(output)}
-    context.out.show(
-        body, lambda: context.out.text(f"{output}: report {name}, position {made['position']}, {body['document']}")
-    )
+    written = document if output.suffix == ".json" else markdown(made).encode()
+    output.write_bytes(written)
+    body = {
+        "position": made["position"],
+        "document": digest(document),
+        "written": str(output),
+        "digest": digest(written),
+    }
+
+    def human() -> None:
+        context.out.text(f"{output}: report {name}, position {made['position']}, {body['digest']}")
+        if written != document:
+            context.out.text(f"What `deliver` records is the JSON document: {body['document']}")
+
+    context.out.show(body, human)
 
 
 @report.command()

@@ -15,6 +15,7 @@ from typing import Any
 from consentry.errors import ConsentryError
 
 _WAIT_S = 30.0
+_TTL_S = "5"
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ def running(
     url, token = server
     command = [sys.executable, "-P", "-m", "consentry.training.practice", release]
     command += ["--model", model, "--job", f"{model}-job", "--column", column]
-    command += ["--passes", str(passes), "--state", str(state)]
+    command += ["--passes", str(passes), "--state", str(state), "--ttl", _TTL_S]
     environment = {**os.environ, "CONSENTRY_URL": url, "CONSENTRY_TOKEN": token}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 - ours
         try:

@@ -29,6 +29,7 @@ from consentry.progress import Progress
 _FIRST_MOMENT = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _COMPACT_DATE = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_WIDEST = 100_000
 _LAST_SECOND = timedelta(days=1, seconds=-1)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0 but tab and line feed, DEL, C1, line separators, bidirectional overrides, and halves of characters."""
@@ -62,8 +63,17 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
         """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`."""
-        if not self.as_json:
-            self.console.print(self.columns(columns, rows, title=title))
+        if self.as_json:
+            return
+        shown = self.columns(columns, rows, title=title)
+        # In a file or a pipe nothing is cut to the width of a terminal: names have to be found and copied.
+        width = self.console.width
+        try:
+            if not self.console.is_terminal:
+                self.console.width = _WIDEST
+            self.console.print(shown)
+        finally:
+            self.console.width = width
 
     def columns(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> Table:
         """Return a table, to be printed or kept up to date."""

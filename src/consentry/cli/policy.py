@@ -105,7 +105,7 @@ def _unassessed(context: Context, loaded: PolicySet) -> list[str]:
 def _note_unassessed(context: Context, name: str, permits: list[str]) -> None:
     context.out.note(
         f"{name}: {', '.join(permits)} claim{'s' * (len(permits) == 1)} legitimate interests, and no assessment of that"
-        " is bound to this set: consentry assessment bind legitimate-interest FILE --policy NAME"
+        " is bound to this set: consentry assessment bind legitimate-interest FILE --policy NAME --by HANDLE"
     )
 
 

@@ -84,19 +84,20 @@ class CaseSteps(Casework):
         return case.orders, tuple(case.conditions), self.newest.state.policies
 
     def withdraw_case(self, name: str, *, by: Handle, reference: str) -> Agreed:
-        """Agree that whoever raised the concern gave it up; the second person to say so ends the orders.
+        """Agree that whoever raised the concern gave it up; the second to say the very same ends the orders.
 
         Raises:
             ConflictError: this person said so already, and nothing has changed since.
         """
         require_handle(by)
         require_texts(reference=reference)
+        about = digest_json({"reference": reference})
         people: list[Handle] = []
 
         def withdraw(case: Case) -> list[Body]:
-            _require_first_time(case, by, Step.WITHDRAW)
-            people.extend((*case.approved_by(Step.WITHDRAW), by))
-            said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=None, by=by)]
+            _require_first_time(case, by, Step.WITHDRAW, about)
+            people.extend((*case.approved_by(Step.WITHDRAW, about), by))
+            said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
             if len(people) < APPROVALS:
                 return said
             ended = self.end_orders(sorted(case.orders), OrderEnd.WITHDRAWN)
@@ -124,7 +125,7 @@ class CaseSteps(Casework):
         self._check(scope, name)
         require_handle(by)
         require_texts(reference=reference)
-        about = digest_json(scope.to_json())
+        about = digest_json({"reference": reference, "scope": scope.to_json()})
         people: list[Handle] = []
         orders: list[str] = []
 

@@ -208,6 +208,12 @@ def _told(body: dict[str, Any]) -> Iterator[str]:
 def _sealed(body: dict[str, Any]) -> Iterator[str]:
     yield "## Releases, counted in the scope of the case"
     yield ""
+    if not body["releases"]:
+        yield "None was sealed."
+        yield ""
+        yield f"Choices, links between accounts and erasures recorded until then: {body['personal_events']:,}."
+        yield ""
+        return
     yield "| release | sealed at | items in scope | used | kept out by a refusal | by an order | state |"
     yield "|---|---|---|---|---|---|---|"
     for each in body["releases"]:

@@ -32,6 +32,7 @@ from consentry.policy.vocabulary import VISIBILITIES, Account, Age, Category, Ch
 
 _CATEGORIES = tuple(each for each in Category if each is not Category.UNKNOWN)
 _WILLING = (NO_CHOICE, Standing(ChoiceState.ALLOWED))
+_WINDOW = {"from", "before"}
 _LONG: Seconds = 10**10
 """Longer than any rule waits after a notice."""
 
@@ -76,11 +77,12 @@ def _no_minors(parameters: Sequence[str]) -> _Probe:
 
 
 def _date_window(parameters: Sequence[str]) -> _Probe:
-    _count("date-window", parameters, 2)
     named = dict(each.partition("=")[::2] for each in parameters)
     try:
+        if len(parameters) != len(_WINDOW) or named.keys() != _WINDOW:
+            raise ValueError
         first, end = instant(named["from"]), instant(named["before"])
-    except (KeyError, ValueError):
+    except ValueError:
         raise _wrong("date-window", parameters, "give from=2024-05-07 before=2024-08-02") from None
     if first >= end:
         raise _wrong("date-window", parameters, "the second date is after the first, and not in the window")
@@ -154,7 +156,7 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
     for request in _requests(system.policy, system, probe):
         asked += 1
         if evaluate(system.policy.rules, request).allowed:
-            return Answer(met=False, found=f"{name} lets {_in_words(request)}")
+            return Answer(met=False, found=f"{name} lets {_in_words(request)}{_when(probe)}")
     return Answer(met=asked > 0, found=f"{name} lets nothing of it through, in {asked:,} cases")
 
 
@@ -211,6 +213,11 @@ def _in_words(request: Request) -> str:
     (person,), item = request.people, request.item
     date = " of an unknown date" if item.created is None else ""
     return f"`{item.category}`{date} of `{person.age}` in `{min(person.places)}` through for `{request.purpose}`"
+
+
+def _when(probe: _Probe) -> str:
+    days = -(-probe.waited // SECONDS_PER_DAY)
+    return "" if probe.waited == _LONG else f" less than {days} days after every notice"
 
 
 def _count(check: str, parameters: Sequence[str], number: int) -> None:

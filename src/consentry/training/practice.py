@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consentry.errors import LeaseOverError
+from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training.arrow import batches
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.client import Lease, hold
@@ -80,14 +80,14 @@ def train(lease: Lease, *, column: str, passes: int) -> int:
 
 def main() -> int:
     """Run the job; see the module."""
-    parser = argparse.ArgumentParser(prog="practice")
-    parser.add_argument("release")
-    parser.add_argument("--job", default="practice")
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--column", required=True)
-    parser.add_argument("--passes", type=int, default=1)
-    parser.add_argument("--ttl", type=float, default=5.0)
-    parser.add_argument("--state", type=Path, default=None)
+    parser = argparse.ArgumentParser(prog="practice", description="Train a model of which byte follows which.")
+    parser.add_argument("release", help="the release to read")
+    parser.add_argument("--model", required=True, help="what comes out of it")
+    parser.add_argument("--column", required=True, help="the column of texts")
+    parser.add_argument("--job", default="practice", help="the name of this job (practice)")
+    parser.add_argument("--passes", type=int, default=1, help="how often to read all of it (1)")
+    parser.add_argument("--ttl", type=float, default=60.0, help="seconds a lease lives if nobody renews it (60)")
+    parser.add_argument("--state", type=Path, default=None, help="where to write down what was trained on")
     given = parser.parse_args()
     try:
         with hold(given.release, job=given.job, model=given.model, ttl_s=given.ttl, state_folder=given.state) as lease:
@@ -96,6 +96,9 @@ def main() -> int:
     except LeaseOverError as error:
         _say("stopped", code=error.code, why=error.message)
         return STOPPED
+    except ConsentryError as error:
+        sys.stderr.write(f"error: {error}\n  help: {error.help}\n")
+        return 1
     _say("done", step=steps)
     return 0
 
