@@ -14,7 +14,7 @@ import pytest
 from consentry.bootstrap import open_deployment
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import Finding, State
-from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, get_extra
+from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, TRAINERS, get_extra
 
 
 def finding(name: str, home: Path) -> Finding:
@@ -25,7 +25,7 @@ def test_it_reports_every_part_once_and_says_what_to_do(tmp_path: Path) -> None:
     findings = examine(tmp_path)
     names = [each.name for each in findings]
     assert len(names) == len(set(names))
-    packages = {*CORE_PACKAGES, *READERS, *(extra.package for extra in EXTRAS.values())}
+    packages = {*CORE_PACKAGES, *READERS, *TRAINERS, *(extra.package for extra in EXTRAS.values())}
     assert packages | {"Python", "disk", "memory", "ledger"} <= set(names)
     assert all(each.purpose and each.found for each in findings)
     assert all(bool(each.remedy) == (each.state is not State.OK) for each in findings)

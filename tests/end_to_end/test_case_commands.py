@@ -77,6 +77,15 @@ def test_a_check_and_its_words(suspended: Terminal) -> None:
     suspended.run("case", "condition", "reopen", "ico", "window", *BY)
 
 
+def test_a_condition_that_is_overdue_is_pointed_out_until_there_is_evidence(suspended: Terminal) -> None:
+    (suspended.folder / "evidence.txt").write_text("a form of two steps", "utf-8")
+    add = ("case", "condition", "add", "ico", "form", "--title", "a simpler form", "--owner", "product")
+    suspended.run(*add, "--due", "2024-09-18", *BY)
+    assert "a simpler form" in suspended.run("doctor", as_json=False)
+    suspended.run("case", "condition", "meet", "ico", "form", suspended.folder / "evidence.txt", *BY)
+    assert "a simpler form" not in suspended.run("doctor", as_json=False)
+
+
 def test_reports_are_written_as_text_and_as_canonical_json(suspended: Terminal) -> None:
     suspended.run("case", "report", "schedule", "ico", "first", "--title", "Five months", "--due", "2024-09-18", *BY)
     assert suspended.run("case", "list")["cases"][0]["overdue_reports"] == ["first"]

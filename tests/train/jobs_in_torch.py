@@ -18,10 +18,10 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader
 
-from consentry.errors import ConsentryError, LeaseOverError
+from consentry.errors import ConsentryError, LeaseOverError, StateError
 from consentry.training.client import Lease, hold
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
-from consentry.training.torch import ROW, ReleaseDataset, check_together
+from consentry.training.torch import ROW, ReleaseDataset, batches_together, check_together, state_of_all_ranks
 from train.small_models import ByteModel, encode
 
 FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
@@ -78,7 +78,32 @@ def batches(dataset: ReleaseDataset, *, swallow: bool) -> Any:
     return itertools.repeat(next(iter(DataLoader(dataset, batch_size=4))))
 
 
-def rank(number: int) -> None:
+def one_pass(lease: Lease, mark: str) -> None:
+    """Train for one pass, which ends on all ranks at the same step, and say what was left and what comes of it."""
+    torch.manual_seed(0)
+    dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
+    model = ByteModel()
+    optimizer = torch.optim.AdamW(model.parameters())
+    step = 0
+    for batch in batches_together(DataLoader(dataset, batch_size=4)):
+        model(batch["ids"]).backward()
+        check_together(lease, step + 1)
+        optimizer.step()
+        optimizer.zero_grad()
+        step += 1
+        dataset.commit(step, batch[ROW])
+        note(f"step{mark}", {"step": step})
+        time.sleep(PAUSE_S)
+    done = state_of_all_ranks(dataset)
+    dataset.load_state_dict(done)
+    try:
+        left = [row[ROW].tolist() for row in dataset]
+    except StateError:  # this rank trained on all of its rows
+        left = []
+    note(f"done{mark}", {"step": step, "left": left})
+
+
+def rank(number: int, *, once: bool = False) -> None:
     """Train as one of two ranks; the ranks agree on every step."""
     dist.init_process_group(
         "gloo",
@@ -94,7 +119,10 @@ def rank(number: int) -> None:
         ttl_s=float(os.environ["JOB_TTL"]),
         state_folder=FOLDER / f"state-{number}",
     ) as lease:
-        train(lease, mark=f"-{number}")
+        if once:
+            one_pass(lease, f"-{number}")
+        else:
+            train(lease, mark=f"-{number}")
 
 
 def main() -> None:
@@ -102,8 +130,9 @@ def main() -> None:
     what, watchdog = sys.argv[1], os.environ.get("JOB_WATCHDOG", "yes") == "yes"
     torch.set_num_threads(1)
     try:
-        if what.startswith("rank"):
-            rank(int(what[-1]))
+        if what.startswith(("rank", "once")):
+            rank(int(what[-1]), once=what.startswith("once"))
+            return
         with hold(
             os.environ["JOB_RELEASE"],
             job="run",

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import ItemsConsumed, Origin
 from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
-from consentry.policy.vocabulary import Age, Purpose
+from consentry.policy.vocabulary import Age, ChoiceState, Purpose, Reach
 from consentry.release.data_file import excluded_positions
 from service.at_work import Caller, in_thread
 from training.small_server import SmallPlane
@@ -74,7 +78,7 @@ class Served:
     """A real server of a copy of a deployment, and what an operator does and sees there."""
 
     def __init__(self, deployment: Deployment, released: Released, ask: Caller) -> None:
-        self.control, self.release = deployment.control, released.name
+        self._deployment, self.control, self.release = deployment, deployment.control, released.name
         self.url, self.credential = ask.url, ask.token
 
     def order(self) -> None:
@@ -82,6 +86,22 @@ class Served:
         self.control.suspend(
             Scope(areas=frozenset({"UK"})), case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter"
         )
+
+    def authors(self) -> dict[tuple[int, int], str]:
+        """Return the author of every eligible row, as the content itself names them."""
+        corpus = self.control.corpus(self.control.release(self.release).manifest.corpus)
+        found: dict[tuple[int, int], str] = {}
+        for index, file in enumerate(self.control.data_files(self.release)):
+            (column,) = pq.read_table(file.path, columns=[corpus.descriptor.columns["author"]]).columns
+            out = set(excluded_positions(file).tolist())
+            found |= {(index, row): str(each) for row, each in enumerate(column.to_pylist()) if row not in out}
+        return found
+
+    def refuse(self, person: str) -> None:
+        """Let somebody refuse, for what is sealed as well."""
+        at = self.control.parts.clock()
+        choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=at)
+        self.control.choose([ChoiceMade(person=self._deployment.person(person), choice=choice, source=Source.SETTINGS)])
 
     def job(self) -> dict[str, Any]:
         """Return how it is with the newest lease."""

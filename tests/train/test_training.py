@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -207,6 +208,22 @@ def test_two_ranks_stop_at_the_same_step(released: Released, tmp_path: Path, how
     assert jobs[0].step("-0") == jobs[1].step("-1") >= 5
     codes = {jobs[number].said(f"stopped-{number}")["code"] for number in range(2)}
     assert codes <= {"lease-revoked", "lease-expired", "lease-over-elsewhere"}
+
+
+def test_a_pass_ends_on_two_ranks_at_the_same_step_though_one_has_fewer_rows(real: Served, tmp_path: Path) -> None:
+    (tmp_path / "job").mkdir()
+    jobs = [Job(f"once{number}", real, folder=tmp_path / "job", ttl_s=60) for number in range(2)]
+    for number, job in enumerate(jobs):
+        job.trains(3, mark=f"-{number}")
+    authors = real.authors()
+    real.refuse(Counter(authors.values()).most_common(1)[0][0])  # in the middle of it
+    assert [job.ends(120) for job in jobs] == [0, 0], [path.read_text() for path in (tmp_path / "job").glob("e*")]
+    done = [jobs[number].said(f"done-{number}") for number in range(2)]
+    assert done[0]["step"] == done[1]["step"] >= 3
+    left = {(file, row) for each in done for file, row in each["left"]}
+    assert left, "a control: one of them had rows that the other had no match for"
+    assert left | real.rows() >= real.authors().keys()
+    assert not left & real.rows()
 
 
 def test_a_rank_that_is_killed_leaves_nobody_hanging(real: Served, tmp_path: Path) -> None:

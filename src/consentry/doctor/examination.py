@@ -17,7 +17,7 @@ def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Find
         installation.python(),
         *installation.core_packages(),
         *installation.extras(),
-        *installation.readers(),
+        *installation.on_training_hosts(),
         machine.memory(),
     ]
     try:

@@ -72,6 +72,13 @@ READERS: dict[str, str] = {
 }
 """Packages of other people's readers. Consentry needs none of them: they belong where the training job runs."""
 
+TRAINERS: dict[str, str] = {
+    "torch": "training in PyTorch under a lease",
+    "transformers": "training with a Hugging Face Trainer under a lease",
+    "fsspec": "model checkpoints in stores such as S3",
+}
+"""Packages that modules of `consentry.training` are named after. They too belong where the training job runs."""
+
 
 def python() -> Finding:
     """Return whether Python is new enough."""
@@ -101,11 +108,11 @@ def extras() -> list[Finding]:
     ]
 
 
-def readers() -> list[Finding]:
-    """Return which packages of other people's readers are there."""
+def on_training_hosts() -> list[Finding]:
+    """Return which packages for reading releases and for training on them are there."""
     return [
         _package(each, purpose=purpose, absent=State.MISSING, remedy=f"where the training job runs: pip install {each}")
-        for each, purpose in READERS.items()
+        for each, purpose in {**READERS, **TRAINERS}.items()
     ]
 
 

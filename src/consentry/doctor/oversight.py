@@ -1,4 +1,4 @@
-"""What an authority would ask for first: reports that are overdue, and assessments that are missing.
+"""What an authority would ask for first: reports and conditions that are overdue, and assessments that are missing.
 
 Read from the tables of the ledger as they are, so that looking changes nothing. That they cannot be read is said of the
 ledger.
@@ -35,7 +35,7 @@ def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
     finally:
         engine.dispose()
     published = {body.name: body for event in events if isinstance(body := event.body, PolicyPublished)}
-    return [*_reports(record, at), *_assessments(record, published.values(), objects)]
+    return [*_reports(record, at), *_conditions(record, at), *_assessments(record, published.values(), objects)]
 
 
 def _open_events(engine: Engine) -> Iterator[Event]:
@@ -55,6 +55,20 @@ def _reports(record: Record, at: Seconds) -> Iterator[Finding]:
                     found=f"overdue: {report.title}",
                     purpose=f"what the authority is owed in case {case.case}",
                     remedy=f"consentry case report write {case.case} {report.report}",
+                )
+
+
+def _conditions(record: Record, at: Seconds) -> Iterator[Finding]:
+    """Those that a check answers are not looked at: running it needs more than the tables of the ledger."""
+    for case in record.cases:
+        for each in case.conditions.values() if case.over is None else ():
+            if each.check is None and each.met is None and each.due is not None and each.due < at:
+                yield Finding(
+                    name=f"condition {each.condition}",
+                    state=State.MISSING,
+                    found=f"overdue, no evidence: {each.title}",
+                    purpose=f"giving back what case {case.case} suspends; {each.owner} sees to it",
+                    remedy=f"consentry case condition meet {case.case} {each.condition} FILE --by HANDLE",
                 )
 
 

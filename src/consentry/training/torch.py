@@ -5,7 +5,7 @@ logged, and it is what `state_dict` holds. So a resumed epoch repeats no row tha
 only loaded, however far loaders had read ahead, and with another number of workers or ranks as well.
 
 Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
-deadline, so that no rank stops alone.
+deadline, so that no rank stops alone. `batches_together` ends a pass on all of them at the same step.
 
 A newer amendment takes effect at the next row; rows that a DataLoader already holds (`prefetch_factor`) still come.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ ROW = "consentry_row"
 _FORMAT = 1
 _STRETCH_ROWS = 4096
 Row = dict[str, Any]
+_Batch = TypeVar("_Batch")
 
 
 class LeaseOverInWorkerError(LeaseOverError):
@@ -292,6 +293,17 @@ def stop_together(stop: bool, *, group: Any = None) -> bool:  # noqa: FBT001  # 
     flag = torch.tensor([stop], dtype=torch.int32, device=device)
     dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=group)
     return bool(flag.item())
+
+
+def batches_together(batches: Iterable[_Batch], *, group: Any = None) -> Iterator[_Batch]:
+    """Yield batches as long as every rank has one, so that the pass ends on all of them at the same step.
+
+    Ranks have different numbers of rows, and amendments change them: one that ended alone would leave the others
+    waiting. Rows that are left then are not committed: who goes on from the joined states reads them.
+    """
+    left = iter(batches)
+    while not stop_together((batch := next(left, None)) is None, group=group):
+        yield cast("_Batch", batch)
 
 
 def check_together(lease: Lease, step: int, *, group: Any = None) -> None:

@@ -1,0 +1,107 @@
+"""The clock of the day jumps by a day: nothing that was suspended, refused or waited for comes back by that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, now, open_deployment
+from consentry.control_plane.parts import Parts
+from consentry.errors import ConsentryError
+from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
+from consentry.release.snapshot import Use
+from end_to_end.test_cases import place  # noqa: F401  # a fixture
+from end_to_end.test_story import eligible, say
+from end_to_end.test_suspending import EVERYTHING, POLICY, build, grant, suspend
+
+JUMPS = (-SECONDS_PER_DAY, SECONDS_PER_DAY)
+CASE, WITHOUT_UK = "ico-2024", {"u1", "b1", "n1"}
+USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
+
+
+def set_clock(deployment: Deployment, seconds: int) -> int:
+    """Set every clock of a deployment that people can set, the ledger's as well; return the time it shows."""
+    shown = now() + seconds
+    parts: Parts = deployment.control.parts
+    deployment.control.parts = replace(parts, clock=lambda: shown, milliseconds=lambda: shown * 1000)
+    deployment.ledger._clock = lambda: shown
+    return shown
+
+
+def built_now(deployment: Deployment) -> set[str]:
+    made = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
+    return eligible(deployment, made.manifest.release)
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("when", ["before the order", "after the order"])
+def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int, when: str) -> None:  # noqa: F811
+    folder, deployment = place
+    before = build(deployment)
+    if when == "before the order":
+        set_clock(deployment, jump)
+    order = suspend(deployment)
+    set_clock(deployment, 0 if when == "before the order" else jump)
+    assert built_now(deployment) == WITHOUT_UK
+    with pytest.raises(ConsentryError, match=order.order):
+        grant(deployment, before)
+    assert not deployment.control.may("gb", USE, policy=POLICY)["allowed"]
+    deployment.close()
+    again = open_deployment(folder / "home")
+    try:
+        assert built_now(again) == WITHOUT_UK
+    finally:
+        again.close()
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("reach", [Reach.UNTRAINED, Reach.EVERYTHING])
+def test_a_refusal_counts_whenever_the_clock_says_it_was_made(
+    place: tuple[Path, Deployment],  # noqa: F811
+    jump: int,
+    reach: Reach,
+) -> None:
+    _, deployment = place
+    say(deployment, "gb", ChoiceState.ALLOWED, at=now() - 60)
+    assert built_now(deployment) == EVERYTHING
+    say(deployment, "gb", reach=reach, at=set_clock(deployment, jump))
+    assert built_now(deployment) == WITHOUT_UK
+    set_clock(deployment, 0)
+    assert built_now(deployment) == WITHOUT_UK
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_waiting_period_counts_from_what_was_recorded(
+    place: tuple[Path, Deployment],  # noqa: F811
+    jump: int,
+) -> None:
+    _, deployment = place
+    control = deployment.control
+    suspend(deployment)
+    control.begin_review(CASE, by="ann")
+    control.require_notice(CASE, "n-1", days=30, by="ann")
+    for by in ("ann", "bob"):
+        assert control.approve(CASE, by=by) == ()
+    served = set_clock(deployment, jump)
+    control.serve_notice("n-1", [deployment.person("gb")], at=served)
+    days = 30 * SECONDS_PER_DAY
+    for seconds, obstacles in ((0, ["waiting"]), (days - 1 + jump, ["waiting"]), (days + 1 + jump, [])):
+        set_clock(deployment, seconds)
+        assert [each.kind for each in deployment.control.lift(CASE, by="ann", reference="x")] == obstacles
+
+
+def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:  # noqa: F811
+    _, deployment = place
+    control = deployment.control
+    suspend(deployment)
+    control.begin_review(CASE, by="ann")
+    control.require_notice(CASE, "n-1", days=1, by="ann")
+    for by in ("ann", "bob"):
+        assert control.approve(CASE, by=by) == ()
+    control.serve_notice("n-1", [deployment.person("gb")], at=now())
+    set_clock(deployment, -SECONDS_PER_DAY)
+    assert [each.kind for each in deployment.control.lift(CASE, by="ann", reference="x")] == ["waiting"]
+    assert built_now(deployment) == WITHOUT_UK
