@@ -58,11 +58,11 @@ def test_looking_through_one_release_holds_up_no_lease_on_another(
     slow, quick = place.ask.lease(place.release), place.ask.lease(other, job="job-2")
     looking, done, rows_hit = threading.Event(), threading.Event(), control._rows_hit
 
-    def slowly(name: str, *rest: Any) -> int:
+    def slowly(name: str, *rest: Any, **named: Any) -> int:
         if name == place.release:
             looking.set()
             done.wait(20)
-        return rows_hit(name, *rest)
+        return rows_hit(name, *rest, **named)
 
     monkeypatch.setattr(control, "_rows_hit", slowly)
     with ThreadPoolExecutor(2) as threads:
