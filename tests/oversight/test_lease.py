@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,21 +115,3 @@ def test_reports_add_up_and_are_known_by_their_steps_and_ranges() -> None:
         assert leases.knows(each)
     (lease,) = leases
     assert (lease.step, lease.items) == (5, 9)
-
-
-def test_a_job_that_reports_all_day_costs_no_more_with_each_report() -> None:
-    leases = Leases()
-    body = LeaseGranted(lease="l", release="r", job="job-1", model="m", ttl_ms=5_000, secret=digest(b""))
-    leases.take(event(1, body))
-    ranges = digest(b"")
-    taken = []
-    for first in (0, 20_000):
-        events = [
-            event(step, ItemsConsumed(lease="l", from_step=step, to_step=step, amendment=0, items=1, ranges=ranges))
-            for step in range(first + 2, first + 20_002)
-        ]
-        begun = time.process_time()
-        for each in events:
-            leases.take(each)
-        taken.append(time.process_time() - begun)
-    assert taken[1] < 2 * taken[0]
