@@ -137,7 +137,7 @@ def _tell_concern(stage: Stage) -> None:
 def _suspend(stage: Stage) -> float:
     """Put the order in force, and return when that was acknowledged, on the boot clock."""
     stage.at("2024-09-20")
-    stage.control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER)
+    stage.control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER, by="privacy-office")
     return stage.control.parts.uptime()
 
 

@@ -81,6 +81,7 @@ def scope_of(parts: Mapping[str, Any]) -> Scope:
     help="Who wants it.",
 )
 @click.option("--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data.")
+@click.option("--by", metavar="HANDLE", help="Who does it: a handle, no name and no address.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would hit.")
 @pass_context
 def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> None:
@@ -94,7 +95,7 @@ def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> Non
         body = control.what_if(scope)
         context.out.show(body, lambda: show_what_if(context.out, body))
         return
-    order = control.suspend(scope, case=case, origin=Origin(parts["origin"]), reference=reference)
+    order = control.suspend(scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"])
     body = described(order)
 
     def human() -> None:
@@ -129,6 +130,7 @@ def described(order: Order) -> dict[str, Any]:
         "scope": order.scope.to_json(),
         "origin": str(order.origin),
         "reference": order.reference,
+        "by": order.by,
         "position": order.position,
         "at": order.at,
         "ended": None

@@ -139,7 +139,7 @@ class CaseSteps(Casework):
             number = len(self.newest.record.orders.of(name)) + 1
             orders.append(f"{name}.{number}")
             now = self.parts.milliseconds()
-            smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, at_ms=now)
+            smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
             ended = self.end_orders(sorted(case.orders), OrderEnd.NARROWED)
             return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
 

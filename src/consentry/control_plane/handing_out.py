@@ -28,6 +28,7 @@ from consentry.control_plane.wording import require_texts
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
 from consentry.errors import ConsentryError, InputError, StateError
+from consentry.ledger.case_events import Handle
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.oversight_events import Origin
 from consentry.ledger.state import Sealed
@@ -90,14 +91,14 @@ class HandingOut(Overseeing):
             for index, file in enumerate(files)
         ]
 
-    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
+    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
         """Put an order in force, remove the tables of the releases that it hits, and return it.
 
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, or no name for the case.
         """
-        order = super().suspend(scope, case=case, origin=origin, reference=reference)
+        order = super().suspend(scope, case=case, origin=origin, reference=reference, by=by)
         self._remove_tables()
         return order
 

@@ -16,10 +16,10 @@ from consentry.control_plane import newest_word
 from consentry.control_plane.amending import Amending
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
-from consentry.control_plane.wording import is_name, require_texts
+from consentry.control_plane.wording import is_name, require_handle, require_texts
 from consentry.corpus.registration import open_corpus
 from consentry.errors import ConsentryError, InputError
-from consentry.ledger.case_events import CaseEnd, CaseOpened
+from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
@@ -57,7 +57,7 @@ class Overseeing(Amending):
         self._hits: dict[_Question, bool] = {}
         self._scans: dict[tuple[str, str], Lock] = {}
 
-    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str) -> Order:
+    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
         """Put an order in force, and return it.
 
         Raises:
@@ -67,9 +67,11 @@ class Overseeing(Amending):
         """
         self._check(scope, case)
         require_texts(reference=reference)
+        if by is not None:
+            require_handle(by)
         with self.lock, self.parts.ledger.sealing() as session:
             self._advance(session.read_delta(self.newest.position))
-            opening = self._opening(case, scope, reference)
+            opening = self._opening(case, scope, reference, by=by)
             number = len(self.newest.record.orders.of(case)) + 1
             body = issue(
                 scope,
@@ -77,6 +79,7 @@ class Overseeing(Amending):
                 case=case,
                 origin=origin,
                 reference=reference,
+                by=by,
                 at_ms=self.parts.milliseconds(),
             )
             positions = session.append([*opening, body])
@@ -86,11 +89,11 @@ class Overseeing(Amending):
         assert order is not None, "an order that was appended is known"
         return order
 
-    def _opening(self, case: str, scope: Scope, reference: str) -> list[CaseOpened]:
+    def _opening(self, case: str, scope: Scope, reference: str, *, by: Handle | None) -> list[CaseOpened]:
         """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
         known = self.newest.record.cases.get(case)
         if known is None:
-            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=None)]
+            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=by)]
         if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
             known.require_open()
         return []

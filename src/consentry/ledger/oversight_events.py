@@ -63,6 +63,8 @@ class OrderIssued(PlainBody):
     models: tuple[str, ...]
     origin: Origin
     reference: str
+    by: str | None
+    """The handle of who put it in force, if they gave one."""
     at_ms: Milliseconds
 
 

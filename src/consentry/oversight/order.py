@@ -185,6 +185,7 @@ class Order:
     scope: Scope
     origin: Origin
     reference: str
+    by: str | None
     position: int
     at: Seconds
     at_ms: Milliseconds
@@ -263,13 +264,23 @@ def issued(body: OrderIssued, *, position: int, at: Seconds) -> Order:
         ),
         origin=body.origin,
         reference=body.reference,
+        by=body.by,
         position=position,
         at=at,
         at_ms=body.at_ms,
     )
 
 
-def issue(scope: Scope, *, order: str, case: str, origin: Origin, reference: str, at_ms: Milliseconds) -> OrderIssued:
+def issue(
+    scope: Scope,
+    *,
+    order: str,
+    case: str,
+    origin: Origin,
+    reference: str,
+    at_ms: Milliseconds,
+    by: str | None = None,
+) -> OrderIssued:
     """Return the event that puts an order in force."""
     return OrderIssued(
         order=order,
@@ -283,6 +294,7 @@ def issue(scope: Scope, *, order: str, case: str, origin: Origin, reference: str
         models=tuple(sorted(scope.models)),
         origin=origin,
         reference=reference,
+        by=by,
         at_ms=at_ms,
     )
 
