@@ -101,7 +101,7 @@ def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> Non
     def human() -> None:
         context.out.text(f"Order {order.order} is in force from position {order.position}: {in_words(scope)}.")
         if order.drained is None:
-            context.out.text("Jobs that read what it hits stop at their next renewal. Watch: consentry jobs")
+            context.out.text("Jobs that read what it hits are told at once. Watch: consentry jobs")
         else:
             context.out.text("No job reads what it hits.")
 
@@ -116,8 +116,10 @@ def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
         out.table(["release", "items"], list(body["releases"].items()), title="No longer readable")
     else:
         out.text("No release holds any of it.")
-    out.text(f"Leases that would be revoked: {', '.join(body['leases']) or 'none'}")
+    out.text(f"Jobs that would stop: {', '.join(body['jobs']) or 'none'}")
     out.text(f"Models that were trained on such releases: {', '.join(body['models']) or 'none'}")
+    if body["no_longer_served"]:
+        out.text(f"Models that could not be served any more: {', '.join(body['no_longer_served'])}")
     out.text("Nothing was recorded.")
 
 
@@ -184,7 +186,7 @@ def show(context: Context, name: str) -> None:
             ["case", found.case],
             ["scope", in_words(found.scope)],
             ["origin", f"{found.origin}, {found.reference}"],
-            ["issued", f"{moment(found.at)}, position {found.position}"],
+            ["issued", f"{moment(found.at)}, position {found.position}{f', by {found.by}' if found.by else ''}"],
             ["drained", drained_words(found)],
             ["state", order_state(found)],
         ]

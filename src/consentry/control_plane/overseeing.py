@@ -136,7 +136,9 @@ class Overseeing(Amending):
             "corpora": {name: self._corpus_hit(name, rule, at) for name in present.state.corpora},
             "releases": releases if not scope.models else {},
             "leases": [lease.lease for lease in leases if lease.ended is None],
+            "jobs": sorted({lease.job for lease in leases if lease.ended is None}),
             "models": sorted({lease.model for lease in leases}),
+            "no_longer_served": sorted({each.model for each in leases}) if scope.concerns(Purpose.SERVE) else [],
         }
 
     def _corpus_hit(self, name: str, rule: Rule, at: Seconds) -> dict[str, int]:
