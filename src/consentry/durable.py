@@ -31,6 +31,11 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o644, shared: bool 
         raise
 
 
+def sweep(path: Path) -> None:
+    """Remove what a writer of a file that was killed left beside it. Nobody may be writing the file now."""
+    path.with_name(f".{path.name}.staged").unlink(missing_ok=True)
+
+
 @contextmanager
 def flushed(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a file for writing from its beginning; when the block ends its content is on disk, its name not yet."""

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.digests import Digest, digest
-from consentry.durable import replace_file
+from consentry.durable import flushed, only_one, replace_file, take_name
 from consentry.errors import IntegrityError, NotFoundError, StateError
 
+_WRITING = ".writing"
 _KEY_BYTES = 32
 _PREFIX = "sha256:"
 PUBLIC_KEY = "signing.pub.pem"
@@ -34,8 +35,14 @@ class Objects:
         name = digest(content)
         path = self._path(name)
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(path, content, shared=True)
+            writing = self.folder / _WRITING
+            writing.mkdir(parents=True, exist_ok=True)
+            with only_one(writing / ".lock"):
+                for left in writing.glob("[!.]*"):  # of somebody who was killed: who holds the lock writes alone
+                    left.unlink()
+                with flushed(writing / path.name) as stream:
+                    stream.write(content)
+                take_name(writing / path.name, path)
         return name
 
     def get(self, name: Digest) -> bytes:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from consentry.digests import canonical_json
-from consentry.durable import only_one, replace_file
+from consentry.durable import only_one, replace_file, sweep
 from consentry.errors import IntegrityError
 from consentry.ledger.store import Ledger
 
@@ -35,6 +35,8 @@ def require(home: Path, ledger: Ledger) -> None:
     Raises:
         IntegrityError: it has not, or the file cannot be read.
     """
+    with only_one(home / f"{FILE}.lock"):
+        sweep(home / FILE)
     known = _read(home)
     if known is None:
         return
