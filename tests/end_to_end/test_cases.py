@@ -269,7 +269,9 @@ def test_narrowing_takes_two_people_who_say_the_same_and_leaves_no_gap(place: tu
 def test_what_is_not_smaller_narrows_nothing(place: tuple[Path, Deployment], scope: Scope) -> None:
     _, deployment = place
     suspend(deployment)
+    head = deployment.ledger.head()
     refused("case-not-smaller", lambda: deployment.control.narrow(CASE, scope, by="ann", reference="x"))
+    assert deployment.ledger.head() == head
 
 
 @pytest.mark.parametrize(

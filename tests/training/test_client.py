@@ -277,12 +277,15 @@ def test_ranges_are_sorted_and_disjoint() -> None:
 
 def test_many_threads_may_ask(holding: Callable[..., Any]) -> None:
     with holding() as lease:
-        threads = [threading.Thread(target=lambda: [lease.check(i) for i in range(2000)]) for _ in range(4)]
+        asked: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: asked.append(len([lease.check(i) for i in range(2000)]))) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        lease.check()
+        assert asked == [2000] * 4, "a check that raises in a thread would be missing here"
 
 
 def test_a_step_that_is_too_much_for_one_request_is_sent_in_several(tmp_path: Path) -> None:

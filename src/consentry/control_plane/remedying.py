@@ -301,10 +301,11 @@ class Remedying(Tracing):
                 break
         if stands.late(self.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
+        # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
+        with self.lock:
+            orders = self.present().record.orders.in_force()
         reasons += [
-            f"order {order.order} ({order.reference}) suspends its use"
-            for order in self.newest.record.orders.in_force()
-            if self._stops(order, name)
+            f"order {order.order} ({order.reference}) suspends its use" for order in orders if self._stops(order, name)
         ]
         return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
 

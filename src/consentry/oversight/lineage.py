@@ -255,7 +255,8 @@ def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss
     """Return where a known model stands; `losses` looks up what a model itself lost, whatever was remedied."""
     model = models.get(name)
     if model is None:
-        return Standing(stage=Stage.CLEAR)
+        # Never clear: whoever asks has seen that the model is known.
+        raise KeyError(name)
     left = _outstanding(models, models.ancestry(name), losses)
     if model.destroyed is not None:
         return Standing(stage=Stage.DESTROYED, losses=left)
