@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from consentry.accounts.admission import Admission
+from consentry.accounts.sql import SqlAccounts
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
@@ -54,6 +57,7 @@ from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
+ACCOUNTS_FILE = "accounts.db"
 _SQLITE = "sqlite:///"
 
 
@@ -79,6 +83,16 @@ class Deployment:
     def close(self) -> None:
         """Let go of the ledger."""
         self.ledger.close()
+
+    @contextmanager
+    def admission(self) -> Iterator[Admission]:
+        """Open the accounts while the block lasts: in the database of the ledger, or in a file beside it."""
+        url = self.settings.ledger
+        store = SqlAccounts(f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url)
+        try:
+            yield Admission(store, clock=self.control.parts.clock)
+        finally:
+            store.close()
 
     def person(self, person: str) -> Pseudonym:
         """Return the pseudonym of a person id."""

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     threads: int = Field(
         default=0, ge=0, le=1024, description="Threads that decide items. 0: as many as this process may use cores."
     )
+    site_name: str = Field(
+        default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."
+    )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
     )

@@ -148,8 +148,8 @@ def home() -> Iterator[tuple[Path, str]]:
 def in_thread(deployment: Deployment) -> Iterator[Caller]:
     """Serve an opened deployment."""
     token = workload_token(deployment.settings.home / "keys")
-    app = create_app(deployment, token=token)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with deployment.admission() as admission, socket.create_server(("127.0.0.1", 0)) as listener:
+        app = create_app(deployment, admission, token=token)
         config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", ws="none", lifespan="on")
         server = _Server(config, app.state.watch)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

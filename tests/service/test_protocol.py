@@ -304,7 +304,7 @@ def test_numbers_of_a_renewal_are_whole_and_bounded(place: Place, changed: dict[
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "serve-no-such-address"),
+        ("GET", "/nowhere", 404, "serve-no-such-address"),
         ("GET", "/docs", 404, "serve-no-such-address"),
         ("DELETE", "/v1/leases", 405, "serve-method"),
         ("GET", "/v1/leases/lease-x/watch?wait=1", 404, "lease-unknown"),

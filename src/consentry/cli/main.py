@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from consentry import __version__
+from consentry.cli.account import account
 from consentry.cli.assessment import assessment
 from consentry.cli.case import case
 from consentry.cli.context import Context
@@ -72,6 +73,7 @@ _COMMANDS = (
     model,
     serve,
     jobs,
+    account,
     ledger,
 )
 for command in _COMMANDS:

@@ -7,17 +7,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 from consentry import __version__
+from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
 from consentry.service import leases, problems
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
+from consentry.service.gate import addresses
+from consentry.service.pages import public, sign_in
+from consentry.service.shield import Shield
+from consentry.service.site import FOLDER
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
+ROUTERS = (leases.HEALTH, leases.ROUTER, public.ROUTER, sign_in.ROUTER)
 
-def create_app(deployment: Deployment, *, token: str) -> FastAPI:
+
+def create_app(deployment: Deployment, admission: Admission, *, token: str) -> FastAPI:
     """Return the application; `token` is what workloads show.
 
     Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
@@ -44,10 +52,14 @@ def create_app(deployment: Deployment, *, token: str) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.state.deployment, app.state.admission = deployment, admission
     app.state.verbs, app.state.watch = verbs, watch
     app.state.token, app.state.view = token, view_token()
-    app.include_router(leases.HEALTH)
-    app.include_router(leases.ROUTER)
+    addresses(ROUTERS)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_middleware(Bounded)
     problems.install(app)
+    app.add_middleware(Shield)
     return app

@@ -16,8 +16,10 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
+from consentry.accounts.account import NOBODY, Principal
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
+from consentry.service.gate import Needs, recognise
 
 TOKEN_FILE = "workload.token"  # noqa: S105 - the name of a file
 _BYTES, _SHORTEST = 32, 20
@@ -59,28 +61,25 @@ def view_token() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
-async def workload(request: Request) -> None:
-    """Refuse whoever does not show the token of workloads.
+class Program(Needs):
+    """Lets programs through that may do something, and tells others which token they have to show."""
 
-    Raises:
-        StateError: no token, or another.
-    """
-    await _require(request, request.app.state.token)
-
-
-async def viewer(request: Request) -> None:
-    """Refuse whoever shows neither the token of workloads nor that of `serve.json`.
-
-    Raises:
-        StateError: no token, or another.
-    """
-    await _require(request, request.app.state.token, request.app.state.view)
+    async def __call__(self, request: Request) -> Principal:  # noqa: D102
+        await shown(request.headers.get("authorization", ""))
+        found = request.state.principal = await recognise(request)
+        if not found.is_known:
+            raise wrong("the request shows another token than this server's")
+        return await super().__call__(request)
 
 
-async def _require(request: Request, *tokens: str) -> None:
-    given = await shown(request.headers.get("authorization", ""))
-    if not any(hmac.compare_digest(given.encode(), token.encode()) for token in tokens):
-        raise wrong("the request shows another token than this server's")
+class Viewing(Program):
+    """Lets whoever shows the token of `serve.json` through as well: it is good for looking only."""
+
+    async def __call__(self, request: Request) -> Principal:  # noqa: D102
+        given = await shown(request.headers.get("authorization", ""))
+        if hmac.compare_digest(given.encode(), request.app.state.view.encode()):
+            return NOBODY
+        return await super().__call__(request)
 
 
 def wrong(message: str) -> StateError:

@@ -11,15 +11,19 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from consentry.accounts.access import Action
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
 from consentry.service import amendments
-from consentry.service.auth import shown, viewer, workload
+from consentry.service.auth import Program, Viewing, shown
+from consentry.service.gate import Needs
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
 ROUTER = APIRouter(prefix="/v1")
-HEALTH = APIRouter()
+HEALTH = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
+HELD = [Depends(Needs(Action.HOLDER))]
+"""Of what the secret of a lease opens: the verb checks it."""
 _MS = 1000
 _LARGEST_STEP = (1 << 53) - 1
 """The largest whole number that every JSON reader keeps."""
@@ -98,13 +102,13 @@ def _amended(verbs: Verbs, release: str) -> int:
     return amendments.newest(verbs.control, release)
 
 
-@ROUTER.get("/leases", dependencies=[Depends(viewer)])
+@ROUTER.get("/leases", dependencies=[Depends(Viewing(Action.LEASE_READ))])
 async def every(verbs: Calling) -> dict[str, Any]:
     """Return every lease, with how it is and for how long it holds."""
     return {"leases": await verbs(verbs.control.jobs)}
 
 
-@ROUTER.post("/leases", status_code=201, dependencies=[Depends(workload)])
+@ROUTER.post("/leases", status_code=201, dependencies=[Depends(Program(Action.LEASE_ASK))])
 async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
     """Grant a lease."""
 
@@ -125,7 +129,7 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
     return await verbs(granted)
 
 
-@ROUTER.post("/leases/{lease}/renewal")
+@ROUTER.post("/leases/{lease}/renewal", dependencies=HELD)
 async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) -> dict[str, Any]:
     """Renew a lease."""
 
@@ -144,7 +148,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
     return await verbs(renewed)
 
 
-@ROUTER.get("/leases/{lease}/watch")
+@ROUTER.get("/leases/{lease}/watch", dependencies=HELD)
 async def watch(
     *,
     lease: str,
@@ -161,13 +165,13 @@ async def watch(
     return {**body, "reason": found.reason, "code": found.code} if found.code else body
 
 
-@ROUTER.post("/leases/{lease}/end", status_code=204)
+@ROUTER.post("/leases/{lease}/end", status_code=204, dependencies=HELD)
 async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     """Note that a job reads no longer."""
     await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
 
 
-@ROUTER.post("/leases/{lease}/consumption", status_code=204)
+@ROUTER.post("/leases/{lease}/consumption", status_code=204, dependencies=HELD)
 async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""
     await verbs(
@@ -181,7 +185,7 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
     )
 
 
-@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201)
+@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201, dependencies=HELD)
 async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
@@ -196,13 +200,13 @@ async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret,
     return {"position": position}
 
 
-@ROUTER.get("/leases/{lease}/files/{index}/exclusions")
+@ROUTER.get("/leases/{lease}/files/{index}/exclusions", dependencies=HELD)
 async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
     return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
 
 
-@ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}")
+@ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}", dependencies=HELD)
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
 
@@ -212,7 +216,7 @@ async def removed(*, lease: str, index: Index, number: Index, secret: Secret, ve
     return _bitmap(await verbs(rows))
 
 
-@ROUTER.get("/models/{model}/serving", dependencies=[Depends(workload)])
+@ROUTER.get("/models/{model}/serving", dependencies=[Depends(Program(Action.MODEL_READ))])
 async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
     """Say whether a model may be served."""
     return await verbs(amendments.may_serve, verbs.control, model)

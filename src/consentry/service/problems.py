@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import logging
 import traceback
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
+from consentry.service.site import page, wants_page
 
 LOG = logging.getLogger("consentry.service")
 _SOURCE = Path(__file__).parents[1]
 _SHOWN = 120
 _RETRY_S = "1"
 
-_BY_CODE = {"lease-not-yours": 403, "serve-token-wrong": 401, "serve-body-too-large": 413}
+_BY_CODE = {
+    "lease-not-yours": 403,
+    "serve-token-wrong": 401,
+    "serve-body-too-large": 413,
+    "access-unknown": 401,
+    "access-denied": 403,
+    "access-other-site": 403,
+}
 _BY_KIND: tuple[tuple[type[ConsentryError], int], ...] = (
     (NotFoundError, 404),
     (UnavailableError, 503),
@@ -59,30 +69,42 @@ def install(app: FastAPI) -> None:
     app.add_middleware(Unforeseen)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ConsentryError)
-    return answer(error)
+    return _shown(request, error)
 
 
-async def _malformed(_: Request, error: Exception) -> JSONResponse:
+def _shown(request: Request, error: ConsentryError, status: int | None = None) -> Response:
+    """Return an error as a page to somebody with a browser, else as a document."""
+    if not wants_page(request):
+        return answer(error, status)
+    found = status or status_of(error)
+    if found == HTTPStatus.UNAUTHORIZED and request.method == "GET":
+        return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", HTTPStatus.SEE_OTHER)
+    return page(request, "problem.html", status=found, error=error, reason=found, problem=None)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     # What was given is not repeated.
     place = ".".join(str(part) for part in first["loc"])[:_SHOWN]
     reason = str(first["msg"])[:_SHOWN]
-    return answer(
+    return _shown(
+        request,
         InputError(
             "serve-malformed",
             f"the request does not fit: `{place}`: {reason[:1].lower()}{reason[1:]}",
             help="docs/serving.md says what each request holds",
-        )
+        ),
     )
 
 
-async def _of_http(_: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _OF_HTTP.get(error.status_code, ("serve-malformed", "the request cannot be answered"))
-    return answer(ConsentryError(code, message, help="docs/serving.md lists the requests"), error.status_code)
+    problem = ConsentryError(code, message, help="docs/serving.md lists the requests")
+    return _shown(request, problem, error.status_code)
 
 
 def unforeseen(error: Exception) -> ConsentryError:

@@ -1,0 +1,209 @@
+"""Signing in and out, and who it is that shows a cookie or a key: the verbs around accounts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from consentry.accounts import passwords
+from consentry.accounts.access import Role
+from consentry.accounts.account import (
+    NOBODY,
+    Account,
+    ApiKey,
+    Principal,
+    Session,
+    check_handle,
+    check_password,
+    check_roles,
+    digest_of,
+    new_secret,
+)
+from consentry.accounts.store import AccountStore
+from consentry.errors import InputError, NotFoundError, StateError
+
+KEY_PREFIX = "ck_"
+"""Of every API key, so that whoever finds one in a file knows what it is."""
+_USED_EVERY_S = 60
+_TRIES, _TRIES_WITHIN_S = 10, 300
+
+
+class Admission:
+    """Accounts, sessions and keys of one deployment."""
+
+    def __init__(self, store: AccountStore, *, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._failed: dict[str, list[int]] = {}
+
+    def add(
+        self, handle: str, *, roles: frozenset[Role], areas: frozenset[str] = frozenset(), password: str
+    ) -> Account:
+        """Make an account. An empty password: it signs in elsewhere.
+
+        Raises:
+            InputError: a name, role, area or password that cannot be.
+            ConflictError: there is one of that name.
+        """
+        check_handle(handle)
+        check_roles(roles, areas)
+        if password:
+            check_password(password, handle=handle)
+        made = Account(handle=handle, roles=roles, areas=areas, password=passwords.hashed(password) if password else "")
+        self._store.put_account(made, new=True)
+        return made
+
+    def all(self) -> list[Account]:
+        """Return every account."""
+        return self._store.accounts()
+
+    def disable(self, handle: str) -> None:
+        """Let somebody sign in no more; their sessions end.
+
+        Raises:
+            NotFoundError: there is no such account.
+        """
+        self._store.put_account(replace(self._account(handle), disabled=True), new=False)
+
+    def set_password(self, handle: str, password: str) -> None:
+        """Change a password; all sessions end.
+
+        Raises:
+            NotFoundError: there is no such account.
+            InputError: choose another password.
+        """
+        account = self._account(handle)
+        check_password(password, handle=handle)
+        self._store.put_account(replace(account, password=passwords.hashed(password)), new=False)
+
+    def sign_in(self, handle: str, password: str) -> str:
+        """Begin a session and return its secret.
+
+        Raises:
+            StateError: the name or the password is wrong, or too many were.
+        """
+        now = self._clock()
+        failed = [at for at in self._failed.get(handle, ()) if at > now - _TRIES_WITHIN_S]
+        if len(failed) >= _TRIES:
+            raise StateError(
+                "sign-in-too-often",
+                "there were too many wrong passwords for this name",
+                help=f"wait {_TRIES_WITHIN_S // 60} minutes, or ask an administrator for a new one",
+            )
+        account = self._store.account(handle)
+        if (
+            not passwords.matches("" if account is None else account.password, password)
+            or account is None
+            or account.disabled
+        ):
+            if len(self._failed) > 10_000:
+                self._failed.clear()
+            self._failed[handle] = [*failed, now]
+            raise StateError("sign-in-wrong", "the name or the password is wrong", help="check both and try again")
+        self._failed.pop(handle, None)
+        return self._begin(Session(handle=handle, begun_at=now, used_at=now))
+
+    def admit(self, handle: str) -> str:
+        """Begin a session for somebody who signed in elsewhere, and return its secret.
+
+        Raises:
+            NotFoundError: no such account.
+            StateError: it is disabled.
+        """
+        if self._account(handle).disabled:
+            raise StateError("sign-in-disabled", f"account `{handle}` is disabled", help="ask an administrator")
+        now = self._clock()
+        return self._begin(Session(handle=handle, begun_at=now, used_at=now))
+
+    def admit_member(self, person: str, facts: Mapping[str, str]) -> str:
+        """Begin a session for a person whom the platform vouches for; `person` is their pseudonym in hexadecimal."""
+        now = self._clock()
+        return self._begin(Session(person=person, facts=facts, begun_at=now, used_at=now))
+
+    def _begin(self, session: Session) -> str:
+        secret = new_secret()
+        self._store.begin_session(digest_of(secret), session)
+        return secret
+
+    def sign_out(self, secret: str) -> None:
+        """End a session."""
+        self._store.end_session(digest_of(secret))
+
+    def by_session(self, secret: str) -> Principal:
+        """Return who shows this cookie; nobody, if the session is over."""
+        now = self._clock()
+        digest = digest_of(secret)
+        session = self._store.session(digest)
+        if session is None or not session.holds_at(now):
+            return NOBODY
+        if now - session.used_at >= _USED_EVERY_S:
+            self._store.use_session(digest, at=now)
+        if session.person is not None:
+            return Principal(roles=frozenset({Role.MEMBER}), person=session.person, facts=session.facts)
+        account = self._store.account(session.handle or "")
+        if account is None or account.disabled:
+            return NOBODY
+        return Principal(roles=account.roles, handle=account.handle, areas=account.areas)
+
+    def add_key(
+        self, name: str, *, roles: frozenset[Role], by: str, expires_at: int | None = None
+    ) -> tuple[ApiKey, str]:
+        """Make a key of a program; return it with its secret, which is not to be had again.
+
+        Raises:
+            InputError: no name, no role, or one a program cannot have.
+        """
+        if not name.strip() or not roles or roles - {Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR}:
+            raise InputError(
+                "key-roles",
+                "the key has no name, or roles a program cannot have",
+                help="a key is a workload, an ml-engineer or an auditor: whoever suspends or approves signs in",
+            )
+        secret = KEY_PREFIX + new_secret()
+        key = ApiKey(
+            ident=secrets.token_hex(4),
+            name=name.strip()[:100],
+            roles=roles,
+            digest=digest_of(secret),
+            made_by=by,
+            made_at=self._clock(),
+            expires_at=expires_at,
+        )
+        self._store.put_key(key)
+        return key, secret
+
+    def all_keys(self) -> list[ApiKey]:
+        """Return every key, the newest first."""
+        return self._store.all_keys()
+
+    def revoke_key(self, ident: str) -> None:
+        """Let a key open nothing any more.
+
+        Raises:
+            NotFoundError: there is no such key.
+        """
+        found = next((key for key in self._store.all_keys() if key.ident == ident), None)
+        if found is None:
+            raise NotFoundError("key-unknown", f"no key `{ident}`", help="list them: consentry account keys")
+        if found.revoked_at is None:
+            self._store.put_key(replace(found, revoked_at=self._clock()))
+
+    def by_key(self, secret: str) -> Principal:
+        """Return who shows this key; nobody, if it opens nothing."""
+        key = self._store.key(digest_of(secret)) if secret.startswith(KEY_PREFIX) else None
+        now = self._clock()
+        if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+            return NOBODY
+        return Principal(roles=key.roles, handle=f"key-{key.ident}")
+
+    def spend(self, name: str, *, until: int) -> bool:
+        """Note that something that may be used once was used; False: it was used before."""
+        return self._store.spend(name, until=until, now=self._clock())
+
+    def _account(self, handle: str) -> Account:
+        found = self._store.account(handle)
+        if found is None:
+            known = ", ".join(account.handle for account in self._store.accounts())
+            raise NotFoundError("account-unknown", f"no account `{handle}`", help=f"there are: {known or 'none'}")
+        return found

@@ -1,0 +1,24 @@
+"""Passwords as hashes: Argon2id with the parameters of RFC 9106, section 4, second choice (64 MiB, 3 passes)."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+_HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+_NO_ONES = _HASHER.hash("a password that nobody has")
+
+
+def hashed(password: str) -> str:
+    """Return what is stored of a password."""
+    return _HASHER.hash(password)
+
+
+def matches(stored: str, password: str) -> bool:
+    """Say whether a password is the one. As much work is done where none is stored, so that nobody learns that."""
+    try:
+        _HASHER.verify(stored or _NO_ONES, password)
+    except (VerificationError, InvalidHashError):
+        return False
+    return bool(stored)

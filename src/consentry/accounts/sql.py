@@ -1,0 +1,262 @@
+"""The store of accounts in a database: SQLite beside the ledger, or the PostgreSQL that has the ledger.
+
+What is here is no part of the ledger: an account can be changed and a session be forgotten. A crash loses no account
+and no key that was acknowledged; a session may be lost, and then somebody signs in again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import Engine, Row
+from sqlalchemy.exc import IntegrityError as UniqueViolation
+from sqlalchemy.exc import OperationalError
+
+from consentry.accounts.access import Role
+from consentry.accounts.account import SESSION_S, Account, ApiKey, Session
+from consentry.errors import ConflictError, UnavailableError
+
+_METADATA = MetaData()
+_ACCOUNTS = Table(
+    "accounts",
+    _METADATA,
+    Column("handle", String(100), primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("areas", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("disabled", BigInteger, nullable=False),
+)
+_SESSIONS = Table(
+    "sessions",
+    _METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("handle", String(100), index=True),
+    Column("person", String(64)),
+    Column("facts", Text, nullable=False),
+    Column("begun_at", BigInteger, nullable=False, index=True),
+    Column("used_at", BigInteger, nullable=False),
+)
+_KEYS = Table(
+    "api_keys",
+    _METADATA,
+    Column("ident", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+_SPENT = Table(
+    "spent_once",
+    _METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("until", BigInteger, nullable=False, index=True),
+)
+
+
+class SqlAccounts:
+    """Keeps `store.AccountStore`. Several threads and processes may share one database."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        with _reported():
+            _METADATA.create_all(self._engine)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def account(self, handle: str) -> Account | None:
+        """Return an account."""
+        with self._reading() as connection:
+            row = connection.execute(select(_ACCOUNTS).where(_ACCOUNTS.c.handle == handle)).one_or_none()
+        return None if row is None else _account(row)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by handle."""
+        with self._reading() as connection:
+            return [_account(row) for row in connection.execute(select(_ACCOUNTS).order_by(_ACCOUNTS.c.handle))]
+
+    def put_account(self, account: Account, *, new: bool) -> None:
+        """Write an account down; if it is not new, its sessions end.
+
+        Raises:
+            ConflictError: it is to be new, and there is one of that name.
+        """
+        values = {
+            "roles": _listed(account.roles),
+            "areas": _listed(account.areas),
+            "password": account.password,
+            "disabled": int(account.disabled),
+        }
+        with self._writing() as connection:
+            if new:
+                try:
+                    connection.execute(insert(_ACCOUNTS).values(handle=account.handle, **values))
+                except UniqueViolation:
+                    raise ConflictError(
+                        "account-exists", f"there is an account `{account.handle}`", help="choose another name"
+                    ) from None
+            else:
+                connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.handle == account.handle).values(**values))
+                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.handle == account.handle))
+
+    def begin_session(self, digest: str, session: Session) -> None:
+        """Write a session down, and forget those that are over."""
+        with self._writing() as connection:
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.begun_at < session.begun_at - SESSION_S))
+            connection.execute(
+                insert(_SESSIONS).values(
+                    digest=digest,
+                    handle=session.handle,
+                    person=session.person,
+                    facts=json.dumps(dict(session.facts)),
+                    begun_at=session.begun_at,
+                    used_at=session.used_at,
+                )
+            )
+
+    def session(self, digest: str) -> Session | None:
+        """Return a session, over or not."""
+        with self._reading() as connection:
+            row = connection.execute(select(_SESSIONS).where(_SESSIONS.c.digest == digest)).one_or_none()
+        if row is None:
+            return None
+        return Session(
+            handle=row.handle,
+            person=row.person,
+            facts=json.loads(row.facts),
+            begun_at=row.begun_at,
+            used_at=row.used_at,
+        )
+
+    def use_session(self, digest: str, *, at: int) -> None:
+        """Note that a session was used."""
+        with self._writing() as connection:
+            connection.execute(update(_SESSIONS).where(_SESSIONS.c.digest == digest).values(used_at=at))
+
+    def end_session(self, digest: str) -> None:
+        """Forget a session."""
+        with self._writing() as connection:
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.digest == digest))
+
+    def put_key(self, key: ApiKey) -> None:
+        """Write a key down, or what became of it."""
+        values = {
+            "digest": key.digest,
+            "name": key.name,
+            "roles": _listed(key.roles),
+            "made_by": key.made_by,
+            "made_at": key.made_at,
+            "expires_at": key.expires_at,
+            "revoked_at": key.revoked_at,
+        }
+        with self._writing() as connection:
+            connection.execute(delete(_KEYS).where(_KEYS.c.ident == key.ident))
+            connection.execute(insert(_KEYS).values(ident=key.ident, **values))
+
+    def key(self, digest: str) -> ApiKey | None:
+        """Return the key with this digest."""
+        with self._reading() as connection:
+            row = connection.execute(select(_KEYS).where(_KEYS.c.digest == digest)).one_or_none()
+        return None if row is None else _key(row)
+
+    def all_keys(self) -> list[ApiKey]:
+        """Return all keys, the newest first."""
+        with self._reading() as connection:
+            return [_key(row) for row in connection.execute(select(_KEYS).order_by(_KEYS.c.made_at.desc()))]
+
+    def spend(self, name: str, *, until: int, now: int) -> bool:
+        """Note that something was used; False: it was used before."""
+        with self._writing() as connection:
+            connection.execute(delete(_SPENT).where(_SPENT.c.until < now))
+            try:
+                connection.execute(insert(_SPENT).values(name=name, until=until))
+            except UniqueViolation:
+                return False
+        return True
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _reported(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with _reported(), self._engine.begin() as connection:
+            yield connection
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: Any, _: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise UnavailableError(
+            "accounts-unavailable",
+            "the store of accounts does not answer",
+            help="is its disk full, or its database down? Nothing was lost: try again",
+        ) from error
+
+
+def _listed(names: frozenset[Any]) -> str:
+    return " ".join(sorted(names))
+
+
+def _roles(names: str) -> frozenset[Role]:
+    return frozenset(Role(name) for name in names.split())
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        handle=row.handle,
+        roles=_roles(row.roles),
+        areas=frozenset(row.areas.split()),
+        password=row.password,
+        disabled=bool(row.disabled),
+    )
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        ident=row.ident,
+        name=row.name,
+        roles=_roles(row.roles),
+        digest=row.digest,
+        made_by=row.made_by,
+        made_at=row.made_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )

@@ -1,0 +1,75 @@
+"""What a store of accounts promises. Whatever a method returns from is durable."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from consentry.accounts.account import Account, ApiKey, Session
+
+
+class Accounts(Protocol):
+    """Who may sign in."""
+
+    def account(self, handle: str) -> Account | None:
+        """Return an account."""
+        ...
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by handle."""
+        ...
+
+    def put_account(self, account: Account, *, new: bool) -> None:
+        """Write an account down; if it is not `new`, its sessions end. ConflictError: a new one is there already."""
+        ...
+
+
+class Sessions(Protocol):
+    """Who is signed in. A session is named by the digest of its secret."""
+
+    def begin_session(self, digest: str, session: Session) -> None:
+        """Write a session down. Those that are over are forgotten on the way."""
+        ...
+
+    def session(self, digest: str) -> Session | None:
+        """Return a session, over or not."""
+        ...
+
+    def use_session(self, digest: str, *, at: int) -> None:
+        """Note that it was used. Not durable: losing it ends a session early."""
+        ...
+
+    def end_session(self, digest: str) -> None:
+        """Forget a session; there need not be one."""
+        ...
+
+
+class ApiKeys(Protocol):
+    """Keys of programs."""
+
+    def put_key(self, key: ApiKey) -> None:
+        """Write a key down, or what became of it."""
+        ...
+
+    def key(self, digest: str) -> ApiKey | None:
+        """Return the key with this digest."""
+        ...
+
+    def all_keys(self) -> list[ApiKey]:
+        """Return all keys, the newest first."""
+        ...
+
+
+class Once(Protocol):
+    """What may be used once: links, codes, nonces."""
+
+    def spend(self, name: str, *, until: int, now: int) -> bool:
+        """Note that something was used; False: it was used before. Forgotten after `until`."""
+        ...
+
+
+class AccountStore(Accounts, Sessions, ApiKeys, Once, Protocol):
+    """All of it."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...

@@ -1,0 +1,175 @@
+"""`consentry account`: who signs in to the pages, and which programs hold a key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from consentry.accounts.access import Role
+from consentry.accounts.admission import Admission
+from consentry.cli.context import Context, pass_context
+
+_OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD}]
+_OF_KEYS = [Role.WORKLOAD.value, Role.ML_ENGINEER.value, Role.AUDITOR.value]
+_DAY_S = 86_400
+
+
+@click.group()
+def account() -> None:
+    """Who signs in to the pages of `consentry serve`, and which programs hold a key.
+
+    Accounts with a password are for trying it out. For real use, let people sign in with your organisation
+    (docs/access.md).
+    """
+
+
+@account.command("add")
+@click.argument("handle")
+@click.option(
+    "--role", "roles", multiple=True, required=True, type=click.Choice(_OF_ACCOUNTS), help="What it is; several may be."
+)
+@click.option("--area", "areas", multiple=True, help="A jurisdiction of an authority, for example UK or EU.")
+@click.option("--no-password", is_flag=True, help="Signs in with the organisation only.")
+@pass_context
+def add(context: Context, handle: str, roles: tuple[str, ...], areas: tuple[str, ...], no_password: bool) -> None:  # noqa: FBT001
+    """Make an account. Its password is made up and shown once."""
+    password = "" if no_password else "-".join(secrets.token_hex(2) for _ in range(5))
+    with _admission(context) as admission:
+        made = admission.add(handle, roles=frozenset(map(Role, roles)), areas=frozenset(areas), password=password)
+
+    def human() -> None:
+        context.out.text(f"Account {made.handle}: {', '.join(sorted(made.roles))}")
+        if password:
+            context.out.text(f"Password, shown only now: {password}")
+
+    context.out.show(
+        {"handle": made.handle, "roles": sorted(made.roles), "areas": sorted(made.areas), "password": password}, human
+    )
+
+
+@account.command("list")
+@pass_context
+def list_(context: Context) -> None:
+    """List the accounts."""
+    with _admission(context) as admission:
+        rows = [
+            {
+                "handle": each.handle,
+                "roles": sorted(each.roles),
+                "areas": sorted(each.areas),
+                "signs in": "not any more" if each.disabled else "with a password" if each.password else "elsewhere",
+            }
+            for each in admission.all()
+        ]
+
+    def human() -> None:
+        if not rows:
+            context.out.text("No account yet. Make one: consentry account add NAME --role privacy-officer")
+            return
+        columns = ("handle", "roles", "areas", "signs in")
+        context.out.table(
+            columns, [[", ".join(v) if isinstance(v := row[each], list) else v for each in columns] for row in rows]
+        )
+
+    context.out.show({"accounts": rows}, human)
+
+
+@account.command("disable")
+@click.argument("handle")
+@pass_context
+def disable(context: Context, handle: str) -> None:
+    """Let somebody sign in no more, and end their sessions."""
+    with _admission(context) as admission:
+        admission.disable(handle)
+    context.out.show({"disabled": handle}, lambda: context.out.text(f"{handle} signs in no more."))
+
+
+@account.command("password")
+@click.argument("handle")
+@pass_context
+def password(context: Context, handle: str) -> None:
+    """Give an account a new password, which is shown once. Its sessions end."""
+    made = "-".join(secrets.token_hex(2) for _ in range(5))
+    with _admission(context) as admission:
+        admission.set_password(handle, made)
+    context.out.show(
+        {"handle": handle, "password": made}, lambda: context.out.text(f"Password, shown only now: {made}")
+    )
+
+
+@account.command("add-key")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(_OF_KEYS),
+    default=(Role.WORKLOAD.value,),
+    show_default=True,
+    help="What it may do; several may be.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="How long it is good for; without, until it is revoked.")
+@pass_context
+def add_key(context: Context, name: str, roles: tuple[str, ...], days: int | None) -> None:
+    """Make a key for a program. It is shown once; only its digest is kept."""
+    expires = None if days is None else context.deployment.control.parts.clock() + days * _DAY_S
+    with _admission(context) as admission:
+        key, secret = admission.add_key(name, roles=frozenset(map(Role, roles)), by="command-line", expires_at=expires)
+
+    def human() -> None:
+        context.out.text(f"Key {key.ident} for {key.name}: {', '.join(sorted(key.roles))}")
+        context.out.text(f"Shown only now: {secret}")
+
+    context.out.show({"id": key.ident, "name": key.name, "roles": sorted(key.roles), "key": secret}, human)
+
+
+@account.command("keys")
+@pass_context
+def keys(context: Context) -> None:
+    """List the keys of programs."""
+    now = context.deployment.control.parts.clock()
+    with _admission(context) as admission:
+        rows = [
+            {
+                "id": key.ident,
+                "name": key.name,
+                "roles": sorted(key.roles),
+                "made by": key.made_by,
+                "state": "revoked"
+                if key.revoked_at is not None
+                else "expired"
+                if key.expires_at is not None and key.expires_at <= now
+                else "good",
+            }
+            for key in admission.all_keys()
+        ]
+
+    def human() -> None:
+        if not rows:
+            context.out.text("No key yet. Make one: consentry account add-key NAME")
+            return
+        columns = ("id", "name", "roles", "made by", "state")
+        context.out.table(
+            columns, [[", ".join(v) if isinstance(v := row[each], list) else v for each in columns] for row in rows]
+        )
+
+    context.out.show({"keys": rows}, human)
+
+
+@account.command("revoke-key")
+@click.argument("ident", metavar="ID")
+@pass_context
+def revoke_key(context: Context, ident: str) -> None:
+    """Let a key open nothing any more."""
+    with _admission(context) as admission:
+        admission.revoke_key(ident)
+    context.out.show({"revoked": ident}, lambda: context.out.text(f"Key {ident} opens nothing any more."))
+
+
+@contextmanager
+def _admission(context: Context) -> Iterator[Admission]:
+    with context.deployment.admission() as admission:
+        yield admission

@@ -1,0 +1,125 @@
+"""Who is asking, and may they? Every address names the action it needs; one that names none is not served.
+
+A browser shows a cookie, a program a key (`Authorization: Bearer`). A cookie alone changes nothing unless the browser
+says that the request comes from one of our own pages (`shield.py`).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Iterator
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from consentry.accounts.access import Action, Role
+from consentry.accounts.account import NOBODY, Principal
+from consentry.accounts.admission import Admission
+from consentry.bootstrap import Deployment
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import StateError
+from consentry.service.verbs import Verbs
+
+COOKIE = "__Host-consentry"
+_SCHEME = "bearer "
+
+
+def shown_by(request: Request) -> str:
+    """Return the token a program shows; empty if it shows none."""
+    given = request.headers.get("authorization", "")
+    return given[len(_SCHEME) :].strip() if given.lower().startswith(_SCHEME) else ""
+
+
+def principal_of(request: Request) -> Principal:
+    """Return who is asking, as `Needs` found out; nobody where no address was found."""
+    return cast("Principal", getattr(request.state, "principal", NOBODY))
+
+
+async def recognise(request: Request) -> Principal:
+    """Find out who is asking."""
+    admission: Admission = request.app.state.admission
+    calling: Verbs = request.app.state.verbs
+    token = shown_by(request)
+    if token:
+        if hmac.compare_digest(token.encode(), request.app.state.token.encode()):
+            return Principal(roles=frozenset({Role.WORKLOAD}), handle="workload-token")
+        return await calling(admission.by_key, token)
+    cookie = request.cookies.get(COOKIE, "")
+    return await calling(admission.by_session, cookie) if cookie else NOBODY
+
+
+class Needs:
+    """A dependency that lets a request through if whoever asks may do something, and says who that is.
+
+    Raises:
+        StateError: `access-unknown`: nobody is signed in; `access-denied`: they may not do this.
+    """
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+
+    async def __call__(self, request: Request) -> Principal:  # noqa: D102
+        if self.action is Action.HOLDER:
+            return NOBODY
+        found = request.state.principal = await recognise(request)
+        if found.may(self.action):
+            return found
+        if not found.is_known:
+            raise StateError(
+                "access-unknown",
+                "this needs somebody who is signed in",
+                help="sign in at /sign-in, or send `Authorization: Bearer KEY`",
+            )
+        raise StateError(
+            "access-denied",
+            f"`{self.action}` is not for {', '.join(sorted(found.roles))}",
+            help="docs/access.md says who may do what",
+        )
+
+
+def actions_of(route: BaseRoute) -> set[Action]:
+    """Return the actions an address names."""
+    return {call.action for call in _calls(route.dependant)} if isinstance(route, APIRoute) else set()
+
+
+def _calls(dependant: Dependant) -> Iterator[Needs]:
+    if isinstance(dependant.call, Needs):
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _calls(each)
+
+
+def addresses(routers: Iterable[APIRouter]) -> list[APIRoute]:
+    """Return every address of these routers, each with at least one action.
+
+    Raises:
+        TypeError: one names none. That is a mistake in the program, and nothing is served.
+    """
+    found = [route for router in routers for route in router.routes]
+    bare = [str(route) for route in found if not actions_of(route)]
+    if bare:
+        raise TypeError(f"addresses without an action: {', '.join(bare)}")
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
+async def deployment_of(request: Request) -> Deployment:
+    """Return the deployment that is served."""
+    return cast("Deployment", request.app.state.deployment)
+
+
+async def control_of(request: Request) -> ControlPlane:
+    """Return the verbs of the deployment that is served."""
+    return cast("Deployment", request.app.state.deployment).control
+
+
+async def admission_of(request: Request) -> Admission:
+    """Return its accounts."""
+    return cast("Admission", request.app.state.admission)
+
+
+Deployed = Annotated[Deployment, Depends(deployment_of)]
+Control = Annotated[ControlPlane, Depends(control_of)]
+Admitting = Annotated[Admission, Depends(admission_of)]

@@ -1,0 +1,78 @@
+"""The languages of the pages: which there are, which one a browser asks for, and their catalogues.
+
+`locale/CODE.po` holds the words of a language. They are compiled when they are first needed: a few hundred lines.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from babel import Locale, negotiate_locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from starlette.requests import Request
+
+CATALOGUES = Path(__file__).parent / "locale"
+COOKIE = "__Host-language"
+DEFAULT = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language of the pages; `name` is what it calls itself."""
+
+    code: str
+    name: str
+
+    @property
+    def locale(self) -> Locale:
+        """How it writes dates and numbers. Arabic here with the digits that its readers of the web are used to."""
+        return Locale.parse(self.code)
+
+    @property
+    def direction(self) -> str:
+        """`ltr` or `rtl`."""
+        return self.locale.text_direction
+
+
+LANGUAGES = {
+    language.code: language
+    for language in (
+        Language("en", "English"),
+        Language("cy", "Cymraeg"),
+        Language("fr", "Français"),
+        Language("de", "Deutsch"),
+        Language("es", "Español"),
+        Language("ar", "العربية"),
+    )
+}
+
+
+def language_of(request: Request) -> Language:
+    """Return the language of an answer: what the address asks for, what was chosen before, what the browser prefers."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
+        if asked in LANGUAGES:
+            return LANGUAGES[asked]
+    wanted = [
+        part.partition(";")[0].strip().replace("-", "_")
+        for part in request.headers.get("accept-language", "")[:200].split(",")
+    ]
+    found = negotiate_locale([*wanted, *(each.partition("_")[0] for each in wanted)], list(LANGUAGES))
+    return LANGUAGES[found or DEFAULT]
+
+
+@cache
+def translations(code: str) -> NullTranslations:
+    """Return the words of a language; those of the templates themselves for English."""
+    path = CATALOGUES / f"{code}.po"
+    if not path.exists():
+        return NullTranslations()
+    compiled = io.BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,1 @@
+"""The pages: one module for each kind of reader. They call verbs and hand what these return to a template."""

@@ -1,0 +1,67 @@
+"""Signing in and out, for staff and authorities."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import IDLE_S, SESSION_S
+from consentry.errors import StateError
+from consentry.service.gate import COOKIE, Admitting, Needs
+from consentry.service.site import page
+
+ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
+HOME = "/console"
+
+
+@ROUTER.get("/sign-in")
+def show(request: Request, next: str = HOME) -> Response:  # noqa: A002 - the name of the parameter
+    """Show the form."""
+    return page(request, "sign_in.html", next=inside(next), handle="", problem=None, oidc=False)
+
+
+@ROUTER.post("/sign-in")
+def sign_in(
+    *,
+    request: Request,
+    admission: Admitting,
+    handle: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    next: Annotated[str, Form()] = HOME,  # noqa: A002
+) -> Response:
+    """Begin a session; a wrong password shows the form again."""
+    old = request.cookies.get(COOKIE)
+    try:
+        secret = admission.sign_in(handle.strip(), password)
+    except StateError as problem:
+        shown = {"message": problem.message, "help": problem.help, "field": "handle"}
+        return page(request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=False)
+    if old:
+        admission.sign_out(old)
+    return with_session(RedirectResponse(inside(next), 303), secret, seconds=SESSION_S)
+
+
+@ROUTER.post("/sign-out")
+def sign_out(request: Request, admission: Admitting) -> Response:
+    """End the session."""
+    secret = request.cookies.get(COOKIE)
+    if secret:
+        admission.sign_out(secret)
+    answer = RedirectResponse("/", 303)
+    answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def with_session(answer: Response, secret: str, *, seconds: int = IDLE_S) -> Response:
+    """Return an answer that hands the cookie of a session to the browser."""
+    answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def inside(address: str) -> str:
+    """Return an address of ours to go on to; the console for any other."""
+    plain = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if plain and "\\" not in address else HOME

@@ -1,0 +1,80 @@
+"""What every answer says to browsers, and what a browser may send from another site: nothing that changes anything.
+
+Sources: Content Security Policy Level 3; Fetch Metadata Request Headers; OWASP ASVS 5, chapters 3.4 and 3.5.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consentry.errors import StateError
+from consentry.service.problems import answer
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_ALWAYS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "strict-transport-security": "max-age=31536000",
+}
+
+
+class Shield:
+    """Middleware: security headers on every answer, and no change by a page of another site."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        if scope["method"] not in _SAFE and not comes_from_here(Headers(scope=scope)):
+            refusal = StateError(
+                "access-other-site",
+                "a page of another site sent this",
+                help="open the page here and send the form from there",
+            )
+            await answer(refusal)(scope, receive, sending)
+            return
+        await self.app(scope, receive, sending)
+
+
+def comes_from_here(headers: Headers) -> bool:
+    """Say whether a request that changes something was sent by one of our pages, or by no browser at all."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc == headers.get("host", "")
+    # Every browser of the last five years sends one of the two with a form. A program has no cookie.
+    return "cookie" not in headers

@@ -1,0 +1,99 @@
+"""How pages are made: a template, in the language of whoever asks, with who they are.
+
+Templates are trusted, values are not: everything is escaped. A name that a template asks for and nobody gave is an
+error.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.numbers import format_decimal, format_percent
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from consentry import __version__
+from consentry.service.gate import principal_of
+from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
+from consentry.service.languages import LANGUAGES, Language, language_of, translations
+
+FOLDER = Path(__file__).parent
+_YEAR_S = 365 * 86_400
+
+
+@cache
+def environment(code: str) -> Environment:
+    """Return the templates in a language."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    words = translations(code)
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
+        words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext, npgettext=words.npgettext
+    )
+    made.filters.update(_filters(LANGUAGES[code]))
+    return made
+
+
+def _filters(language: Language) -> dict[str, Callable[..., str]]:
+    locale = language.locale
+
+    def moment(at: int | dt.datetime) -> dt.datetime:
+        return at if isinstance(at, dt.datetime) else dt.datetime.fromtimestamp(at, dt.UTC)
+
+    return {
+        "number": lambda value: format_decimal(value, locale=locale),
+        "percent": lambda value: format_percent(value, "#,##0.0%", locale=locale),
+        "day": lambda at: format_date(moment(at), "long", locale=locale),
+        "time": lambda at: format_datetime(moment(at), "d MMMM y, HH:mm 'UTC'", locale=locale),
+        "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
+    }
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`."""
+    language = language_of(request)
+    html = (
+        environment(language.code)
+        .get_template(template)
+        .render(
+            who=principal_of(request),
+            language=language,
+            languages=list(LANGUAGES.values()),
+            here=request.url.path,
+            query=request.query_params,
+            now=request.app.state.deployment.control.parts.clock(),
+            site=request.app.state.deployment.settings.site_name,
+            version=__version__,
+            **context,
+        )
+    )
+    answer = HTMLResponse(html, status, headers={"content-language": language.code, "vary": "accept-language, cookie"})
+    answer.headers.update(headers or {})
+    if request.query_params.get("lang") in LANGUAGES:
+        answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")
+    return answer
+
+
+def wants_page(request: Request) -> bool:
+    """Say whether somebody looks at this with a browser, rather than a program that asks the interface."""
+    return not request.url.path.startswith(("/v1/", "/access/")) and "text/html" in request.headers.get("accept", "")

@@ -1,0 +1,167 @@
+"""Who is let in: accounts, sessions, keys, and what may be used once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consentry.accounts.access import TABLE, Action, Role, Scope, scope_of
+from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION_S
+from consentry.accounts.admission import Admission
+from consentry.accounts.sql import SqlAccounts
+from consentry.errors import ConflictError, InputError, NotFoundError, StateError
+
+PASSWORD = "correct horse battery staple"
+OFFICER = frozenset({Role.PRIVACY_OFFICER})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'accounts.db'}"
+
+
+@pytest.fixture
+def admission(file: str, clock: Clock) -> Iterator[Admission]:
+    store = SqlAccounts(file)
+    yield Admission(store, clock=clock)
+    store.close()
+
+
+def test_nobody_may_do_what_the_table_does_not_say() -> None:
+    assert scope_of(Action.CASE_READ, []) is None
+    assert scope_of(Action.ANYONE, list(Role)) is None, "not in the table: asked for nothing"
+    for action in TABLE:
+        assert scope_of(action, [Role.MEMBER]) in {None, Scope.OWN}
+        assert TABLE[action].get(Role.AUTHORITY) in {None, Scope.AREAS}
+        assert Role.AUDITOR not in TABLE[action] or action.value.endswith(":read")
+    assert scope_of(Action.OWN_CHOOSE, set(Role) - {Role.MEMBER}) is None, "nobody chooses for a member"
+
+
+def test_the_widest_scope_counts() -> None:
+    assert scope_of(Action.CASE_READ, [Role.AUTHORITY, Role.AUDITOR]) is Scope.ALL
+
+
+def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Clock) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    secret = admission.sign_in("olga", PASSWORD)
+    begun = clock.now
+    while clock.now < begun + SESSION_S - IDLE_S:
+        assert admission.by_session(secret).handle == "olga"
+        clock.now += IDLE_S - 1
+    clock.now = begun + SESSION_S
+    assert admission.by_session(secret) is NOBODY
+    idle = admission.sign_in("olga", PASSWORD)
+    clock.now += IDLE_S
+    assert admission.by_session(idle) is NOBODY
+
+
+def test_a_session_outlives_a_restart_and_no_longer(file: str, admission: Admission, clock: Clock) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    secret = admission.sign_in("olga", PASSWORD)
+    again = SqlAccounts(file)
+    assert Admission(again, clock=clock).by_session(secret).handle == "olga"
+    again.close()
+
+
+def test_a_member_is_known_by_pseudonym_only(admission: Admission, clock: Clock, file: str) -> None:
+    secret = admission.admit_member("ab" * 16, {"name": "Ada"})
+    found = admission.by_session(secret)
+    assert (found.roles, found.person, found.handle) == (frozenset({Role.MEMBER}), "ab" * 16, "")
+    assert secret.encode() not in Path(file.removeprefix("sqlite:///")).read_bytes()
+    clock.now += MEMBER_SESSION_S
+    assert admission.by_session(secret) is NOBODY
+
+
+def test_disabling_and_a_new_password_end_sessions(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    first = admission.sign_in("olga", PASSWORD)
+    admission.set_password("olga", PASSWORD + " again")
+    assert admission.by_session(first) is NOBODY
+    second = admission.sign_in("olga", PASSWORD + " again")
+    admission.disable("olga")
+    assert admission.by_session(second) is NOBODY
+    with pytest.raises(StateError, match="name or the password"):
+        admission.sign_in("olga", PASSWORD + " again")
+    with pytest.raises(StateError, match="disabled"):
+        admission.admit("olga")
+
+
+def test_too_many_wrong_passwords(admission: Admission, clock: Clock) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    for _ in range(10):
+        with pytest.raises(StateError, match="is wrong"):
+            admission.sign_in("olga", "no")
+    with pytest.raises(StateError, match="too many"):
+        admission.sign_in("olga", PASSWORD)
+    clock.now += 301
+    assert admission.sign_in("olga", PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("handle", "roles", "areas", "password", "code"),
+    [
+        ("Olga", OFFICER, set(), PASSWORD, "account-handle"),
+        ("o" * 61, OFFICER, set(), PASSWORD, "account-handle"),
+        ("olga", OFFICER, set(), "too short", "account-password"),
+        ("olga", OFFICER, set(), "olga olga olga olga", "account-password"),
+        ("olga", frozenset[Role](), set(), PASSWORD, "account-roles"),
+        ("olga", frozenset({Role.MEMBER}), set(), PASSWORD, "account-roles"),
+        ("olga", frozenset({Role.AUTHORITY}), set(), PASSWORD, "account-areas"),
+        ("olga", OFFICER, {"UK"}, PASSWORD, "account-areas"),
+        ("olga", frozenset({Role.AUTHORITY}), {"Narnia"}, PASSWORD, "account-areas"),
+        ("olga", frozenset({Role.AUTHORITY, Role.AUDITOR}), {"UK"}, PASSWORD, "account-roles"),
+    ],
+)
+def test_accounts_that_cannot_be(
+    admission: Admission, handle: str, roles: frozenset[Role], areas: set[str], password: str, code: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        admission.add(handle, roles=roles, areas=frozenset(areas), password=password)
+    assert caught.value.code == code
+    assert admission.all() == []
+
+
+def test_one_name_one_account(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    with pytest.raises(ConflictError):
+        admission.add("olga", roles=OFFICER, password=PASSWORD)
+    with pytest.raises(NotFoundError, match="no account"):
+        admission.disable("otto")
+
+
+def test_a_key_opens_until_it_is_revoked_or_expires(admission: Admission, clock: Clock) -> None:
+    workload = frozenset({Role.WORKLOAD})
+    key, secret = admission.add_key("trainer", roles=workload, by="olga")
+    _, short = admission.add_key("short", roles=workload, by="olga", expires_at=clock.now + 10)
+    assert admission.by_key(secret).roles == workload
+    assert admission.by_key(secret + "x") is NOBODY
+    clock.now += 10
+    assert admission.by_key(short) is NOBODY
+    admission.revoke_key(key.ident)
+    assert admission.by_key(secret) is NOBODY
+    with pytest.raises(InputError):
+        admission.add_key("officer", roles=OFFICER, by="olga")
+    with pytest.raises(NotFoundError):
+        admission.revoke_key("nothing")
+
+
+def test_once_is_once(admission: Admission, clock: Clock) -> None:
+    assert admission.spend("link", until=clock.now + 60)
+    assert not admission.spend("link", until=clock.now + 60)
+    clock.now += 61
+    assert admission.spend("link", until=clock.now + 60), "forgotten after it could be used no more"
