@@ -1,0 +1,175 @@
+"""Lists: filtered, sorted and paged by the address, and exported as CSV or JSON from the same rows.
+
+    LISTING = Listing(name="orders", columns=(Column("order", "Order"), Column("at", "Since", kind="time"), …))
+    return LISTING.answer(request, rows, "console/orders.html")
+
+A row is a mapping from the names of the columns to plain values; names of no column are for the template only.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from consentry.digests import canonical_json
+from consentry.service.site import page
+
+PAGE_ROWS = 50
+Kind = Literal["text", "number", "time", "list", "state"]
+Row = Mapping[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: of the value in a row, and in the address.
+        label: the heading; marked for translation where it is written.
+        kind: how it is shown and sorted. `time` is seconds since 1970; `list` is several words.
+        chosen_from: whether the list can be narrowed to one value of it.
+    """
+
+    name: str
+    label: str
+    kind: Kind = "text"
+    chosen_from: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One page of a list, for the macro `listing` of parts.html.
+
+    Attributes:
+        rows: what is on the page.
+        total: rows after filtering; `of`: before.
+        options: what each column that can be chosen from holds.
+        query: what the address asks for, but for `page`.
+    """
+
+    listing: Listing
+    rows: Sequence[Row]
+    total: int
+    of: int
+    number: int
+    options: Mapping[str, Sequence[str]]
+    query: Mapping[str, str]
+    sort: str
+    descending: bool
+
+    @property
+    def pages(self) -> int:
+        """The number of pages, at least one."""
+        return max(1, -(-self.total // PAGE_ROWS))
+
+    def address(self, **changed: object) -> str:
+        """Return the query of an address that asks for the same, but for what is named."""
+        asked = {**self.query, **{name: str(value) for name, value in changed.items()}}
+        return "?" + urlencode({name: value for name, value in asked.items() if value})
+
+    def sorted_by(self, column: str) -> str:
+        """Return the query that sorts by a column; the other way round if it is sorted by it."""
+        return self.address(sort=column if column != self.sort or self.descending else f"-{column}", page="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A kind of list. `name` becomes the name of the exported file; `sort` is a column, after `-` descending."""
+
+    name: str
+    columns: tuple[Column, ...]
+    sort: str = ""
+
+    def answer(self, request: Request, rows: Iterable[Row], template: str, **context: Any) -> Response:
+        """Return a page of the list, or all of it in the format that `?format=` names: `csv` or `json`."""
+        every = list(rows)
+        found, shown = self.select(every, dict(request.query_params))
+        wanted = request.query_params.get("format")
+        if wanted == "json":
+            plain = [{column.name: row.get(column.name) for column in self.columns} for row in found]
+            return Response(canonical_json({self.name: plain}), media_type="application/json")
+        if wanted == "csv":
+            named = {"content-disposition": f'attachment; filename="{self.name}.csv"'}
+            return Response(self._csv(found), media_type="text/csv; charset=utf-8", headers=named)
+        return page(request, template, listing=shown, **context)
+
+    def select(self, rows: Sequence[Row], asked: Mapping[str, str]) -> tuple[list[Row], Shown]:
+        """Return the rows that an address asks for, and the page of them it shows."""
+        words = asked.get("q", "").casefold().split()
+        found = [row for row in rows if self._fits(row, words, asked)]
+        sort = asked.get("sort") or self.sort
+        by, descending = sort.removeprefix("-"), sort.startswith("-")
+        column = next((each for each in self.columns if each.name == by), None)
+        if column is not None:
+            found.sort(key=lambda row: _key(row.get(column.name)), reverse=descending)
+        pages = max(1, -(-len(found) // PAGE_ROWS))
+        number = min(max(1, int(asked["page"])) if asked.get("page", "").isdecimal() else 1, pages)
+        names = {"q", "sort", "lang", *(each.name for each in self.columns if each.chosen_from)}
+        shown = Shown(
+            listing=self,
+            rows=found[(number - 1) * PAGE_ROWS : number * PAGE_ROWS],
+            total=len(found),
+            of=len(rows),
+            number=number,
+            options={each.name: _options(rows, each) for each in self.columns if each.chosen_from},
+            query={name: value[:200] for name, value in asked.items() if name in names},
+            sort=by,
+            descending=descending,
+        )
+        return found, shown
+
+    def _fits(self, row: Row, words: Sequence[str], asked: Mapping[str, str]) -> bool:
+        for column in self.columns:
+            wanted = asked.get(column.name) if column.chosen_from else None
+            if wanted and wanted not in _texts(row.get(column.name)):
+                return False
+        if not words:
+            return True
+        text = " ".join(each for column in self.columns for each in _texts(row.get(column.name))).casefold()
+        return all(word in text for word in words)
+
+    def _csv(self, rows: Iterable[Row]) -> str:
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow([column.name for column in self.columns])
+        for row in rows:
+            writer.writerow([_cell(row.get(column.name), column.kind) for column in self.columns])
+        return file.getvalue()
+
+
+def _texts(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [str(each) for each in value] if isinstance(value, (list, tuple, set, frozenset)) else [str(value)]
+
+
+def _options(rows: Iterable[Row], column: Column) -> list[str]:
+    return sorted({text for row in rows for text in _texts(row.get(column.name))})
+
+
+def _key(value: Any) -> tuple[int, float, str]:
+    """Nothing first, then numbers, then texts."""
+    if value is None:
+        return (0, 0, "")
+    if isinstance(value, (int, float)):
+        return (1, value, "")
+    return (2, 0, " ".join(_texts(value)).casefold())
+
+
+def _cell(value: Any, kind: Kind) -> str:
+    """Return a value for CSV. What a spreadsheet would take for a formula is made a text (OWASP, CSV injection)."""
+    if value is None:
+        return ""
+    if kind == "time":
+        return dt.datetime.fromtimestamp(value, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = " ".join(_texts(value))
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
