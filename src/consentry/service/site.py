@@ -21,9 +21,11 @@ from starlette.responses import HTMLResponse
 from consentry import __version__
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
-from consentry.service.languages import LANGUAGES, Language, language_of, translations
+from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
 
 FOLDER = Path(__file__).parent
+IN_ENGLISH = ("console/", "authority/")
+"""Folders of templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
 
 
@@ -71,7 +73,7 @@ def page(
     **context: Any,
 ) -> HTMLResponse:
     """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`."""
-    language = language_of(request)
+    language = LANGUAGES[DEFAULT] if template.startswith(IN_ENGLISH) else language_of(request)
     html = (
         environment(language.code)
         .get_template(template)
