@@ -303,7 +303,8 @@ def _cldr_names() -> tuple[tuple[str, str, str], ...]:
 
 def _territories(identifier: str) -> Mapping[str, str]:
     """Return what a language itself says. Not by `localedata.load`: it would be remembered as all there is of it."""
-    data: Mapping[str, Any] = pickle.loads(Path(localedata.resolve_locale_filename(identifier)).read_bytes())  # noqa: S301 - a file of the package
+    content = Path(localedata.resolve_locale_filename(identifier)).read_bytes()
+    data: Mapping[str, Mapping[str, str]] = pickle.loads(content)  # noqa: S301 - a file of the package
     return data.get("territories", {})
 
 
