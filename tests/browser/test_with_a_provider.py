@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        issuer = next(line.strip() for line in process.stdout if line.startswith("http"))
+        issuer = str(next(line.strip() for line in process.stdout if line.startswith("http")))
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {
                 "SITE_URL": url,
