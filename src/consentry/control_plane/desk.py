@@ -13,7 +13,7 @@ from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.corpus.sidecar import NOBODY
+from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConflictError, NotFoundError
 from consentry.ledger.events import (
@@ -49,6 +49,11 @@ class Desk:
     def releases(self) -> Path:
         """The folder of the releases."""
         return self.parts.home / "releases"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the Iceberg tables."""
+        return self.parts.home / "tables"
 
     def present(self) -> Known:
         """Return what is known now, advanced to the head of the ledger."""
@@ -107,6 +112,11 @@ class Desk:
             )
         found.check_files()
         return found
+
+    def sidecars(self, corpus: str) -> dict[FilePin, Sidecar]:
+        """Return the sidecars of a corpus by their files, as they are on disk."""
+        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
+        return {sidecar.pin: sidecar for sidecar in found.sidecars}
 
     def basis(
         self,

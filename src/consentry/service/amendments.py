@@ -16,12 +16,12 @@ def newest(control: ControlPlane, release: str) -> int:
 
     INVARIANT: the caller does not hold the lock of the control plane: another thread may be amending.
     """
-    return control.amendment(release)
+    return control.amendments.newest(release)
 
 
 def known(control: ControlPlane, release: str) -> int:
     """Return the number of the newest amendment that was read of. The caller holds the lock of the control plane."""
-    return number_of(control.newest.amendments.newest(release))
+    return number_of(control.desk.newest.amendments.newest(release))
 
 
 def removed(control: ControlPlane, lease: Lease, *, index: int, number: int) -> bytes:
@@ -30,14 +30,14 @@ def removed(control: ControlPlane, lease: Lease, *, index: int, number: int) -> 
     Raises:
         NotFoundError: the release has no such file or amendment.
     """
-    control.file_of(lease.release, index)
+    control.leases.archive.file(lease.release, index)
     if number > newest(control, lease.release):
         raise NotFoundError(
             "lease-amendment-unknown",
             f"release `{lease.release}` has no amendment `{number}`",
             help="ask for the number that the last renewal told, or a lower one",
         )
-    return control.amendment_rows(lease.release, index, number=number)
+    return control.amendments.rows(lease.release, index, number=number)
 
 
 def may_serve(control: ControlPlane, model: str) -> dict[str, object]:
@@ -46,5 +46,5 @@ def may_serve(control: ControlPlane, model: str) -> dict[str, object]:
     Raises:
         NotFoundError: nobody ever trained or registered such a model here.
     """
-    found = control.may_serve(model)
+    found = control.models.may_serve(model)
     return {"model": model, "may": found["may"], "reasons": found["reasons"], "ttl_s": SERVING_TTL_S}

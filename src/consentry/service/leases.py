@@ -101,7 +101,7 @@ def _amended(verbs: Verbs, release: str) -> int:
 @ROUTER.get("/leases", dependencies=[Depends(viewer)])
 async def every(verbs: Calling) -> dict[str, Any]:
     """Return every lease, with how it is and for how long it holds."""
-    return {"leases": await verbs(verbs.control.jobs)}
+    return {"leases": await verbs(verbs.control.leases.jobs)}
 
 
 @ROUTER.post("/leases", status_code=201, dependencies=[Depends(workload)])
@@ -109,7 +109,7 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
     """Grant a lease."""
 
     def granted() -> dict[str, Any]:
-        lease, secret = verbs.control.grant(
+        lease, secret = verbs.control.leases.grant(
             body.release, job=body.job, model=body.model, ttl_ms=round(body.ttl_s * _MS)
         )
         return {
@@ -119,7 +119,7 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
             "secret": secret,
             "nonce": body.nonce,
             "amendment": _amended(verbs, lease.release),
-            "release": verbs.control.described(lease.release),
+            "release": verbs.control.leases.described(lease.release),
         }
 
     return await verbs(granted)
@@ -130,7 +130,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
     """Renew a lease."""
 
     def renewed() -> dict[str, Any]:
-        found = verbs.control.renew(
+        found = verbs.control.leases.renew(
             lease, secret=secret, job=body.job, fence=body.fence, sequence=body.sequence, step=body.step
         )
         return {
@@ -155,7 +155,7 @@ async def watch(
     amendment: Annotated[int, Query(ge=0, le=_LARGEST_STEP)] = 0,
 ) -> dict[str, Any]:
     """Say how it is with a lease, as soon as its holder has to know."""
-    await verbs(verbs.control.held, lease, secret=secret)
+    await verbs(verbs.control.leases.held, lease, secret=secret)
     found = await watching.wait(lease, seconds=wait, amendment=amendment)
     body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
     return {**body, "reason": found.reason, "code": found.code} if found.code else body
@@ -164,14 +164,14 @@ async def watch(
 @ROUTER.post("/leases/{lease}/end", status_code=204)
 async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     """Note that a job reads no longer."""
-    await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
+    await verbs(verbs.control.leases.end, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
 
 
 @ROUTER.post("/leases/{lease}/consumption", status_code=204)
 async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""
     await verbs(
-        verbs.control.consumed,
+        verbs.control.leases.consumed,
         lease,
         secret=secret,
         from_step=body.from_step,
@@ -185,7 +185,7 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
 async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
-        verbs.control.model_checkpoint,
+        verbs.control.leases.model_checkpoint,
         lease,
         secret=secret,
         step=body.step,
@@ -199,7 +199,7 @@ async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret,
 @ROUTER.get("/leases/{lease}/files/{index}/exclusions")
 async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
-    return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
+    return _bitmap(await verbs(verbs.control.leases.handed_out, lease, secret=secret, index=index))
 
 
 @ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}")
@@ -219,9 +219,9 @@ async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
 
 
 def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
-    with verbs.control.lock:
-        verbs.control.held(lease, secret=secret)
-        return verbs.control.living(lease)
+    with verbs.control.desk.lock:
+        verbs.control.leases.held(lease, secret=secret)
+        return verbs.control.leases.living(lease)
 
 
 def _bitmap(content: bytes) -> Response:

@@ -90,15 +90,15 @@ class Watch:
         self._looker.close()
 
     def _look(self, leases: Collection[str]) -> dict[str, Standing]:
-        self._verbs.control.expire()
+        self._verbs.control.leases.expire()
         return self._standings(leases)
 
     def _standings(self, leases: Collection[str]) -> dict[str, Standing]:
         control = self._verbs.control
-        control.foresee(leases)
-        with control.lock:
-            found = control.standings(leases)
-            known = control.newest.record.leases
+        control.orders.foresee(leases)
+        with control.desk.lock:
+            found = control.leases.standings(leases)
+            known = control.desk.newest.record.leases
             return {
                 name: Standing(**each._asdict(), amendment=amendments.known(control, lease.release))
                 for name, each in found.items()

@@ -1,0 +1,279 @@
+"""Cases: opened, reviewed, and the steps that give something back or end them.
+
+Each step is one append while the head of the ledger is held. Lifting is the COMMIT POINT of giving a use back: the
+ends of all orders of the case and the end of the case are in the ledger together, or none of them is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.conditions import ConditionVerbs
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.wording import require_handle, require_texts
+from consentry.digests import digest_json
+from consentry.errors import ConflictError, InputError, StateError
+from consentry.ledger.case_events import (
+    ApprovalGiven,
+    CaseEnd,
+    CaseEnded,
+    CaseNarrowed,
+    CaseOpened,
+    Handle,
+    NoticeRequired,
+    ReviewBegun,
+    Step,
+)
+from consentry.ledger.events import Body, NoticeServed
+from consentry.ledger.oversight_events import OrderDrained, OrderEnd, Origin
+from consentry.oversight.case import (
+    APPROVALS,
+    Answers,
+    Case,
+    Obstacle,
+    Standing,
+    lifted,
+    standing,
+    what_stands_in_the_way,
+)
+from consentry.oversight.order import Scope, is_inside, issue
+from consentry.policy.policy_parser import IDENTIFIER
+
+_MOST_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """Who agreed to a step that takes two people, and whether it was done with that."""
+
+    by: tuple[Handle, ...]
+    done: bool
+    orders: tuple[str, ...] = ()
+    """Orders that were issued."""
+
+
+class CaseVerbs:
+    """Verbs about cases."""
+
+    def __init__(self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs) -> None:
+        self.desk = desk
+        self.book = book
+        self.conditions = conditions
+        self.orders = orders
+
+    def open(self, name: str, *, title: str, reference: str, by: Handle) -> Case:
+        """Open a case for a concern. Nothing is suspended by it.
+
+        Raises:
+            ConflictError: there is a case of this name.
+        """
+        self.orders.require(Scope(), name)
+        require_handle(by)
+        require_texts(title=title, reference=reference)
+        self.desk.present()
+        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
+            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+            if self.desk.newest.record.cases.get(name) is not None:
+                raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
+            session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
+        return self.book.get(name)
+
+    def every(self) -> list[Case]:
+        """Return all cases, oldest first."""
+        return self.book.every()
+
+    def get(self, name: str) -> Case:
+        """Return a case.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        return self.book.get(name)
+
+    def begin_review(self, name: str, *, by: Handle) -> Case:
+        """Begin the review: from here on approvals count."""
+        require_handle(by)
+        return self.book.say(name, lambda case: [] if case.review is not None else [ReviewBegun(case=name, by=by)])
+
+    def require_notice(self, name: str, notice: str, *, days: int, by: Handle) -> Case:
+        """Note that a notice has to be served, and days have to pass, before a case is lifted. Days only grow."""
+        require_handle(by)
+        if not IDENTIFIER.fullmatch(notice) or not 0 <= days <= _MOST_DAYS:
+            raise InputError(
+                "case-notice",
+                f"nobody can be served notice `{notice}` and wait {days} days",
+                help="give the `id` that the policy waits for, and a number of days from 0 to 36500",
+            )
+        return self.book.say(name, lambda _: [NoticeRequired(case=name, notice=notice, days=days, by=by)])
+
+    def register_of(self, name: str) -> tuple[Case, Standing, tuple[Obstacle, ...], Answers]:
+        """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
+        with self.desk.lock:
+            case, at = self.book.get(name), self.desk.parts.clock()
+            answers = self.conditions.answers(case)
+            return case, standing(case, at, answers=answers), what_stands_in_the_way(case, at, answers=answers), answers
+
+    def timeline(self, name: str) -> list[dict[str, Any]]:
+        """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
+        case = self.book.get(name)
+        orders = {each.order for each in self.desk.newest.record.orders.of(name)}
+
+        def concerns(body: Body | None) -> bool:
+            if isinstance(body, NoticeServed):
+                return body.notice in case.notices
+            if isinstance(body, OrderDrained):
+                return body.order in orders
+            return getattr(body, "case", None) == name
+
+        events = self.desk.parts.ledger.read(case.position, only_open=True)
+        return [
+            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
+            for each in events
+            if each.body is not None and concerns(each.body)
+        ]
+
+    def approve(self, name: str, *, by: Handle) -> tuple[Obstacle, ...]:
+        """Approve lifting a case; return what has to be done before anybody can, nothing if the approval counts.
+
+        Raises:
+            ConflictError: this person approved already, and nothing has changed since.
+        """
+        require_handle(by)
+        obstacles: list[Obstacle] = []
+
+        def approve(case: Case) -> list[Body]:
+            answers = self.conditions.answers(case)
+            missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers)
+            obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
+            if obstacles:
+                return []
+            _require_first_time(case, by, Step.LIFT)
+            return [ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)]
+
+        self.book.say(name, approve)
+        return tuple(obstacles)
+
+    def lift(self, name: str, *, by: Handle, reference: str) -> tuple[Obstacle, ...]:
+        """End all orders of a case, if nothing stands in the way; return what does.
+
+        Raises:
+            StateError: the case is over.
+        """
+        require_handle(by)
+        require_texts(reference=reference)
+        while True:
+            with self.desk.lock:
+                case = self.book.get(name)
+                # Before the head is held: checks take a moment, and everybody else would wait for them.
+                looked_at, answers = self._looked_at(case), self.conditions.answers(case)
+            with self.desk.lock, self.desk.parts.ledger.sealing() as session:
+                self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+                case = self.book.at_head(name)
+                if self._looked_at(case) != looked_at:
+                    continue
+                case.require_open()
+                at = self.desk.parts.clock()
+                obstacles = what_stands_in_the_way(case, at, answers=answers)
+                if not obstacles:
+                    end = lifted(case, at=at, answers=answers, reference=reference, by=by)
+                    session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
+            self.desk.present()
+            return obstacles
+
+    def _looked_at(self, case: Case) -> tuple[object, ...]:
+        return case.orders, tuple(case.conditions), self.desk.newest.state.policies
+
+    def withdraw(self, name: str, *, by: Handle, reference: str) -> Agreed:
+        """Agree that whoever raised the concern gave it up; the second to say the very same ends the orders.
+
+        Raises:
+            ConflictError: this person said so already, and nothing has changed since.
+        """
+        require_handle(by)
+        require_texts(reference=reference)
+        about = digest_json({"reference": reference})
+        people: list[Handle] = []
+
+        def withdraw(case: Case) -> list[Body]:
+            _require_first_time(case, by, Step.WITHDRAW, about)
+            people.extend((*case.approved_by(Step.WITHDRAW, about), by))
+            said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
+            if len(people) < APPROVALS:
+                return said
+            ended = self.orders.ends(sorted(case.orders), OrderEnd.WITHDRAWN)
+            end = CaseEnded(case=name, how=CaseEnd.WITHDRAWN, reference=reference, found=(), by=tuple(people))
+            return [*said, *ended, end]
+
+        self.book.say(name, withdraw)
+        return Agreed(by=tuple(people), done=len(people) >= APPROVALS)
+
+    def prohibit(self, name: str, *, by: Handle, reference: str) -> Case:
+        """End a case for good with its orders in force. Nothing lifts them any more."""
+        require_handle(by)
+        require_texts(reference=reference)
+        end = CaseEnded(case=name, how=CaseEnd.PROHIBITED, reference=reference, found=(), by=(by,))
+        return self.book.say(name, lambda _: [end])
+
+    def narrow(self, name: str, scope: Scope, *, by: Handle, reference: str) -> Agreed:
+        """Agree that an order with a smaller scope takes the place of those in force; the second person makes it so.
+
+        Raises:
+            InputError: the scope is not inside of that of an order in force.
+            StateError: nothing is suspended.
+            ConflictError: this person said so already, and nothing has changed since.
+        """
+        self.orders.require(scope, name)
+        require_handle(by)
+        require_texts(reference=reference)
+        about = digest_json({"reference": reference, "scope": scope.to_json()})
+        people: list[Handle] = []
+        orders: list[str] = []
+
+        def narrow(case: Case) -> list[Body]:
+            origin = self._require_smaller(case, scope)
+            _require_first_time(case, by, Step.NARROW, about)
+            people.extend((*case.approved_by(Step.NARROW, about), by))
+            said: list[Body] = [ApprovalGiven(case=name, step=Step.NARROW, about=about, by=by)]
+            if len(people) < APPROVALS:
+                return said
+            number = len(self.desk.newest.record.orders.of(name)) + 1
+            orders.append(f"{name}.{number}")
+            now = self.desk.parts.milliseconds()
+            smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
+            ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
+            return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
+
+        self.book.say(name, narrow)
+        if orders:
+            self.orders.drain()
+        return Agreed(by=tuple(people), done=len(people) >= APPROVALS, orders=tuple(orders))
+
+    def _require_smaller(self, case: Case, scope: Scope) -> Origin:
+        held = [each for each in self.desk.newest.record.orders.of(case.case) if each.order in case.orders]
+        if not held:
+            raise StateError(
+                "case-nothing-suspended",
+                f"case `{case.case}` suspends nothing",
+                help="suspend first: consentry suspend --case",
+            )
+        at = self.desk.parts.clock()
+        inside = [each for each in held if is_inside(scope, each.scope, at=at)]
+        if not inside or any(each.scope == scope for each in held):
+            raise InputError(
+                "case-not-smaller",
+                "the scope is not smaller than that of an order in force",
+                help=f"it must lie inside one of: {', '.join(each.order for each in held)}; to widen it, suspend",
+            )
+        return inside[0].origin
+
+
+def _require_first_time(case: Case, by: Handle, step: Step, about: str | None = None) -> None:
+    if by in case.approved_by(step, about):
+        raise ConflictError(
+            "case-approved-already",
+            f"`{by}` approved this already",
+            help="it takes two different people; approve again after the next change",
+        )
