@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from pyroaring import BitMap64
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
@@ -249,15 +248,14 @@ class AmendmentVerbs:
         if not bodies:
             return []
         newest = {each.name: each.newest for each in behind}
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             if any(self.desk.newest.amendments.newest(body.release) != newest[body.release] for body in bodies):
                 return None
             releases = self.desk.newest.state.releases
             left = [body for body in bodies if releases[body.release].withdrawn is None]
             positions = session.append(left) if left else range(0)
         if positions:
-            newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=positions[-1])
+            self.desk.write_down(positions[-1])
         with self.desk.lock:
             self.desk.present()
         return [body.release for body in left]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.errors import NotFoundError
 from consentry.ledger.events import Body
@@ -34,9 +33,9 @@ class CaseBook:
             NotFoundError: there is none of this name.
         """
         self.desk.present()
-        return self.at_head(name)
+        return self.known(name)
 
-    def at_head(self, name: str) -> Case:
+    def known(self, name: str) -> Case:
         """Return a case as it is in the present, without reading the ledger. The caller holds the lock."""
         known = {each.case: each for each in self.desk.newest.record.cases}
         if name not in known:
@@ -50,13 +49,12 @@ class CaseBook:
     def say(self, name: str, say: Callable[[Case], Sequence[Body]], *, over_too: bool = False) -> Case:
         """Say something about a case that is not over (or is), while nobody else can say anything."""
         self.desk.present()
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
-            case = self.at_head(name)
+        with self.desk.at_head() as session:
+            case = self.known(name)
             if not over_too:
                 case.require_open()
             bodies = say(case)
             positions = session.append(bodies) if bodies else range(0)
         if positions:
-            newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=positions[-1])
+            self.desk.write_down(positions[-1])
         return self.get(name)

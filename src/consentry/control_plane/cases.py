@@ -74,8 +74,7 @@ class CaseVerbs:
         require_handle(by)
         require_texts(title=title, reference=reference)
         self.desk.present()
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             if self.desk.newest.record.cases.get(name) is not None:
                 raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
             session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
@@ -169,9 +168,8 @@ class CaseVerbs:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
                 looked_at, answers = self._looked_at(case), self.conditions.answers(case)
-            with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-                self.desk.newest.advance(session.read_delta(self.desk.newest.position))
-                case = self.book.at_head(name)
+            with self.desk.at_head() as session:
+                case = self.book.known(name)
                 if self._looked_at(case) != looked_at:
                     continue
                 case.require_open()

@@ -80,7 +80,7 @@ class RowsConsumed:
             steps.append(lease.ended.step)
         return max(steps, default=0) <= (lease.step or 0) + 1
 
-    def gone(self, part: Eaten, upto: Noted, noted: Sequence[Noted]) -> RowsOfFiles:
+    def gone(self, part: Eaten, *, upto: Noted, noted: Sequence[Noted]) -> RowsOfFiles:
         """Return the consumed rows that left by an amendment, but for those the job had heard of."""
         heard = self.removals.removed(noted[part.amendment - 1] if part.amendment else None)
         removed = self.removals.removed(upto)

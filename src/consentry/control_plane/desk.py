@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
@@ -19,6 +21,7 @@ from consentry.errors import ConflictError, NotFoundError
 from consentry.ledger.events import (
     Pseudonym,
 )
+from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.matrix import MatrixCompiler
@@ -73,6 +76,17 @@ class Desk:
                 self.kept.drop()
             self.kept.keep(self.newest.state)
             return self.newest
+
+    @contextmanager
+    def at_head(self) -> Iterator[SealingSession]:
+        """Hold the lock and the head of the ledger, with the present advanced to it: nobody else says anything."""
+        with self.lock, self.parts.ledger.sealing() as session:
+            self.newest.advance(session.read_delta(self.newest.position))
+            yield session
+
+    def write_down(self, position: int) -> None:
+        """Write down outside of the ledger what oversight said last, once it is durable: an older copy is noticed."""
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
 
     def policy(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force under a name, with the digest of its document."""

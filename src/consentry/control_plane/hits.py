@@ -86,7 +86,7 @@ class Hits:
             # By what is known from here on: the key is of then, and none comes back.
             at = self.desk.parts.clock()
             found = (not key.decided and self._held_then(release, order)) or bool(
-                self.items_hit(release, order.rule, at, but_left=key.decided)
+                self.items_hit(release, order.rule, at=at, but_left=key.decided)
             )
             self._known[key] = found
         return bool(found)
@@ -157,7 +157,7 @@ class Hits:
                 return True
         return False
 
-    def items_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool = False) -> int:
+    def items_hit(self, name: str, rule: Rule, *, at: Seconds, but_left: bool = False) -> int:
         """Count the items of a release that a rule may match by what is known of people now.
 
         With `but_left` those that left by amendments are none of it: of who was erased nothing is known any more.

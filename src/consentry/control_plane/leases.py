@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
@@ -92,14 +91,13 @@ class LeaseVerbs:
             self.desk.present()
             self._require_readable(release, model)
             self.archive.unchanged(self.archive.open(release))
-            with self.desk.parts.ledger.sealing() as session:
-                self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+            with self.desk.at_head() as session:
                 self._require_readable(release, model)
                 (fence,) = session.append([body])
             # Before anybody else looks: a lease of which nothing is known is taken for one of before the start.
             lease = self.get(body.lease)
             self.renewals.begin(lease, now=self.desk.parts.uptime())
-        newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=fence)
+        self.desk.write_down(fence)
         return lease, secret
 
     def _require_readable(self, release: str, model: str) -> None:
@@ -238,8 +236,7 @@ class LeaseVerbs:
 
     def _end(self, lease: Lease, how: LeaseEnd, *, step: int | None) -> None:
         self.hits.hitting(lease)
-        with self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             known = self.desk.newest.record.leases.get(lease.lease)
             if known is not None and known.ended is None:
                 order = self.hits.hitting(lease)
@@ -311,8 +308,7 @@ class LeaseVerbs:
             found = self.get(lease)
             found.require_holder(secret=secret)
             refused: ConsentryError | None = None
-            with self.desk.parts.ledger.sealing() as session:
-                self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+            with self.desk.at_head() as session:
                 try:
                     if not quarantined:
                         self.living(lease)

@@ -90,8 +90,10 @@ class Losses:
                 before = each.items
         for part in eaten:
             before = 0
-            for each in noted[part.amendment :] if noted and self.consumption.gone(part, noted[-1], noted) else ():
-                count = sum(map(len, self.consumption.gone(part, each, noted).values()))
+            for each in (
+                noted[part.amendment :] if noted and self.consumption.gone(part, upto=noted[-1], noted=noted) else ()
+            ):
+                count = sum(map(len, self.consumption.gone(part, upto=each, noted=noted).values()))
                 if count > before:
                     yield max(each.stands, part.position), max(each.at, part.at), count - before
                 before = count
@@ -120,7 +122,7 @@ class Losses:
             return {index: rows - before.get(index, BitMap64()) for index, rows in removed.items()}
         found: RowsOfFiles = {}
         for part in parts:
-            for index, rows in self.consumption.gone(part, noted[-1], noted).items():
+            for index, rows in self.consumption.gone(part, upto=noted[-1], noted=noted).items():
                 found[index] = found.get(index, BitMap64()) | rows
         return found
 

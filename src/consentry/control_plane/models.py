@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
@@ -94,7 +93,7 @@ class ModelVerbs:
     def say(self, body: Body) -> int:
         """Put something about a model, or what is destroyed, into the ledger, and return the position."""
         (position,) = self.desk.parts.ledger.append([body])
-        newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=position)
+        self.desk.write_down(position)
         self.desk.present()
         return position
 
@@ -264,14 +263,13 @@ class ModelVerbs:
     def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied) -> None:
         """Say something about a choice, unless another one was made meanwhile: nobody agreed to that."""
         position = None
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(body.model)
             if model is not None and model.chosen == chosen:
                 (position,) = session.append([body])
         if position is None:
             raise self._not_now(body.model, "something was said about it at the same time")
-        newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=position)
+        self.desk.write_down(position)
 
     def _chosen(self, name: str) -> Choice:
         found = self.standing(name).chosen
@@ -299,14 +297,13 @@ class ModelVerbs:
             )
         require_texts(reason=reason)
         self.get(name)
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(name)
             before = None if model is None else model.withdrawn
             if before is None:
                 (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])
         if before is None:
-            newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=position)
+            self.desk.write_down(position)
         if before is not None:
             raise StateError(
                 "model-already-withdrawn",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
@@ -46,8 +45,7 @@ class OrderVerbs:
         require_texts(reference=reference)
         if by is not None:
             require_handle(by)
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+        with self.desk.at_head() as session:
             opening = self._opening(case, scope, reference, by=by)
             number = len(self.desk.newest.record.orders.of(case)) + 1
             body = issue(
@@ -60,7 +58,7 @@ class OrderVerbs:
                 at_ms=self.desk.parts.milliseconds(),
             )
             positions = session.append([*opening, body])
-        newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=positions[-1])
+        self.desk.write_down(positions[-1])
         self.drain()
         order = self.desk.present().record.orders.get(body.order)
         assert order is not None, "an order that was appended is known"
@@ -114,7 +112,7 @@ class OrderVerbs:
             for name, sealed in present.state.releases.items()
             if sealed.withdrawn is None
             and scope.concerns(sealed.purpose)
-            and (hit := self.hits.items_hit(name, rule, at))
+            and (hit := self.hits.items_hit(name, rule, at=at))
         }
         leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
         return {
@@ -151,8 +149,7 @@ class OrderVerbs:
             waiting = [order for order in present.record.orders if order.drained is None]
             done = [body for order in waiting if (body := self._drained(order, present)) is not None]
             if done:
-                with self.desk.parts.ledger.sealing() as session:
-                    self.desk.newest.advance(session.read_delta(self.desk.newest.position))
+                with self.desk.at_head() as session:
                     known = self.desk.newest.record.orders
                     session.append(
                         [body for body in done if (found := known.get(body.order)) and found.drained is None]

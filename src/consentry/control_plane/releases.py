@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
@@ -187,14 +186,13 @@ class ReleaseVerbs:
             )
         require_texts(reason=reason)
         self.archive.sealed_as(name)
-        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
+        with self.desk.at_head() as session:
             # The head is held: of two who withdraw a release at a time, one comes first and the other one is told.
-            self.desk.newest.advance(session.read_delta(self.desk.newest.position))
             before = self.desk.newest.state.releases[name].withdrawn
             if before is None:
                 (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason)])
         if before is None:
-            newest_word.write_down(self.desk.parts.home, self.desk.parts.ledger, position=position)
+            self.desk.write_down(position)
         self.handouts.remove()
         if before is not None:
             raise StateError(
