@@ -9,7 +9,6 @@ import click
 
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output, moment, read_moment
-from consentry.errors import NotFoundError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words
@@ -173,14 +172,7 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show order NAME."""
-    known = {each.order: each for each in context.deployment.control.orders.every()}
-    if name not in known:
-        raise NotFoundError(
-            "order-unknown",
-            f"no order `{name}`",
-            help=f"orders: {', '.join(known)}" if known else "there are none: consentry suspend --help",
-        )
-    found = known[name]
+    found = context.deployment.control.orders.get(name)
     jobs = [_stopping(each) for each in context.deployment.control.orders.made_to_stop(found)]
 
     def human() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.state import Sealed
 from consentry.release import compare
 from consentry.release.manifest import ReleaseFile
@@ -36,7 +36,7 @@ class Archive:
             raise NotFoundError(
                 "release-unknown",
                 f"no release `{name}`",
-                help=f"sealed: {', '.join(known)}" if known else "build one: consentry release build",
+                help=names_there_are(known, "sealed", otherwise="build one: consentry release build"),
             )
         return known[name]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from consentry.control_plane.desk import Desk
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.events import Body
 from consentry.oversight.case import (
     Case,
@@ -42,7 +42,7 @@ class CaseBook:
             raise NotFoundError(
                 "case-unknown",
                 f"no case `{name}`",
-                help=f"there are: {', '.join(known)}" if known else "open one: consentry case open",
+                help=names_there_are(known, "there are", otherwise="open one: consentry case open"),
             )
         return known[name]
 

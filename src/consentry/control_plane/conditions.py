@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.wording import is_name, require_handle, require_texts
-from consentry.errors import ConflictError, InputError, NotFoundError, StateError
+from consentry.control_plane.wording import require_handle, require_name, require_texts
+from consentry.errors import ConflictError, InputError, NotFoundError, StateError, names_there_are
 from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
@@ -39,12 +39,7 @@ class ConditionVerbs:
         require_handle(body.by)
         require_handle(body.owner)
         require_texts(title=body.title)
-        if not is_name(body.condition):
-            raise InputError(
-                "case-condition-name",
-                f"`{body.condition}` is no name of a condition",
-                help="use lower-case letters, digits and single hyphens",
-            )
+        require_name(body.condition, "condition", code="case-condition-name")
         if body.check is not None:
             require_check(body.check, body.parameters, policy=body.policy)
 
@@ -95,7 +90,7 @@ class ConditionVerbs:
             raise NotFoundError(
                 "case-condition-unknown",
                 f"case `{case.case}` has no condition `{condition}`",
-                help=f"conditions: {', '.join(case.conditions)}" if case.conditions else "add it first",
+                help=names_there_are(case.conditions, "conditions", otherwise="add it first"),
             )
         if found.check is not None:
             raise StateError(

@@ -17,7 +17,7 @@ from consentry.control_plane.parts import Parts
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
-from consentry.errors import ConflictError, NotFoundError
+from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     Pseudonym,
 )
@@ -96,7 +96,7 @@ class Desk:
             raise NotFoundError(
                 "policy-not-published",
                 f"no policy set `{name}` is in force",
-                help=f"published: {', '.join(known)}" if known else "publish one: consentry policy publish FILE",
+                help=names_there_are(known, "published", otherwise="publish one: consentry policy publish FILE"),
             )
         return self.document(published.digest), published.digest
 

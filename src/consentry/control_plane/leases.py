@@ -15,7 +15,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.orders import OrderVerbs
-from consentry.control_plane.wording import is_name
+from consentry.control_plane.wording import require_name
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
@@ -68,12 +68,7 @@ class LeaseVerbs:
         """
         require_ttl(ttl_ms)
         for what, name in (("job", job), ("model", model)):
-            if not is_name(name):
-                raise InputError(
-                    "lease-name",
-                    f"`{name}` is no name of a {what}",
-                    help="use lower-case letters, digits and hyphens",
-                )
+            require_name(name, what, code="lease-name")
         # Before the lock is taken: who gets a lease begins with what is left of the release.
         self.amendments.newest(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)

@@ -15,9 +15,9 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.wording import is_name, require_handle, require_texts
+from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
-from consentry.errors import InputError, NotFoundError, StateError
+from consentry.errors import InputError, NotFoundError, StateError, names_there_are
 from consentry.ledger.events import Body
 from consentry.ledger.lineage_events import (
     ModelRegistered,
@@ -72,10 +72,7 @@ class ModelVerbs:
             InputError: no name of a model, or a model that would be built on itself.
             NotFoundError: a release, a lease or a base model that is not known here.
         """
-        if not is_name(name):
-            raise InputError(
-                "model-name", f"`{name}` is no name of a model", help="use lower-case letters, digits and hyphens"
-            )
+        require_name(name, "model", code="model-name")
         _check_weights(digest)
         for each in releases:
             self.archive.sealed_as(each)
@@ -110,7 +107,7 @@ class ModelVerbs:
             raise NotFoundError(
                 "model-unknown",
                 f"no model `{name}`",
-                help=f"known: {', '.join(known)}" if known else "register it: consentry model register",
+                help=names_there_are(known, otherwise="register it: consentry model register"),
             )
         return found
 

@@ -13,7 +13,7 @@ from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
 from consentry.corpus.sidecar import NOBODY
-from consentry.errors import ChoiceError, NotFoundError
+from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
 from consentry.oversight.notice import Notice, Version
@@ -71,7 +71,7 @@ class NoticeVerbs:
             raise NotFoundError(
                 "notice-unknown",
                 f"no notice `{name}` was written or served",
-                help=f"notices: {', '.join(known)}" if known else "write one: consentry notice write",
+                help=names_there_are(known, "notices", otherwise="write one: consentry notice write"),
             )
         return known[name]
 

@@ -13,8 +13,8 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
-from consentry.control_plane.wording import is_name, require_handle, require_texts
-from consentry.errors import InputError
+from consentry.control_plane.wording import require_handle, require_name, require_texts
+from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
@@ -81,12 +81,7 @@ class OrderVerbs:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, or no name for the case.
         """
-        if not is_name(case):
-            raise InputError(
-                "case-name",
-                f"`{case}` is no name of a case",
-                help="use lower-case letters, digits and single hyphens",
-            )
+        require_name(case, "case", code="case-name")
         scope.check()
         unknown = unknown_models(scope, self.desk.present().record.models)
         if unknown is not None:
@@ -95,6 +90,23 @@ class OrderVerbs:
     def every(self) -> list[Order]:
         """Return all orders, oldest first."""
         return list(self.desk.present().record.orders)
+
+    def get(self, name: str) -> Order:
+        """Return an order.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        known = self.desk.present().record.orders
+        found = known.get(name)
+        if found is None:
+            there = [each.order for each in known]
+            raise NotFoundError(
+                "order-unknown",
+                f"no order `{name}`",
+                help=names_there_are(there, "orders", otherwise="there are none: consentry suspend --help"),
+            )
+        return found
 
     def ends(self, names: Iterable[str], how: OrderEnd) -> list[OrderEnded]:
         """Return the events that end orders which hold; the caller appends them, holding the head."""

@@ -11,9 +11,9 @@ from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import areas_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import may_lie_in
-from consentry.control_plane.wording import is_name, require_handle, require_texts
+from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest, canonical_json
-from consentry.errors import ConflictError, InputError, NotFoundError
+from consentry.errors import ConflictError, InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
 from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn
 from consentry.oversight import case_report
@@ -42,12 +42,7 @@ class ReportVerbs:
         """
         require_handle(by)
         require_texts(title=title)
-        if not is_name(report):
-            raise InputError(
-                "case-report-name",
-                f"`{report}` is no name of a report",
-                help="use lower-case letters, digits and single hyphens",
-            )
+        require_name(report, "report", code="case-report-name")
 
         def schedule(case: Case) -> list[Body]:
             if report in case.reports:
@@ -98,7 +93,7 @@ class ReportVerbs:
             raise NotFoundError(
                 "case-report-unknown",
                 f"case `{name}` owes no report `{report}` at that position",
-                help=f"reports: {', '.join(case.reports)}" if case.reports else "schedule it first",
+                help=names_there_are(case.reports, "reports", otherwise="schedule it first"),
             )
         return case, case.reports[report]
 

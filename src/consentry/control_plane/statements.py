@@ -10,7 +10,7 @@ from typing import Any
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Registration, register
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -70,7 +70,7 @@ class StatementVerbs:
             raise NotFoundError(
                 "corpus-unknown",
                 f"no corpus `{name}`",
-                help=f"registered: {', '.join(sorted(known))}" if known else "register it: consentry corpus register",
+                help=names_there_are(sorted(known), "registered", otherwise="register it: consentry corpus register"),
             )
 
     def choose(
