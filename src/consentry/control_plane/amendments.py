@@ -80,7 +80,8 @@ class AmendmentVerbs:
         """
         self.archive.sealed_as(release)
         self._bring_up_to_date([release], strict=True)
-        return number_of(self.desk.newest.amendments.newest(release))
+        with self.desk.lock:
+            return number_of(self.desk.present().amendments.newest(release))
 
     def rows(self, release: str, index: int, *, number: int) -> bytes:
         """Return the rows of a file that left in amendments 1 to `number`: a portable bitmap, nothing if none did.
@@ -89,7 +90,8 @@ class AmendmentVerbs:
             NotFoundError: there is no such release, file or amendment.
         """
         self.archive.sealed_as(release)
-        noted = self.desk.newest.amendments.of(release)
+        with self.desk.lock:
+            noted = self.desk.present().amendments.of(release)
         if not 0 <= number <= len(noted):
             raise unknown(release, number, newest=len(noted))
         self.archive.file(release, index)
@@ -100,7 +102,9 @@ class AmendmentVerbs:
         """Say of every amendment of a release how much left it, by what was said before which position, and when."""
         self.archive.sealed_as(release)
         before, found = 0, []
-        for each in self.desk.newest.amendments.of(release):
+        with self.desk.lock:
+            noted = self.desk.present().amendments.of(release)
+        for each in noted:
             found.append({**each._asdict(), "removed": each.items - before})
             before = each.items
         return found
@@ -110,7 +114,8 @@ class AmendmentVerbs:
         self._bring_up_to_date([release], strict=False)
         files = self.archive.open(release).manifest.files
         index = next(index for index, file in enumerate(files) if file.pin.path == path)
-        noted = self.desk.newest.amendments.of(release)
+        with self.desk.lock:
+            noted = self.desk.present().amendments.of(release)
         return next((each for each in noted if row in self.removals.removed(each).get(index, ())), None)
 
     def amend(self) -> list[str]:

@@ -26,18 +26,24 @@ from consentry.ledger.oversight_events import (
     ModelCheckpointWritten,
 )
 from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, over, require_ttl
+from consentry.release.amendment import number_of
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
-
 _DIGEST = "sha256:"
 
 
-class Standing(NamedTuple):
+class LeaseStanding(NamedTuple):
     """How it is with a lease (granted, revoked, expired or ended); why, and by which code, if it is over."""
 
     state: str
     reason: str = ""
     code: str = ""
+    amendment: int = 0
+    """The newest one of the release, as far as it was read."""
+
+    def changed(self, *, since: int) -> bool:
+        """Say whether its holder has to know, who knows amendments up to `since`."""
+        return self.state != "granted" or self.amendment > since
 
 
 class LeaseVerbs:
@@ -148,19 +154,22 @@ class LeaseVerbs:
             raise expired(found)
         return found
 
-    def standings(self, leases: Iterable[str]) -> dict[str, Standing]:
-        """Return how it is with leases. Who can foresee what is hit does so first, without the lock."""
+    def standings(self, leases: Iterable[str]) -> dict[str, LeaseStanding]:
+        """Return how it is with those of some leases that are known."""
+        leases = list(leases)
+        self.hits.foresee(leases)
         with self.desk.lock:
             known = self.desk.present().record.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
-    def _standing(self, lease: Lease) -> Standing:
+    def _standing(self, lease: Lease) -> LeaseStanding:
+        amendment = number_of(self.desk.newest.amendments.newest(lease.release))
         try:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            return Standing(words.get(error.code, "revoked"), error.message, error.code)
-        return Standing("granted")
+            return LeaseStanding(words.get(error.code, "revoked"), error.message, error.code, amendment)
+        return LeaseStanding("granted", amendment=amendment)
 
     def held(self, lease: str, *, secret: str) -> Lease:
         """Return a lease, be it over or not, to who shows its secret.
@@ -181,12 +190,33 @@ class LeaseVerbs:
             StateError: the lease is over, or somebody else's.
             NotFoundError: the release has no such file.
         """
+        release = self._read_under(lease, secret)
+        file = self.archive.file(release, index)
+        return self.archive.open(release).bitmap(file) if file.bitmap.cardinality else b""
+
+    def removed(self, lease: str, *, secret: str, index: int, number: int) -> bytes:
+        """Return the rows of a file that left in amendments 1 to `number`, as such a bitmap; none: no bytes.
+
+        Raises:
+            StateError: the lease is over, or somebody else's.
+            NotFoundError: the release has no such file or amendment.
+        """
+        release = self._read_under(lease, secret)
+        self.archive.file(release, index)
+        if number > self.amendments.newest(release):
+            raise NotFoundError(
+                "lease-amendment-unknown",
+                f"release `{release}` has no amendment `{number}`",
+                help="ask for the number that the last renewal told, or a lower one",
+            )
+        return self.amendments.rows(release, index, number=number)
+
+    def _read_under(self, lease: str, secret: str) -> str:
+        """Return the release that the holder of a lease may read now."""
         self.hits.foresee([lease])
         with self.desk.lock:
             self.held(lease, secret=secret)
-            found = self.living(lease)
-        file = self.archive.file(found.release, index)
-        return self.archive.open(found.release).bitmap(file) if file.bitmap.cardinality else b""
+            return self.living(lease).release
 
     def described(self, release: str) -> dict[str, Any]:
         """Return what the reader of a release is told: its name, the digest of its manifest, its purpose and files."""
@@ -327,7 +357,7 @@ class LeaseVerbs:
             return [self._job(lease) for lease in self.desk.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why, _ = self._standing(lease)
+        state, why, *_ = self._standing(lease)
         ended = lease.ended
         return {
             "lease": lease.lease,

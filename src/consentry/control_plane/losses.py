@@ -37,8 +37,9 @@ class Losses:
 
     def of(self, name: str) -> list[Loss]:
         """Return what a model was trained on itself and that was withdrawn since, oldest first."""
-        model = self.desk.newest.record.lineage.get(name)
-        found = [] if model is None else [loss for use in model.uses for loss in self._of_use(name, use)]
+        with self.desk.lock:
+            model = self.desk.present().record.lineage.get(name)
+            found = [] if model is None else [loss for use in model.uses for loss in self._of_use(name, use)]
         return sorted(found, key=lambda loss: loss.position)
 
     def _of_use(self, name: str, use: Use) -> Iterator[Loss]:
@@ -101,13 +102,15 @@ class Losses:
     def rows(self, model: Model) -> dict[tuple[str, FilePin], BitMap64]:
         """Return the rows of content files that a model was trained on and that left their releases since."""
         found: dict[tuple[str, FilePin], BitMap64] = {}
-        for use in model.uses:
-            if use.position < model.trained_since or use.release not in self.desk.newest.state.releases:
-                continue
-            manifest = self.archive.remembered(use.release).manifest
-            for index, rows in self._lost(use).items():
-                key = manifest.corpus, manifest.files[index].pin
-                found[key] = found.get(key, BitMap64()) | rows
+        with self.desk.lock:
+            releases = self.desk.present().state.releases
+            for use in model.uses:
+                if use.position < model.trained_since or use.release not in releases:
+                    continue
+                manifest = self.archive.remembered(use.release).manifest
+                for index, rows in self._lost(use).items():
+                    key = manifest.corpus, manifest.files[index].pin
+                    found[key] = found.get(key, BitMap64()) | rows
         return {key: rows for key, rows in found.items() if rows}
 
     def _lost(self, use: Use) -> RowsOfFiles:

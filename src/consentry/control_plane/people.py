@@ -142,8 +142,14 @@ class PersonVerbs:
         }
 
     def _models_using(self, sealed_rows: Mapping[str, RowsOfFiles | None]) -> list[dict[str, Any]]:
-        models = self.desk.newest.record.lineage
-        own = {model.name: self._items_used(model, sealed_rows) for model in models}
+        with self.desk.lock:
+            models = self.desk.present().record.lineage
+        own = {}
+        for model in models:
+            # One at a time: it takes a moment, and leases are renewed meanwhile.
+            with self.desk.lock:
+                self.desk.present()
+                own[model.name] = self._items_used(model, sealed_rows)
         found = []
         for model in models:
             above = [name for name in models.ancestry(model.name)[1:] if own.get(name, 0) != 0]

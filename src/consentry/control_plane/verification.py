@@ -31,7 +31,9 @@ class Verification:
     def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
         """Check a release; with `decide`, read and decide every item again and compare the bitmaps byte by byte."""
         yield from self._as_sealed(name, decide=decide, progress=progress)
-        parts, noted = self.desk.parts, self.desk.newest.amendments.of(name)
+        parts = self.desk.parts
+        with self.desk.lock:
+            noted = self.desk.present().amendments.of(name)
         with suppress(ConsentryError):
             # What cannot be opened was reported just now.
             release = self.archive.open(name)

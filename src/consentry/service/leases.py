@@ -12,14 +12,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from consentry.ledger.oversight_events import LeaseEnd
-from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
-from consentry.service import amendments
+from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS
 from consentry.service.auth import shown, viewer, workload
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
 ROUTER = APIRouter(prefix="/v1")
 HEALTH = APIRouter()
+SERVING_TTL_S = 60.0
+"""For how long an answer about a model counts."""
 _MS = 1000
 _LARGEST_STEP = (1 << 53) - 1
 """The largest whole number that every JSON reader keeps."""
@@ -94,10 +95,6 @@ Calling = Annotated[Verbs, Depends(_verbs)]
 Watching = Annotated[Watch, Depends(_watch)]
 
 
-def _amended(verbs: Verbs, release: str) -> int:
-    return amendments.newest(verbs.control, release)
-
-
 @ROUTER.get("/leases", dependencies=[Depends(viewer)])
 async def every(verbs: Calling) -> dict[str, Any]:
     """Return every lease, with how it is and for how long it holds."""
@@ -118,7 +115,7 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
             "ttl_s": lease.ttl_ms / _MS,
             "secret": secret,
             "nonce": body.nonce,
-            "amendment": _amended(verbs, lease.release),
+            "amendment": verbs.control.amendments.newest(lease.release),
             "release": verbs.control.leases.described(lease.release),
         }
 
@@ -138,7 +135,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
             "sequence": body.sequence,
             "nonce": body.nonce,
             "ttl_s": found.ttl_ms / _MS,
-            "amendment": _amended(verbs, found.release),
+            "amendment": verbs.control.amendments.newest(found.release),
         }
 
     return await verbs(renewed)
@@ -205,23 +202,14 @@ async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling
 @ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}")
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
-
-    def rows() -> bytes:
-        return amendments.removed(verbs.control, _living(verbs, lease, secret), index=index, number=number)
-
-    return _bitmap(await verbs(rows))
+    return _bitmap(await verbs(verbs.control.leases.removed, lease, secret=secret, index=index, number=number))
 
 
 @ROUTER.get("/models/{model}/serving", dependencies=[Depends(workload)])
 async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
     """Say whether a model may be served."""
-    return await verbs(amendments.may_serve, verbs.control, model)
-
-
-def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
-    with verbs.control.desk.lock:
-        verbs.control.leases.held(lease, secret=secret)
-        return verbs.control.leases.living(lease)
+    found = await verbs(verbs.control.models.may_serve, model)
+    return {"model": model, "may": found["may"], "reasons": found["reasons"], "ttl_s": SERVING_TTL_S}
 
 
 def _bitmap(content: bytes) -> Response:
