@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +120,21 @@ def test_a_withdrawn_release_affects_whoever_used_it_and_the_clock_runs(place: t
 
 
 def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
-    _, deployment = place
+    folder, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
     assert code_of(lambda: control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")) == "model-not-now"
     say(deployment, "bo", reach=Reach.EVERYTHING)
     assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-now"
     assert code_of(lambda: control.models.choose_remedy("m", Remedy.ACCEPT, by="ml")) == "model-reason-missing"
-    assert code_of(lambda: control.models.choose_remedy("m", Remedy.RETRAIN, by=" ")) == "model-who-missing"
+    verbs: tuple[Callable[[str], object], ...] = (
+        lambda by: control.models.choose_remedy("m", Remedy.RETRAIN, by=by),
+        lambda by: control.models.finish_remedy("m", by=by),
+        lambda by: control.models.withdraw("m", "case 7", by=by),
+        lambda by: control.destruction.destroy(Destroyed.MODEL, "m", folder=folder / "weights", by=by),
+    )
+    for nobody, verb in product(("", " ", "Ann Smith", "ann@example.org", "ML"), verbs):
+        assert code_of(partial(verb, nobody)) == "case-handle"
     control.models.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
     control.models.approve_remedy("m", by="privacy")
     assert code_of(lambda: control.models.approve_remedy("m", by="privacy")) == "model-approved-before"

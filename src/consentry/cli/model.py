@@ -11,7 +11,12 @@ from consentry.cli.context import DENIED, Context, pass_context
 from consentry.cli.output import Output, counted, moment
 from consentry.ledger.lineage_events import Destroyed, Remedy
 
-_BY = click.option("--by", required=True, metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+_BY = click.option(
+    "--by",
+    required=True,
+    metavar="HANDLE",
+    help="Who does it: the handle of a member of staff or a role. It stays in the ledger.",
+)
 _DIGEST = click.option("--digest", metavar="SHA256", help="Of the model's weights: `sha256:` and 64 digits.")
 
 

@@ -263,7 +263,9 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="What is deleted, with all in it: a copy of the release."
 )
-@click.option("--by", metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+@click.option(
+    "--by", metavar="HANDLE", help="Who does it: the handle of a member of staff or a role. It stays in the ledger."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the newest one to this file.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context

@@ -20,7 +20,8 @@ from typing import Any
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.models import ModelVerbs, check_who
+from consentry.control_plane.models import ModelVerbs
+from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import sync
@@ -53,7 +54,7 @@ class DestructionVerbs:
             InputError: a folder that holds something else, such as the deployment or the content of a corpus.
             IntegrityError: a file changed since it was listed.
         """
-        check_who(by)
+        require_handle(by)
         withdrawn = self._require_withdrawn(what, name)
         folder = folder.absolute()
         begun = self.desk.present().record.destructions.open(what, name)

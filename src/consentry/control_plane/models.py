@@ -32,8 +32,6 @@ from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, 
 from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
-_LONGEST = 200
-
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -115,27 +113,30 @@ class ModelVerbs:
         """Return where a model stands now."""
         self.get(name)
         self.amendments.amend()
-        return standing(self.desk.newest.record.lineage, name, losses=self.losses.of)
+        with self.desk.lock:
+            return standing(self.desk.present().record.lineage, name, losses=self.losses.of)
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
         self.amendments.amend()
         now, found = self.desk.parts.clock(), []
         for model in list(self.desk.present().record.lineage):
-            stands = standing(self.desk.newest.record.lineage, model.name, losses=self.losses.of)
+            # One at a time: it takes a moment, and leases are renewed meanwhile.
+            with self.desk.lock:
+                stands = standing(self.desk.present().record.lineage, model.name, losses=self.losses.of)
             found.append({"model": model.name, "base": model.base, **_described(stands, now, model.name)})
         return found
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
         stands, model, now = self.standing(name), self.get(name), self.desk.parts.clock()
-        lineage = self.desk.newest.record.lineage
+        with self.desk.lock:
+            lineage, releases = self.desk.present().record.lineage, self.desk.newest.state.releases
         rows: dict[Any, Any] = {}
         for each in lineage.ancestry(name):
             ancestor = lineage.get(each)
             for key, lost in {} if ancestor is None else self.losses.rows(ancestor).items():
                 rows[key] = rows[key] | lost if key in rows else lost
-        releases = self.desk.newest.state.releases
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
             "model": name,
@@ -197,7 +198,7 @@ class ModelVerbs:
             StateError: the model is not affected, or there is no model any more.
             InputError: nothing is to be done, and nobody said why.
         """
-        check_who(by)
+        require_handle(by)
         if remedy is Remedy.ACCEPT and not reason.strip():
             raise InputError(
                 "model-reason-missing",
@@ -218,7 +219,6 @@ class ModelVerbs:
             InputError: no handle of a member of staff.
             StateError: there is nothing to approve, or the same person approved before.
         """
-        # A handle has one spelling: nobody is two people by writing it in another one.
         require_handle(by)
         chosen = self._chosen(name)
         if chosen.remedy is not Remedy.ACCEPT:
@@ -238,7 +238,7 @@ class ModelVerbs:
         Raises:
             StateError: none was chosen; it was not approved; or the model was not trained since.
         """
-        check_who(by)
+        require_handle(by)
         _check_weights(digest)
         chosen, model = self._chosen(name), self.get(name)
         if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
@@ -285,7 +285,7 @@ class ModelVerbs:
             InputError: no reason is given.
             StateError: it was withdrawn before.
         """
-        check_who(by)
+        require_handle(by)
         if not reason.strip():
             raise InputError(
                 "model-reason-missing",
@@ -350,20 +350,6 @@ def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -
     if quarantined:
         return "quarantined"
     return "" if stopped_by is None or position > stopped_by.position else "trained before"
-
-
-def check_who(by: str) -> None:
-    """Refuse what nobody stands for.
-
-    Raises:
-        InputError: nobody is named, or not in one short line.
-    """
-    if not by.strip() or not by.isprintable() or len(by) > _LONGEST:
-        raise InputError(
-            "model-who-missing",
-            "somebody has to stand for it, and nobody is named",
-            help="name a role or a staff handle: it stays in the ledger for good",
-        )
 
 
 def _check_weights(digest: Digest | None) -> None:

@@ -28,7 +28,7 @@ def require_name(name: str, what: str, *, code: str) -> None:
 
 
 def require_handle(by: Handle) -> None:
-    """Refuse what is no handle of a member of staff.
+    """Refuse what is no handle of a member of staff. A handle has one spelling, so that nobody is two people.
 
     Raises:
         InputError: it is none. An address of a person is none either.
