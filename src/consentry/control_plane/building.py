@@ -167,7 +167,7 @@ class Building(Desk):
             if change.structural or found != (decided_by, corpus.snapshot, orders):
                 return None
             corpus.check_files()
-            if change.seats.size:
+            if not change.nothing:
                 basis = self.basis(
                     self.newest,
                     corpus,

@@ -186,7 +186,8 @@ class Casework(Overseeing):
 
     def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds) -> System:
         published = None if policy is None else self.newest.state.policy(policy)
-        return System(policy=None if published is None else self.document(published.digest), areas=areas, at=at)
+        document = None if published is None else self.document(published.digest)
+        return System(policy=document, areas=areas, at=at, form=self.parts.objection_form())
 
     def register_of(self, name: str) -> tuple[Case, Standing, tuple[Obstacle, ...], Answers]:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
