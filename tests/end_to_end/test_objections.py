@@ -1,0 +1,280 @@
+"""Objections, from the form to a release that the item has left, and to their erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.control_plane.objections import Filed, objection_of
+from consentry.errors import ConsentryError, NotFoundError
+from consentry.ledger.envelope import log_entry
+from consentry.ledger.events import ChoiceMade
+from consentry.ledger.objection_events import ItemsExcluded, LawfulGround, ObjectionErased
+from consentry.ledger.state import EMPTY, fold, unexplained
+from consentry.oversight.objection import ObjectionState
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose, Reach
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import BEFORE, GENAI, NOW, POLICY, build, eligible
+
+ITEMS = (
+    RawItem(id="a1", author="ada", created=BEFORE),
+    RawItem(id="b1", author="bo", created=BEFORE),
+    RawItem(id="b2", author="bo", created=BEFORE, involves=("ada",)),
+    RawItem(id="b3", author="bo", created=BEFORE),
+)
+PEOPLE = (RawPerson(id="ada"), RawPerson(id="bo", country="BR"))
+WORDS = ("https://network.example/p/b3", "zoe@example.org", "it shows my daughter")
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:2], ITEMS[2:]]))
+        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.publish(shipped()[POLICY], POLICY)
+        yield folder, deployment
+
+
+def file(deployment: Deployment, find: str = WORDS[0]) -> Filed:
+    return deployment.control.objections.file(find, answer_to=WORDS[1], reason=WORDS[2])
+
+
+def code(act: Callable[[], object]) -> str:
+    with pytest.raises(ConsentryError) as caught:
+        act()
+    return caught.value.code
+
+
+def bytes_of(deployment: Deployment) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(deployment.settings.home.rglob("*")) if path.is_file())
+
+
+def test_an_item_of_somebody_else_is_excluded_with_a_reason_of_its_own(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    queue = deployment.control.objection_queue
+    first = build(deployment)
+    assert eligible(deployment, first) == {"a1", "b1", "b2", "b3"}
+    filed = file(deployment)
+    found = queue.match_items(filed.objection, ["b3"], corpus="network", by="sam", reply="It is out.")
+    assert (found.state, found.items) == (ObjectionState.MATCHED, 1)
+    second = build(deployment)
+    assert eligible(deployment, second) == {"a1", "b1", "b2"}
+    said = deployment.control.explain(second, "b3")
+    assert not said.allowed
+    assert said.body["agrees_with_bitmap"]
+    assert said.body["reasons"][0]["reason"] == "objected"
+    assert "objected" in said.body["reasons"][0]["why"]
+    # The sealed one: the item left it at once.
+    assert deployment.control.amendment(first) == 1
+    before = deployment.control.explain(first, "b3")
+    assert not before.allowed
+    assert before.body["amendment"]["number"] == 1
+    assert deployment.control.explain(first, "b1").allowed
+    assert not any(each.problem for each in deployment.control.verify(second, decide=True))
+    assert not any(each.problem for each in deployment.control.verify(first, decide=True))
+
+
+def test_what_a_kernel_decided_is_brought_up_to_date_when_an_item_is_excluded(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    ledger, waiting = deployment.ledger, [True]
+    sealing = ledger.sealing
+
+    def match_first() -> object:
+        if waiting:
+            waiting.clear()
+            deployment.control.objection_queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
+        return sealing()
+
+    # Between deciding and sealing: the draft does not know of it yet.
+    ledger.sealing = match_first  # type: ignore[method-assign, assignment]
+    assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}
+    assert not waiting
+
+
+def test_a_person_is_refused_everywhere_and_everything_that_can_be_undone(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    first = build(deployment)
+    filed = file(deployment, "Ada L.")
+    deployment.control.objection_queue.match_person(filed.objection, "ada", by="sam")
+    assert eligible(deployment, build(deployment)) == {"b1", "b3"}
+    assert deployment.control.amendment(first) == 1
+    (choice,) = [each.body for each in deployment.history("ada") if isinstance(each.body, ChoiceMade)]
+    assert (choice.choice.reach, choice.choice.purpose) == (Reach.EVERYTHING, Purpose.TRAIN_AI)
+    assert (
+        code(lambda: deployment.control.objection_queue.match_person(filed.objection, "nobody", by="sam"))
+        == "objection-person-unknown"
+    )
+
+
+def test_an_objection_is_followed_by_its_link_alone(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, queue = deployment.control.objections, deployment.control.objection_queue
+    filed = file(deployment)
+    assert objection_of(filed.token) == filed.objection
+    queue.take(filed.objection, by="sam")
+    queue.note(filed.objection, text="asked the picture team", by="sam")
+    queue.ask(filed.objection[:8], text="Which picture?", by="sam")
+    seen = control.add(filed.token, "The second one.")
+    assert seen.objection.state is ObjectionState.LOOKED_AT
+    assert [each.what for each in seen.course] == ["received", "asked", "heard"]
+    assert seen.course[0].words == {"find": WORDS[0], "answer_to": WORDS[1], "reason": WORDS[2]}
+    assert "by" not in seen.course[1].words, "staff are no business of the objector's"
+    queue.match_items(filed.objection, ["b3"], corpus="network", by="sam", reply="Out.")
+    answered = control.follow(filed.token)
+    assert answered.course[-1].words == {"text": "Out."}
+    assert control.withdraw(filed.token).objection.state is ObjectionState.WITHDRAWN
+    assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}, "withdrawing gives nothing back"
+    for wrong in ("", "x", filed.objection, filed.token[:-1], filed.token + "A", "\udc80"):
+        assert code(lambda wrong=wrong: control.follow(wrong)) == "objection-link-unknown"  # type: ignore[misc]
+    assert filed.token.encode() not in bytes_of(deployment)
+    assert filed.token not in repr(filed)
+
+
+def test_duplicates_are_linked_for_staff_and_never_lost(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    queue = deployment.control.objection_queue
+    same = [file(deployment).objection for _ in range(5)]
+    other = file(deployment, "something else").objection
+    page = queue.list()
+    assert page.total == 6
+    assert [row.alike for row in page.rows] == [4, 4, 4, 4, 4, 0]
+    assert queue.show(same[2]).alike == (same[0], same[1], same[3], same[4])
+    assert queue.show(other).alike == ()
+    assert [row.objection.objection for row in queue.list(text="SOMETHING").rows] == [other]
+    assert [row.objection.objection for row in queue.list(start=4, limit=1).rows] == [same[4]]
+    queue.not_found(other, tried="the link and the name", by="sam")
+    assert queue.list().total == 5
+    assert queue.list([ObjectionState.NOT_FOUND], by="sam").total == 1
+    assert queue.list([ObjectionState.NOT_FOUND], by="kim").total == 0
+    assert queue.list(overdue=True).total == 0
+
+
+def test_no_word_of_an_objector_stands_anywhere_in_plain(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    deployment.control.objection_queue.decline(
+        filed.objection, ground=LawfulGround.LEGAL_CLAIMS, explanation="a court asked", by="sam"
+    )
+    raw = bytes_of(deployment)
+    for word in (*WORDS, "a court asked"):
+        assert word.encode() not in raw
+    entries = b"".join(log_entry(each) for each in deployment.ledger.read())
+    assert b"sealed" not in entries
+
+
+def test_erasing_an_objection_leaves_its_course_and_its_refusal(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    queue, ledger = deployment.control.objection_queue, deployment.ledger
+    filed, other = file(deployment), file(deployment)
+    assert code(lambda: queue.erase([filed.objection], by="sam")) == "objection-not-erasable"
+    queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
+    before = list(ledger.read())
+    assert queue.erase([filed.objection], by="sam") == 1
+    after = list(ledger.read())
+    assert [log_entry(each) for each in after[: len(before)]] == [log_entry(each) for each in before]
+    assert isinstance(after[-1].body, ObjectionErased)
+    assert after[-1].body.texts == 2
+    assert unexplained(after) == 0
+    assert fold(EMPTY, after).excluded
+    detail = queue.show(filed.objection)
+    assert (detail.course, detail.alike, detail.objection.erased) == ((), (), True)
+    assert queue.show(other.objection).alike == ()
+    assert deployment.control.objections.follow(filed.token).course == ()
+    assert code(lambda: deployment.control.objections.add(filed.token, "x")) == "objection-erased"
+    assert queue.list([ObjectionState.MATCHED]).rows[0].filed is None
+    assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}
+    queue.not_found(other.objection, tried="x", by="sam")
+    assert queue.expire(before=deployment.control.parts.clock() - 9, by="sam") == 0
+    assert queue.expire(before=deployment.control.parts.clock() + 1, by="sam") == 1
+
+
+def test_erasing_a_person_takes_what_an_objection_says_of_them(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    deployment.control.objection_queue.match_person(filed.objection, "ada", by="sam")
+    deployment.control.erase([deployment.person("ada")])
+    assert [each.what for each in deployment.control.objection_queue.show(filed.objection).course] == ["received"]
+    assert unexplained(deployment.ledger.read()) == 0
+    assert eligible(deployment, build(deployment)) == {"b1", "b3"}
+
+
+def test_all_of_it_is_known_again_after_a_restart(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    filed = file(deployment)
+    deployment.control.objection_queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
+    deployment.control.kept.every = 0
+    deployment.control.present()
+    assert list((folder / "home" / "cache").glob("state-*.image")), "it is known from a state that was kept"
+    again = open_deployment(folder / "home")
+    try:
+        assert again.control.objections.follow(filed.token).objection.items == 1
+        assert eligible(again, again.control.build("network", GENAI, policy=POLICY, at=NOW).manifest.release) == {
+            "a1",
+            "b1",
+            "b2",
+        }
+    finally:
+        again.close()
+
+
+def test_what_is_no_objection_or_no_match_is_refused(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, queue = deployment.control.objections, deployment.control.objection_queue
+    filed = file(deployment)
+    head = deployment.ledger.head()
+    assert code(lambda: control.file("  ", answer_to="x")) == "objection-text"
+    assert code(lambda: control.file("x", answer_to="")) == "objection-text"
+    assert code(lambda: control.file("x" * 4001, answer_to="x")) == "objection-text"
+    assert code(lambda: control.file("\ud800", answer_to="x")) == "objection-text"
+    assert code(lambda: control.add(filed.token, " ")) == "objection-text"
+    assert code(lambda: queue.not_found(filed.objection, tried="", by="sam")) == "objection-text"
+    assert code(lambda: queue.take(filed.objection, by="Sam Smith")) == "case-handle"
+    assert code(lambda: queue.take("f" * 32, by="sam")) == "objection-unknown"
+    assert code(lambda: queue.match_items(filed.objection, [], corpus="network", by="sam")) == "objection-no-items"
+    assert code(lambda: queue.match_items(filed.objection, ["zz"], corpus="network", by="sam")) == "item-unknown"
+    assert code(lambda: queue.match_items(filed.objection, ["b3"], corpus="none", by="sam")) == "corpus-unknown"
+    assert deployment.ledger.head() == head
+
+
+def test_without_its_key_nothing_is_read_and_no_other_key_is_made(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    filed = file(deployment)
+    (folder / "home" / "keys" / "objections.key").rename(folder / "kept.key")
+    again = open_deployment(folder / "home")
+    try:
+        assert code(lambda: again.control.objections.follow(filed.token)) == "key-missing"
+        (folder / "home" / "keys" / "objections.key").write_bytes(b"x" * 32)
+        assert code(lambda: again.control.objections.follow(filed.token)) == "objection-text-unreadable"
+    finally:
+        again.close()
+
+
+def test_excluded_items_are_named_by_pseudonym_in_a_personal_event(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    deployment.control.objection_queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
+    (event,) = [each for each in deployment.ledger.read() if isinstance(each.body, ItemsExcluded)]
+    assert deployment.item("network", "b3").encode() not in log_entry(event)
+
+
+def test_who_asks_for_another_purpose_is_not_concerned(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = deployment.control.objections.file("b3", answer_to="x", purpose=Purpose.SERVE)
+    deployment.control.objection_queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
+    assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2", "b3"}
+    image = deployment.control.objections.file("b3", answer_to="x", purpose=Purpose.TRAIN_GENAI_IMAGE)
+    deployment.control.objection_queue.match_items(image.objection, ["b3"], corpus="network", by="sam")
+    assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}, "who refused a part refused the whole"
+
+
+def test_nobody_is_found_by_the_beginning_of_two_ids(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    with pytest.raises(NotFoundError):
+        deployment.control.objection_queue.show(filed.objection[:7])
+    assert deployment.control.objection_queue.show(filed.objection[:8]).objection.objection == filed.objection
