@@ -52,7 +52,9 @@ from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import Ed25519Signer, Keys, Objects, TextKey, verify_signature
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey, read_public_key, verify_signature
+from consentry.transparency import receipt
+from consentry.transparency.receipt import Receipt
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
@@ -243,6 +245,7 @@ def open_deployment(
         texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
         runner=LocalRunner(settings.thread_count),
         signer=signer,
+        ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
         objection_form=lambda: FORM,
         clock=clock,
@@ -250,6 +253,24 @@ def open_deployment(
         uptime=uptime,
     )
     return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+
+
+def check_receipt(content: bytes, *, public_key: bytes) -> Receipt:
+    """Check a receipt against a published key (PEM), and return what it says. It takes no deployment.
+
+    Raises:
+        IntegrityError: it is no receipt as it was given by that key, or that is no key.
+    """
+    key = read_public_key(public_key)
+    return receipt.check(
+        content, key=key, verify=lambda signature, said: verify_signature(key, signature=signature, content=said)
+    )
+
+
+def published_key(home: Path | None = None) -> bytes | None:
+    """Return the key that a home publishes (PEM), None if there is no such home."""
+    path = read_settings(home).home / "keys" / PUBLIC_KEY
+    return path.read_bytes() if path.exists() else None
 
 
 def _any_objection(ledger: SqlLedger) -> bool:

@@ -20,6 +20,7 @@ from consentry.policy.choice import Seconds
 from consentry.progress import Progress
 from consentry.release import builder, sealed
 from consentry.release.present import Cohorts, PeopleTables, Registry
+from consentry.transparency.signed_document import Signer
 
 
 class ObjectStore(Protocol):
@@ -102,7 +103,9 @@ class Parts:
     pseudonyms: Pseudonymiser
     texts: TextSealer
     runner: builder.Runner
-    signer: builder.Signer
+    signer: Signer
+    ledger_id: str
+    """By which id the ledger is known, wherever it is kept."""
     check_signature: sealed.CheckSignature
     objection_form: Callable[[], Form | None]
     """The form for objections that is served, None if none is."""

@@ -15,6 +15,7 @@ from consentry.control_plane.destroying import Destroying
 from consentry.control_plane.objection_queue import ObjectionQueue
 from consentry.control_plane.objections import Objections
 from consentry.control_plane.parts import Parts
+from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.reporting import Reporting
 from consentry.control_plane.statements import Statements
 
@@ -26,3 +27,4 @@ class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Askin
         super().__init__(parts)
         self.objections = Objections(self)
         self.objection_queue = ObjectionQueue(self, amend=self.amend)
+        self.receipts = Receipts(self)
