@@ -115,24 +115,24 @@ def test_an_objection_is_followed_by_its_link_alone(place: tuple[Path, Deploymen
     _, deployment = place
     control, queue = deployment.control.objections, deployment.control.objection_queue
     filed = file(deployment)
-    assert objection_of(filed.token) == filed.objection
+    assert objection_of(filed.link) == filed.objection
     queue.take(filed.objection, by="sam")
     queue.note(filed.objection, text="asked the picture team", by="sam")
     queue.ask(filed.objection[:8], text="Which picture?", by="sam")
-    seen = control.add(filed.token, "The second one.")
+    seen = control.add(filed.link, "The second one.")
     assert seen.objection.state is ObjectionState.LOOKED_AT
     assert [each.what for each in seen.course] == ["received", "asked", "heard"]
     assert seen.course[0].words == {"find": WORDS[0], "answer_to": WORDS[1], "reason": WORDS[2]}
     assert "by" not in seen.course[1].words, "staff are no business of the objector's"
     queue.match_items(filed.objection, ["b3"], corpus="network", by="sam", reply="Out.")
-    answered = control.follow(filed.token)
+    answered = control.follow(filed.link)
     assert answered.course[-1].words == {"text": "Out."}
-    assert control.withdraw(filed.token).objection.state is ObjectionState.WITHDRAWN
+    assert control.withdraw(filed.link).objection.state is ObjectionState.WITHDRAWN
     assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}, "withdrawing gives nothing back"
-    for wrong in ("", "x", filed.objection, filed.token[:-1], filed.token + "A", "\udc80"):
+    for wrong in ("", "x", filed.objection, filed.link[:-1], filed.link + "A", "\udc80"):
         assert code(lambda wrong=wrong: control.follow(wrong)) == "objection-link-unknown"  # type: ignore[misc]
-    assert filed.token.encode() not in bytes_of(deployment)
-    assert filed.token not in repr(filed)
+    assert filed.link.encode() not in bytes_of(deployment)
+    assert filed.link not in repr(filed)
 
 
 def test_duplicates_are_linked_for_staff_and_never_lost(place: tuple[Path, Deployment]) -> None:
@@ -184,8 +184,8 @@ def test_erasing_an_objection_leaves_its_course_and_its_refusal(place: tuple[Pat
     detail = queue.show(filed.objection)
     assert (detail.course, detail.alike, detail.objection.erased) == ((), (), True)
     assert queue.show(other.objection).alike == ()
-    assert deployment.control.objections.follow(filed.token).course == ()
-    assert code(lambda: deployment.control.objections.add(filed.token, "x")) == "objection-erased"
+    assert deployment.control.objections.follow(filed.link).course == ()
+    assert code(lambda: deployment.control.objections.add(filed.link, "x")) == "objection-erased"
     assert queue.list([ObjectionState.MATCHED]).rows[0].filed is None
     assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}
     queue.not_found(other.objection, tried="x", by="sam")
@@ -212,7 +212,7 @@ def test_all_of_it_is_known_again_after_a_restart(place: tuple[Path, Deployment]
     assert list((folder / "home" / "cache").glob("state-*.image")), "it is known from a state that was kept"
     again = open_deployment(folder / "home")
     try:
-        assert again.control.objections.follow(filed.token).objection.items == 1
+        assert again.control.objections.follow(filed.link).objection.items == 1
         assert eligible(again, again.control.build("network", GENAI, policy=POLICY, at=NOW).manifest.release) == {
             "a1",
             "b1",
@@ -231,7 +231,7 @@ def test_what_is_no_objection_or_no_match_is_refused(place: tuple[Path, Deployme
     assert code(lambda: control.file("x", answer_to="")) == "objection-text"
     assert code(lambda: control.file("x" * 4001, answer_to="x")) == "objection-text"
     assert code(lambda: control.file("\ud800", answer_to="x")) == "objection-text"
-    assert code(lambda: control.add(filed.token, " ")) == "objection-text"
+    assert code(lambda: control.add(filed.link, " ")) == "objection-text"
     assert code(lambda: queue.not_found(filed.objection, tried="", by="sam")) == "objection-text"
     assert code(lambda: queue.take(filed.objection, by="Sam Smith")) == "case-handle"
     assert code(lambda: queue.take("f" * 32, by="sam")) == "objection-unknown"
@@ -247,9 +247,9 @@ def test_without_its_key_nothing_is_read_and_no_other_key_is_made(place: tuple[P
     (folder / "home" / "keys" / "objections.key").rename(folder / "kept.key")
     again = open_deployment(folder / "home")
     try:
-        assert code(lambda: again.control.objections.follow(filed.token)) == "key-missing"
+        assert code(lambda: again.control.objections.follow(filed.link)) == "key-missing"
         (folder / "home" / "keys" / "objections.key").write_bytes(b"x" * 32)
-        assert code(lambda: again.control.objections.follow(filed.token)) == "objection-text-unreadable"
+        assert code(lambda: again.control.objections.follow(filed.link)) == "objection-text-unreadable"
     finally:
         again.close()
 

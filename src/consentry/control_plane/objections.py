@@ -1,8 +1,8 @@
 """Objecting: what anybody may do, without a login. An objection is filed, and followed by a private link.
 
 Filing looks nothing up and refuses nobody: it is one append of two events, which many share a flush for. What it says
-is looked at later, by staff. The link holds a random token of 256 bits. The id of the objection is a digest of it, and
-nothing else of the token is kept: who reads the ledger cannot follow anybody's objection.
+is looked at later, by staff. The link is 256 random bits. The id of the objection is a digest of them, and nothing
+else of the link is kept: who reads the ledger cannot follow anybody's objection.
 
 What an objector is told says nothing about other objections, not even that somebody else said the same: whoever files
 a guess would learn that it is right.
@@ -25,16 +25,19 @@ from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
 
-_TOKEN_BYTES = 32
+_LINK_BYTES = 32
 _ID_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filed:
-    """An objection that is durable. `token` is for the objector alone, and is never shown again."""
+    """An objection that is durable.
+
+    `link` is the secret part of the private link: it is for the objector alone, and is never shown again.
+    """
 
     objection: str
-    token: str = field(repr=False)
+    link: str = field(repr=False)
     position: int
     received: Seconds
     due: Seconds
@@ -82,8 +85,8 @@ class Objections:
             each.name: require_words(given, each.name, most=each.most, required=each.required)
             for each, given in ((FIND, find), (ANSWER_TO, answer_to), (REASON, reason))
         }
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        objection = objection_of(token)
+        link = secrets.token_urlsafe(_LINK_BYTES)
+        objection = objection_of(link)
         # Of exactly what was said: staff see which are the same, and nobody else can.
         beside = self._desk.parts.texts.fingerprint(canonical_json([purpose, said]))
         received = ObjectionReceived(objection=objection, purpose=purpose, form=FORM.version, by=by)
@@ -92,45 +95,45 @@ class Objections:
         position = ledger.append([received, told])[0]
         (event,) = ledger.read(position, position + 1)
         due = months_after(event.recorded_at, ANSWER_MONTHS)
-        return Filed(objection=objection, token=token, position=position, received=event.recorded_at, due=due)
+        return Filed(objection=objection, link=link, position=position, received=event.recorded_at, due=due)
 
-    def follow(self, token: str) -> Followed:
+    def follow(self, link: str) -> Followed:
         """Return what the holder of a link may see.
 
         Raises:
-            NotFoundError: no objection has this token.
+            NotFoundError: no objection has this link.
         """
-        objection = self._by_link(token)
+        objection = self._by_link(link)
         return Followed(objection=objection, course=tuple(self._texts.for_objector(objection.objection)))
 
-    def add(self, token: str, text: str) -> Followed:
+    def add(self, link: str, text: str) -> Followed:
         """Add a message. After an answer it makes the objection received anew.
 
         Raises:
-            NotFoundError: no objection has this token.
+            NotFoundError: no objection has this link.
             StateError: it was withdrawn or erased.
         """
         words = require_words(text, "message")
-        objection = self._by_link(token).objection
+        objection = self._by_link(link).objection
         body = ObjectionHeard(objection=objection)
         self._texts.say(objection, lambda _: [(body, self._texts.told(objection, "heard", text=words))])
-        return self.follow(token)
+        return self.follow(link)
 
-    def withdraw(self, token: str) -> Followed:
+    def withdraw(self, link: str) -> Followed:
         """Take an objection back. What was refused because of it stays refused.
 
         Raises:
-            NotFoundError: no objection has this token.
+            NotFoundError: no objection has this link.
             StateError: it was withdrawn or erased.
         """
-        objection = self._by_link(token).objection
+        objection = self._by_link(link).objection
         body = ObjectionWithdrawn(objection=objection)
         self._texts.say(objection, lambda _: [(body, self._texts.told(objection, "withdrawn"))])
-        return self.follow(token)
+        return self.follow(link)
 
-    def _by_link(self, token: str) -> Objection:
+    def _by_link(self, link: str) -> Objection:
         try:
-            return self._texts.objection(objection_of(token))
+            return self._texts.objection(objection_of(link))
         except NotFoundError:
             raise NotFoundError(
                 "objection-link-unknown",
@@ -139,7 +142,7 @@ class Objections:
             ) from None
 
 
-def objection_of(token: str) -> str:
-    """Return the id of the objection that a token is the link to."""
-    content = b"consentry/objection-link/v1\x00" + token.encode("utf-8", "surrogatepass")
+def objection_of(link: str) -> str:
+    """Return the id of the objection that a private link leads to."""
+    content = b"consentry/objection-link/v1\x00" + link.encode("utf-8", "surrogatepass")
     return digest(content).removeprefix("sha256:")[:_ID_DIGITS]
