@@ -17,7 +17,15 @@ DIRECT = re.compile(
     r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal)"
     r"(-[a-z0-9]+)+"
 )
-NOT_CODES = {"demo-home", "objection-queue", "objection-steps", "key-id", "order-id", "model-checkpoints"}
+NOT_CODES = {
+    "demo-home",
+    "objection-queue",
+    "objection-steps",
+    "public-task",
+    "key-id",
+    "order-id",
+    "model-checkpoints",
+}
 """Strings that look like codes: a folder, fields of Iceberg's metadata, and a part of an address."""
 FAMILIES = {"CORPUS": "corpus", "PEOPLE": "people", "CHOICES": "choice"}
 TABULAR = ("corpus", "people", "choice")
