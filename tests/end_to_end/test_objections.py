@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import cli
 from consentry.control_plane.objections import Filed, objection_of
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.envelope import log_entry
@@ -278,3 +284,99 @@ def test_nobody_is_found_by_the_beginning_of_two_ids(place: tuple[Path, Deployme
     with pytest.raises(NotFoundError):
         deployment.control.objection_queue.show(filed.objection[:7])
     assert deployment.control.objection_queue.show(filed.objection[:8]).objection.objection == filed.objection
+
+
+def test_a_surge_with_spam_and_duplicates_loses_nothing_and_refuses_nobody(place: tuple[Path, Deployment]) -> None:
+    surge(place[1], objections=600)
+
+
+@pytest.mark.slow
+def test_ten_thousand_objections_in_ten_minutes(place: tuple[Path, Deployment]) -> None:
+    surge(place[1], objections=10_000)
+
+
+def surge(deployment: Deployment, *, objections: int, people: int = 8) -> None:
+    """Let several people file at a time, half of it the same, and hold what was acknowledged against the queue."""
+    control = deployment.control
+
+    def one(number: int) -> str:
+        find = "buy cheap watches" if number % 2 else f"https://network.example/p/{number}"
+        return control.objections.file(find, answer_to=f"{number % 2 * 7}@example.org", reason="x" * 500).objection
+
+    with ThreadPoolExecutor(people) as pool:
+        acknowledged = [*pool.map(one, range(objections // 10))]
+        before = memory_used()
+        began = monotonic()
+        acknowledged += pool.map(one, range(objections // 10, objections))
+    assert monotonic() - began < 600
+    assert memory_used() - before < 40 * 1024 * 1024
+    assert len({*acknowledged}) == objections
+    page = control.objection_queue.list()
+    assert page.total == objections
+    assert max(row.alike for row in page.rows) == objections // 2 - 1
+    every = {
+        row.objection.objection
+        for start in range(0, objections, 1_000)
+        for row in control.objection_queue.list(start=start, limit=1_000).rows
+    }
+    assert every == {*acknowledged}
+
+
+def memory_used() -> int:
+    """Return how many bytes of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_the_queue_says_what_is_overdue(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    filed = file(deployment)
+    deployment.close()
+    later = open_deployment(folder / "home", ahead=lambda: 40 * 86_400)
+    try:
+        queue = later.control.objection_queue
+        assert [row.objection.objection for row in queue.list(overdue=True).rows] == [filed.objection]
+        assert queue.show(filed.objection).overdue
+        assert code(lambda: queue.extend(filed.objection, months=1, reason="busy", by="sam")) == (
+            "objection-not-extendable"
+        )
+        queue.not_found(filed.objection, tried="x", by="sam")
+        assert queue.list(overdue=True).total == 0
+    finally:
+        later.close()
+
+
+def test_the_days_can_be_made_more_and_the_objector_sees_why(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    filed = file(deployment)
+    found = deployment.control.objection_queue.extend(filed.objection, months=2, reason="many came", by="sam")
+    assert found.due > filed.due + 50 * 86_400
+    assert deployment.control.objections.follow(filed.link).course[-1].words == {"text": "many came"}
+
+
+def test_from_the_command_line(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    deployment.close()
+
+    def run(*arguments: str) -> dict[str, Any]:
+        done = CliRunner().invoke(cli, ["--home", str(folder / "home"), "--json", "objection", *arguments])
+        assert done.exit_code == 0, done.output
+        return dict(json.loads(done.output))
+
+    filed = run("file", WORDS[0], "--answer-to", WORDS[1])
+    name = filed["objection"][:8]
+    assert run("take", name, "--by", "sam")["state"] == "looked-at"
+    assert run("ask", name, "--text", "which?", "--by", "sam")["state"] == "asked"
+    assert run("add", filed["link"], "--text", "b3")["messages"] == 1
+    run("note", name, "--text", "aha", "--by", "sam")
+    assert run("extend", name, "--months", "1", "--text", "busy", "--by", "sam")["due"] > filed["due"]
+    assert run("match", name, "--item", "b3", "--corpus", "network", "--by", "sam")["items"] == 1
+    assert run("list")["total"] == 0
+    assert run("list", "--all")["objections"][0]["filed"]["find"] == WORDS[0]
+    shown = run("show", name)["course"]
+    assert [each["what"] for each in shown] == ["received", "taken", "asked", "heard", "noted", "extended", "matched"]
+    assert run("withdraw", filed["link"])["state"] == "withdrawn"
+    assert run("erase", name, "--by", "sam", "--yes") == {"erased": 1}
+    other = run("file", "x", "--answer-to", "y", "--by", "sam")["objection"]
+    assert run("decline", other, "--ground", "excessive", "--text", "again", "--by", "sam")["state"] == "declined"
+    third = run("file", "Ada", "--answer-to", "y")["objection"]
+    assert run("match", third, "--person", "ada", "--category", "post", "--by", "sam")["people"] == 1

@@ -85,7 +85,7 @@ class Objections:
             each.name: require_words(given, each.name, most=each.most, required=each.required)
             for each, given in ((FIND, find), (ANSWER_TO, answer_to), (REASON, reason))
         }
-        link = secrets.token_urlsafe(_LINK_BYTES)
+        link = secrets.token_hex(_LINK_BYTES)
         objection = objection_of(link)
         # Of exactly what was said: staff see which are the same, and nobody else can.
         beside = self._desk.parts.texts.fingerprint(canonical_json([purpose, said]))
