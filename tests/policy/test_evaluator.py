@@ -72,7 +72,8 @@ def test_an_item_that_somebody_objected_to_is_denied_whoever_is_involved() -> No
     assert reasons(permit(), item=objected) == "deny objected"
     assert reasons(permit(), item=objected, others=(ADULT,)) == "deny objected"
     assert reasons(permit(), item=objected, person=person(standing=Standing(ChoiceState.ALLOWED))) == "deny objected"
-    assert reasons(forbid(), item=objected, person=person(standing=REFUSED)) == "deny refused objected forbidden:no"
+    both = reasons(permit(), forbid(), item=objected, person=person(standing=REFUSED))
+    assert both == "deny refused objected forbidden:no"
 
 
 def test_a_forbid_overrides_wherever_it_stands() -> None:
