@@ -26,9 +26,12 @@ from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.models import ModelVerbs
 from consentry.control_plane.notices import NoticeVerbs
+from consentry.control_plane.objection_queue import ObjectionQueue
+from consentry.control_plane.objections import Objections
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.reports import ReportVerbs
@@ -54,6 +57,9 @@ class ControlPlane:
     models: ModelVerbs
     destruction: DestructionVerbs
     people: PersonVerbs
+    objections: Objections
+    objection_queue: ObjectionQueue
+    receipts: Receipts
 
 
 def compose(parts: Parts) -> ControlPlane:
@@ -99,4 +105,7 @@ def compose(parts: Parts) -> ControlPlane:
         models=models,
         destruction=destruction,
         people=PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption),
+        objections=Objections(desk),
+        objection_queue=ObjectionQueue(desk, amend=amendments.amend),
+        receipts=Receipts(desk),
     )

@@ -56,6 +56,7 @@ from consentry.release.manifest import (
 from consentry.release.roaring import Bits, cardinality, serialize
 from consentry.release.seat_tables import by_seat
 from consentry.release.staging import staged
+from consentry.transparency.signed_document import Signer
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -67,19 +68,6 @@ class Runner(Protocol):
 
     def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
         """Return work(task) for every task, in order."""
-        ...
-
-
-class Signer(Protocol):
-    """Holds the deployment's signing key."""
-
-    @property
-    def key_id(self) -> str:
-        """The digest of the public key."""
-        ...
-
-    def sign(self, content: bytes) -> bytes:
-        """Return an Ed25519 signature (RFC 8032)."""
         ...
 
 
