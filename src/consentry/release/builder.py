@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from consentry.corpus.census import Census
 from consentry.corpus.sidecar import Sidecar
-from consentry.digests import canonical_json, digest
+from consentry.digests import Digest, canonical_json, digest
 from consentry.errors import IntegrityError
 from consentry.release import tallies
 from consentry.release.basis import Basis
@@ -179,9 +179,10 @@ class Content:
 def content(draft: Draft, sidecars: Sequence[Sidecar], *, runner: Runner) -> Content:
     """Serialise the decisions."""
 
-    def bitmap(index: int) -> tuple[bytes, int]:
+    def bitmap(index: int) -> tuple[bytes, Digest, int]:
         bits = excluded_bits(draft.allowed[index], sidecars[index].rows)
-        return frame(serialize(bits)), cardinality(bits)
+        framed = frame(serialize(bits))
+        return framed, digest(framed), cardinality(bits)
 
     exclusions, pins = lay_out(runner.map(bitmap, range(len(sidecars))))
     return Content(
@@ -199,9 +200,8 @@ def release_files(sidecars: Sequence[Sidecar], made: Content) -> tuple[ReleaseFi
     )
 
 
-def write(folder: Path, manifest: Manifest, *, made: Content, signer: Signer) -> None:
-    """Write a release folder: whole, flushed and renamed into place, or not at all."""
-    payload = manifest.to_bytes()
+def write(folder: Path, payload: bytes, *, made: Content, signer: Signer) -> None:
+    """Write a release folder whole, flushed and renamed into place, or not at all. `payload`: the manifest's bytes."""
     signed = envelope(payload, key_id=signer.key_id, signature=signer.sign(pre_authentication(payload)))
     with staged(folder) as part:
         for name, body in (

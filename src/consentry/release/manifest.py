@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from consentry.corpus.sidecar import FilePin
-from consentry.digests import Digest, canonical_json, digest
+from consentry.digests import Digest, canonical_json
 from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
@@ -148,14 +148,17 @@ class Manifest:
             ) from error
 
 
-def lay_out(bitmaps: Sequence[tuple[bytes, int]]) -> tuple[bytes, list[BitmapPin]]:
-    """Return the content of `exclusions.bin` and each bitmap's place in it, from (framed bitmap, cardinality) pairs."""
+def lay_out(bitmaps: Sequence[tuple[bytes, Digest, int]]) -> tuple[bytes, list[BitmapPin]]:
+    """Return the content of `exclusions.bin` and each bitmap's place in it, from framed bitmaps.
+
+    With each come its digest and its cardinality.
+    """
     pins = []
     offset = 0
-    for framed, cardinality in bitmaps:
-        pins.append(BitmapPin(offset=offset, length=len(framed), digest=digest(framed), cardinality=cardinality))
+    for framed, named, cardinality in bitmaps:
+        pins.append(BitmapPin(offset=offset, length=len(framed), digest=named, cardinality=cardinality))
         offset += len(framed)
-    return b"".join(framed for framed, _ in bitmaps), pins
+    return b"".join(framed for framed, _, _ in bitmaps), pins
 
 
 def pre_authentication(payload: bytes, kind: str = PAYLOAD_TYPE) -> bytes:

@@ -69,8 +69,9 @@ def seal(
         counts=made.counts,
     )
     builder.sweep(folder, state.releases.keys(), head=session.position)
-    builder.write(folder / manifest.release, manifest, made=made, signer=signer)
-    built = Built(manifest=manifest, digest=builder.manifest_digest(manifest))
+    payload = manifest.to_bytes()
+    builder.write(folder / manifest.release, payload, made=made, signer=signer)
+    built = Built(manifest=manifest, digest=digest(payload))
     session.append([_sealed(built)])
     return built
 
