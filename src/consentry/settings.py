@@ -56,6 +56,12 @@ def _known_store(url: str) -> str:
     return url
 
 
+def _item_address(address: str) -> str:
+    if address and (not address.startswith("https://") or "{item}" not in address):
+        raise ValueError("must start with `https://` and hold `{item}`")
+    return address
+
+
 class Settings(BaseSettings):
     """All settings, frozen. The descriptions are the manual: `settings_table` turns them into docs/settings.md."""
 
@@ -85,6 +91,12 @@ class Settings(BaseSettings):
     )
     site_name: str = Field(
         default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."
+    )
+    item_url: Annotated[str, AfterValidator(_item_address)] = Field(
+        default="",
+        max_length=500,
+        description="Where members see an item on the platform, with `{item}` in place of its id, for example "
+        "`https://example.com/posts/{item}`. Empty: ids are shown without a link.",
     )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."

@@ -8,13 +8,27 @@ One `ControlPlane` may be used by several threads: a lock guards the present, an
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from consentry.control_plane.asking import Asking
 from consentry.control_plane.building import Building
 from consentry.control_plane.case_steps import CaseSteps
 from consentry.control_plane.destroying import Destroying
+from consentry.control_plane.own_content import OwnContent
+from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.reporting import Reporting
 from consentry.control_plane.statements import Statements
 
 
 class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Asking):
     """A deployment at work."""
+
+    @cached_property
+    def own_settings(self) -> OwnSettings:
+        """What a person sees of the use of their own content, and says about it."""
+        return OwnSettings(self, self)
+
+    @cached_property
+    def own_content(self) -> OwnContent:
+        """What became of a person's own content."""
+        return OwnContent(self.own_settings, self)

@@ -79,9 +79,16 @@ def _shown(request: Request, error: ConsentryError, status: int | None = None) -
     if not wants_page(request):
         return answer(error, status)
     found = status or status_of(error)
+    if found == HTTPStatus.UNAUTHORIZED and _is_of_member(request):
+        # They have no password here: the platform sends them again.
+        return page(request, "member/away.html", status=found, error=None)
     if found == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", HTTPStatus.SEE_OTHER)
     return page(request, "problem.html", status=found, error=error, reason=found, problem=None)
+
+
+def _is_of_member(request: Request) -> bool:
+    return request.url.path == "/me" or request.url.path.startswith("/me/")
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -25,6 +26,7 @@ from consentry.service.languages import LANGUAGES, Language, language_of, transl
 
 FOLDER = Path(__file__).parent
 _YEAR_S = 365 * 86_400
+_GROUPS = {"UK": "GB"}
 
 
 @cache
@@ -58,8 +60,16 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "day": lambda at: format_date(moment(at), "long", locale=locale),
         "time": lambda at: format_datetime(moment(at), "d MMMM y, HH:mm 'UTC'", locale=locale),
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "territory": lambda code: place_name(code, locale),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
     }
+
+
+def place_name(code: str, locale: Locale) -> str:
+    """Return what a language calls a place or a group of places; of a part of a country, the country and the code."""
+    country, _, part = _GROUPS.get(code, code).partition("-")
+    name = locale.territories.get(country, code)
+    return f"{name} ({code})" if part else name
 
 
 def page(
