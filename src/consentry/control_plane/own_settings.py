@@ -6,7 +6,7 @@ Nobody gets a seat by looking. What is shown costs what the person has: postings
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +29,7 @@ from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
-from consentry.release.situation import Question, Stands, stands
+from consentry.release.situation import Question, Situation, Stands, stands
 
 _STRANGER = PersonClass(known=False)
 
@@ -186,7 +186,7 @@ class OwnSettings:
             seen_by=_seen_by(items),
             at=at,
         )
-        found = stands(question)
+        found = stands(question) if policy is not None else _undecided(question)
         named = {each.reference for each in found.obstacles}
         return OwnUse(
             purpose=compiler.purpose,
@@ -282,6 +282,12 @@ class OwnSettings:
 def concerns(choice: LiveChoice, purpose: Purpose) -> bool:
     """Say whether a choice is about a purpose, one above it or one below it."""
     return choice.key.purpose in purpose.lineage or purpose.covers(choice.key.purpose)
+
+
+def _undecided(question: Question) -> Stands:
+    """Say how a use stands that no policy set decides about: nothing is used, and what they said counts below it."""
+    found = stands(question)
+    return replace(found, situation=Situation.OFF if found.whole else Situation.ASKS, obstacles=())
 
 
 def _live(said: Sequence[Stated] | Iterator[Stated]) -> tuple[Stated, ...]:

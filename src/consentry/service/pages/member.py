@@ -152,6 +152,8 @@ class _Making:
             # Said again with the same reach, it would say nothing new.
             again = self.use.no is not None and self.use.no.reach is self.reach
             return [] if again else [self.choice(ChoiceState.REFUSED)]
+        if answer == "back" and not self.use.policy:
+            return [self.choice(ChoiceState.UNSET)]
         if answer == "yes":
             stays = self.use.answer == "yes"
             return [] if stays else [self.choice(ChoiceState.ALLOWED)]
