@@ -133,12 +133,12 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_password_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql+psycopg://ann:secret@localhost/ledger")
-    assert "secret" not in repr(read_settings(tmp_path))
-    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql://ann:secret@localhost/ledger")
+    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql+psycopg://ann:hunter2@localhost/ledger")
+    assert "hunter2" not in repr(read_settings(tmp_path))
+    monkeypatch.setenv("CONSENTRY_LEDGER_URL", "postgresql://ann:hunter2@localhost/ledger")
     error = refused(tmp_path)
     assert error.where == "CONSENTRY_LEDGER_URL"
-    assert "secret" not in str(error) + error.help
+    assert "hunter2" not in str(error) + error.help
 
 
 def test_every_setting_is_documented() -> None:

@@ -24,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from consentry.errors import InputError
@@ -98,6 +98,27 @@ class Settings(BaseSettings):
         description="Where members see an item on the platform, with `{item}` in place of its id, for example "
         "`https://example.com/posts/{item}`. Empty: ids are shown without a link.",
     )
+    site_url: str = Field(
+        default="",
+        description="The address by which people reach the pages, with `https://`. OpenID Connect needs it.",
+    )
+    oidc_issuer: str = Field(
+        default="", description="OpenID Connect: who signs staff and authorities in. Empty: nobody."
+    )
+    oidc_client_id: str = Field(default="", description="The name of this server at `oidc_issuer`.")
+    oidc_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="Its secret there; belongs in the environment. Empty: a public client."
+    )
+    oidc_name_claim: str = Field(
+        default="preferred_username", description="The claim that holds the name of an account here."
+    )
+    member_issuer: str = Field(
+        default="", description="OpenID Connect: who signs members in, with the id of a person as `sub`."
+    )
+    member_client_id: str = Field(default="", description="The name of this server at `member_issuer`.")
+    member_client_secret: SecretStr = Field(
+        default=SecretStr(""), description="Its secret there; belongs in the environment."
+    )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
     )
@@ -106,6 +127,11 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The ledger's address, with the default filled in."""
         return self.ledger_url or f"{_STORES[0]}{self.home / LEDGER_FILE}"
+
+    @property
+    def audience(self) -> str:
+        """Whom a link for a member is for: the address of the pages, or their name where no address is set."""
+        return self.site_url.rstrip("/") or self.site_name
 
     @property
     def thread_count(self) -> int:
@@ -204,7 +230,11 @@ def settings_table() -> str:
     rows = ["| in `consentry.toml` | in the environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         key = "" if name == "home" else f"`{name}`"
-        default = str(DEFAULT_HOME) if name == "home" else str(field.default)
+        default = _shown(field.default) if name != "home" else str(DEFAULT_HOME)
         shown = f"`{default.lower() if isinstance(field.default, bool) else default}`" if default else "empty"
         rows.append(f"| {key} | `{PREFIX}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    return default.get_secret_value() if isinstance(default, SecretStr) else str(default)

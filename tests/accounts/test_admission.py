@@ -97,8 +97,8 @@ def test_disabling_and_a_new_password_end_sessions(admission: Admission) -> None
     assert admission.by_session(second) is NOBODY
     with pytest.raises(StateError, match="name or the password"):
         admission.sign_in("olga", PASSWORD + " again")
-    with pytest.raises(StateError, match="disabled"):
-        admission.admit("olga")
+    with pytest.raises(StateError, match="no account here"):
+        admission.admit("olga", subject="https://idp.example/#1")
 
 
 def test_too_many_wrong_passwords(admission: Admission, clock: Clock) -> None:
@@ -158,6 +158,27 @@ def test_a_key_opens_until_it_is_revoked_or_expires(admission: Admission, clock:
         admission.add_key("officer", roles=OFFICER, by="olga")
     with pytest.raises(NotFoundError):
         admission.revoke_key("nothing")
+
+
+def test_a_name_elsewhere_belongs_to_who_came_first(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password="")
+    first = admission.admit("olga", subject="https://idp.example/#1")
+    assert admission.by_session(first).handle == "olga"
+    assert admission.admit("olga", subject="https://idp.example/#1")
+    for subject in ("https://idp.example/#2", "https://other.example/#1"):
+        with pytest.raises(StateError, match="no account here"):
+            admission.admit("olga", subject=subject)
+    with pytest.raises(StateError, match="is wrong"):
+        admission.sign_in("olga", "")
+
+
+def test_what_was_kept_is_taken_once(admission: Admission, clock: Clock) -> None:
+    admission.keep("a", "text", seconds=60)
+    assert admission.take("a") == "text"
+    assert admission.take("a") is None
+    admission.keep("b", "text", seconds=60)
+    clock.now += 61
+    assert admission.take("b") is None
 
 
 def test_once_is_once(admission: Admission, clock: Clock) -> None:

@@ -5,6 +5,7 @@ All texts are made up. The city index is an extra: these tests run without it, w
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
@@ -426,3 +427,15 @@ def test_spelling_does_not_matter(name: str, composed: bool) -> None:
     form = unicodedata.normalize("NFC" if composed else "NFD", name)
     assert places(form.upper()) == places(form.lower()) == places(f" {form}. ") == places(name) != set()
     assert fold(form) == fold(name.upper())
+
+
+def test_reading_names_leaves_the_locales_of_everybody_else_whole() -> None:
+    """In a process of its own: the index of names is made once."""
+    script = """
+from babel import Locale
+from consentry.corpus import place_names
+assert len(place_names._cldr_names()) > 10_000
+assert Locale.parse("ar").text_direction == "rtl"
+assert Locale.parse("de").decimal_formats
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -145,10 +145,10 @@ def home() -> Iterator[tuple[Path, str]]:
 
 
 @contextmanager
-def in_thread(deployment: Deployment) -> Iterator[Caller]:
-    """Serve an opened deployment."""
+def in_thread(deployment: Deployment, *, port: int = 0) -> Iterator[Caller]:
+    """Serve an opened deployment; at a free port if none is given."""
     token = workload_token(deployment.settings.home / "keys")
-    with deployment.admission() as admission, socket.create_server(("127.0.0.1", 0)) as listener:
+    with deployment.admission() as admission, socket.create_server(("127.0.0.1", port)) as listener:
         app = create_app(deployment, admission, token=token)
         config = uvicorn.Config(app, log_config=None, access_log=False, http="h11", ws="none", lifespan="on")
         server = _Server(config, app.state.watch)

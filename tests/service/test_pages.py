@@ -124,8 +124,16 @@ def test_every_language_has_its_direction(visitor: Visitor, code: str) -> None:
 def test_the_browser_says_which_language(visitor: Visitor) -> None:
     visitor.language = "fr-CA,fr;q=0.8,en;q=0.5"
     assert '<html lang="fr"' in visitor.get("/").text
-    visitor.language = "xx"
-    assert '<html lang="en"' in visitor.get("/").text
+    for header, code in {
+        "xx": "en",
+        "": "en",
+        "DE-AT": "de",
+        "en;q=0.2, cy;q=0.9": "cy",
+        "fr;q=0, es;q=nan, de;q=7, ar;q=0.1": "ar",
+        "*, , ;;q=": "en",
+    }.items():
+        visitor.language = header
+        assert f'<html lang="{code}"' in visitor.get("/").text, header
 
 
 def test_what_is_not_there_is_a_page_for_a_browser_and_a_document_for_a_program(visitor: Visitor) -> None:

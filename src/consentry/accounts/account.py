@@ -36,6 +36,7 @@ class Account:
         roles: never `member` or `workload`.
         areas: codes of the places and groups an authority is responsible for; of others empty.
         password: a hash, or empty: signs in elsewhere (OIDC).
+        subject: issuer and subject of who signed in elsewhere first; nobody else does afterwards.
         disabled: signs in no more; sessions have ended.
     """
 
@@ -43,6 +44,7 @@ class Account:
     roles: frozenset[Role]
     areas: frozenset[str] = frozenset()
     password: str = field(default="", repr=False)
+    subject: str = ""
     disabled: bool = False
 
 
@@ -72,7 +74,7 @@ class Session:
 
     Attributes:
         handle: of an account; None for a member.
-        person: the pseudonym of a member, in hexadecimal; None for an account.
+        person: the pseudonym of a member; None for an account.
         facts: what the platform said of the member in the link: a display name for the page, where to go back to.
     """
 
@@ -101,7 +103,7 @@ class Principal:
         roles: none for somebody who is not signed in.
         handle: the name of staff or an authority, or of a key; empty for a member.
         areas: of an authority.
-        person: the pseudonym of a member, in hexadecimal.
+        person: the pseudonym of a member.
     """
 
     roles: frozenset[Role] = frozenset()

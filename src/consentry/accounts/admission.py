@@ -104,20 +104,29 @@ class Admission:
         self._failed.pop(handle, None)
         return self._begin(Session(handle=handle, begun_at=now, used_at=now))
 
-    def admit(self, handle: str) -> str:
+    def admit(self, handle: str, *, subject: str) -> str:
         """Begin a session for somebody who signed in elsewhere, and return its secret.
 
+        A name at a provider can be given to somebody else later. So the first `subject` who signs in with it is
+        remembered, and another is refused.
+
         Raises:
-            NotFoundError: no such account.
-            StateError: it is disabled.
+            StateError: no such account, a disabled one, or somebody else's.
         """
-        if self._account(handle).disabled:
-            raise StateError("sign-in-disabled", f"account `{handle}` is disabled", help="ask an administrator")
+        account = self._store.account(handle)
+        if account is None or account.disabled or account.subject not in {"", subject}:
+            raise StateError(
+                "sign-in-no-account",
+                "you are signed in with your organisation, but have no account here",
+                help="ask an administrator of this server for one with the name your organisation knows you by",
+            )
+        if not account.subject:
+            self._store.put_account(replace(account, subject=subject), new=False)
         now = self._clock()
         return self._begin(Session(handle=handle, begun_at=now, used_at=now))
 
     def admit_member(self, person: str, facts: Mapping[str, str]) -> str:
-        """Begin a session for a person whom the platform vouches for; `person` is their pseudonym in hexadecimal."""
+        """Begin a session for a person whom the platform vouches for; `person` is their pseudonym."""
         now = self._clock()
         return self._begin(Session(person=person, facts=facts, begun_at=now, used_at=now))
 
@@ -200,6 +209,15 @@ class Admission:
     def spend(self, name: str, *, until: int) -> bool:
         """Note that something that may be used once was used; False: it was used before."""
         return self._store.spend(name, until=until, now=self._clock())
+
+    def keep(self, name: str, text: str, *, seconds: int) -> None:
+        """Keep a text for whoever takes it first."""
+        now = self._clock()
+        self._store.keep(name, text, until=now + seconds, now=now)
+
+    def take(self, name: str) -> str | None:
+        """Return a text that was kept, once; None: there is none any more."""
+        return self._store.take(name, now=self._clock())
 
     def _account(self, handle: str) -> Account:
         found = self._store.account(handle)

@@ -3,7 +3,7 @@
 | claim | what |
 |---|---|
 | `sub` | the platform's own id of the person. It becomes a pseudonym at once, and is neither stored nor logged |
-| `aud` | the name of this site (`site_name` in the settings) |
+| `aud` | this site: `site_url` of the settings, or `site_name` where no address is set |
 | `exp` | when the link ends, at most five minutes ahead, in seconds since 1970 |
 | `jti` | a name that no other link has: 8 to 200 characters |
 | `name` | may be missing: how to greet them |

@@ -42,6 +42,7 @@ _ACCOUNTS = Table(
     Column("roles", Text, nullable=False),
     Column("areas", Text, nullable=False),
     Column("password", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("disabled", BigInteger, nullable=False),
 )
 _SESSIONS = Table(
@@ -70,6 +71,13 @@ _SPENT = Table(
     "spent_once",
     _METADATA,
     Column("name", String(200), primary_key=True),
+    Column("until", BigInteger, nullable=False, index=True),
+)
+_KEPT = Table(
+    "kept_once",
+    _METADATA,
+    Column("name", String(200), primary_key=True),
+    Column("text", Text, nullable=False),
     Column("until", BigInteger, nullable=False, index=True),
 )
 
@@ -107,6 +115,7 @@ class SqlAccounts:
             "roles": _listed(account.roles),
             "areas": _listed(account.areas),
             "password": account.password,
+            "subject": account.subject,
             "disabled": int(account.disabled),
         }
         with self._writing() as connection:
@@ -196,6 +205,19 @@ class SqlAccounts:
                 return False
         return True
 
+    def keep(self, name: str, text: str, *, until: int, now: int) -> None:
+        """Keep a text for whoever takes it first."""
+        with self._writing() as connection:
+            connection.execute(delete(_KEPT).where(_KEPT.c.until < now))
+            connection.execute(insert(_KEPT).values(name=name, text=text, until=until))
+
+    def take(self, name: str, *, now: int) -> str | None:
+        """Return a text that was kept, once."""
+        with self._writing() as connection:
+            row = connection.execute(select(_KEPT).where(_KEPT.c.name == name)).one_or_none()
+            gone = connection.execute(delete(_KEPT).where(_KEPT.c.name == name)).rowcount
+        return row.text if row is not None and gone and row.until >= now else None
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with _reported(), self._engine.connect() as connection:
@@ -245,6 +267,7 @@ def _account(row: Row[Any]) -> Account:
         roles=_roles(row.roles),
         areas=frozenset(row.areas.split()),
         password=row.password,
+        subject=row.subject,
         disabled=bool(row.disabled),
     )
 

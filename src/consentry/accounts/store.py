@@ -66,6 +66,14 @@ class Once(Protocol):
         """Note that something was used; False: it was used before. Forgotten after `until`."""
         ...
 
+    def keep(self, name: str, text: str, *, until: int, now: int) -> None:
+        """Keep a text for whoever takes it first."""
+        ...
+
+    def take(self, name: str, *, now: int) -> str | None:
+        """Return a text that was kept, once; None: there is none any more."""
+        ...
+
 
 class AccountStore(Accounts, Sessions, ApiKeys, Once, Protocol):
     """All of it."""

@@ -171,12 +171,12 @@ def revoke_key(context: Context, ident: str) -> None:
 
 @account.command("member-link")
 @click.argument("person")
-@click.option("--url", default="http://127.0.0.1:8799", show_default=True, help="The address of the server.")
+@click.option("--url", help="The address of the server; without, `site_url` of the settings or this machine.")
 @click.option("--name", default="", help="How the page greets them.")
 @click.option("--back", default="", help="The https address that leads back to the platform.")
 @click.option("--locale", default="", help="The language of the page, for example cy.")
 @pass_context
-def member_link(context: Context, person: str, url: str, name: str, back: str, locale: str) -> None:
+def member_link(context: Context, person: str, url: str | None, name: str, back: str, locale: str) -> None:
     """Make a link with which PERSON, by the platform's id, opens their page: for trying it out.
 
     It is what the platform's own server makes (docs/embedding.md): good once, for five minutes.
@@ -188,9 +188,10 @@ def member_link(context: Context, person: str, url: str, name: str, back: str, l
         raise click.UsageError("PERSON is empty: give the platform's id of somebody")
     settings, now = context.deployment.settings, context.deployment.control.parts.clock()
     facts = {key: value for key, value in {"name": name, "back": back, "locale": locale}.items() if value}
-    claims = claims_for(person, audience=settings.site_name, now=now, facts=facts)
+    claims = claims_for(person, audience=settings.audience, now=now, facts=facts)
     token = LinkKeys(settings.home / "keys").signed(claims)
-    link = f"{url.rstrip('/')}/me/enter?token={token}"
+    base = url or settings.site_url or "http://127.0.0.1:8799"
+    link = f"{base.rstrip('/')}/me/enter?token={token}"
     context.out.show({"link": link, "until": claims["exp"]}, lambda: context.out.text(link))
 
 

@@ -12,11 +12,13 @@ readings is a name that is understood but names no jurisdiction (`europe`).
 from __future__ import annotations
 
 import importlib
+import pickle
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pycountry
@@ -289,7 +291,7 @@ def _cldr_names() -> tuple[tuple[str, str, str], ...]:
         language, _, script = identifier.partition("_")
         if script and (len(script) != 4 or not script.isalpha()):
             continue
-        territories: Mapping[str, str] = localedata.load(identifier, merge_inherited=False).get("territories", {})
+        territories = _territories(identifier)
         for code, name in territories.items():
             if language == "en" and not script:
                 found[code, name] = "en"
@@ -297,6 +299,13 @@ def _cldr_names() -> tuple[tuple[str, str, str], ...]:
                 official = language in get_official_languages(code)
                 found[code, name] = language if official else found.get((code, name), language)
     return tuple((code, language, name) for (code, name), language in found.items())
+
+
+def _territories(identifier: str) -> Mapping[str, str]:
+    """Return what a language itself says. Not by `localedata.load`: it would be remembered as all there is of it."""
+    content = Path(localedata.resolve_locale_filename(identifier)).read_bytes()
+    data: Mapping[str, Mapping[str, str]] = pickle.loads(content)  # noqa: S301 - a file of the package
+    return data.get("territories", {})
 
 
 def _place_of(code: str) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from babel import Locale, negotiate_locale
+from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -57,12 +57,19 @@ def language_of(request: Request) -> Language:
     for asked in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
         if asked in LANGUAGES:
             return LANGUAGES[asked]
-    wanted = [
-        part.partition(";")[0].strip().replace("-", "_")
-        for part in request.headers.get("accept-language", "")[:200].split(",")
-    ]
-    found = negotiate_locale([*wanted, *(each.partition("_")[0] for each in wanted)], list(LANGUAGES))
-    return LANGUAGES[found or DEFAULT]
+    preferred = [_weighed(part) for part in request.headers.get("accept-language", "")[:200].split(",")]
+    preferred.sort(key=lambda each: -each[1])
+    return next((LANGUAGES[code] for code, weight in preferred if code in LANGUAGES and weight), LANGUAGES[DEFAULT])
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    """Return a language of `Accept-Language` without its region, and how much it is wanted (RFC 9110, 12.5.4)."""
+    tag, _, weight = part.partition(";")
+    try:
+        wanted = float(weight.strip().removeprefix("q=") or 1)
+    except ValueError:
+        wanted = 0.0
+    return tag.strip().lower().partition("-")[0], wanted if 0 <= wanted <= 1 else 0.0
 
 
 @cache

@@ -20,11 +20,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from consentry import __version__
+from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
-from consentry.service.languages import LANGUAGES, Language, language_of, translations
+from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
 
 FOLDER = Path(__file__).parent
+IN_ENGLISH = ("console/", "authority/")
+"""Folders of templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
 _GROUPS = {"UK": "GB"}
 
@@ -81,7 +84,7 @@ def page(
     **context: Any,
 ) -> HTMLResponse:
     """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`."""
-    language = language_of(request)
+    language = LANGUAGES[DEFAULT] if template.startswith(IN_ENGLISH) else language_of(request)
     html = (
         environment(language.code)
         .get_template(template)
@@ -102,6 +105,12 @@ def page(
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")
     return answer
+
+
+def away(request: Request, *, status: int, error: ConsentryError | None = None) -> HTMLResponse:
+    """Return the page that sends a member back to their platform, or lets it sign them in."""
+    oidc = bool(request.app.state.deployment.settings.member_issuer)
+    return page(request, "member/away.html", status=status, error=error, oidc=oidc)
 
 
 def wants_page(request: Request) -> bool:

@@ -30,7 +30,7 @@ from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_receipts import receipts_of
 from consentry.service.pages.sign_in import with_session
-from consentry.service.site import page
+from consentry.service.site import away, page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
@@ -48,13 +48,13 @@ Form = Annotated[FormData, Depends(_form)]
 @ROUTER.get("/me/enter", dependencies=[Depends(Needs(Action.ANYONE))])
 def enter(request: Request, deployment: Deployed, admission: Admitting, *, token: str = "") -> Response:
     """Let a member in whom the platform vouches for, and lead on, so that the link is in no history."""
-    now, site = deployment.control.parts.clock(), deployment.settings.site_name
+    now, settings = deployment.control.parts.clock(), deployment.settings
     try:
-        link = LinkKeys(deployment.settings.home / "keys").read(token, audience=site, now=now)
+        link = LinkKeys(settings.home / "keys").read(token, audience=settings.audience, now=now)
         if not admission.spend(link.once, until=link.until):
             raise used_up()
     except StateError as error:
-        return page(request, "member/away.html", status=422, error=error)
+        return away(request, status=422, error=error)
     old = request.cookies.get(COOKIE)
     secret = admission.admit_member(deployment.person(link.person), link.facts)
     if old:

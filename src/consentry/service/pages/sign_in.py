@@ -20,7 +20,7 @@ HOME = "/console"
 @ROUTER.get("/sign-in")
 def show(request: Request, next: str = HOME) -> Response:  # noqa: A002 - the name of the parameter
     """Show the form."""
-    return page(request, "sign_in.html", next=inside(next), handle="", problem=None, oidc=False)
+    return page(request, "sign_in.html", next=inside(next), handle="", problem=None, oidc=_oidc(request))
 
 
 @ROUTER.post("/sign-in")
@@ -38,7 +38,9 @@ def sign_in(
         secret = admission.sign_in(handle.strip(), password)
     except StateError as problem:
         shown = {"message": problem.message, "help": problem.help, "field": "handle"}
-        return page(request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=False)
+        return page(
+            request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=_oidc(request)
+        )
     if old:
         admission.sign_out(old)
     return with_session(RedirectResponse(inside(next), 303), secret, seconds=SESSION_S)
@@ -65,3 +67,7 @@ def inside(address: str) -> str:
     """Return an address of ours to go on to; the console for any other."""
     plain = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if plain and "\\" not in address else HOME
+
+
+def _oidc(request: Request) -> bool:
+    return bool(request.app.state.deployment.settings.oidc_issuer)

@@ -1,0 +1,64 @@
+"""What a page must hold for everybody: axe-core, and what it does not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import axe_playwright_python
+from playwright.sync_api import Page
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SCHEMES = ("light", "dark")
+WIDTHS = (1280, 320)
+
+
+def appearances() -> Iterator[tuple[str, int]]:
+    """Yield light and dark, at a desktop's width and at 320 px."""
+    yield from product(SCHEMES, WIDTHS)
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds wrong with a page, a line each."""
+    page.evaluate(AXE)
+    found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", TAGS)
+    return [
+        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels a page is wider than the window (WCAG 1.4.10, reflow)."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def small_targets(page: Page) -> list[str]:
+    """Return what can be clicked and is smaller than 24 by 24 px, outside running text (WCAG 2.5.8)."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
+        .filter(e => e.offsetParent !== null && !e.closest('.skip') && !e.classList.contains('skip')
+            && !e.closest('p, dd, td, li:not(nav li)'))
+        .map(e => [e.outerHTML.slice(0, 120), e.getBoundingClientRect()])
+        .filter(([_, box]) => box.width < 24 || box.height < 24)
+        .map(([html, box]) => `${box.width}x${box.height} ${html}`)"""
+    )
+    return found
+
+
+def unseen_focus(page: Page, *, steps: int = 12) -> list[str]:
+    """Return what Tab reaches without showing where one is (WCAG 2.4.7)."""
+    lost: list[str] = []
+    for _ in range(steps):
+        page.keyboard.press("Tab")
+        found = page.evaluate(
+            """() => { const e = document.activeElement; if (!e || e === document.body) return null;
+            const s = getComputedStyle(e); return [e.outerHTML.slice(0, 120), s.outlineStyle, s.outlineWidth]; }"""
+        )
+        if found and (found[1] == "none" or found[2] == "0px"):
+            lost.append(found[0])
+    return lost

@@ -1,0 +1,151 @@
+"""Signing in with an organisation: who comes back is who was sent, and what the provider says holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from joserfc.jwk import RSAKey
+
+from consentry.accounts.access import Role
+from consentry.bootstrap import open_deployment
+from consentry.service.oidc import COOKIE
+from service.at_work import in_thread
+from service.provider import Idp, provider
+from service.visitor import Visitor, words
+
+SITE = "https://consentry.example"
+
+
+@dataclass
+class There:
+    url: str
+    idp: Idp
+    person: str
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def come_back(self, visitor: Visitor, at: str = "/sign-in/organisation") -> str:
+        """Go to the provider and return the path that it sends the browser back to."""
+        away = visitor.get(at)
+        assert away.status_code == 303, words(away)
+        return self.idp.authorize(away.headers["location"]).removeprefix(SITE)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
+    with provider() as idp, pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "SITE_URL": SITE,
+            "OIDC_ISSUER": idp.url,
+            "OIDC_CLIENT_ID": "consentry",
+            "OIDC_CLIENT_SECRET": "a secret",
+            "MEMBER_ISSUER": idp.url,
+            "MEMBER_CLIENT_ID": "consentry-members",
+        }.items():
+            patch.setenv(f"CONSENTRY_{name}", value)
+        deployment = open_deployment(tmp_path_factory.mktemp("elsewhere") / "home", embedded=True)
+        with deployment.admission() as admission:
+            admission.add("olga", roles=frozenset({Role.PRIVACY_OFFICER}), password="")
+        with in_thread(deployment) as ask:
+            yield There(ask.url, idp, deployment.person("member 7"))
+        deployment.close()
+
+
+@pytest.fixture
+def there(running: There) -> There:
+    running.idp.claims = {"sub": "1", "preferred_username": "olga"}
+    running.idp.signs_with, running.idp.unsigned = None, False
+    return running
+
+
+def test_staff_sign_in_with_their_organisation(there: There) -> None:
+    visitor = there.visitor()
+    assert "Sign in with your organisation" in words(visitor.get("/sign-in"))
+    answer = visitor.get(there.come_back(visitor, "/sign-in/organisation?next=/transparency"))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/transparency")
+    assert "olga" in words(visitor.get("/"))
+    assert COOKIE not in visitor.cookies
+
+
+def test_a_member_is_known_by_their_pseudonym(there: There) -> None:
+    there.idp.claims = {"sub": "member 7", "name": "Ada <b>Lovelace</b>"}
+    visitor = there.visitor()
+    answer = visitor.get(there.come_back(visitor, "/me/sign-in"))
+    assert answer.headers["location"] == "/me"
+    assert "Ada <b>Lovelace</b>" in words(visitor.get("/")), "shown as it is, as text"
+    assert "<b>Lovelace" not in visitor.get("/").text
+
+
+def test_somebody_else_with_the_same_name_is_refused(there: There) -> None:
+    first = there.visitor()
+    first.get(there.come_back(first))
+    there.idp.claims = {"sub": "2", "preferred_username": "olga"}
+    second = there.visitor()
+    answer = second.get(there.come_back(second))
+    assert answer.status_code == 409
+    assert "have no account here" in words(answer)
+    assert not second.is_signed_in
+
+
+@pytest.mark.parametrize("name", [None, 7, "", "otto", ["olga"]])
+def test_without_an_account_nobody_is_let_in(there: There, name: object) -> None:
+    there.idp.claims = {"sub": "3", "preferred_username": name}
+    visitor = there.visitor()
+    assert "have no account here" in words(visitor.get(there.come_back(visitor)))
+
+
+def test_what_was_begun_counts_once_and_in_one_browser(there: There) -> None:
+    visitor, thief = there.visitor(), there.visitor()
+    path = there.come_back(visitor)
+    assert "was not begun here" in words(thief.get(path))
+    assert "was not begun here" in words(visitor.get(path.replace("state=", "state=x")))
+    assert not visitor.is_signed_in
+    path = there.come_back(visitor)
+    assert visitor.get(path).status_code == 303
+    assert "was not begun here" in words(visitor.get(path)), "once"
+
+
+def test_a_state_of_the_other_provider_does_not_count(there: There) -> None:
+    visitor = there.visitor()
+    path = there.come_back(visitor, "/me/sign-in").replace("/me/sign-in", "/sign-in/organisation")
+    assert "was not begun here" in words(visitor.get(path))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://other.example"},
+        {"aud": "somebody-else"},
+        {"exp": 1},
+        {"nonce": "another"},
+        {"nonce": None},
+        {"sub": None},
+        {"aud": ["consentry", "other"], "azp": "other"},
+    ],
+)
+def test_claims_that_do_not_hold(there: There, claims: dict[str, object]) -> None:
+    there.idp.claims = {**there.idp.claims, **claims}
+    visitor = there.visitor()
+    answer = visitor.get(there.come_back(visitor))
+    assert answer.status_code == 409
+    assert "what the provider says does not hold" in words(answer)
+    assert not visitor.is_signed_in
+
+
+def test_a_signature_of_another_key_or_none_does_not_hold(there: There) -> None:
+    visitor = there.visitor()
+    there.idp.signs_with = RSAKey.generate_key(2048, {"kid": "one"})
+    assert "does not hold" in words(visitor.get(there.come_back(visitor)))
+    there.idp.unsigned = True
+    assert "does not hold" in words(visitor.get(there.come_back(visitor)))
+    assert not visitor.is_signed_in
+
+
+def test_somebody_who_changed_their_mind(there: There) -> None:
+    visitor = there.visitor()
+    path = there.come_back(visitor)
+    denied = path.partition("?")[0] + "?error=access_denied&" + path.partition("&")[2]
+    assert "did not sign you in" in words(visitor.get(denied))
