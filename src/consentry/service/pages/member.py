@@ -20,7 +20,7 @@ from consentry.accounts.account import MEMBER_SESSION_S, Principal
 from consentry.accounts.member_link import LinkKeys, used_up
 from consentry.control_plane.own_content import Aim
 from consentry.control_plane.plane import ControlPlane
-from consentry.errors import StateError
+from consentry.errors import NotFoundError, StateError
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -95,6 +95,8 @@ def choose(request: Request, control: Control, who: Chooser, form: Form) -> Resp
     use = _block_of(control, who, wanted.get("purpose", ""))
     try:
         said = _asked(control, who, use, wanted)
+    except NotFoundError:
+        raise
     except StateError as error:
         problem = {"message": error.message, "help": error.help, "field": f"{use.purpose}-read"}
         return _shown(request, control, who, status=422, problem=problem, given=wanted)
@@ -102,7 +104,7 @@ def choose(request: Request, control: Control, who: Chooser, form: Form) -> Resp
     for choice in said:
         notice = use.notice.name if use.notice and choice.state is ChoiceState.ALLOWED else None
         position = control.own_settings.choose(_person(who), choice, notice=notice)
-    back = "/me/items" if wanted.get("item") else "/me"
+    back = "/me/items" if wanted.get("what") == "item" else "/me"
     query = {"saved": position} if position is not None else {"unchanged": use.purpose}
     return RedirectResponse(f"{back}?{urlencode(query)}", 303)
 
@@ -117,8 +119,8 @@ def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, 
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
     reach = Reach(wanted["reach"]) if wanted.get("reach") in set(Reach) else Reach.EVERYTHING
     making = _Making(use, reach, control.parts.clock())
-    if wanted.get("item"):
-        item = control.own_content.own_item(_person(who), wanted.get("corpus", ""), id=wanted["item"])
+    if wanted.get("what") == "item":
+        item = control.own_content.own_item(_person(who), wanted.get("corpus", ""), id=wanted.get("item", ""))
         state = ChoiceState.UNSET if wanted.get("answer") == "back" else ChoiceState.REFUSED
         return [making.choice(state, items=frozenset({item}))]
     said = making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
@@ -160,9 +162,9 @@ class _Making:
         raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
 
     def kinds(self, wanted: dict[str, str]) -> list[Choice]:
-        answers = {each: wanted.get(f"kind-{each.category}") for each in self.use.kinds if each.can_choose}
-        off = [each.category for each, answer in answers.items() if answer == "no" and not each.refused]
-        on = [each.category for each, answer in answers.items() if answer == "yes" and (each.refused or not each.on)]
+        answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
+        off = [each.category for each, answer in answers if answer == "no" and not each.refused]
+        on = [each.category for each, answer in answers if answer == "yes" and (each.refused or not each.on)]
         on = [each for each in on if self.use.answer != "yes" or _is_refused(self.use, each)]
         made = [self.choice(ChoiceState.REFUSED, categories=off)] if off else []
         return made + ([self.choice(ChoiceState.ALLOWED, categories=on)] if on else [])
