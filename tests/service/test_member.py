@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -469,3 +472,36 @@ def test_the_command_makes_a_link(place: tuple[Deployment, Come, str]) -> None:
     visitor = Visitor(url)
     assert visitor.get(link.removeprefix(url)).status_code == 303
     assert visitor.is_signed_in
+
+
+EMBEDDING = Path(__file__).parents[2] / "docs" / "embedding.md"
+
+
+def test_the_plain_example_of_the_document_signs_in(place: tuple[Deployment, Come, str]) -> None:
+    deployment, _, url = place
+    keys = LinkKeys(deployment.settings.home / "keys")
+    keys.shared()
+    block = EMBEDDING.read_text("utf-8").partition("<!-- plain:")[2].partition("```text\n")[2].partition("```")[0]
+    environment = {
+        **os.environ,
+        "PERSON": "us",
+        "AUDIENCE": deployment.settings.audience,
+        "KEY_FILE": str(keys.folder / "link.key"),
+        "SITE": url,
+    }
+    done = subprocess.run(
+        ["sh", "-eu", "-c", block], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"303 {url}/me", done.stderr
+
+
+def test_the_python_example_of_the_document_signs_in(place: tuple[Deployment, Come, str]) -> None:
+    deployment, _, url = place
+    block = EMBEDDING.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {}
+    exec(compile(block, str(EMBEDDING), "exec", dont_inherit=True), namespace)
+    key = LinkKeys(deployment.settings.home / "keys").shared()
+    link = namespace["member_link"](deployment.settings.audience, "us", key=key, name="Ada")
+    visitor = Visitor(url)
+    assert visitor.get(link[link.index("/me/enter") :]).status_code == 303
+    assert "Hello Ada" in words(visitor.get("/me"))

@@ -195,7 +195,7 @@ class OwnContent:
         policy = None if published is None else self.desk.document(published.digest)
         rules = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders), purpose)
-        return list(self._settings.own_items(asker, compiler, known, corpora=corpora, at=at))
+        return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
 
     def _used_now(self, asker: Asker, aim: Aim) -> int:
         every = self._own_items(asker, aim.purpose)
@@ -211,9 +211,8 @@ class OwnContent:
         ids: dict[tuple[str, int, int], str] = {}
         for (name, number), (corpus, rows) in files.items():
             try:
-                ids |= {
-                    (name, number, row): each for row, each in zip(rows, item_ids(corpus, number, rows), strict=True)
-                }
+                named = zip(rows, item_ids(corpus, number, rows=rows), strict=True)
+                ids |= {(name, number, row): each for row, each in named}
             except (ConsentryError, OSError):
                 continue
         return [

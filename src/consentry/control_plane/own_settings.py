@@ -177,7 +177,7 @@ class OwnSettings:
     ) -> OwnUse:
         facts = _facts(known, asker)
         said = [each.choice for each in asker.said]
-        items = list(self.own_items(asker, compiler, known, corpora=corpora, at=at))
+        items = list(self.own_items(asker, compiler, known=known, corpora=corpora, at=at))
         question = Question(
             purpose=compiler.purpose,
             rules=compiler.rules,
@@ -203,7 +203,7 @@ class OwnSettings:
         )
 
     def own_items(
-        self, asker: Asker, compiler: MatrixCompiler, known: Knowledge, *, corpora: Sequence[Corpus], at: Seconds
+        self, asker: Asker, compiler: MatrixCompiler, *, known: Knowledge, corpora: Sequence[Corpus], at: Seconds
     ) -> Iterator[tuple[Corpus, int, OwnItem]]:
         """Yield the items by a person, with their corpus and the number of their file in it."""
         seats = np.array(asker.seats, dtype=np.uint32)

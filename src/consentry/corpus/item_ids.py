@@ -10,7 +10,7 @@ from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import changed, same_file
 
 
-def item_ids(corpus: Corpus, number: int, rows: Sequence[int]) -> list[str]:
+def item_ids(corpus: Corpus, number: int, *, rows: Sequence[int]) -> list[str]:
     """Return the ids of the items at these rows of a file, in the order asked for. Only their row groups are read.
 
     Args:

@@ -205,16 +205,16 @@ class Asked:
         item = Item(
             category=kind.category, visibility=kind.visibility, created=None if created == UNKNOWN_DATE else created
         )
-        owner = self.for_seat(int(sidecar.person[row]), item, item_key)
+        owner = self.for_seat(int(sidecar.person[row]), item, item_key=item_key)
         if not owner.allowed:
             return OwnDecision(owner, involved=False)
         first = int(np.searchsorted(sidecar.involved_row, row, side="left"))
         last = int(np.searchsorted(sidecar.involved_row, row, side="right"))
-        others = [self.for_seat(int(seat), item, item_key) for seat in sidecar.involved_person[first:last]]
+        others = [self.for_seat(int(seat), item, item_key=item_key) for seat in sidecar.involved_person[first:last]]
         against = sorted((decision for decision in others if not decision.allowed), key=strength)
         return OwnDecision(against[0], involved=True) if against else OwnDecision(owner, involved=False)
 
-    def for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
+    def for_seat(self, seat: int, item: Item, *, item_key: str) -> Decision:
         """Decide for one of the people an item involves."""
         person = self.person(seat, item.category, item_key=item_key)
         return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, person, item=item, at=self.at)

@@ -75,7 +75,7 @@ class OwnItems:
             alike = code, -1 if made is None else bisect_right(cuts, made)
             mine = owner, *alike, named.get(key, "")
             if mine not in self._mine:
-                self._mine[mine] = self.asked.for_seat(owner, item, mine[3])
+                self._mine[mine] = self.asked.for_seat(owner, item, item_key=mine[3])
             seats_of_others = sidecar.involved_person[start:stop].tolist()
             others = any(not self._about(seat, item, alike, key).allowed for seat in seats_of_others)
             yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others)
@@ -84,13 +84,13 @@ class OwnItems:
         """Decide for somebody else whom an item involves."""
         known = self.asked.knowledge
         if seat in known.single:
-            return self.asked.for_seat(seat, item, _by_key(known.single[seat]).get(key, ""))
+            return self.asked.for_seat(seat, item, item_key=_by_key(known.single[seat]).get(key, ""))
         code = int(known.classes.codes[seat])
         facts = known.classes.members[code]
         if facts is not None and facts.standing(self.asked.compiler.purpose, item.category).since is not None:
-            return self.asked.for_seat(seat, item, "")
+            return self.asked.for_seat(seat, item, item_key="")
         if (code, *alike) not in self._theirs:
-            self._theirs[code, *alike] = self.asked.for_seat(seat, item, "")
+            self._theirs[code, *alike] = self.asked.for_seat(seat, item, item_key="")
         return self._theirs[code, *alike]
 
     def _cuts(self) -> list[Seconds]:

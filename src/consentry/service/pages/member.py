@@ -46,7 +46,7 @@ Form = Annotated[FormData, Depends(_form)]
 
 
 @ROUTER.get("/me/enter", dependencies=[Depends(Needs(Action.ANYONE))])
-def enter(request: Request, deployment: Deployed, admission: Admitting, *, token: str = "") -> Response:
+def enter(*, request: Request, deployment: Deployed, admission: Admitting, token: str = "") -> Response:
     """Let a member in whom the platform vouches for, and lead on, so that the link is in no history."""
     now, settings = deployment.control.parts.clock(), deployment.settings
     try:
@@ -65,7 +65,7 @@ def enter(request: Request, deployment: Deployed, admission: Admitting, *, token
 
 
 @ROUTER.get("/me")
-def show(request: Request, control: Control, who: Member, *, saved: str = "") -> Response:
+def show(*, request: Request, control: Control, who: Member, saved: str = "") -> Response:
     """Show how each use stands, with what was just saved."""
     person = _person(who)
     done = _done(control, person, int(saved)) if saved.isdecimal() and len(saved) < 16 else None
@@ -73,7 +73,7 @@ def show(request: Request, control: Control, who: Member, *, saved: str = "") ->
 
 
 @ROUTER.get("/me/check")
-def check(request: Request, control: Control, who: Member, *, purpose: str = "", category: str = "") -> Response:
+def check(*, request: Request, control: Control, who: Member, purpose: str = "", category: str = "") -> Response:
     """Show in numbers what a no would undo, for each reach, before it is said."""
     person, use = _person(who), _block_of(control, who, purpose)
     categories = frozenset(each.category for each in use.kinds if each.category == category)
@@ -89,7 +89,7 @@ def check(request: Request, control: Control, who: Member, *, purpose: str = "",
 
 
 @ROUTER.post("/me/choices")
-def choose(request: Request, control: Control, who: Chooser, form: Form) -> Response:
+def choose(*, request: Request, control: Control, who: Chooser, form: Form) -> Response:
     """Record a choice, and lead back to the page that says what it does."""
     wanted = {name: value for name, value in form.items() if isinstance(value, str)}
     use = _block_of(control, who, wanted.get("purpose", ""))

@@ -77,7 +77,7 @@ def items(
 
 
 @ROUTER.get("/me/history")
-def history(request: Request, control: Control, who: Member) -> Response:
+def history(*, request: Request, control: Control, who: Member) -> Response:
     """List what the member said, the newest first, with receipts."""
     person = _person(who)
     events = reversed(control.own_settings.history(person))
@@ -86,7 +86,7 @@ def history(request: Request, control: Control, who: Member) -> Response:
 
 
 @ROUTER.get("/me/uses")
-def uses(request: Request, control: Control, who: Member) -> Response:
+def uses(*, request: Request, control: Control, who: Member) -> Response:
     """Say which releases and models used the member's content."""
     person = _person(who)
     return page(
@@ -99,7 +99,7 @@ def uses(request: Request, control: Control, who: Member) -> Response:
 
 
 @ROUTER.get("/me/receipts/{position}")
-def receipt(control: Control, who: Member, position: int, *, form: str = "json") -> Response:
+def receipt(*, control: Control, who: Member, position: int, form: str = "json") -> Response:
     """Hand out the receipt for a choice of the member's own, as JSON or as text.
 
     Raises:
