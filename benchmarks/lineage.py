@@ -127,9 +127,9 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
     log.print("registering ...")
     deployment = open_deployment(folder / "home")
     control = deployment.control
-    control.publish(_POLICY, "lineage.toml")
-    control.load_people(folder / "people.toml")
-    control.register_corpus(folder / "corpus.toml")
+    control.statements.publish(_POLICY, "lineage.toml")
+    control.statements.load_people(folder / "people.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
     log.print("building and copying releases ...")
     built = _different(control)
     while len(built) < shape.releases:
@@ -147,7 +147,7 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
         for person in generator.integers(0, shape.people, _REFUSING).tolist()
     )
     began = time.perf_counter()
-    control.choose(refusals)
+    control.statements.choose(refusals)
     took = time.perf_counter() - began
     (folder / "amending").write_text(f"{took:.2f} s")
     deployment.close()
@@ -155,25 +155,25 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
 
 def _different(control: ControlPlane) -> list[str]:
     def build(purpose: Purpose) -> str:
-        return control.build("network", purpose, policy="lineage", at=_AT).manifest.release
+        return control.releases.build("network", purpose, policy="lineage", at=_AT).manifest.release
 
     found = [build(purpose) for purpose in _PURPOSES]
-    order = control.suspend(
+    order = control.orders.suspend(
         Scope(areas=frozenset({"GB"})), case="c-1", origin=Origin.OWN_DECISION, reference="benchmark"
     )
     found += [build(purpose) for purpose in _PURPOSES]
-    control.parts.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
+    control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
     return found
 
 
 def _copy(control: ControlPlane, name: str) -> str:
     """Seal the same bitmaps once more, under another name."""
-    source, signer = control.releases / name, control.parts.signer
+    source, signer = control.desk.releases / name, control.desk.parts.signer
     like = Manifest.from_bytes((source / MANIFEST).read_bytes())
-    with control.parts.ledger.sealing() as session:
+    with control.desk.parts.ledger.sealing() as session:
         release = f"{like.corpus}.{like.purpose}.{session.position}"
         manifest = replace(like, release=release, position=session.position)
-        payload, target = manifest.to_bytes(), control.releases / release
+        payload, target = manifest.to_bytes(), control.desk.releases / release
         target.mkdir()
         for each in (EXCLUSIONS, TALLIES):
             shutil.copy(source / each, target / each)
@@ -193,20 +193,22 @@ def _copy(control: ControlPlane, name: str) -> str:
 
 
 def _train(control: ControlPlane, release: str, model: str, generator: np.random.Generator) -> None:
-    lease, secret = control.grant(release, job=model, model=model)
-    rows = control.release(release).manifest.files[0].pin.rows
+    lease, secret = control.leases.grant(release, job=model, model=model)
+    rows = control.releases.open(release).manifest.files[0].pin.rows
     for report in range(_REPORTS):
         starts = np.sort(generator.choice(rows // _RANGES, _RANGES, replace=False)) * _RANGES
         ranges = [[report % _FILES, int(start), int(start) + _RANGES // 2] for start in starts]
-        control.consumed(lease.lease, secret=secret, from_step=report, to_step=report + 1, amendment=0, ranges=ranges)
-    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=_REPORTS)
+        control.leases.consumed(
+            lease.lease, secret=secret, from_step=report, to_step=report + 1, amendment=0, ranges=ranges
+        )
+    control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=_REPORTS)
 
 
 def measure(folder: Path, shape: Shape) -> list[Line]:
     """Ask."""
     began = time.perf_counter()
     deployment = open_deployment(folder / "home")
-    deployment.control.present()
+    deployment.control.desk.present()
     opening = time.perf_counter() - began
     generator = np.random.default_rng(9)
     most = _most(deployment, folder)
@@ -214,7 +216,7 @@ def measure(folder: Path, shape: Shape) -> list[Line]:
     first = _asked(deployment, people[0])
     times = sorted(_asked(deployment, each) for each in people)
     busiest = _asked(deployment, most)
-    found = deployment.control.uses_of(most)
+    found = deployment.control.people.uses_of(most)
     stages = [_seconds(deployment) for _ in range(2)]
     deployment.close()
     items = max(each["sealed_with"] or 0 for each in found["releases"])
@@ -236,19 +238,19 @@ def measure(folder: Path, shape: Shape) -> list[Line]:
 
 def _seconds(deployment: Deployment) -> float:
     began = time.perf_counter()
-    deployment.control.models()
+    deployment.control.models.every()
     return time.perf_counter() - began
 
 
 def _asked(deployment: Deployment, person: str) -> float:
     began = time.perf_counter()
-    deployment.control.uses_of(person)
+    deployment.control.people.uses_of(person)
     return time.perf_counter() - began
 
 
 def _most(deployment: Deployment, folder: Path) -> str:
     """Return who in the US wrote most, of the first file."""
-    corpus = deployment.control.corpus("network")
+    corpus = deployment.control.desk.corpus("network")
     authors = pq.read_table(corpus.path(corpus.sidecars[0]), columns=["author"])["author"].to_numpy()
     country = pq.read_table(folder / "people.parquet", columns=["country"])["country"].to_pylist()
     wrote = np.bincount(authors, minlength=len(country))

@@ -31,7 +31,7 @@ _TIMES = 3
 def measure(folder: Path, home: Path) -> list[Line]:
     """Measure everything."""
     deployment = open_deployment(home)
-    take = partial(deployment.control.snapshot, POLICY_NAME, [PURPOSE], at=AT)
+    take = partial(deployment.control.people.snapshot, POLICY_NAME, [PURPOSE], at=AT)
     snapshot = take()
     ids = pq.read_table(folder / "people.parquet", columns=["id"]).column("id").combine_chunks()
     generator = np.random.default_rng(11)

@@ -65,13 +65,13 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
     began = perf_counter()
     deployment = open_deployment(home)
     control = deployment.control
-    control.present()
+    control.desk.present()
     opening = perf_counter() - began
     first = seconds_of(lambda: _build(control)).median
     counted = seconds_of(lambda: _count_and_build(control), times=_TIMES).median
     full = seconds_of(lambda: _build(control), times=_TIMES).median
-    built = control.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT).manifest
-    bitmaps = _bitmaps(control.releases / built.release, built)
+    built = control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT).manifest
+    bitmaps = _bitmaps(control.desk.releases / built.release, built)
     peak = peak_bytes()
     changed = [_changed(folder, deployment, shape, run) for run in range(_TIMES)]
     deployment.close()
@@ -90,13 +90,13 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
 
 def _build(control: ControlPlane) -> None:
     """Decide every item: nothing is remembered of earlier decisions, but the census is kept."""
-    control._drafts.clear()
-    control.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
+    control.releases.drafts._drafts.clear()
+    control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
 
 
 def _count_and_build(control: ControlPlane) -> None:
     """Do it with a census taken anew, as after a load of people."""
-    control._counted = None
+    control.releases.drafts._counted = None
     _build(control)
 
 
@@ -116,9 +116,9 @@ def _changed(folder: Path, deployment: Deployment, shape: Shape, run: int) -> tu
     deployment.import_choices(file, corpus=None)
     file.unlink()
     began = perf_counter()
-    control.present()
+    control.desk.present()
     taken_in = perf_counter()
-    control.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
+    control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
     return taken_in - began, perf_counter() - taken_in
 
 

@@ -109,14 +109,14 @@ class Orders:
 def give_orders(home: Path) -> None:
     """Be the process that suspends."""
     deployment = open_deployment(home)
-    deployment.control.present()
+    deployment.control.desk.present()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
         scope = Scope(**{name: frozenset(values) for name, values in json.loads(line).items()})
-        deployment.control.present()
+        deployment.control.desk.present()
         asked = clock()
-        deployment.control.suspend(scope, case="measured", origin=Origin.OWN_DECISION, reference="a benchmark")
+        deployment.control.orders.suspend(scope, case="measured", origin=Origin.OWN_DECISION, reference="a benchmark")
         sys.stdout.write(json.dumps([asked, clock()]) + "\n")
         sys.stdout.flush()
     deployment.close()
@@ -156,9 +156,9 @@ def deployed(items: int) -> Iterator[tuple[Path, str]]:
         LOG.print(f"making a network of {items:,} items ...")
         deployment = open_deployment(home, embedded=True)
         deployment.generate_network(home / "content", people=max(2, items // 10), items=items, seed=7)
-        deployment.control.register_corpus(home / "content" / "corpus.toml")
-        deployment.control.load_people(home / "content" / "people.toml")
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(home / "content" / "corpus.toml")
+        deployment.control.statements.load_people(home / "content" / "people.toml")
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         release = build(home)
         deployment.close()
         yield home, release
@@ -167,7 +167,7 @@ def deployed(items: int) -> Iterator[tuple[Path, str]]:
 def build(home: Path) -> str:
     """Build a release as of now."""
     deployment = open_deployment(home, embedded=True)
-    built = deployment.control.build(CORPUS, Purpose.TRAIN_GENAI, policy=POLICY).manifest
+    built = deployment.control.releases.build(CORPUS, Purpose.TRAIN_GENAI, policy=POLICY).manifest
     deployment.close()
     if not built.eligible:
         raise SystemExit("nothing is eligible")
@@ -214,7 +214,7 @@ def rounds(home: Path, release: str, *, holders: int, times: int) -> list[Line]:
 def drains(home: Path) -> list[float]:
     """Return how long each order took until nobody read against it."""
     deployment = open_deployment(home, embedded=True)
-    found = [order.drained for order in deployment.control.orders()]
+    found = [order.drained for order in deployment.control.orders.every()]
     deployment.close()
     return [each.took_ms / 1000 for each in found if each is not None] or [float("nan")]
 

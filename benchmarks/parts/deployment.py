@@ -33,8 +33,8 @@ def prepare(folder: Path, *, threads: int, log: Console) -> Path:
         staged = folder / "home-staged"
         shutil.rmtree(staged, ignore_errors=True)
         deployment = open_deployment(staged)
-        deployment.control.publish(POLICY.read_text("utf-8"), POLICY.name)
-        deployment.control.load_people(folder / "people.toml")
+        deployment.control.statements.publish(POLICY.read_text("utf-8"), POLICY.name)
+        deployment.control.statements.load_people(folder / "people.toml")
         deployment.import_choices(folder / "choices.parquet", corpus=None)
         deployment.close()
         staged.rename(kept)
@@ -47,13 +47,13 @@ def prepare(folder: Path, *, threads: int, log: Console) -> Path:
 def opened(home: Path) -> Deployment:
     """Open the home with the present known: every event folded, everybody classified."""
     deployment = open_deployment(home)
-    deployment.control.present().knowledge(PURPOSE, at=AT)
+    deployment.control.desk.present().knowledge(PURPOSE, at=AT)
     return deployment
 
 
 def basis_of(deployment: Deployment, corpus: Corpus) -> Basis:
     """Return what a release of the corpus rests on."""
-    policy, _ = deployment.control.policy(POLICY_NAME)
+    policy, _ = deployment.control.desk.policy(POLICY_NAME)
     compiler = MatrixCompiler(rules_for(policy.rules, decides=policy.decides(PURPOSE)), PURPOSE)
-    knowledge = deployment.control.present().knowledge(PURPOSE, at=AT)
+    knowledge = deployment.control.desk.present().knowledge(PURPOSE, at=AT)
     return lay_out(compiler, at=AT, knowledge=knowledge, items=corpus.items, sidecars=corpus.sidecars)

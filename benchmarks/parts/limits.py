@@ -37,7 +37,7 @@ def measure(home: Path, threads: int) -> list[Line]:
 def _rates(home: Path, threads: int) -> dict[str, float]:
     runner = LocalRunner(threads)
     deployment = opened(home)
-    corpus = open_corpus(deployment.control.corpora, CORPUS)
+    corpus = open_corpus(deployment.control.desk.corpora, CORPUS)
     look = basis_of(deployment, corpus).look
     found = {}
     for what, work, rows in (

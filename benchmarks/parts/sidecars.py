@@ -82,19 +82,19 @@ def measure(folder: Path, home: Path, threads: int) -> list[Line]:
 def _build(folder: Path, home: Path, threads: int) -> dict[str, float]:
     deployment = open_deployment(home)
     control = deployment.control
-    shutil.rmtree(control.corpora, ignore_errors=True)
+    shutil.rmtree(control.desk.corpora, ignore_errors=True)
     clocked = Clocked(deployment.pseudonyms.identities("network"))
     began = perf_counter()
     register(
         folder / "corpus.toml",
-        control.corpora,
+        control.desk.corpora,
         identities=lambda _: clocked,
         threads=LocalRunner(threads),
         progress=None,
     )
     total = perf_counter() - began
     peak = peak_bytes()
-    control.register_corpus(folder / "corpus.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
     step = _ids_to_seats(folder, clocked.inner, LocalRunner(threads))
     deployment.close()
     return {"total": total, "peak": peak, "ids to seats": step, **clocked.seconds}

@@ -1,7 +1,7 @@
 """The composition root: opens a deployment from its settings. The only importer of adapters, and of the clock.
 
     deployment = open_deployment(Path("consentry-home"))
-    deployment.control.publish(text, "policy.toml")
+    deployment.control.statements.publish(text, "policy.toml")
 
 A home that holds neither keys nor a ledger is new, and both are made; so are keys that are missing while nothing was
 said yet. A home with keys but without its ledger is a deployment that lost it: it is refused, because an empty ledger
@@ -29,7 +29,7 @@ from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane import newest_word
 from consentry.control_plane.parts import Parts
-from consentry.control_plane.plane import ControlPlane
+from consentry.control_plane.plane import ControlPlane, compose
 from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
@@ -90,7 +90,7 @@ class Deployment:
         url = self.settings.ledger
         store = SqlAccounts(f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url)
         try:
-            yield Admission(store, clock=self.control.parts.clock)
+            yield Admission(store, clock=self.control.desk.parts.clock)
         finally:
             store.close()
 
@@ -119,7 +119,7 @@ class Deployment:
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
         """
         if corpus is not None:
-            self.control.require_corpus(corpus)
+            self.control.statements.require_corpus(corpus)
         count = 0
         if progress is not None:
             progress.begin("checking choices", total=rows_in([file]), unit="choices")
@@ -127,7 +127,7 @@ class Deployment:
             count += 1
             if progress is not None:
                 progress(1)
-            if row.at > self.control.parts.clock():
+            if row.at > self.control.desk.parts.clock():
                 raise made_too_late(row.at, where=row.where)
             if row.items and corpus is None:
                 raise ChoiceError(
@@ -138,7 +138,7 @@ class Deployment:
                 )
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.choose(self._choices(file, corpus, progress), recorded=recorded)
+        return self.control.statements.choose(self._choices(file, corpus, progress), recorded=recorded)
 
     def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in choice_files.read_choices(file):
@@ -259,7 +259,7 @@ def open_deployment(
         milliseconds=lambda: time.time_ns() // 1_000_000 + 1_000 * ahead(),
         uptime=uptime,
     )
-    return Deployment(settings=settings, control=ControlPlane(parts), pseudonyms=names, ledger=ledger)
+    return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)
 
 
 def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:

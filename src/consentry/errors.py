@@ -21,6 +21,7 @@ docs/errors.md; `help` says what to do next; `where` names the file and line whe
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 
@@ -100,3 +101,8 @@ class IntegrityError(ConsentryError):
 
 class MissingExtraError(ConsentryError):
     """An optional part is not installed."""
+
+
+def names_there_are(names: Collection[str], label: str = "known", *, otherwise: str) -> str:
+    """Return the help of an error about a name that nobody knows: those there are, or what to do if there are none."""
+    return f"{label}: {', '.join(names)}" if names else otherwise

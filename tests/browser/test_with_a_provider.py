@@ -80,7 +80,7 @@ def sign_in(browser: Browser, site: str, name: str) -> str:
     page.locator("[type=submit]").click()
     page.locator("[type=submit]").click()
     page.wait_for_url(f"{site}/**")
-    text = page.inner_text("body")
+    text: str = page.inner_text("body")
     window.close()
     return text
 

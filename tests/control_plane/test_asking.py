@@ -47,9 +47,11 @@ BUT_BRITONS = ANYBODY + '[[forbid]]\nid = "britons"\nwhy = "a test"\nwhere.insid
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
         items = [RawItem(id=person.id, author=person.id, created=NOW) for person in PEOPLE]
-        deployment.control.register_corpus(write_corpus(folder, [[*items, RawItem(id="x", author=STRANGER)]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(
+            write_corpus(folder, [[*items, RawItem(id="x", author=STRANGER)]])
+        )
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
@@ -62,34 +64,34 @@ def test_it_is_what_a_release_says(place: tuple[Path, Deployment]) -> None:
     say(deployment, "cy")  # ada's other account
     say(deployment, "late", reach=Reach.FUTURE, at=NOW)
     release = build(deployment)
-    snapshot = deployment.control.snapshot(POLICY, [GENAI], at=NOW)
+    snapshot = deployment.control.people.snapshot(POLICY, [GENAI], at=NOW)
     seen = {}
     for person in [*(str(each.id) for each in PEOPLE), STRANGER]:
         found = snapshot.may(person, purpose=GENAI, category=Category.POST)
-        explained = deployment.control.explain(release, "x" if person == STRANGER else person).body
+        explained = deployment.control.releases.explain(release, "x" if person == STRANGER else person).body
         assert [str(each) for each in found.reasons] == [each["reason"] for each in explained["reasons"]], person
         seen[person] = found.allowed
     assert {person for person, may in seen.items() if may} == {"bo"}
-    told = deployment.control.may("gb", Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
-    assert told["reasons"] == deployment.control.explain(release, "gb").body["reasons"]
+    told = deployment.control.people.may("gb", Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
+    assert told["reasons"] == deployment.control.releases.explain(release, "gb").body["reasons"]
     assert (told["allowed"], told["person"]) == (False, deployment.person("gb"))
     assert told["position"] == deployment.ledger.head()
 
 
 def test_a_snapshot_stays_and_the_next_one_knows_more(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
-    take = deployment.control.snapshot
+    take = deployment.control.people.snapshot
     first = take(POLICY, [GENAI])
     assert allowed(first, "ada")
     say(deployment, "ada")
-    deployment.control.erase([deployment.person("bo")])
+    deployment.control.statements.erase([deployment.person("bo")])
     assert allowed(first, "ada")
     second = take(POLICY, [GENAI], like=first)
     assert not allowed(second, "ada")
     assert not allowed(second, "bo")
     assert second.position == deployment.ledger.head()
     say(deployment, "ada", ChoiceState.ALLOWED)
-    deployment.control.load_people(write_people(folder / "people", [*PEOPLE, RawPerson(id=STRANGER)]))
+    deployment.control.statements.load_people(write_people(folder / "people", [*PEOPLE, RawPerson(id=STRANGER)]))
     third = take(POLICY, [GENAI, Purpose.EVALUATE], like=second)
     assert [allowed(third, each) for each in ("ada", "bo", STRANGER)] == [True, False, True]
     everybody = [str(each.id) for each in PEOPLE]
@@ -100,25 +102,25 @@ def test_a_snapshot_stays_and_the_next_one_knows_more(place: tuple[Path, Deploym
 
 def test_the_next_snapshot_goes_by_the_policy_in_force(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    deployment.control.publish(ANYBODY.format(name="p", version="1"), "p.toml")
-    first = deployment.control.snapshot("p", [GENAI])
+    deployment.control.statements.publish(ANYBODY.format(name="p", version="1"), "p.toml")
+    first = deployment.control.people.snapshot("p", [GENAI])
     assert allowed(first, "gb")
-    deployment.control.publish(BUT_BRITONS.format(name="p", version="2"), "p.toml")
-    second = deployment.control.snapshot("p", [GENAI], like=first)
+    deployment.control.statements.publish(BUT_BRITONS.format(name="p", version="2"), "p.toml")
+    second = deployment.control.people.snapshot("p", [GENAI], like=first)
     assert (allowed(first, "gb"), allowed(second, "gb")) == (True, False)
     # The other way round: nothing is taken over from a snapshot of another set.
-    third = deployment.control.snapshot(POLICY, [GENAI], like=second)
+    third = deployment.control.people.snapshot(POLICY, [GENAI], like=second)
     assert [allowed(third, each) for each in ("ada", "gb")] == [True, False]
     with pytest.raises(NotFoundError, match="policy-not-published"):
-        deployment.control.snapshot("nothing", [GENAI])
+        deployment.control.people.snapshot("nothing", [GENAI])
 
 
 def test_whoever_is_asked_about_leaves_no_trace(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
-    deployment.control.present()
+    deployment.control.desk.present()
     before = (deployment.ledger.head(), len(deployment.pseudonyms.index))
     for person in ("a-stranger-asked-about", "ada"):
-        deployment.control.may(person, Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
+        deployment.control.people.may(person, Use(GENAI, Category.POST, Visibility.PUBLIC), policy=POLICY)
     assert (deployment.ledger.head(), len(deployment.pseudonyms.index)) == before
     stored = [path for path in (folder / "home").rglob("*") if path.is_file()]
     assert len(stored) > 5

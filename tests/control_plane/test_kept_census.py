@@ -21,21 +21,21 @@ Place = tuple[Path, Deployment]
 @pytest.fixture
 def place() -> Iterator[Place]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
         for name in (POLICY, OTHER):
-            deployment.control.publish(shipped()[name], name)
+            deployment.control.statements.publish(shipped()[name], name)
         yield folder, deployment
 
 
 def load_others(folder: Path, deployment: Deployment) -> None:
     people = (RawPerson(id="ada", country="DE"), RawPerson(id="new"), *PEOPLE[1:])
-    deployment.control.load_people(write_people(folder / "people", people))
+    deployment.control.statements.load_people(write_people(folder / "people", people))
 
 
 def move_on(_: Path, deployment: Deployment) -> None:
     """Let time pass: nothing is said, and the draft of another time is of no use."""
-    deployment.control._drafts.clear()
+    deployment.control.releases.drafts._drafts.clear()
 
 
 CHANGES: dict[str, Callable[[Path, Deployment], object]] = {
@@ -44,7 +44,7 @@ CHANGES: dict[str, Callable[[Path, Deployment], object]] = {
     "choices": lambda _, deployment: say(deployment, "ada"),
     "later": lambda _, deployment: say(deployment, "bo", reach=Reach.FUTURE, at=NOW - 50_000),
     "taken back": lambda _, deployment: say(deployment, "ada", ChoiceState.UNSET, at=NOW + 1),
-    "erasure": lambda _, deployment: deployment.control.erase([deployment.person("cy")]),
+    "erasure": lambda _, deployment: deployment.control.statements.erase([deployment.person("cy")]),
     "came back": load_others,
 }
 
@@ -71,36 +71,38 @@ def test_releases_count_alike_whatever_changed(place: Place, monkeypatch: pytest
         change(folder, deployment)
         for policy in (POLICY, OTHER):
             for at in (NOW, NOW + 40_000_000):
-                control._drafts.clear()
+                control.releases.drafts._drafts.clear()
                 before = len(found)
-                built = control.build("network", GENAI, policy=policy, at=at).manifest
+                built = control.releases.build("network", GENAI, policy=policy, at=at).manifest
                 assert len(found) == before or name == "time", f"a census was taken though only {name} changed"
-                assert [each for each in control.verify(built.release, decide=True) if each.problem] == [], name
+                assert [each for each in control.releases.verify(built.release, decide=True) if each.problem] == [], (
+                    name
+                )
 
 
 def test_a_census_is_taken_anew_when_many_people_moved(place: Place) -> None:
     folder, deployment = place
     control = deployment.control
-    control.build("network", GENAI, policy=POLICY, at=NOW)
-    counted = control._counted
-    control._drafts.clear()
-    control.build("network", GENAI, policy=OTHER, at=NOW)
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW)
+    counted = control.releases.drafts._counted
+    control.releases.drafts._drafts.clear()
+    control.releases.build("network", GENAI, policy=OTHER, at=NOW)
     assert counted is not None
-    assert control._counted is not None
-    assert (control._counted[1].counts == counted[1].counts).all()
+    assert control.releases.drafts._counted is not None
+    assert (control.releases.drafts._counted[1].counts == counted[1].counts).all()
     load_others(folder, deployment)
-    control.build("network", GENAI, policy=POLICY, at=NOW)
-    assert control._counted[1].counts.sum() == len(ITEMS)
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW)
+    assert control.releases.drafts._counted[1].counts.sum() == len(ITEMS)
 
 
 def test_another_corpus_is_counted_by_itself(place: Place) -> None:
     folder, deployment = place
     control = deployment.control
-    control.build("network", GENAI, policy=POLICY, at=NOW)
-    assert control._counted is not None
-    first = control._counted[0]
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW)
+    assert control.releases.drafts._counted is not None
+    first = control.releases.drafts._counted[0]
     write_corpus(folder, [ITEMS[:2], ITEMS[2:], ITEMS[:0]])
-    control.register_corpus(folder / "corpus.toml")
-    built = control.build("network", GENAI, policy=POLICY, at=NOW).manifest
-    assert control._counted[0] != first
-    assert [each for each in control.verify(built.release, decide=True) if each.problem] == []
+    control.statements.register_corpus(folder / "corpus.toml")
+    built = control.releases.build("network", GENAI, policy=POLICY, at=NOW).manifest
+    assert control.releases.drafts._counted[0] != first
+    assert [each for each in control.releases.verify(built.release, decide=True) if each.problem] == []

@@ -40,9 +40,9 @@ class Reads:
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
@@ -53,15 +53,15 @@ def talk(deployment: Deployment, times: int = 5) -> None:
 
 def keep_now(deployment: Deployment) -> int:
     """Keep the state of now, and no other one."""
-    kept = deployment.control.kept
+    kept = deployment.control.desk.kept
     kept.every = 1
-    deployment.control.present()
+    deployment.control.desk.present()
     kept.every = 1_000_000
     return deployment.ledger.head()
 
 
 def choices(deployment: Deployment, release: str, item: str) -> list[str]:
-    (owner, *_) = deployment.control.explain(release, item).body["people"]
+    (owner, *_) = deployment.control.releases.explain(release, item).body["people"]
     return [each["state"] for each in owner["choices"]]
 
 
@@ -71,19 +71,19 @@ def test_explaining_carries_on_from_an_older_kept_state(place: tuple[Path, Deplo
     kept = keep_now(deployment)
     talk(deployment)
     release = build(deployment)
-    position = deployment.control.sealed_as(release).position
+    position = deployment.control.releases.sealed_as(release).position
     reads = Reads(deployment)
     assert choices(deployment, release, "a1") == ["refused"]
     assert reads.taken() == [(kept, position)]
     # Checking trusts nothing that was kept.
-    assert not [each for each in deployment.control.verify(release, decide=True) if each.problem]
+    assert not [each for each in deployment.control.releases.verify(release, decide=True) if each.problem]
     assert reads.taken() == [(0, position)]
 
 
 def test_a_newer_kept_state_is_of_no_use(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
-    position = deployment.control.sealed_as(release).position
+    position = deployment.control.releases.sealed_as(release).position
     say(deployment, "ada")
     talk(deployment)
     keep_now(deployment)
@@ -101,20 +101,20 @@ def test_comparing_reads_the_ledger_once(place: tuple[Path, Deployment], keeping
     talk(deployment)
     first = build(deployment)
     say(deployment, "ada", items=("a1",))
-    deployment.control.load_people(write_people(folder / "people", PEOPLE[:3]))
+    deployment.control.statements.load_people(write_people(folder / "people", PEOPLE[:3]))
     talk(deployment)
     say(deployment, "bo", ChoiceState.ALLOWED)
     second = build(deployment)
-    control.present()
-    middle, end = (control.sealed_as(each).position for each in (first, second))
+    control.desk.present()
+    middle, end = (control.releases.sealed_as(each).position for each in (first, second))
     apart = {
-        (one, other): compare.compare(control.side(one)[0], control.side(other)[0])
+        (one, other): compare.compare(control.releases.archive.side(one)[0], control.releases.archive.side(other)[0])
         for one in (first, second)
         for other in (first, second)
     }
     for (one, other), expected in apart.items():
         reads = Reads(deployment)
-        found = control.compare(one, other)
+        found = control.releases.compare(one, other)
         for label in ("before", "after"):
             assert found[label].pop("withdrawn") is None
         assert found == expected
@@ -137,12 +137,12 @@ def test_what_was_erased_is_not_shown_again(place: tuple[Path, Deployment]) -> N
     assert choices(deployment, release, "a1") == ["refused"]
     cache = folder / "home" / "cache"
     shutil.copytree(cache, folder / "aside")
-    deployment.control.erase([deployment.person("ada")])
+    deployment.control.statements.erase([deployment.person("ada")])
     assert list(cache.iterdir()) == []
     assert choices(deployment, release, "a1") == []
     # Should the file come back, it is known as a state of this ledger, and still not used for what lies before.
     shutil.copytree(folder / "aside", cache, dirs_exist_ok=True)
-    back = control.kept.at(range(1, control.sealed_as(release).position + 1))
+    back = control.desk.kept.at(range(1, control.releases.sealed_as(release).position + 1))
     assert back is not None
     assert (back.position, deployment.person("ada") in back.choices) == (kept, True)
     reads = Reads(deployment)
@@ -154,7 +154,7 @@ def test_what_was_erased_is_not_shown_again(place: tuple[Path, Deployment]) -> N
     after = deployment.ledger.head()
     talk(deployment)
     later = build(deployment)
-    control.present()
+    control.desk.present()
     reads.taken()
     assert choices(deployment, later, "n1") == ["refused"]
-    assert reads.taken() == [(after, control.sealed_as(later).position)]
+    assert reads.taken() == [(after, control.releases.sealed_as(later).position)]

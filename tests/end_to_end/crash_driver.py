@@ -18,7 +18,7 @@ from typing import Any
 import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.control_plane.building import Building
+from consentry.control_plane.drafts import Drafts
 from consentry.errors import StateError
 from consentry.ledger import sql
 from consentry.ledger.events import ChoiceMade, Source
@@ -76,30 +76,32 @@ def start(_: Deployment, __: Path) -> None:
 
 
 def register(deployment: Deployment, folder: Path) -> None:
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
 
 
 def people(deployment: Deployment, folder: Path) -> None:
-    deployment.control.load_people(folder / "people" / "people.toml")
+    deployment.control.statements.load_people(folder / "people" / "people.toml")
 
 
 def build(deployment: Deployment, _: Path) -> None:
-    deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+    deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
 
 
 def erase(deployment: Deployment, _: Path) -> None:
-    deployment.control.erase([deployment.person("p1")])
+    deployment.control.statements.erase([deployment.person("p1")])
 
 
 def refuse(deployment: Deployment, _: Path) -> None:
     choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=NOW)
-    deployment.control.choose([ChoiceMade(person=deployment.person("p1"), choice=choice, source=Source.FORM)])
+    deployment.control.statements.choose(
+        [ChoiceMade(person=deployment.person("p1"), choice=choice, source=Source.FORM)]
+    )
 
 
 def withdraw(deployment: Deployment, _: Path) -> None:
-    name = next(iter(deployment.control.sealed_releases()))
+    name = next(iter(deployment.control.releases.sealed()))
     try:
-        deployment.control.withdraw(name, "a reason")
+        deployment.control.releases.withdraw(name, "a reason")
     except StateError as error:
         # Asked again: what the crash left of the tables is gone now.
         if error.code != "release-already-withdrawn":
@@ -109,7 +111,7 @@ def withdraw(deployment: Deployment, _: Path) -> None:
 def build_naively(deployment: Deployment, folder: Path) -> None:
     """Do what must not be done: say that a release is sealed, then write it."""
     written: list[tuple[Any, Any]] = []
-    write, seal = builder.write, Building._seal
+    write, seal = builder.write, Drafts._seal
     builder.write = lambda *what, **more: written.append((what, more))
 
     def sealing(*what: Any, **more: Any) -> Any:
@@ -118,7 +120,7 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
         write(*given, **named)
         return built
 
-    Building._seal = sealing  # type: ignore[method-assign]
+    Drafts._seal = sealing  # type: ignore[method-assign]
     build(deployment, folder)
 
 

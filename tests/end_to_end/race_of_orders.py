@@ -68,10 +68,10 @@ def prepare(folder: Path, deployment: Deployment) -> None:
     ]
     halves = [items[: ITEMS // 3], items[ITEMS // 3 :]]
     people = [RawPerson(id=number, country=PLACES[number % len(PLACES)]) for number in range(PEOPLE)]
-    deployment.control.register_corpus(write_corpus(folder, halves, Form(ids="int64", rows_per_group=1_000)))
-    deployment.control.load_people(write_people(folder / "people", people))
-    deployment.control.publish(shipped()[POLICY], POLICY)
-    deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+    deployment.control.statements.register_corpus(write_corpus(folder, halves, Form(ids="int64", rows_per_group=1_000)))
+    deployment.control.statements.load_people(write_people(folder / "people", people))
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
+    deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
 
 
 class Course:
@@ -87,7 +87,7 @@ class Course:
         self._people = itertools.count()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._newest = next(reversed(deployments[0].control.sealed_releases()))
+        self._newest = next(reversed(deployments[0].control.releases.sealed()))
 
     def object_(self, deployment: Deployment) -> None:
         """Let somebody refuse, and wait a moment: there are only so many people."""
@@ -99,7 +99,7 @@ class Course:
             return
         choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
         person = deployment.person(str(number))
-        deployment.control.choose([ChoiceMade(person=person, choice=choice, source=Source.FORM)])
+        deployment.control.statements.choose([ChoiceMade(person=person, choice=choice, source=Source.FORM)])
         self.count("objections")
 
     def order(self, deployment: Deployment) -> None:
@@ -108,16 +108,16 @@ class Course:
             areas=frozenset({self.rng.choice(PLACES)}),
             categories=frozenset({Category.IMAGE}) if self.rng.random() < 0.3 else frozenset(),
         )
-        order = deployment.control.suspend(scope, case="race", origin=Origin.OWN_DECISION, reference="a race")
+        order = deployment.control.orders.suspend(scope, case="race", origin=Origin.OWN_DECISION, reference="a race")
         self.count("orders")
         time.sleep(self.rng.random() * 0.2)
-        deployment.control.present()
-        deployment.ledger.append(deployment.control.end_orders([order.order], OrderEnd.LIFTED))
+        deployment.control.desk.present()
+        deployment.ledger.append(deployment.control.orders.ends([order.order], OrderEnd.LIFTED))
         time.sleep(self.rng.random() * 0.1)
 
     def seal(self, deployment: Deployment) -> None:
         """Build a release."""
-        built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+        built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
         with self._lock:
             self.race.seals += 1
             self._newest = built.manifest.release
@@ -129,9 +129,9 @@ class Course:
         with self._lock:
             release, job = self._newest, f"job-{next(self._numbers)}"
         time.sleep(self.rng.random() * 0.02)
-        lease, secret = deployment.control.grant(release, job=job, model="drafts")
+        lease, secret = deployment.control.leases.grant(release, job=job, model="drafts")
         self.count("grants")
-        deployment.control.end_lease(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=None)
+        deployment.control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=None)
 
     def count(self, what: str) -> None:
         """Count what was done."""
@@ -190,7 +190,7 @@ class Oracle:
         """Return which items are in a release, by its bitmaps."""
         if release not in self._included:
             try:
-                opened = self._control.release(release)
+                opened = self._control.releases.open(release)
             except ConsentryError:
                 # Without the head lock one release overwrites another: of what cannot be read nothing is claimed.
                 return np.zeros(ITEMS, dtype=np.bool_)

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pyroaring import BitMap64
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.control_plane.amending import Amending
-from consentry.control_plane.statements import Statements
+from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.errors import ConsentryError, IntegrityError, NotFoundError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.lineage_events import ReleaseAmended
@@ -36,16 +35,16 @@ EVERYTHING = Reach.EVERYTHING
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
 def handed_out(deployment: Deployment, release: str) -> set[str]:
     """Return the ids that whoever asks for the data files of a release reads."""
     found: set[str] = set()
-    for file in deployment.control.data_files(release):
+    for file in deployment.control.releases.data_files(release):
         ids = pq.read_table(file.path, columns=["id"]).column("id").to_pylist()
         out = set(excluded_positions(file).tolist())
         found |= {str(id_) for row, id_ in enumerate(ids) if row not in out}
@@ -53,12 +52,16 @@ def handed_out(deployment: Deployment, release: str) -> set[str]:
 
 
 def problems(deployment: Deployment, release: str) -> list[str]:
-    return [f"{each.check}: {each.problem}" for each in deployment.control.verify(release, decide=True) if each.problem]
+    return [
+        f"{each.check}: {each.problem}"
+        for each in deployment.control.releases.verify(release, decide=True)
+        if each.problem
+    ]
 
 
 def in_table(deployment: Deployment, release: str, version: int) -> int:
     """Return how many rows a table leaves out, by its metadata."""
-    folder = deployment.control.tables / release / f"v{version}" / "metadata" / "v1.metadata.json"
+    folder = deployment.control.desk.tables / release / f"v{version}" / "metadata" / "v1.metadata.json"
     import json
 
     summary = json.loads(folder.read_bytes())["snapshots"][0]["summary"]
@@ -71,16 +74,16 @@ def test_a_refusal_of_everything_leaves_what_is_sealed_and_others_do_not(place: 
     assert handed_out(deployment, release) == {"a1", "b1", "c1"}
     say(deployment, "bo")
     assert handed_out(deployment, release) == {"a1", "b1", "c1"}
-    assert control.amendment(release) == 0
+    assert control.amendments.newest(release) == 0
     say(deployment, "bo", reach=EVERYTHING)
-    assert control.amendment(release) == 1
+    assert control.amendments.newest(release) == 1
     assert handed_out(deployment, release) == {"a1", "c1"}
     say(deployment, "cy", reach=EVERYTHING)  # ada's other account
     assert handed_out(deployment, release) == set()
     say(deployment, "cy", ChoiceState.UNSET)
     assert handed_out(deployment, release) == set(), "an amendment only ever removes"
-    assert control.amendment(release) == 2
-    assert [each["removed"] for each in control.amendments(release)] == [1, 2]
+    assert control.amendments.newest(release) == 2
+    assert [each["removed"] for each in control.amendments.of(release)] == [1, 2]
     assert problems(deployment, release) == []
 
 
@@ -100,12 +103,12 @@ def test_linking_and_erasing_amend_as_well(place: tuple[Path, Deployment]) -> No
     folder, deployment = place
     release = build(deployment)
     say(deployment, "new", reach=EVERYTHING)
-    assert deployment.control.amendment(release) == 0
-    deployment.control.link(deployment.person("new"), deployment.person("bo"))
+    assert deployment.control.amendments.newest(release) == 0
+    deployment.control.statements.link(deployment.person("new"), deployment.person("bo"))
     assert handed_out(deployment, release) == {"a1", "c1"}
-    deployment.control.erase([deployment.person("ada")])
+    deployment.control.statements.erase([deployment.person("ada")])
     assert handed_out(deployment, release) == set()
-    assert deployment.control.amendment(release) == 2
+    assert deployment.control.amendments.newest(release) == 2
     assert problems(deployment, release) == []
     deployment.close()
     again = open_deployment(folder / "home")
@@ -118,22 +121,22 @@ def test_a_crash_between_a_refusal_and_its_amendment_loses_nothing(
 ) -> None:
     folder, deployment = place
     release = build(deployment)
-    monkeypatch.setattr(Amending, "amend", lambda _: [])
+    monkeypatch.setattr(AmendmentVerbs, "amend", lambda _: [])
     say(deployment, "bo", reach=EVERYTHING)
-    deployment.control.erase([deployment.person("cy")])
+    deployment.control.statements.erase([deployment.person("cy")])
     monkeypatch.undo()
     deployment.close()
     again = open_deployment(folder / "home")
     assert not [event for event in again.ledger.read() if isinstance(event.body, ReleaseAmended)]
     assert handed_out(again, release) == set()
-    assert again.control.amendment(release) == 1
+    assert again.control.amendments.newest(release) == 1
     again.close()
 
 
 def test_an_import_that_is_interrupted_amends_by_what_was_recorded(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control, release = deployment.control, build(deployment)
-    control.table(release, 2)
+    control.releases.table(release, 2)
 
     def said() -> Iterator[ChoiceMade]:
         choice = Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=EVERYTHING, at=NOW)
@@ -141,7 +144,7 @@ def test_an_import_that_is_interrupted_amends_by_what_was_recorded(place: tuple[
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        control.choose(said(), batch=1)
+        control.statements.choose(said(), batch=1)
     assert in_table(deployment, release, 2) == 2, "its readers ask nobody"
 
 
@@ -150,12 +153,12 @@ def test_who_starts_from_a_kept_state_knows_who_refused(
 ) -> None:
     folder, deployment = place
     release = build(deployment)
-    monkeypatch.setattr(Amending, "amend", lambda _: [])
+    monkeypatch.setattr(AmendmentVerbs, "amend", lambda _: [])
     say(deployment, "stranger", reach=EVERYTHING)
-    deployment.control.link(deployment.person("stranger"), deployment.person("bo"))
+    deployment.control.statements.link(deployment.person("stranger"), deployment.person("bo"))
     monkeypatch.undo()
-    deployment.control.kept.every = 1
-    deployment.control.present()
+    deployment.control.desk.kept.every = 1
+    deployment.control.desk.present()
     deployment.close()
     assert list((folder / "home" / "cache").glob("state-*.image"))
     again = open_deployment(folder / "home")
@@ -167,16 +170,16 @@ def test_two_processes_amend_once(place: tuple[Path, Deployment], monkeypatch: p
     folder, deployment = place
     release = build(deployment)
     other = open_deployment(folder / "home")
-    append = Amending._append
+    append = AmendmentVerbs._append
     said: list[str] = []
 
-    def first_the_other(self: Amending, *what: Any) -> Any:
+    def first_the_other(self: AmendmentVerbs, *what: Any) -> Any:
         if not said:
             said.append("once")
             say(other, "ada", reach=EVERYTHING)
         return append(self, *what)
 
-    monkeypatch.setattr(Amending, "_append", first_the_other)
+    monkeypatch.setattr(AmendmentVerbs, "_append", first_the_other)
     say(deployment, "bo", reach=EVERYTHING)
     for each in (deployment, other):
         assert handed_out(each, release) == set()
@@ -191,18 +194,18 @@ def test_the_bytes_for_loaders(place: tuple[Path, Deployment]) -> None:
     control, release = deployment.control, build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
     say(deployment, "ada", reach=EVERYTHING)
-    assert control.amendment_rows(release, 0, number=0) == b""
-    assert list(BitMap64.deserialize(control.amendment_rows(release, 0, number=1))) == [2]
-    assert list(BitMap64.deserialize(control.amendment_rows(release, 0, number=2))) == [0, 2, 3]
-    assert control.amendment_rows(release, 1, number=2) == b""
-    assert list(BitMap64.deserialize(control.exclusions(release, 0))) == [1]
+    assert control.amendments.rows(release, 0, number=0) == b""
+    assert list(BitMap64.deserialize(control.amendments.rows(release, 0, number=1))) == [2]
+    assert list(BitMap64.deserialize(control.amendments.rows(release, 0, number=2))) == [0, 2, 3]
+    assert control.amendments.rows(release, 1, number=2) == b""
+    assert list(BitMap64.deserialize(control.releases.exclusions(release, 0))) == [1]
     for index, number, code in (
         (0, 3, "amendment-unknown"),
         (0, -1, "amendment-unknown"),
         (2, 1, "release-file-unknown"),
     ):
         with pytest.raises(NotFoundError) as caught:
-            control.amendment_rows(release, index, number=number)
+            control.amendments.rows(release, index, number=number)
         assert caught.value.code == code
 
 
@@ -211,22 +214,22 @@ def test_tables_of_an_amended_release_are_written_anew(
 ) -> None:
     _, deployment = place
     control, release = deployment.control, build(deployment)
-    control.table(release, 2)
-    control.table(release, 3)
+    control.releases.table(release, 2)
+    control.releases.table(release, 3)
     assert [in_table(deployment, release, version) for version in (2, 3)] == [3, 3]
     say(deployment, "bo", reach=EVERYTHING)
     assert [in_table(deployment, release, version) for version in (2, 3)] == [2, 2]
-    assert control.table(release, 2)["excluded"] == 2
+    assert control.releases.table(release, 2)["excluded"] == 2
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("consentry.control_plane.handing_out.write_table", full)
+    monkeypatch.setattr("consentry.control_plane.handouts.write_table", full)
     say(deployment, "cy", reach=EVERYTHING, items=("c1",))
-    assert not (control.tables / release / "v2").exists(), "its readers ask nobody"
+    assert not (control.desk.tables / release / "v2").exists(), "its readers ask nobody"
     monkeypatch.undo()
-    control.table(release, 3)
-    (control.tables / release / "v3" / "metadata" / "v1.metadata.json").write_text("[]")
+    control.releases.table(release, 3)
+    (control.desk.tables / release / "v3" / "metadata" / "v1.metadata.json").write_text("[]")
     say(deployment, "ada", reach=EVERYTHING)
     assert in_table(deployment, release, 3) == 0
 
@@ -237,11 +240,11 @@ def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_re
     folder, deployment = place
     control, release = deployment.control, build(deployment)
     write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.register_corpus(folder / "corpus.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
     later = build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
     with pytest.raises(IntegrityError) as caught:
-        control.amendment(release)
+        control.amendments.newest(release)
     assert caught.value.code == "release-file-changed"
     assert handed_out(deployment, later) == {"a1"}
 
@@ -249,29 +252,29 @@ def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_re
 def test_a_withdrawn_release_is_amended_no_more(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
-    deployment.control.withdraw(release, "done with")
+    deployment.control.releases.withdraw(release, "done with")
     say(deployment, "bo", reach=EVERYTHING)
-    assert deployment.control.amendment(release) == 0
+    assert deployment.control.amendments.newest(release) == 0
 
 
 def test_a_lease_is_granted_on_what_is_left(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
-    deployment.control.grant(release, job="job-1", model="drafts")
-    assert deployment.control.amendment(release) == 1
+    deployment.control.leases.grant(release, job="job-1", model="drafts")
+    assert deployment.control.amendments.newest(release) == 1
 
 
 def test_an_explanation_says_which_amendment(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
-    found = deployment.control.explain(release, "b1")
+    found = deployment.control.releases.explain(release, "b1")
     assert not found.allowed
     assert found.body["reasons"][0]["reason"] == "amended:1"
     assert found.body["agrees_with_bitmap"]
     assert found.body["amendment"]["number"] == 1
-    assert deployment.control.explain(release, "a1").body["amendment"] is None
+    assert deployment.control.releases.explain(release, "a1").body["amendment"] is None
 
 
 @pytest.mark.parametrize("what", ["document", "rows", "signature"])
@@ -279,18 +282,18 @@ def test_an_amendment_that_was_tampered_with_is_noticed(place: tuple[Path, Deplo
     _, deployment = place
     control, release = deployment.control, build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
-    (noted,) = control.newest.amendments.of(release)
-    document = control.document_of(noted)
+    (noted,) = control.desk.newest.amendments.of(release)
+    document = control.amendments.removals.document(noted)
     if what == "signature":
-        object.__setattr__(control.parts, "check_signature", lambda *_: False)
+        object.__setattr__(control.desk.parts, "check_signature", lambda *_: False)
     else:
         digest = noted.document if what == "document" else document.files[0].bitmap
         path = deployment.settings.home / "objects" / digest.removeprefix("sha256:")
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert [each for each in control.verify(release) if each.check == "amendment 1" and each.problem]
+    assert [each for each in control.releases.verify(release) if each.check == "amendment 1" and each.problem]
     if what == "rows":
         with pytest.raises(ConsentryError):
-            control.data_files(release)
+            control.releases.data_files(release)
 
 
 NAMES = ["p0", "p1", "p2", "p3", "stranger"]
@@ -347,8 +350,8 @@ def test_old_releases_never_hand_out_what_was_withdrawn_and_nothing_else_leaves_
 @pytest.mark.parametrize("broken", ["links", "everybody"])
 def test_control_the_comparison_notices(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if broken == "links":
-        monkeypatch.setattr(Statements, "amend", lambda _: [])
-        monkeypatch.setattr("consentry.control_plane.amending.Amending.amendment", lambda *_: 0)
+        monkeypatch.setattr(AmendmentVerbs, "amend", lambda _: [])
+        monkeypatch.setattr(AmendmentVerbs, "newest", lambda *_: 0)
     else:
         everybody = Reached(people=np.arange(1, 4, dtype=np.uint32), by_category={}, single=())
         nobody = Reached(people=np.empty(0, dtype=np.uint32), by_category={}, single=())
@@ -362,10 +365,10 @@ def play(said: list[Any]) -> None:
     """Say things, and compare after each what old releases hand out with what is worked out item by item."""
     with fresh() as (folder, first):
         deployment, world = first, World()
-        deployment.control.register_corpus(write_corpus(folder, [WORLD_ITEMS[:9], WORLD_ITEMS[9:]]))
+        deployment.control.statements.register_corpus(write_corpus(folder, [WORLD_ITEMS[:9], WORLD_ITEMS[9:]]))
         people = [RawPerson(id=name) for name in NAMES[:4]]
-        deployment.control.load_people(write_people(folder / "people", people))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.load_people(write_people(folder / "people", people))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         world.load(people)
         held = {build(deployment, purpose=each): each for each in (GENAI, Purpose.TRAIN_GENAI_TEXT)}
         expected = {name: handed_out(deployment, name) for name in held}
@@ -384,10 +387,10 @@ def play(said: list[Any]) -> None:
                 )
                 world.choose(one, other)
             elif verb == "link" and one != other:
-                deployment.control.link(deployment.person(one), deployment.person(other))
+                deployment.control.statements.link(deployment.person(one), deployment.person(other))
                 world.link(one, other)
             elif verb == "erase":
-                deployment.control.erase([deployment.person(one)])
+                deployment.control.statements.erase([deployment.person(one)])
                 world.erase([one])
             elif verb == "build":
                 name = build(deployment, purpose=one)
@@ -401,6 +404,6 @@ def play(said: list[Any]) -> None:
                 expected[name] -= {str(item.id) for item in WORLD_ITEMS if withdrawn(world, item, purpose)}
                 assert handed_out(deployment, name) == expected[name], (verb, one, other, name)
         for name in held:
-            assert [each.problem for each in deployment.control.verify(name) if each.problem] == []
+            assert [each.problem for each in deployment.control.releases.verify(name) if each.problem] == []
         shutil.rmtree(folder / "items")
         deployment.close()

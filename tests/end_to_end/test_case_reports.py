@@ -26,20 +26,20 @@ DUE = 1_700_000_000
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         say(deployment, "br")
         build(deployment)
         suspend(deployment)
-        deployment.control.add_condition(condition("minors", check="no-minors"))
-        deployment.control.add_condition(condition("window"))
-        deployment.control.schedule_report(CASE, "five-months", title="What was done", due=DUE, by="ann")
+        deployment.control.conditions.add(condition("minors", check="no-minors"))
+        deployment.control.conditions.add(condition("window"))
+        deployment.control.reports.schedule(CASE, "five-months", title="What was done", due=DUE, by="ann")
         yield folder, deployment
 
 
 def bytes_of(deployment: Deployment, position: int | None) -> bytes:
-    return canonical_json(deployment.control.report(CASE, "five-months", position=position))
+    return canonical_json(deployment.control.reports.generate(CASE, "five-months", position=position))
 
 
 def test_the_same_position_gives_the_same_bytes_whatever_comes_later(place: tuple[Path, Deployment]) -> None:
@@ -47,12 +47,12 @@ def test_the_same_position_gives_the_same_bytes_whatever_comes_later(place: tupl
     position = deployment.ledger.head()
     before = bytes_of(deployment, None)
     assert bytes_of(deployment, position) == before
-    deployment.control.meet_condition(CASE, "window", evidence=b"x", by="ann")
+    deployment.control.conditions.meet(CASE, "window", evidence=b"x", by="ann")
     ready(deployment)
     say(deployment, "gb")
-    deployment.control.erase([deployment.person("br")])
+    deployment.control.statements.erase([deployment.person("br")])
     # The policy set that a check looks at is the one of then.
-    deployment.control.publish(shipped()["september-2024"].replace("september-2024", POLICY), POLICY)
+    deployment.control.statements.publish(shipped()["september-2024"].replace("september-2024", POLICY), POLICY)
     build(deployment)
     suspend(deployment, Scope(areas=frozenset({"BR"}), categories=frozenset({Category.POST})))
     later(deployment, days=400)
@@ -66,13 +66,13 @@ def test_the_same_position_gives_the_same_bytes_whatever_comes_later(place: tupl
 
 def test_what_a_report_says_and_that_it_names_nobody(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    made = deployment.control.report(CASE, "five-months")
+    made = deployment.control.reports.generate(CASE, "five-months")
     (release,) = made["releases"]
     counts = {key: release[key] for key in ("items", "eligible", "refused", "suspended")}
     assert counts == {"items": 1, "eligible": 1, "refused": 0, "suspended": 0}
     build(deployment)
     suspend(deployment, Scope(areas=frozenset({"BR"})))
-    first, second = deployment.control.report(CASE, "five-months")["releases"]
+    first, second = deployment.control.reports.generate(CASE, "five-months")["releases"]
     assert (first["refused"], second["suspended"]) == (2, 1)
     assert [each["condition"] for each in made["conditions"] if each["met"]] == ["minors"]
     assert made["orders"][0]["drained"]["jobs"] == 0
@@ -86,31 +86,34 @@ def test_what_a_report_says_and_that_it_names_nobody(place: tuple[Path, Deployme
 def test_a_report_is_overdue_until_delivered_also_after_the_case_is_over(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control
-    assert [report.report for _, report in control.overdue_reports(at=now())] == ["five-months"]
+    assert [report.report for _, report in control.reports.overdue(at=now())] == ["five-months"]
     flagged = [each.name for each in examine(folder / "home", at=now())]
     assert {"report five-months", f"policy {POLICY}"} <= set(flagged)
-    control.prohibit(CASE, by="ann", reference="x")
-    document, position = control.deliver_report(CASE, "five-months", position=None, by="ann")
+    control.cases.prohibit(CASE, by="ann", reference="x")
+    document, position = control.reports.deliver(CASE, "five-months", position=None, by="ann")
     assert digest(bytes_of(deployment, position)) == document
-    assert control.parts.objects.get(document) == bytes_of(deployment, position)
-    assert control.overdue_reports(at=now()) == []
+    assert control.desk.parts.objects.get(document) == bytes_of(deployment, position)
+    assert control.reports.overdue(at=now()) == []
     assert "report five-months" not in [each.name for each in examine(folder / "home", at=now())]
-    control.schedule_report(CASE, "ten-months", title="What was done since", due=DUE, by="ann")
+    control.reports.schedule(CASE, "ten-months", title="What was done since", due=DUE, by="ann")
     assert "report ten-months" in [each.name for each in examine(folder / "home", at=now())]
 
 
 def test_a_report_that_nobody_owes(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    (opened,) = [each["position"] for each in control.timeline(CASE) if each["kind"] == "case.opened"]
+    (opened,) = [each["position"] for each in control.cases.timeline(CASE) if each["kind"] == "case.opened"]
     for code, call in (
-        ("case-report-unknown", lambda: control.report(CASE, "nobody-knows")),
-        ("case-report-unknown", lambda: control.report(CASE, "five-months", position=opened + 1)),
-        ("case-unknown", lambda: control.report(CASE, "five-months", position=opened)),
-        ("case-report-position", lambda: control.report(CASE, "five-months", position=deployment.ledger.head() + 1)),
-        ("case-report-position", lambda: control.report(CASE, "five-months", position=0)),
-        ("case-report-known", lambda: control.schedule_report(CASE, "five-months", title="x", due=1, by="ann")),
-        ("case-report-name", lambda: control.schedule_report(CASE, "Five Months", title="x", due=1, by="ann")),
+        ("case-report-unknown", lambda: control.reports.generate(CASE, "nobody-knows")),
+        ("case-report-unknown", lambda: control.reports.generate(CASE, "five-months", position=opened + 1)),
+        ("case-unknown", lambda: control.reports.generate(CASE, "five-months", position=opened)),
+        (
+            "case-report-position",
+            lambda: control.reports.generate(CASE, "five-months", position=deployment.ledger.head() + 1),
+        ),
+        ("case-report-position", lambda: control.reports.generate(CASE, "five-months", position=0)),
+        ("case-report-known", lambda: control.reports.schedule(CASE, "five-months", title="x", due=1, by="ann")),
+        ("case-report-name", lambda: control.reports.schedule(CASE, "Five Months", title="x", due=1, by="ann")),
     ):
         with pytest.raises(ConsentryError) as caught:
             call()

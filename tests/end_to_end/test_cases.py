@@ -29,14 +29,14 @@ WITHOUT_UK = {"u1", "b1", "n1"}
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
 def suspend(deployment: Deployment, scope: Scope = UK, *, case: str = CASE) -> str:
-    order = deployment.control.suspend(scope, case=case, origin=Origin.AUTHORITY_REQUEST, reference="letter")
+    order = deployment.control.orders.suspend(scope, case=case, origin=Origin.AUTHORITY_REQUEST, reference="letter")
     return order.order
 
 
@@ -57,21 +57,21 @@ def condition(name: str, *parameters: str, check: str | None = None, policy: str
 def later(deployment: Deployment, *, days: int) -> None:
     """Let the clock of decisions be ahead; what is recorded is recorded now."""
     clock = now() + days * SECONDS_PER_DAY
-    deployment.control.parts = replace(deployment.control.parts, clock=lambda: clock)
+    deployment.control.desk.parts = replace(deployment.control.desk.parts, clock=lambda: clock)
 
 
 def in_the_way(deployment: Deployment) -> list[str]:
-    return [each.kind for each in deployment.control.lift(CASE, by="ann", reference="x")]
+    return [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")]
 
 
 def ready(deployment: Deployment) -> None:
     """Bring the case to where only the days are missing."""
     control = deployment.control
-    control.begin_review(CASE, by="ann")
-    control.require_notice(CASE, "n-1", days=30, by="ann")
-    assert control.approve(CASE, by="ann") == ()
-    assert control.approve(CASE, by="bob") == ()
-    control.serve_notice("n-1", [deployment.person("gb")], at=now())
+    control.cases.begin_review(CASE, by="ann")
+    control.cases.require_notice(CASE, "n-1", days=30, by="ann")
+    assert control.cases.approve(CASE, by="ann") == ()
+    assert control.cases.approve(CASE, by="bob") == ()
+    control.notices.serve("n-1", [deployment.person("gb")], at=now())
 
 
 def refused(code: str, call: object) -> None:
@@ -86,26 +86,26 @@ def test_use_goes_on_only_when_everything_is_done_and_every_refusal_says_what_is
     _, deployment = place
     control = deployment.control
     suspend(deployment)
-    control.add_condition(condition("window"))
-    control.add_condition(condition("minors", check="no-minors"))
+    control.conditions.add(condition("window"))
+    control.conditions.add(condition("minors", check="no-minors"))
     assert in_the_way(deployment) == ["review", "condition", "approval", "notice"]
-    assert [each.kind for each in control.approve(CASE, by="ann")] == ["review", "condition"]
-    control.meet_condition(CASE, "window", evidence=b"thirty days", by="bob")
+    assert [each.kind for each in control.cases.approve(CASE, by="ann")] == ["review", "condition"]
+    control.conditions.meet(CASE, "window", evidence=b"thirty days", by="bob")
     ready(deployment)
     assert in_the_way(deployment) == ["waiting"]
-    assert control.register_of(CASE)[1] is Standing.WAITING
+    assert control.cases.register_of(CASE)[1] is Standing.WAITING
     later(deployment, days=29)
     assert in_the_way(deployment) == ["waiting"]
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     later(deployment, days=31)
-    assert control.register_of(CASE)[1] is Standing.READY
+    assert control.cases.register_of(CASE)[1] is Standing.READY
     assert in_the_way(deployment) == []
     assert eligible(deployment, build(deployment)) == EVERYTHING
-    over = control.case(CASE).over
+    over = control.cases.get(CASE).over
     assert over is not None
     assert over.by == ("ann", "bob")
     assert over.found[1].startswith("minors: august-2024 2024-08 lets nothing of it through")
-    kinds = [each["kind"] for each in control.timeline(CASE)]
+    kinds = [each["kind"] for each in control.cases.timeline(CASE)]
     assert kinds == [
         "case.opened",
         "order.issued",
@@ -126,17 +126,17 @@ def test_use_goes_on_only_when_everything_is_done_and_every_refusal_says_what_is
 def test_a_check_is_run_again_at_every_attempt(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     suspend(deployment)
-    deployment.control.add_condition(condition("minors", check="no-minors"))
+    deployment.control.conditions.add(condition("minors", check="no-minors"))
     ready(deployment)
     later(deployment, days=31)
     # As laid out in the file, the rule about minors is the one before the first example.
     lax = shipped()[POLICY].replace('age = ["minor"]', 'age = ["minor"]\ncategory = ["image"]')
     lax = lax.replace('age = ["adult"]', 'age = ["adult", "minor"]').partition("[[example]]")[0]
-    deployment.control.publish(lax, "lax")
-    found = deployment.control.lift(CASE, by="ann", reference="x")
+    deployment.control.statements.publish(lax, "lax")
+    found = deployment.control.cases.lift(CASE, by="ann", reference="x")
     assert [each.about for each in found] == ["minors"]
     assert "of `minor` in `GB`" in found[0].text
-    deployment.control.publish(shipped()[POLICY], POLICY)
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
     assert in_the_way(deployment) == []
 
 
@@ -145,21 +145,21 @@ def test_a_policy_published_while_the_checks_run_is_looked_at(
 ) -> None:
     _, deployment = place
     suspend(deployment)
-    deployment.control.add_condition(condition("objections", check="objections-kept"))
+    deployment.control.conditions.add(condition("objections", check="objections-kept"))
     ready(deployment)
     later(deployment, days=31)
     asked = 0
-    answers = deployment.control.answers
+    answers = deployment.control.conditions.answers
 
     def slow(case: object) -> object:
         nonlocal asked
         asked += 1
         found = answers(case)  # type: ignore[arg-type]
         if asked == 1:
-            deployment.control.publish(shipped()[POLICY], POLICY)
+            deployment.control.statements.publish(shipped()[POLICY], POLICY)
         return found
 
-    monkeypatch.setattr(deployment.control, "answers", slow)
+    monkeypatch.setattr(deployment.control.conditions, "answers", slow)
     assert in_the_way(deployment) == []
     assert asked == 2
 
@@ -173,7 +173,7 @@ def test_two_who_lift_at_a_time_lift_once(place: tuple[Path, Deployment]) -> Non
 
     def lift(one: Deployment) -> None:
         try:
-            results.append(one.control.lift(CASE, by="ann", reference="x"))
+            results.append(one.control.cases.lift(CASE, by="ann", reference="x"))
         except ConsentryError as error:
             results.append(error.code)
 
@@ -197,9 +197,9 @@ def test_what_is_over_stays_over(place: tuple[Path, Deployment]) -> None:
     ready(deployment)
     later(deployment, days=31)
     assert in_the_way(deployment) == []
-    refused("case-over", lambda: control.lift(CASE, by="ann", reference="x"))
-    refused("case-over", lambda: control.approve(CASE, by="cy"))
-    refused("case-over", lambda: control.prohibit(CASE, by="cy", reference="x"))
+    refused("case-over", lambda: control.cases.lift(CASE, by="ann", reference="x"))
+    refused("case-over", lambda: control.cases.approve(CASE, by="cy"))
+    refused("case-over", lambda: control.cases.prohibit(CASE, by="cy", reference="x"))
     refused("case-over", lambda: suspend(deployment))
     suspend(deployment, case="another")
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
@@ -210,19 +210,19 @@ def test_nothing_leaves_prohibited_and_it_may_still_grow(place: tuple[Path, Depl
     control = deployment.control
     suspend(deployment)
     ready(deployment)
-    control.prohibit(CASE, by="ann", reference="decision of 3 May")
+    control.cases.prohibit(CASE, by="ann", reference="decision of 3 May")
     later(deployment, days=31)
     for leave in (
-        lambda: control.lift(CASE, by="ann", reference="x"),
-        lambda: control.withdraw_case(CASE, by="ann", reference="x"),
-        lambda: control.narrow(CASE, replace(UK, categories=frozenset({Category.POST})), by="ann", reference="x"),
+        lambda: control.cases.lift(CASE, by="ann", reference="x"),
+        lambda: control.cases.withdraw(CASE, by="ann", reference="x"),
+        lambda: control.cases.narrow(CASE, replace(UK, categories=frozenset({Category.POST})), by="ann", reference="x"),
     ):
         refused("case-over", leave)
     suspend(deployment, Scope(areas=frozenset({"BR"})))
     deployment.close()
     again = open_deployment(folder / "home")
     assert eligible(again, build(again)) == {"u1"}
-    assert again.control.register_of(CASE)[1] is Standing.PROHIBITED
+    assert again.control.cases.register_of(CASE)[1] is Standing.PROHIBITED
     again.close()
 
 
@@ -230,14 +230,14 @@ def test_withdrawing_takes_two_people(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
     suspend(deployment)
-    assert not control.withdraw_case(CASE, by="ann", reference="x").done
-    refused("case-approved-already", lambda: control.withdraw_case(CASE, by="ann", reference="x"))
+    assert not control.cases.withdraw(CASE, by="ann", reference="x").done
+    refused("case-approved-already", lambda: control.cases.withdraw(CASE, by="ann", reference="x"))
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     suspend(deployment)  # a change: what ann said was about less
-    assert not control.withdraw_case(CASE, by="bob", reference="x").done
-    assert control.withdraw_case(CASE, by="ann", reference="x").done
+    assert not control.cases.withdraw(CASE, by="bob", reference="x").done
+    assert control.cases.withdraw(CASE, by="ann", reference="x").done
     assert eligible(deployment, build(deployment)) == EVERYTHING
-    assert [order.ended.how for order in control.orders() if order.ended] == [OrderEnd.WITHDRAWN] * 2
+    assert [order.ended.how for order in control.orders.every() if order.ended] == [OrderEnd.WITHDRAWN] * 2
 
 
 def test_narrowing_takes_two_people_who_say_the_same_and_leaves_no_gap(place: tuple[Path, Deployment]) -> None:
@@ -246,14 +246,14 @@ def test_narrowing_takes_two_people_who_say_the_same_and_leaves_no_gap(place: tu
     suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
     assert eligible(deployment, build(deployment)) == {"u1"}
     only_brazil = Scope(areas=frozenset({"BR"}))
-    assert not control.narrow(CASE, UK, by="ann", reference="x").done
-    assert not control.narrow(CASE, only_brazil, by="bob", reference="x").done
-    done = control.narrow(CASE, UK, by="bob", reference="x")
+    assert not control.cases.narrow(CASE, UK, by="ann", reference="x").done
+    assert not control.cases.narrow(CASE, only_brazil, by="bob", reference="x").done
+    done = control.cases.narrow(CASE, UK, by="bob", reference="x")
     assert (done.done, done.orders, done.by) == (True, (f"{CASE}.2",), ("ann", "bob"))
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     kinds = [event.kind for event in deployment.ledger.read() if event.kind.startswith(("order.", "case.narrowed"))]
     assert kinds.index("order.ended") == len(kinds) - 1 - kinds[::-1].index("order.issued") + 1
-    assert control.case(CASE).narrowed == 1
+    assert control.cases.get(CASE).narrowed == 1
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_is_not_smaller_narrows_nothing(place: tuple[Path, Deployment], sco
     _, deployment = place
     suspend(deployment)
     head = deployment.ledger.head()
-    refused("case-not-smaller", lambda: deployment.control.narrow(CASE, scope, by="ann", reference="x"))
+    refused("case-not-smaller", lambda: deployment.control.cases.narrow(CASE, scope, by="ann", reference="x"))
     assert deployment.ledger.head() == head
 
 
@@ -282,7 +282,7 @@ def test_groups_hold_their_members(place: tuple[Path, Deployment], areas: set[st
     _, deployment = place
     suspend(deployment, Scope(areas=frozenset(areas)))
     scope = Scope(areas=frozenset(smaller))
-    assert not deployment.control.narrow(CASE, scope, by="ann", reference="x").done
+    assert not deployment.control.cases.narrow(CASE, scope, by="ann", reference="x").done
 
 
 def test_of_contradictory_orders_the_union_holds_and_each_case_gives_back_only_its_own(
@@ -295,51 +295,51 @@ def test_of_contradictory_orders_the_union_holds_and_each_case_gives_back_only_i
     suspend(deployment, Scope(areas=frozenset({"UK"}), categories=frozenset({Category.IMAGE})), case="images")
     assert eligible(deployment, build(deployment)) == {"u1"}
     for by in ("ann", "bob"):
-        control.withdraw_case("other", by=by, reference="x")
+        control.cases.withdraw("other", by=by, reference="x")
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     for by in ("ann", "bob"):
-        control.withdraw_case(CASE, by=by, reference="x")
+        control.cases.withdraw(CASE, by=by, reference="x")
     assert eligible(deployment, build(deployment)) == EVERYTHING
 
 
 def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    opened = control.open_case(CASE, title="UK posts", reference="letter", by="ann")
-    assert (opened.by, control.register_of(CASE)[1]) == ("ann", Standing.CONCERN_RAISED)
+    opened = control.cases.open(CASE, title="UK posts", reference="letter", by="ann")
+    assert (opened.by, control.cases.register_of(CASE)[1]) == ("ann", Standing.CONCERN_RAISED)
     head = deployment.ledger.head()
-    refused("case-known", lambda: control.open_case(CASE, title="x", reference="x", by="ann"))
-    refused("case-name", lambda: control.open_case("UK posts", title="x", reference="x", by="ann"))
-    refused("case-name", lambda: control.open_case("x" * 101, title="x", reference="x", by="ann"))
-    refused("case-handle", lambda: control.open_case("c", title="x", reference="x", by="ann@example.org"))
-    refused("case-handle", lambda: control.open_case("c", title="x", reference="x", by="x" * 101))
-    refused("case-text", lambda: control.open_case("c", title="", reference="x", by="ann"))
-    refused("case-text", lambda: control.open_case("c", title="x", reference="a\nb", by="ann"))
-    refused("case-text", lambda: control.prohibit(CASE, by="ann", reference="x" * 201))
-    refused("case-unknown", lambda: control.approve("nobody-knows", by="ann"))
-    refused("case-condition-unknown", lambda: control.meet_condition(CASE, "x", evidence=b"x", by="ann"))
-    refused("case-condition-unknown", lambda: control.reopen_condition(CASE, "x", by="ann"))
-    refused("case-condition-name", lambda: control.add_condition(condition("No Minors")))
-    refused("case-check-unknown", lambda: control.add_condition(condition("x", check="no-miners")))
-    refused("case-check-policy", lambda: control.add_condition(condition("x", check="no-minors", policy=None)))
-    refused("case-notice", lambda: control.require_notice(CASE, "n-1", days=-1, by="ann"))
-    refused("case-nothing-suspended", lambda: control.narrow(CASE, UK, by="ann", reference="x"))
+    refused("case-known", lambda: control.cases.open(CASE, title="x", reference="x", by="ann"))
+    refused("case-name", lambda: control.cases.open("UK posts", title="x", reference="x", by="ann"))
+    refused("case-name", lambda: control.cases.open("x" * 101, title="x", reference="x", by="ann"))
+    refused("case-handle", lambda: control.cases.open("c", title="x", reference="x", by="ann@example.org"))
+    refused("case-handle", lambda: control.cases.open("c", title="x", reference="x", by="x" * 101))
+    refused("case-text", lambda: control.cases.open("c", title="", reference="x", by="ann"))
+    refused("case-text", lambda: control.cases.open("c", title="x", reference="a\nb", by="ann"))
+    refused("case-text", lambda: control.cases.prohibit(CASE, by="ann", reference="x" * 201))
+    refused("case-unknown", lambda: control.cases.approve("nobody-knows", by="ann"))
+    refused("case-condition-unknown", lambda: control.conditions.meet(CASE, "x", evidence=b"x", by="ann"))
+    refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", by="ann"))
+    refused("case-condition-name", lambda: control.conditions.add(condition("No Minors")))
+    refused("case-check-unknown", lambda: control.conditions.add(condition("x", check="no-miners")))
+    refused("case-check-policy", lambda: control.conditions.add(condition("x", check="no-minors", policy=None)))
+    refused("case-notice", lambda: control.cases.require_notice(CASE, "n-1", days=-1, by="ann"))
+    refused("case-nothing-suspended", lambda: control.cases.narrow(CASE, UK, by="ann", reference="x"))
     assert deployment.ledger.head() == head
-    control.add_condition(condition("minors", check="no-minors"))
-    refused("case-condition-known", lambda: control.add_condition(condition("minors")))
-    refused("case-condition-checked", lambda: control.meet_condition(CASE, "minors", evidence=b"x", by="ann"))
-    control.add_condition(condition("window"))
-    refused("case-evidence-empty", lambda: control.meet_condition(CASE, "window", evidence=b"", by="ann"))
+    control.conditions.add(condition("minors", check="no-minors"))
+    refused("case-condition-known", lambda: control.conditions.add(condition("minors")))
+    refused("case-condition-checked", lambda: control.conditions.meet(CASE, "minors", evidence=b"x", by="ann"))
+    control.conditions.add(condition("window"))
+    refused("case-evidence-empty", lambda: control.conditions.meet(CASE, "window", evidence=b"", by="ann"))
     suspend(deployment)
-    control.begin_review(CASE, by="ann")
-    control.meet_condition(CASE, "window", evidence=b"x", by="ann")
-    assert control.approve(CASE, by="ann") == ()
-    refused("case-approved-already", lambda: control.approve(CASE, by="ann"))
+    control.cases.begin_review(CASE, by="ann")
+    control.conditions.meet(CASE, "window", evidence=b"x", by="ann")
+    assert control.cases.approve(CASE, by="ann") == ()
+    refused("case-approved-already", lambda: control.cases.approve(CASE, by="ann"))
 
 
 def test_a_check_that_is_not_built_keeps_a_case_open_for_ever(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     suspend(deployment)
-    deployment.control.add_condition(condition("steps", "2", check="objection-steps"))
-    found = deployment.control.approve(CASE, by="ann")
+    deployment.control.conditions.add(condition("steps", "2", check="objection-steps"))
+    found = deployment.control.cases.approve(CASE, by="ann")
     assert found[-1].text == "condition `steps` (title of steps) is open: this cannot be checked yet"

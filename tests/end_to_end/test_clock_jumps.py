@@ -25,14 +25,14 @@ USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 def set_clock(deployment: Deployment, seconds: int) -> int:
     """Set every clock of a deployment that people can set, the ledger's as well; return the time it shows."""
     shown = now() + seconds
-    parts: Parts = deployment.control.parts
-    deployment.control.parts = replace(parts, clock=lambda: shown, milliseconds=lambda: shown * 1000)
+    parts: Parts = deployment.control.desk.parts
+    deployment.control.desk.parts = replace(parts, clock=lambda: shown, milliseconds=lambda: shown * 1000)
     deployment.ledger._clock = lambda: shown
     return shown
 
 
 def built_now(deployment: Deployment) -> set[str]:
-    made = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
+    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
     return eligible(deployment, made.manifest.release)
 
 
@@ -48,7 +48,7 @@ def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], 
     assert built_now(deployment) == WITHOUT_UK
     with pytest.raises(ConsentryError, match=order.order):
         grant(deployment, before)
-    assert not deployment.control.may("gb", USE, policy=POLICY)["allowed"]
+    assert not deployment.control.people.may("gb", USE, policy=POLICY)["allowed"]
     deployment.close()
     again = open_deployment(folder / "home")
     try:
@@ -81,27 +81,27 @@ def test_a_waiting_period_counts_from_what_was_recorded(
     _, deployment = place
     control = deployment.control
     suspend(deployment)
-    control.begin_review(CASE, by="ann")
-    control.require_notice(CASE, "n-1", days=30, by="ann")
+    control.cases.begin_review(CASE, by="ann")
+    control.cases.require_notice(CASE, "n-1", days=30, by="ann")
     for by in ("ann", "bob"):
-        assert control.approve(CASE, by=by) == ()
+        assert control.cases.approve(CASE, by=by) == ()
     served = set_clock(deployment, jump)
-    control.serve_notice("n-1", [deployment.person("gb")], at=served)
+    control.notices.serve("n-1", [deployment.person("gb")], at=served)
     days = 30 * SECONDS_PER_DAY
     for seconds, obstacles in ((0, ["waiting"]), (days - 1 + jump, ["waiting"]), (days + 1 + jump, [])):
         set_clock(deployment, seconds)
-        assert [each.kind for each in deployment.control.lift(CASE, by="ann", reference="x")] == obstacles
+        assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == obstacles
 
 
 def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:  # noqa: F811
     _, deployment = place
     control = deployment.control
     suspend(deployment)
-    control.begin_review(CASE, by="ann")
-    control.require_notice(CASE, "n-1", days=1, by="ann")
+    control.cases.begin_review(CASE, by="ann")
+    control.cases.require_notice(CASE, "n-1", days=1, by="ann")
     for by in ("ann", "bob"):
-        assert control.approve(CASE, by=by) == ()
-    control.serve_notice("n-1", [deployment.person("gb")], at=now())
+        assert control.cases.approve(CASE, by=by) == ()
+    control.notices.serve("n-1", [deployment.person("gb")], at=now())
     set_clock(deployment, -SECONDS_PER_DAY)
-    assert [each.kind for each in deployment.control.lift(CASE, by="ann", reference="x")] == ["waiting"]
+    assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == ["waiting"]
     assert built_now(deployment) == WITHOUT_UK

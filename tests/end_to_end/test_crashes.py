@@ -93,16 +93,18 @@ def stage() -> Iterator[Stage]:
         folder = Path(name)
         deployment = open_deployment(folder / "home")
         items = [RawItem(id=f"i{number}", author=f"p{number % PEOPLE}") for number in range(40)]
-        deployment.control.register_corpus(write_corpus(folder, [items[:20], items[20:]], Form(rows_per_group=9)))
+        deployment.control.statements.register_corpus(
+            write_corpus(folder, [items[:20], items[20:]], Form(rows_per_group=9))
+        )
         everybody = [RawPerson(id=f"p{number}") for number in range(PEOPLE)]
-        deployment.control.load_people(write_people(folder / "people", everybody[:-1]))
-        deployment.control.publish(shipped()[POLICY], POLICY)
-        built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
-        deployment.control.table(built.manifest.release, 2)
+        deployment.control.statements.load_people(write_people(folder / "people", everybody[:-1]))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
+        built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+        deployment.control.releases.table(built.manifest.release, 2)
         for number in (2, 3):
             choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
             said = ChoiceMade(person=deployment.person(f"p{number}"), choice=choice, source=Source.FORM)
-            deployment.control.choose([said])
+            deployment.control.statements.choose([said])
         deployment.close()
         write_people(folder / "people", everybody)
         yield Stage(folder, folder / "home", frozenset({"p2", "p3"}))
@@ -143,22 +145,24 @@ def _violations(deployment: Deployment, home: Path, stage: Stage) -> Iterator[st
     events = list(deployment.ledger.read())
     if unexplained(events):
         yield "events were lost"
-    sealed = control.sealed_releases()
-    for folder in control.releases.glob("*"):
+    sealed = control.releases.sealed()
+    for folder in control.desk.releases.glob("*"):
         if folder.name not in sealed:
             try:
-                control.release(folder.name)
+                control.releases.open(folder.name)
                 yield f"{folder.name} can be read and was never sealed"
             except NotFoundError:
                 pass
     for name in sealed:
-        for finding in control.verify(name, decide=True):
+        for finding in control.releases.verify(name, decide=True):
             if finding.problem and finding.code != "release-file-changed":
                 yield f"{name}: {finding.check}: {finding.problem}"
     for name, release in sealed.items():
         if release.withdrawn is None:
             with suppress(ConsentryError):
-                control.data_files(name)  # whoever reads brings amendments, and the tables with them, up to date
+                control.releases.data_files(
+                    name
+                )  # whoever reads brings amendments, and the tables with them, up to date
     whole = files(stage.home / "tables")
     for name, release in sealed.items():
         left = {path for path in files(home / "tables") if path.parts[0] == name}
@@ -167,7 +171,7 @@ def _violations(deployment: Deployment, home: Path, stage: Stage) -> Iterator[st
         if release.withdrawn is None and not left and name in {path.parts[0] for path in whole}:
             yield f"the table of {name} is gone, and nobody withdrew the release"
     if sealed:
-        live = control.present().state.choices
+        live = control.desk.present().state.choices
         missing = {person for person in stage.refused if deployment.person(person) not in live}
         if missing:
             yield f"refusals of {missing} were lost"
@@ -178,13 +182,15 @@ def build_after(home: Path, stage: Stage, *, without: frozenset[str] = frozenset
     deployment = open_deployment(home)
     try:
         control = deployment.control
-        control.register_corpus(stage.folder / "corpus.toml")
-        control.load_people(stage.folder / "people" / "people.toml")
-        if control.present().state.policy(POLICY) is None:
-            control.publish(shipped()[POLICY], POLICY)
-        name = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
-        refused = {person for person in stage.refused if deployment.person(person) in control.present().state.choices}
-        found = [f"{each.check}: {each.problem}" for each in control.verify(name, decide=True) if each.problem]
+        control.statements.register_corpus(stage.folder / "corpus.toml")
+        control.statements.load_people(stage.folder / "people" / "people.toml")
+        if control.desk.present().state.policy(POLICY) is None:
+            control.statements.publish(shipped()[POLICY], POLICY)
+        name = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+        refused = {
+            person for person in stage.refused if deployment.person(person) in control.desk.present().state.choices
+        }
+        found = [f"{each.check}: {each.problem}" for each in control.releases.verify(name, decide=True) if each.problem]
         expected = {
             item
             for item, author in _content(stage)
@@ -192,10 +198,10 @@ def build_after(home: Path, stage: Stage, *, without: frozenset[str] = frozenset
         }
         if eligible(deployment, name) != expected:
             found.append("a later release holds other items")
-        folders = {folder.name for folder in control.releases.glob("*")}
-        if folders != set(control.sealed_releases()):
-            found.append(f"left behind: {folders - set(control.sealed_releases())}")
-        withdrawn = [name for name, release in control.sealed_releases().items() if release.withdrawn is not None]
+        folders = {folder.name for folder in control.desk.releases.glob("*")}
+        if folders != set(control.releases.sealed()):
+            found.append(f"left behind: {folders - set(control.releases.sealed())}")
+        withdrawn = [name for name, release in control.releases.sealed().items() if release.withdrawn is not None]
         found += [f"the table of {name} is still there" for name in withdrawn if (home / "tables" / name).exists()]
         staged = [path for path in home.rglob("*") if "staged" in path.name or path.suffix in (".part", ".removed")]
         return [*found, *(f"left behind: {path.name}" for path in staged)]
@@ -278,17 +284,17 @@ def after_a_refusal(home: Path, *, recorded: bool) -> list[str]:
     deployment = open_deployment(home)
     try:
         control, wrong = deployment.control, []
-        (name,) = control.sealed_releases()
-        refused = deployment.person("p1") in control.present().state.choices
+        (name,) = control.releases.sealed()
+        refused = deployment.person("p1") in control.desk.present().state.choices
         read = handed_out(deployment, name)
         expected = {f"i{number}" for number in range(40) if number % PEOPLE not in ({1, 7} if refused else {7})}
         if read != expected:
             wrong.append("a reader sees other items")
-        if recorded and (not refused or control.amendment(name) != 1):
+        if recorded and (not refused or control.amendments.newest(name) != 1):
             wrong.append("the refusal or its amendment is missing")
         if in_table(deployment, name, 2) != len(expected):
             wrong.append("the table shows other items")
-        wrong += [f"{each.check}: {each.problem}" for each in control.verify(name) if each.problem]
+        wrong += [f"{each.check}: {each.problem}" for each in control.releases.verify(name) if each.problem]
         left = [path.name for path in (home / "tables").rglob("*") if path.suffix in (".part", ".before")]
         return [*wrong, *(f"left behind: {each}" for each in left)]
     finally:

@@ -150,13 +150,13 @@ class Worlds(RuleBasedStateMachine):
         first = sum(len(each) for each in self.files) + 1000
         raw = items_of(Random(seed), (*self.ids * 5, *nobody), first=first, text_ids=not self.numbers)
         self.files.append(raw)
-        self.control.register_corpus(write_corpus(self.folder, self.files, self.form))
+        self.control.statements.register_corpus(write_corpus(self.folder, self.files, self.form))
 
     @rule(seed=SEEDS)
     def load_people(self, seed: int) -> None:
         rng = Random(seed)
         people = [self.person(rng, each) for each in self.ids if rng.random() < 0.9]
-        self.control.load_people(write_people(self.folder / "people", people))
+        self.control.statements.load_people(write_people(self.folder / "people", people))
         self.world.load(people)
 
     def person(self, rng: Random, id_: str | int) -> RawPerson:
@@ -173,7 +173,7 @@ class Worlds(RuleBasedStateMachine):
     def publish(self, seed: int) -> None:
         self.name = Random(seed).choice(["open"] * 6 + [*policies()])
         text = policies()[self.name]
-        self.control.publish(text, self.name)
+        self.control.statements.publish(text, self.name)
         self.policy: PolicySet = load(text, self.name)
 
     @rule(seed=SEEDS, purpose=PURPOSES)
@@ -197,13 +197,13 @@ class Worlds(RuleBasedStateMachine):
         )
         stored = replace(choice, items=frozenset(self.deployment.item("network", item) for item in choice.items))
         said = ChoiceMade(person=self.deployment.person(person), choice=stored, source=Source.SETTINGS)
-        assert self.control.choose([said]) == 1
+        assert self.control.statements.choose([said]) == 1
         self.world.choose(person, choice)
 
     @rule(seed=SEEDS)
     def link(self, seed: int) -> None:
         one, other = (str(each) for each in Random(seed).sample(self.ids, k=2))
-        self.control.link(self.deployment.person(one), self.deployment.person(other))
+        self.control.statements.link(self.deployment.person(one), self.deployment.person(other))
         self.world.link(one, other)
 
     @rule(seed=SEEDS)
@@ -211,14 +211,14 @@ class Worlds(RuleBasedStateMachine):
         rng = Random(seed)
         told = [str(each) for each in self.ids if rng.random() < 0.6]
         at = rng.choice([NOW - 2 * DAY, NOW - DAY, NOW - DAY + 1])
-        self.control.serve_notice("n1", [self.deployment.person(each) for each in told], at=at)
+        self.control.notices.serve("n1", [self.deployment.person(each) for each in told], at=at)
         self.world.serve("n1", told, at)
 
     @rule(seed=SEEDS, purpose=PURPOSES)
     def erase(self, seed: int, purpose: Purpose) -> None:
         rng = Random(seed)
         person = self.named(rng)
-        self.control.erase([self.deployment.person(person)])
+        self.control.statements.erase([self.deployment.person(person)])
         self.world.erase([person])
         if rng.random() < 0.7:  # and is back, with new content, under the same id
             self.add_file(seed)
@@ -229,8 +229,8 @@ class Worlds(RuleBasedStateMachine):
     def build(self, seed: int, purpose: Purpose) -> None:
         rng = Random(seed)
         if rng.random() < 0.3:  # else the decisions of the last build may be brought up to date
-            self.control.publish(policies()[self.name], self.name)
-        draft = self.control._decide("network", purpose, self.name, at=NOW, progress=None)
+            self.control.statements.publish(policies()[self.name], self.name)
+        draft = self.control.releases.drafts._decide("network", purpose, self.name, at=NOW, progress=None)
         for _ in range(rng.randrange(4)):
             said = rng.choice(["choice", "choice", "link", "notice", "other policy"])
             if said == "choice":
@@ -240,20 +240,22 @@ class Worlds(RuleBasedStateMachine):
             elif said == "notice":
                 self.serve(rng.randrange(1 << 30))
             else:  # published under another name: nothing to the policy set that decides
-                self.control.publish(OPEN.replace('name = "open"', 'name = "another"'), "another")
+                self.control.statements.publish(OPEN.replace('name = "open"', 'name = "another"'), "another")
             if rng.random() < 0.5:
-                self.control.present()  # somebody else looks: what was said is taken in before the seal
-        built = self.control._seal(draft, purpose, self.name)
+                self.control.desk.present()  # somebody else looks: what was said is taken in before the seal
+        built = self.control.releases.drafts._seal(draft, purpose, self.name)
         assert built is not None
         self.check(built.manifest, purpose)
-        problems = [found for found in self.control.verify(built.manifest.release, decide=True) if found.problem]
+        problems = [
+            found for found in self.control.releases.verify(built.manifest.release, decide=True) if found.problem
+        ]
         assert not problems
         self.explain_one(rng, built.manifest.release)
 
     def check(self, manifest: Manifest, purpose: Purpose) -> None:
         stored = [[as_stored(item, self.form) for item in items] for items in self.files]
         expected = decide_all(self.world, stored, self.policy, purpose=purpose, at=NOW)
-        release = self.control.release(manifest.release)
+        release = self.control.releases.open(manifest.release)
         paths = sorted(f"items/{number}.parquet" for number in range(len(self.files)))
         assert [file.pin.path for file in manifest.files] == paths
         for file in manifest.files:
@@ -267,7 +269,7 @@ class Worlds(RuleBasedStateMachine):
     def explain_one(self, rng: Random, release: str) -> None:
         every = [item for items in self.files for item in items]
         if every:
-            found = self.control.explain(release, str(rng.choice(every).id))
+            found = self.control.releases.explain(release, str(rng.choice(every).id))
             assert found.body["agrees_with_bitmap"]
 
 

@@ -79,25 +79,25 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
     try:
         ballast = fill(small_disk, leave=2 << 20)
         with pytest.raises(OSError, match="No space"):
-            control.register_corpus(content / "corpus.toml")
+            control.statements.register_corpus(content / "corpus.toml")
         assert not list((small_disk / "home" / "corpora").rglob("*.npy"))
         ballast.unlink()
-        control.register_corpus(content / "corpus.toml")
-        control.load_people(content / "people" / "people.toml")
-        control.publish(shipped()[POLICY], POLICY)
-        first = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+        control.statements.register_corpus(content / "corpus.toml")
+        control.statements.load_people(content / "people" / "people.toml")
+        control.statements.publish(shipped()[POLICY], POLICY)
+        first = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         before = deployment.ledger.head()
         for leave in (0, 4_096, 20_480, 40_960):
             ballast = fill(small_disk, leave=leave)
             with pytest.raises(ConsentryError) as caught:
-                control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+                control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
             assert caught.value.code in ("release-disk-full", "ledger-unavailable", "ledger-outcome-unknown")
             ballast.unlink()
             assert deployment.ledger.head() == before
-            assert [each.name for each in control.releases.iterdir()] == [first]
-        second = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+            assert [each.name for each in control.desk.releases.iterdir()] == [first]
+        second = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         for name in (first, second):
-            assert [each for each in control.verify(name, decide=True) if each.problem] == []
+            assert [each for each in control.releases.verify(name, decide=True) if each.problem] == []
     finally:
         deployment.close()
 
@@ -105,9 +105,9 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
 def test_a_limit_on_the_size_of_files(tmp_path: Path, content: Path) -> None:
     home = copy_home(tmp_path / "home")
     deployment = open_deployment(home)
-    deployment.control.register_corpus(content / "corpus.toml")
-    deployment.control.load_people(content / "people" / "people.toml")
-    deployment.control.publish(shipped()[POLICY], POLICY)
+    deployment.control.statements.register_corpus(content / "corpus.toml")
+    deployment.control.statements.load_people(content / "people" / "people.toml")
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
     sizes = [path.stat().st_size for path in home.glob("ledger.db*")]
     deployment.close()
     limit = 40_000
@@ -126,9 +126,9 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, content: Path) -> None:
     assert "help:" in refused.stderr
     again = open_deployment(home)
     try:
-        assert again.control.sealed_releases() == {}
-        name = again.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
-        assert [each.name for each in again.control.releases.iterdir()] == [name]
-        assert [each for each in again.control.verify(name, decide=True) if each.problem] == []
+        assert again.control.releases.sealed() == {}
+        name = again.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+        assert [each.name for each in again.control.desk.releases.iterdir()] == [name]
+        assert [each for each in again.control.releases.verify(name, decide=True) if each.problem] == []
     finally:
         again.close()

@@ -45,11 +45,13 @@ URL = "CONSENTRY_LEDGER_URL"
 
 def refuse(deployment: Deployment, person: str) -> None:
     choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
-    deployment.control.choose([ChoiceMade(person=deployment.person(person), choice=choice, source=Source.FORM)])
+    deployment.control.statements.choose(
+        [ChoiceMade(person=deployment.person(person), choice=choice, source=Source.FORM)]
+    )
 
 
 def refused(deployment: Deployment) -> set[str]:
-    live = deployment.control.present().state.choices
+    live = deployment.control.desk.present().state.choices
     return {f"p{number}" for number in range(PEOPLE) if deployment.person(f"p{number}") in live}
 
 
@@ -58,12 +60,12 @@ def make(folder: Path, *, who_refuses: str) -> Path:
     home = folder / "home"
     deployment = open_deployment(home)
     items = [RawItem(id=f"i{number}", author=f"p{number % PEOPLE}") for number in range(30)]
-    deployment.control.register_corpus(write_corpus(folder, [items]))
+    deployment.control.statements.register_corpus(write_corpus(folder, [items]))
     everybody = [RawPerson(id=f"p{number}") for number in range(PEOPLE)]
-    deployment.control.load_people(write_people(folder / "people", everybody))
-    deployment.control.publish(shipped()[POLICY], POLICY)
+    deployment.control.statements.load_people(write_people(folder / "people", everybody))
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
     refuse(deployment, who_refuses)
-    deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
+    deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
     deployment.close()
     return home
 
@@ -124,8 +126,8 @@ def opens(home: Path) -> set[str]:
     """Open a home, and return whose refusals it knows."""
     deployment = open_deployment(home)
     try:
-        (release,) = deployment.control.sealed_releases()
-        assert [each for each in deployment.control.verify(release, decide=True) if each.problem] == []
+        (release,) = deployment.control.releases.sealed()
+        assert [each for each in deployment.control.releases.verify(release, decide=True) if each.problem] == []
         return refused(deployment)
     finally:
         deployment.close()
@@ -402,7 +404,7 @@ def test_an_interrupted_first_start_is_finished_by_the_next(
         deployment = open_deployment(home)
         found = identity(home)
         assert deployment.ledger.identity() == (found.ledger, found.pseudonym_key)
-        assert found.signing_key == deployment.control.parts.signer.key_id
+        assert found.signing_key == deployment.control.desk.parts.signer.key_id
         deployment.close()
         open_deployment(home).close()
         assert identity(home) == found
@@ -415,7 +417,7 @@ def test_first_starts_at_one_time_agree(tmp_path: Path) -> None:
     def start(_: int) -> tuple[str, str]:
         deployment = open_deployment(tmp_path / "home")
         try:
-            return deployment.person("ada"), deployment.control.parts.signer.key_id
+            return deployment.person("ada"), deployment.control.desk.parts.signer.key_id
         finally:
             deployment.close()
 
@@ -496,10 +498,10 @@ def test_control_without_the_comparison_a_refusal_is_forgotten(two: Two, monkeyp
     deployment = open_deployment(two.own)
     seats = len(deployment.pseudonyms.index)
     again = two.own.with_name("again")
-    deployment.control.register_corpus(write_corpus(again, [[RawItem(id="new", author="p2")]]))
-    deployment.control.load_people(write_people(again / "people", [RawPerson(id="p2")]))
+    deployment.control.statements.register_corpus(write_corpus(again, [[RawItem(id="new", author="p2")]]))
+    deployment.control.statements.load_people(write_people(again / "people", [RawPerson(id="p2")]))
     assert len(deployment.pseudonyms.index) == seats + 1, "who refused has a second seat"
-    built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest
+    built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest
     assert eligible(deployment, built.release) == {"new"}, "and what they wrote is used"
     deployment.close()
     the_others_ledger(two)

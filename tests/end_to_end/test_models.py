@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,9 @@ DAY = 86_400
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
@@ -38,21 +40,21 @@ def train(
 ) -> str:
     """Train a model under a lease, on some rows of the release (a1, a2, b1, c1 | g1, x1, n1); None: say nothing."""
     control = deployment.control
-    lease, secret = control.grant(release, job=f"job-{model}", model=model)
+    lease, secret = control.leases.grant(release, job=f"job-{model}", model=model)
     if ranges is not None:
-        control.consumed(lease.lease, secret=secret, from_step=0, to_step=5, amendment=amendment, ranges=ranges)
-    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=5)
+        control.leases.consumed(lease.lease, secret=secret, from_step=0, to_step=5, amendment=amendment, ranges=ranges)
+    control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=5)
     return lease.lease
 
 
 def stage(deployment: Deployment, model: str) -> str:
-    return str(deployment.control.model(model)["stage"])
+    return str(deployment.control.models.show(model)["stage"])
 
 
 def at(deployment: Deployment, later: int) -> None:
     """Move the clock."""
-    clock = deployment.control.parts.clock
-    object.__setattr__(deployment.control.parts, "clock", lambda: clock() + later)
+    clock = deployment.control.desk.parts.clock
+    object.__setattr__(deployment.control.desk.parts, "clock", lambda: clock() + later)
 
 
 def code_of(call: Any) -> str:
@@ -67,11 +69,11 @@ def test_only_who_was_trained_on_it_is_affected(place: tuple[Path, Deployment]) 
     train(deployment, release, "with-bo", [[0, 0, 3]])
     train(deployment, release, "without-bo", [[0, 3, 4], [1, 0, 3]])
     train(deployment, release, "silent", None)
-    control.register_model("tuned", base="with-bo")
-    control.register_model("offline", releases=[release])
-    assert {each["stage"] for each in control.models()} == {Stage.CLEAR}
+    control.models.register("tuned", base="with-bo")
+    control.models.register("offline", releases=[release])
+    assert {each["stage"] for each in control.models.every()} == {Stage.CLEAR}
     say(deployment, "bo", reach=Reach.EVERYTHING)
-    found = {each["model"]: each["stage"] for each in control.models()}
+    found = {each["model"]: each["stage"] for each in control.models.every()}
     affected, clear = Stage.AFFECTED, Stage.CLEAR
     assert found == {
         "with-bo": affected,
@@ -80,8 +82,8 @@ def test_only_who_was_trained_on_it_is_affected(place: tuple[Path, Deployment]) 
         "tuned": affected,
         "offline": affected,
     }
-    assert control.model("tuned")["inherited"] == ["with-bo"]
-    assert control.model("with-bo")["withdrawn_since"] == {"items": 1, "people": 1, "releases": []}
+    assert control.models.show("tuned")["inherited"] == ["with-bo"]
+    assert control.models.show("with-bo")["withdrawn_since"] == {"items": 1, "people": 1, "releases": []}
     train(deployment, release, "later", [[0, 0, 4]], amendment=1)
     assert stage(deployment, "later") == clear
     train(deployment, release, "late-to-hear", [[0, 0, 4]], amendment=0)
@@ -89,55 +91,62 @@ def test_only_who_was_trained_on_it_is_affected(place: tuple[Path, Deployment]) 
     train(deployment, release, "boaster", [[0, 0, 4]], amendment=99)
     say(deployment, "cy", reach=Reach.EVERYTHING)
     assert stage(deployment, "boaster") == affected
-    assert control.model("with-bo")["withdrawn_since"]["people"] == 2
-    assert control.model("with-bo")["withdrawn_since"]["items"] == 2
+    assert control.models.show("with-bo")["withdrawn_since"]["people"] == 2
+    assert control.models.show("with-bo")["withdrawn_since"]["items"] == 2
 
 
 def test_a_withdrawn_release_affects_whoever_used_it_and_the_clock_runs(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", [[0, 0, 1]])
-    control.withdraw(release, "case 7")
-    found = control.model("m")
+    control.releases.withdraw(release, "case 7")
+    found = control.models.show("m")
     assert (found["stage"], found["withdrawn_since"]["releases"]) == (Stage.AFFECTED, [release])
-    assert control.may_serve("m")["may"]
+    assert control.models.may_serve("m")["may"]
     at(deployment, 31 * DAY)
-    assert control.may_serve("m") == {
+    assert control.models.may_serve("m") == {
         "model": "m",
         "may": False,
         "stage": "affected",
         "reasons": ["it is affected, and the deadline for the next step has passed"],
     }
-    control.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
-    assert control.may_serve("m")["may"]
+    control.models.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
+    assert control.models.may_serve("m")["may"]
     at(deployment, 91 * DAY)
-    assert not control.may_serve("m")["may"]
-    control.finish_remedy("m", by="ml")
-    assert control.may_serve("m")["may"]
+    assert not control.models.may_serve("m")["may"]
+    control.models.finish_remedy("m", by="ml")
+    assert control.models.may_serve("m")["may"]
     assert stage(deployment, "m") == Stage.REMEDIED
 
 
 def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
-    _, deployment = place
+    folder, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
-    assert code_of(lambda: control.choose_remedy("m", Remedy.RETRAIN, by="ml")) == "model-not-now"
+    assert code_of(lambda: control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")) == "model-not-now"
     say(deployment, "bo", reach=Reach.EVERYTHING)
-    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-not-now"
-    assert code_of(lambda: control.choose_remedy("m", Remedy.ACCEPT, by="ml")) == "model-reason-missing"
-    assert code_of(lambda: control.choose_remedy("m", Remedy.RETRAIN, by=" ")) == "model-who-missing"
-    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
-    control.approve_remedy("m", by="privacy")
-    assert code_of(lambda: control.approve_remedy("m", by="privacy")) == "model-approved-before"
-    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-approvals-missing"
-    control.approve_remedy("m", by="legal")
-    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-now"
+    assert code_of(lambda: control.models.choose_remedy("m", Remedy.ACCEPT, by="ml")) == "model-reason-missing"
+    verbs: tuple[Callable[[str], object], ...] = (
+        lambda by: control.models.choose_remedy("m", Remedy.RETRAIN, by=by),
+        lambda by: control.models.finish_remedy("m", by=by),
+        lambda by: control.models.withdraw("m", "case 7", by=by),
+        lambda by: control.destruction.destroy(Destroyed.MODEL, "m", folder=folder / "weights", by=by),
+    )
+    for nobody, verb in product(("", " ", "Ann Smith", "ann@example.org", "ML"), verbs):
+        assert code_of(partial(verb, nobody)) == "case-handle"
+    control.models.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.models.approve_remedy("m", by="privacy")
+    assert code_of(lambda: control.models.approve_remedy("m", by="privacy")) == "model-approved-before"
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-approvals-missing"
+    control.models.approve_remedy("m", by="legal")
+    assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
     say(deployment, "cy", reach=Reach.EVERYTHING, items=("c1",))
-    control.choose_remedy("m", Remedy.RETRAIN, by="ml")
-    assert code_of(lambda: control.approve_remedy("m", by="privacy")) == "model-not-now"
-    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-not-retrained"
+    control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    assert code_of(lambda: control.models.approve_remedy("m", by="privacy")) == "model-not-now"
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-retrained"
     train(deployment, build(deployment), "m", None)
-    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
     say(deployment, "nobody-else", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.REMEDIED
 
@@ -147,11 +156,11 @@ def test_one_person_does_not_approve_twice_by_writing_their_handle_differently(p
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
     say(deployment, "bo", reach=Reach.EVERYTHING)
-    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
-    control.approve_remedy("m", by="legal")
+    control.models.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.models.approve_remedy("m", by="legal")
     for spelling in ("Legal", "legal ", " legal", "lеgal", "\uff4cegal", "le\u00adgal"):
-        assert code_of(lambda by=spelling: control.approve_remedy("m", by=by)) == "case-handle"
-    assert code_of(lambda: control.finish_remedy("m", by="ml")) == "model-approvals-missing"
+        assert code_of(lambda by=spelling: control.models.approve_remedy("m", by=by)) == "case-handle"
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-approvals-missing"
 
 
 def test_an_approval_is_of_the_choice_that_was_looked_at(
@@ -161,20 +170,23 @@ def test_an_approval_is_of_the_choice_that_was_looked_at(
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
     say(deployment, "bo", reach=Reach.EVERYTHING)
-    control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
-    control.approve_remedy("m", by="privacy")
-    chosen, other = control._chosen, open_deployment(folder / "home")
+    control.models.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    control.models.approve_remedy("m", by="privacy")
+    chosen, other = control.models._chosen, open_deployment(folder / "home")
 
     def chosen_before_another(name: str) -> object:
         found = chosen(name)
-        other.control.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="nobody will notice")
+        other.control.models.choose_remedy("m", Remedy.ACCEPT, by="ml", reason="nobody will notice")
         return found
 
-    monkeypatch.setattr(control, "_chosen", chosen_before_another)
-    for call in (lambda: control.approve_remedy("m", by="legal"), lambda: control.finish_remedy("m", by="ml")):
+    monkeypatch.setattr(control.models, "_chosen", chosen_before_another)
+    for call in (
+        lambda: control.models.approve_remedy("m", by="legal"),
+        lambda: control.models.finish_remedy("m", by="ml"),
+    ):
         assert code_of(call) in ("model-not-now", "model-approvals-missing")
     monkeypatch.undo()
-    assert control.model("m")["remedy"]["approved"] == []
+    assert control.models.show("m")["remedy"]["approved"] == []
     other.close()
 
 
@@ -182,14 +194,14 @@ def test_training_anew_takes_no_mark_off_that_the_base_still_has(place: tuple[Pa
     _, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "base", None)
-    control.register_model("m", base="base")
+    control.models.register("m", base="base")
     say(deployment, "bo", reach=Reach.EVERYTHING)
-    control.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
     train(deployment, build(deployment), "m", None)
-    assert control.finish_remedy("m", by="ml").stage is Stage.AFFECTED
-    control.choose_remedy("base", Remedy.RETRAIN, by="ml")
+    assert control.models.finish_remedy("m", by="ml").stage is Stage.AFFECTED
+    control.models.choose_remedy("base", Remedy.RETRAIN, by="ml")
     train(deployment, build(deployment), "base", None)
-    control.finish_remedy("base", by="ml")
+    control.models.finish_remedy("base", by="ml")
     assert stage(deployment, "m") == Stage.REMEDIED
 
 
@@ -198,22 +210,22 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
     write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.register_corpus(folder / "corpus.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
     assert stage(deployment, "m") == Stage.CLEAR
     say(deployment, "bo", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.AFFECTED
-    assert control.models()[0]["deadline"] is not None
-    control.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
-    assert control.finish_remedy("m", by="ml").stage is Stage.REMEDIED
-    control.erase([deployment.person("cy")])
+    assert control.models.every()[0]["deadline"] is not None
+    control.models.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
+    assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    control.statements.erase([deployment.person("cy")])
     assert stage(deployment, "m") == Stage.AFFECTED
     again = open_deployment(folder / "home")
     assert stage(again, "m") == Stage.AFFECTED
     again.close()
     write_items(folder / "items" / "0.parquet", ITEMS[:4])
-    control.register_corpus(folder / "corpus.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
     assert stage(deployment, "m") == Stage.AFFECTED, "now it is known what left"
-    assert control.amendment(release) == 1
+    assert control.amendments.newest(release) == 1
 
 
 def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
@@ -221,36 +233,38 @@ def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
 ) -> None:
     _, deployment = place
     control, release = deployment.control, build(deployment)
-    lease, secret = control.grant(release, job="job-1", model="m")
+    lease, secret = control.leases.grant(release, job="job-1", model="m")
 
     def consumed(first: int, last: int) -> None:
-        control.consumed(lease.lease, secret=secret, from_step=first, to_step=last, amendment=0, ranges=[[0, 3, 4]])
+        control.leases.consumed(
+            lease.lease, secret=secret, from_step=first, to_step=last, amendment=0, ranges=[[0, 3, 4]]
+        )
 
     consumed(0, 5)
-    control.end_lease(lease.lease, secret=secret, how=LeaseEnd.EXPIRED, step=90)
+    control.leases.end(lease.lease, secret=secret, how=LeaseEnd.EXPIRED, step=90)
     say(deployment, "bo", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.AFFECTED
-    assert [each["model"] for each in control.uses_of("bo")["models"]] == ["m"]
+    assert [each["model"] for each in control.people.uses_of("bo")["models"]] == ["m"]
     consumed(6, 89)  # its journal was found
     assert stage(deployment, "m") == Stage.CLEAR
-    assert control.uses_of("bo")["models"] == []
+    assert control.people.uses_of("bo")["models"] == []
 
 
 def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    control.register_model("a")
-    control.register_model("b", base="a")
+    control.models.register("a")
+    control.models.register("b", base="a")
     for call, code in (
-        (lambda: control.register_model("a", base="b"), "model-base-cycle"),
-        (lambda: control.register_model("Big Model"), "model-name"),
-        (lambda: control.register_model("m" * 101), "model-name"),
-        (lambda: control.register_model("c", digest="of ada@example.org"), "model-digest"),
-        (lambda: control.register_model("c", base="nowhere"), "model-unknown"),
-        (lambda: control.register_model("c", releases=["nowhere"]), "release-unknown"),
-        (lambda: control.register_model("c", leases=["nowhere"]), "lease-unknown"),
-        (lambda: control.model("nowhere"), "model-unknown"),
-        (lambda: control.may_serve("nowhere"), "model-unknown"),
+        (lambda: control.models.register("a", base="b"), "model-base-cycle"),
+        (lambda: control.models.register("Big Model"), "model-name"),
+        (lambda: control.models.register("m" * 101), "model-name"),
+        (lambda: control.models.register("c", digest="of ada@example.org"), "model-digest"),
+        (lambda: control.models.register("c", base="nowhere"), "model-unknown"),
+        (lambda: control.models.register("c", releases=["nowhere"]), "release-unknown"),
+        (lambda: control.models.register("c", leases=["nowhere"]), "lease-unknown"),
+        (lambda: control.models.show("nowhere"), "model-unknown"),
+        (lambda: control.models.may_serve("nowhere"), "model-unknown"),
     ):
         assert code_of(call) == code
 
@@ -259,13 +273,13 @@ def test_orders_hold_models_from_being_served(place: tuple[Path, Deployment]) ->
     _, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
-    control.register_model("tuned", base="m")
-    control.register_model("unrelated")
+    control.models.register("tuned", base="m")
+    control.models.register("unrelated")
 
     def suspend(scope: Scope) -> list[bool]:
-        order = control.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="note")
-        found = [bool(control.may_serve(each)["may"]) for each in ("m", "tuned", "unrelated")]
-        control.parts.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
+        order = control.orders.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="note")
+        found = [bool(control.models.may_serve(each)["may"]) for each in ("m", "tuned", "unrelated")]
+        control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
         return found
 
     assert suspend(Scope(models=frozenset({"m"}))) == [False, True, True]
@@ -278,17 +292,19 @@ def test_orders_hold_models_from_being_served(place: tuple[Path, Deployment]) ->
 def test_model_checkpoints_before_and_after_a_suspension(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    lease, secret = control.grant(build(deployment), job="job-1", model="m")
+    lease, secret = control.leases.grant(build(deployment), job="job-1", model="m")
     content = "sha256:" + "0" * 64
-    control.model_checkpoint(lease.lease, secret=secret, step=1, name="one", content=content)
-    (job,) = control.model("m")["jobs"]
+    control.leases.model_checkpoint(lease.lease, secret=secret, step=1, name="one", content=content)
+    (job,) = control.models.show("m")["jobs"]
     assert [each["stands"] for each in job["model_checkpoints"]] == [""]
-    control.suspend(Scope(areas=frozenset({"BR"})), case="c-1", origin=Origin.OWN_DECISION, reference="note")
+    control.orders.suspend(Scope(areas=frozenset({"BR"})), case="c-1", origin=Origin.OWN_DECISION, reference="note")
     assert (
-        code_of(lambda: control.model_checkpoint(lease.lease, secret=secret, step=2, name="two", content=content))
+        code_of(
+            lambda: control.leases.model_checkpoint(lease.lease, secret=secret, step=2, name="two", content=content)
+        )
         == "lease-revoked"
     )
-    (job,) = control.model("m")["jobs"]
+    (job,) = control.models.show("m")["jobs"]
     assert [each["stands"] for each in job["model_checkpoints"]] == ["trained before", "quarantined"]
 
 
@@ -298,26 +314,26 @@ def test_what_used_the_content_of_a_person(place: tuple[Path, Deployment]) -> No
     train(deployment, first, "on-ada", [[0, 0, 1]])
     train(deployment, first, "on-bo", [[0, 1, 3]])
     train(deployment, first, "on-gb", [[1, 0, 3]])
-    control.register_model("tuned", base="on-bo")
+    control.models.register("tuned", base="on-bo")
     say(deployment, "bo", reach=Reach.EVERYTHING)
     second = build(deployment)
-    found = control.uses_of("bo")
+    found = control.people.uses_of("bo")
     assert found["releases"] == [{"release": first, "known": True, "sealed_with": 1, "removed": 1, "withdrawn": False}]
     assert found["models"] == [
         {"model": "on-bo", "items": 1, "through": []},
         {"model": "tuned", "items": 0, "through": ["on-bo"]},
     ]
-    found = control.uses_of("cy")  # the other account of ada
+    found = control.people.uses_of("cy")  # the other account of ada
     assert [each["release"] for each in found["releases"]] == [first, second]
     assert [(each["sealed_with"], each["removed"]) for each in found["releases"]] == [(3, 1), (2, 0)]
     assert {each["model"]: each["items"] for each in found["models"]} == {"on-ada": 1, "on-bo": 1, "tuned": 0}
-    seats = control.parts.people.seats
-    nobody = control.uses_of("never-heard-of")
+    seats = control.desk.parts.people.seats
+    nobody = control.people.uses_of("never-heard-of")
     assert (nobody["accounts"], nobody["releases"], nobody["models"]) == (0, [], [])
-    assert control.parts.people.seats == seats, "who is asked about gets no seat"
+    assert control.desk.parts.people.seats == seats, "who is asked about gets no seat"
     deployment.close()
     again = open_deployment(folder / "home")
-    assert [each["model"] for each in again.control.uses_of("bo")["models"]] == ["on-bo", "tuned"]
+    assert [each["model"] for each in again.control.people.uses_of("bo")["models"]] == ["on-bo", "tuned"]
     again.close()
 
 
@@ -334,10 +350,10 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
     control, release, target = deployment.control, build(deployment), copies(folder)
 
     def destroy(where: Path = target) -> dict[str, Any]:
-        return control.destroy(Destroyed.RELEASE, release, folder=where, by="operations")
+        return control.destruction.destroy(Destroyed.RELEASE, release, folder=where, by="operations")
 
     assert code_of(destroy) == "release-not-withdrawn"
-    control.withdraw(release, "case 7")
+    control.releases.withdraw(release, "case 7")
     assert code_of(lambda: destroy(folder / "nowhere")) == "destruction-folder"
     assert code_of(lambda: destroy(folder)) == "destruction-folder-in-use"
     assert code_of(lambda: destroy(folder / "home" / "releases")) == "destruction-folder-in-use"
@@ -347,15 +363,15 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
     (target / "link").unlink()
     done = destroy()
     assert (done["files"], done["bytes"], target.exists()) == (2, 6, False)
-    (certificate,) = control.certificates(Destroyed.RELEASE, release)
+    (certificate,) = control.destruction.certificates(Destroyed.RELEASE, release)
     assert certificate["problem"] == ""
     statement = certificate["statement"]
     assert [file["path"] for file in statement["files"]] == ["deep/two.bin", "one.bin"]
     assert statement["destroyed"]["by"] == "operations"
-    assert not [each for each in control.verify(release) if each.problem]
+    assert not [each for each in control.releases.verify(release) if each.problem]
     path = folder / "home" / "objects" / certificate["certificate"].removeprefix("sha256:")
     path.write_bytes(json.dumps({**json.loads(path.read_bytes()), "payload": "e30="}).encode())
-    assert [each.check for each in control.verify(release) if each.problem] == ["certificate 1"]
+    assert [each.check for each in control.releases.verify(release) if each.problem] == ["certificate 1"]
 
 
 def test_a_destruction_that_was_interrupted_is_finished(
@@ -363,8 +379,8 @@ def test_a_destruction_that_was_interrupted_is_finished(
 ) -> None:
     folder, deployment = place
     control, target = deployment.control, copies(folder)
-    control.register_model("m")
-    control.withdraw_model("m", "case 7", by="ml")
+    control.models.register("m")
+    control.models.withdraw("m", "case 7", by="ml")
     unlink = Path.unlink
     done: list[Path] = []
 
@@ -377,13 +393,13 @@ def test_a_destruction_that_was_interrupted_is_finished(
 
     monkeypatch.setattr(Path, "unlink", once)
     with pytest.raises(KeyboardInterrupt):
-        control.destroy(Destroyed.MODEL, "m", folder=target, by="operations")
+        control.destruction.destroy(Destroyed.MODEL, "m", folder=target, by="operations")
     monkeypatch.undo()
     assert stage(deployment, "m") == Stage.WITHDRAWN
     elsewhere = copies(folder / "elsewhere")
 
     def again(where: Path = target) -> dict[str, Any]:
-        return control.destroy(Destroyed.MODEL, "m", folder=where, by="operations")
+        return control.destruction.destroy(Destroyed.MODEL, "m", folder=where, by="operations")
 
     assert code_of(lambda: again(elsewhere)) == "destruction-other-folder"
     (target / "one.bin").write_bytes(b"new")
@@ -394,8 +410,8 @@ def test_a_destruction_that_was_interrupted_is_finished(
     (target / "three.bin").unlink()
     assert again()["files"] == 2
     assert stage(deployment, "m") == Stage.DESTROYED
-    assert not control.may_serve("m")["may"]
+    assert not control.models.may_serve("m")["may"]
     assert again(elsewhere)["files"] == 2
-    assert len(control.certificates(Destroyed.MODEL, "m")) == 2
-    assert code_of(lambda: control.withdraw_model("m", "again", by="ml")) == "model-already-withdrawn"
-    assert replace(control.standing_of("m"), losses=()).stage is Stage.DESTROYED
+    assert len(control.destruction.certificates(Destroyed.MODEL, "m")) == 2
+    assert code_of(lambda: control.models.withdraw("m", "again", by="ml")) == "model-already-withdrawn"
+    assert replace(control.models.standing("m"), losses=()).stage is Stage.DESTROYED

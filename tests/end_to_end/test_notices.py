@@ -26,20 +26,20 @@ ITEMS = [RawItem(id=f"{each}-1", author=each, created=SERVED - 5) for each in PE
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS]))
-        deployment.control.load_people(
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
+        deployment.control.statements.load_people(
             write_people(folder / "people", [RawPerson(id=each, country="GB") for each in PEOPLE])
         )
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
 def serve(deployment: Deployment, *people: str, at: int = SERVED) -> int:
-    return deployment.control.serve_notice(NOTICE, [deployment.person(each) for each in people], at=at)
+    return deployment.control.notices.serve(NOTICE, [deployment.person(each) for each in people], at=at)
 
 
 def built(deployment: Deployment, at: int) -> set[str]:
-    made = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=at)
+    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=at)
     return eligible(deployment, made.manifest.release)
 
 
@@ -60,10 +60,10 @@ def test_an_earlier_objection_survives_every_later_notice_and_policy_version(pla
     for again in range(3):
         serve(deployment, *PEOPLE, at=SERVED + again)
         text = shipped()[POLICY].replace('version = "2025-11-03"', f'version = "again-{again}"')
-        deployment.control.publish(text, POLICY)
-        deployment.control.write_notice(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
+        deployment.control.statements.publish(text, POLICY)
+        deployment.control.notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
     assert built(deployment, SERVED + 3 * WAIT) == {"told-1", "late-1", "untold-1"}
-    assert deployment.control.audience(PEOPLE, purpose=Purpose.TRAIN_GENAI) == (["told", "late", "untold"], 1)
+    assert deployment.control.notices.audience(PEOPLE, purpose=Purpose.TRAIN_GENAI) == (["told", "late", "untold"], 1)
 
 
 def test_whoever_objects_within_the_days_is_never_used(place: tuple[Path, Deployment]) -> None:
@@ -76,17 +76,17 @@ def test_whoever_objects_within_the_days_is_never_used(place: tuple[Path, Deploy
 def test_nobody_who_refused_on_any_account_is_asked_again(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    control.link(deployment.person("told"), deployment.person("second"))
+    control.statements.link(deployment.person("told"), deployment.person("second"))
     say(deployment, "second", at=SERVED)
     say(deployment, "late", at=SERVED, categories=frozenset({Category.IMAGE}))
     say(deployment, "refuser", at=SERVED, purpose=Purpose.TRAIN_AI)
-    control.erase([deployment.person("untold")])
-    head, seats = deployment.ledger.head(), control.parts.people.seats
-    found = control.audience([*PEOPLE, "second", "stranger", "stranger"], purpose=Purpose.TRAIN_GENAI)
+    control.statements.erase([deployment.person("untold")])
+    head, seats = deployment.ledger.head(), control.desk.parts.people.seats
+    found = control.notices.audience([*PEOPLE, "second", "stranger", "stranger"], purpose=Purpose.TRAIN_GENAI)
     assert found == (["late", "stranger"], 4)
-    assert (deployment.ledger.head(), control.parts.people.seats) == (head, seats)
+    assert (deployment.ledger.head(), control.desk.parts.people.seats) == (head, seats)
     say(deployment, "second", ChoiceState.UNSET, at=SERVED + 1)
-    assert control.audience(["told", "second"], purpose=Purpose.TRAIN_GENAI)[1] == 0
+    assert control.notices.audience(["told", "second"], purpose=Purpose.TRAIN_GENAI)[1] == 0
 
 
 def test_versions_and_servings(place: tuple[Path, Deployment]) -> None:
@@ -94,13 +94,13 @@ def test_versions_and_servings(place: tuple[Path, Deployment]) -> None:
     control = deployment.control
     serve(deployment, "told")
     for text in (b"first", b"second"):
-        control.write_notice(NOTICE, text, languages=["en", "cy"], channel="in-app", audience="UK members", by="ann")
+        control.notices.write(NOTICE, text, languages=["en", "cy"], channel="in-app", audience="UK members", by="ann")
     serve(deployment, "late", "untold")
-    found = control.notice(NOTICE)
+    found = control.notices.get(NOTICE)
     assert [each.version for each in found.servings] == [0, 2]
     assert found.people == 3
     assert found.newest is not None
-    assert control.notice_text(found.newest) == b"second"
+    assert control.notices.text(found.newest) == b"second"
 
 
 def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
@@ -109,11 +109,11 @@ def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
     head = deployment.ledger.head()
     for code, call in (
         ("notice-time-to-come", lambda: serve(deployment, "told", at=now() + 60)),
-        ("choice-notice-name", lambda: control.serve_notice("No Name", [], at=SERVED)),
-        ("notice-nobody", lambda: control.serve_notice(NOTICE, [], at=SERVED)),
-        ("notice-empty", lambda: control.write_notice("n", b" \n", languages=["en"], channel="x", audience="x")),
-        ("case-text", lambda: control.write_notice("n", b"x", languages=["en"], channel="", audience="x")),
-        ("notice-unknown", lambda: control.notice("never-heard-of")),
+        ("choice-notice-name", lambda: control.notices.serve("No Name", [], at=SERVED)),
+        ("notice-nobody", lambda: control.notices.serve(NOTICE, [], at=SERVED)),
+        ("notice-empty", lambda: control.notices.write("n", b" \n", languages=["en"], channel="x", audience="x")),
+        ("case-text", lambda: control.notices.write("n", b"x", languages=["en"], channel="", audience="x")),
+        ("notice-unknown", lambda: control.notices.get("never-heard-of")),
     ):
         with pytest.raises(ConsentryError) as caught:
             call()
@@ -126,14 +126,14 @@ def test_an_assessment_is_of_what_the_rules_say(place: tuple[Path, Deployment]) 
     control = deployment.control
     policy = load(shipped()[POLICY], POLICY)
     both = ("members-elsewhere", "members-told-and-waited-for")
-    assert control.unassessed(policy) == both
-    control.bind_assessment(AssessmentKind.DATA_PROTECTION_IMPACT, b"dpia", policy=POLICY, by="legal")
-    assert control.unassessed(policy) == both
-    bound = control.bind_assessment(AssessmentKind.LEGITIMATE_INTEREST, b"lia", policy=POLICY, by="legal")
-    assert control.parts.objects.get(bound.body.document) == b"lia"
-    assert control.unassessed(load("# a comment\n" + shipped()[POLICY], POLICY)) == ()
-    assert control.unassessed(load(shipped()[POLICY].replace("days = 30 }", "days = 29 }"), POLICY)) == both
+    assert control.assessments.missing(policy) == both
+    control.assessments.bind(AssessmentKind.DATA_PROTECTION_IMPACT, b"dpia", policy=POLICY, by="legal")
+    assert control.assessments.missing(policy) == both
+    bound = control.assessments.bind(AssessmentKind.LEGITIMATE_INTEREST, b"lia", policy=POLICY, by="legal")
+    assert control.desk.parts.objects.get(bound.body.document) == b"lia"
+    assert control.assessments.missing(load("# a comment\n" + shipped()[POLICY], POLICY)) == ()
+    assert control.assessments.missing(load(shipped()[POLICY].replace("days = 30 }", "days = 29 }"), POLICY)) == both
     for code, name, document in (("policy-not-published", "nobody-knows", b"x"), ("assessment-empty", POLICY, b"")):
         with pytest.raises(ConsentryError) as caught:
-            control.bind_assessment(AssessmentKind.COMPATIBILITY, document, policy=name, by="legal")
+            control.assessments.bind(AssessmentKind.COMPATIBILITY, document, policy=name, by="legal")
         assert caught.value.code == code

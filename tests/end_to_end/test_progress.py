@@ -72,21 +72,21 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
     folder, deployment = place
     control = deployment.control
     seen = Watching()
-    control.load_people(folder / "people" / "people.toml", progress=seen)
-    control.register_corpus(folder / "corpus.toml", progress=seen)
+    control.statements.load_people(folder / "people" / "people.toml", progress=seen)
+    control.statements.register_corpus(folder / "corpus.toml", progress=seen)
     (folder / "items" / "2.parquet").touch()
     os.utime(folder / "items" / "2.parquet", ns=(1, 1))
-    control.register_corpus(folder / "corpus.toml", progress=seen)
+    control.statements.register_corpus(folder / "corpus.toml", progress=seen)
     file = folder / "choices.csv"
     file.write_text("person,purpose,state,at\n" + "p1,train-genai,refused,5\n" * 1_200)
     deployment.import_choices(file, corpus=None, progress=seen)
-    control.publish(shipped()[POLICY], POLICY)
-    release = control.build("network", GENAI, policy=POLICY, at=NOW, progress=seen).manifest.release
+    control.statements.publish(shipped()[POLICY], POLICY)
+    release = control.releases.build("network", GENAI, policy=POLICY, at=NOW, progress=seen).manifest.release
     size = sum(path.stat().st_size for path in (folder / "items").iterdir())
-    assert not [each for each in control.verify(release, decide=True, progress=seen) if each.problem]
+    assert not [each for each in control.releases.verify(release, decide=True, progress=seen) if each.problem]
     for kind in CopyFormat:
-        control.materialise(release, folder / kind, kind=kind, progress=seen)
-    eligible = control.release(release).manifest.eligible
+        control.releases.materialise(release, folder / kind, kind=kind, progress=seen)
+    eligible = control.releases.open(release).manifest.eligible
     assert 0 < eligible < 270
     assert seen.told() == [
         ("reading people", PEOPLE, "people"),
@@ -106,16 +106,16 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
 def test_a_build_that_is_overtaken_begins_anew(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control
-    control.register_corpus(folder / "corpus.toml")
-    control.publish(shipped()[POLICY], POLICY)
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.statements.publish(shipped()[POLICY], POLICY)
     seen = Watching()
 
     def overtake(stretch: Stretch) -> None:
         if len(seen.stretches) < 3 and stretch.done == stretch.total:
-            control.publish(shipped()[POLICY] + f"# {len(seen.stretches)}\n", POLICY)
+            control.statements.publish(shipped()[POLICY] + f"# {len(seen.stretches)}\n", POLICY)
 
     seen.interrupt = overtake
-    control.build("network", GENAI, policy=POLICY, at=NOW, progress=seen)
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW, progress=seen)
     assert seen.told() == [("deciding", 270, "items")] * 3
 
 
@@ -126,8 +126,11 @@ def test_a_file_that_cannot_be_read_has_no_total_and_its_own_error(place: tuple[
     seen = Watching()
     control = deployment.control
     for use, code in (
-        (lambda: control.register_corpus(folder / "corpus.toml", progress=seen), "corpus-not-parquet"),
-        (lambda: control.load_people(folder / "people" / "people.toml", progress=seen), "people-not-parquet"),
+        (lambda: control.statements.register_corpus(folder / "corpus.toml", progress=seen), "corpus-not-parquet"),
+        (
+            lambda: control.statements.load_people(folder / "people" / "people.toml", progress=seen),
+            "people-not-parquet",
+        ),
         (lambda: deployment.import_choices(folder / "none.csv", corpus=None, progress=seen), "choice-no-file"),
     ):
         with pytest.raises(ConsentryError, match=code):

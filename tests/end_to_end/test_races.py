@@ -20,7 +20,7 @@ import pytest
 from pyroaring import BitMap64
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.control_plane.building import Building
+from consentry.control_plane.drafts import Drafts
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, ReleaseSealed, Source
 from consentry.ledger.store import SealingSession
@@ -48,19 +48,23 @@ class Race:
 def prepare(folder: Path, deployment: Deployment) -> None:
     items = [RawItem(id=number, author=number % PEOPLE, created=NOW - 1) for number in range(4 * PEOPLE)]
     halves = [items[: 2 * PEOPLE], items[2 * PEOPLE :]]
-    deployment.control.register_corpus(write_corpus(folder, halves, Form(ids="int64", rows_per_group=1_000)))
-    deployment.control.load_people(write_people(folder / "people", [RawPerson(id=number) for number in range(PEOPLE)]))
-    deployment.control.publish(shipped()[POLICY], POLICY)
+    deployment.control.statements.register_corpus(write_corpus(folder, halves, Form(ids="int64", rows_per_group=1_000)))
+    deployment.control.statements.load_people(
+        write_people(folder / "people", [RawPerson(id=number) for number in range(PEOPLE)])
+    )
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
 
 
 def refuse(deployment: Deployment, number: int) -> None:
     choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
-    deployment.control.choose([ChoiceMade(person=deployment.person(str(number)), choice=choice, source=Source.FORM)])
+    deployment.control.statements.choose(
+        [ChoiceMade(person=deployment.person(str(number)), choice=choice, source=Source.FORM)]
+    )
 
 
 def excluded_people(deployment: Deployment, release: str) -> set[int]:
     """Return the people of whom no item is in a release."""
-    opened = deployment.control.release(release)
+    opened = deployment.control.releases.open(release)
     included: set[int] = set()
     for index, file in enumerate(opened.manifest.files):
         excluded = BitMap64.deserialize(opened.bitmap(file))
@@ -114,7 +118,7 @@ def run(deployments: list[Deployment], *, seals: int) -> Race:
 
     def onlooker(deployment: Deployment) -> Callable[[], None]:
         def job() -> None:
-            deployment.control.present()
+            deployment.control.desk.present()
             time.sleep(0.001)
 
         return job
@@ -123,7 +127,9 @@ def run(deployments: list[Deployment], *, seals: int) -> Race:
         for _ in range(seals):
             with lock:
                 before = set(race.acknowledged)
-            name = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+            name = deployment.control.releases.build(
+                "network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW
+            ).manifest.release
             if before - excluded_people(deployment, name):
                 race.broken_promises.append(name)
             race.seals.append(name)
@@ -184,7 +190,7 @@ def check(folder: Path, *, deployments: int, seals: int) -> None:
         assert contradictions(found[0], race) == []
         # What was brought up to date under way is what deciding from nothing gives.
         for name in race.seals:
-            assert [each for each in found[0].control.verify(name, decide=True) if each.problem] == []
+            assert [each for each in found[0].control.releases.verify(name, decide=True) if each.problem] == []
 
 
 def test_no_release_holds_an_acknowledged_refusal(folder: Path) -> None:
@@ -202,12 +208,12 @@ def test_no_release_holds_an_acknowledged_refusal_campaign(folder: Path, deploym
 
 
 def test_the_harness_catches_who_seals_without_the_delta(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def naive(self: Building, session: SealingSession, *, since: int) -> list[Event]:
+    def naive(self: Drafts, session: SealingSession, *, since: int) -> list[Event]:
         right(self, session, since=since)
         return []  # nothing was said since
 
-    right = Building._catch_up
-    monkeypatch.setattr(Building, "_catch_up", naive)
+    right = Drafts._catch_up
+    monkeypatch.setattr(Drafts, "_catch_up", naive)
     with opened(folder, 1) as found:
         race = run(found, seals=12)
         assert contradictions(found[0], race) != []
@@ -216,11 +222,11 @@ def test_the_harness_catches_who_seals_without_the_delta(folder: Path, monkeypat
 def test_the_harness_catches_who_reads_the_delta_from_where_the_present_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def naive(self: Building, session: SealingSession, *, since: int) -> list[Event]:  # noqa: ARG001
-        return right(self, session, since=self.newest.position)
+    def naive(self: Drafts, session: SealingSession, *, since: int) -> list[Event]:  # noqa: ARG001
+        return right(self, session, since=self.desk.newest.position)
 
-    right = Building._catch_up
-    monkeypatch.setattr(Building, "_catch_up", naive)
+    right = Drafts._catch_up
+    monkeypatch.setattr(Drafts, "_catch_up", naive)
     with opened(folder, 1) as found:
         race = run(found, seals=12)
         assert contradictions(found[0], race) != []

@@ -28,25 +28,27 @@ PEOPLE = [RawPerson(id=name) for name in NAMES]
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.load_people(write_people(folder / "people", PEOPLE[:3]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE[:3]))
         shutil.copytree(folder / "home" / "people", folder / "older")
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
         items = [RawItem(id=f"i-{name}", author=name, created=NOW - 9) for name in NAMES]
-        deployment.control.register_corpus(write_corpus(folder, [items]))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [items]))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         refuse(deployment, "u5")
         yield folder, deployment
 
 
 def refuse(deployment: Deployment, name: str, *, reach: Reach = Reach.UNTRAINED) -> None:
     choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=reach, at=NOW)
-    deployment.control.choose([ChoiceMade(person=deployment.person(name), choice=choice, source=Source.FORM)])
+    deployment.control.statements.choose(
+        [ChoiceMade(person=deployment.person(name), choice=choice, source=Source.FORM)]
+    )
 
 
 def eligible(deployment: Deployment) -> set[str]:
-    built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest
+    built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest
     (file,) = built.files
-    release = deployment.control.release(built.release)
+    release = deployment.control.releases.open(built.release)
     return {name for row, name in enumerate(NAMES) if not release.excludes(file, row)}
 
 
@@ -66,8 +68,8 @@ def test_people_are_not_numbered_anew_beside_sidecars(place: tuple[Path, Deploym
     # Without a backup everything that holds numbers is made anew; people in another order get other ones.
     shutil.rmtree(home / "corpora")
     again = open_deployment(home)
-    again.control.load_people(write_people(folder / "people", PEOPLE[::-1]))
-    again.control.register_corpus(folder / "corpus.toml")
+    again.control.statements.load_people(write_people(folder / "people", PEOPLE[::-1]))
+    again.control.statements.register_corpus(folder / "corpus.toml")
     assert eligible(again) == {*NAMES} - {"u5"}
     again.close()
 
@@ -80,7 +82,7 @@ def test_control_without_the_comparison_refused_people_are_let_through(
     shutil.rmtree(folder / "home" / "people")
     monkeypatch.setattr(bootstrap, "seats_in_use", lambda _: 0)
     again = open_deployment(folder / "home")
-    again.control.load_people(write_people(folder / "people", PEOPLE[::-1]))
+    again.control.statements.load_people(write_people(folder / "people", PEOPLE[::-1]))
     assert "u5" in eligible(again)
     again.close()
 
@@ -111,17 +113,17 @@ def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None
 def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(place: tuple[Path, Deployment], forgotten: str) -> None:
     folder, deployment = place
     control, ledger = deployment.control, folder / "home" / "ledger.db"
-    release = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
-    control.register_model("m", releases=[release])
+    release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    control.models.register("m", releases=[release])
     with closing(sqlite3.connect(ledger)) as live, closing(sqlite3.connect(folder / "older.db")) as copy:
         live.backup(copy)
     match forgotten:
         case "release withdrawn":
-            control.withdraw(release, "case 7")
+            control.releases.withdraw(release, "case 7")
         case "model withdrawn":
-            control.withdraw_model("m", "case 7", by="ml")
+            control.models.withdraw("m", "case 7", by="ml")
         case "model registered":
-            control.register_model("tuned", base="m")
+            control.models.register("tuned", base="m")
         case _:
             refuse(deployment, "u6", reach=Reach.EVERYTHING)
     deployment.close()
@@ -137,11 +139,11 @@ def test_who_is_linked_to_somebody_erased_is_left_out(place: tuple[Path, Deploym
     """What the erased account refused nobody knows any more."""
     folder, deployment = place
     assert "u4" in eligible(deployment)
-    deployment.control.erase([deployment.person("u5")])
+    deployment.control.statements.erase([deployment.person("u5")])
     assert "u4" in eligible(deployment)
     if by == "ledger":
-        deployment.control.link(deployment.person("u4"), deployment.person("u5"))
+        deployment.control.statements.link(deployment.person("u4"), deployment.person("u5"))
     else:
         linked = [RawPerson(id=each.id, same_as="u5" if each.id == "u4" else None) for each in PEOPLE]
-        deployment.control.load_people(write_people(folder / "people", linked))
+        deployment.control.statements.load_people(write_people(folder / "people", linked))
     assert eligible(deployment) == {*NAMES} - {"u4", "u5"}

@@ -45,9 +45,9 @@ PEOPLE = (
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
@@ -70,17 +70,19 @@ def say(
         categories=categories,
         items=frozenset(deployment.item("network", each) for each in items),
     )
-    deployment.control.choose([ChoiceMade(person=deployment.person(person), choice=choice, source=Source.FORM)])
+    deployment.control.statements.choose(
+        [ChoiceMade(person=deployment.person(person), choice=choice, source=Source.FORM)]
+    )
 
 
 def build(deployment: Deployment, policy: str = POLICY, *, purpose: Purpose = GENAI) -> str:
-    return deployment.control.build("network", purpose, policy=policy, at=NOW).manifest.release
+    return deployment.control.releases.build("network", purpose, policy=policy, at=NOW).manifest.release
 
 
 def eligible(deployment: Deployment, release: str) -> set[str]:
     """Return the ids of the items that a reader of the files and the bitmaps sees."""
-    opened = deployment.control.release(release)
-    corpus = deployment.control.corpus("network")
+    opened = deployment.control.releases.open(release)
+    corpus = deployment.control.desk.corpus("network")
     seen: set[str] = set()
     for file in opened.manifest.files:
         ids = pq.read_table(corpus.base / file.pin.path, columns=["id"]).column("id").to_pylist()
@@ -136,7 +138,7 @@ def test_a_refusal_of_a_part_that_looks_ahead(place: tuple[Path, Deployment], ca
 
 def test_single_items_and_categories(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    deployment.control.publish(shipped()["opt-in-only"], "opt-in-only")
+    deployment.control.statements.publish(shipped()["opt-in-only"], "opt-in-only")
     assert eligible(deployment, build(deployment, "opt-in-only")) == set()
     say(deployment, "ada", ChoiceState.ALLOWED, items=("a1",))
     say(deployment, "ada", ChoiceState.ALLOWED, categories=frozenset({Category.IMAGE}))
@@ -150,10 +152,10 @@ def test_a_choice_of_somebody_unknown_is_kept_and_applies_when_they_appear(place
     say(deployment, "zoe")
     late = (RawItem(id="z1", author="zoe", created=BEFORE), RawItem(id="y1", author="yan", created=BEFORE))
     write_items(folder / "items" / "2.parquet", late)
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
     assert "y1" not in eligible(deployment, build(deployment))
     people = (*PEOPLE, RawPerson(id="zoe"), RawPerson(id="yan"))
-    deployment.control.load_people(write_people(folder / "people", people))
+    deployment.control.statements.load_people(write_people(folder / "people", people))
     found = eligible(deployment, build(deployment))
     assert "y1" in found
     assert "z1" not in found
@@ -162,7 +164,7 @@ def test_a_choice_of_somebody_unknown_is_kept_and_applies_when_they_appear(place
 def test_a_non_member_can_refuse_and_is_a_gap_anyway(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     say(deployment, "mallory-no-member")
-    explained = deployment.control.explain(build(deployment), "n1")
+    explained = deployment.control.releases.explain(build(deployment), "n1")
     reasons = [reason["reason"] for reason in explained.body["people"][1]["reasons"]]
     assert reasons[0] == "refused"
     assert not explained.allowed
@@ -170,19 +172,19 @@ def test_a_non_member_can_refuse_and_is_a_gap_anyway(place: tuple[Path, Deployme
 
 def test_explaining_names_the_rule_the_choice_and_the_position(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    allowed = deployment.control.explain(build(deployment), "a1")
+    allowed = deployment.control.releases.explain(build(deployment), "a1")
     (reason,) = allowed.body["reasons"]
     assert (reason["rule"], reason["legal_basis"]) == ("members-outside-europe", "legitimate-interests")
     assert reason["line"] > 0
     say(deployment, "cy")
     release = build(deployment)
-    found = deployment.control.explain(release, "a1").body
+    found = deployment.control.releases.explain(release, "a1").body
     (owner,) = found["people"]
     (choice,) = owner["choices"]  # said by the other account
     assert (choice["state"], choice["position"]) == ("refused", found["position"] - 1)
     assert found["agrees_with_bitmap"]
     with pytest.raises(NotFoundError, match="item-unknown"):
-        deployment.control.explain(release, "no-such-item")
+        deployment.control.releases.explain(release, "no-such-item")
 
 
 def test_a_plan_counts_what_a_build_counts(place: tuple[Path, Deployment]) -> None:
@@ -190,13 +192,13 @@ def test_a_plan_counts_what_a_build_counts(place: tuple[Path, Deployment]) -> No
     plain = [RawItem(id=f"p{number}", author=["ada", "bo", "gb", None][number % 4]) for number in range(40)]
     (folder / "items" / "1.parquet").unlink()
     write_items(folder / "items" / "0.parquet", plain)
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
     say(deployment, "bo", categories=frozenset({Category.POST}))
-    planned = deployment.control.plan("network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW)
-    built = deployment.control.build("network", GENAI, policy=POLICY, at=NOW)
+    planned = deployment.control.releases.plan("network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW)
+    built = deployment.control.releases.build("network", GENAI, policy=POLICY, at=NOW)
     assert planned.to_json()["counts"] == built.manifest.counts
     assert planned.undecided == 0
-    without = deployment.control.plan(
+    without = deployment.control.releases.plan(
         "network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW, suspended=("US-NY", "US")
     )
     assert without.to_json()["counts"]["eligible"] == 0
@@ -207,18 +209,18 @@ def test_differences_say_what_changed_and_why(place: tuple[Path, Deployment]) ->
     first = build(deployment)
     say(deployment, "ada")
     second = build(deployment)
-    found = deployment.control.compare(first, second)
+    found = deployment.control.releases.compare(first, second)
     assert found["moves"] == [
         {"from": "eligible", "to": "refused", "items": 2},
         {"from": "eligible", "to": "involved:refused", "items": 1},
     ]
     assert [name for name, differs in found["causes"].items() if differs] == ["ledger"]
     write_items(folder / "items" / "0.parquet", ITEMS[:2])
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
     third = build(deployment)
-    assert deployment.control.compare(second, third)["files"]["changed"] == ["items/0.parquet"]
+    assert deployment.control.releases.compare(second, third)["files"]["changed"] == ["items/0.parquet"]
     # Both old releases still compare, though the file they share was registered anew since.
-    again = deployment.control.compare(first, second)["moves"]
+    again = deployment.control.releases.compare(first, second)["moves"]
     assert again == [{"from": "eligible", "to": "denied", "items": 3}]
 
 
@@ -228,17 +230,17 @@ def test_positions_are_bound_to_bytes(place: tuple[Path, Deployment]) -> None:
     write_items(folder / "items" / "0.parquet", tuple(reversed(ITEMS[:4])))
     with pytest.raises(CorpusError, match="corpus-file-changed"):
         build(deployment)
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
     for use in (
-        lambda: deployment.control.table(release, 2),
-        lambda: deployment.control.materialise(release, folder / "copy", kind=CopyFormat.JSONL),
-        lambda: deployment.control.explain(release, "a1"),
+        lambda: deployment.control.releases.table(release, 2),
+        lambda: deployment.control.releases.materialise(release, folder / "copy", kind=CopyFormat.JSONL),
+        lambda: deployment.control.releases.explain(release, "a1"),
     ):
         with pytest.raises(ConsentryError) as caught:
             use()
         assert caught.value.code in ("release-file-changed", "item-unknown")
     assert not (folder / "copy").exists()
-    problems = {found.code for found in deployment.control.verify(release, decide=True) if found.problem}
+    problems = {found.code for found in deployment.control.releases.verify(release, decide=True) if found.problem}
     assert problems == {"release-file-changed"}
 
 
@@ -247,10 +249,10 @@ def test_a_table_and_a_copy_hold_the_eligible_items(place: tuple[Path, Deploymen
     release = build(deployment)
     versions: tuple[FormatVersion, ...] = (2, 3)
     for version in versions:
-        report = deployment.control.table(release, version)
+        report = deployment.control.releases.table(release, version)
         assert Path(report["metadata"]).is_file()
         assert report["rows"] - report["excluded"] == 3
-    deployment.control.materialise(release, folder / "copy", kind=CopyFormat.PARQUET)
+    deployment.control.releases.materialise(release, folder / "copy", kind=CopyFormat.PARQUET)
     copied = {id_ for file in (folder / "copy").rglob("*.parquet") for id_ in pq.read_table(file)["id"].to_pylist()}
     assert copied == {"a1", "b1", "c1"}
 
@@ -259,21 +261,21 @@ def test_erasing_closes_every_account_also_for_those_who_come_back(place: tuple[
     folder, deployment = place
     sealed = build(deployment)
     say(deployment, "ada")
-    assert deployment.control.erase([deployment.person("cy")]) == 2  # cy and ada are one person
+    assert deployment.control.statements.erase([deployment.person("cy")]) == 2  # cy and ada are one person
     assert list(deployment.history("ada")) == []
     late = (RawItem(id="a9", author="ada"), RawItem(id="b9", author="bo"))
     write_items(folder / "items" / "2.parquet", late)
-    deployment.control.register_corpus(folder / "corpus.toml")
-    deployment.control.load_people(write_people(folder / "people", PEOPLE))
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
     assert eligible(deployment, build(deployment)) == {"b9"}
-    explained = deployment.control.explain(sealed, "a1")
+    explained = deployment.control.releases.explain(sealed, "a1")
     assert explained.body["erased_since"]
     assert not explained.allowed  # it was sealed with it, and it left when its author was erased
     assert [reason["reason"] for reason in explained.body["reasons"]] == ["amended:1"]
-    compared = deployment.control.compare(sealed, build(deployment))
+    compared = deployment.control.releases.compare(sealed, build(deployment))
     assert compared["reproduced"]
     assert {move["from"] for move in compared["moves"]} == {"erased-since"}
-    problems = [found for found in deployment.control.verify(sealed, decide=True) if found.problem]
+    problems = [found for found in deployment.control.releases.verify(sealed, decide=True) if found.problem]
     assert problems == []  # what was sealed before the erasure is not damaged by it
 
 
@@ -281,16 +283,16 @@ def test_an_older_copy_of_the_people_folder_does_not_reopen_the_erased(place: tu
     folder, deployment = place
     people, kept = folder / "home" / "people", folder / "kept"
     bo = deployment.person("bo")
-    deployment.control.parts.people.seats_of([bo])
+    deployment.control.desk.parts.people.seats_of([bo])
     shutil.copytree(people, kept)
-    deployment.control.erase([bo])
+    deployment.control.statements.erase([bo])
     shutil.rmtree(people)
     shutil.copytree(kept, people)
     restored = open_deployment(folder / "home")
     try:
-        seats = restored.control.parts.people.seats_of([bo])
+        seats = restored.control.desk.parts.people.seats_of([bo])
         assert restored.pseudonyms.index.pseudonyms([int(seats[0]) - 1]) == [bo]
-        assert seats[0] in restored.control.parts.people.erased(restored.control.present().state.erased)
+        assert seats[0] in restored.control.desk.parts.people.erased(restored.control.desk.present().state.erased)
     finally:
         restored.close()
 
@@ -303,13 +305,13 @@ def test_two_processes_share_a_deployment(place: tuple[Path, Deployment]) -> Non
         # The other process gives seats that this one has never seen, and somebody refuses there.
         newcomers = tuple(RawItem(id=f"w{number}", author=f"new{number}", created=BEFORE) for number in range(50))
         write_items(folder / "items" / "2.parquet", newcomers)
-        second.control.register_corpus(folder / "corpus.toml")
+        second.control.statements.register_corpus(folder / "corpus.toml")
         people = (*PEOPLE, *(RawPerson(id=f"new{number}") for number in range(50)))
-        second.control.load_people(write_people(folder / "people", people))
+        second.control.statements.load_people(write_people(folder / "people", people))
         say(second, "new7")
         expected = {"a1", "b1", "c1"} | {item.id for item in newcomers} - {"w7"}
         assert eligible(first, build(first)) == expected
-        second.control.erase([second.person("new8")])
+        second.control.statements.erase([second.person("new8")])
         assert eligible(first, build(first)) == expected - {"w8"}
     finally:
         second.close()
@@ -325,11 +327,11 @@ def test_an_unfinished_registration_is_not_built_from(place: tuple[Path, Deploym
     append = deployment.ledger.append
     deployment.ledger.append = fail  # type: ignore[method-assign,assignment]
     with pytest.raises(OSError, match="No space"):
-        deployment.control.register_corpus(folder / "corpus.toml")
+        deployment.control.statements.register_corpus(folder / "corpus.toml")
     deployment.ledger.append = append  # type: ignore[method-assign]
     with pytest.raises(ConsentryError, match="corpus-not-recorded"):
         build(deployment)
-    deployment.control.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
     build(deployment)
 
 
@@ -341,7 +343,7 @@ def test_a_lost_sidecar_is_named_and_built_again(place: tuple[Path, Deployment])
         build(deployment)
     for sidecar in (folder / "home" / "corpora").rglob("sidecar.json"):
         sidecar.unlink()
-    assert deployment.control.register_corpus(folder / "corpus.toml").built == 2
+    assert deployment.control.statements.register_corpus(folder / "corpus.toml").built == 2
     assert eligible(deployment, build(deployment)) == {"a1", "b1", "c1"}
 
 
@@ -359,7 +361,7 @@ def test_people_folder_older_than_the_corpus_is_refused(place: tuple[Path, Deplo
 )
 def test_forms(form: Form) -> None:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS], form))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS], form))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         assert eligible(deployment, build(deployment)) == {"a1", "b1", "c1"}

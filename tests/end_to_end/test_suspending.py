@@ -39,24 +39,24 @@ EVERYTHING = {"u1", "g1", "g2", "b1", "n1"}
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
 def build(deployment: Deployment, purpose: Purpose = Purpose.TRAIN_GENAI) -> str:
-    return deployment.control.build("network", purpose, policy=POLICY, at=NOW).manifest.release
+    return deployment.control.releases.build("network", purpose, policy=POLICY, at=NOW).manifest.release
 
 
 def suspend(deployment: Deployment, scope: Scope = UK) -> Order:
-    return deployment.control.suspend(
+    return deployment.control.orders.suspend(
         scope, case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter of 20 September"
     )
 
 
 def grant(deployment: Deployment, release: str, model: str = "drafts") -> tuple[Lease, str]:
-    return deployment.control.grant(release, job="job-1", model=model, ttl_ms=60_000)
+    return deployment.control.leases.grant(release, job="job-1", model=model, ttl_ms=60_000)
 
 
 def refusal(deployment: Deployment, release: str, model: str = "drafts") -> str:
@@ -66,7 +66,7 @@ def refusal(deployment: Deployment, release: str, model: str = "drafts") -> str:
 
 
 def renew(deployment: Deployment, lease: Lease, secret: str, sequence: int = 1) -> Lease:
-    return deployment.control.renew(
+    return deployment.control.leases.renew(
         lease.lease, secret=secret, job=lease.job, fence=lease.fence, sequence=sequence, step=None
     )
 
@@ -75,14 +75,14 @@ def test_from_its_position_on_nothing_in_its_scope_is_sealed_and_may_says_no(pla
     _, deployment = place
     use = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
     assert eligible(deployment, build(deployment)) == EVERYTHING
-    assert deployment.control.may("gb", use, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("gb", use, policy=POLICY)["allowed"]
     order = suspend(deployment)
     assert eligible(deployment, build(deployment)) == {"u1", "b1", "n1"}
-    answer = deployment.control.may("gb", use, policy=POLICY)
+    answer = deployment.control.people.may("gb", use, policy=POLICY)
     assert not answer["allowed"]
     assert answer["reasons"][0]["order"] == order.order
     assert "letter of 20 September" in answer["reasons"][0]["why"]
-    assert deployment.control.may("us", use, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us", use, policy=POLICY)["allowed"]
 
 
 def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(place: tuple[Path, Deployment]) -> None:
@@ -90,13 +90,13 @@ def test_a_release_explains_and_verifies_itself_by_the_orders_of_its_position(pl
     before = build(deployment)
     suspend(deployment)
     after = build(deployment)
-    assert deployment.control.explain(before, "g1").allowed
-    explained = deployment.control.explain(after, "g1")
+    assert deployment.control.releases.explain(before, "g1").allowed
+    explained = deployment.control.releases.explain(after, "g1")
     assert explained.body["reasons"][0]["reason"] == "suspended:ico-2024.1"
     assert explained.body["agrees_with_bitmap"]
     for name in (before, after):
-        assert not [each.problem for each in deployment.control.verify(name, decide=True) if each.problem]
-    compared = deployment.control.compare(before, after)
+        assert not [each.problem for each in deployment.control.releases.verify(name, decide=True) if each.problem]
+    compared = deployment.control.releases.compare(before, after)
     assert [compared[side]["eligible"] for side in ("before", "after")] == [5, 3]
     assert compared["causes"]["orders"]
 
@@ -106,7 +106,7 @@ def test_an_order_that_comes_between_deciding_and_sealing_is_obeyed(
 ) -> None:
     folder, deployment = place
     other = open_deployment(folder / "home")
-    decide = deployment.control._decide
+    decide = deployment.control.releases.drafts._decide
     said: list[Order] = []
 
     def decide_then_suspend(*args: object, **named: object) -> object:
@@ -115,7 +115,7 @@ def test_an_order_that_comes_between_deciding_and_sealing_is_obeyed(
             said.append(suspend(other))
         return decided
 
-    monkeypatch.setattr(deployment.control, "_decide", decide_then_suspend)
+    monkeypatch.setattr(deployment.control.releases.drafts, "_decide", decide_then_suspend)
     assert eligible(deployment, build(deployment)) == {"u1", "b1", "n1"}
     assert said
     other.close()
@@ -141,19 +141,19 @@ def test_what_an_order_hits_is_not_handed_out_without_a_lease_either(place: tupl
     folder, deployment = place
     control = deployment.control
     old = build(deployment)
-    metadata = Path(control.table(old, 2)["metadata"])
+    metadata = Path(control.releases.table(old, 2)["metadata"])
     order = suspend(deployment)
     assert not metadata.exists()
-    for verb in (lambda: control.data_files(old), lambda: control.table(old, 2)):
+    for verb in (lambda: control.releases.data_files(old), lambda: control.releases.table(old, 2)):
         with pytest.raises(ConsentryError) as caught:
             verb()
         assert caught.value.code == "release-suspended"
     with pytest.raises(ConsentryError):
-        control.materialise(old, folder / "copy", kind=CopyFormat.JSONL)
+        control.releases.materialise(old, folder / "copy", kind=CopyFormat.JSONL)
     assert not (folder / "copy").exists()
-    assert control.table(build(deployment), 2)["excluded"] == 2
-    deployment.ledger.append(control.end_orders([order.order], OrderEnd.LIFTED))
-    assert control.table(old, 2)["excluded"] == 0
+    assert control.releases.table(build(deployment), 2)["excluded"] == 2
+    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    assert control.releases.table(old, 2)["excluded"] == 0
 
 
 def test_an_order_elsewhere_leaves_a_lease_alone(place: tuple[Path, Deployment]) -> None:
@@ -164,7 +164,7 @@ def test_an_order_elsewhere_leaves_a_lease_alone(place: tuple[Path, Deployment])
     suspend(deployment, Scope(purposes=frozenset({Purpose.SERVE})))
     suspend(deployment, Scope(models=frozenset({"drafts"}), areas=frozenset({"CH"})))
     renew(deployment, lease, secret)
-    assert [order.drained is not None for order in deployment.control.orders()] == [True] * 4
+    assert [order.drained is not None for order in deployment.control.orders.every()] == [True] * 4
 
 
 def test_a_window_stops_only_who_reads_items_of_then(place: tuple[Path, Deployment]) -> None:
@@ -172,7 +172,7 @@ def test_a_window_stops_only_who_reads_items_of_then(place: tuple[Path, Deployme
     release = build(deployment)
     lease, secret = grant(deployment, release)
     brazil = Scope(areas=frozenset({"BR"}), created_from=BEFORE - 86_400, created_before=BEFORE + 86_400)
-    plan = deployment.control.what_if(brazil)
+    plan = deployment.control.orders.what_if(brazil)
     assert plan["corpora"]["network"]["items"] == 1  # n1: nobody knows when it was created
     suspend(deployment, Scope(areas=frozenset({"US"}), created_from=BEFORE + 1))
     renew(deployment, lease, secret)
@@ -200,25 +200,25 @@ def test_who_moves_into_a_suspended_area_is_hit_by_the_order_that_is_in_force(pl
     folder, deployment = place
     control = deployment.control
     away = [replace(each, country="US") if each.id == "gb" else each for each in PEOPLE]
-    control.load_people(write_people(folder / "away", away))
+    control.statements.load_people(write_people(folder / "away", away))
     before = build(deployment)
     suspend(deployment)
     after = build(deployment)
     held = [grant(deployment, release) for release in (before, after)]
     for lease, secret in held:
         renew(deployment, lease, secret)
-    control.load_people(write_people(folder / "home-again", PEOPLE))
+    control.statements.load_people(write_people(folder / "home-again", PEOPLE))
     for release, (lease, secret) in zip((before, after), held, strict=True):
         assert refusal(deployment, release) == "lease-suspended"
         with pytest.raises(ConsentryError) as caught:
             renew(deployment, lease, secret, 2)
         assert caught.value.code == "lease-revoked"
         with pytest.raises(ConsentryError):
-            control.data_files(release)
+            control.releases.data_files(release)
     newest = build(deployment)
     lease, secret = grant(deployment, newest)
-    control.erase([deployment.person("br")])
-    control.link(deployment.person("us"), deployment.person("somebody-new"))
+    control.statements.erase([deployment.person("br")])
+    control.statements.link(deployment.person("us"), deployment.person("somebody-new"))
     renew(deployment, lease, secret)
 
 
@@ -226,12 +226,12 @@ def test_an_earlier_time_of_decision_does_not_lead_around_an_order(place: tuple[
     folder, deployment = place
     control = deployment.control
     texas = [replace(each, country="US-TX") if each.id == "us" else each for each in PEOPLE]
-    control.load_people(write_people(folder / "texas", texas))
+    control.statements.load_people(write_people(folder / "texas", texas))
     suspend(deployment, Scope(areas=frozenset({"US-STATE-LAW"})))
-    built = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
+    built = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
     assert eligible(deployment, built.manifest.release) == {"g1", "b1", "n1"}
     with pytest.raises(ConsentryError) as caught:
-        control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=1_709_000_000)  # Texas had no such law
+        control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=1_709_000_000)  # Texas had no such law
     assert caught.value.code == "release-time-before-order"
 
 
@@ -243,13 +243,13 @@ def test_a_copy_that_is_overtaken_by_an_order_does_not_appear(
     copy = materialise._COPIES[CopyFormat.JSONL]
 
     def copy_slowly(*args: object, **named: object) -> int:
-        if not deployment.control.orders():
+        if not deployment.control.orders.every():
             suspend(deployment)
         return copy(*args, **named)  # type: ignore[arg-type]
 
     monkeypatch.setitem(materialise._COPIES, CopyFormat.JSONL, copy_slowly)
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.materialise(release, folder / "copy", kind=CopyFormat.JSONL)
+        deployment.control.releases.materialise(release, folder / "copy", kind=CopyFormat.JSONL)
     assert caught.value.code == "release-suspended"
     assert not (folder / "copy").exists()
 
@@ -258,9 +258,9 @@ def test_a_copy_that_is_overtaken_by_an_order_does_not_appear(
 def test_a_reference_is_a_line(place: tuple[Path, Deployment], reference: str) -> None:
     _, deployment = place
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.suspend(UK, case="c-1", origin=Origin.OWN_DECISION, reference=reference)
+        deployment.control.orders.suspend(UK, case="c-1", origin=Origin.OWN_DECISION, reference=reference)
     assert caught.value.code == "case-text"
-    assert deployment.control.orders() == []
+    assert deployment.control.orders.every() == []
 
 
 def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deployment]) -> None:
@@ -268,16 +268,16 @@ def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deploymen
     release = build(deployment)
     first, second = grant(deployment, release), grant(deployment, release)
     suspend(deployment)
-    deployment.control.end_lease(first[0].lease, secret=first[1], how=LeaseEnd.STOPPED, step=12)
-    assert deployment.control.orders()[0].drained is None
+    deployment.control.leases.end(first[0].lease, secret=first[1], how=LeaseEnd.STOPPED, step=12)
+    assert deployment.control.orders.every()[0].drained is None
     for _ in range(2):
-        deployment.control.end_lease(second[0].lease, secret=second[1], how=LeaseEnd.STOPPED, step=14)
-    drained = deployment.control.orders()[0].drained
+        deployment.control.leases.end(second[0].lease, secret=second[1], how=LeaseEnd.STOPPED, step=14)
+    drained = deployment.control.orders.every()[0].drained
     assert drained is not None
     assert (drained.stopped, drained.expired, drained.released) == (2, 0, 0)
-    jobs = deployment.control.jobs()
+    jobs = deployment.control.leases.jobs()
     assert [job["order"] for job in jobs] == ["ico-2024.1"] * 2
-    kinds = [event.kind for event in deployment.ledger.read(deployment.control.orders()[0].position)]
+    kinds = [event.kind for event in deployment.ledger.read(deployment.control.orders.every()[0].position)]
     assert kinds == ["order.issued", "lease.ended", "lease.ended", "order.drained"]
 
 
@@ -285,13 +285,13 @@ def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deploymen
     _, deployment = place
     lease, _ = grant(deployment, build(deployment))
     suspend(deployment)
-    now = deployment.control.parts.uptime() + 120
-    deployment.control.parts = replace(deployment.control.parts, uptime=lambda: now)
-    assert deployment.control.expire() == [lease.lease]
-    drained = deployment.control.orders()[0].drained
+    now = deployment.control.desk.parts.uptime() + 120
+    deployment.control.desk.parts = replace(deployment.control.desk.parts, uptime=lambda: now)
+    assert deployment.control.leases.expire() == [lease.lease]
+    drained = deployment.control.orders.every()[0].drained
     assert drained is not None
     assert drained.expired == 1
-    assert deployment.control.expire() == []
+    assert deployment.control.leases.expire() == []
 
 
 def test_a_lease_that_is_granted_long_after_the_start_is_not_taken_for_an_old_one(
@@ -300,12 +300,12 @@ def test_a_lease_that_is_granted_long_after_the_start_is_not_taken_for_an_old_on
     """Whoever looks for late leases while one is granted must find it with its time still to run."""
     _, deployment = place
     control, release = deployment.control, build(deployment)
-    now = control.parts.uptime() + 3_600
-    control.parts = replace(control.parts, uptime=lambda: now)
+    now = control.desk.parts.uptime() + 3_600
+    control.desk.parts = replace(control.desk.parts, uptime=lambda: now)
     looked: list[list[str]] = []
 
     def look(*_: object, **__: object) -> None:
-        thread = Thread(target=lambda: looked.append(control.expire()))
+        thread = Thread(target=lambda: looked.append(control.leases.expire()))
         thread.start()
         thread.join(10)
 
@@ -319,8 +319,8 @@ def test_what_is_ended_gives_nothing_back(place: tuple[Path, Deployment]) -> Non
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
     order = suspend(deployment)
-    deployment.control.present()
-    deployment.ledger.append(deployment.control.end_orders([order.order], OrderEnd.LIFTED))
+    deployment.control.desk.present()
+    deployment.ledger.append(deployment.control.orders.ends([order.order], OrderEnd.LIFTED))
     with pytest.raises(ConsentryError) as caught:
         renew(deployment, lease, secret)
     assert caught.value.code == "lease-revoked"
@@ -332,7 +332,7 @@ def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> N
     release = build(deployment)
     lease, _ = grant(deployment, release)
     head = deployment.ledger.head()
-    found = deployment.control.what_if(UK)
+    found = deployment.control.orders.what_if(UK)
     assert found["corpora"] == {"network": {"items": 2, "of": 5, "people": 1}}
     assert found["releases"] == {release: 2}
     assert (found["leases"], found["models"]) == ([lease.lease], ["drafts"])
@@ -345,7 +345,7 @@ def test_orders_and_leases_are_known_again_after_a_restart(place: tuple[Path, De
     order = suspend(deployment)
     deployment.close()
     again = open_deployment(folder / "home")
-    assert [each.order for each in again.control.orders()] == [order.order]
+    assert [each.order for each in again.control.orders.every()] == [order.order]
     with pytest.raises(ConsentryError) as caught:
         renew(again, lease, secret)
     assert caught.value.code == "lease-revoked"
@@ -358,14 +358,16 @@ def test_consumption_and_model_checkpoints(place: tuple[Path, Deployment]) -> No
     control = deployment.control
     lease, secret = grant(deployment, build(deployment))
     for _ in range(2):
-        control.consumed(lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]])
+        control.leases.consumed(
+            lease.lease, secret=secret, from_step=1, to_step=2, amendment=0, ranges=[[0, 0, 2], [1, 0, 1]]
+        )
     content = "sha256:" + "0" * 64
-    control.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
+    control.leases.model_checkpoint(lease.lease, secret=secret, step=2, name="step-2", content=content)
     suspend(deployment)
     with pytest.raises(ConsentryError) as caught:
-        control.model_checkpoint(lease.lease, secret=secret, step=3, name="step-3", content=content)
+        control.leases.model_checkpoint(lease.lease, secret=secret, step=3, name="step-3", content=content)
     assert caught.value.code == "lease-revoked"
-    (job,) = control.jobs()
+    (job,) = control.leases.jobs()
     assert (job["step"], job["items"], job["model_checkpoints"], job["quarantined"]) == (2, 3, 1, 1)
 
 
@@ -376,7 +378,9 @@ def test_ranges_that_are_none_are_refused(place: tuple[Path, Deployment], ranges
     _, deployment = place
     lease, secret = grant(deployment, build(deployment))
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.consumed(lease.lease, secret=secret, from_step=1, to_step=1, amendment=0, ranges=ranges)
+        deployment.control.leases.consumed(
+            lease.lease, secret=secret, from_step=1, to_step=1, amendment=0, ranges=ranges
+        )
     assert caught.value.code == "lease-ranges"
 
 
@@ -389,4 +393,4 @@ def test_a_model_or_a_country_that_nobody_knows(place: tuple[Path, Deployment]) 
         with pytest.raises(ConsentryError) as caught:
             suspend(deployment, scope)
         assert caught.value.code == code
-    assert not deployment.control.orders()
+    assert not deployment.control.orders.every()

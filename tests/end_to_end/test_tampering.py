@@ -40,10 +40,12 @@ def sealed() -> Iterator[tuple[Deployment, Manifest, Path, Path]]:
         people = [RawPerson(id=f"p{number}", country=("US", "GB")[number % 2]) for number in range(20)]
         kinds = ("post", "pic")
         items = [RawItem(id=f"i{n}", author=f"p{n % 20}", category=kinds[n % 2], created=n) for n in range(200)]
-        deployment.control.register_corpus(write_corpus(folder, [items[:90], items[90:]]))
-        deployment.control.load_people(write_people(folder / "people", people))
-        deployment.control.publish(shipped()["september-2024"], "september-2024")
-        manifest = deployment.control.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
+        deployment.control.statements.register_corpus(write_corpus(folder, [items[:90], items[90:]]))
+        deployment.control.statements.load_people(write_people(folder / "people", people))
+        deployment.control.statements.publish(shipped()["september-2024"], "september-2024")
+        manifest = deployment.control.releases.build(
+            "network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW
+        ).manifest
         yield deployment, manifest, folder / "home" / "releases" / manifest.release, folder / "items"
 
 
@@ -51,7 +53,7 @@ Release = tuple[Deployment, Manifest, Path, Path]
 
 
 def problems(deployment: Deployment, manifest: Manifest, *, decide: bool = False) -> set[str]:
-    return {each.code for each in deployment.control.verify(manifest.release, decide=decide) if each.problem}
+    return {each.code for each in deployment.control.releases.verify(manifest.release, decide=decide) if each.problem}
 
 
 def flip(path: Path, at: int) -> None:
@@ -130,7 +132,7 @@ def edited(manifest: Manifest, key: str, value: object) -> bytes:
 def test_an_edited_manifest_is_found_even_if_signed_again(sealed: Release, key: str, value: object) -> None:
     deployment, manifest, folder, _ = sealed
     payload = edited(manifest, key, value)
-    signer = deployment.control.parts.signer
+    signer = deployment.control.desk.parts.signer
     (folder / MANIFEST).write_bytes(payload)
     (folder / ENVELOPE).write_bytes(
         envelope(payload, key_id=signer.key_id, signature=signer.sign(pre_authentication(payload)))
@@ -146,7 +148,7 @@ def test_a_forged_signature_is_found(sealed: Release) -> None:
         lambda: envelope(payload, key_id=key_id, signature=stranger.sign(pre_authentication(payload))),
         lambda: envelope(payload, key_id=stranger.key_id, signature=stranger.sign(pre_authentication(payload))),
         lambda: envelope(payload, key_id=key_id, signature=b""),
-        lambda: envelope(payload, key_id=key_id, signature=deployment.control.parts.signer.sign(payload)),
+        lambda: envelope(payload, key_id=key_id, signature=deployment.control.desk.parts.signer.sign(payload)),
     ]
     for forge in forgeries:
         (folder / ENVELOPE).write_bytes(forge())
@@ -156,7 +158,7 @@ def test_a_forged_signature_is_found(sealed: Release) -> None:
 def test_a_signature_over_another_manifest_is_found(sealed: Release) -> None:
     deployment, manifest, folder, _ = sealed
     payload = edited(manifest, "decided_at", 7)
-    signer = deployment.control.parts.signer
+    signer = deployment.control.desk.parts.signer
     signature = signer.sign(pre_authentication(payload))
     (folder / ENVELOPE).write_bytes(envelope(payload, key_id=signer.key_id, signature=signature))
     assert problems(deployment, manifest) == {"release-damaged"}
@@ -216,9 +218,9 @@ def test_a_sidecar_that_was_edited_before_the_seal_is_found(sealed: Release, arr
     values = np.load(path).copy()
     values[0], values[1] = values[1], values[0] if values[0] != values[1] else values[0] + 1
     np.save(path, values)
-    deployment.control._drafts.clear()
-    built = deployment.control.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
+    deployment.control.releases.drafts._drafts.clear()
+    built = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=NOW).manifest
     assert problems(deployment, built) == set()
     assert problems(deployment, built, decide=True) == {"corpus-sidecar-wrong"}
-    assert deployment.control.parts.people.seats == 21  # nobody was given a seat by looking
+    assert deployment.control.desk.parts.people.seats == 21  # nobody was given a seat by looking
     assert not list((folder.parents[1]).glob(".recheck-*"))

@@ -31,14 +31,14 @@ REASON = "case 7: the notice was not clear"
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
     with fresh() as (folder, deployment):
-        deployment.control.register_corpus(write_corpus(folder, [ITEMS]))
-        deployment.control.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.publish(shipped()[POLICY], POLICY)
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        deployment.control.statements.publish(shipped()[POLICY], POLICY)
         yield folder, deployment
 
 
 def tables(deployment: Deployment) -> set[str]:
-    return {path.name for path in deployment.control.tables.glob("*") if path.name != ".lock"}
+    return {path.name for path in deployment.control.desk.tables.glob("*") if path.name != ".lock"}
 
 
 def withdrawals(deployment: Deployment) -> list[int]:
@@ -50,14 +50,14 @@ def test_nothing_is_handed_out_any_more(place: tuple[Path, Deployment]) -> None:
     control = deployment.control
     release, other = build(deployment), build(deployment)
     for name in (release, other):
-        control.table(name, 2)
-    control.table(release, 3)
-    assert control.data_files(release)
-    position = control.withdraw(release, REASON)
+        control.releases.table(name, 2)
+    control.releases.table(release, 3)
+    assert control.releases.data_files(release)
+    position = control.releases.withdraw(release, REASON)
     for use in (
-        lambda: control.data_files(release),
-        lambda: control.table(release, 2),
-        lambda: control.materialise(release, folder / "copy", kind=CopyFormat.JSONL),
+        lambda: control.releases.data_files(release),
+        lambda: control.releases.table(release, 2),
+        lambda: control.releases.materialise(release, folder / "copy", kind=CopyFormat.JSONL),
     ):
         with pytest.raises(StateError, match=REASON) as caught:
             use()
@@ -65,11 +65,11 @@ def test_nothing_is_handed_out_any_more(place: tuple[Path, Deployment]) -> None:
     assert not (folder / "copy").exists()
     assert tables(deployment) == {other}
     assert withdrawals(deployment) == [position]
-    assert control.data_files(other)
+    assert control.releases.data_files(other)
     again = open_deployment(folder / "home")
     try:
         with pytest.raises(StateError, match="release-withdrawn"):
-            again.control.data_files(release)
+            again.control.releases.data_files(release)
     finally:
         again.close()
 
@@ -80,22 +80,22 @@ def test_what_it_was_can_still_be_told(place: tuple[Path, Deployment]) -> None:
     release = build(deployment)
     say(deployment, "ada")
     other = build(deployment)
-    before = control.explain(release, "a1").body
+    before = control.releases.explain(release, "a1").body
     assert before["withdrawn"] is None
-    position = control.withdraw(release, REASON)
-    expected = control.withdrawal(release)
+    position = control.releases.withdraw(release, REASON)
+    expected = control.releases.withdrawal(release)
     assert expected is not None
     assert (expected["reason"], expected["position"]) == (REASON, position)
     assert expected["at"] == next(deployment.ledger.read(position)).recorded_at
-    assert control.explain(release, "a1").body == {**before, "withdrawn": expected}
-    found = control.compare(release, other)
+    assert control.releases.explain(release, "a1").body == {**before, "withdrawn": expected}
+    found = control.releases.compare(release, other)
     assert (found["before"]["withdrawn"], found["after"]["withdrawn"]) == (expected, None)
     assert found["reproduced"]
-    assert not [each for each in control.verify(release, decide=True) if each.problem]
-    assert control.release(release).manifest.release == release
-    assert control.withdrawal(other) is None
+    assert not [each for each in control.releases.verify(release, decide=True) if each.problem]
+    assert control.releases.open(release).manifest.release == release
+    assert control.releases.withdrawal(other) is None
     # A state that was written down and read back says the same.
-    state = control.present().state
+    state = control.desk.present().state
     assert image.from_bytes(image.to_bytes(state)) == state
 
 
@@ -104,13 +104,13 @@ def test_what_cannot_be_withdrawn(place: tuple[Path, Deployment]) -> None:
     control = deployment.control
     release = build(deployment)
     with pytest.raises(InputError, match="release-reason-missing"):
-        control.withdraw(release, "  ")
+        control.releases.withdraw(release, "  ")
     with pytest.raises(ConsentryError, match="release-unknown"):
-        control.withdraw("nothing", REASON)
+        control.releases.withdraw("nothing", REASON)
     assert withdrawals(deployment) == []
-    control.withdraw(release, REASON)
+    control.releases.withdraw(release, REASON)
     with pytest.raises(StateError, match="release-already-withdrawn"):
-        control.withdraw(release, "another reason")
+        control.releases.withdraw(release, "another reason")
     assert len(withdrawals(deployment)) == 1
 
 
@@ -123,7 +123,7 @@ def test_of_two_who_withdraw_at_a_time_one_is_told(place: tuple[Path, Deployment
     def withdraw(deployment: Deployment) -> str:
         barrier.wait()
         try:
-            deployment.control.withdraw(release, REASON)
+            deployment.control.releases.withdraw(release, REASON)
         except StateError as error:
             return error.code
         return "withdrawn"
@@ -140,21 +140,21 @@ def test_what_a_crash_left_of_a_table_is_removed(place: tuple[Path, Deployment])
     folder, deployment = place
     control = deployment.control
     release, other = build(deployment), build(deployment)
-    control.table(release, 2)
-    shutil.copytree(control.tables / release, folder / "kept")
-    control.withdraw(release, REASON)
+    control.releases.table(release, 2)
+    shutil.copytree(control.desk.tables / release, folder / "kept")
+    control.releases.withdraw(release, REASON)
 
     def crashed() -> None:
         """Between the event and the removal, or in the middle of the removal."""
-        shutil.copytree(folder / "kept", control.tables / release)
-        shutil.copytree(folder / "kept", control.tables / f".{release}.removed")
+        shutil.copytree(folder / "kept", control.desk.tables / release)
+        shutil.copytree(folder / "kept", control.desk.tables / f".{release}.removed")
 
     crashed()
     with pytest.raises(StateError, match="release-already-withdrawn"):
-        control.withdraw(release, REASON)
+        control.releases.withdraw(release, REASON)
     assert tables(deployment) == set()
     crashed()
-    control.table(other, 2)
+    control.releases.table(other, 2)
     assert tables(deployment) == {other}
 
 
@@ -165,18 +165,18 @@ def test_a_table_that_is_being_written_does_not_outlive_the_withdrawal(
     release = build(deployment)
     other = open_deployment(folder / "home")
     seen: list[bool] = []
-    withdrawing = threading.Thread(target=lambda: other.control.withdraw(release, REASON))
+    withdrawing = threading.Thread(target=lambda: other.control.releases.withdraw(release, REASON))
 
     def slowly(*files: Any, **more: Any) -> TableReport:
         withdrawing.start()
         deadline = time.monotonic() + 30
-        while deployment.control.withdrawal(release) is None and time.monotonic() < deadline:
+        while deployment.control.releases.withdrawal(release) is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        seen.append(deployment.control.withdrawal(release) is not None)
+        seen.append(deployment.control.releases.withdrawal(release) is not None)
         return write_table(*files, **more)
 
-    monkeypatch.setattr("consentry.control_plane.handing_out.write_table", slowly)
-    deployment.control.table(release, 2)
+    monkeypatch.setattr("consentry.control_plane.handouts.write_table", slowly)
+    deployment.control.releases.table(release, 2)
     withdrawing.join()
     other.close()
     assert seen == [True], "the release was withdrawn while its table was written"

@@ -28,13 +28,13 @@ def test_one_person_with_very_many_accounts() -> None:
         accounts = people(ACCOUNTS)
         links = [PersonLinked(person=one, same_as=other) for one, other in pairwise(accounts)]
         deployment.ledger.append(links[: ACCOUNTS // 2])
-        control.present()
+        control.desk.present()
         deployment.ledger.append(links[ACCOUNTS // 2 :])  # taken in as a change, and below from the beginning
-        seat = int(control.parts.people.seats_of([accounts[7]])[0])
-        assert len(control.present().accounts(seat)) == ACCOUNTS
+        seat = int(control.desk.parts.people.seats_of([accounts[7]])[0])
+        assert len(control.desk.present().accounts(seat)) == ACCOUNTS
         refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
-        control.choose([ChoiceMade(person=accounts[0], choice=refusal, source=Source.FORM)])
-        present = control.present()
+        control.statements.choose([ChoiceMade(person=accounts[0], choice=refusal, source=Source.FORM)])
+        present = control.desk.present()
         codes = present.columns.code[np.array(present.accounts(seat))]
         assert codes.min() == codes.max() > 0
         state = present.state
@@ -54,25 +54,25 @@ def test_who_is_being_erased_elsewhere_gets_no_new_seat() -> None:
         control = deployment.control
         refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
         one, other = people(2)
-        control.choose(ChoiceMade(person=each, choice=refusal, source=Source.FORM) for each in (one, other))
-        control.serve_notice("n1", [one, other], at=NOW)
-        present = control.present()
+        control.statements.choose(ChoiceMade(person=each, choice=refusal, source=Source.FORM) for each in (one, other))
+        control.notices.serve("n1", [one, other], at=NOW)
+        present = control.desk.present()
         elsewhere = open_deployment(deployment.settings.home)
-        elsewhere.control.parts.people.close([one])
-        elsewhere.control.parts.people.forget([one])
-        seats = control.parts.people.seats
+        elsewhere.control.desk.parts.people.close([one])
+        elsewhere.control.desk.parts.people.forget([one])
+        seats = control.desk.parts.people.seats
         present._rebuild()
-        assert control.parts.people.seats == seats
-        elsewhere.control.parts.personal.erase([one])
+        assert control.desk.parts.people.seats == seats
+        elsewhere.control.desk.parts.personal.erase([one])
         elsewhere.close()
-        control.present().knowledge(Purpose.TRAIN_GENAI, at=NOW)
-        assert control.parts.people.seats == seats
+        control.desk.present().knowledge(Purpose.TRAIN_GENAI, at=NOW)
+        assert control.desk.parts.people.seats == seats
 
 
 def test_more_sets_of_notices_than_16_bits_can_number() -> None:
     with fresh() as (_, deployment):
-        present = deployment.control.present()
-        seats = deployment.control.parts.people.seats_of(people(70_000))
+        present = deployment.control.desk.present()
+        seats = deployment.control.desk.parts.people.seats_of(people(70_000))
         for place in range(17):  # the seats whose number has this binary digit
             present._serve(f"notice {place}", seats[seats >> np.uint32(place) & 1 == 1], at=place)
         told = present.knowledge(Purpose.TRAIN_GENAI, at=NOW).classes

@@ -26,8 +26,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, list[
     folder = tmp_path_factory.mktemp("network")
     generate(folder / "content", people=600, items=1_200)
     deployment = open_deployment(folder / "home")
-    deployment.control.load_people(folder / "content" / "people.toml")
-    corpus = deployment.control.register_corpus(folder / "content" / "corpus.toml").corpus
+    deployment.control.statements.load_people(folder / "content" / "people.toml")
+    corpus = deployment.control.statements.register_corpus(folder / "content" / "corpus.toml").corpus
     deployment.import_choices(folder / "content" / "choices.csv", corpus=corpus.name)
     ids = pq.read_table(folder / "content" / "people.parquet", columns=["id"]).column("id").to_pylist()
     return deployment, ids
@@ -39,21 +39,21 @@ def rules(name: str) -> tuple[Rule, ...]:
 
 def snapshot_of(deployment: Deployment, name: str) -> Snapshot:
     names = deployment.pseudonyms
-    present = deployment.control.present()
+    present = deployment.control.desk.present()
     return take(present, {PURPOSE: rules(name)}, index=names.index, key=names.key.for_people(), at=AT)
 
 
 def person_now(deployment: Deployment, person: str, category: Category) -> Person:
     """What is known of somebody, with what they and their other accounts chose, straight from the ledger's state."""
-    present = deployment.control.present()
+    present = deployment.control.desk.present()
     pseudonym = deployment.person(person)
-    seat = int(deployment.control.parts.people.seats_of([pseudonym])[0])
+    seat = int(deployment.control.desk.parts.people.seats_of([pseudonym])[0])
     classes = present.knowledge(PURPOSE, at=AT).classes
     facts = classes.members[int(classes.codes[seat])]
     assert facts is not None
     own = [stated.choice for stated in present.state.choices.get(pseudonym, ())]
     for other in present.accounts(seat):
-        account = deployment.control.parts.people.pseudonyms_of([other])[0]
+        account = deployment.control.desk.parts.people.pseudonyms_of([other])[0]
         if account != pseudonym:
             said = present.state.choices.get(account, ())
             own += [stated.choice for stated in said if stated.choice.state == "refused"]

@@ -129,10 +129,10 @@ class Held:
 
 def prepare(folder: Path, deployment: Deployment) -> str:
     """Fill a deployment and return the name of its release."""
-    deployment.control.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-    deployment.control.load_people(write_people(folder / "people", PEOPLE))
-    deployment.control.publish(shipped()[POLICY], POLICY)
-    return deployment.control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
+    deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
+    return deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
 
 
 @contextmanager

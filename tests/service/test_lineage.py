@@ -42,7 +42,7 @@ def test_the_gate_before_a_model_obeys_an_order(place: Place) -> None:
     with gate:
         assert gate.verdict().may
     scope = Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.SERVE}))
-    place.deployment.control.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="letter")
+    place.deployment.control.orders.suspend(scope, case="c-1", origin=Origin.OWN_DECISION, reference="letter")
     with ServingGate("drafts", url=place.ask.url, token=place.ask.token) as gate:
         assert gate.verdict() == (False, ("order c-1.1 (letter) suspends its use",))
     with ServingGate("unheard-of", url=place.ask.url, token=place.ask.token) as gate:

@@ -57,7 +57,7 @@ Come = Callable[..., Visitor]
 
 def token_for(deployment: Deployment, person: str, **changed: Any) -> str:
     control, settings = deployment.control, deployment.settings
-    claims = claims_for(person, audience=settings.audience, now=control.parts.clock(), facts={})
+    claims = claims_for(person, audience=settings.audience, now=control.desk.parts.clock(), facts={})
     return LinkKeys(settings.home / "keys").signed({**claims, **changed})
 
 
@@ -65,11 +65,11 @@ def token_for(deployment: Deployment, person: str, **changed: Any) -> str:
 def place() -> Iterator[tuple[Deployment, Come, str]]:
     with fresh() as (folder, deployment):
         control = deployment.control
-        control.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        control.load_people(write_people(folder / "people", PEOPLE))
-        control.publish(shipped()[POLICY], POLICY)
-        release = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
-        control.register_model("drafts", releases=[release])
+        control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+        control.statements.load_people(write_people(folder / "people", PEOPLE))
+        control.statements.publish(shipped()[POLICY], POLICY)
+        release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+        control.models.register("drafts", releases=[release])
         with in_thread(deployment) as ask:
 
             def come(person: str, **facts: Any) -> Visitor:
@@ -180,7 +180,7 @@ def test_a_suspension_takes_the_switch_away_and_gives_it_back(place: tuple[Deplo
     visitor = come("gb")
     assert 'name="answer"' in visitor.get("/me").text
     scope = Scope(areas=frozenset({"UK"}))
-    deployment.control.suspend(scope, case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="inner words")
+    deployment.control.orders.suspend(scope, case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="inner words")
     page = visitor.get("/me")
     assert 'name="answer"' not in page.text
     assert "A data protection authority has asked the platform to stop this use" in words(page)
@@ -191,13 +191,13 @@ def test_a_suspension_takes_the_switch_away_and_gives_it_back(place: tuple[Deplo
 
 def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
-    assert deployment.control.may("us", NEW_POST, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
     visitor = come("us")
     location = no(visitor)
-    assert not deployment.control.may("us", NEW_POST, policy=POLICY)["allowed"]
-    assert deployment.control.may("us2", NEW_POST, policy=POLICY)["allowed"]
+    assert not deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us2", NEW_POST, policy=POLICY)["allowed"]
     position = int(location.partition("=")[2])
-    (event,) = deployment.control.parts.ledger.read(position, position + 1)
+    (event,) = deployment.control.desk.parts.ledger.read(position, position + 1)
     assert isinstance(event.body, ChoiceMade)
     assert event.body.person == deployment.person("us")
     assert event.body.choice.reach is Reach.EVERYTHING
@@ -241,7 +241,7 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     deployment, come, _ = place
     control = deployment.control
     text = f"We use posts.\n\nYou can say no. {HOSTILE}".encode()
-    control.write_notice("what-we-use", text, languages=["en"], channel="mail", audience="members")
+    control.notices.write("what-we-use", text, languages=["en"], channel="mail", audience="members")
     visitor = come("us", notice="what-we-use")
     no(visitor)
     page = visitor.get("/me")
@@ -253,26 +253,26 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     assert "<title>Error: " in answer.text
     assert "Tick that you have read the notice" in words(answer)
     assert 'value="yes" checked' in answer.text.replace("\n", " "), "what was chosen is kept"
-    assert not control.may("us", NEW_POST, policy=POLICY)["allowed"]
-    control.write_notice("what-we-use", b"We use posts and pictures.", languages=["en"], channel="mail", audience="all")
+    assert not control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
+    control.notices.write("what-we-use", b"We use more now.", languages=["en"], channel="mail", audience="all")
     answer = visitor.post("/me/choices", {**form, "read": "yes"})
     assert answer.status_code == 422
     assert "The notice has changed" in words(answer)
     page = visitor.follow(visitor.post("/me/choices", {**form, "read": "yes", "version": "2"}))
     assert "Saved: you said yes" in words(page)
     assert "Notice you read what-we-use" in words(page)
-    assert control.may("us", NEW_POST, policy=POLICY)["allowed"]
+    assert control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
 
 
 def test_without_an_answer_nothing_is_saved(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
-    head = deployment.control.parts.ledger.head()
+    head = deployment.control.desk.parts.ledger.head()
     for form in ({"purpose": "train-genai"}, {"purpose": "train-genai", "answer": "perhaps"}):
         answer = come("us").post("/me/choices", form)
         assert answer.status_code == 422
         assert "Choose yes or no" in words(answer)
     assert come("us").post("/me/choices", {"purpose": "nonsense", "answer": "no"}).status_code == 409
-    assert deployment.control.parts.ledger.head() == head
+    assert deployment.control.desk.parts.ledger.head() == head
 
 
 def test_kind_by_kind(place: tuple[Deployment, Come, str]) -> None:
@@ -282,11 +282,11 @@ def test_kind_by_kind(place: tuple[Deployment, Come, str]) -> None:
     page = visitor.follow(visitor.post("/me/choices", form))
     assert "Saved: you said no" in words(page)
     assert "Comments" in words(page)
-    assert deployment.control.may("us", NEW_POST, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
     comment = NEW_POST._replace(category=Category.COMMENT)
-    assert not deployment.control.may("us", comment, policy=POLICY)["allowed"]
+    assert not deployment.control.people.may("us", comment, policy=POLICY)["allowed"]
     visitor.post("/me/choices", {**form, "kind-comment": "yes"})
-    assert deployment.control.may("us", comment, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us", comment, policy=POLICY)["allowed"]
     # What no rule permits cannot be switched on.
     answer = visitor.post("/me/choices", {**form, "kind-comment": "yes", "kind-direct-message": "yes"})
     assert answer.headers["location"] == "/me?unchanged=train-genai"
@@ -305,7 +305,7 @@ def test_item_by_item(place: tuple[Deployment, Come, str]) -> None:
     assert "You said no" in words(page)
     assert "Take this no back" in words(page)
     assert "1 of 3 items may be used" in words(visitor.get("/me"))
-    assert deployment.control.may("us", NEW_POST, policy=POLICY)["allowed"], "it is about one item"
+    assert deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"], "it is about one item"
     visitor.post("/me/choices", {**form, "answer": "back"})
     assert "2 of 3 items may be used" in words(visitor.get("/me"))
     assert "Posts" not in words(visitor.get("/me/items?category=comment")).partition("Kind Created")[2]
@@ -314,11 +314,11 @@ def test_item_by_item(place: tuple[Deployment, Come, str]) -> None:
 @pytest.mark.parametrize("item", ["v1", "nonsense", "", "u1\x00"])
 def test_an_item_of_somebody_else_cannot_be_chosen(place: tuple[Deployment, Come, str], item: str) -> None:
     deployment, come, _ = place
-    head = deployment.control.parts.ledger.head()
+    head = deployment.control.desk.parts.ledger.head()
     form = {"purpose": "train-genai", "what": "item", "corpus": "network", "item": item, "answer": "no"}
     assert come("us").post("/me/choices", form).status_code == 404
     assert come("us").post("/me/choices", {**form, "corpus": "other"}).status_code == 404
-    assert deployment.control.parts.ledger.head() == head
+    assert deployment.control.desk.parts.ledger.head() == head
 
 
 def test_two_members_never_see_each_other(place: tuple[Deployment, Come, str]) -> None:
@@ -337,7 +337,7 @@ def test_two_members_never_see_each_other(place: tuple[Deployment, Come, str]) -
             assert other not in main_of(mine.text)
         assert "v1" not in main_of(theirs.text)
     assert bob.get("/me").headers["cache-control"] == "no-store"
-    assert deployment.control.may("us2", NEW_POST, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us2", NEW_POST, policy=POLICY)["allowed"]
 
 
 def test_coming_in_as_somebody_else_ends_the_session_before(place: tuple[Deployment, Come, str]) -> None:
@@ -366,14 +366,14 @@ def test_what_another_account_refused_counts_and_is_told(place: tuple[Deployment
     no(come("other"))
     page = words(come("one").get("/me"))
     assert "You said no with another account of yours" in page
-    assert not deployment.control.may("one", NEW_POST, policy=POLICY)["allowed"]
+    assert not deployment.control.people.may("one", NEW_POST, policy=POLICY)["allowed"]
 
 
 def test_a_no_to_all_training_counts_here_and_can_be_taken_back(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     choice = Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, at=NOW)
     made = ChoiceMade(person=deployment.person("us"), choice=choice, source=Source.IMPORT)
-    deployment.control.choose([made])
+    deployment.control.statements.choose([made])
     visitor = come("us")
     page = words(visitor.get("/me"))
     assert "You said no to “Training of AI models of any kind”" in page
@@ -386,7 +386,7 @@ def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Co
     deployment, come, _ = place
     text = shipped()["opt-in-only"].replace('purposes = ["train-ai"]', 'purposes = ["train-genai"]')
     text = text.replace('purpose = "train-genai-text", ', "")
-    deployment.control.publish(text, "opt-in-only")
+    deployment.control.statements.publish(text, "opt-in-only")
     visitor = come("us")
     page = visitor.get("/me")
     assert "Off: nothing is used unless you say yes" in words(page)
@@ -401,13 +401,13 @@ def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Co
 def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     control = deployment.control
-    control.publish(shipped()["november-2025"], "november-2025")
+    control.statements.publish(shipped()["november-2025"], "november-2025")
     visitor = come("gb")
     page = words(visitor.get("/me"))
     assert "Not yet: your content is not used before you had time to say no" in page
     assert "after you were told and had time to say no" in page
-    now = control.parts.clock()
-    control.serve_notice("genai-2025", [deployment.person("gb")], at=now - 86_400)
+    now = control.desk.parts.clock()
+    control.notices.serve("genai-2025", [deployment.person("gb")], at=now - 86_400)
     page = words(visitor.get("/me"))
     assert "unless you say no" in page
     no(visitor)
@@ -416,13 +416,13 @@ def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, C
 
 def test_a_signal_of_the_browser_chooses_no_and_saves_nothing(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
-    head = deployment.control.parts.ledger.head()
+    head = deployment.control.desk.parts.ledger.head()
     visitor = come("us")
     page = visitor.get("/me", **{"sec-gpc": "1"})
     assert "Your browser asks not to be used" in words(page)
     assert 'id="train-genai-no" name="answer" value="no" checked' in page.text
     assert "sec-gpc" in page.headers["vary"]
-    assert deployment.control.parts.ledger.head() == head
+    assert deployment.control.desk.parts.ledger.head() == head
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me").text
     no(visitor)
     visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
@@ -433,7 +433,7 @@ def test_a_signal_of_the_browser_chooses_no_and_saves_nothing(place: tuple[Deplo
 def test_whoever_was_erased_is_told_so(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     no(come("us"))
-    deployment.control.erase([deployment.person("us")])
+    deployment.control.statements.erase([deployment.person("us")])
     page = come("us").get("/me")
     assert 'name="answer"' not in page.text
     assert "nothing of yours is used" in words(page)

@@ -26,13 +26,13 @@ UK = Scope(areas=frozenset({"UK"}))
 
 def suspend(place: Place, scope: Scope = UK) -> str:
     control = place.deployment.control
-    return control.suspend(scope, case="ico-2024", origin=Origin.OWN_DECISION, reference="letter").order
+    return control.orders.suspend(scope, case="ico-2024", origin=Origin.OWN_DECISION, reference="letter").order
 
 
 def wait_until_drained(place: Place, order: str, seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if any(each.order == order and each.drained for each in place.deployment.control.orders()):
+        if any(each.order == order and each.drained for each in place.deployment.control.orders.every()):
             return
         time.sleep(0.01)
     raise AssertionError("not drained")
@@ -44,7 +44,7 @@ def test_a_grant_says_all_that_a_reader_needs(place: Place) -> None:
     assert (granted["ttl_s"], granted["nonce"], granted["amendment"]) == (2.5, "n-0", 0)
     release = granted["release"]
     assert release["name"] == place.release
-    assert release["manifest"] == place.deployment.control.sealed_as(place.release).manifest
+    assert release["manifest"] == place.deployment.control.releases.sealed_as(place.release).manifest
     assert release["purpose"] == "train-genai"
     assert [file["index"] for file in release["files"]] == [0, 1]
     assert [file["rows"] for file in release["files"]] == [3, 1]
@@ -144,7 +144,7 @@ def test_what_is_out_of_scope_goes_on(place: Place) -> None:
 
 def test_a_withdrawn_release_ends_leases(place: Place) -> None:
     held = place.ask.lease(place.release)
-    place.deployment.control.withdraw(place.release, "a reason")
+    place.deployment.control.releases.withdraw(place.release, "a reason")
     assert held.watch(10).json["state"] == "revoked"
     assert held.renew(1).code == "lease-withdrawn"
     asked = {"release": place.release, "job": "job-1", "model": "drafts", "nonce": "n"}
@@ -167,7 +167,7 @@ def test_drained_is_noted_soon_after_the_last_lease_ran_out(place: Place) -> Non
     place.ask.lease(place.release, ttl_s=1)
     order = suspend(place)
     wait_until_drained(place, order)
-    (found,) = place.deployment.control.orders()
+    (found,) = place.deployment.control.orders.every()
     assert found.drained is not None
     assert found.drained.expired == 1
     assert 900 < found.drained.took_ms < 2_500
@@ -207,14 +207,14 @@ def test_a_model_checkpoint_counts_only_under_a_lease_that_lives(place: Place) -
 
 def test_exclusions_are_those_that_were_sealed(place: Place) -> None:
     held = place.ask.lease(place.release)
-    release = place.deployment.control.release(place.release)
+    release = place.deployment.control.releases.open(place.release)
     for index, file in enumerate(release.manifest.files):
         content = held("GET", f"files/{index}/exclusions").content
         assert content == (release.bitmap(file) if file.bitmap.cardinality else b"")
         assert held("GET", f"files/{index}/amendment/0").content == b""
     assert {file.bitmap.cardinality > 0 for file in release.manifest.files} == {True, False}
-    assert held("GET", "files/2/exclusions").code == "lease-file-unknown"
-    assert held("GET", "files/2/amendment/0").code == "lease-file-unknown"
+    assert held("GET", "files/2/exclusions").code == "release-file-unknown"
+    assert held("GET", "files/2/amendment/0").code == "release-file-unknown"
     assert held("GET", "files/0/amendment/1").code == "lease-amendment-unknown"
     assert held("GET", "files/0/exclusions", token="another").code == "lease-not-yours"
     suspend(place)
@@ -236,7 +236,7 @@ def test_without_the_token_nobody_learns_anything(place: Place, method: str, pat
     answer = place.ask(method, path, asked if method == "POST" else None, token=token)
     assert (answer.status, answer.code) == (401, "serve-token-wrong")
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert not place.deployment.control.jobs()
+    assert not place.deployment.control.leases.jobs()
 
 
 def test_a_lease_is_shown_a_secret_and_not_the_token_of_workloads(place: Place) -> None:
@@ -326,7 +326,7 @@ def test_what_nobody_foresaw_names_no_data(
     def fail() -> None:
         raise ValueError("somebody@example.org")
 
-    monkeypatch.setattr(place.deployment.control, "jobs", fail)
+    monkeypatch.setattr(place.deployment.control.leases, "jobs", fail)
     answer = place.ask("GET", "/v1/leases")
     assert (answer.status, answer.code) == (500, "internal-error")
     assert b"somebody" not in answer.content
@@ -338,8 +338,10 @@ def test_the_clock_of_the_day_has_no_say(place: Place) -> None:
     control = place.deployment.control
     held = place.ask.lease(place.release, ttl_s=2)
     for sequence, day in enumerate((86_400, -86_400, 0), 1):
-        now = control.parts.clock() + day
-        control.parts = replace(control.parts, clock=partial(int, now), milliseconds=partial(int, now * 1_000))
+        now = control.desk.parts.clock() + day
+        control.desk.parts = replace(
+            control.desk.parts, clock=partial(int, now), milliseconds=partial(int, now * 1_000)
+        )
         time.sleep(0.8)
         assert held.renew(sequence).status == 200
         assert held.watch(0.05).json["state"] == "granted"
@@ -353,11 +355,11 @@ def test_a_drained_order_took_no_less_than_no_time_if_the_clock_was_set_back(pla
     control = place.deployment.control
     held = place.ask.lease(place.release)
     order = suspend(place)
-    now = control.parts.milliseconds() - 86_400_000
-    control.parts = replace(control.parts, milliseconds=lambda: now)
+    now = control.desk.parts.milliseconds() - 86_400_000
+    control.desk.parts = replace(control.desk.parts, milliseconds=lambda: now)
     held.end()
     wait_until_drained(place, order)
-    (found,) = control.orders()
+    (found,) = control.orders.every()
     assert found.drained is not None
     assert found.drained.took_ms == 0
 
@@ -386,7 +388,7 @@ def test_a_lease_end_of_the_ledger_is_told_to_watchers(place: Place) -> None:
     control = place.deployment.control
     thread = threading.Timer(
         0.2,
-        control.end_lease,
+        control.leases.end,
         [held.granted["lease"]],
         {
             "secret": held.granted["secret"],

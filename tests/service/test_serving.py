@@ -183,12 +183,12 @@ def test_an_older_ledger_under_a_running_deployment_is_noticed(place: tuple[Path
     folder, release = place
     shutil.copy(folder / "ledger.db", folder.parent / "yesterday.db")
     deployment = open_deployment(folder)
-    deployment.control.grant(release, job="job-1", model="drafts")
+    deployment.control.leases.grant(release, job="job-1", model="drafts")
     deployment.ledger.close()  # connections made from now on find the older file
     for name in ("ledger.db-wal", "ledger.db-shm"):
         (folder / name).unlink(missing_ok=True)
     shutil.copy(folder.parent / "yesterday.db", folder / "ledger.db")
     with pytest.raises(ConsentryError) as caught:
-        deployment.control.grant(release, job="job-2", model="drafts")
+        deployment.control.leases.grant(release, job="job-2", model="drafts")
     assert caught.value.code == "ledger-older"
     deployment.close()

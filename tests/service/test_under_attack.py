@@ -30,7 +30,7 @@ def test_a_watch_tells_a_withdrawal_from_an_order_by_its_code(place: Place) -> N
     assert set(held.watch(0).json) == {"state", "amendment"}
     suspend(place)
     assert held.watch(1).json["code"] == "lease-revoked"
-    place.deployment.control.withdraw(place.release, "a mistake")
+    place.deployment.control.releases.withdraw(place.release, "a mistake")
     assert held.watch(1).json["code"] == "lease-withdrawn"
     held.end()
     assert held.watch(1).json["code"] == "lease-ended"
@@ -38,7 +38,7 @@ def test_a_watch_tells_a_withdrawal_from_an_order_by_its_code(place: Place) -> N
 
 def test_a_release_that_cannot_be_read_is_hit_and_silences_nobody(place: Place) -> None:
     control = place.deployment.control
-    other = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    other = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
     broken, sound = place.ask.lease(place.release), place.ask.lease(other, job="job-2", ttl_s=1)
     for path in (place.folder / "home" / "releases" / place.release).glob("*.bin"):
         path.write_bytes(b"damaged")
@@ -54,9 +54,9 @@ def test_looking_through_one_release_holds_up_no_lease_on_another(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control = place.deployment.control
-    other = control.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    other = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
     slow, quick = place.ask.lease(place.release), place.ask.lease(other, job="job-2")
-    looking, done, rows_hit = threading.Event(), threading.Event(), control._rows_hit
+    looking, done, rows_hit = threading.Event(), threading.Event(), control.orders.hits._rows_hit
 
     def slowly(name: str, *rest: Any, **named: Any) -> int:
         if name == place.release:
@@ -64,7 +64,7 @@ def test_looking_through_one_release_holds_up_no_lease_on_another(
             done.wait(20)
         return rows_hit(name, *rest, **named)
 
-    monkeypatch.setattr(control, "_rows_hit", slowly)
+    monkeypatch.setattr(control.orders.hits, "_rows_hit", slowly)
     with ThreadPoolExecutor(2) as threads:
         try:
             ordered = threads.submit(suspend, place, DATED)
@@ -95,7 +95,7 @@ def test_a_model_checkpoint_that_was_confirmed_can_be_said_to_be_in_quarantine(p
     assert held("POST", "model-checkpoints", late, token="another").code == "lease-not-yours"
     found = [each.body for each in place.deployment.ledger.read() if isinstance(each.body, ModelCheckpointWritten)]
     assert [each.quarantined for each in found] == [False, True]
-    (job,) = place.deployment.control.jobs()
+    (job,) = place.deployment.control.leases.jobs()
     assert (job["model_checkpoints"], job["quarantined"]) == (0, 1)
 
 
@@ -104,7 +104,7 @@ def test_what_is_refused_twice_is_noted_as_quarantined_once(place: Place) -> Non
     suspend(place)
     body = {"step": 2, "name": "step-2", "digest": CONTENT}
     assert [held("POST", "model-checkpoints", body).code for _ in range(2)] == ["lease-revoked"] * 2
-    (job,) = place.deployment.control.jobs()
+    (job,) = place.deployment.control.leases.jobs()
     assert (job["model_checkpoints"], job["quarantined"]) == (0, 1)
 
 
@@ -149,10 +149,10 @@ def test_a_server_that_was_opened_early_takes_leases_to_have_been_renewed_until_
         time.sleep(0.7)
         assert held.renew(1).status == 200
         before.kill()
-        killed = early.control.parts.uptime()
+        killed = early.control.desk.parts.uptime()
         with serving(early) as (url, token):
             held.caller = Caller(url, token)
             assert held.watch(0).json["state"] == "granted"
-            (lease,) = early.control.present().record.leases
-            assert early.control.renewals.until(lease) > killed + 1
+            (lease,) = early.control.desk.present().record.leases
+            assert early.control.leases.renewals.until(lease) > killed + 1
         early.close()

@@ -26,7 +26,7 @@ def train(place: Place, folder: Path, acknowledged: list[float]) -> None:
         lease.check(1)
         lease.committed(1, [(0, 0, 2), (1, 0, 1)])
         assert lease.confirm("step-1", step=1, digest=CONTENT).status == 201
-        place.deployment.control.suspend(
+        place.deployment.control.orders.suspend(
             Scope(areas=frozenset({"UK"})), case="ico-2024", origin=Origin.OWN_DECISION, reference="letter"
         )
         acknowledged.append(time.monotonic())
@@ -43,6 +43,6 @@ def test_a_job_reads_reports_and_is_stopped_by_an_order(place: Place, tmp_path: 
     assert caught.value.code == "lease-revoked"
     (job,) = place.ask("GET", "/v1/leases").json["leases"]
     assert (job["step"], job["items"], job["model_checkpoints"], job["state"]) == (1, 3, 1, "stopped")
-    (order,) = place.deployment.control.orders()
+    (order,) = place.deployment.control.orders.every()
     assert order.drained is not None
     assert order.drained.stopped == 1

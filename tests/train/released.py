@@ -64,12 +64,12 @@ def make(folder: Path) -> Released:
     else:
         deployment.import_stackexchange(found, content, age=Age.ADULT)
     control = deployment.control
-    control.load_people(content / "people.toml")
-    corpus = control.register_corpus(content / "corpus.toml").corpus.name
+    control.statements.load_people(content / "people.toml")
+    corpus = control.statements.register_corpus(content / "corpus.toml").corpus.name
     if (content / "choices.csv").exists():
         deployment.import_choices(content / "choices.csv", corpus=corpus)
-    control.publish(shipped()[POLICY], POLICY)
-    name = control.build(corpus, Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
+    control.statements.publish(shipped()[POLICY], POLICY)
+    name = control.releases.build(corpus, Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
     deployment.close()
     return Released(home=home, name=name)
 
@@ -83,15 +83,15 @@ class Served:
 
     def order(self) -> None:
         """Suspend the United Kingdom: people there wrote some of the items."""
-        self.control.suspend(
+        self.control.orders.suspend(
             Scope(areas=frozenset({"UK"})), case="ico-2024", origin=Origin.AUTHORITY_REQUEST, reference="letter"
         )
 
     def authors(self) -> dict[tuple[int, int], str]:
         """Return the author of every eligible row, as the content itself names them."""
-        corpus = self.control.corpus(self.control.release(self.release).manifest.corpus)
+        corpus = self.control.desk.corpus(self.control.releases.open(self.release).manifest.corpus)
         found: dict[tuple[int, int], str] = {}
-        for index, file in enumerate(self.control.data_files(self.release)):
+        for index, file in enumerate(self.control.releases.data_files(self.release)):
             (column,) = pq.read_table(file.path, columns=[corpus.descriptor.columns["author"]]).columns
             out = set(excluded_positions(file).tolist())
             found |= {(index, row): str(each) for row, each in enumerate(column.to_pylist()) if row not in out}
@@ -99,27 +99,29 @@ class Served:
 
     def refuse(self, person: str) -> None:
         """Let somebody refuse, for what is sealed as well."""
-        at = self.control.parts.clock()
+        at = self.control.desk.parts.clock()
         choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=at)
-        self.control.choose([ChoiceMade(person=self._deployment.person(person), choice=choice, source=Source.SETTINGS)])
+        self.control.statements.choose(
+            [ChoiceMade(person=self._deployment.person(person), choice=choice, source=Source.SETTINGS)]
+        )
 
     def job(self) -> dict[str, Any]:
         """Return how it is with the newest lease."""
-        return self.control.jobs()[-1]
+        return self.control.leases.jobs()[-1]
 
     def consumed(self) -> list[ItemsConsumed]:
         """Return what was logged as consumed."""
-        record = self.control.present().record
+        record = self.control.desk.present().record
         return [each.body for lease in record.leases for each in record.lineage.consumed(lease.lease)]
 
     def rows(self) -> set[tuple[int, int]]:
         """Return the rows that were logged as consumed."""
-        ranges = [r for each in self.consumed() for r in json.loads(self.control.parts.objects.get(each.ranges))]
+        ranges = [r for each in self.consumed() for r in json.loads(self.control.desk.parts.objects.get(each.ranges))]
         return {(file, row) for file, first, end in ranges for row in range(first, end)}
 
     def excluded(self) -> set[tuple[int, int]]:
         """Return the rows that the release leaves out."""
-        files = self.control.data_files(self.release)
+        files = self.control.releases.data_files(self.release)
         return {(index, row) for index, file in enumerate(files) for row in excluded_positions(file).tolist()}
 
 
@@ -138,7 +140,7 @@ def served(released: Released, folder: Path) -> Iterator[Served]:
 def small_plane(released: Released) -> SmallPlane:
     """Return a small control plane that hands a release out."""
     deployment = released.open()
-    files = deployment.control.data_files(released.name)
+    files = deployment.control.releases.data_files(released.name)
     deployment.close()
     excluded = {index: excluded_positions(file).tolist() for index, file in enumerate(files)}
     return SmallPlane([file.path for file in files], excluded)

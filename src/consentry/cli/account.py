@@ -115,7 +115,7 @@ def password(context: Context, handle: str) -> None:
 @pass_context
 def add_key(context: Context, name: str, roles: tuple[str, ...], days: int | None) -> None:
     """Make a key for a program. It is shown once; only its digest is kept."""
-    expires = None if days is None else context.deployment.control.parts.clock() + days * _DAY_S
+    expires = None if days is None else context.deployment.control.desk.parts.clock() + days * _DAY_S
     with _admission(context) as admission:
         key, secret = admission.add_key(name, roles=frozenset(map(Role, roles)), by="command-line", expires_at=expires)
 
@@ -130,7 +130,7 @@ def add_key(context: Context, name: str, roles: tuple[str, ...], days: int | Non
 @pass_context
 def keys(context: Context) -> None:
     """List the keys of programs."""
-    now = context.deployment.control.parts.clock()
+    now = context.deployment.control.desk.parts.clock()
     with _admission(context) as admission:
         rows = [
             {
@@ -186,7 +186,7 @@ def member_link(context: Context, person: str, url: str | None, name: str, back:
 
     if not person:
         raise click.UsageError("PERSON is empty: give the platform's id of somebody")
-    settings, now = context.deployment.settings, context.deployment.control.parts.clock()
+    settings, now = context.deployment.settings, context.deployment.control.desk.parts.clock()
     facts = {key: value for key, value in {"name": name, "back": back, "locale": locale}.items() if value}
     claims = claims_for(person, audience=settings.audience, now=now, facts=facts)
     token = LinkKeys(settings.home / "keys").signed(claims)

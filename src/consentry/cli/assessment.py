@@ -27,7 +27,7 @@ def assessment() -> None:
 @pass_context
 def bind(context: Context, kind: str, file: Path, policy: str, by: str) -> None:
     """Bind FILE, an assessment of a KIND, to what the policy set in force says. Another version needs another one."""
-    bound = context.deployment.control.bind_assessment(AssessmentKind(kind), file.read_bytes(), policy=policy, by=by)
+    bound = context.deployment.control.assessments.bind(AssessmentKind(kind), file.read_bytes(), policy=policy, by=by)
 
     def human() -> None:
         context.out.text(f"Bound at position {bound.position}:")
@@ -42,9 +42,9 @@ def bind(context: Context, kind: str, file: Path, policy: str, by: str) -> None:
 def list_(context: Context) -> None:
     """List the assessments, and whether the policy set in force is still the one they assess."""
     control = context.deployment.control
-    found = control.assessments()
-    names = {each.name for each in control.present().state.policies}
-    in_force = {control.policy(name)[0].digest for name in sorted(names)}
+    found = control.assessments.every()
+    names = {each.name for each in control.desk.present().state.policies}
+    in_force = {control.desk.policy(name)[0].digest for name in sorted(names)}
     rows = [
         [
             each.position,

@@ -13,7 +13,7 @@ from consentry.cli.context import DENIED, Context, pass_context
 from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
-from consentry.control_plane.case_steps import Agreed
+from consentry.control_plane.cases import Agreed
 from consentry.oversight.case import Obstacle, Standing
 from consentry.oversight.order import in_words
 
@@ -39,7 +39,7 @@ case.add_command(report)
 @pass_context
 def open_(context: Context, name: str, title: str, reference: str, by: str) -> None:
     """Open case NAME for a concern. Nothing is suspended by it; `consentry suspend --case NAME` does that."""
-    opened = context.deployment.control.open_case(name, title=title, reference=reference, by=by)
+    opened = context.deployment.control.cases.open(name, title=title, reference=reference, by=by)
     body = {"case": name, "position": opened.position}
     context.out.show(body, lambda: context.out.text(f"Case {name} is open, from position {opened.position}."))
 
@@ -49,14 +49,14 @@ def open_(context: Context, name: str, title: str, reference: str, by: str) -> N
 def list_(context: Context) -> None:
     """List all cases, and how far they are."""
     control, at = context.deployment.control, now()
-    found = [control.register_of(each.case) for each in control.cases()]
+    found = [control.cases.register_of(each.case) for each in control.cases.every()]
     overdue = {case.case: [r for r in case.reports.values() if r.overdue(at)] for case, _, _, _ in found}
     rows = [
         [
             case.case,
             _plain(standing),
             case.title,
-            "; ".join(in_words(each.scope) for each in control.orders() if each.order in case.orders) or "-",
+            "; ".join(in_words(each.scope) for each in control.orders.every() if each.order in case.orders) or "-",
             len(obstacles) if case.over is None else 0,
             ", ".join(f"{each.report} since {day(each.due)}" for each in overdue[case.case]) or "-",
         ]
@@ -85,8 +85,8 @@ def list_(context: Context) -> None:
 def show(context: Context, name: str) -> None:
     """Show case NAME: its suspensions, the register of conditions, and what stands in the way of lifting it."""
     control, at = context.deployment.control, now()
-    found, standing, obstacles, answers = control.register_of(name)
-    orders = [each for each in control.orders() if each.case == name]
+    found, standing, obstacles, answers = control.cases.register_of(name)
+    orders = [each for each in control.orders.every() if each.case == name]
     body = body_of(found, standing, obstacles=obstacles, answers=answers, orders=orders, at=at)
     context.out.show(body, lambda: show_case(context.out, body))
 
@@ -96,7 +96,7 @@ def show(context: Context, name: str) -> None:
 @pass_context
 def timeline(context: Context, name: str) -> None:
     """Show everything that was said of case NAME, with positions and times."""
-    found = context.deployment.control.timeline(name)
+    found = context.deployment.control.cases.timeline(name)
     rows = [[each["position"], moment(each["at"]), each["kind"], _about(each["body"])] for each in found]
     columns = ["position", "time", "what", "about"]
     context.out.show({"case": name, "events": found}, lambda: context.out.table(columns, rows))
@@ -125,7 +125,7 @@ def _about(body: dict[str, Any]) -> str:
 @pass_context
 def review(context: Context, name: str, by: str) -> None:
     """Begin the review of case NAME: from here on approvals count."""
-    context.deployment.control.begin_review(name, by=by)
+    context.deployment.control.cases.begin_review(name, by=by)
     context.out.show({"case": name}, lambda: context.out.text(f"Case {name} is under review."))
 
 
@@ -137,7 +137,7 @@ def review(context: Context, name: str, by: str) -> None:
 @pass_context
 def notice(context: Context, name: str, notice: str, days: int, by: str) -> None:
     """Require that NOTICE is served, and that days pass, before case NAME can be lifted. Days only grow."""
-    found = context.deployment.control.require_notice(name, notice, days=days, by=by)
+    found = context.deployment.control.cases.require_notice(name, notice, days=days, by=by)
     body = {"case": name, "notices": dict(found.notices)}
     needed = counted(found.notices[notice], "day")
     context.out.show(
@@ -152,10 +152,10 @@ def notice(context: Context, name: str, notice: str, days: int, by: str) -> None
 def approve(context: Context, name: str, by: str) -> int:
     """Approve lifting case NAME; it takes two different people. Exit status 3 while a condition is open."""
     control = context.deployment.control
-    obstacles = control.approve(name, by=by)
+    obstacles = control.cases.approve(name, by=by)
     if obstacles:
         return _refuse(context, f"Case {name} cannot be approved yet", obstacles)
-    _, standing, rest, _ = control.register_of(name)
+    _, standing, rest, _ = control.cases.register_of(name)
     body = {"case": name, "approved": True, "standing": str(standing), "in_the_way": [each.text for each in rest]}
 
     def human() -> None:
@@ -174,7 +174,7 @@ def approve(context: Context, name: str, by: str) -> int:
 @pass_context
 def lift(context: Context, name: str, reference: str, by: str) -> int:
     """Lift case NAME: end its suspensions. Exit status 3, with every reason, while something stands in the way."""
-    obstacles = context.deployment.control.lift(name, reference=reference, by=by)
+    obstacles = context.deployment.control.cases.lift(name, reference=reference, by=by)
     if obstacles:
         return _refuse(context, f"Case {name} cannot be lifted", obstacles)
     body = {"case": name, "lifted": True, "in_the_way": []}
@@ -209,7 +209,7 @@ def withdraw(context: Context, name: str, reference: str, by: str) -> int:
 
     Exit status 3 until then.
     """
-    agreed = context.deployment.control.withdraw_case(name, reference=reference, by=by)
+    agreed = context.deployment.control.cases.withdraw(name, reference=reference, by=by)
     return _agreed(context, agreed, done=f"Case {name} is withdrawn: nothing is suspended by it any more.")
 
 
@@ -223,7 +223,7 @@ def prohibit(context: Context, /, name: str, reference: str, *, by: str, yes: bo
     """End case NAME with its suspensions in force, for good. Nothing lifts them any more."""
     if not yes and not click.confirm(f"Keep the suspensions of case {name} for good?", err=True):
         raise click.Abort
-    context.deployment.control.prohibit(name, reference=reference, by=by)
+    context.deployment.control.cases.prohibit(name, reference=reference, by=by)
     body = {"case": name, "standing": str(Standing.PROHIBITED)}
     context.out.show(body, lambda: context.out.text(f"Case {name} is prohibited: its suspensions hold for good."))
 
@@ -240,7 +240,7 @@ def narrow(context: Context, /, name: str, reference: str, by: str, **parts: Any
     What is left out of the scope means all, as in `suspend`. Exit status 3 until then.
     """
     scope = scope_of(parts)
-    agreed = context.deployment.control.narrow(name, scope, reference=reference, by=by)
+    agreed = context.deployment.control.cases.narrow(name, scope, reference=reference, by=by)
     done = f"Order {', '.join(agreed.orders)} took the place of what was suspended: {in_words(scope)}."
     return _agreed(context, agreed, done=done)
 

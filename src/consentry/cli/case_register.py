@@ -48,7 +48,7 @@ def add(
 ) -> None:
     """Add condition NAME to CASE. It is met by evidence, or whenever its check says so."""
     control = context.deployment.control
-    control.add_condition(
+    control.conditions.add(
         ConditionAdded(
             case=case,
             condition=name,
@@ -61,7 +61,7 @@ def add(
             by=by,
         )
     )
-    found, _, _, answers = control.register_of(case)
+    found, _, _, answers = control.cases.register_of(case)
     answer = found.conditions[name].answer(answers)
     body = {"case": case, "condition": name, "met": answer.met, "found": answer.found}
     state = "met" if answer.met else "open"
@@ -76,7 +76,7 @@ def add(
 @pass_context
 def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:
     """Note that condition NAME of CASE is met, as FILE shows. The file is stored; no personal data belongs in it."""
-    found = context.deployment.control.meet_condition(case, name, evidence=file.read_bytes(), by=by)
+    found = context.deployment.control.conditions.meet(case, name, evidence=file.read_bytes(), by=by)
     met = found.conditions[name].met
     body = {"case": case, "condition": name, "evidence": None if met is None else met.evidence}
     context.out.show(body, lambda: context.out.text(f"Condition {name} is met: evidence {body['evidence']}"))
@@ -89,7 +89,7 @@ def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:
 @pass_context
 def reopen(context: Context, case: str, name: str, by: str) -> None:
     """Note that condition NAME of CASE is not met after all. Approvals given before count no longer."""
-    context.deployment.control.reopen_condition(case, name, by=by)
+    context.deployment.control.conditions.reopen(case, name, by=by)
     context.out.show({"case": case, "condition": name}, lambda: context.out.text(f"Condition {name} is open again."))
 
 
@@ -107,7 +107,7 @@ def report() -> None:
 @pass_context
 def schedule(context: Context, case: str, name: str, title: str, due: int, by: str) -> None:
     """Note that report NAME on CASE is owed to the authority. Possible after the case is over, too."""
-    context.deployment.control.schedule_report(case, name, title=title, due=due, by=by)
+    context.deployment.control.reports.schedule(case, name, title=title, due=due, by=by)
     body = {"case": case, "report": name, "due": due}
     context.out.show(body, lambda: context.out.text(f"Report {name} is due {day(due)}."))
 
@@ -133,7 +133,7 @@ def write(context: Context, case: str, name: str, position: int | None, output: 
 
     Nothing is recorded. `deliver` notes that it was handed over.
     """
-    made = context.deployment.control.report(case, name, position=position)
+    made = context.deployment.control.reports.generate(case, name, position=position)
     document = canonical_json(made)
     if output is None:
         context.out.show(made, lambda: context.out.text(markdown(made)))
@@ -163,6 +163,6 @@ def write(context: Context, case: str, name: str, position: int | None, output: 
 @pass_context
 def deliver(context: Context, case: str, name: str, position: int | None, by: str) -> None:
     """Note that report NAME on CASE was handed over, as it is at a position. It is stored, and its digest recorded."""
-    document, of = context.deployment.control.deliver_report(case, name, position=position, by=by)
+    document, of = context.deployment.control.reports.deliver(case, name, position=position, by=by)
     body = {"case": case, "report": name, "document": document, "position": of}
     context.out.show(body, lambda: context.out.text(f"Report {name} is delivered, of position {of}: {document}"))

@@ -23,7 +23,7 @@ def register(context: Context, descriptor: Path) -> None:
     """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
     control = context.deployment.control
     with context.out.progress() as progress:
-        done = control.register_corpus(descriptor, progress=progress)
+        done = control.statements.register_corpus(descriptor, progress=progress)
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept}
 
     def human() -> None:
@@ -38,7 +38,7 @@ def register(context: Context, descriptor: Path) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show the files of corpus NAME and what is unknown about its items."""
-    opened = context.deployment.control.corpus(name)
+    opened = context.deployment.control.desk.corpus(name)
     context.out.show(_body(opened), lambda: _show(context, opened))
 
 
@@ -46,7 +46,7 @@ def show(context: Context, name: str) -> None:
 @pass_context
 def list_(context: Context) -> None:
     """List the registered corpora."""
-    known = context.deployment.control.present().state.corpora
+    known = context.deployment.control.desk.present().state.corpora
     body = {"corpora": [{"name": name, **each._asdict()} for name, each in known.items()]}
     rows = [[name, each.position, each.snapshot] for name, each in known.items()]
     context.out.show(body, lambda: context.out.table(["corpus", "position", "snapshot"], rows))

@@ -136,8 +136,8 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     out.text(_CLOCK)
     places, corpus = _take_in(run, content)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
-        control.publish(*read_text(_POLICY))
-        before = control.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
+        control.statements.publish(*read_text(_POLICY))
+        before = control.releases.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
     out.heading(f"{corpus.rows:,} items, policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)
@@ -148,15 +148,15 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
     with run.step("Explain three items"):
-        found = [(item, control.explain(manifest.release, item).body) for item in _examples(run, before)]
+        found = [(item, control.releases.explain(manifest.release, item).body) for item in _examples(run, before)]
     for item, body in found:
         show_explanation(out, item, body=body)
     stopped, after, resumed = _oversee(run, content, corpus, timeline=timeline, before=before)
     with run.step("Verify all three releases: signature, digests, bitmaps, counts, content files"):
         made = (before, after, resumed)
-        checks = [each for one in made for each in control.verify(one.manifest.release)]
+        checks = [each for one in made for each in control.releases.verify(one.manifest.release)]
     with run.step("Write the third release as an Iceberg table over the untouched files"):
-        table = control.table(resumed.manifest.release, 2)
+        table = control.releases.table(resumed.manifest.release, 2)
     passed = sum(not each.problem for each in checks)
     return Story(
         title=title,
@@ -166,7 +166,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         before={**manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
         resumed={**resumed.manifest.to_json(), "digest": resumed.digest},
-        comparison=control.compare(manifest.release, after.manifest.release),
+        comparison=control.releases.compare(manifest.release, after.manifest.release),
         explanations=found,
         moments=timeline.moments,
         stopped_after=stopped,
@@ -179,12 +179,12 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
     """Load people, content and choices; return where people live, and the corpus."""
     control, out = run.deployment.control, run.out
     with run.step("Load people, and work out where they live"):
-        people = control.load_people(content / "people.toml")
+        people = control.statements.load_people(content / "people.toml")
     places = resolved(run.deployment)
     out.heading(f"{people.rows:,} people, by the country they may be in")
     out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
     with run.step("Register the content: one sidecar a file"):
-        corpus = control.register_corpus(content / "corpus.toml").corpus
+        corpus = control.statements.register_corpus(content / "corpus.toml").corpus
     if (content / "choices.csv").exists():
         with run.step("Record what people chose"):
             run.deployment.import_choices(content / "choices.csv", corpus=corpus.name)
@@ -204,7 +204,7 @@ def _oversee(
             stopped = acts.suspended(stage, before)
         with run.step("Seal a release without what is suspended, and train on that"):
             after = acts.resealed(stage)
-    show_comparison(run.out, run.deployment.control.compare(before.manifest.release, after.manifest.release))
+    show_comparison(run.out, run.deployment.control.releases.compare(before.manifest.release, after.manifest.release))
     with run.step("Refuse with reach into what is sealed"):
         acts.objected(stage, after)
     with run.step("Review: conditions, approvals, notices, the waiting period"):
@@ -216,7 +216,7 @@ def _oversee(
 
 def _examples(run: Demo, built: Any) -> list[str]:
     """Return the ids of three items with different fates."""
-    examples = run.deployment.control.examples(built.manifest.release)
+    examples = run.deployment.control.releases.examples(built.manifest.release)
     chosen = [next((item for label, item in examples.items() if label.startswith(wanted)), None) for wanted in _WANTED]
     return [item for item in chosen if item is not None][:3]
 

@@ -63,7 +63,7 @@ class Stage:
 
     def build(self, policy: str, day: str) -> Built:
         """Seal a release as of a day."""
-        return self.control.build(self.corpus, PURPOSE, policy=policy, at=instant(day))
+        return self.control.releases.build(self.corpus, PURPOSE, policy=policy, at=instant(day))
 
     def at(self, day: str) -> None:
         """Set the clock forward."""
@@ -89,7 +89,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
         )
         _tell_concern(stage)
         acknowledged = _suspend(stage)
-        if not stage.control.suspended_by(before.manifest.release):
+        if not stage.control.orders.suspended_by(before.manifest.release):
             job.process.kill()
             stage.timeline.tell(
                 "The use of UK content is suspended", "The release holds none of it: the job may go on."
@@ -97,10 +97,10 @@ def suspended(stage: Stage, before: Built) -> float | None:
             return None
         stopped = job.until("stopped")
     seconds = max(0.0, float(stopped["uptime"]) - acknowledged)
-    stage.control.drain()
-    (order,) = stage.control.orders()
+    stage.control.orders.drain()
+    (order,) = stage.control.orders.every()
     took = 0 if order.drained is None else order.drained.took_ms
-    (done,) = [each for each in stage.control.jobs() if each["model"] == "drafts-1"]
+    (done,) = [each for each in stage.control.leases.jobs() if each["model"] == "drafts-1"]
     stage.timeline.tell(
         "The use of UK content is suspended, and the job stops",
         f"{seconds:.2f} s after the order was acknowledged the job had stopped, before its next step.",
@@ -127,7 +127,7 @@ def _training(stage: Stage, made: Built, model: str, *, passes: int) -> Abstract
 
 def _tell_concern(stage: Stage) -> None:
     stage.at("2024-09-18")
-    stage.control.open_case(CASE, title="UK members' posts in training", reference=_LETTER, by="privacy-office")
+    stage.control.cases.open(CASE, title="UK members' posts in training", reference=_LETTER, by="privacy-office")
     stage.timeline.tell(
         "The UK authority raises a concern", "A case is opened. Nothing is suspended by that.", facts=[("case", CASE)]
     )
@@ -137,12 +137,14 @@ def _tell_concern(stage: Stage) -> None:
 def _suspend(stage: Stage) -> float:
     """Put the order in force, and return when that was acknowledged, on the boot clock."""
     stage.at("2024-09-20")
-    stage.control.suspend(_UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER, by="privacy-office")
-    return stage.control.parts.uptime()
+    stage.control.orders.suspend(
+        _UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference=_LETTER, by="privacy-office"
+    )
+    return stage.control.desk.parts.uptime()
 
 
 def _tell_what_if(stage: Stage) -> None:
-    found = stage.control.what_if(_UK)
+    found = stage.control.orders.what_if(_UK)
     hit = found["corpora"][stage.corpus]
     stage.timeline.tell(
         "What would a suspension hit?",
@@ -180,15 +182,17 @@ def resealed(stage: Stage) -> Built:
 def objected(stage: Stage, after: Built) -> None:
     """Let somebody whose items are in a sealed release refuse everything, and tell what that does."""
     control, release = stage.control, after.manifest.release
-    item = control.examples(release).get("eligible")
-    person = None if item is None else author_of(control.corpus(stage.corpus), item)
+    item = control.releases.examples(release).get("eligible")
+    person = None if item is None else author_of(control.desk.corpus(stage.corpus), item)
     if person is None:
         return
     stage.at("2024-10-15")
-    used = control.uses_of(person)
+    used = control.people.uses_of(person)
     choice = Choice(purpose=PURPOSE, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=stage.timeline.clock.time())
-    control.choose([ChoiceMade(person=stage.deployment.person(person), choice=choice, source=Source.SETTINGS)])
-    amended = [(name, control.amendments(name)) for name in control.sealed_releases()]
+    control.statements.choose(
+        [ChoiceMade(person=stage.deployment.person(person), choice=choice, source=Source.SETTINGS)]
+    )
+    amended = [(name, control.amendments.of(name)) for name in control.releases.sealed()]
     stage.timeline.tell(
         "A member elsewhere refuses, with reach into what is sealed",
         "Sealed releases are amended: whoever reads them from now on does not get these items. Models that learned from"
@@ -196,7 +200,7 @@ def objected(stage: Stage, after: Built) -> None:
         facts=[
             *((f"left {name}", f"{found[-1]['items']:,} items") for name, found in amended if found),
             ("had been used by", ", ".join(each["model"] for each in used["models"]) or "no model"),
-            *((f"{each['model']} is now", str(each["stage"])) for each in control.models()),
+            *((f"{each['model']} is now", str(each["stage"])) for each in control.models.every()),
         ],
     )
 
@@ -217,9 +221,9 @@ def reviewed(stage: Stage) -> None:
     """Begin the review, and try to lift the case with everything open."""
     control = stage.control
     stage.at("2025-03-03")
-    control.begin_review(CASE, by="privacy-office")
+    control.cases.begin_review(CASE, by="privacy-office")
     for condition, title, check, parameters in _CONDITIONS:
-        control.add_condition(
+        control.conditions.add(
             ConditionAdded(
                 case=CASE,
                 condition=condition,
@@ -232,7 +236,7 @@ def reviewed(stage: Stage) -> None:
                 by="privacy-office",
             )
         )
-    control.require_notice(CASE, NOTICE, days=DAYS, by="privacy-office")
+    control.cases.require_notice(CASE, NOTICE, days=DAYS, by="privacy-office")
     _tell_refusal(stage, "Lifting is refused: the conditions are open", by="head-of-product")
 
 
@@ -245,7 +249,7 @@ _CONDITIONS: Sequence[tuple[str, str, str | None, tuple[str, ...]]] = (
 
 
 def _tell_refusal(stage: Stage, title: str, *, by: str) -> None:
-    obstacles = stage.control.lift(CASE, by=by, reference="review concluded")
+    obstacles = stage.control.cases.lift(CASE, by=by, reference="review concluded")
     stage.timeline.tell(
         title, "Every reason is named:", mark="wait", facts=[(each.kind, each.text) for each in obstacles]
     )
@@ -255,14 +259,14 @@ def met(stage: Stage) -> None:
     """Meet the conditions, approve, and tell the people."""
     control = stage.control
     stage.at("2025-09-18")
-    control.publish(*read_text(_RESUMED))
-    control.write_notice(
+    control.statements.publish(*read_text(_RESUMED))
+    control.notices.write(
         NOTICE, _NOTICE_TEXT.encode(), languages=("en",), channel="in-app", audience="members", by="privacy-office"
     )
-    control.meet_condition(CASE, "clearer-notice", evidence=_NOTICE_TEXT.encode(), by="privacy-office")
+    control.conditions.meet(CASE, "clearer-notice", evidence=_NOTICE_TEXT.encode(), by="privacy-office")
     for person in ("head-of-privacy", "general-counsel"):
-        control.approve(CASE, by=person)
-    _, standing, _, answers = control.register_of(CASE)
+        control.cases.approve(CASE, by=person)
+    _, standing, _, answers = control.cases.register_of(CASE)
     stage.timeline.tell(
         "The conditions are met, and two people approve",
         f"Three of them are checked against the policy set in force, not typed in. The case is {standing}.",
@@ -270,9 +274,9 @@ def met(stage: Stage) -> None:
     )
     stage.at("2025-10-04")
     members = member_ids(stage.content)
-    told, left_out = control.audience(members, purpose=PURPOSE)
+    told, left_out = control.notices.audience(members, purpose=PURPOSE)
     people = [stage.deployment.person(each) for each in told]
-    control.serve_notice(NOTICE, people, at=stage.timeline.clock.time())
+    control.notices.serve(NOTICE, people, at=stage.timeline.clock.time())
     stage.timeline.tell(
         "The notice is served",
         "Nobody who refused is asked to refuse again.",
@@ -285,7 +289,7 @@ def met(stage: Stage) -> None:
 def resumed(stage: Stage) -> Built:
     """Lift the case when the time has run out, and seal the release with which use resumes."""
     stage.at("2025-11-04")
-    obstacles = stage.control.lift(CASE, by="head-of-privacy", reference="review concluded")
+    obstacles = stage.control.cases.lift(CASE, by="head-of-privacy", reference="review concluded")
     assert not obstacles, "every condition was met, and the time has run out"
     made = stage.build(_RESUMED, "2025-11-04")
     by_place = made.manifest.counts["by_place"]

@@ -42,7 +42,7 @@ def may(context: Context, person: str, policy: str, purpose: str, category: str,
     The item is by PERSON and about nobody else. Nothing is recorded, neither the question nor who it is about.
     """
     use = Use(Purpose(purpose), Category(category), Visibility(visibility))
-    body = context.deployment.control.may(person, use, policy=policy)
+    body = context.deployment.control.people.may(person, use, policy=policy)
 
     def human() -> None:
         verdict = "may be used" if body["allowed"] else "may not be used"

@@ -11,7 +11,12 @@ from consentry.cli.context import DENIED, Context, pass_context
 from consentry.cli.output import Output, counted, moment
 from consentry.ledger.lineage_events import Destroyed, Remedy
 
-_BY = click.option("--by", required=True, metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+_BY = click.option(
+    "--by",
+    required=True,
+    metavar="HANDLE",
+    help="Who does it: the handle of a member of staff or a role. It stays in the ledger.",
+)
 _DIGEST = click.option("--digest", metavar="SHA256", help="Of the model's weights: `sha256:` and 64 digits.")
 
 
@@ -40,7 +45,7 @@ def register(
     A model that a job named when it asked for a lease is known already. One that names releases and no lease counts as
     trained on all of them.
     """
-    position = context.deployment.control.register_model(
+    position = context.deployment.control.models.register(
         name, base=base, releases=releases, leases=leases, digest=digest
     )
     context.out.show({"position": position}, lambda: context.out.text(f"Recorded at position {position}."))
@@ -50,7 +55,7 @@ def register(
 @pass_context
 def list_(context: Context) -> None:
     """List all models, where they stand, and until when the next step has to be taken."""
-    found = context.deployment.control.models()
+    found = context.deployment.control.models.every()
     rows = [[each["model"], each["base"] or "", _stands(each), _until(each)] for each in found]
 
     def human() -> None:
@@ -67,8 +72,8 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show where model NAME stands, and how much of what it was trained on has been withdrawn since."""
-    body = context.deployment.control.model(name)
-    body["certificates"] = context.deployment.control.certificates(Destroyed.MODEL, name)
+    body = context.deployment.control.models.show(name)
+    body["certificates"] = context.deployment.control.destruction.certificates(Destroyed.MODEL, name)
     context.out.show(body, lambda: _show(context.out, body))
 
 
@@ -137,7 +142,7 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
 
     `accept` means nothing is done: two different people approve that with `consentry model approve`.
     """
-    context.deployment.control.choose_remedy(name, Remedy(what), by=by, reason=reason)
+    context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)
 
 
@@ -147,7 +152,7 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
 @pass_context
 def approve(context: Context, name: str, by: str) -> None:
     """Approve that nothing is done about model NAME. Two different people have to."""
-    context.deployment.control.approve_remedy(name, by=by)
+    context.deployment.control.models.approve_remedy(name, by=by)
     _say_where(context, name)
 
 
@@ -158,12 +163,12 @@ def approve(context: Context, name: str, by: str) -> None:
 @pass_context
 def finish(context: Context, name: str, digest: str | None, by: str) -> None:
     """Say that what was chosen for model NAME is done. What was withdrawn after the choice is not covered."""
-    context.deployment.control.finish_remedy(name, by=by, digest=digest)
+    context.deployment.control.models.finish_remedy(name, by=by, digest=digest)
     _say_where(context, name)
 
 
 def _say_where(context: Context, name: str) -> None:
-    body = context.deployment.control.model(name)
+    body = context.deployment.control.models.show(name)
     until = f" Next step until {_until(body)}." if body["deadline"] is not None else ""
     remedy = body["remedy"]
     chosen = "" if remedy is None else f" ({remedy['remedy']}{_approved(remedy)})"
@@ -180,7 +185,7 @@ def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> in
     """Say that nobody may serve model NAME any more. It cannot be undone."""
     if not yes and not click.confirm(f"Withdraw model {name} for good?", err=True):
         return 1
-    position = context.deployment.control.withdraw_model(name, reason, by=by)
+    position = context.deployment.control.models.withdraw(name, reason, by=by)
     context.out.show(
         {"model": name, "position": position}, lambda: context.out.text(f"Withdrawn at position {position}.")
     )
@@ -206,7 +211,7 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
     if not yes and not click.confirm(f"Delete everything in {folder} for good?", err=True):
         return 1
     with context.out.progress() as progress:
-        body = context.deployment.control.destroy(what, name, folder=folder, by=by, progress=progress)
+        body = context.deployment.control.destruction.destroy(what, name, folder=folder, by=by, progress=progress)
 
     def human() -> None:
         context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
@@ -221,7 +226,7 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
 @pass_context
 def may_serve(context: Context, name: str) -> int:
     """Say whether model NAME may be served now. Exit status 3 if not."""
-    body = context.deployment.control.may_serve(name)
+    body = context.deployment.control.models.may_serve(name)
 
     def human() -> None:
         context.out.text(f"Model {name} {'may be served' if body['may'] else 'is held'} ({body['stage']}).")
@@ -243,7 +248,7 @@ def certificate(context: Context, name: str, out: Path | None) -> int:
 
 def show_certificates(context: Context, name: str, *, what: Destroyed, out: Path | None) -> int:
     """Print the certificates of a release or a model, each with what is wrong with it."""
-    found = context.deployment.control.certificates(what, name)
+    found = context.deployment.control.destruction.certificates(what, name)
     if found and out is not None and "envelope" in found[-1]:
         out.write_text(found[-1]["envelope"], "utf-8")
 

@@ -37,7 +37,7 @@ def write(
     context: Context, name: str, file: Path, languages: tuple[str, ...], channel: str, audience: str, by: str | None
 ) -> None:
     """Store the text in FILE as the next version of notice NAME."""
-    version = context.deployment.control.write_notice(
+    version = context.deployment.control.notices.write(
         name, file.read_bytes(), languages=languages, channel=channel, audience=audience, by=by
     )
     body = {"notice": name, **_version(version)}
@@ -64,8 +64,8 @@ def serve(context: Context, name: str, file: Path | None, persons: tuple[str, ..
     deployment = context.deployment
     ids = list(persons) if file is None else read_ids(file)
     people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
-    position = deployment.control.serve_notice(name, people_told, at=now() if at is None else at)
-    written = bool(deployment.control.notice(name).versions)
+    position = deployment.control.notices.serve(name, people_told, at=now() if at is None else at)
+    written = bool(deployment.control.notices.get(name).versions)
     body = {"position": position, "people": len(people_told), "written": written}
 
     def human() -> None:
@@ -94,7 +94,7 @@ def read_ids(file: Path) -> list[str]:
 @pass_context
 def list_(context: Context) -> None:
     """List the notices that were written or served."""
-    found = context.deployment.control.notices()
+    found = context.deployment.control.notices.every()
     rows = [
         [
             each.notice,
@@ -117,9 +117,9 @@ def list_(context: Context) -> None:
 def show(context: Context, name: str, text: bool) -> None:  # noqa: FBT001 - click calls it by name
     """Show the versions of notice NAME, and how often it was served."""
     control = context.deployment.control
-    found = control.notice(name)
+    found = control.notices.get(name)
     newest = found.newest
-    words = "" if newest is None or not text else control.notice_text(newest).decode("utf-8", "replace")
+    words = "" if newest is None or not text else control.notices.text(newest).decode("utf-8", "replace")
 
     def human() -> None:
         context.out.heading(f"Notice {name}")
@@ -159,7 +159,7 @@ def audience(context: Context, file: Path, purpose: str, output: Path | None) ->
 
     Without --output the ids are printed. Nothing is recorded.
     """
-    told, left_out = context.deployment.control.audience(read_ids(file), purpose=Purpose(purpose))
+    told, left_out = context.deployment.control.notices.audience(read_ids(file), purpose=Purpose(purpose))
     if output is not None:
         output.write_text("".join(f"{each}\n" for each in told), "utf-8")
     body: dict[str, Any] = {"people": len(told), "left_out": left_out, **({} if output else {"ids": told})}

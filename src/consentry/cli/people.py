@@ -34,7 +34,7 @@ def people() -> None:
 def load(context: Context, descriptor: Path) -> None:
     """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place."""
     with context.out.progress() as progress:
-        report = context.deployment.control.load_people(descriptor, progress=progress)
+        report = context.deployment.control.statements.load_people(descriptor, progress=progress)
     body = asdict(report)
 
     def human() -> None:
@@ -58,12 +58,12 @@ def show(context: Context) -> None:
 
 def resolved(deployment: Deployment) -> dict[str, int]:
     """Return how many people may be where."""
-    return people_by_place(deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
+    return people_by_place(deployment.control.desk.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
 
 
 def combined(deployment: Deployment) -> dict[tuple[str, ...], int]:
     """Return how many people there are whose country is one of several, by these countries, largest first."""
-    classes = deployment.control.present().knowledge(Purpose.TRAIN_AI, at=now()).classes
+    classes = deployment.control.desk.present().knowledge(Purpose.TRAIN_AI, at=now()).classes
     found: Counter[tuple[str, ...]] = Counter()
     for member, count in zip(classes.members, np.bincount(classes.codes, minlength=len(classes.members)), strict=True):
         if member is not None and member.known and member.established:
@@ -140,7 +140,7 @@ def _show_residence(context: Context, found: Residence) -> None:
 def link(context: Context, person: str, same_as: str) -> None:
     """Record that PERSON and SAME_AS are accounts of one person: a refusal by one covers both."""
     deployment = context.deployment
-    position = deployment.control.link(deployment.person(person), deployment.person(same_as))
+    position = deployment.control.statements.link(deployment.person(person), deployment.person(same_as))
     context.out.show({"position": position}, lambda: context.out.text(f"Linked at position {position}."))
 
 
@@ -156,7 +156,7 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
     if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', several='people')} for good?", err=True):
         return 1
     deployment = context.deployment
-    count = deployment.control.erase([deployment.person(person) for person in persons])
+    count = deployment.control.statements.erase([deployment.person(person) for person in persons])
     context.out.show({"erased": count}, lambda: context.out.text(f"{counted(count, 'account')} erased."))
     return 0
 
@@ -166,7 +166,7 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 @pass_context
 def uses(context: Context, person: str) -> None:
     """Say which releases and models used the content of PERSON, on all their accounts."""
-    body = context.deployment.control.uses_of(person)
+    body = context.deployment.control.people.uses_of(person)
 
     def human() -> None:
         if not body["releases"]:
@@ -254,7 +254,7 @@ def record(
         raise click.UsageError("--notice needs a name; leave it out if no notice was seen")
     deployment = context.deployment
     if corpus is not None:
-        deployment.control.require_corpus(corpus)
+        deployment.control.statements.require_corpus(corpus)
     said = ChoiceMade(
         person=deployment.person(person),
         choice=Choice(
@@ -274,7 +274,7 @@ def record(
         nonlocal position
         position = positions[0]
 
-    deployment.control.choose([said], recorded=note)
+    deployment.control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     context.out.show(

@@ -55,7 +55,7 @@ def policy() -> None:
 def list_(context: Context) -> None:
     """List the policy sets that are shipped and those in force."""
     ready = {name: load(text, name) for name, text in shipped().items()}
-    published = context.deployment.control.present().state.policies
+    published = context.deployment.control.desk.present().state.policies
     body = {
         "shipped": [{"name": name, "version": each.version, "title": each.title} for name, each in ready.items()],
         "published": [each._asdict() for each in published],
@@ -96,7 +96,7 @@ def _unassessed(context: Context, loaded: PolicySet) -> list[str]:
     if context.is_new:
         return list(Assessments().missing(loaded))
     try:
-        return list(context.deployment.control.unassessed(loaded))
+        return list(context.deployment.control.assessments.missing(loaded))
     except (StateError, IntegrityError):
         # A file can be checked while the ledger does not answer; the doctor says what is the matter with it.
         return []
@@ -174,7 +174,7 @@ def publish(context: Context, name: str) -> None:
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
-    published, position = context.deployment.control.publish(text, filename)
+    published, position = context.deployment.control.statements.publish(text, filename)
     unassessed = _unassessed(context, published)
     body = {
         "name": published.name,

@@ -38,7 +38,7 @@ _TOP = 15
 def _policy(context: Context, name: str) -> PolicySet:
     """Return the policy set in force under a name, else a file or shipped set: a plan needs nothing published."""
     try:
-        return context.deployment.control.policy(name)[0]
+        return context.deployment.control.desk.policy(name)[0]
     except NotFoundError:
         return read_set(name)
 
@@ -59,7 +59,7 @@ def release() -> None:
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
     when = now() if at is None else at
-    found = context.deployment.control.plan(corpus, Purpose(purpose), policy=_policy(context, policy), at=when)
+    found = context.deployment.control.releases.plan(corpus, Purpose(purpose), policy=_policy(context, policy), at=when)
 
     def human() -> None:
         show_counts(context.out, summary(found.tally))
@@ -87,7 +87,7 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
     """Decide every item of CORPUS, and seal those that may be used."""
     control = context.deployment.control
     with context.out.progress() as progress:
-        built = control.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
+        built = control.releases.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
     body = {**built.manifest.to_json(), "digest": built.digest}
 
     def human() -> None:
@@ -102,9 +102,9 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
 def list_(context: Context) -> None:
     """List the sealed releases."""
     control = context.deployment.control
-    known = control.sealed_releases()
-    withdrawn = {name: control.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
-    left = {name: found[-1]["items"] if (found := control.amendments(name)) else 0 for name in known}
+    known = control.releases.sealed()
+    withdrawn = {name: control.releases.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
+    left = {name: found[-1]["items"] if (found := control.amendments.of(name)) else 0 for name in known}
     rows = [
         [each.position, name, str(each.purpose), left[name], withdrawn_since(withdrawn.get(name))]
         for name, each in known.items()
@@ -125,11 +125,11 @@ def list_(context: Context) -> None:
 def show(context: Context, name: str) -> None:
     """Show what release NAME holds and what it was decided by."""
     control = context.deployment.control
-    manifest = control.release(name).manifest
+    manifest = control.releases.open(name).manifest
     body = {
         **manifest.to_json(),
-        "withdrawn": control.withdrawal(name),
-        "amendments": control.amendments(name),
+        "withdrawn": control.releases.withdrawal(name),
+        "amendments": control.amendments.of(name),
     }
 
     def human() -> None:
@@ -147,7 +147,7 @@ def show(context: Context, name: str) -> None:
 @pass_context
 def explain(context: Context, name: str, item: str) -> int:
     """Say why ITEM is in release NAME, or is not. Exit status 3 if it is not."""
-    found = context.deployment.control.explain(name, item)
+    found = context.deployment.control.releases.explain(name, item)
 
     def human() -> None:
         show_explanation(context.out, item, body=found.body)
@@ -163,7 +163,7 @@ def explain(context: Context, name: str, item: str) -> int:
 @pass_context
 def diff(context: Context, before: str, after: str) -> None:
     """Say what changed between releases BEFORE and AFTER, and why."""
-    found = context.deployment.control.compare(before, after)
+    found = context.deployment.control.releases.compare(before, after)
     context.out.show(found, lambda: show_comparison(context.out, found))
 
 
@@ -175,7 +175,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
     """Check release NAME: signature, digests, bitmaps, counts and content files. Exit status 3 if anything is wrong."""
     control = context.deployment.control
     with context.out.progress() as progress:
-        findings = list(control.verify(name, decide=decide, progress=progress))
+        findings = list(control.releases.verify(name, decide=decide, progress=progress))
     wrong = [finding for finding in findings if finding.problem]
 
     def human() -> None:
@@ -185,7 +185,12 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
         show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
 
     checks = [asdict(each) for each in findings]
-    body: dict[str, Any] = {"release": name, "checks": checks, "ok": not wrong, "withdrawn": control.withdrawal(name)}
+    body: dict[str, Any] = {
+        "release": name,
+        "checks": checks,
+        "ok": not wrong,
+        "withdrawn": control.releases.withdrawal(name),
+    }
     context.out.show(body, human)
     return DENIED if wrong else 0
 
@@ -205,7 +210,7 @@ def verify(context: Context, name: str, decide: bool) -> int:  # noqa: FBT001 - 
 def materialise(context: Context, name: str, target: Path, kind: str) -> None:
     """Write a filtered copy of release NAME to the folder TARGET: for storage that must not show excluded items."""
     with context.out.progress() as progress:
-        report = context.deployment.control.materialise(name, target, kind=CopyFormat(kind), progress=progress)
+        report = context.deployment.control.releases.materialise(name, target, kind=CopyFormat(kind), progress=progress)
     body = {"items": report.rows, "files": [str(path) for path in report.files], "bytes": report.size}
     context.out.show(body, lambda: context.out.text(f"{report.rows:,} items written to {target}."))
 
@@ -222,7 +227,7 @@ def materialise(context: Context, name: str, target: Path, kind: str) -> None:
 @pass_context
 def table(context: Context, name: str, format_version: str) -> None:
     """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
-    report = context.deployment.control.table(name, 3 if format_version == "3" else 2)
+    report = context.deployment.control.releases.table(name, 3 if format_version == "3" else 2)
     context.out.show(report, lambda: context.out.text(str(report["metadata"])))
 
 
@@ -240,16 +245,16 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
     if reason.strip() and not reason.isprintable():
         raise click.BadParameter("give it in one line of text", param_hint="--reason")
     control = context.deployment.control
-    asks = control.sealed_as(name).withdrawn is None and not yes
+    asks = control.releases.sealed_as(name).withdrawn is None and not yes
     if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
         return 1
-    position = control.withdraw(name, reason)
+    position = control.releases.withdraw(name, reason)
 
     def human() -> None:
         context.out.text(f"Withdrawn at position {position}. Its Iceberg tables are removed.")
         context.out.text("Copies made with `release materialise`, and jobs that are reading now, are yours to stop.")
 
-    context.out.show({"release": name, "withdrawn": control.withdrawal(name)}, human)
+    context.out.show({"release": name, "withdrawn": control.releases.withdrawal(name)}, human)
     return 0
 
 
@@ -258,7 +263,9 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="What is deleted, with all in it: a copy of the release."
 )
-@click.option("--by", metavar="WHO", help="A role or a staff handle. It stays in the ledger.")
+@click.option(
+    "--by", metavar="HANDLE", help="Who does it: the handle of a member of staff or a role. It stays in the ledger."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the newest one to this file.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context
@@ -296,15 +303,15 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     if unknown:
         raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
     control = context.deployment.control
-    names = [corpus] if corpus else list(control.present().state.corpora)
-    published = control.present().state.policies
+    names = [corpus] if corpus else list(control.desk.present().state.corpora)
+    published = control.desk.present().state.policies
     if policy is None and not published:
         raise click.UsageError("no policy set is in force: name one with --policy")
     rules, when = _policy(context, published[-1].name if policy is None else policy), now()
     found = {}
     for name in names:
-        before = control.plan(name, Purpose(purpose), policy=rules, at=when)
-        after = control.plan(name, Purpose(purpose), policy=rules, at=when, suspended=suspend)
+        before = control.releases.plan(name, Purpose(purpose), policy=rules, at=when)
+        after = control.releases.plan(name, Purpose(purpose), policy=rules, at=when, suspended=suspend)
         found[name] = difference(before.tally, after.tally)
 
     def human() -> None:

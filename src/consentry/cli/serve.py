@@ -108,6 +108,6 @@ def _asked(context: Context) -> dict[str, Any]:
             return {"live": True, **json.load(answer)}
     except (OSError, URLError, ValueError, KeyError, TypeError):
         # None runs, or it was killed and left its address behind.
-        leases = context.deployment.control.jobs()
+        leases = context.deployment.control.leases.jobs()
         open_ = [{**each, "state": "open"} if each["state"] == "granted" else each for each in leases]
         return {"live": False, "leases": [{**each, "left_s": None} for each in open_]}

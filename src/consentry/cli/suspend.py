@@ -9,7 +9,6 @@ import click
 
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output, moment, read_moment
-from consentry.errors import NotFoundError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words
@@ -92,10 +91,12 @@ def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> Non
     scope = scope_of(parts)
     control = context.deployment.control
     if parts["dry_run"]:
-        body = control.what_if(scope)
+        body = control.orders.what_if(scope)
         context.out.show(body, lambda: show_what_if(context.out, body))
         return
-    order = control.suspend(scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"])
+    order = control.orders.suspend(
+        scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"]
+    )
     body = described(order)
 
     def human() -> None:
@@ -159,7 +160,7 @@ def order() -> None:
 @pass_context
 def list_(context: Context) -> None:
     """List all orders, with how long it took until nobody read what they suspend."""
-    known = context.deployment.control.orders()
+    known = context.deployment.control.orders.every()
     rows = [[each.position, each.order, in_words(each.scope), order_state(each), drained_words(each)] for each in known]
     columns = ["position", "order", "scope", "state", "drained"]
     body = {"orders": [described(each) for each in known]}
@@ -171,15 +172,8 @@ def list_(context: Context) -> None:
 @pass_context
 def show(context: Context, name: str) -> None:
     """Show order NAME."""
-    known = {each.order: each for each in context.deployment.control.orders()}
-    if name not in known:
-        raise NotFoundError(
-            "order-unknown",
-            f"no order `{name}`",
-            help=f"orders: {', '.join(known)}" if known else "there are none: consentry suspend --help",
-        )
-    found = known[name]
-    jobs = [_stopping(each) for each in context.deployment.control.made_to_stop(found)]
+    found = context.deployment.control.orders.get(name)
+    jobs = [_stopping(each) for each in context.deployment.control.orders.made_to_stop(found)]
 
     def human() -> None:
         rows = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
@@ -13,12 +15,13 @@ from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.corpus.sidecar import NOBODY
+from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
-from consentry.errors import ConflictError, NotFoundError
+from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     Pseudonym,
 )
+from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.matrix import MatrixCompiler
@@ -50,6 +53,11 @@ class Desk:
         """The folder of the releases."""
         return self.parts.home / "releases"
 
+    @property
+    def tables(self) -> Path:
+        """The folder of the Iceberg tables."""
+        return self.parts.home / "tables"
+
     def present(self) -> Known:
         """Return what is known now, advanced to the head of the ledger."""
         with self.lock:
@@ -69,6 +77,17 @@ class Desk:
             self.kept.keep(self.newest.state)
             return self.newest
 
+    @contextmanager
+    def at_head(self) -> Iterator[SealingSession]:
+        """Hold the lock and the head of the ledger, with the present advanced to it: nobody else says anything."""
+        with self.lock, self.parts.ledger.sealing() as session:
+            self.newest.advance(session.read_delta(self.newest.position))
+            yield session
+
+    def write_down(self, position: int) -> None:
+        """Write down outside of the ledger what oversight said last, once it is durable: an older copy is noticed."""
+        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
+
     def policy(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force under a name, with the digest of its document."""
         published = self.present().state.policy(name)
@@ -77,7 +96,7 @@ class Desk:
             raise NotFoundError(
                 "policy-not-published",
                 f"no policy set `{name}` is in force",
-                help=f"published: {', '.join(known)}" if known else "publish one: consentry policy publish FILE",
+                help=names_there_are(known, "published", otherwise="publish one: consentry policy publish FILE"),
             )
         return self.document(published.digest), published.digest
 
@@ -107,6 +126,11 @@ class Desk:
             )
         found.check_files()
         return found
+
+    def sidecars(self, corpus: str) -> dict[FilePin, Sidecar]:
+        """Return the sidecars of a corpus by their files, as they are on disk."""
+        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
+        return {sidecar.pin: sidecar for sidecar in found.sidecars}
 
     def basis(
         self,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap64
 
+from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.own_settings import Asker, OwnSettings
-from consentry.control_plane.tracing import RowsOfFiles, Tracing
+from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import item_ids
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import FilePin
@@ -76,10 +77,10 @@ class ItemPage:
 class OwnContent:
     """Verbs of a person about what became of their content."""
 
-    def __init__(self, settings: OwnSettings, tracing: Tracing) -> None:
+    def __init__(self, settings: OwnSettings, *, people: PersonVerbs) -> None:
         self.desk = settings.desk
         self._settings = settings
-        self._tracing = tracing
+        self._people = people
 
     def releases(self, person: Pseudonym) -> list[dict[str, Any]]:
         """Say of every release what of the person's it holds and what it left out, the newest first.
@@ -94,7 +95,7 @@ class OwnContent:
             sealed = self.desk.newest.state.releases[name]
             items = every.get(name, 0)
             if kept is None or items:
-                removed = self._tracing.removed(self.desk.newest.amendments.newest(name)) if kept else {}
+                removed = self._people.removals.removed(self.desk.newest.amendments.newest(name)) if kept else {}
                 gone = sum(len(each & removed[index]) for index, each in (kept or {}).items() if index in removed)
                 found.append(
                     {
@@ -114,7 +115,7 @@ class OwnContent:
         """Say of every model that learned from the person's items how many, and what became of it."""
         rows, _ = self._sealed_rows(self._settings.asker(person))
         used = {name: kept for name, kept in rows.items() if kept is None or kept}
-        return self._tracing._models_using(used)
+        return self._people.models_using(used)
 
     def effect(self, person: Pseudonym, aim: Aim) -> Effect:
         """Say what a refusal would undo, and has undone: nothing is recorded."""
@@ -132,15 +133,15 @@ class OwnContent:
             if not chosen:
                 continue
             concerned[name] = chosen
-            removed = self._tracing.removed(self.desk.newest.amendments.newest(name))
+            removed = self._people.removals.removed(self.desk.newest.amendments.newest(name))
             gone = {index: each & removed[index] for index, each in chosen.items() if index in removed}
             staying = {index: each - gone.get(index, BitMap64()) for index, each in chosen.items()}
-            files = self._tracing._sealed(name).manifest.files
+            files = self._people.archive.remembered(name).manifest.files
             if sealed.withdrawn is None:
                 leaving |= {(files[index].pin, row) for index, each in staying.items() for row in each}
                 releases |= {name: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {name: count} if (count := sum(map(len, gone.values()))) else {}
-        models = {each["model"]: each["items"] for each in self._tracing._models_using(concerned)}
+        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)}
         return Effect(
             next_release=self._used_now(asker, aim),
             leaving=len(leaving),
@@ -229,11 +230,11 @@ class OwnContent:
         """Return by release the rows by or about a person it was sealed with, and how many its files have."""
         releases = list(self.desk.present().state.releases)
         mine: dict[Any, Any] = {}
-        rows = {name: self._tracing._rows_in(name, asker.seats, mine) for name in releases} if asker.seats else {}
+        rows = {name: self._people.rows_in(name, asker.seats, mine=mine) for name in releases} if asker.seats else {}
         every = {}
         for name, kept in rows.items():
             if kept is not None:
-                manifest = self._tracing._sealed(name).manifest
+                manifest = self._people.archive.remembered(name).manifest
                 every[name] = sum(mine[manifest.corpus, file.pin].size for file in manifest.files)
         return rows, every
 
@@ -241,7 +242,7 @@ class OwnContent:
         """Return those rows of a release that a choice is about."""
         if not aim.categories and aim.item is None:
             return rows
-        manifest = self._tracing._sealed(release).manifest
+        manifest = self._people.archive.remembered(release).manifest
         corpus = next(each for each in self._settings.corpora()[0] if each.name == manifest.corpus)
         sidecars = {each.pin: each for each in corpus.sidecars}
         such = np.array(

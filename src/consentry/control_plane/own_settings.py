@@ -101,7 +101,7 @@ class Asker:
 class OwnSettings:
     """Verbs of a person about their own content."""
 
-    def __init__(self, desk: Desk, choosing: Choosing) -> None:
+    def __init__(self, desk: Desk, *, choosing: Choosing) -> None:
         self.desk = desk
         self._choosing = choosing
         self._opened: dict[str, Corpus] = {}

@@ -8,27 +8,105 @@ One `ControlPlane` may be used by several threads: a lock guards the present, an
 
 from __future__ import annotations
 
-from functools import cached_property
+from dataclasses import dataclass
 
-from consentry.control_plane.asking import Asking
-from consentry.control_plane.building import Building
-from consentry.control_plane.case_steps import CaseSteps
-from consentry.control_plane.destroying import Destroying
+from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.assessments import AssessmentVerbs
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.cases import CaseVerbs
+from consentry.control_plane.conditions import ConditionVerbs
+from consentry.control_plane.consumption import RowsConsumed
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.destruction import DestructionVerbs
+from consentry.control_plane.drafts import Drafts
+from consentry.control_plane.handouts import Handouts
+from consentry.control_plane.hits import Hits
+from consentry.control_plane.leases import LeaseVerbs
+from consentry.control_plane.losses import Losses
+from consentry.control_plane.models import ModelVerbs
+from consentry.control_plane.notices import NoticeVerbs
+from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
-from consentry.control_plane.reporting import Reporting
-from consentry.control_plane.statements import Statements
+from consentry.control_plane.parts import Parts
+from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.releases import ReleaseVerbs
+from consentry.control_plane.removals import Removals
+from consentry.control_plane.reports import ReportVerbs
+from consentry.control_plane.statements import StatementVerbs
+from consentry.control_plane.verification import Verification
 
 
-class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Asking):
-    """A deployment at work."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """A deployment at work: groups of verbs, around one desk."""
 
-    @cached_property
-    def own_settings(self) -> OwnSettings:
-        """What a person sees of the use of their own content, and says about it."""
-        return OwnSettings(self, self)
+    desk: Desk
+    statements: StatementVerbs
+    notices: NoticeVerbs
+    assessments: AssessmentVerbs
+    releases: ReleaseVerbs
+    amendments: AmendmentVerbs
+    orders: OrderVerbs
+    cases: CaseVerbs
+    conditions: ConditionVerbs
+    reports: ReportVerbs
+    leases: LeaseVerbs
+    models: ModelVerbs
+    destruction: DestructionVerbs
+    people: PersonVerbs
+    own_settings: OwnSettings
+    own_content: OwnContent
 
-    @cached_property
-    def own_content(self) -> OwnContent:
-        """What became of a person's own content."""
-        return OwnContent(self.own_settings, self)
+
+def compose(parts: Parts) -> ControlPlane:
+    """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
+    desk = Desk(parts)
+
+    archive = Archive(desk)
+    removals = Removals(desk)
+    hits = Hits(desk, archive=archive, removals=removals)
+    handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
+    amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
+
+    orders = OrderVerbs(desk, hits=hits, handouts=handouts)
+    book = CaseBook(desk)
+    conditions = ConditionVerbs(desk, book=book)
+
+    leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
+    consumption = RowsConsumed(desk, removals=removals)
+    losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
+    models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
+    destruction = DestructionVerbs(desk, archive=archive, models=models)
+    verification = Verification(desk, archive=archive, destruction=destruction)
+
+    statements = StatementVerbs(desk, amendments=amendments)
+    people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
+    own_settings = OwnSettings(desk, choosing=statements)
+
+    return ControlPlane(
+        desk=desk,
+        statements=statements,
+        notices=NoticeVerbs(desk),
+        assessments=AssessmentVerbs(desk),
+        releases=ReleaseVerbs(
+            desk,
+            archive=archive,
+            amendments=amendments,
+            handouts=handouts,
+            drafts=Drafts(desk),
+            verification=verification,
+        ),
+        amendments=amendments,
+        orders=orders,
+        cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders),
+        conditions=conditions,
+        reports=ReportVerbs(desk, archive=archive, book=book),
+        leases=leases,
+        models=models,
+        destruction=destruction,
+        people=people,
+        own_settings=own_settings,
+        own_content=OwnContent(own_settings, people=people),
+    )

@@ -1,4 +1,4 @@
-"""Saying things: policy sets, corpora, people, choices, links, erasures; what people are told is in `informing.py`."""
+"""Saying things: policy sets, corpora, people, choices, links, erasures; what people are told is in `notices.py`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from consentry.control_plane.amending import Amending
-from consentry.control_plane.informing import Informing
+from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Registration, register
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -27,46 +27,50 @@ from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
 
 
-class Statements(Informing, Amending):
+class StatementVerbs:
     """Verbs that put something into the ledger."""
+
+    def __init__(self, desk: Desk, amendments: AmendmentVerbs) -> None:
+        self.desk = desk
+        self.amendments = amendments
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
         """Put a policy set in force. Return it with the position."""
         policy = load(text, filename)
-        document = self.parts.objects.put(text.encode())
+        document = self.desk.parts.objects.put(text.encode())
         published = PolicyPublished(name=policy.name, version=policy.version, digest=document)
-        return policy, self.parts.ledger.append([published])[0]
+        return policy, self.desk.parts.ledger.append([published])[0]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now."""
         done = register(
             descriptor,
-            self.corpora,
-            identities=self.parts.pseudonyms.identities,
-            threads=self.parts.runner,
+            self.desk.corpora,
+            identities=self.desk.parts.pseudonyms.identities,
+            threads=self.desk.parts.runner,
             progress=progress,
         )
-        known = self.present().state.corpora.get(done.corpus.name)
+        known = self.desk.present().state.corpora.get(done.corpus.name)
         if known is None or known.snapshot != done.corpus.snapshot:
-            self.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
+            self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
         return done
 
     def load_people(self, descriptor: Path, *, progress: Progress | None = None) -> Any:
         """Replace what is known of people by what their table says now. Seats stay."""
-        report = self.parts.people.load_people(descriptor, progress=progress)
-        self.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
+        report = self.desk.parts.people.load_people(descriptor, progress=progress)
+        self.desk.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         # The table may say that accounts are one person's: what one refused, all did.
-        self.amend()
+        self.amendments.amend()
         return report
 
     def require_corpus(self, name: str) -> None:
         """Refuse a corpus that is not registered: what is said about its items would concern nothing."""
-        known = self.present().state.corpora
+        known = self.desk.present().state.corpora
         if name not in known:
             raise NotFoundError(
                 "corpus-unknown",
                 f"no corpus `{name}`",
-                help=f"registered: {', '.join(sorted(known))}" if known else "register it: consentry corpus register",
+                help=names_there_are(sorted(known), "registered", otherwise="register it: consentry corpus register"),
             )
 
     def choose(
@@ -88,7 +92,7 @@ class Statements(Informing, Amending):
         stream = map(self._made, choices)
         try:
             while waiting := list(islice(stream, batch)):
-                positions = self.parts.ledger.append(waiting)
+                positions = self.desk.parts.ledger.append(waiting)
                 count += len(positions)
                 reaching = reaching or any(_reaches_back(each.choice) for each in waiting)
                 if recorded is not None:
@@ -96,18 +100,18 @@ class Statements(Informing, Amending):
         finally:
             # Interrupted as well: what was recorded holds, and readers of tables ask nobody.
             if reaching:
-                self.amend()
+                self.amendments.amend()
         return count
 
     def _made(self, choice: ChoiceMade) -> ChoiceMade:
-        if choice.choice.at > self.parts.clock():
+        if choice.choice.at > self.desk.parts.clock():
             raise made_too_late(choice.choice.at)
         return choice
 
     def link(self, one: Pseudonym, other: Pseudonym) -> int:
         """Record that two ids are one person. Return the position."""
-        position = self.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
-        self.amend()
+        position = self.desk.parts.ledger.append([PersonLinked(person=one, same_as=other)])[0]
+        self.amendments.amend()
         return position
 
     def erase(self, people: Sequence[Pseudonym]) -> int:
@@ -115,20 +119,20 @@ class Statements(Informing, Amending):
 
         Their items stay denied. Interrupted, it can be asked for again: until the last step the accounts are found.
         """
-        with self.lock:
-            present = self.present()
-            seats = self.parts.people.seats_of(people).tolist()
-            others = (each for seat in seats for each in self.accounts(present, seat))
+        with self.desk.lock:
+            present = self.desk.present()
+            seats = self.desk.parts.people.seats_of(people).tolist()
+            others = (each for seat in seats for each in self.desk.accounts(present, seat))
             accounts = list(dict.fromkeys([*people, *others]))
-        self.kept.drop()
+        self.desk.kept.drop()
         # Seats first: a crash in between leaves closed seats with their choices, never open seats without them.
-        self.parts.people.close(accounts)
-        self.parts.personal.erase(accounts)
+        self.desk.parts.people.close(accounts)
+        self.desk.parts.personal.erase(accounts)
         # Their items leave what was sealed before what leads to them is forgotten.
-        self.amend()
-        self.parts.people.forget(accounts)
+        self.amendments.amend()
+        self.desk.parts.people.forget(accounts)
         # Again: another process may have kept the state in between.
-        self.kept.drop()
+        self.desk.kept.drop()
         return len(accounts)
 
 

@@ -15,8 +15,20 @@ def is_name(name: str) -> bool:
     return len(name) <= _LONGEST_NAME and IDENTIFIER.fullmatch(name) is not None
 
 
+def require_name(name: str, what: str, *, code: str) -> None:
+    """Refuse what is no name of a case, a condition, a report, a job or a model.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not is_name(name):
+        raise InputError(
+            code, f"`{name}` is no name of a {what}", help="use lower-case letters, digits and single hyphens"
+        )
+
+
 def require_handle(by: Handle) -> None:
-    """Refuse what is no handle of a member of staff.
+    """Refuse what is no handle of a member of staff. A handle has one spelling, so that nobody is two people.
 
     Raises:
         InputError: it is none. An address of a person is none either.

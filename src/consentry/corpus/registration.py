@@ -32,7 +32,7 @@ from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
+from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError, names_there_are
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
@@ -256,7 +256,7 @@ def _read_head(home: Path) -> dict[str, Any]:
         raise NotFoundError(
             "corpus-unknown",
             f"no corpus `{home.name}`",
-            help=f"registered: {', '.join(known)}" if known else "register one: consentry corpus register DESCRIPTOR",
+            help=names_there_are(known, "registered", otherwise="register one: consentry corpus register DESCRIPTOR"),
         ) from error
     return head
 

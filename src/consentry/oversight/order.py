@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from consentry.errors import InputError, PolicyError
+from consentry.errors import InputError, PolicyError, names_there_are
 from consentry.ledger.envelope import Event
 from consentry.ledger.oversight_events import (
     Milliseconds,
@@ -307,5 +307,5 @@ def unknown_models(scope: Scope, known: Mapping[str, object]) -> PolicyError | N
     return PolicyError(
         "order-unknown-model",
         f"no model `{unknown[0]}`",
-        help=f"known: {', '.join(sorted(known))}" if known else "no model was ever trained or registered here",
+        help=names_there_are(sorted(known), otherwise="no model was ever trained or registered here"),
     )

@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from consentry.accounts.access import Action
 from consentry.ledger.oversight_events import LeaseEnd
-from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
-from consentry.service import amendments
+from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS
 from consentry.service.auth import Program, Viewing, shown
 from consentry.service.gate import Needs
 from consentry.service.verbs import Verbs
@@ -24,6 +23,8 @@ ROUTER = APIRouter(prefix="/v1")
 HEALTH = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 HELD = [Depends(Needs(Action.HOLDER))]
 """Of what the secret of a lease opens: the verb checks it."""
+SERVING_TTL_S = 60.0
+"""For how long an answer about a model counts."""
 _MS = 1000
 _LARGEST_STEP = (1 << 53) - 1
 """The largest whole number that every JSON reader keeps."""
@@ -98,14 +99,10 @@ Calling = Annotated[Verbs, Depends(_verbs)]
 Watching = Annotated[Watch, Depends(_watch)]
 
 
-def _amended(verbs: Verbs, release: str) -> int:
-    return amendments.newest(verbs.control, release)
-
-
 @ROUTER.get("/leases", dependencies=[Depends(Viewing(Action.LEASE_READ))])
 async def every(verbs: Calling) -> dict[str, Any]:
     """Return every lease, with how it is and for how long it holds."""
-    return {"leases": await verbs(verbs.control.jobs)}
+    return {"leases": await verbs(verbs.control.leases.jobs)}
 
 
 @ROUTER.post("/leases", status_code=201, dependencies=[Depends(Program(Action.LEASE_ASK))])
@@ -113,7 +110,7 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
     """Grant a lease."""
 
     def granted() -> dict[str, Any]:
-        lease, secret = verbs.control.grant(
+        lease, secret = verbs.control.leases.grant(
             body.release, job=body.job, model=body.model, ttl_ms=round(body.ttl_s * _MS)
         )
         return {
@@ -122,8 +119,8 @@ async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
             "ttl_s": lease.ttl_ms / _MS,
             "secret": secret,
             "nonce": body.nonce,
-            "amendment": _amended(verbs, lease.release),
-            "release": verbs.control.described(lease.release),
+            "amendment": verbs.control.amendments.newest(lease.release),
+            "release": verbs.control.leases.described(lease.release),
         }
 
     return await verbs(granted)
@@ -134,7 +131,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
     """Renew a lease."""
 
     def renewed() -> dict[str, Any]:
-        found = verbs.control.renew(
+        found = verbs.control.leases.renew(
             lease, secret=secret, job=body.job, fence=body.fence, sequence=body.sequence, step=body.step
         )
         return {
@@ -142,7 +139,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
             "sequence": body.sequence,
             "nonce": body.nonce,
             "ttl_s": found.ttl_ms / _MS,
-            "amendment": _amended(verbs, found.release),
+            "amendment": verbs.control.amendments.newest(found.release),
         }
 
     return await verbs(renewed)
@@ -159,7 +156,7 @@ async def watch(
     amendment: Annotated[int, Query(ge=0, le=_LARGEST_STEP)] = 0,
 ) -> dict[str, Any]:
     """Say how it is with a lease, as soon as its holder has to know."""
-    await verbs(verbs.control.held, lease, secret=secret)
+    await verbs(verbs.control.leases.held, lease, secret=secret)
     found = await watching.wait(lease, seconds=wait, amendment=amendment)
     body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
     return {**body, "reason": found.reason, "code": found.code} if found.code else body
@@ -168,14 +165,14 @@ async def watch(
 @ROUTER.post("/leases/{lease}/end", status_code=204, dependencies=HELD)
 async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     """Note that a job reads no longer."""
-    await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
+    await verbs(verbs.control.leases.end, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
 
 
 @ROUTER.post("/leases/{lease}/consumption", status_code=204, dependencies=HELD)
 async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""
     await verbs(
-        verbs.control.consumed,
+        verbs.control.leases.consumed,
         lease,
         secret=secret,
         from_step=body.from_step,
@@ -189,7 +186,7 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
 async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
-        verbs.control.model_checkpoint,
+        verbs.control.leases.model_checkpoint,
         lease,
         secret=secret,
         step=body.step,
@@ -203,29 +200,20 @@ async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret,
 @ROUTER.get("/leases/{lease}/files/{index}/exclusions", dependencies=HELD)
 async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
-    return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
+    return _bitmap(await verbs(verbs.control.leases.handed_out, lease, secret=secret, index=index))
 
 
 @ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}", dependencies=HELD)
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
-
-    def rows() -> bytes:
-        return amendments.removed(verbs.control, _living(verbs, lease, secret), index=index, number=number)
-
-    return _bitmap(await verbs(rows))
+    return _bitmap(await verbs(verbs.control.leases.removed, lease, secret=secret, index=index, number=number))
 
 
 @ROUTER.get("/models/{model}/serving", dependencies=[Depends(Program(Action.MODEL_READ))])
 async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
     """Say whether a model may be served."""
-    return await verbs(amendments.may_serve, verbs.control, model)
-
-
-def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
-    with verbs.control.lock:
-        verbs.control.held(lease, secret=secret)
-        return verbs.control.living(lease)
+    found = await verbs(verbs.control.models.may_serve, model)
+    return {"model": model, "may": found["may"], "reasons": found["reasons"], "ttl_s": SERVING_TTL_S}
 
 
 def _bitmap(content: bytes) -> Response:

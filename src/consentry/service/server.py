@@ -67,7 +67,7 @@ def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
 def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_Server, socket.socket, str]]:
     home = deployment.settings.home
     with alone(home), deployment.admission() as admission, _listening(host, port) as listener:
-        deployment.control.take_over()
+        deployment.control.leases.take_over()
         app = create_app(deployment, admission, token=workload_token(home / "keys"))
         address = url(host, listener.getsockname()[1])
         replace_file(home / ADDRESS_FILE, canonical_json({"url": address, "view": app.state.view}), mode=0o600)

@@ -94,7 +94,7 @@ def page(
             languages=list(LANGUAGES.values()),
             here=request.url.path,
             query=request.query_params,
-            now=request.app.state.deployment.control.parts.clock(),
+            now=request.app.state.deployment.control.desk.parts.clock(),
             site=request.app.state.deployment.settings.site_name,
             version=__version__,
             **context,

@@ -10,37 +10,23 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from consentry.control_plane.leases import LeaseStanding
 from consentry.errors import ConsentryError
-from consentry.service import amendments
 from consentry.service.problems import LOG, unforeseen
 from consentry.service.verbs import Verbs
 
 PACE_S = 0.06
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How it is with a lease."""
-
-    state: str
-    reason: str
-    code: str
-    amendment: int
-
-    def changed(self, *, since: int) -> bool:
-        """Say whether its holder has to know, who knows amendments up to `since`."""
-        return self.state != "granted" or self.amendment > since
-
-
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Waiter:
     lease: str
     amendment: int
-    told: asyncio.Future[Standing | None]
+    told: asyncio.Future[LeaseStanding | None]
 
 
 class Watch:
-    """Looks, and wakes. All of it runs on the event loop, but for `_look` and `_standings`."""
+    """Looks, and wakes. All of it runs on the event loop, but for `_look`."""
 
     def __init__(self, verbs: Verbs, *, pace: float = PACE_S) -> None:
         self._verbs = verbs
@@ -63,13 +49,13 @@ class Watch:
                 self._note(unforeseen(error))
             await asyncio.sleep(self._pace)
 
-    async def wait(self, lease: str, *, seconds: float, amendment: int) -> Standing:
+    async def wait(self, lease: str, *, seconds: float, amendment: int) -> LeaseStanding:
         """Return how it is with a lease as soon as its holder has to know, or after `seconds`."""
         waiter = _Waiter(lease=lease, amendment=amendment, told=asyncio.get_running_loop().create_future())
         # First this, then a look of its own: whoever looks from now on looks at this lease as well.
         self._waiters.add(waiter)
         try:
-            found = (await self._verbs(self._standings, {lease}))[lease]
+            found = (await self._verbs(self._verbs.control.leases.standings, {lease}))[lease]
             if found.changed(since=amendment) or self._stopping:
                 return found
             await asyncio.wait({waiter.told}, timeout=seconds)
@@ -89,23 +75,11 @@ class Watch:
         """Wait for the last look."""
         self._looker.close()
 
-    def _look(self, leases: Collection[str]) -> dict[str, Standing]:
-        self._verbs.control.expire()
-        return self._standings(leases)
+    def _look(self, leases: Collection[str]) -> dict[str, LeaseStanding]:
+        self._verbs.control.leases.expire()
+        return self._verbs.control.leases.standings(leases)
 
-    def _standings(self, leases: Collection[str]) -> dict[str, Standing]:
-        control = self._verbs.control
-        control.foresee(leases)
-        with control.lock:
-            found = control.standings(leases)
-            known = control.newest.record.leases
-            return {
-                name: Standing(**each._asdict(), amendment=amendments.known(control, lease.release))
-                for name, each in found.items()
-                if (lease := known.get(name)) is not None
-            }
-
-    def _tell(self, seen: Mapping[str, Standing]) -> None:
+    def _tell(self, seen: Mapping[str, LeaseStanding]) -> None:
         for waiter in self._waiters:
             found = seen.get(waiter.lease)
             if found is not None and found.changed(since=waiter.amendment) and not waiter.told.done():

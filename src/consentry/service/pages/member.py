@@ -48,7 +48,7 @@ Form = Annotated[FormData, Depends(_form)]
 @ROUTER.get("/me/enter", dependencies=[Depends(Needs(Action.ANYONE))])
 def enter(*, request: Request, deployment: Deployed, admission: Admitting, token: str = "") -> Response:
     """Let a member in whom the platform vouches for, and lead on, so that the link is in no history."""
-    now, settings = deployment.control.parts.clock(), deployment.settings
+    now, settings = deployment.control.desk.parts.clock(), deployment.settings
     try:
         link = LinkKeys(settings.home / "keys").read(token, audience=settings.audience, now=now)
         if not admission.spend(link.once, until=link.until):
@@ -118,7 +118,7 @@ def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, 
     if not use.can_choose:
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
     reach = Reach(wanted["reach"]) if wanted.get("reach") in set(Reach) else Reach.EVERYTHING
-    making = _Making(use, reach, control.parts.clock())
+    making = _Making(use, reach, control.desk.parts.clock())
     if wanted.get("what") == "item":
         item = control.own_content.own_item(_person(who), wanted.get("corpus", ""), id=wanted.get("item", ""))
         state = ChoiceState.UNSET if wanted.get("answer") == "back" else ChoiceState.REFUSED

@@ -210,11 +210,11 @@ def _notices(permits: Sequence[Rule]) -> list[str]:
 
 def notice_for(control: ControlPlane, names: Sequence[str]) -> NoticeShown | None:
     """Return the first of some notices that has a text; None if nobody wrote one."""
-    known = {each.notice: each.newest for each in control.notices()}
+    known = {each.notice: each.newest for each in control.notices.every()}
     for name in names:
         version: Version | None = known.get(name)
         if version is not None:
-            text = control.notice_text(version).decode("utf-8", "replace")
+            text = control.notices.text(version).decode("utf-8", "replace")
             parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
             languages = version.body.languages
             return NoticeShown(

@@ -10,10 +10,12 @@ import secrets
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from consentry.control_plane import newest_word
-from consentry.control_plane.handing_out import HandingOut
-from consentry.control_plane.parts import Parts
-from consentry.control_plane.wording import is_name
+from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.hits import Hits
+from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.wording import require_name
 from consentry.digests import canonical_json, digest
 from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
@@ -24,31 +26,43 @@ from consentry.ledger.oversight_events import (
     ModelCheckpointWritten,
 )
 from consentry.oversight.lease import DEFAULT_TTL_MS, Lease, Renewals, expired, over, require_ttl
-from consentry.release.manifest import ReleaseFile
+from consentry.release.amendment import number_of
 
 _ID_BYTES, _SECRET_BYTES = 9, 32
 _DIGEST = "sha256:"
 
 
-class Standing(NamedTuple):
+class LeaseStanding(NamedTuple):
     """How it is with a lease (granted, revoked, expired or ended); why, and by which code, if it is over."""
 
     state: str
     reason: str = ""
     code: str = ""
+    amendment: int = 0
+    """The newest one of the release, as far as it was read."""
+
+    def changed(self, *, since: int) -> bool:
+        """Say whether its holder has to know, who knows amendments up to `since`."""
+        return self.state != "granted" or self.amendment > since
 
 
-class Leasing(HandingOut):
+class LeaseVerbs:
     """Verbs of jobs. Only one process may answer renewals: it alone knows until when leases hold."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self.renewals = Renewals(parts.uptime())
+    def __init__(
+        self, desk: Desk, *, archive: Archive, amendments: AmendmentVerbs, hits: Hits, orders: OrderVerbs
+    ) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.amendments = amendments
+        self.hits = hits
+        self.orders = orders
+        self.renewals = Renewals(desk.parts.uptime())
 
     def take_over(self) -> None:
         """Begin to answer renewals, now that nobody else does: whatever is open may have been renewed until now."""
-        with self.lock:
-            self.renewals = Renewals(self.parts.uptime())
+        with self.desk.lock:
+            self.renewals = Renewals(self.desk.parts.uptime())
 
     def grant(self, release: str, *, job: str, model: str, ttl_ms: int = DEFAULT_TTL_MS) -> tuple[Lease, str]:
         """Let a job read a release, and return the lease with the secret that only the job gets.
@@ -60,14 +74,9 @@ class Leasing(HandingOut):
         """
         require_ttl(ttl_ms)
         for what, name in (("job", job), ("model", model)):
-            if not is_name(name):
-                raise InputError(
-                    "lease-name",
-                    f"`{name}` is no name of a {what}",
-                    help="use lower-case letters, digits and hyphens",
-                )
+            require_name(name, what, code="lease-name")
         # Before the lock is taken: who gets a lease begins with what is left of the release.
-        self.amendment(release)
+        self.amendments.newest(release)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         body = LeaseGranted(
             lease=f"lease-{secrets.token_hex(_ID_BYTES)}",
@@ -77,28 +86,27 @@ class Leasing(HandingOut):
             ttl_ms=ttl_ms,
             secret=digest(secret.encode()),
         )
-        self.foresee(asked=(release, model))
-        with self.lock:
+        self.hits.foresee(asked=(release, model))
+        with self.desk.lock:
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
-            self.present()
+            self.desk.present()
             self._require_readable(release, model)
-            self._unchanged(self.release(release))
-            with self.parts.ledger.sealing() as session:
-                self._advance(session.read_delta(self.newest.position))
+            self.archive.unchanged(self.archive.open(release))
+            with self.desk.at_head() as session:
                 self._require_readable(release, model)
                 (fence,) = session.append([body])
             # Before anybody else looks: a lease of which nothing is known is taken for one of before the start.
-            lease = self._lease(body.lease)
-            self.renewals.begin(lease, now=self.parts.uptime())
-        newest_word.write_down(self.parts.home, self.parts.ledger, position=fence)
+            lease = self.get(body.lease)
+            self.renewals.begin(lease, now=self.desk.parts.uptime())
+        self.desk.write_down(fence)
         return lease, secret
 
     def _require_readable(self, release: str, model: str) -> None:
-        withdrawn = self.newest.state.releases[release].withdrawn
+        withdrawn = self.desk.newest.state.releases[release].withdrawn
         if withdrawn is not None:
             raise _withdrawn(release, withdrawn.reason)
-        for order in self.newest.record.orders.in_force():
-            if order.scope.names(model) and self.hits(order, release):
+        for order in self.desk.newest.record.orders.in_force():
+            if order.scope.names(model) and self.hits.hit(order, release):
                 raise StateError(
                     "lease-suspended",
                     f"release `{release}` holds what order `{order.order}` suspends ({order.reference})",
@@ -113,11 +121,11 @@ class Leasing(HandingOut):
                 somebody else's.
             ConflictError: the renewal was seen before.
         """
-        self.foresee([lease])
-        with self.lock:
+        self.hits.foresee([lease])
+        with self.desk.lock:
             found = self.living(lease)
             found.require_holder(secret=secret, job=job, fence=fence)
-            self.renewals.renew(found, sequence=sequence, step=step, now=self.parts.uptime())
+            self.renewals.renew(found, sequence=sequence, step=step, now=self.desk.parts.uptime())
         return found
 
     def living(self, lease: str) -> Lease:
@@ -127,38 +135,41 @@ class Leasing(HandingOut):
             NotFoundError: there is no such lease.
             StateError: it is over, or was revoked.
         """
-        return self._require_living(self._lease(lease))
+        return self._require_living(self.get(lease))
 
     def _require_living(self, found: Lease) -> Lease:
         if found.ended is not None:
             raise over(found)
-        withdrawn = self.newest.state.releases[found.release].withdrawn
+        withdrawn = self.desk.newest.state.releases[found.release].withdrawn
         if withdrawn is not None:
             raise _withdrawn(found.release, withdrawn.reason)
-        order = self.hitting(found)
+        order = self.hits.hitting(found)
         if order is not None:
             raise StateError(
                 "lease-revoked",
                 f"order `{order.order}` ({order.reference}) suspends what release `{found.release}` holds",
                 help="stop reading; ask for a lease on a release that was built since",
             )
-        if self.parts.uptime() >= self.renewals.until(found):
+        if self.desk.parts.uptime() >= self.renewals.until(found):
             raise expired(found)
         return found
 
-    def standings(self, leases: Iterable[str]) -> dict[str, Standing]:
-        """Return how it is with leases. Who can foresee what is hit does so first, without the lock."""
-        with self.lock:
-            known = self.present().record.leases
+    def standings(self, leases: Iterable[str]) -> dict[str, LeaseStanding]:
+        """Return how it is with those of some leases that are known."""
+        leases = list(leases)
+        self.hits.foresee(leases)
+        with self.desk.lock:
+            known = self.desk.present().record.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
-    def _standing(self, lease: Lease) -> Standing:
+    def _standing(self, lease: Lease) -> LeaseStanding:
+        amendment = number_of(self.desk.newest.amendments.newest(lease.release))
         try:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            return Standing(words.get(error.code, "revoked"), error.message, error.code)
-        return Standing("granted")
+            return LeaseStanding(words.get(error.code, "revoked"), error.message, error.code, amendment)
+        return LeaseStanding("granted", amendment=amendment)
 
     def held(self, lease: str, *, secret: str) -> Lease:
         """Return a lease, be it over or not, to who shows its secret.
@@ -167,8 +178,8 @@ class Leasing(HandingOut):
             NotFoundError: there is no such lease.
             StateError: it is somebody else's.
         """
-        with self.lock:
-            found = self._lease(lease)
+        with self.desk.lock:
+            found = self.get(lease)
         found.require_holder(secret=secret)
         return found
 
@@ -179,35 +190,41 @@ class Leasing(HandingOut):
             StateError: the lease is over, or somebody else's.
             NotFoundError: the release has no such file.
         """
-        self.foresee([lease])
-        with self.lock:
-            self.held(lease, secret=secret)
-            found = self.living(lease)
-        file = self.file_of(found.release, index)
-        return self.release(found.release).bitmap(file) if file.bitmap.cardinality else b""
+        release = self._read_under(lease, secret)
+        file = self.archive.file(release, index)
+        return self.archive.open(release).bitmap(file) if file.bitmap.cardinality else b""
 
-    def file_of(self, release: str, index: int) -> ReleaseFile:
-        """Return a file of a release by its index.
+    def removed(self, lease: str, *, secret: str, index: int, number: int) -> bytes:
+        """Return the rows of a file that left in amendments 1 to `number`, as such a bitmap; none: no bytes.
 
         Raises:
-            NotFoundError: it has none of this index.
+            StateError: the lease is over, or somebody else's.
+            NotFoundError: the release has no such file or amendment.
         """
-        files = self.release(release).manifest.files
-        if not 0 <= index < len(files):
+        release = self._read_under(lease, secret)
+        self.archive.file(release, index)
+        if number > self.amendments.newest(release):
             raise NotFoundError(
-                "lease-file-unknown",
-                f"the release has no file `{index}`",
-                help="use an index from the answer to the request for the lease",
+                "lease-amendment-unknown",
+                f"release `{release}` has no amendment `{number}`",
+                help="ask for the number that the last renewal told, or a lower one",
             )
-        return files[index]
+        return self.amendments.rows(release, index, number=number)
+
+    def _read_under(self, lease: str, secret: str) -> str:
+        """Return the release that the holder of a lease may read now."""
+        self.hits.foresee([lease])
+        with self.desk.lock:
+            self.held(lease, secret=secret)
+            return self.living(lease).release
 
     def described(self, release: str) -> dict[str, Any]:
         """Return what the reader of a release is told: its name, the digest of its manifest, its purpose and files."""
-        opened = self.release(release)
-        base = self._unchanged(opened).base.absolute()
+        opened = self.archive.open(release)
+        base = self.archive.unchanged(opened).base.absolute()
         return {
             "name": release,
-            "manifest": self.sealed_as(release).manifest,
+            "manifest": self.archive.sealed_as(release).manifest,
             "purpose": str(opened.manifest.purpose),
             "files": [
                 {
@@ -221,29 +238,33 @@ class Leasing(HandingOut):
             ],
         }
 
-    def _lease(self, lease: str) -> Lease:
-        found = self.present().record.leases.get(lease)
+    def get(self, lease: str) -> Lease:
+        """Return a lease.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        found = self.desk.present().record.leases.get(lease)
         if found is None:
             raise NotFoundError("lease-unknown", f"no lease `{lease}`", help="ask for one: it is granted to a job")
         return found
 
-    def end_lease(self, lease: str, *, secret: str, how: LeaseEnd, step: int | None) -> Lease:
+    def end(self, lease: str, *, secret: str, how: LeaseEnd, step: int | None) -> Lease:
         """Note that a job reads no longer. Said again, it changes nothing."""
-        self.foresee([lease])
-        with self.lock:
-            found = self._lease(lease)
+        self.hits.foresee([lease])
+        with self.desk.lock:
+            found = self.get(lease)
             found.require_holder(secret=secret)
             self._end(found, how, step=step)
-        self.drain()
-        return self._lease(lease)
+        self.orders.drain()
+        return self.get(lease)
 
     def _end(self, lease: Lease, how: LeaseEnd, *, step: int | None) -> None:
-        self.hitting(lease)
-        with self.parts.ledger.sealing() as session:
-            self._advance(session.read_delta(self.newest.position))
-            known = self.newest.record.leases.get(lease.lease)
+        self.hits.hitting(lease)
+        with self.desk.at_head() as session:
+            known = self.desk.newest.record.leases.get(lease.lease)
             if known is not None and known.ended is None:
-                order = self.hitting(lease)
+                order = self.hits.hitting(lease)
                 session.append(
                     [LeaseEnded(lease=lease.lease, how=how, order=None if order is None else order.order, step=step)]
                 )
@@ -251,13 +272,13 @@ class Leasing(HandingOut):
 
     def expire(self) -> list[str]:
         """End the leases whose time ran out, and note which orders are drained by that. Return the leases ended."""
-        self.foresee()
-        with self.lock:
-            now = self.parts.uptime()
-            late = [lease for lease in self.present().record.leases.open() if now >= self.renewals.until(lease)]
+        self.hits.foresee()
+        with self.desk.lock:
+            now = self.desk.parts.uptime()
+            late = [lease for lease in self.desk.present().record.leases.open() if now >= self.renewals.until(lease)]
             for lease in late:
                 self._end(lease, LeaseEnd.EXPIRED, step=self.renewals.step(lease))
-        self.drain()
+        self.orders.drain()
         return [lease.lease for lease in late]
 
     def consumed(
@@ -270,9 +291,9 @@ class Leasing(HandingOut):
         Raises:
             InputError: ranges that are not in order, overlap, or lie outside of the files of the release.
         """
-        found = self._lease(lease)
+        found = self.get(lease)
         found.require_holder(secret=secret)
-        manifest = self.release(found.release).manifest
+        manifest = self.archive.open(found.release).manifest
         rows = [file.pin.rows for file in manifest.files]
         if from_step < 0 or to_step < from_step or not _in_order(ranges, rows):
             raise InputError(
@@ -286,11 +307,11 @@ class Leasing(HandingOut):
             to_step=to_step,
             amendment=amendment,
             items=sum(end - first for _, first, end in ranges),
-            ranges=self.parts.objects.put(canonical_json(ranges)),
+            ranges=self.desk.parts.objects.put(canonical_json(ranges)),
         )
-        with self.lock:
-            if not self.present().record.leases.knows(body):
-                self.parts.ledger.append([body])
+        with self.desk.lock:
+            if not self.desk.present().record.leases.knows(body):
+                self.desk.parts.ledger.append([body])
 
     def model_checkpoint(
         self, lease: str, *, secret: str, step: int, name: str, content: str, quarantined: bool = False
@@ -307,13 +328,12 @@ class Leasing(HandingOut):
             raise InputError(
                 "lease-model-checkpoint", "a model checkpoint needs a name and a digest", help="sha256: and 64 digits"
             )
-        self.foresee([lease])
-        with self.lock:
-            found = self._lease(lease)
+        self.hits.foresee([lease])
+        with self.desk.lock:
+            found = self.get(lease)
             found.require_holder(secret=secret)
             refused: ConsentryError | None = None
-            with self.parts.ledger.sealing() as session:
-                self._advance(session.read_delta(self.newest.position))
+            with self.desk.at_head() as session:
                 try:
                     if not quarantined:
                         self.living(lease)
@@ -322,7 +342,7 @@ class Leasing(HandingOut):
                 body = ModelCheckpointWritten(
                     lease=lease, step=step, name=name, digest=content, quarantined=quarantined or refused is not None
                 )
-                known = (at for at, each in self._lease(lease).checkpoints if each == body)
+                known = (at for at, each in self.get(lease).checkpoints if each == body)
                 position = next(known, None)
                 if position is None:
                     (position,) = session.append([body])
@@ -332,12 +352,12 @@ class Leasing(HandingOut):
 
     def jobs(self) -> list[dict[str, Any]]:
         """Say of every lease, oldest first, how it is with it and what was done under it."""
-        self.foresee()
-        with self.lock:
-            return [self._job(lease) for lease in self.present().record.leases]
+        self.hits.foresee()
+        with self.desk.lock:
+            return [self._job(lease) for lease in self.desk.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why, _ = self._standing(lease)
+        state, why, *_ = self._standing(lease)
         ended = lease.ended
         return {
             "lease": lease.lease,
@@ -355,7 +375,7 @@ class Leasing(HandingOut):
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
             "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
             "ended_at": None if ended is None else ended.at,
-            "left_s": max(0.0, self.renewals.until(lease) - self.parts.uptime()) if state == "granted" else None,
+            "left_s": max(0.0, self.renewals.until(lease) - self.desk.parts.uptime()) if state == "granted" else None,
         }
 
 

@@ -1,4 +1,4 @@
-"""Planning and building releases."""
+"""Drafts of releases: planned, decided, brought up to date, and sealed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.parts import Parts
 from consentry.corpus import census
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
@@ -41,11 +40,11 @@ _Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
 """What two drafts have to have in common so that one can be continued: corpus, purpose, policy set, orders."""
 
 
-class Building(Desk):
-    """Verbs that decide items and seal them. The newest draft and census are remembered: the next differ in little."""
+class Drafts:
+    """Decides items and seals them. The newest draft and census are remembered: the next differ in little."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
         self._drafts: dict[_Kind, builder.Draft] = {}
         self._counted: tuple[tuple[object, ...], census.Census] | None = None
 
@@ -53,9 +52,9 @@ class Building(Desk):
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
     ) -> plan.Plan:
         """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
-        opened = self.corpus(corpus)
-        with self.lock:
-            present = self.present()
+        opened = self.desk.corpus(corpus)
+        with self.desk.lock:
+            present = self.desk.present()
             knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
         counted = self._census(opened, knowledge.classes)
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
@@ -72,7 +71,7 @@ class Building(Desk):
                 before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked. Or one before
                 a place came under an order that is in force, or left it.
         """
-        if at is not None and at > self.parts.clock():
+        if at is not None and at > self.desk.parts.clock():
             raise InputError(
                 "release-time-to-come",
                 "a release cannot be decided as of a time that has not come",
@@ -86,7 +85,7 @@ class Building(Desk):
             )
         for _ in range(_ATTEMPTS):
             decided = self._decide(
-                corpus, purpose, policy, at=self.parts.clock() if at is None else at, progress=progress
+                corpus, purpose, policy, at=self.desk.parts.clock() if at is None else at, progress=progress
             )
             try:
                 built = self._seal(decided, purpose, policy)
@@ -94,7 +93,7 @@ class Building(Desk):
                 self._clean_up()
                 raise
             if built is not None:
-                newest_seal.write_down(self.parts.home, built)
+                newest_seal.write_down(self.desk.parts.home, built)
                 return built
         raise ConflictError(
             "release-overtaken",
@@ -106,15 +105,15 @@ class Building(Desk):
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
     ) -> _Decided:
         """Decide every item, or only those of the people who said something since the last release of this kind."""
-        opened = self.corpus(corpus)
-        with self.lock:
-            present = self.present()
-            document, digest_ = self.policy(policy)
+        opened = self.desk.corpus(corpus)
+        with self.desk.lock:
+            present = self.desk.present()
+            document, digest_ = self.desk.policy(policy)
             orders = present.suspensions(purpose)
-            _require_same_places(orders, at, now=self.parts.clock())
+            _require_same_places(orders, at, now=self.desk.parts.clock())
             kind = (opened.snapshot, purpose, digest_, orders)
             last = self._drafts.get(kind)
-            basis = self.basis(
+            basis = self.desk.basis(
                 present,
                 opened,
                 policy=document,
@@ -128,7 +127,9 @@ class Building(Desk):
             if progress is not None:
                 progress.begin("deciding", total=opened.rows, unit="items")
             counted = self._census(opened, basis.knowledge.classes)
-            draft = builder.decide(opened.sidecars, basis, census=counted, runner=self.parts.runner, progress=progress)
+            draft = builder.decide(
+                opened.sidecars, basis, census=counted, runner=self.desk.parts.runner, progress=progress
+            )
         self._drafts = {kind: draft}
         return _Decided(opened, digest_, orders, draft)
 
@@ -138,38 +139,38 @@ class Building(Desk):
         key = (corpus.snapshot, *(sidecar.stamp() for sidecar in sidecars))
         if self._counted is not None and self._counted[0] == key:
             found = census.carried_on(
-                self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.parts.runner
+                self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.desk.parts.runner
             )
         if found is None:
             found = census.take(
-                sidecars, classes.codes, classes=members, width=len(corpus.items), threads=self.parts.runner
+                sidecars, classes.codes, classes=members, width=len(corpus.items), threads=self.desk.parts.runner
             )
         self._counted = key, found
         return found
 
     def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
         """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""
-        seats = self.newest.changed_since(last.basis.knowledge.position)
+        seats = self.desk.newest.changed_since(last.basis.knowledge.position)
         if seats is None or not only_moved(last.basis, basis, seats=seats):
             return None
-        return builder.bring_up_to_date(last, corpus.sidecars, basis=basis, seats=seats, runner=self.parts.runner)
+        return builder.bring_up_to_date(last, corpus.sidecars, basis=basis, seats=seats, runner=self.desk.parts.runner)
 
     def _seal(self, decided: _Decided, purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
         corpus, decided_by, orders, draft = decided
-        made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
-        with self.lock, self.parts.ledger.sealing() as session:
+        made = builder.content(draft, corpus.sidecars, runner=self.desk.parts.runner)
+        with self.desk.lock, self.desk.parts.ledger.sealing() as session:
             delta = self._catch_up(session, since=draft.basis.knowledge.position)
-            change = self.newest.change(delta)
-            document, digest_ = self.policy_at_head(policy)
-            snapshot = self.newest.state.corpora[corpus.name].snapshot
-            found = digest_, snapshot, self.newest.suspensions(purpose)
+            change = self.desk.newest.change(delta)
+            document, digest_ = self.desk.policy_at_head(policy)
+            snapshot = self.desk.newest.state.corpora[corpus.name].snapshot
+            found = digest_, snapshot, self.desk.newest.suspensions(purpose)
             if change.structural or found != (decided_by, corpus.snapshot, orders):
                 return None
             corpus.check_files()
             if change.seats.size:
-                basis = self.basis(
-                    self.newest,
+                basis = self.desk.basis(
+                    self.desk.newest,
                     corpus,
                     policy=document,
                     document=digest_,
@@ -178,18 +179,18 @@ class Building(Desk):
                     like=draft.basis,
                 )
                 draft = builder.bring_up_to_date(
-                    draft, corpus.sidecars, basis=basis, seats=change.seats, runner=self.parts.runner
+                    draft, corpus.sidecars, basis=basis, seats=change.seats, runner=self.desk.parts.runner
                 )
-                made = builder.content(draft, corpus.sidecars, runner=self.parts.runner)
+                made = builder.content(draft, corpus.sidecars, runner=self.desk.parts.runner)
             return sealing.seal(
                 corpus,
                 draft,
                 made=made,
                 session=session,
-                state=self.newest.state,
+                state=self.desk.newest.state,
                 policy=sealing.policy_pin(document, digest_),
-                folder=self.releases,
-                signer=self.parts.signer,
+                folder=self.desk.releases,
+                signer=self.desk.parts.signer,
             )
 
     def _catch_up(self, session: SealingSession, *, since: int) -> list[Event]:
@@ -197,16 +198,16 @@ class Building(Desk):
 
         INVARIANT: the delta begins where the draft was decided, not where the present is: other threads move that.
         """
-        start = min(since, self.newest.position)
+        start = min(since, self.desk.newest.position)
         events = list(session.read_delta(start))
-        self.newest.advance(events[self.newest.position - start :])
+        self.desk.newest.advance(events[self.desk.newest.position - start :])
         return events[since - start :]
 
     def _clean_up(self) -> None:
         """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
-        with suppress(ConsentryError, OSError), self.lock, self.parts.ledger.sealing() as session:
-            self._catch_up(session, since=self.newest.position)
-            builder.sweep(self.releases, self.newest.state.releases, head=session.position)
+        with suppress(ConsentryError, OSError), self.desk.lock, self.desk.parts.ledger.sealing() as session:
+            self._catch_up(session, since=self.desk.newest.position)
+            builder.sweep(self.desk.releases, self.desk.newest.state.releases, head=session.position)
 
 
 def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -> None:

@@ -1,4 +1,4 @@
-"""What people are told, and what lawyers wrote about a policy set: the texts of notices, and assessments.
+"""What people are told: the texts of notices, in their versions, and to whom they were served.
 
 Texts are documents in the object store; the ledger names them by digest. They hold no personal data.
 """
@@ -13,21 +13,22 @@ from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
 from consentry.corpus.sidecar import NOBODY
-from consentry.errors import ChoiceError, InputError, NotFoundError
-from consentry.ledger.case_events import AssessmentBound, AssessmentKind, Handle, NoticeWritten
+from consentry.errors import ChoiceError, NotFoundError, names_there_are
+from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
-from consentry.oversight.assessment import Assessment
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.choice import Seconds, standing
 from consentry.policy.policy_parser import IDENTIFIER
-from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 
 
-class Informing(Desk):
-    """Verbs about notices and assessments."""
+class NoticeVerbs:
+    """Verbs about notices."""
 
-    def write_notice(
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def write(
         self,
         notice: str,
         text: bytes,
@@ -48,37 +49,37 @@ class Informing(Desk):
         require_texts(channel=channel, audience=audience, language=", ".join(languages))
         if by is not None:
             require_handle(by)
-        document = self.parts.objects.put(text)
+        document = self.desk.parts.objects.put(text)
         body = NoticeWritten(
             notice=notice, document=document, languages=tuple(languages), channel=channel, audience=audience, by=by
         )
-        (position,) = self.parts.ledger.append([body])
-        return next(each for each in self.notice(notice).versions if each.position == position)
+        (position,) = self.desk.parts.ledger.append([body])
+        return next(each for each in self.get(notice).versions if each.position == position)
 
-    def notices(self) -> list[Notice]:
+    def every(self) -> list[Notice]:
         """Return all notices that were written or served."""
-        return list(self.present().record.notices)
+        return list(self.desk.present().record.notices)
 
-    def notice(self, name: str) -> Notice:
+    def get(self, name: str) -> Notice:
         """Return a notice.
 
         Raises:
             NotFoundError: it was neither written nor served.
         """
-        known = {each.notice: each for each in self.notices()}
+        known = {each.notice: each for each in self.every()}
         if name not in known:
             raise NotFoundError(
                 "notice-unknown",
                 f"no notice `{name}` was written or served",
-                help=f"notices: {', '.join(known)}" if known else "write one: consentry notice write",
+                help=names_there_are(known, "notices", otherwise="write one: consentry notice write"),
             )
         return known[name]
 
-    def notice_text(self, version: Version) -> bytes:
+    def text(self, version: Version) -> bytes:
         """Return the text of a version of a notice."""
-        return self.parts.objects.get(version.body.document)
+        return self.desk.parts.objects.get(version.body.document)
 
-    def serve_notice(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
+    def serve(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
         """Record that people were told something. Return the position.
 
         Raises:
@@ -86,7 +87,7 @@ class Informing(Desk):
                 have been told yet, or nobody was.
         """
         require_notice_name(notice)
-        if at > self.parts.clock():
+        if at > self.desk.parts.clock():
             raise ChoiceError(
                 "notice-time-to-come",
                 f"notice `{notice}` is said to be served at `{at}`, which has not come",
@@ -96,8 +97,8 @@ class Informing(Desk):
             raise ChoiceError(
                 "notice-nobody", f"notice `{notice}` was served to nobody", help="name the people who were told"
             )
-        cohort = self.parts.people.store_cohort(people)
-        return self.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
+        cohort = self.desk.parts.people.store_cohort(people)
+        return self.desk.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
 
     def audience(self, people: Iterable[str], *, purpose: Purpose) -> tuple[list[str], int]:
         """Return those ids whose person can still be told about a use, and the number of those left out.
@@ -105,18 +106,18 @@ class Informing(Desk):
         Left out are people who refused the use as a whole, on any of their accounts, and people who were erased: nobody
         is asked twice. Nothing is recorded, and nobody gets a seat by it.
         """
-        with self.lock:
-            present = self.present()
+        with self.desk.lock:
+            present = self.desk.present()
             ids = list(dict.fromkeys(people))
             told = [each for each in ids if not self._answered(present, each, purpose)]
         return told, len(ids) - len(told)
 
     def _answered(self, present: Known, person: str, purpose: Purpose) -> bool:
-        index, key = self.parts.pseudonyms.lookup()
+        index, key = self.desk.parts.pseudonyms.lookup()
         ordinal = index.lookup_one(*words(key, person))
         seat = NOBODY if ordinal == MISSING else ordinal + 1
-        named = self.parts.pseudonyms.person(person)
-        accounts = dict.fromkeys((named, *self.accounts(present, seat)))
+        named = self.desk.parts.pseudonyms.person(person)
+        accounts = dict.fromkeys((named, *self.desk.accounts(present, seat)))
         state = present.state
         if any(state.is_erased(each) for each in accounts):
             return True
@@ -124,35 +125,6 @@ class Informing(Desk):
         said = (each.choice for account in accounts for each in state.statements_of(account))
         whole = [each for each in said if each.key.category is None and each.key.item is None]
         return standing(whole, purpose=purpose, category=Category.POST).state is ChoiceState.REFUSED
-
-    def bind_assessment(self, kind: AssessmentKind, document: bytes, *, policy: str, by: Handle) -> Assessment:
-        """Bind a document to what the policy set in force under a name says.
-
-        Raises:
-            NotFoundError: no such policy set is in force.
-            InputError: an empty document.
-        """
-        if not document:
-            raise InputError("assessment-empty", "the assessment is an empty document", help="give the document itself")
-        require_handle(by)
-        found, _ = self.policy(policy)
-        body = AssessmentBound(
-            assessment=kind,
-            document=self.parts.objects.put(document),
-            policy=policy,
-            policy_set=found.digest,
-            by=by,
-        )
-        (position,) = self.parts.ledger.append([body])
-        return next(each for each in self.present().record.assessments if each.position == position)
-
-    def assessments(self) -> list[Assessment]:
-        """Return all assessments, oldest first."""
-        return list(self.present().record.assessments)
-
-    def unassessed(self, policy: PolicySet) -> tuple[str, ...]:
-        """Return the permits of a set that claim legitimate interests without a bound assessment."""
-        return self.present().record.assessments.missing(policy)
 
 
 def require_notice_name(notice: str) -> None:

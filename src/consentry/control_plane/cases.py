@@ -1,22 +1,48 @@
-"""The steps of a case that give something back or end it: approve, lift, narrow, withdraw, prohibit.
+"""Cases: opened, reviewed, and the steps that give something back or end them.
 
-Each of them is one append while the head of the ledger is held. Lifting is the COMMIT POINT of giving a use back: the
+Each step is one append while the head of the ledger is held. Lifting is the COMMIT POINT of giving a use back: the
 ends of all orders of the case and the end of the case are in the ledger together, or none of them is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from consentry.control_plane.casework import Casework
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.conditions import ConditionVerbs
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.digests import digest_json
 from consentry.errors import ConflictError, InputError, StateError
-from consentry.ledger.case_events import ApprovalGiven, CaseEnd, CaseEnded, CaseNarrowed, Handle, Step
-from consentry.ledger.events import Body
-from consentry.ledger.oversight_events import OrderEnd, Origin
-from consentry.oversight.case import APPROVALS, Case, Obstacle, lifted, what_stands_in_the_way
+from consentry.ledger.case_events import (
+    ApprovalGiven,
+    CaseEnd,
+    CaseEnded,
+    CaseNarrowed,
+    CaseOpened,
+    Handle,
+    NoticeRequired,
+    ReviewBegun,
+    Step,
+)
+from consentry.ledger.events import Body, NoticeServed
+from consentry.ledger.oversight_events import OrderDrained, OrderEnd, Origin
+from consentry.oversight.case import (
+    APPROVALS,
+    Answers,
+    Case,
+    Obstacle,
+    Standing,
+    lifted,
+    standing,
+    what_stands_in_the_way,
+)
 from consentry.oversight.order import Scope, is_inside, issue
+from consentry.policy.policy_parser import IDENTIFIER
+
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +55,84 @@ class Agreed:
     """Orders that were issued."""
 
 
-class CaseSteps(Casework):
-    """Verbs that take a case further."""
+class CaseVerbs:
+    """Verbs about cases."""
+
+    def __init__(self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs) -> None:
+        self.desk = desk
+        self.book = book
+        self.conditions = conditions
+        self.orders = orders
+
+    def open(self, name: str, *, title: str, reference: str, by: Handle) -> Case:
+        """Open a case for a concern. Nothing is suspended by it.
+
+        Raises:
+            ConflictError: there is a case of this name.
+        """
+        self.orders.require(Scope(), name)
+        require_handle(by)
+        require_texts(title=title, reference=reference)
+        self.desk.present()
+        with self.desk.at_head() as session:
+            if self.desk.newest.record.cases.get(name) is not None:
+                raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
+            session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
+        return self.book.get(name)
+
+    def every(self) -> list[Case]:
+        """Return all cases, oldest first."""
+        return self.book.every()
+
+    def get(self, name: str) -> Case:
+        """Return a case.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        return self.book.get(name)
+
+    def begin_review(self, name: str, *, by: Handle) -> Case:
+        """Begin the review: from here on approvals count."""
+        require_handle(by)
+        return self.book.say(name, lambda case: [] if case.review is not None else [ReviewBegun(case=name, by=by)])
+
+    def require_notice(self, name: str, notice: str, *, days: int, by: Handle) -> Case:
+        """Note that a notice has to be served, and days have to pass, before a case is lifted. Days only grow."""
+        require_handle(by)
+        if not IDENTIFIER.fullmatch(notice) or not 0 <= days <= _MOST_DAYS:
+            raise InputError(
+                "case-notice",
+                f"nobody can be served notice `{notice}` and wait {days} days",
+                help="give the `id` that the policy waits for, and a number of days from 0 to 36500",
+            )
+        return self.book.say(name, lambda _: [NoticeRequired(case=name, notice=notice, days=days, by=by)])
+
+    def register_of(self, name: str) -> tuple[Case, Standing, tuple[Obstacle, ...], Answers]:
+        """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
+        with self.desk.lock:
+            case, at = self.book.get(name), self.desk.parts.clock()
+            answers = self.conditions.answers(case)
+            return case, standing(case, at, answers=answers), what_stands_in_the_way(case, at, answers=answers), answers
+
+    def timeline(self, name: str) -> list[dict[str, Any]]:
+        """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
+        case = self.book.get(name)
+        orders = {each.order for each in self.desk.newest.record.orders.of(name)}
+
+        def concerns(body: Body | None) -> bool:
+            if isinstance(body, NoticeServed):
+                return body.notice in case.notices
+            if isinstance(body, OrderDrained):
+                return body.order in orders
+            return getattr(body, "case", None) == name
+
+        events = self.desk.parts.ledger.read(case.position, only_open=True)
+        return [
+            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
+            for each in events
+            if each.body is not None and concerns(each.body)
+        ]
 
     def approve(self, name: str, *, by: Handle) -> tuple[Obstacle, ...]:
         """Approve lifting a case; return what has to be done before anybody can, nothing if the approval counts.
@@ -42,15 +144,15 @@ class CaseSteps(Casework):
         obstacles: list[Obstacle] = []
 
         def approve(case: Case) -> list[Body]:
-            answers = self.answers(case)
-            missing = what_stands_in_the_way(case, self.parts.clock(), answers=answers)
+            answers = self.conditions.answers(case)
+            missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers)
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
                 return []
             _require_first_time(case, by, Step.LIFT)
             return [ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)]
 
-        self._in_case(name, approve)
+        self.book.say(name, approve)
         return tuple(obstacles)
 
     def lift(self, name: str, *, by: Handle, reference: str) -> tuple[Obstacle, ...]:
@@ -62,28 +164,27 @@ class CaseSteps(Casework):
         require_handle(by)
         require_texts(reference=reference)
         while True:
-            with self.lock:
-                case = self.case(name)
+            with self.desk.lock:
+                case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
-                looked_at, answers = self._looked_at(case), self.answers(case)
-            with self.lock, self.parts.ledger.sealing() as session:
-                self._advance(session.read_delta(self.newest.position))
-                case = self._case_at_head(name)
+                looked_at, answers = self._looked_at(case), self.conditions.answers(case)
+            with self.desk.at_head() as session:
+                case = self.book.known(name)
                 if self._looked_at(case) != looked_at:
                     continue
                 case.require_open()
-                at = self.parts.clock()
+                at = self.desk.parts.clock()
                 obstacles = what_stands_in_the_way(case, at, answers=answers)
                 if not obstacles:
                     end = lifted(case, at=at, answers=answers, reference=reference, by=by)
-                    session.append([*self.end_orders(sorted(case.orders), OrderEnd.LIFTED), end])
-            self.present()
+                    session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
+            self.desk.present()
             return obstacles
 
     def _looked_at(self, case: Case) -> tuple[object, ...]:
-        return case.orders, tuple(case.conditions), self.newest.state.policies
+        return case.orders, tuple(case.conditions), self.desk.newest.state.policies
 
-    def withdraw_case(self, name: str, *, by: Handle, reference: str) -> Agreed:
+    def withdraw(self, name: str, *, by: Handle, reference: str) -> Agreed:
         """Agree that whoever raised the concern gave it up; the second to say the very same ends the orders.
 
         Raises:
@@ -100,11 +201,11 @@ class CaseSteps(Casework):
             said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
             if len(people) < APPROVALS:
                 return said
-            ended = self.end_orders(sorted(case.orders), OrderEnd.WITHDRAWN)
+            ended = self.orders.ends(sorted(case.orders), OrderEnd.WITHDRAWN)
             end = CaseEnded(case=name, how=CaseEnd.WITHDRAWN, reference=reference, found=(), by=tuple(people))
             return [*said, *ended, end]
 
-        self._in_case(name, withdraw)
+        self.book.say(name, withdraw)
         return Agreed(by=tuple(people), done=len(people) >= APPROVALS)
 
     def prohibit(self, name: str, *, by: Handle, reference: str) -> Case:
@@ -112,7 +213,7 @@ class CaseSteps(Casework):
         require_handle(by)
         require_texts(reference=reference)
         end = CaseEnded(case=name, how=CaseEnd.PROHIBITED, reference=reference, found=(), by=(by,))
-        return self._in_case(name, lambda _: [end])
+        return self.book.say(name, lambda _: [end])
 
     def narrow(self, name: str, scope: Scope, *, by: Handle, reference: str) -> Agreed:
         """Agree that an order with a smaller scope takes the place of those in force; the second person makes it so.
@@ -122,7 +223,7 @@ class CaseSteps(Casework):
             StateError: nothing is suspended.
             ConflictError: this person said so already, and nothing has changed since.
         """
-        self._check(scope, name)
+        self.orders.require(scope, name)
         require_handle(by)
         require_texts(reference=reference)
         about = digest_json({"reference": reference, "scope": scope.to_json()})
@@ -136,27 +237,27 @@ class CaseSteps(Casework):
             said: list[Body] = [ApprovalGiven(case=name, step=Step.NARROW, about=about, by=by)]
             if len(people) < APPROVALS:
                 return said
-            number = len(self.newest.record.orders.of(name)) + 1
+            number = len(self.desk.newest.record.orders.of(name)) + 1
             orders.append(f"{name}.{number}")
-            now = self.parts.milliseconds()
+            now = self.desk.parts.milliseconds()
             smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
-            ended = self.end_orders(sorted(case.orders), OrderEnd.NARROWED)
+            ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
             return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
 
-        self._in_case(name, narrow)
+        self.book.say(name, narrow)
         if orders:
-            self.drain()
+            self.orders.drain()
         return Agreed(by=tuple(people), done=len(people) >= APPROVALS, orders=tuple(orders))
 
     def _require_smaller(self, case: Case, scope: Scope) -> Origin:
-        held = [each for each in self.newest.record.orders.of(case.case) if each.order in case.orders]
+        held = [each for each in self.desk.newest.record.orders.of(case.case) if each.order in case.orders]
         if not held:
             raise StateError(
                 "case-nothing-suspended",
                 f"case `{case.case}` suspends nothing",
                 help="suspend first: consentry suspend --case",
             )
-        at = self.parts.clock()
+        at = self.desk.parts.clock()
         inside = [each for each in held if is_inside(scope, each.scope, at=at)]
         if not inside or any(each.scope == scope for each in held):
             raise InputError(

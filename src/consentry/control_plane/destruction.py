@@ -1,4 +1,4 @@
-"""Destroying: the copies of a withdrawn release, or a withdrawn model, are deleted, and a signed statement says so.
+"""Destruction: the copies of a withdrawn release, or a withdrawn model, are deleted, and a signed statement says so.
 
 1. Every file in the folder is listed with its digest: the plan, an object.
 2. The event `destruction.begun` names the plan. From here on it can be finished whatever happens.
@@ -18,7 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from consentry.control_plane.remedying import Remedying, check_who
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.models import ModelVerbs
+from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import sync
@@ -27,14 +30,19 @@ from consentry.ledger.lineage_events import Destroyed, DestructionBegun, Destruc
 from consentry.oversight.destruction import Destruction, Listed, Plan, damaged
 from consentry.progress import Progress
 from consentry.release.manifest import envelope, open_envelope, pre_authentication
-from consentry.release.sealed import Finding
 
 PAYLOAD_TYPE = "application/vnd.consentry.destruction+json"
+
 FORMAT = "consentry/destruction/v1"
 
 
-class Destroying(Remedying):
+class DestructionVerbs:
     """Verbs that delete, and prove it."""
+
+    def __init__(self, desk: Desk, *, archive: Archive, models: ModelVerbs) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.models = models
 
     def destroy(
         self, what: Destroyed, name: str, *, folder: Path, by: str, progress: Progress | None = None
@@ -46,17 +54,17 @@ class Destroying(Remedying):
             InputError: a folder that holds something else, such as the deployment or the content of a corpus.
             IntegrityError: a file changed since it was listed.
         """
-        check_who(by)
+        require_handle(by)
         withdrawn = self._require_withdrawn(what, name)
         folder = folder.absolute()
-        begun = self.present().record.destructions.open(what, name)
+        begun = self.desk.present().record.destructions.open(what, name)
         if begun is None:
             plan = self._plan(what, name, folder)
-            document = self.parts.objects.put(plan.to_bytes())
-            self._say(DestructionBegun(what=what, name=name, plan=document, files=len(plan.files), by=by))
-            begun = self.newest.record.destructions.open(what, name)
+            document = self.desk.parts.objects.put(plan.to_bytes())
+            self.models.say(DestructionBegun(what=what, name=name, plan=document, files=len(plan.files), by=by))
+            begun = self.desk.newest.record.destructions.open(what, name)
             assert begun is not None, "what was begun is open"
-        plan = Plan.from_bytes(self.parts.objects.get(begun.plan))
+        plan = Plan.from_bytes(self.desk.parts.objects.get(begun.plan))
         if plan.folder != str(folder):
             raise InputError(
                 "destruction-other-folder",
@@ -65,7 +73,7 @@ class Destroying(Remedying):
             )
         _delete(plan, folder, progress=progress)
         certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn)
-        self._say(DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, by=by))
+        self.models.say(DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, by=by))
         return {
             "of": str(what),
             "name": name,
@@ -76,10 +84,10 @@ class Destroying(Remedying):
 
     def _require_withdrawn(self, what: Destroyed, name: str) -> int:
         if what is Destroyed.RELEASE:
-            withdrawn = self.sealed_as(name).withdrawn
+            withdrawn = self.archive.sealed_as(name).withdrawn
             position = None if withdrawn is None else withdrawn.position
         else:
-            left = self._model(name).withdrawn
+            left = self.models.get(name).withdrawn
             position = None if left is None else left.position
         if position is None:
             raise StateError(
@@ -105,11 +113,11 @@ class Destroying(Remedying):
             raise InputError(
                 "destruction-folder", f"`{folder}` is no folder", help="name the folder that holds what is to go"
             )
-        real, home = folder.resolve(), self.parts.home.resolve()
+        real, home = folder.resolve(), self.desk.parts.home.resolve()
         kept = {"this deployment": [home]}
-        for name in self.present().state.corpora:
+        for name in self.desk.present().state.corpora:
             try:
-                corpus = open_corpus(self.corpora, name)
+                corpus = open_corpus(self.desk.corpora, name)
             except ConsentryError:
                 continue
             kept[f"corpus `{name}`"] = [corpus.path(sidecar).resolve() for sidecar in corpus.sidecars]
@@ -132,12 +140,14 @@ class Destroying(Remedying):
                 "plan": begun.plan,
                 "withdrawn_at_position": withdrawn,
                 "begun": {"at": begun.at, "by": begun.by},
-                "destroyed": {"at": self.parts.clock(), "by": by},
+                "destroyed": {"at": self.desk.parts.clock(), "by": by},
             }
         )
-        signer = self.parts.signer
+        signer = self.desk.parts.signer
         signature = signer.sign(pre_authentication(payload, PAYLOAD_TYPE))
-        return self.parts.objects.put(envelope(payload, key_id=signer.key_id, signature=signature, kind=PAYLOAD_TYPE))
+        return self.desk.parts.objects.put(
+            envelope(payload, key_id=signer.key_id, signature=signature, kind=PAYLOAD_TYPE)
+        )
 
     def certificates(self, what: Destroyed, name: str) -> list[dict[str, Any]]:
         """Return the certificates of a release or a model, oldest first, each with what is wrong with it, if anything.
@@ -145,32 +155,26 @@ class Destroying(Remedying):
         `envelope` is what is given away: whoever has the public key of the deployment can check it.
         """
         if what is Destroyed.RELEASE:
-            self.sealed_as(name)
+            self.archive.sealed_as(name)
         else:
-            self._model(name)
+            self.models.get(name)
         found = []
-        for each in self.present().record.destructions.of(what, name):
+        for each in self.desk.present().record.destructions.of(what, name):
             if each.certificate is None:
                 continue
             body: dict[str, Any] = {"certificate": each.certificate, "files": each.files, "by": each.by}
             try:
-                content = self.parts.objects.get(each.certificate)
+                content = self.desk.parts.objects.get(each.certificate)
                 payload, key_id, signature = open_envelope(content, PAYLOAD_TYPE)
                 statement = json.loads(payload)
                 body |= {"envelope": content.decode(), "statement": statement, "problem": ""}
-                ours = self.parts.check_signature(key_id, signature, pre_authentication(payload, PAYLOAD_TYPE))
+                ours = self.desk.parts.check_signature(key_id, signature, pre_authentication(payload, PAYLOAD_TYPE))
                 if not ours or (statement["plan"], statement["name"]) != (each.plan, name):
                     raise damaged("the certificate is not by a key of this deployment, or about something else")
             except ConsentryError as error:
                 body |= {"problem": error.message, "code": error.code}
             found.append(body)
         return found
-
-    def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[Finding]:
-        """Check a release, its amendments and the certificates of its destruction."""
-        yield from super().verify(name, decide=decide, progress=progress)
-        for number, each in enumerate(self.certificates(Destroyed.RELEASE, name), 1):
-            yield Finding(check=f"certificate {number}", problem=each["problem"], code=each.get("code", ""))
 
 
 def _plain_files(folder: Path) -> Iterator[Path]:

@@ -9,11 +9,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from consentry.control_plane import newest_word
-from consentry.control_plane.tracing import Tracing
-from consentry.control_plane.wording import is_name, require_handle, require_texts
+from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.hits import Hits
+from consentry.control_plane.leases import LeaseVerbs
+from consentry.control_plane.losses import Losses
+from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
-from consentry.errors import InputError, NotFoundError, StateError
+from consentry.errors import InputError, NotFoundError, StateError, names_there_are
 from consentry.ledger.events import Body
 from consentry.ledger.lineage_events import (
     ModelRegistered,
@@ -28,14 +32,30 @@ from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, 
 from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
-_LONGEST = 200
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class Remedying(Tracing):
+class ModelVerbs:
     """Verbs about models."""
 
-    def register_model(
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        archive: Archive,
+        amendments: AmendmentVerbs,
+        hits: Hits,
+        leases: LeaseVerbs,
+        losses: Losses,
+    ) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.amendments = amendments
+        self.hits = hits
+        self.leases = leases
+        self.losses = losses
+
+    def register(
         self,
         name: str,
         *,
@@ -50,67 +70,73 @@ class Remedying(Tracing):
             InputError: no name of a model, or a model that would be built on itself.
             NotFoundError: a release, a lease or a base model that is not known here.
         """
-        if not is_name(name):
-            raise InputError(
-                "model-name", f"`{name}` is no name of a model", help="use lower-case letters, digits and hyphens"
-            )
+        require_name(name, "model", code="model-name")
         _check_weights(digest)
         for each in releases:
-            self.sealed_as(each)
+            self.archive.sealed_as(each)
         for each in leases:
-            self._lease(each)
-        if base is not None and name in self.newest.record.lineage.ancestry(self._model(base).name):
+            self.leases.get(each)
+        if base is not None and name in self.desk.newest.record.lineage.ancestry(self.get(base).name):
             raise InputError(
                 "model-base-cycle",
                 f"model `{name}` would be built on itself, through `{base}`",
                 help="name the model that its training began with, or none",
             )
         body = ModelRegistered(model=name, base=base, releases=tuple(releases), leases=tuple(leases), digest=digest)
-        return self._say(body)
+        return self.say(body)
 
-    def _say(self, body: Body) -> int:
-        (position,) = self.parts.ledger.append([body])
-        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
-        self.present()
+    def say(self, body: Body) -> int:
+        """Put something about a model, or what is destroyed, into the ledger, and return the position."""
+        (position,) = self.desk.parts.ledger.append([body])
+        self.desk.write_down(position)
+        self.desk.present()
         return position
 
-    def _model(self, name: str) -> Model:
-        lineage = self.present().record.lineage
+    def get(self, name: str) -> Model:
+        """Return a model.
+
+        Raises:
+            NotFoundError: nobody ever trained or registered one of this name.
+        """
+        lineage = self.desk.present().record.lineage
         found = lineage.get(name)
         if found is None:
             known = sorted(model.name for model in lineage)
             raise NotFoundError(
                 "model-unknown",
                 f"no model `{name}`",
-                help=f"known: {', '.join(known)}" if known else "register it: consentry model register",
+                help=names_there_are(known, otherwise="register it: consentry model register"),
             )
         return found
 
-    def standing_of(self, name: str) -> Standing:
+    def standing(self, name: str) -> Standing:
         """Return where a model stands now."""
-        self._model(name)
-        self.amend()
-        return standing(self.newest.record.lineage, name, losses=self.losses)
+        self.get(name)
+        self.amendments.amend()
+        with self.desk.lock:
+            return standing(self.desk.present().record.lineage, name, losses=self.losses.of)
 
-    def models(self) -> list[dict[str, Any]]:
+    def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
-        self.amend()
-        now, found = self.parts.clock(), []
-        for model in list(self.present().record.lineage):
-            stands = standing(self.newest.record.lineage, model.name, losses=self.losses)
+        self.amendments.amend()
+        now, found = self.desk.parts.clock(), []
+        for model in list(self.desk.present().record.lineage):
+            # One at a time: it takes a moment, and leases are renewed meanwhile.
+            with self.desk.lock:
+                stands = standing(self.desk.present().record.lineage, model.name, losses=self.losses.of)
             found.append({"model": model.name, "base": model.base, **_described(stands, now, model.name)})
         return found
 
-    def model(self, name: str) -> dict[str, Any]:
+    def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
-        stands, model, now = self.standing_of(name), self._model(name), self.parts.clock()
-        lineage = self.newest.record.lineage
+        stands, model, now = self.standing(name), self.get(name), self.desk.parts.clock()
+        with self.desk.lock:
+            lineage, releases = self.desk.present().record.lineage, self.desk.newest.state.releases
         rows: dict[Any, Any] = {}
         for each in lineage.ancestry(name):
             ancestor = lineage.get(each)
-            for key, lost in {} if ancestor is None else self.lost_rows(ancestor).items():
+            for key, lost in {} if ancestor is None else self.losses.rows(ancestor).items():
                 rows[key] = rows[key] | lost if key in rows else lost
-        releases = self.newest.state.releases
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
             "model": name,
@@ -120,11 +146,11 @@ class Remedying(Tracing):
             **_described(stands, now, model.name),
             "withdrawn_since": {
                 "items": sum(map(len, rows.values())),
-                "people": self.people_of_rows(rows),
+                "people": self.losses.people_of(rows),
                 "releases": sorted(withdrawn),
             },
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
-            "jobs": [self._job_of(lease) for use in model.uses if (lease := self._known_lease(use.lease)) is not None],
+            "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
             "losses": [
                 {
                     "position": each.position,
@@ -140,12 +166,12 @@ class Remedying(Tracing):
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
         }
 
-    def _known_lease(self, lease: str | None) -> Lease | None:
-        return None if lease is None else self.newest.record.leases.get(lease)
+    def _lease(self, lease: str | None) -> Lease | None:
+        return None if lease is None else self.desk.newest.record.leases.get(lease)
 
-    def _job_of(self, lease: Lease) -> dict[str, Any]:
-        with self.lock:
-            stopped_by = self.hitting(lease)
+    def _job(self, lease: Lease) -> dict[str, Any]:
+        with self.desk.lock:
+            stopped_by = self.hits.hitting(lease)
         return {
             "lease": lease.lease,
             "job": lease.job,
@@ -172,7 +198,7 @@ class Remedying(Tracing):
             StateError: the model is not affected, or there is no model any more.
             InputError: nothing is to be done, and nobody said why.
         """
-        check_who(by)
+        require_handle(by)
         if remedy is Remedy.ACCEPT and not reason.strip():
             raise InputError(
                 "model-reason-missing",
@@ -181,10 +207,10 @@ class Remedying(Tracing):
             )
         if reason:
             require_texts(reason=reason)
-        if self.standing_of(name).stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
+        if self.standing(name).stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
             raise self._not_now(name, "there is nothing to remedy")
-        self._say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
-        return self.standing_of(name)
+        self.say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
+        return self.standing(name)
 
     def approve_remedy(self, name: str, *, by: str) -> Standing:
         """Approve that nothing is done about an affected model: two different people have to.
@@ -193,7 +219,6 @@ class Remedying(Tracing):
             InputError: no handle of a member of staff.
             StateError: there is nothing to approve, or the same person approved before.
         """
-        # A handle has one spelling: nobody is two people by writing it in another one.
         require_handle(by)
         chosen = self._chosen(name)
         if chosen.remedy is not Remedy.ACCEPT:
@@ -205,7 +230,7 @@ class Remedying(Tracing):
                 help=f"{APPROVALS} different people have to approve it",
             )
         self._say_of(chosen, RemedyApproved(model=name, by=by))
-        return self.standing_of(name)
+        return self.standing(name)
 
     def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> Standing:
         """Say that the chosen remedy is done; it covers what was withdrawn before it was chosen.
@@ -213,9 +238,9 @@ class Remedying(Tracing):
         Raises:
             StateError: none was chosen; it was not approved; or the model was not trained since.
         """
-        check_who(by)
+        require_handle(by)
         _check_weights(digest)
-        chosen, model = self._chosen(name), self._model(name)
+        chosen, model = self._chosen(name), self.get(name)
         if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
             raise StateError(
                 "model-approvals-missing",
@@ -230,38 +255,37 @@ class Remedying(Tracing):
             )
         done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
         self._say_of(chosen, done)
-        return self.standing_of(name)
+        return self.standing(name)
 
     def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied) -> None:
         """Say something about a choice, unless another one was made meanwhile: nobody agreed to that."""
         position = None
-        with self.lock, self.parts.ledger.sealing() as session:
-            self._advance(session.read_delta(self.newest.position))
-            model = self.newest.record.lineage.get(body.model)
+        with self.desk.at_head() as session:
+            model = self.desk.newest.record.lineage.get(body.model)
             if model is not None and model.chosen == chosen:
                 (position,) = session.append([body])
         if position is None:
             raise self._not_now(body.model, "something was said about it at the same time")
-        newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
+        self.desk.write_down(position)
 
     def _chosen(self, name: str) -> Choice:
-        found = self.standing_of(name).chosen
+        found = self.standing(name).chosen
         if found is None:
             raise self._not_now(name, "no remedy was chosen")
         return found
 
     def _not_now(self, name: str, why: str) -> StateError:
-        stage = self.standing_of(name).stage
+        stage = self.standing(name).stage
         return StateError("model-not-now", f"model `{name}` is {stage}: {why}", help=f"see consentry model show {name}")
 
-    def withdraw_model(self, name: str, reason: str, *, by: str) -> int:
+    def withdraw(self, name: str, reason: str, *, by: str) -> int:
         """Say that a model may no longer be served, for good. Return the position.
 
         Raises:
             InputError: no reason is given.
             StateError: it was withdrawn before.
         """
-        check_who(by)
+        require_handle(by)
         if not reason.strip():
             raise InputError(
                 "model-reason-missing",
@@ -269,15 +293,14 @@ class Remedying(Tracing):
                 help="say why in a few words, without personal data: they stay in the ledger",
             )
         require_texts(reason=reason)
-        self._model(name)
-        with self.lock, self.parts.ledger.sealing() as session:
-            self._advance(session.read_delta(self.newest.position))
-            model = self.newest.record.lineage.get(name)
+        self.get(name)
+        with self.desk.at_head() as session:
+            model = self.desk.newest.record.lineage.get(name)
             before = None if model is None else model.withdrawn
             if before is None:
                 (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])
         if before is None:
-            newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
+            self.desk.write_down(position)
         if before is not None:
             raise StateError(
                 "model-already-withdrawn",
@@ -292,18 +315,18 @@ class Remedying(Tracing):
         Raises:
             NotFoundError: no such model: nobody knows what it was trained on.
         """
-        stands = self.standing_of(name)
+        stands = self.standing(name)
         reasons = []
-        model = self._model(name)
+        model = self.get(name)
         for left, what in ((model.destroyed, "destroyed"), (model.withdrawn, "withdrawn")):
             if left is not None:
                 reasons.append(f"it was {what} at position {left.position}")
                 break
-        if stands.late(self.parts.clock()):
+        if stands.late(self.desk.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
         # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
-        with self.lock:
-            orders = self.present().record.orders.in_force()
+        with self.desk.lock:
+            orders = self.desk.present().record.orders.in_force()
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use" for order in orders if self._stops(order, name)
         ]
@@ -311,7 +334,7 @@ class Remedying(Tracing):
 
     def _stops(self, order: Order, name: str) -> bool:
         """Say whether an order names a model, or covers the use of what it was trained on."""
-        lineage = self.newest.record.lineage
+        lineage = self.desk.newest.record.lineage
         if name in order.scope.models:
             return True
         if order.scope.models or not order.scope.concerns(Purpose.SERVE):
@@ -319,28 +342,14 @@ class Remedying(Tracing):
         used = [
             use.release for each in lineage.ancestry(name) if (m := lineage.get(each)) is not None for use in m.uses
         ]
-        with self.lock:
-            return any(self.holds(order, release) for release in dict.fromkeys(used))
+        with self.desk.lock:
+            return any(self.hits.holds(order, release) for release in dict.fromkeys(used))
 
 
 def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -> str:
     if quarantined:
         return "quarantined"
     return "" if stopped_by is None or position > stopped_by.position else "trained before"
-
-
-def check_who(by: str) -> None:
-    """Refuse what nobody stands for.
-
-    Raises:
-        InputError: nobody is named, or not in one short line.
-    """
-    if not by.strip() or not by.isprintable() or len(by) > _LONGEST:
-        raise InputError(
-            "model-who-missing",
-            "somebody has to stand for it, and nobody is named",
-            help="name a role or a staff handle: it stays in the ledger for good",
-        )
 
 
 def _check_weights(digest: Digest | None) -> None:

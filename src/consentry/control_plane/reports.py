@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from consentry.control_plane.casework import Casework, areas_of
-from consentry.control_plane.overseeing import may_lie_in
-from consentry.control_plane.wording import is_name, require_handle, require_texts
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.conditions import areas_of
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.hits import may_lie_in
+from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest, canonical_json
-from consentry.errors import ConflictError, InputError, NotFoundError
+from consentry.errors import ConflictError, InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
 from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn
 from consentry.oversight import case_report
@@ -23,10 +26,15 @@ from consentry.policy.evaluator import ReasonKind
 from consentry.release.tallies import Tallies
 
 
-class Reporting(Casework):
+class ReportVerbs:
     """Verbs about reports."""
 
-    def schedule_report(self, name: str, report: str, *, title: str, due: Seconds, by: Handle) -> Case:
+    def __init__(self, desk: Desk, *, archive: Archive, book: CaseBook) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.book = book
+
+    def schedule(self, name: str, report: str, *, title: str, due: Seconds, by: Handle) -> Case:
         """Note that a report is owed by a time.
 
         Raises:
@@ -34,12 +42,7 @@ class Reporting(Casework):
         """
         require_handle(by)
         require_texts(title=title)
-        if not is_name(report):
-            raise InputError(
-                "case-report-name",
-                f"`{report}` is no name of a report",
-                help="use lower-case letters, digits and single hyphens",
-            )
+        require_name(report, "report", code="case-report-name")
 
         def schedule(case: Case) -> list[Body]:
             if report in case.reports:
@@ -48,16 +51,16 @@ class Reporting(Casework):
                 )
             return [ReportScheduled(case=name, report=report, title=title, due=due, by=by)]
 
-        return self._in_case(name, schedule, over_too=True)
+        return self.book.say(name, schedule, over_too=True)
 
-    def report(self, name: str, report: str, *, position: int | None = None) -> dict[str, Any]:
+    def generate(self, name: str, report: str, *, position: int | None = None) -> dict[str, Any]:
         """Generate a report of the events [0, `position`), of all there are if it is not given.
 
         Raises:
             NotFoundError: there was no such case, or no such report, at that position.
             InputError: there are not that many events.
         """
-        head = self.present().position
+        head = self.desk.present().position
         end = head if position is None else position
         if not 0 < end <= head:
             raise InputError(
@@ -65,11 +68,11 @@ class Reporting(Casework):
                 f"nothing can be said of the events [0, {end})",
                 help=f"give a position from 1 to {head}",
             )
-        events = list(self.parts.ledger.read(0, end, only_open=True))
+        events = list(self.desk.parts.ledger.read(0, end, only_open=True))
         record = Record()
         record.advance(events)
         case, owed = self._owed(record, name, report)
-        (last,) = self.parts.ledger.read(end - 1, end)
+        (last,) = self.desk.parts.ledger.read(end - 1, end)
         bodies = [each.body for each in events if each.body is not None]
         return case_report.document(
             record,
@@ -90,7 +93,7 @@ class Reporting(Casework):
             raise NotFoundError(
                 "case-report-unknown",
                 f"case `{name}` owes no report `{report}` at that position",
-                help=f"reports: {', '.join(case.reports)}" if case.reports else "schedule it first",
+                help=names_there_are(case.reports, "reports", otherwise="schedule it first"),
             )
         return case, case.reports[report]
 
@@ -99,7 +102,7 @@ class Reporting(Casework):
 
         def system(policy: str | None, areas: frozenset[str]) -> System:
             known = None if policy is None else published.get(policy)
-            return System(policy=None if known is None else self.document(known), areas=areas, at=at)
+            return System(policy=None if known is None else self.desk.document(known), areas=areas, at=at)
 
         areas = areas_of(case, record)
         return {
@@ -119,24 +122,24 @@ class Reporting(Casework):
                 "purpose": str(each.purpose),
                 "policy": each.policy,
                 "withdrawn": each.release in withdrawn,
-                **_counts(self.release(each.release).tally(), orders),
+                **_counts(self.archive.open(each.release).tally(), orders),
             }
             for each in bodies
             if isinstance(each, ReleaseSealed) and any(order.scope.concerns(each.purpose) for order in orders)
         ]
 
-    def deliver_report(self, name: str, report: str, *, position: int | None, by: Handle) -> tuple[Digest, int]:
+    def deliver(self, name: str, report: str, *, position: int | None, by: Handle) -> tuple[Digest, int]:
         """Note that a report was handed over, store it, and return its digest with the position it is of."""
         require_handle(by)
-        body = self.report(name, report, position=position)
-        document = self.parts.objects.put(canonical_json(body))
+        body = self.generate(name, report, position=position)
+        document = self.desk.parts.objects.put(canonical_json(body))
         said = ReportDelivered(case=name, report=report, document=document, position=body["position"], by=by)
-        self._in_case(name, lambda _: [said], over_too=True)
+        self.book.say(name, lambda _: [said], over_too=True)
         return document, body["position"]
 
-    def overdue_reports(self, *, at: Seconds) -> list[tuple[Case, Report]]:
+    def overdue(self, *, at: Seconds) -> list[tuple[Case, Report]]:
         """Return the reports that should have been delivered by now."""
-        return [(case, report) for case in self.cases() for report in case.reports.values() if report.overdue(at)]
+        return [(case, report) for case in self.book.every() for report in case.reports.values() if report.overdue(at)]
 
 
 def _counts(tally: Tallies, orders: tuple[Order, ...]) -> dict[str, int]:

@@ -1,0 +1,125 @@
+"""The sealed releases, opened: a withdrawn one can be asked about like any other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.errors import NotFoundError, names_there_are
+from consentry.ledger.state import Sealed
+from consentry.release import compare
+from consentry.release.manifest import ReleaseFile
+from consentry.release.reproduce import check_registered, sidecars_of
+from consentry.release.sealed import SealedRelease, open_release
+
+
+class Archive:
+    """What was sealed, as the ledger and its manifests say."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._manifests: dict[str, SealedRelease] = {}
+
+    def sealed(self) -> dict[str, Sealed]:
+        """Return every sealed release by name, oldest first."""
+        return dict(self.desk.present().state.releases)
+
+    def sealed_as(self, name: str) -> Sealed:
+        """Return what the ledger says about a release."""
+        known = self.desk.present().state.releases
+        if name not in known:
+            raise NotFoundError(
+                "release-unknown",
+                f"no release `{name}`",
+                help=names_there_are(known, "sealed", otherwise="build one: consentry release build"),
+            )
+        return known[name]
+
+    def withdrawal(self, name: str) -> dict[str, Any] | None:
+        """Say why and when a release was withdrawn; None if it was not."""
+        withdrawn = self.sealed_as(name).withdrawn
+        if withdrawn is None:
+            return None
+        (event,) = self.desk.parts.ledger.read(withdrawn.position, withdrawn.position + 1)
+        return {"reason": withdrawn.reason, "position": withdrawn.position, "at": event.recorded_at}
+
+    def open(self, name: str) -> SealedRelease:
+        """Open a sealed release to ask about it, its manifest checked against the ledger; content: `data_files`."""
+        return open_release(self.desk.releases / name, expected=self.sealed_as(name).manifest)
+
+    def remembered(self, name: str) -> SealedRelease:
+        """Open a release; one that was opened is remembered, as its manifest cannot change."""
+        if name not in self._manifests:
+            self._manifests[name] = self.open(name)
+        return self._manifests[name]
+
+    def file(self, release: str, index: int) -> ReleaseFile:
+        """Return a file of a release by its index.
+
+        Raises:
+            NotFoundError: it has none of this index.
+        """
+        files = self.open(release).manifest.files
+        if not 0 <= index < len(files):
+            raise NotFoundError(
+                "release-file-unknown",
+                f"release `{release}` has no file `{index}`",
+                help=f"its files are numbered from 0 to {len(files) - 1}",
+            )
+        return files[index]
+
+    def unchanged(self, release: SealedRelease) -> Corpus:
+        """Return the corpus of a release, whose files are those it was made from."""
+        corpus = open_corpus(self.desk.corpora, release.manifest.corpus)
+        check_registered(release.manifest, corpus)
+        return corpus
+
+    def side(self, name: str, *, then: Known | None = None) -> tuple[compare.Side, Known, Corpus]:
+        """Open a release with everything it was decided by, from the ledger up to its position.
+
+        Args:
+            name: the release.
+            then: what was known at a position before; it is carried forward. From the first event if not given.
+        """
+        release = self.open(name)
+        manifest = release.manifest
+        then = self._nothing_known() if then is None else then
+        then.advance(self.desk.parts.ledger.read(then.position, manifest.position))
+        corpus = sidecars_of(manifest, open_corpus(self.desk.corpora, manifest.corpus))
+        policy = self.desk.document(manifest.policy.digest)
+        basis = self.desk.basis(
+            then,
+            corpus,
+            policy=policy,
+            document=manifest.policy.digest,
+            purpose=manifest.purpose,
+            at=manifest.decided_at,
+        )
+        side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self._erased_by(then))
+        return side, then, corpus
+
+    def _erased_by(self, then: Known) -> npt.NDArray[np.uint32]:
+        """Return the seats of people erased since, and of all who were one person with them then."""
+        erased = self.desk.erased()
+        linked = [account for seat in erased.tolist() for account in then.accounts(seat)]
+        return np.union1d(erased, np.array(linked, dtype=np.uint32))
+
+    def _nothing_known(self) -> Known:
+        return Known(self.desk.parts)
+
+    def before(self, position: int) -> Known:
+        """Return something that was known at `position` or before, to carry on from: a kept state if there is one.
+
+        INVARIANT: never one of before the newest erasure, should such a file have come back: it shows what is erased.
+        """
+        then = self._nothing_known()
+        erased = max(self.desk.present().state.erased.values(), default=0)
+        kept = self.desk.kept.at(range(erased + 1, position + 1))
+        if kept is not None:
+            then.restore(kept)
+        return then

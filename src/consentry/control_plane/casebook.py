@@ -1,0 +1,60 @@
+"""The cases that are known, and how something is said of one.
+
+What is said of a case is checked and appended while the head of the ledger is held, so that two people who do something
+at a time do it one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from consentry.control_plane.desk import Desk
+from consentry.errors import NotFoundError, names_there_are
+from consentry.ledger.events import Body
+from consentry.oversight.case import (
+    Case,
+)
+
+
+class CaseBook:
+    """Finds cases, and writes into them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def every(self) -> list[Case]:
+        """Return all cases, oldest first."""
+        return list(self.desk.present().record.cases)
+
+    def get(self, name: str) -> Case:
+        """Return a case.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        self.desk.present()
+        return self.known(name)
+
+    def known(self, name: str) -> Case:
+        """Return a case as it is in the present, without reading the ledger. The caller holds the lock."""
+        known = {each.case: each for each in self.desk.newest.record.cases}
+        if name not in known:
+            raise NotFoundError(
+                "case-unknown",
+                f"no case `{name}`",
+                help=names_there_are(known, "there are", otherwise="open one: consentry case open"),
+            )
+        return known[name]
+
+    def say(self, name: str, say: Callable[[Case], Sequence[Body]], *, over_too: bool = False) -> Case:
+        """Say something about a case that is not over (or is), while nobody else can say anything."""
+        self.desk.present()
+        with self.desk.at_head() as session:
+            case = self.known(name)
+            if not over_too:
+                case.require_open()
+            bodies = say(case)
+            positions = session.append(bodies) if bodies else range(0)
+        if positions:
+            self.desk.write_down(positions[-1])
+        return self.get(name)

@@ -1,0 +1,121 @@
+"""Conditions of cases: shown by a document, or by a check of the live system."""
+
+from __future__ import annotations
+
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.wording import require_handle, require_name, require_texts
+from consentry.errors import ConflictError, InputError, NotFoundError, StateError, names_there_are
+from consentry.ledger.case_events import (
+    ConditionAdded,
+    ConditionMet,
+    ConditionReopened,
+    Handle,
+)
+from consentry.ledger.events import Body
+from consentry.oversight.case import (
+    Answers,
+    Case,
+)
+from consentry.oversight.condition_check import System, require_check, run
+from consentry.oversight.record import Record
+from consentry.policy.choice import Seconds
+
+
+class ConditionVerbs:
+    """Verbs about conditions."""
+
+    def __init__(self, desk: Desk, book: CaseBook) -> None:
+        self.desk = desk
+        self.book = book
+
+    def add(self, body: ConditionAdded) -> Case:
+        """Add a condition to a case.
+
+        Raises:
+            InputError: no name, or a check that could never be run.
+            ConflictError: the case has a condition of this name.
+        """
+        require_handle(body.by)
+        require_handle(body.owner)
+        require_texts(title=body.title)
+        require_name(body.condition, "condition", code="case-condition-name")
+        if body.check is not None:
+            require_check(body.check, body.parameters, policy=body.policy)
+
+        def add(case: Case) -> list[Body]:
+            if body.condition in case.conditions:
+                raise ConflictError(
+                    "case-condition-known",
+                    f"case `{case.case}` has a condition `{body.condition}`",
+                    help="give another name: what was undertaken once is not replaced",
+                )
+            return [body]
+
+        return self.book.say(body.case, add)
+
+    def meet(self, name: str, condition: str, *, evidence: bytes, by: Handle) -> Case:
+        """Note that a condition is met, as a document shows. The document is stored.
+
+        Raises:
+            NotFoundError: no such condition.
+            StateError: it has a check, which alone says whether it is met.
+        """
+        require_handle(by)
+        if not evidence:
+            raise InputError(
+                "case-evidence-empty", "the evidence is an empty document", help="give the document itself"
+            )
+
+        def meet(case: Case) -> list[Body]:
+            self._require_by_evidence(case, condition)
+            document = self.desk.parts.objects.put(evidence)
+            return [ConditionMet(case=name, condition=condition, evidence=document, by=by)]
+
+        return self.book.say(name, meet)
+
+    def reopen(self, name: str, condition: str, *, by: Handle) -> Case:
+        """Note that a condition is not met after all."""
+        require_handle(by)
+
+        def reopen(case: Case) -> list[Body]:
+            self._require_by_evidence(case, condition)
+            return [ConditionReopened(case=name, condition=condition, by=by)]
+
+        return self.book.say(name, reopen)
+
+    def _require_by_evidence(self, case: Case, condition: str) -> None:
+        found = case.conditions.get(condition)
+        if found is None:
+            raise NotFoundError(
+                "case-condition-unknown",
+                f"case `{case.case}` has no condition `{condition}`",
+                help=names_there_are(case.conditions, "conditions", otherwise="add it first"),
+            )
+        if found.check is not None:
+            raise StateError(
+                "case-condition-checked",
+                f"condition `{condition}` is met when the check `{found.check}` says so",
+                help="change what the check looks at: it is run at every attempt to lift",
+            )
+
+    def answers(self, case: Case) -> Answers:
+        """Run the checks of a case's conditions on the system as it is known now."""
+        areas, at = areas_of(case, self.desk.newest.record), self.desk.parts.clock()
+        return {
+            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at))
+            for each in case.conditions.values()
+            if each.check is not None
+        }
+
+    def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds) -> System:
+        published = None if policy is None else self.desk.newest.state.policy(policy)
+        return System(policy=None if published is None else self.desk.document(published.digest), areas=areas, at=at)
+
+
+def areas_of(case: Case, record: Record) -> frozenset[str]:
+    """Return the areas of the orders of a case that hold; empty if one of them holds everywhere, or none does."""
+    scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
+    if any(not each.areas for each in scopes):
+        return frozenset()
+    return frozenset[str]().union(*(each.areas for each in scopes))

@@ -1,0 +1,92 @@
+"""What jobs consumed under their leases: looked up in the objects that their reports name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from pyroaring import BitMap64
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.removals import Removals
+from consentry.oversight.lineage import Consumed, Use
+from consentry.policy.choice import Seconds
+from consentry.release.amendment import Noted
+
+RowsOfFiles = dict[int, BitMap64]
+"""Rows by the number of their file in a release."""
+
+
+@dataclass(slots=True)
+class Eaten:
+    """What a job consumed after it had heard of one amendment, and when it said so last."""
+
+    amendment: int
+    position: int = 0
+    at: Seconds = 0
+    rows: RowsOfFiles = field(default_factory=dict)
+
+    def add(self, consumed: Consumed, ranges: Sequence[Sequence[int]]) -> None:
+        """Take in one report."""
+        self.position, self.at = consumed.position, consumed.at
+        for index, first, end in ranges:
+            self.rows.setdefault(index, BitMap64()).add_range(first, end)
+
+
+@dataclass(slots=True)
+class _Lease:
+    """What was consumed under a lease, as far as it was read."""
+
+    read: int = 0
+    parts: dict[int, Eaten] = field(default_factory=dict)
+
+
+class RowsConsumed:
+    """The rows that jobs said they trained on. What was read once is remembered: reports never change."""
+
+    def __init__(self, desk: Desk, removals: Removals) -> None:
+        self.desk = desk
+        self.removals = removals
+        self._reading = Lock()
+        self._eaten: dict[str, _Lease] = {}
+
+    def under(self, use: Use) -> list[Eaten]:
+        """Return what was consumed under a lease; nothing if nobody said, or not all: then it is the whole release."""
+        if use.lease is None or not self.told_all(use):
+            return []
+        said, noted = self.desk.newest.record.lineage.consumed(use.lease), self.desk.newest.amendments.of(use.release)
+        with self._reading:
+            known = self._eaten.setdefault(use.lease, _Lease())
+            for consumed in said[known.read :]:
+                # Nobody had heard of an amendment that was not there.
+                heard = min(consumed.body.amendment, sum(each.stands < consumed.position for each in noted))
+                part = known.parts.setdefault(heard, Eaten(heard))
+                part.add(consumed, json.loads(self.desk.parts.objects.get(consumed.body.ranges)))
+                known.read += 1
+            return list(known.parts.values())
+
+    def told_all(self, use: Use) -> bool:
+        """Say whether no step is known to be taken under a lease of which nobody said what it consumed.
+
+        The step that a job stopped at was not taken.
+        """
+        lease = None if use.lease is None else self.desk.newest.record.leases.get(use.lease)
+        if lease is None:
+            return True
+        steps = [each.step for _, each in lease.checkpoints if not each.quarantined]
+        if lease.ended is not None and lease.ended.step is not None:
+            steps.append(lease.ended.step)
+        return max(steps, default=0) <= (lease.step or 0) + 1
+
+    def gone(self, part: Eaten, *, upto: Noted, noted: Sequence[Noted]) -> RowsOfFiles:
+        """Return the consumed rows that left by an amendment, but for those the job had heard of."""
+        heard = self.removals.removed(noted[part.amendment - 1] if part.amendment else None)
+        removed = self.removals.removed(upto)
+        found = {
+            index: (removed[index] - heard.get(index, BitMap64())) & rows
+            for index, rows in part.rows.items()
+            if index in removed
+        }
+        return {index: rows for index, rows in found.items() if rows}

@@ -1,0 +1,173 @@
+"""What is handed out of releases, and taken back: content files with what is left out of them, and tables.
+
+    tables/.lock            held while tables are written or removed
+    tables/NAME/v2, v3      the Iceberg tables of a release
+    tables/.NAME.removed    a table on its way out
+
+A release that was withdrawn, or that an order in force hits, hands out nothing. Foreign readers of its table cannot be
+told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table; it is removed when the
+withdrawal or the next order is asked for, or when the next table is written, of whatever release. After an order has
+ended the table can be written again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.hits import Hits
+from consentry.control_plane.removals import Removals
+from consentry.durable import only_one, take_name
+from consentry.errors import ConsentryError, StateError
+from consentry.ledger.state import Sealed
+from consentry.release import builder
+from consentry.release.amendment import joined, number_of
+from consentry.release.data_file import DataFile
+from consentry.release.iceberg import METADATA_NAME, TableReport, write_table
+from consentry.release.iceberg_schema import FormatVersion
+
+VERSIONS: tuple[FormatVersion, ...] = (2, 3)
+
+_AMENDMENT = "consentry.amendment"
+"""The property of a table that says up to which amendment it leaves rows out."""
+
+
+class Handouts:
+    """What readers get of releases. It hands out what is amended as far as it was read: `amendments` comes first."""
+
+    def __init__(self, desk: Desk, *, archive: Archive, removals: Removals, hits: Hits) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.removals = removals
+        self.hits = hits
+
+    def files(self, name: str) -> list[DataFile]:
+        """Return the content files of a release with what is left out of each, by the amendments that are known.
+
+        Raises:
+            StateError: the release was withdrawn, or an order in force hits it.
+            IntegrityError: a content file is not the one the release was made from.
+        """
+        withdrawn = self.archive.sealed_as(name).withdrawn
+        if withdrawn is not None:
+            raise StateError(
+                "release-withdrawn",
+                f"release `{name}` was withdrawn: `{withdrawn.reason}`",
+                help=f"read another one; when that was: consentry release show {name}",
+            )
+        order = self.hits.suspended_by(name)
+        if order is not None:
+            raise StateError(
+                "release-suspended",
+                f"release `{name}` holds what order `{order.order}` suspends ({order.reference})",
+                help="build a release now: it leaves out what is suspended",
+            )
+        release = self.archive.open(name)
+        removed = self.removals.removed(self.desk.newest.amendments.newest(name))
+        files = release.data_files(self.archive.unchanged(release).base)
+        return [
+            replace(file, excluded=joined(file.excluded, removed[index])) if index in removed else file
+            for index, file in enumerate(files)
+        ]
+
+    def write(self, name: str, version: FormatVersion) -> TableReport:
+        """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
+        with self._holding():
+            self._sweep()
+            # Asked with the lock held: who withdraws the release after this waits, and then removes the table.
+            return self._write(name, version)
+
+    def _write(self, name: str, format_version: FormatVersion) -> TableReport:
+        files = self.files(name)
+        manifest = self.archive.open(name).manifest
+        number = number_of(self.desk.newest.amendments.newest(name))
+        folder = self.desk.tables / name / f"v{format_version}"
+        before = folder.with_name(f".{folder.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
+        if folder.exists():
+            folder.rename(before)
+        try:
+            report = write_table(
+                folder,
+                files,
+                schema=pq.read_schema(files[0].path),
+                format_version=format_version,
+                release=name,
+                sealed_at=manifest.decided_at,
+                properties={
+                    "consentry.release": name,
+                    "consentry.manifest": builder.manifest_digest(manifest),
+                    **({_AMENDMENT: str(number)} if number else {}),
+                },
+            )
+        except BaseException:
+            if before.exists() and not folder.exists():
+                before.rename(folder)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+        return report
+
+    def write_anew(self, names: Iterable[str]) -> None:
+        """Write the tables of amended releases anew; one that cannot be written is removed."""
+        behind = [(name, version) for name in names for version in VERSIONS if self._is_behind(name, version)]
+        if not behind:
+            return
+        with self._holding():
+            for name, version in behind:
+                if not self._is_behind(name, version):
+                    continue
+                try:
+                    self._write(name, version)
+                except (ConsentryError, OSError):
+                    # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
+                    shutil.rmtree(self.desk.tables / name / f"v{version}", ignore_errors=True)
+
+    def _is_behind(self, name: str, version: FormatVersion) -> bool:
+        number, folder = number_of(self.desk.newest.amendments.newest(name)), self.desk.tables / name / f"v{version}"
+        if folder.with_name(f".{folder.name}.before").exists():
+            # Who wrote it anew was killed in between, or is at it: then the lock is waited for.
+            return True
+        try:
+            written = json.loads((folder / "metadata" / METADATA_NAME).read_bytes())
+            return int(written["properties"].get(_AMENDMENT, "0")) < number
+        except FileNotFoundError:
+            return False
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return True
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Keep others from writing or removing tables."""
+        self.desk.tables.mkdir(parents=True, exist_ok=True)
+        with only_one(self.desk.tables / ".lock"):
+            yield
+
+    def remove(self) -> None:
+        """Remove the tables nobody may read."""
+        if self.desk.tables.exists():
+            with self._holding():
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove the tables nobody may read. Who reads one finds it whole, or gone: a crash leaves no part."""
+        for name, release in self.archive.sealed().items():
+            if self._readable(name, release):
+                continue
+            leaving = self.desk.tables / f".{name}.removed"
+            shutil.rmtree(leaving, ignore_errors=True)
+            if (self.desk.tables / name).exists():
+                take_name(self.desk.tables / name, leaving)
+                shutil.rmtree(leaving)
+
+    def _readable(self, name: str, release: Sealed) -> bool:
+        if release.withdrawn is not None:
+            return False
+        # What an order hits takes time to find out: asked only where there is something to remove.
+        return not (self.desk.tables / name).exists() or self.hits.suspended_by(name) is None

@@ -1,0 +1,207 @@
+"""What orders hit: which sealed releases hold something in their scope, and whose leases stop by that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.control_plane.removals import Removals
+from consentry.corpus.registration import open_corpus
+from consentry.errors import ConsentryError
+from consentry.oversight.lease import Lease
+from consentry.oversight.order import Order, Scope
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Rule
+from consentry.policy.jurisdictions import contains
+from consentry.release.data_file import excluded_positions
+from consentry.release.in_scope import lay_out, rows_in_scope
+from consentry.release.manifest import ReleaseFile
+from consentry.release.reproduce import sidecars_of
+from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
+
+_APART = "|"
+
+
+class _Question(NamedTuple):
+    """Whether an order hits a release, by what is known: what the answer depends on."""
+
+    order: str
+    release: str
+    joined: int
+    links: int
+    erased: int
+    amended: int
+    decided: bool
+    """The release was sealed while the order was in force: only who was joined with somebody since can be hit."""
+
+
+class Hits:
+    """Answers whether an order hits a release, and remembers it for as long as the answer cannot change."""
+
+    def __init__(self, desk: Desk, *, archive: Archive, removals: Removals) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.removals = removals
+        self._known: dict[_Question, bool] = {}
+        self._scans: dict[tuple[str, str], Lock] = {}
+
+    def hitting(self, lease: Lease) -> Order | None:
+        """Return an order that makes a lease stop, if there is one.
+
+        One that was issued under it does even if it has ended since. An older one does while it is in force: people may
+        have moved into its areas.
+        """
+        for order in self.desk.newest.record.orders:
+            concerns = order.position > lease.fence or order.ended is None
+            if concerns and order.scope.names(lease.model) and self.hit(order, lease.release):
+                return order
+        return None
+
+    def suspended_by(self, release: str) -> Order | None:
+        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+        with self.desk.lock:
+            orders = [order for order in self.desk.present().record.orders.in_force() if order.scope.names(None)]
+            return next((order for order in orders if self.hit(order, release)), None)
+
+    def hit(self, order: Order, release: str) -> bool:
+        """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
+
+        A release that was sealed after the order was decided by it: only who moved or was linked since can be hit. That
+        is not so for an order that names models, as a release is for none.
+        """
+        return order.scope.concerns(self.desk.newest.state.releases[release].purpose) and self.holds(order, release)
+
+    def holds(self, order: Order, release: str) -> bool:
+        """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
+        with self.desk.lock:
+            key = self._asked_of(order, release)
+            found = False if key is None else self._known.get(key)
+        if found is None and key is not None:
+            # By what is known from here on: the key is of then, and none comes back.
+            at = self.desk.parts.clock()
+            found = (not key.decided and self._held_then(release, order)) or bool(
+                self.items_hit(release, order.rule, at=at, but_left=key.decided)
+            )
+            self._known[key] = found
+        return bool(found)
+
+    def _asked_of(self, order: Order, release: str) -> _Question | None:
+        """Return by what an answer is remembered, None if a release holds nothing. The caller holds the lock."""
+        state = self.desk.newest.state
+        sealed, joined = state.releases[release], self.desk.newest.reaching.joined
+        decided = sealed.position > order.position and order.scope.concerns(sealed.purpose) and order.scope.names(None)
+        if decided and joined <= sealed.position:
+            return None
+        # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
+        amended = len(self.desk.newest.amendments.of(release)) if decided else 0
+        return _Question(order.order, release, joined, len(state.links), len(state.erased), amended, decided)
+
+    def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str] | None = None) -> None:
+        """Find out what orders hit of what is read under leases, all that are open if None.
+
+        `asked`: or of the release that somebody asks for, with a model. It takes time: whoever takes the lock
+        afterwards need not hold it for so long, and nobody else waits.
+
+        INVARIANT: the caller does not hold the lock.
+        """
+        with self.desk.lock:
+            record = self.desk.present().record
+            found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
+            reads = [(each.release, each.model, each.fence) for each in found if each is not None]
+            first = min((fence for *_, fence in reads), default=0)
+            newer = [order for order in record.orders if order.position > first]
+            pairs = [
+                (order, release)
+                for order in newer
+                for release, model, fence in reads
+                if order.position > fence and order.scope.names(model)
+            ]
+            if asked is not None:
+                pairs = [(order, asked[0]) for order in record.orders.in_force() if order.scope.names(asked[1])]
+            unknown = dict.fromkeys(pair for pair in pairs if (key := self._asked_of(*pair)) and key not in self._known)
+        for order, release in unknown:
+            with self._scans.setdefault((order.order, release), Lock()):
+                self.hit(order, release)
+
+    def made_to_stop(self, order: Order, present: Known) -> list[Lease]:
+        """Return the leases that an order revoked, by what is known. The caller holds the lock."""
+        return [
+            lease
+            for lease in present.record.leases
+            if lease.fence < order.position
+            and (lease.ended is None or lease.ended.position > order.position)
+            and order.scope.names(lease.model)
+            and self.hit(order, lease.release)
+        ]
+
+    def _held_then(self, name: str, order: Order) -> bool:
+        """Say whether the counts of a release name eligible items in scope. They know no dates."""
+        scope = order.scope
+        if scope.created_from is not None or scope.created_before is not None:
+            return False
+        try:
+            tally = self.archive.open(name).tally()
+        except (ConsentryError, OSError):
+            # What a release that cannot be read holds is not known, and what is not known is hit.
+            return True
+        for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
+            such = not scope.categories or kind.category in {*scope.categories, "unknown"}
+            seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
+            if such and seen and may_lie_in(place, scope, at=order.at):
+                return True
+        return False
+
+    def items_hit(self, name: str, rule: Rule, *, at: Seconds, but_left: bool = False) -> int:
+        """Count the items of a release that a rule may match by what is known of people now.
+
+        With `but_left` those that left by amendments are none of it: of who was erased nothing is known any more.
+        """
+        try:
+            return self._rows_hit(name, rule, at, but_left=but_left)
+        except (ConsentryError, OSError):
+            # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
+            return 1
+
+    def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool) -> int:
+        release = self.archive.open(name)
+        corpus = sidecars_of(release.manifest, open_corpus(self.desk.corpora, release.manifest.corpus))
+        missing = len(release.manifest.files) - len(corpus.sidecars)
+        left = self.removals.removed(self.desk.newest.amendments.newest(name)) if but_left else {}
+        with self.desk.lock:
+            classes = self.desk.newest.knowledge(release.manifest.purpose, at=at).classes
+        look = lay_out(rule, classes, items=corpus.items, at=at)
+        files = dict(zip((each.pin for each in corpus.sidecars), corpus.sidecars, strict=True))
+
+        def count(index: int, file: ReleaseFile) -> int:
+            sidecar = files.get(file.pin)
+            if sidecar is None:
+                return 0
+            mask = rows_in_scope(sidecar, look)
+            mask[excluded_positions(release.data_file(file, corpus.base))] = False
+            if index in left:
+                mask[np.asarray(left[index].to_array(), dtype=np.int64)] = False
+            return int(np.count_nonzero(mask))
+
+        return (
+            sum(self.desk.parts.runner.map(lambda each: count(*each), list(enumerate(release.manifest.files))))
+            + missing
+        )
+
+
+def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
+    kept = tally.allowed & (tally.items > 0)
+    return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
+
+
+def may_lie_in(place: str, scope: Scope, *, at: Seconds) -> bool:
+    """Say whether people whose items are counted under a place may be in the areas of a scope."""
+    if not scope.areas or place in (NOBODY_PLACE, UNRESOLVED_PLACE):
+        return True
+    countries = place.split(_APART)
+    return any(contains(area, country, at=at) is not False for area in scope.areas for country in countries)

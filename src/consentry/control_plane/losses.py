@@ -1,0 +1,153 @@
+"""Losses: from models to the items they were trained on and that were withdrawn since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap64
+
+from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.consumption import RowsConsumed, RowsOfFiles
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.removals import Removals
+from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
+from consentry.errors import ConsentryError
+from consentry.oversight.lineage import Loss, Model, Use
+from consentry.policy.choice import Seconds
+from consentry.policy.policy_set import Remedies
+
+
+class Losses:
+    """What models lost. What was counted once is remembered: amendments never change."""
+
+    def __init__(
+        self, desk: Desk, *, archive: Archive, removals: Removals, amendments: AmendmentVerbs, consumption: RowsConsumed
+    ) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.removals = removals
+        self.amendments = amendments
+        self.consumption = consumption
+        self._found: dict[tuple[str, Use], tuple[Any, Sequence[Loss]]] = {}
+
+    def of(self, name: str) -> list[Loss]:
+        """Return what a model was trained on itself and that was withdrawn since, oldest first."""
+        with self.desk.lock:
+            model = self.desk.present().record.lineage.get(name)
+            found = [] if model is None else [loss for use in model.uses for loss in self._of_use(name, use)]
+        return sorted(found, key=lambda loss: loss.position)
+
+    def _of_use(self, name: str, use: Use) -> Iterator[Loss]:
+        sealed = self.desk.newest.state.releases.get(use.release)
+        if sealed is None:
+            return
+        said = 0 if use.lease is None else len(self.desk.newest.record.lineage.consumed(use.lease))
+        unheard = () if sealed.withdrawn is not None else self.amendments.unheard(use.release)
+        told = self.consumption.told_all(use)
+        known = said, len(self.desk.newest.amendments.of(use.release)), sealed.withdrawn is not None, unheard, told
+        if self._found.get((name, use), (None, ()))[0] != known:
+            terms = self._terms(use.release)
+            found = [
+                Loss(position, at, name, use.release, items, use.position, terms)
+                for position, at, items in (*self._amended(use), *self._withdrawn(use), *self._not_known(use, unheard))
+            ]
+            self._found[name, use] = known, found
+        yield from self._found[name, use][1]
+
+    def _not_known(self, use: Use, unheard: Sequence[int]) -> Iterator[tuple[int, Seconds, int]]:
+        """Yield what was withdrawn when nobody could tell any more which items that are: it may be all of them."""
+        for position in unheard:
+            (event,) = self.desk.parts.ledger.read(position, position + 1)
+            items = 1
+            with suppress(ConsentryError):
+                items = self.archive.remembered(use.release).manifest.eligible
+            yield max(position, use.position), max(event.recorded_at, use.at), items
+
+    def _terms(self, release: str) -> Remedies:
+        return self.desk.document(self.desk.newest.state.releases[release].policy).remedies
+
+    def _withdrawn(self, use: Use) -> Iterator[tuple[int, Seconds, int]]:
+        withdrawn = self.archive.withdrawal(use.release)
+        if withdrawn is not None:
+            eaten = self.consumption.under(use)
+            items = sum(len(rows) for part in eaten for rows in part.rows.values())
+            items = items or self.archive.remembered(use.release).manifest.eligible
+            yield max(withdrawn["position"], use.position), max(withdrawn["at"], use.at), items
+
+    def _amended(self, use: Use) -> Iterator[tuple[int, Seconds, int]]:
+        """Yield for each amendment that removed items that were used: position, time and how many."""
+        noted = self.desk.newest.amendments.of(use.release)
+        eaten = self.consumption.under(use)
+        if not eaten:
+            before = 0
+            for each in noted:
+                if use.lease is None or each.stands > use.position:
+                    yield max(each.stands, use.position), max(each.at, use.at), each.items - before
+                before = each.items
+        for part in eaten:
+            before = 0
+            for each in (
+                noted[part.amendment :] if noted and self.consumption.gone(part, upto=noted[-1], noted=noted) else ()
+            ):
+                count = sum(map(len, self.consumption.gone(part, upto=each, noted=noted).values()))
+                if count > before:
+                    yield max(each.stands, part.position), max(each.at, part.at), count - before
+                before = count
+
+    def rows(self, model: Model) -> dict[tuple[str, FilePin], BitMap64]:
+        """Return the rows of content files that a model was trained on and that left their releases since."""
+        found: dict[tuple[str, FilePin], BitMap64] = {}
+        with self.desk.lock:
+            releases = self.desk.present().state.releases
+            for use in model.uses:
+                if use.position < model.trained_since or use.release not in releases:
+                    continue
+                manifest = self.archive.remembered(use.release).manifest
+                for index, rows in self._lost(use).items():
+                    key = manifest.corpus, manifest.files[index].pin
+                    found[key] = found.get(key, BitMap64()) | rows
+        return {key: rows for key, rows in found.items() if rows}
+
+    def _lost(self, use: Use) -> RowsOfFiles:
+        noted = self.desk.newest.amendments.of(use.release)
+        if not noted:
+            return {}
+        parts = self.consumption.under(use)
+        if not parts:
+            removed = self.removals.removed(noted[-1])
+            heard = [each for each in noted if use.lease is not None and each.stands < use.position]
+            before = self.removals.removed(heard[-1] if heard else None)
+            return {index: rows - before.get(index, BitMap64()) for index, rows in removed.items()}
+        found: RowsOfFiles = {}
+        for part in parts:
+            for index, rows in self.consumption.gone(part, upto=noted[-1], noted=noted).items():
+                found[index] = found.get(index, BitMap64()) | rows
+        return found
+
+    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> int:
+        """Return how many people withdrew the items in some rows: those who did so, or else those they are by."""
+        found: set[int] = set()
+        with self.desk.lock:
+            present = self.desk.present()
+            withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
+            for (name, pin), each in rows.items():
+                sidecar = self.desk.sidecars(name).get(pin)
+                if sidecar is not None:
+                    seats = _who(sidecar, np.asarray(each.to_array(), dtype=np.int64), withdrew)
+                    found |= {present.accounts(seat)[0] for seat in seats}
+        return len(found)
+
+
+def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
+    """Yield for each row the seats of those whom it involves and who withdrew; its owner if nobody did."""
+    first, last = (np.searchsorted(sidecar.involved_row, rows, side=side) for side in ("left", "right"))
+    for row, start, stop in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
+        owner = int(sidecar.person[row])
+        seats = [owner, *(int(seat) for seat in sidecar.involved_person[start:stop])]
+        those = [seat for seat in seats if seat in withdrew]
+        yield from those or ([owner] if owner != NOBODY else [])

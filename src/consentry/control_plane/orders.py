@@ -1,0 +1,188 @@
+"""Suspending: orders, what they would hit, what they hit, and when the last job has stopped.
+
+An order takes effect at its position. Appending it is the COMMIT POINT: a build that seals afterwards sees it at the
+head and decides again; a lease that is asked for or renewed afterwards is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.handouts import Handouts
+from consentry.control_plane.hits import Hits
+from consentry.control_plane.known import Known
+from consentry.control_plane.wording import require_handle, require_name, require_texts
+from consentry.errors import NotFoundError, names_there_are
+from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
+from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
+from consentry.oversight.lease import Lease
+from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
+from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Rule
+from consentry.policy.vocabulary import Purpose
+from consentry.release.in_scope import lay_out, people_in_scope, rows_in_scope
+
+
+class OrderVerbs:
+    """Verbs about orders."""
+
+    def __init__(self, desk: Desk, *, hits: Hits, handouts: Handouts) -> None:
+        self.desk = desk
+        self.hits = hits
+        self.handouts = handouts
+
+    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
+        """Put an order in force, remove the tables of the releases that it hits, and return it.
+
+        Raises:
+            PolicyError: an area or a model that is not known here.
+            InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
+            StateError: the case was lifted or withdrawn.
+        """
+        self.require(scope, case)
+        require_texts(reference=reference)
+        if by is not None:
+            require_handle(by)
+        with self.desk.at_head() as session:
+            opening = self._opening(case, scope, reference, by=by)
+            number = len(self.desk.newest.record.orders.of(case)) + 1
+            body = issue(
+                scope,
+                order=f"{case}.{number}",
+                case=case,
+                origin=origin,
+                reference=reference,
+                by=by,
+                at_ms=self.desk.parts.milliseconds(),
+            )
+            positions = session.append([*opening, body])
+        self.desk.write_down(positions[-1])
+        self.drain()
+        order = self.desk.present().record.orders.get(body.order)
+        assert order is not None, "an order that was appended is known"
+        self.handouts.remove()
+        return order
+
+    def _opening(self, case: str, scope: Scope, reference: str, *, by: Handle | None) -> list[CaseOpened]:
+        """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
+        known = self.desk.newest.record.cases.get(case)
+        if known is None:
+            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=by)]
+        if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
+            known.require_open()
+        return []
+
+    def require(self, scope: Scope, case: str) -> None:
+        """Refuse a scope that is none, and what is no name of a case.
+
+        Raises:
+            PolicyError: an area or a model that is not known here.
+            InputError: a window in which nothing can be created, or no name for the case.
+        """
+        require_name(case, "case", code="case-name")
+        scope.check()
+        unknown = unknown_models(scope, self.desk.present().record.models)
+        if unknown is not None:
+            raise unknown
+
+    def every(self) -> list[Order]:
+        """Return all orders, oldest first."""
+        return list(self.desk.present().record.orders)
+
+    def get(self, name: str) -> Order:
+        """Return an order.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        known = self.desk.present().record.orders
+        found = known.get(name)
+        if found is None:
+            there = [each.order for each in known]
+            raise NotFoundError(
+                "order-unknown",
+                f"no order `{name}`",
+                help=names_there_are(there, "orders", otherwise="there are none: consentry suspend --help"),
+            )
+        return found
+
+    def ends(self, names: Iterable[str], how: OrderEnd) -> list[OrderEnded]:
+        """Return the events that end orders which hold; the caller appends them, holding the head."""
+        known = self.desk.newest.record.orders
+        held = [order for name in names if (order := known.get(name)) is not None and order.ended is None]
+        return [OrderEnded(order=order.order, case=order.case, how=how) for order in held]
+
+    def what_if(self, scope: Scope) -> dict[str, Any]:
+        """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
+        self.require(scope, "what-if")
+        present, at = self.desk.present(), self.desk.parts.clock()
+        rule = scope.rule("what-if", why="")
+        releases = {
+            name: hit
+            for name, sealed in present.state.releases.items()
+            if sealed.withdrawn is None
+            and scope.concerns(sealed.purpose)
+            and (hit := self.hits.items_hit(name, rule, at=at))
+        }
+        leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
+        return {
+            "scope": scope.to_json(),
+            "corpora": {name: self._corpus_hit(name, rule, at) for name in present.state.corpora},
+            "releases": releases if not scope.models else {},
+            "leases": [lease.lease for lease in leases if lease.ended is None],
+            "jobs": sorted({lease.job for lease in leases if lease.ended is None}),
+            "models": sorted({lease.model for lease in leases}),
+            "no_longer_served": sorted({each.model for each in leases}) if scope.concerns(Purpose.SERVE) else [],
+        }
+
+    def _corpus_hit(self, name: str, rule: Rule, at: Seconds) -> dict[str, int]:
+        corpus = self.desk.corpus(name)
+        with self.desk.lock:
+            classes = self.desk.present().knowledge(Purpose.TRAIN_AI, at=at).classes
+        look = lay_out(rule, classes, items=corpus.items, at=at)
+        counts = self.desk.parts.runner.map(lambda each: int(rows_in_scope(each, look).sum()), corpus.sidecars)
+        return {"items": sum(counts), "of": corpus.rows, "people": people_in_scope(look)}
+
+    def foresee(self, leases: Iterable[str] | None = None) -> None:
+        """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""
+        self.hits.foresee(leases)
+
+    def suspended_by(self, release: str) -> Order | None:
+        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+        return self.hits.suspended_by(release)
+
+    def drain(self) -> list[Order]:
+        """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""
+        self.hits.foresee()
+        with self.desk.lock:
+            present = self.desk.present()
+            waiting = [order for order in present.record.orders if order.drained is None]
+            done = [body for order in waiting if (body := self._drained(order, present)) is not None]
+            if done:
+                with self.desk.at_head() as session:
+                    known = self.desk.newest.record.orders
+                    session.append(
+                        [body for body in done if (found := known.get(body.order)) and found.drained is None]
+                    )
+        names = [body.order for body in done]
+        return [order for order in self.desk.present().record.orders if order.order in names]
+
+    def made_to_stop(self, order: Order) -> list[Lease]:
+        """Return the leases that an order revoked, as they are now."""
+        with self.desk.lock:
+            return self.hits.made_to_stop(order, self.desk.present())
+
+    def _drained(self, order: Order, present: Known) -> OrderDrained | None:
+        hit = self.hits.made_to_stop(order, present)
+        if any(lease.ended is None for lease in hit):
+            return None
+        how = [lease.ended.how for lease in hit if lease.ended is not None]
+        return OrderDrained(
+            order=order.order,
+            stopped=how.count(LeaseEnd.STOPPED),
+            expired=how.count(LeaseEnd.EXPIRED),
+            released=how.count(LeaseEnd.RELEASED),
+            took_ms=max(0, self.desk.parts.milliseconds() - order.at_ms),
+        )

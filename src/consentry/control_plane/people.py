@@ -1,0 +1,193 @@
+"""Asking about one person: may something new of theirs be used, and what was used of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap64
+
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.consumption import RowsConsumed, RowsOfFiles
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.removals import Removals
+from consentry.corpus.people import MISSING
+from consentry.corpus.pseudonym import words
+from consentry.corpus.sidecar import FilePin
+from consentry.errors import ConsentryError
+from consentry.oversight import lineage
+from consentry.policy.choice import Seconds
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+from consentry.release.basis import rules_for
+from consentry.release.explain import worded
+from consentry.release.snapshot import Snapshot, Use, take
+
+
+class PersonVerbs:
+    """Verbs about people. Who is asked about is looked up, never stored: it gets no seat."""
+
+    def __init__(self, desk: Desk, *, archive: Archive, removals: Removals, consumption: RowsConsumed) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.removals = removals
+        self.consumption = consumption
+
+    def snapshot(
+        self, policy: str, purposes: Collection[Purpose], *, at: Seconds | None = None, like: Snapshot | None = None
+    ) -> Snapshot:
+        """Take a snapshot of what people allow, to be held and asked from any number of threads.
+
+        It knows what is in the ledger now, and the policy set that is in force now. Nothing that comes later changes
+        it: take the next one as often as you can bear to be out of date, `like` the one before.
+
+        Args:
+            policy: the name of a policy set in force.
+            purposes: what may be asked about, at least one.
+            at: the time the answers are as of; now if not given.
+            like: the snapshot that this one takes the place of. What is the same in both is not worked out again.
+
+        Raises:
+            NotFoundError: no policy set of this name is in force.
+        """
+        return self._take(self.desk.policy(policy)[0], purposes, at=at, like=like)
+
+    def may(self, person: str, use: Use, *, policy: str) -> dict[str, Any]:
+        """Say whether a new item of one person may be used, and why. Who asks often takes a snapshot and asks that.
+
+        Raises:
+            NotFoundError: no policy set of this name is in force.
+        """
+        document, _ = self.desk.policy(policy)
+        taken = self._take(document, [use.purpose])
+        return {
+            **worded(taken.may(person, **use._asdict()), document, rules=taken.rules(use.purpose)),
+            "person": self.desk.parts.pseudonyms.person(person),
+            **{name: str(value) for name, value in use._asdict().items()},
+            "policy": {"name": document.name, "version": document.version, "digest": document.digest},
+            "position": taken.position,
+            "at": taken.at,
+        }
+
+    def _take(
+        self,
+        policy: PolicySet,
+        purposes: Collection[Purpose],
+        *,
+        at: Seconds | None = None,
+        like: Snapshot | None = None,
+    ) -> Snapshot:
+        index, key = self.desk.parts.pseudonyms.lookup()
+        rules = {each: rules_for(policy.rules, decides=policy.decides(each)) for each in purposes}
+        with self.desk.lock:
+            present = self.desk.present()
+            rules = {each: (*found, *present.suspensions(each)) for each, found in rules.items()}
+            when = self.desk.parts.clock() if at is None else at
+            return take(present, rules, index=index, key=key, at=when, like=like)
+
+    def uses_of(self, person: str) -> dict[str, Any]:
+        """Say which releases hold items by or about a person, which held some, and which models were trained on them.
+
+        Who is asked about is looked up, never stored. What is read of a release is not checked: see `verify`.
+        """
+        index, key = self.desk.parts.pseudonyms.lookup()
+        with self.desk.lock:
+            present = self.desk.present()
+            ordinal = index.lookup_one(*words(key, person))
+            seats = () if ordinal == MISSING else present.accounts(ordinal + 1)
+            releases = dict(present.state.releases)
+        mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]] = {}
+        sealed_rows = {name: self.rows_in(name, seats, mine=mine) for name in releases} if seats else {}
+        sealed_rows = {name: rows for name, rows in sealed_rows.items() if rows is None or rows}
+        return {
+            "person": self.desk.parts.pseudonyms.person(person),
+            "accounts": len(seats),
+            "releases": [self._release_used(name, rows) for name, rows in sealed_rows.items()],
+            "models": self.models_using(sealed_rows),
+            "position": present.position,
+        }
+
+    def rows_in(
+        self, name: str, seats: Sequence[int], *, mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]]
+    ) -> RowsOfFiles | None:
+        """Return the rows of a person that a release was sealed with; None if a file of it is not known any more.
+
+        `mine` remembers the rows of the person in each file, for the next release of the same corpus.
+        """
+        try:
+            release = self.archive.remembered(name)
+            sidecars = self.desk.sidecars(release.manifest.corpus)
+            wanted = {}
+            for index, file in enumerate(release.manifest.files):
+                at = release.manifest.corpus, file.pin
+                if at not in mine:
+                    mine[at] = sidecars[file.pin].rows_of(np.array(seats, dtype=np.uint32)).astype(np.int64)
+                if mine[at].size:
+                    wanted[index] = mine[at]
+            out = release.left_out(wanted)
+        except (ConsentryError, KeyError):
+            return None
+        kept = {index: rows[~out[index]] for index, rows in wanted.items()}
+        return {index: BitMap64(rows.astype(np.uint64)) for index, rows in kept.items() if rows.size}
+
+    def _release_used(self, name: str, rows: RowsOfFiles | None) -> dict[str, Any]:
+        noted = self.desk.newest.amendments.newest(name)
+        removed = self.removals.removed(noted) if rows else {}
+        gone = sum(len(each & removed[index]) for index, each in (rows or {}).items() if index in removed)
+        return {
+            "release": name,
+            "known": rows is not None,
+            "sealed_with": None if rows is None else sum(map(len, rows.values())),
+            "removed": gone,
+            "withdrawn": self.desk.newest.state.releases[name].withdrawn is not None,
+        }
+
+    def models_using(self, sealed_rows: Mapping[str, RowsOfFiles | None]) -> list[dict[str, Any]]:
+        """Say which models were trained on some of a person's rows, by the release that was sealed with them."""
+        with self.desk.lock:
+            models = self.desk.present().record.lineage
+        own = {}
+        for model in models:
+            # One at a time: it takes a moment, and leases are renewed meanwhile.
+            with self.desk.lock:
+                self.desk.present()
+                own[model.name] = self._items_used(model, sealed_rows)
+        found = []
+        for model in models:
+            above = [name for name in models.ancestry(model.name)[1:] if own.get(name, 0) != 0]
+            if own[model.name] != 0 or above:
+                found.append({"model": model.name, "items": own[model.name], "through": above})
+        return found
+
+    def _items_used(self, model: lineage.Model, sealed_rows: Mapping[str, RowsOfFiles | None]) -> int | None:
+        """Return how many items of a person a model was trained on itself; None if that is not known."""
+        found: dict[FilePin, BitMap64] = {}
+        for use in model.uses:
+            if use.release not in sealed_rows:
+                continue
+            rows = sealed_rows[use.release]
+            if rows is None:
+                return None
+            manifest = self.archive.remembered(use.release).manifest
+            for index, each in self._trained_on(use, rows).items():
+                pin = manifest.files[index].pin
+                found[pin] = found.get(pin, BitMap64()) | each
+        return sum(map(len, found.values()))
+
+    def _trained_on(self, use: lineage.Use, rows: RowsOfFiles) -> RowsOfFiles:
+        """Return those of some rows that were consumed under a use."""
+        noted = self.desk.newest.amendments.of(use.release)
+        parts = self.consumption.under(use)
+        if not parts:
+            heard = [each for each in noted if use.lease is not None and each.stands < use.position]
+            before = self.removals.removed(heard[-1] if heard else None)
+            return {index: each - before.get(index, BitMap64()) for index, each in rows.items()}
+        found: RowsOfFiles = {}
+        for part in parts:
+            heard_of = self.removals.removed(noted[part.amendment - 1] if part.amendment else None)
+            for index in rows.keys() & part.rows.keys():
+                eaten = (rows[index] & part.rows[index]) - heard_of.get(index, BitMap64())
+                found[index] = found.get(index, BitMap64()) | eaten
+        return found

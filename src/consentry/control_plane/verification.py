@@ -1,0 +1,111 @@
+"""A release checked: its manifest, content and decisions, its amendments, and the certificates of its destruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from consentry.control_plane.archive import Archive
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.destruction import DestructionVerbs
+from consentry.corpus.recheck import recheck
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.corpus.sidecar import Sidecar
+from consentry.errors import ConsentryError
+from consentry.ledger.lineage_events import Destroyed
+from consentry.progress import Progress
+from consentry.release import amendment_check, sealed
+from consentry.release.reproduce import check_registered, reproduce, sidecars_of
+
+
+class Verification:
+    """Finds out whether everything about a release is as it was said."""
+
+    def __init__(self, desk: Desk, *, archive: Archive, destruction: DestructionVerbs) -> None:
+        self.desk = desk
+        self.archive = archive
+        self.destruction = destruction
+
+    def verify(self, name: str, *, decide: bool = False, progress: Progress | None = None) -> Iterator[sealed.Finding]:
+        """Check a release; with `decide`, read and decide every item again and compare the bitmaps byte by byte."""
+        yield from self._as_sealed(name, decide=decide, progress=progress)
+        parts = self.desk.parts
+        with self.desk.lock:
+            noted = self.desk.present().amendments.of(name)
+        with suppress(ConsentryError):
+            # What cannot be opened was reported just now.
+            release = self.archive.open(name)
+            yield from amendment_check.check(
+                release, noted, read=parts.objects.get, check_signature=parts.check_signature
+            )
+        for number, each in enumerate(self.destruction.certificates(Destroyed.RELEASE, name), 1):
+            yield sealed.Finding(check=f"certificate {number}", problem=each["problem"], code=each.get("code", ""))
+
+    def _as_sealed(self, name: str, *, decide: bool, progress: Progress | None) -> Iterator[sealed.Finding]:
+        """Check what was sealed; with `decide`, decide every item again, as it was sealed."""
+        self.archive.sealed_as(name)
+        try:
+            release = self.archive.open(name)
+            corpus = open_corpus(self.desk.corpora, release.manifest.corpus)
+        except ConsentryError as error:
+            yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
+            return
+        if progress is not None:
+            total = sum(file.pin.size for file in release.manifest.files)
+            progress.begin("checking content files", total=total, unit="bytes")
+        yield from sealed.verify(
+            release, corpus.base, check_signature=self.desk.parts.check_signature, progress=progress
+        )
+        if decide:
+            yield from self._recheck(release, corpus, progress=progress)
+            yield self._decide_again(release, corpus, progress=progress)
+
+    def _recheck(
+        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
+    ) -> list[sealed.Finding]:
+        """Read the content files of a release again, and compare them with the sidecars it was decided from."""
+        known = sidecars_of(release.manifest, corpus)
+        identities = self.desk.parts.pseudonyms.identities(corpus.name, seating=False)
+        if progress is not None:
+            progress.begin("reading again", total=known.rows, unit="items")
+
+        def again(sidecar: Sidecar) -> sealed.Finding:
+            check = f"sidecar {sidecar.pin.path}"
+            try:
+                with TemporaryDirectory(dir=self.desk.parts.home, prefix=".recheck-") as folder:
+                    recheck(
+                        known,
+                        sidecar,
+                        identities=identities,
+                        erased=self.desk.erased,
+                        folder=Path(folder),
+                        progress=progress,
+                    )
+            except ConsentryError as error:
+                return sealed.Finding(check=check, problem=error.message, code=error.code)
+            return sealed.Finding(check=check)
+
+        return self.desk.parts.runner.map(again, known.sidecars)
+
+    def _decide_again(
+        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
+    ) -> sealed.Finding:
+        try:
+            # From the first event on, each checked: what was kept is trusted for asking, not for checking.
+            side, _, opened = self.archive.side(release.manifest.release)
+            if len(opened.sidecars) < len(release.manifest.files):
+                check_registered(release.manifest, corpus)
+            if progress is not None:
+                progress.begin("deciding again", total=opened.rows, unit="items")
+            return reproduce(
+                release,
+                side.basis,
+                sidecars=opened.sidecars,
+                erased=side.erased,
+                runner=self.desk.parts.runner,
+                progress=progress,
+            )
+        except ConsentryError as error:
+            return sealed.Finding(check="decisions", problem=error.message, code=error.code)
