@@ -42,10 +42,12 @@ from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
+from consentry.ledger.objection_events import ObjectionReceived
 from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
+from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress
@@ -53,7 +55,9 @@ from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey, read_public_key, verify_signature
+from consentry.transparency import receipt
+from consentry.transparency.receipt import Receipt
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
@@ -252,14 +256,39 @@ def open_deployment(
         objects=objects,
         people=Population(folder / "people", index=index, key=key.for_people(), objects=objects, clock=clock),
         pseudonyms=names,
+        texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
         runner=LocalRunner(settings.thread_count),
         signer=signer,
+        ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
+        objection_form=lambda: FORM,
         clock=clock,
         milliseconds=lambda: time.time_ns() // 1_000_000 + 1_000 * ahead(),
         uptime=uptime,
     )
     return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)
+
+
+def check_receipt(content: bytes, *, public_key: bytes) -> Receipt:
+    """Check a receipt against a published key (PEM), and return what it says. It takes no deployment.
+
+    Raises:
+        IntegrityError: it is no receipt as it was given by that key, or that is no key.
+    """
+    key = read_public_key(public_key)
+    return receipt.check(
+        content, key=key, verify=lambda signature, said: verify_signature(key, signature=signature, content=said)
+    )
+
+
+def published_key(home: Path | None = None) -> bytes | None:
+    """Return the key that a home publishes (PEM), None if there is no such home."""
+    path = read_settings(home).home / "keys" / PUBLIC_KEY
+    return path.read_bytes() if path.exists() else None
+
+
+def _any_objection(ledger: SqlLedger) -> bool:
+    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
 
 
 def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:

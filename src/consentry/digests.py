@@ -46,13 +46,18 @@ def _ordered(value: Any) -> Any:
         if not all(isinstance(key, str) for key in value):
             raise TypeError("canonical JSON needs string keys")
         # RFC 8785 section 3.2.3: order by UTF-16 code units.
-        return {str(key): _ordered(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+        order = None if all(map(str.isascii, value)) else _utf16
+        return {str(key): _ordered(value[key]) for key in sorted(value, key=order)}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         # Long columns of counts: the same checks, without a call per number.
         if set(map(type, value)) == {int} and min(value) >= -MAX_SAFE_INTEGER and max(value) <= MAX_SAFE_INTEGER:
             return list(value)
         return [_ordered(member) for member in value]
     raise TypeError(f"canonical JSON has no form for {type(value).__name__}")
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
 
 
 def digest(content: bytes) -> Digest:

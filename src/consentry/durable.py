@@ -10,9 +10,12 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+_FLUSHING = 4
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o644, shared: bool = False) -> None:
@@ -66,11 +69,12 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Flush everything in a folder and below."""
-    for root, _, names in os.walk(folder):
-        for name in names:
-            sync(Path(root, name))
-        sync(Path(root))
+    """Flush everything in a folder and below; several files at a time, which a disk does in one go."""
+    with ThreadPoolExecutor(_FLUSHING) as pool:
+        for root, _, names in os.walk(folder):
+            # What is asked for is waited for: an error is raised here, before any name is flushed.
+            list(pool.map(sync, [Path(root, name) for name in names]))
+            sync(Path(root))
 
 
 @contextmanager

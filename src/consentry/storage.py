@@ -6,12 +6,16 @@ can turn pseudonyms of guessed ids into matches and sign manifests. Keep `keys/`
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from consentry.digests import Digest, digest
 from consentry.durable import flushed, only_one, replace_file, take_name
@@ -22,6 +26,10 @@ _KEY_BYTES = 32
 _PREFIX = "sha256:"
 PUBLIC_KEY = "signing.pub.pem"
 """Beside the secret keys, for giving away: what checks the signatures of releases."""
+
+
+TEXT_KEY = "objections.key"
+_NONCE_BYTES = 12
 
 
 class Objects:
@@ -82,6 +90,12 @@ class Keys:
         """Return the key that signs manifests."""
         return Ed25519Signer(self._secret("signing.key", create=create))
 
+    def text_key(self, *, create: bool) -> bytes:
+        """Return the 32-byte secret behind what objectors wrote. Losing it loses what they wrote, and no refusal."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with only_one(self.folder / f"{TEXT_KEY}.lock"):
+            return self._secret(TEXT_KEY, create=create)
+
     def publish(self, signer: Ed25519Signer) -> None:
         """Put the public key beside the secret ones. The caller has made sure that it is the right one."""
         published = self.folder / PUBLIC_KEY
@@ -131,6 +145,72 @@ class Ed25519Signer:
     def sign(self, content: bytes) -> bytes:
         """Return the 64-byte signature of `content`."""
         return self._key.sign(content)
+
+
+class TextKey:
+    """Encrypts what objectors wrote with AES-256-GCM, under a key read at first use (`control_plane.parts.TextSealer`).
+
+    A deployment that nobody objected in has no such key. `may_create` says whether that is so: a key that is gone is
+    not replaced by another one.
+    """
+
+    def __init__(self, keys: Keys, *, may_create: Callable[[], bool]) -> None:
+        self._keys = keys
+        self._may_create = may_create
+        self._lock = Lock()
+        self._derived: tuple[AESGCM, bytes] | None = None
+
+    def seal(self, text: bytes, *, about: str) -> bytes:
+        """Encrypt a text under a random nonce."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._secrets()[0].encrypt(nonce, text, about.encode())
+
+    def open(self, sealed: bytes, *, about: str) -> bytes:
+        """Decrypt a text.
+
+        Raises:
+            IntegrityError: it was sealed with another key, about something else, or was changed.
+        """
+        try:
+            return self._secrets()[0].decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode())
+        except (InvalidTag, ValueError) as error:
+            raise IntegrityError(
+                "objection-text-unreadable",
+                "what was written about an objection cannot be decrypted",
+                help=f"restore `keys/{TEXT_KEY}` from a backup: another key does not open it",
+            ) from error
+
+    def fingerprint(self, content: bytes) -> str:
+        """Return the first 128 bits of an HMAC-SHA-256."""
+        return hmac.digest(self._secrets()[1], content, "sha256").hex()[:32]
+
+    def _secrets(self) -> tuple[AESGCM, bytes]:
+        with self._lock:
+            if self._derived is None:
+                there = (self._keys.folder / TEXT_KEY).exists()
+                key = self._keys.text_key(create=not there and self._may_create())
+                sealing = hmac.digest(key, b"consentry/objections/seal/v1", "sha256")
+                self._derived = AESGCM(sealing), hmac.digest(key, b"consentry/objections/alike/v1", "sha256")
+            return self._derived
+
+
+def read_public_key(pem: bytes) -> bytes:
+    """Return the 32 raw bytes of a published key.
+
+    Raises:
+        IntegrityError: this is no Ed25519 public key in PEM.
+    """
+    try:
+        key = load_pem_public_key(pem)
+        if isinstance(key, Ed25519PublicKey):
+            return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    except ValueError:
+        pass
+    raise IntegrityError(
+        "public-key-unreadable",
+        "this is no Ed25519 public key in PEM",
+        help=f"give the file that the deployment publishes, `keys/{PUBLIC_KEY}`",
+    )
 
 
 def verify_signature(public_key: bytes, *, signature: bytes, content: bytes) -> bool:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import alembic.command  # noqa: F401 - a first start needs it
@@ -39,11 +40,14 @@ class Steps:
         self.home = home
         self.kill_at = kill_at
         self.done = 0
+        self._counting = Lock()
 
     def step(self) -> None:
-        self.done += 1
-        if self.done == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        # Files are flushed by several threads, and no step may be passed over.
+        with self._counting:
+            self.done += 1
+            if self.done == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self) -> None:
         sys.addaudithook(self._audit)

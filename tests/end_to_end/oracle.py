@@ -30,6 +30,7 @@ class World:
     links: set[frozenset[str]] = field(default_factory=set)
     notices: dict[str, dict[str, int]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
+    excluded: set[tuple[str, Purpose]] = field(default_factory=set)
 
     def load(self, people: Iterable[RawPerson]) -> None:
         self.table = {str(person.id): person for person in people}
@@ -47,6 +48,9 @@ class World:
     def serve(self, notice: str, people: Iterable[str], at: int) -> None:
         for person in people:
             self.notices.setdefault(person, {}).setdefault(notice, at)
+
+    def exclude(self, item: str, purpose: Purpose) -> None:
+        self.excluded.add((item, purpose))
 
     def erase(self, people: Collection[str]) -> None:
         gone = set().union(*(self.accounts(person) for person in people))
@@ -76,6 +80,10 @@ class World:
             category=_word(Category, CATEGORY_WORDS.get(item.category, item.category), Category.UNKNOWN),
             visibility=_word(Visibility, item.visibility, Visibility.UNKNOWN),
             created=item.created if item.created is not None and 0 <= item.created < 2**32 - 1 else None,
+            objected=any(
+                item_ == str(item.id) and (about.covers(purpose) or purpose.covers(about))
+                for item_, about in self.excluded
+            ),
         )
         named = [_text(item.author), *(_text(each) for each in item.involves or ())]
         people = [self._person(each, item, purpose, stored.category) for each in named if each is not None]

@@ -83,6 +83,14 @@ def test_what_a_report_says_and_that_it_names_nobody(place: tuple[Path, Deployme
         assert not any(deployment.person(each.id) in shown for each in PEOPLE if isinstance(each.id, str))
 
 
+def test_a_bar_in_a_title_does_not_begin_a_column(place: tuple[Path, Deployment]) -> None:
+    made = place[1].control.report(CASE, "five-months")
+    made["conditions"][0] |= {"title": "posts | comments", "found": "none | few"}
+    (row,) = (line for line in markdown(made).splitlines() if line.startswith("| posts"))
+    assert row.replace("\\|", "").count("|") == 4
+    assert "posts \\| comments" in row
+
+
 def test_a_report_is_overdue_until_delivered_also_after_the_case_is_over(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control

@@ -201,6 +201,18 @@ class Worlds(RuleBasedStateMachine):
         self.world.choose(person, choice)
 
     @rule(seed=SEEDS)
+    def object_to_an_item(self, seed: int) -> None:
+        rng = Random(seed)
+        every = [str(item.id) for items in self.files for item in items]
+        if every:
+            purpose = rng.choice([*_TRAINING, Purpose.TRAIN_GENAI_IMAGE, Purpose.TRAIN_AI, Purpose.EVALUATE])
+            items = {rng.choice(every) for _ in range(2)}
+            filed = self.control.objections.file("a picture", answer_to="zoe", purpose=purpose)
+            self.control.objection_queue.match_items(filed.objection, items, corpus="network", by="sam")
+            for item in items:
+                self.world.exclude(item, purpose)
+
+    @rule(seed=SEEDS)
     def link(self, seed: int) -> None:
         one, other = (str(each) for each in Random(seed).sample(self.ids, k=2))
         self.control.statements.link(self.deployment.person(one), self.deployment.person(other))
@@ -232,9 +244,11 @@ class Worlds(RuleBasedStateMachine):
             self.control.statements.publish(policies()[self.name], self.name)
         draft = self.control.releases.drafts._decide("network", purpose, self.name, at=NOW, progress=None)
         for _ in range(rng.randrange(4)):
-            said = rng.choice(["choice", "choice", "link", "notice", "other policy"])
+            said = rng.choice(["choice", "choice", "link", "notice", "objection", "other policy"])
             if said == "choice":
                 self.speak(rng)
+            elif said == "objection":
+                self.object_to_an_item(rng.randrange(1 << 30))
             elif said == "link":
                 self.link(rng.randrange(1 << 30))
             elif said == "notice":

@@ -24,6 +24,7 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
+from consentry.ledger.objection_events import ItemsExcluded, ObjectionTold
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -125,4 +126,11 @@ OPEN = st.one_of(
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
     *(st.builds(body, **_fields(body)) for body in OVERSEEN),
 )
-BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)
+TOLD = st.builds(ObjectionTold, objection=PEOPLE, beside=st.none() | PEOPLE, sealed=WORDS)
+EXCLUDED = st.builds(
+    ItemsExcluded,
+    objection=PEOPLE,
+    purpose=st.sampled_from(list(Purpose)),
+    items=st.lists(PEOPLE, max_size=3).map(tuple),
+)
+BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, TOLD, EXCLUDED, OPEN)

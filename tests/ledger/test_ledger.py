@@ -14,9 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from consentry.errors import ChoiceError, ConflictError, IntegrityError, StateError
 from consentry.ledger.envelope import log_entry
 from consentry.ledger.events import ChoiceMade, PersonErased, PersonLinked, suppression_token
+from consentry.ledger.objection_events import ItemsExcluded, ObjectionErased, ObjectionTaken, ObjectionTold
 from consentry.ledger.sql import READ_BATCH, SqlLedger
-from consentry.ledger.state import EMPTY, fold, unexplained
+from consentry.ledger.state import EMPTY, Excluded, fold, unexplained
 from consentry.ledger.store import Ledger, PersonalEvents
+from consentry.policy.vocabulary import Purpose
 from ledger.conftest import Place
 from ledger.sayings import ALLOWED, chose, person, published, sealed
 
@@ -198,6 +200,30 @@ def test_erasing_leaves_no_pseudonym_in_the_file(sqlite_place: Place) -> None:
     raw = b"".join(file.read_bytes() for file in Path(path).parent.iterdir())
     assert person(0xABCDEF10).encode() in raw
     assert person(0xABCDEF11).encode() not in raw
+
+
+def test_what_was_written_about_an_objection_is_forgotten_and_its_course_stays(place: Place) -> None:
+    ledger = place.open()
+    one, two, beside = "a" * 32, "b" * 32, "c" * 32
+    taken = ObjectionTaken(objection=one, by="sam")
+    ledger.append([taken, ObjectionTold(objection=one, beside=beside, sealed="x"), chose(1)])
+    ledger.append([ObjectionTold(objection=two, beside=beside, sealed="y")])
+    ledger.append([ObjectionTold(objection=one, beside=None, sealed="z")])
+    ledger.append([ItemsExcluded(objection=one, purpose=Purpose.TRAIN_AI, items=(person(7),))])
+    assert ledger.alike(beside) == [one, two]
+    assert [each.position for each in ledger.history(one)] == [1, 4]
+    assert [each.position for each in ledger.history(beside)] == [1, 3]
+    before = list(ledger.read())
+    assert ledger.forget([one, one], by="kim") == range(6, 7)
+    after = list(ledger.read())
+    assert [each.erased for each in after] == [False, True, False, False, True, False, False]
+    assert after[6].body == ObjectionErased(objection=one, texts=2, by="kim")
+    assert [log_entry(each) for each in after[:6]] == [log_entry(each) for each in before]
+    assert unexplained(after) == 0
+    assert ledger.alike(beside) == [two]
+    assert list(ledger.history(one)) == []
+    assert fold(EMPTY, after).excluded == {Excluded(person(7), Purpose.TRAIN_AI): 5}
+    assert fold(EMPTY, after).choices == fold(EMPTY, before).choices
 
 
 def test_erasing_nobody_is_nothing(ledger: SqlLedger) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consentry.errors import ConsentryError
 from consentry.oversight.condition_check import Answer, System, require_check, run
+from consentry.oversight.objection_form import FORM, Form
 from consentry.policy.choice import NO_CHOICE, Standing
 from consentry.policy.evaluator import Request, evaluate
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, NoticeCondition, Person, Rule
@@ -91,7 +92,20 @@ def test_what_cannot_be_run_is_open() -> None:
     assert not run("no-minors", (), system=nothing).met
     assert not run("who-knows", (), system=nothing).met
     assert not run("no-minors", ("7",), system=nothing).met
-    assert run("objection-steps", ("2",), system=nothing).found == "this cannot be checked yet"
+    assert run("objection-steps", ("2",), system=nothing).found == "no form for objections is served"
+
+
+def _steps(most: str, form: Form) -> Answer:
+    return run("objection-steps", (most,), system=System(policy=None, areas=UK, at=AT, form=form))
+
+
+def test_the_steps_of_the_form_that_is_served_are_counted() -> None:
+    (step,) = FORM.steps
+    one, three = _steps("2", FORM), _steps("2", replace(FORM, steps=(step, step, step)))
+    assert one == Answer(met=True, found="the form for objections takes 1 step, 2 required fields, no login")
+    assert three == Answer(met=False, found="the form for objections takes 3 steps, 6 required fields, no login")
+    assert _steps("3", replace(FORM, steps=(step, step, step))).met
+    assert not _steps("2", replace(FORM, login=True)).met, "a login is a step that nobody counted"
 
 
 @pytest.mark.parametrize(

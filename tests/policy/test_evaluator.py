@@ -67,6 +67,15 @@ def test_deny_unless_permitted() -> None:
     assert reasons(permit(categories=frozenset({Category.RESUME}))) == "deny not-permitted"
 
 
+def test_an_item_that_somebody_objected_to_is_denied_whoever_is_involved() -> None:
+    objected = replace(POST, objected=True)
+    assert reasons(permit(), item=objected) == "deny objected"
+    assert reasons(permit(), item=objected, others=(ADULT,)) == "deny objected"
+    assert reasons(permit(), item=objected, person=person(standing=Standing(ChoiceState.ALLOWED))) == "deny objected"
+    both = reasons(permit(), forbid(), item=objected, person=person(standing=REFUSED))
+    assert both == "deny refused objected forbidden:no"
+
+
 def test_a_forbid_overrides_wherever_it_stands() -> None:
     assert reasons(permit(), forbid()) == "deny forbidden:no"
     assert reasons(forbid(), permit()) == "deny forbidden:no"

@@ -292,6 +292,7 @@ def test_more_rows_than_a_byte_numbers(places: int) -> None:
     sidecar, look = prepare(rule_list, people, items, folder=Path())
     seats = by_seat(look, count=True)
     assert (seats.row.dtype == np.uint8) == (2 * places < 256)
+    assert seats.multiplied == (seats.kinds.size < 256)
     assert bits_of(sidecar, look, count=False) == bits_of(sidecar, look, count=True) == by_rows(sidecar, look)
     outcomes = decide_rows(sidecar, np.arange(sidecar.rows), look=look)
     whole = tally_rows(sidecar, np.arange(sidecar.rows), outcomes=outcomes, look=look)

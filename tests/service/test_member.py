@@ -211,6 +211,22 @@ def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, 
     assert no(visitor) == "/me?unchanged=train-genai", "said again, it says nothing new"
 
 
+def test_a_receipt_to_keep(place: tuple[Deployment, Come, str], tmp_path: Path) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    location = no(visitor)
+    position = location.partition("=")[2]
+    assert f"/me/receipts/{position}" in visitor.get(location).text
+    assert f"/me/receipts/{position}" in visitor.get("/me/history").text
+    answer = visitor.get(f"/me/receipts/{position}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="receipt-{position}.json"'
+    (tmp_path / "receipt.json").write_bytes(answer.content)
+    said(deployment.settings.home, "receipt", "verify", str(tmp_path / "receipt.json"))
+    text = visitor.get(f"/me/receipts/{position}?form=text").text
+    assert "you refused: train-genai" in text
+    assert visitor.get("/me/receipts/0").status_code == 404
+
+
 def test_a_no_says_before_what_it_will_do(place: tuple[Deployment, Come, str]) -> None:
     _, come, _ = place
     visitor = come("us")

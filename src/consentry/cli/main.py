@@ -25,9 +25,11 @@ from consentry.cli.ledger import ledger
 from consentry.cli.may import may
 from consentry.cli.model import model
 from consentry.cli.notice import notice
+from consentry.cli.objection import objection
 from consentry.cli.output import Output, visible
 from consentry.cli.people import choice, people
 from consentry.cli.policy import policy
+from consentry.cli.receipt import receipt
 from consentry.cli.release import release, what_if
 from consentry.cli.serve import jobs, serve
 from consentry.cli.suspend import order, suspend
@@ -61,6 +63,8 @@ _COMMANDS = (
     people,
     choice,
     notice,
+    objection,
+    receipt,
     corpus,
     import_,
     release,

@@ -110,7 +110,8 @@ class ConditionVerbs:
 
     def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds) -> System:
         published = None if policy is None else self.desk.newest.state.policy(policy)
-        return System(policy=None if published is None else self.desk.document(published.digest), areas=areas, at=at)
+        document = None if published is None else self.desk.document(published.digest)
+        return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
 
 
 def areas_of(case: Case, record: Record) -> frozenset[str]:

@@ -168,7 +168,7 @@ class Drafts:
             if change.structural or found != (decided_by, corpus.snapshot, orders):
                 return None
             corpus.check_files()
-            if change.seats.size:
+            if not change.nothing:
                 basis = self.desk.basis(
                     self.desk.newest,
                     corpus,

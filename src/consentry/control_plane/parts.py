@@ -15,10 +15,12 @@ from consentry.ledger.events import (
     Pseudonym,
 )
 from consentry.ledger.store import Ledger, PersonalEvents
+from consentry.oversight.objection_form import Form
 from consentry.policy.choice import Seconds
 from consentry.progress import Progress
 from consentry.release import builder, sealed
 from consentry.release.present import Cohorts, PeopleTables, Registry
+from consentry.transparency.signed_document import Signer
 
 
 class ObjectStore(Protocol):
@@ -30,6 +32,22 @@ class ObjectStore(Protocol):
 
     def get(self, name: Digest) -> bytes:
         """Return a document."""
+        ...
+
+
+class TextSealer(Protocol):
+    """Hides what people write from whoever reads the ledger. When `seal` returns, the key that opens it is durable."""
+
+    def seal(self, text: bytes, *, about: str) -> bytes:
+        """Encrypt a text; it opens only as one about the same thing."""
+        ...
+
+    def open(self, sealed: bytes, *, about: str) -> bytes:
+        """Decrypt a text."""
+        ...
+
+    def fingerprint(self, content: bytes) -> str:
+        """Return 32 hexadecimal digits that equal contents share, and that nobody without the key can compute."""
         ...
 
 
@@ -83,9 +101,14 @@ class Parts:
     objects: ObjectStore
     people: PeopleStore
     pseudonyms: Pseudonymiser
+    texts: TextSealer
     runner: builder.Runner
-    signer: builder.Signer
+    signer: Signer
+    ledger_id: str
+    """By which id the ledger is known, wherever it is kept."""
     check_signature: sealed.CheckSignature
+    objection_form: Callable[[], Form | None]
+    """The form for objections that is served, None if none is."""
     clock: Callable[[], Seconds]
     milliseconds: Callable[[], int]
     """The same clock, finer: only to show how long something took."""

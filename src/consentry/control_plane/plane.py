@@ -26,11 +26,14 @@ from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.models import ModelVerbs
 from consentry.control_plane.notices import NoticeVerbs
+from consentry.control_plane.objection_queue import ObjectionQueue
+from consentry.control_plane.objections import Objections
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.reports import ReportVerbs
@@ -58,6 +61,9 @@ class ControlPlane:
     people: PersonVerbs
     own_settings: OwnSettings
     own_content: OwnContent
+    objections: Objections
+    objection_queue: ObjectionQueue
+    receipts: Receipts
 
 
 def compose(parts: Parts) -> ControlPlane:
@@ -109,4 +115,7 @@ def compose(parts: Parts) -> ControlPlane:
         people=people,
         own_settings=own_settings,
         own_content=OwnContent(own_settings, people=people),
+        objections=Objections(desk),
+        objection_queue=ObjectionQueue(desk, amend=amendments.amend),
+        receipts=Receipts(desk),
     )

@@ -102,7 +102,8 @@ class ReportVerbs:
 
         def system(policy: str | None, areas: frozenset[str]) -> System:
             known = None if policy is None else published.get(policy)
-            return System(policy=None if known is None else self.desk.document(known), areas=areas, at=at)
+            document = None if known is None else self.desk.document(known)
+            return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
 
         areas = areas_of(case, record)
         return {

@@ -11,6 +11,7 @@ which is ECB mode, and that runs at gigabytes a second.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ PIECE_ROWS = 1 << 15
 """The most strings that can be taken at once."""
 _MARK = 0x80
 _ZEROS = bytes(BLOCK)
+_FILLING = [bytes([_MARK, *_ZEROS])[: BLOCK - length] for length in range(BLOCK + 1)]
+"""What a last block of each length is filled up with."""
+_number = int.from_bytes
 # How a carry out of the highest bit comes back when a subkey is doubled (SP 800-38B, section 5.3).
 _CARRY = 0x87
 _HIGHEST = 1 << (8 * BLOCK - 1)
@@ -55,17 +59,17 @@ class Cmac:
 
     def of(self, message: bytes) -> bytes:
         """Return the 16 bytes for one message."""
-        encrypt = self._encryptor().update
+        try:
+            encrypt: Callable[[bytes], bytes] = self._local.update
+        except AttributeError:
+            encrypt = self._local.update = self._encryptor().update
         state = 0
-        rest = message
-        while len(rest) > BLOCK:
-            block, rest = rest[:BLOCK], rest[BLOCK:]
-            state = int.from_bytes(encrypt(_bytes(state ^ int.from_bytes(block, "big"))), "big")
-        if len(rest) == BLOCK:
-            last = int.from_bytes(rest, "big") ^ self._whole
-        else:
-            last = (int.from_bytes(rest, "big") << 8 | _MARK) << 8 * (BLOCK - 1 - len(rest)) ^ self._short
-        return encrypt(_bytes(state ^ last))
+        while len(message) > BLOCK:
+            state = _number(encrypt((state ^ _number(message[:BLOCK], "big")).to_bytes(BLOCK, "big")), "big")
+            message = message[BLOCK:]
+        last = _number(message + _FILLING[len(message)], "big")
+        subkey = self._whole if len(message) == BLOCK else self._short
+        return encrypt((state ^ last ^ subkey).to_bytes(BLOCK, "big"))
 
     def of_column(self, strings: pa.Array, lengths: I64) -> U64:
         """Return the two words (big-endian, as numbers) for each of up to PIECE_ROWS strings, none of them null."""

@@ -71,6 +71,10 @@ class PeopleIndex:
         """Return the ordinal of one pseudonym, MISSING if it has none."""
         return (self._table.find_one(high, low) - 1) & MISSING
 
+    def seat_of(self, high: int, low: int) -> int:
+        """Return the seat of one pseudonym, 0 if it has none."""
+        return self._table.find_one(high, low)
+
     def assign(self, found: Pseudonyms) -> U32:
         """Return the ordinal of each pseudonym; new ones get the next ordinals in order of first appearance.
 

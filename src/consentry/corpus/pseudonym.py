@@ -15,6 +15,7 @@ Arrow column, at a twentieth of that per id (`consentry.corpus.cmac`). Any numbe
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,7 +32,7 @@ KEY_BYTES = 32
 U64 = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
-_ONES = 0xFFFF_FFFF_FFFF_FFFF
+_HALVES = struct.Struct(">QQ")
 _BLOCK_ROWS = 1 << 16
 # Longer ids are rare and cost more in a column than alone.
 _LONG_BYTES = 512
@@ -115,16 +116,21 @@ def words(key: PseudonymKey, id: str | int) -> Words:  # noqa: A002
     Raises:
         CorpusError: the id is text that no UTF-8 file can hold.
     """
+    return Words._make(halves(key, id))
+
+
+def halves(key: PseudonymKey, id: str | int) -> tuple[int, int]:  # noqa: A002
+    """Return the words of one id as a plain tuple, which is made in less time."""
     try:
-        content = str(id).encode()
+        content = id.encode() if type(id) is str else str(id).encode()
     except UnicodeEncodeError as error:
         raise CorpusError(
             "corpus-unencodable-id",
             f"the id {str(id)!a} holds half a character (a lone surrogate)",
             help="decode the source as UTF-8 or UTF-16 before handing ids over",
         ) from error
-    found = int.from_bytes(key.cmac.of(content), "big")
-    return Words._make((found >> 64, found & _ONES))
+    high, low = _HALVES.unpack(key.cmac.of(content))
+    return high, low
 
 
 def pseudonym(key: PseudonymKey, id: str | int) -> str:  # noqa: A002

@@ -102,7 +102,8 @@ class SlotTable:
         slots, keys = self._scalar_slots, self._scalar_keys
         position = high >> self._shift
         while seat := slots[position]:
-            if keys[2 * seat] == high and keys[2 * seat + 1] == low:
+            place = 2 * seat
+            if keys[place] == high and keys[place + 1] == low:
                 return seat
             position = (position + 1) & self._mask
         return 0

@@ -3,7 +3,7 @@
 Rules:
 
 * An **open** event is about no single person; it names files, notices and cohorts by digest.
-* A **personal** event names a person by pseudonym, never by id.
+* A **personal** event names a person by pseudonym, never by id. What objectors wrote is encrypted as well.
 * A version of a kind never changes its fields. A new field is a new version beside the old one.
 * `person.erased` names nobody: it keeps a token that recognises a pseudonym without holding it.
 """
@@ -20,6 +20,7 @@ from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
 from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
+from consentry.ledger.objection_events import OBJECTIONS, ItemsExcluded, ObjectionBody, ObjectionTold
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -306,12 +307,16 @@ OpenBody = (
     | OversightBody
     | CaseBody
     | LineageBody
+    | ObjectionBody
 )
-PersonalBody = ChoiceMade | PersonLinked | PersonErased
+PersonalBody = ChoiceMade | PersonLinked | PersonErased | ObjectionTold | ItemsExcluded
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE)
-"""What is about orders, leases, cases, amendments and models: it concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS)
+"""What is about orders, leases, cases, amendments, models and objections: open, and concerns nobody's choices."""
+
+CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold)
+"""What the fold of `state` passes over."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body
@@ -325,6 +330,8 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
+        ObjectionTold,
+        ItemsExcluded,
         *OVERSEEN,
     )
 }

@@ -8,6 +8,7 @@ Numbers are little-endian. The head holds everything small, and the distinct cho
 | choices | person (16 bytes), key `u32`, state `u8`, reach `u8`, at `i64`, position `u64` |
 | links | two persons (32 bytes), position `u64` |
 | erased | token (32 bytes), position `u64` |
+| excluded | item (16 bytes), purpose `u8`, position `u64` |
 
 An image holds what was live when it was taken. After an erasure every older image has to be deleted as well.
 """
@@ -22,6 +23,7 @@ from typing import Any
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
 from consentry.ledger.state import (
+    Excluded,
     Link,
     Loaded,
     Published,
@@ -36,15 +38,17 @@ from consentry.ledger.state import (
 from consentry.policy.choice import ChoiceKey, LiveChoice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
-_MAGIC = b"consentry state 2\n"
+_MAGIC = b"consentry state 3\n"
 _LENGTH = Struct("<Q")
 _CHOICE = Struct("<16sIBBqQ")
 _LINK = Struct("<16s16sQ")
 _ERASED = Struct("<32sQ")
+_EXCLUDED = Struct("<16sBQ")
 _SUM_BYTES = 32
 
 _STATES = tuple(ChoiceState)
 _REACHES = tuple(Reach)
+_PURPOSES = tuple(Purpose)
 _STATE_CODE = {state: code for code, state in enumerate(_STATES)}
 _REACH_CODE = {reach: code for code, reach in enumerate(_REACHES)}
 
@@ -66,6 +70,10 @@ def to_bytes(state: State) -> bytes:
             for link, position in sorted(state.links.items())
         ),
         b"".join(_ERASED.pack(bytes.fromhex(token), position) for token, position in sorted(state.erased.items())),
+        b"".join(
+            _EXCLUDED.pack(bytes.fromhex(item), _PURPOSES.index(purpose), position)
+            for (item, purpose), position in sorted(state.excluded.items())
+        ),
     ]
     head = canonical_json({**_head(state), "keys": list(keys), "tables": [len(table) for table in tables]})
     whole = b"".join([_MAGIC, _LENGTH.pack(len(head)), head, *tables])
@@ -102,6 +110,10 @@ def from_bytes(image: bytes) -> State:
         choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
         links=links,
         erased={token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])},
+        excluded={
+            Excluded(item.hex(), _PURPOSES[purpose]): position
+            for item, purpose, position in _EXCLUDED.iter_unpack(tables[3])
+        },
         releases={name: _sealed(each) for name, each in head["releases"].items()},
         groups=groups_of(links),
     )

@@ -27,9 +27,11 @@ from sqlalchemy.exc import InterfaceError as DriverInterfaceError
 from sqlalchemy.exc import InternalError as DriverInternalError
 
 from consentry.errors import ConflictError, ConsentryError, IntegrityError, StateError, UnavailableError
+from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
+from consentry.ledger.objection_events import ObjectionErased
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
@@ -58,8 +60,13 @@ _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position
 _OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
 """Answered from the index `events_open`."""
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
-_HISTORY = _PARTS.where(_NAMES).order_by(EVENTS.c.position)
+_NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person == bindparam("who"))
+_HISTORY = _PARTS.where(
+    EVENTS.c.position.in_(_NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other == bindparam("who"))))
+).order_by(EVENTS.c.position)
+"""Two indexes, one for each column: with `or` and an order SQLite would go through all events."""
 _FORGET = delete(PERSONAL).where(_NAMES)
+_ALIKE = select(PERSONAL.c.person).where(PERSONAL.c.other == bindparam("who")).order_by(PERSONAL.c.position)
 _HEAD = select(HEAD.c.position)
 _LOCK_HEAD = _HEAD.with_for_update()
 
@@ -109,14 +116,30 @@ class SqlLedger:
 
     def erase(self, people: Collection[Pseudonym]) -> range:
         """Erase what names any of `people`; see `store.PersonalEvents`."""
-        erased = pseudonyms(people)
+        return self._erase(
+            pseudonyms(people),
+            lambda person, events: PersonErased(token=suppression_token(person), events=events),
+        )
+
+    def forget(self, objections: Collection[str], *, by: Handle) -> range:
+        """Erase what was written about objections; see `store.PersonalEvents`."""
+        return self._erase(
+            pseudonyms(objections), lambda objection, texts: ObjectionErased(objection=objection, texts=texts, by=by)
+        )
+
+    def alike(self, beside: str) -> list[str]:
+        """Return whose texts are kept beside this; see `store.PersonalEvents`."""
+        with reported(), self._engine.connect() as connection:
+            return list(dict.fromkeys(connection.execute(_ALIKE, {"who": beside}).scalars()))
+
+    def _erase(self, names: Sequence[str], stays: Callable[[str, int], Body]) -> range:
         with self._group.exclusive():
             with self._holding_head() as session:
                 start = session.position
-                for person in erased:
-                    session.append([PersonErased(token=suppression_token(person), events=session.forget(person))])
+                for name in names:
+                    session.append([stays(name, session.forget(name))])
             self._overwrite_deleted()
-        return range(start, start + len(erased))
+        return range(start, start + len(names))
 
     def identity(self) -> LedgerIdentity:
         """Return what this ledger is known by. Its id never changes."""

@@ -14,14 +14,15 @@ Rules:
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
   token: `is_erased` stays true if the id comes back. A state *before* the erasure no longer shows their refusals, so a
   decision about the past must ask `is_erased` of the newest state as well.
-* What is about orders, cases, leases and models is not here: see `consentry.oversight`.
+* An item that was excluded stays excluded: nothing takes that back, and no erasure does.
+* What is about orders, cases, leases, models and the course of objections is not here: see `consentry.oversight`.
 * An erased event is skipped. Whether every one of them was erased by the ledger is for `unexplained` to say.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from consentry.digests import Digest
 from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
-    OVERSEEN,
+    CHANGES_NO_STATE,
     ChoiceMade,
     CorpusRegistered,
     NoticeServed,
@@ -43,6 +44,7 @@ from consentry.ledger.events import (
     suppression_token,
 )
 from consentry.ledger.layered import carried
+from consentry.ledger.objection_events import ItemsExcluded, ObjectionErased
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
@@ -106,6 +108,13 @@ class Sealed(NamedTuple):
     withdrawn: Withdrawn | None
 
 
+class Excluded(NamedTuple):
+    """An item, by pseudonym, that is not used for a purpose because somebody objected who is not its owner."""
+
+    item: Pseudonym
+    purpose: Purpose
+
+
 class Link(NamedTuple):
     """Two ids of one person, the lower first."""
 
@@ -128,6 +137,8 @@ class State:
     erased: Mapping[str, int] = field(default_factory=dict)
     """Each suppression token with the position of the newest erasure."""
     releases: Mapping[str, Sealed] = field(default_factory=dict)
+    excluded: Mapping[Excluded, int] = field(default_factory=dict)
+    """Each excluded item with the position at which it was excluded first."""
     groups: Mapping[Pseudonym, tuple[Pseudonym, ...]] = field(default_factory=dict, compare=False)
     """Derived from `links`: for every linked id its whole group in order."""
 
@@ -143,6 +154,12 @@ class State:
     def is_erased(self, person: Pseudonym) -> bool:
         """Say whether `person` was ever erased: all their items are denied."""
         return bool(self.erased) and suppression_token(person) in self.erased
+
+    def excluded_from(self, purpose: Purpose, *, since: int = 0) -> Iterator[Pseudonym]:
+        """Yield the items excluded at `since` or later from a use: said about it, a purpose above or one below it."""
+        for (item, refused), position in self.excluded.items():
+            if position >= since and (refused in purpose.lineage or purpose.covers(refused)):
+                yield item
 
     def policy(self, name: str) -> Published | None:
         """Return the policy set in force under `name`: the last one published."""
@@ -168,7 +185,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 f"event {position} was expected, but event {event.position} followed",
                 help="the ledger lost events: restore it from a backup",
             )
-        if event.body is not None and not isinstance(event.body, OVERSEEN):
+        if event.body is not None and not isinstance(event.body, CHANGES_NO_STATE):
             apply[type(event.body)](event.body, position)
         position += 1
     return folding.finish(position)
@@ -185,6 +202,8 @@ def unexplained(events: Iterable[Event]) -> int:
             found += 1
         elif isinstance(event.body, PersonErased):
             found -= event.body.events
+        elif isinstance(event.body, ObjectionErased):
+            found -= event.body.texts
     return found
 
 
@@ -220,6 +239,7 @@ class _Folding:
         self.linked: dict[Link, int | None] = {}
         self.erased = dict(start.erased)
         self.releases = dict(start.releases)
+        self.excluded: dict[Excluded, int | None] = {}
         self.newly_erased = False
         self.keys: dict[ChoiceKey, ChoiceKey] = {}
 
@@ -234,6 +254,7 @@ class _Folding:
             ChoiceMade: self.choose,
             PersonLinked: self.link,
             PersonErased: self.erase,
+            ItemsExcluded: self.exclude,
         }
 
     def publish(self, body: PolicyPublished, position: int) -> None:
@@ -284,6 +305,12 @@ class _Folding:
         self.erased[body.token] = position
         self.newly_erased = True
 
+    def exclude(self, body: ItemsExcluded, position: int) -> None:
+        for item in body.items:
+            about = Excluded(item, body.purpose)
+            if about not in self.start.excluded:
+                self.excluded.setdefault(about, position)
+
     def finish(self, position: int) -> State:
         choices, links = carried(self.start.choices, self.said), carried(self.start.links, self.linked)
         if self.newly_erased:
@@ -298,6 +325,7 @@ class _Folding:
             links=links,
             erased=self.erased,
             releases=self.releases,
+            excluded=carried(self.start.excluded, self.excluded),
             groups=self.start.groups if links is self.start.links else groups_of(links),
         )
 

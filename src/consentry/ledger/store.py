@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, Pseudonym
 
@@ -84,4 +85,12 @@ class PersonalEvents(Protocol):
 
     def erase(self, people: Collection[Pseudonym]) -> range:
         """Erase what names any of `people`. Give all ids of a person at once: what one of them refused held for all."""
+        ...
+
+    def forget(self, objections: Collection[str], *, by: Handle) -> range:
+        """Erase what was written about `objections`; one `objection.erased` stands for each of them."""
+        ...
+
+    def alike(self, beside: str) -> Sequence[str]:
+        """Return the ids of the objections of which something is kept beside this, oldest first, each once."""
         ...

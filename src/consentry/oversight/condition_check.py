@@ -2,7 +2,8 @@
 
 A check looks at the policy set in force, in the areas that the case suspends, as if the orders were gone already. It
 asks the evaluator about every kind of person and item that the rules can tell apart, so it does not look for how a rule
-is written but for what is let through. A check that cannot be run answers no.
+is written but for what is let through. `objection-steps` counts the steps of the form that is served. A check that
+cannot be run answers no.
 
 | check | parameters | holds if |
 |---|---|---|
@@ -12,7 +13,7 @@ is written but for what is let through. A check that cannot be run answers no.
 | `no-direct-messages` | | no direct message is let through |
 | `categories-out` | categories | nothing of these categories is let through |
 | `objections-kept` | | nothing of anybody who refused is let through |
-| `objection-steps` | `N` | not built yet: it cannot be checked, and is open |
+| `objection-steps` | `N` | the form for objections takes at most N steps, and no login |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from consentry.errors import InputError
+from consentry.oversight.objection_form import Form
 from consentry.policy.choice import NO_CHOICE, Seconds, Standing
 from consentry.policy.evaluator import Request, evaluate
 from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
@@ -47,11 +49,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """What a check looks at: a policy set (None: none of that name is in force) in some areas (empty: everywhere)."""
+    """What a check looks at.
+
+    A policy set (None: none of that name is in force) in some areas (empty: everywhere), and the form for objections
+    that is served (None: none is).
+    """
 
     policy: PolicySet | None
     areas: frozenset[str]
     at: Seconds
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +74,15 @@ class _Probe:
     """Since every notice was served."""
 
 
-_Check = Callable[[Sequence[str]], _Probe | None]
-"""From parameters to whom nothing may be let through of; None if nobody can say yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """How many steps the form for objections may take."""
+
+    most: int
+
+
+_Check = Callable[[Sequence[str]], _Probe | _Steps]
+"""From parameters to whom nothing may be let through of, or to what the form has to be like."""
 
 
 def _no_minors(parameters: Sequence[str]) -> _Probe:
@@ -111,8 +125,8 @@ def _objections_kept(parameters: Sequence[str]) -> _Probe:
     return _Probe(standings=(Standing(ChoiceState.REFUSED),))
 
 
-def _objection_steps(parameters: Sequence[str]) -> None:
-    _number("objection-steps", parameters)
+def _objection_steps(parameters: Sequence[str]) -> _Steps:
+    return _Steps(most=_number("objection-steps", parameters))
 
 
 CHECKS: dict[str, _Check] = {
@@ -134,7 +148,7 @@ def require_check(check: str, parameters: Sequence[str], *, policy: str | None) 
     """
     if check not in CHECKS:
         raise InputError("case-check-unknown", f"no check `{check}`", help=f"checks: {', '.join(CHECKS)}")
-    if CHECKS[check](parameters) is not None and policy is None:
+    if isinstance(CHECKS[check](parameters), _Probe) and policy is None:
         raise InputError(
             "case-check-policy",
             f"the check `{check}` looks at a policy set, and none is named",
@@ -148,8 +162,8 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
         probe = CHECKS[check](parameters)
     except (KeyError, InputError):
         return Answer(met=False, found=f"the check `{check}` is not known to this version")
-    if probe is None:
-        return Answer(met=False, found="this cannot be checked yet")
+    if isinstance(probe, _Steps):
+        return _form_answer(system.form, most=probe.most)
     if system.policy is None:
         return Answer(met=False, found="the policy set it names is not in force")
     name, asked = f"{system.policy.name} {system.policy.version}", 0
@@ -158,6 +172,13 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
         if evaluate(system.policy.rules, request).allowed:
             return Answer(met=False, found=f"{name} lets {_in_words(request)}{_when(probe)}")
     return Answer(met=asked > 0, found=f"{name} lets nothing of it through, in {asked:,} cases")
+
+
+def _form_answer(form: Form | None, *, most: int) -> Answer:
+    if form is None:
+        return Answer(met=False, found="no form for objections is served")
+    met = len(form.steps) <= most and not form.login
+    return Answer(met=met, found=f"the form for objections takes {form.in_words()}")
 
 
 def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Request]:

@@ -14,6 +14,7 @@ from consentry.oversight.destruction import Destructions
 from consentry.oversight.lease import Leases
 from consentry.oversight.lineage import Models
 from consentry.oversight.notice import Notices
+from consentry.oversight.objection import Objections
 from consentry.oversight.order import Orders
 
 
@@ -28,6 +29,7 @@ class Record:
         self.notices = Notices()
         self.lineage = Models()
         self.destructions = Destructions()
+        self.objections = Objections()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
@@ -39,6 +41,7 @@ class Record:
             self.notices,
             self.lineage,
             self.destructions,
+            self.objections,
         )
         for event in events:
             if event.personal:

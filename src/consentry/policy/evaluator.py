@@ -7,6 +7,7 @@
 | a forbid or an order is unknown | deny, with the gaps that made it unknown |
 | a permit is unknown and none matches | deny, with the gaps |
 | the person refused this use | deny |
+| somebody objected to this very item | deny |
 | the account is closed | deny |
 | owner, identity, country, age or category is unknown | deny, with the gap |
 | the word for the state of the account is not understood | deny, with the gap |
@@ -39,6 +40,7 @@ class ReasonKind(StrEnum):
     """Why a decision is what it is, strongest first: the first that holds is the one an item is counted under."""
 
     REFUSED = "refused"
+    OBJECTED = "objected"
     ACCOUNT_CLOSED = "account-closed"
     SUSPENDED = "suspended"
     FORBIDDEN = "forbidden"
@@ -120,6 +122,8 @@ def evaluate_person(rules: Sequence[Rule], person: Person, *, item: Item, at: Se
         denials.add(_gap(gap))
     elif choice is ChoiceState.REFUSED:
         denials.add(Reason(ReasonKind.REFUSED))
+    if item.objected:
+        denials.add(Reason(ReasonKind.OBJECTED))
     places: Iterable[str | None] = sorted(person.places) or (None,)
     at_places = [_at_place(rules, Case(person, place, item, choice, at)) for place in places]
     return combine([*at_places, *([_denied(denials)] if denials else [])])

@@ -96,11 +96,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What is known of an item. `created` is None if unknown."""
+    """What is known of an item. `created` is None if unknown. `objected`: somebody objected to this very item."""
 
     category: Category
     visibility: Visibility = Visibility.UNKNOWN
     created: Seconds | None = None
+    objected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,9 +25,9 @@ from consentry.errors import IntegrityError, NotFoundError
 from consentry.ledger.envelope import Event
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.choice import Seconds
-from consentry.release.builder import Signer
 from consentry.release.deletion_vector import frame, unframe
 from consentry.release.manifest import envelope, open_envelope, pre_authentication
+from consentry.transparency.signed_document import Signer
 
 FORMAT = "consentry/amendment/v1"
 PAYLOAD_TYPE = "application/vnd.consentry.amendment+json"

@@ -24,6 +24,7 @@ from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
 from consentry.policy.expressions import Item, Person, Rule
 from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
+from consentry.release.reaching import rows_of_items
 from consentry.release.tables import Bounds, Tables, strength, tables
 from consentry.release.tallies import place_label
 
@@ -34,13 +35,15 @@ _KEY_HEX_DIGITS = 16
 class Knowledge:
     """What is known at a position: the class of every seat, dated refusals, and choices about single items.
 
-    `single` holds *all* choices of the people who made one about a single item.
+    `single` holds *all* choices of the people who made one about a single item. `excluded` are the items, by pseudonym,
+    that somebody objected to who is not their owner.
     """
 
     position: int
     classes: PersonClasses
     bounds: Bounds
     single: Mapping[int, ChoiceSet]
+    excluded: frozenset[str] = frozenset()
 
 
 class Fold(NamedTuple):
@@ -180,11 +183,11 @@ class Asked:
 
     def decisions(self, sidecar: Sidecar) -> dict[int, OwnDecision]:
         """Return the decision about each row of a file that a choice about a single item concerns."""
-        single = self.knowledge.single
-        if not single:
+        single, excluded = self.knowledge.single, self.knowledge.excluded
+        if not single and not excluded:
             return {}
         seats = np.array(sorted(single), dtype=np.uint32)
-        rows = sidecar.rows_of(seats)
+        rows = np.union1d(sidecar.rows_of(seats), rows_of_items(sidecar, excluded))
         keys = sidecar.item[rows]
         wanted: dict[int, str] = {
             int(choice.key.item[:_KEY_HEX_DIGITS], 16): choice.key.item
@@ -192,6 +195,7 @@ class Asked:
             for choice in choices
             if choice.key.item is not None
         }
+        wanted |= {int(item[:_KEY_HEX_DIGITS], 16): item for item in excluded}
         return {
             int(row): self.decide(sidecar, int(row), item_key=wanted[int(key)])
             for row, key in zip(rows, keys, strict=True)
@@ -203,7 +207,10 @@ class Asked:
         kind = self.items[int(sidecar.klass[row])]
         created = UNKNOWN_DATE if sidecar.created is None else int(sidecar.created[row])
         item = Item(
-            category=kind.category, visibility=kind.visibility, created=None if created == UNKNOWN_DATE else created
+            category=kind.category,
+            visibility=kind.visibility,
+            created=None if created == UNKNOWN_DATE else created,
+            objected=item_key in self.knowledge.excluded,
         )
         owner = self.for_seat(int(sidecar.person[row]), item, item_key=item_key)
         if not owner.allowed:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from consentry.corpus.census import Census
 from consentry.corpus.sidecar import Sidecar
-from consentry.digests import canonical_json, digest
+from consentry.digests import Digest, canonical_json, digest
 from consentry.errors import IntegrityError
 from consentry.release import tallies
 from consentry.release.basis import Basis
@@ -56,6 +56,7 @@ from consentry.release.manifest import (
 from consentry.release.roaring import Bits, cardinality, serialize
 from consentry.release.seat_tables import by_seat
 from consentry.release.staging import staged
+from consentry.transparency.signed_document import Signer
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -67,19 +68,6 @@ class Runner(Protocol):
 
     def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
         """Return work(task) for every task, in order."""
-        ...
-
-
-class Signer(Protocol):
-    """Holds the deployment's signing key."""
-
-    @property
-    def key_id(self) -> str:
-        """The digest of the public key."""
-        ...
-
-    def sign(self, content: bytes) -> bytes:
-        """Return an Ed25519 signature (RFC 8032)."""
         ...
 
 
@@ -191,9 +179,10 @@ class Content:
 def content(draft: Draft, sidecars: Sequence[Sidecar], *, runner: Runner) -> Content:
     """Serialise the decisions."""
 
-    def bitmap(index: int) -> tuple[bytes, int]:
+    def bitmap(index: int) -> tuple[bytes, Digest, int]:
         bits = excluded_bits(draft.allowed[index], sidecars[index].rows)
-        return frame(serialize(bits)), cardinality(bits)
+        framed = frame(serialize(bits))
+        return framed, digest(framed), cardinality(bits)
 
     exclusions, pins = lay_out(runner.map(bitmap, range(len(sidecars))))
     return Content(
@@ -211,9 +200,8 @@ def release_files(sidecars: Sequence[Sidecar], made: Content) -> tuple[ReleaseFi
     )
 
 
-def write(folder: Path, manifest: Manifest, *, made: Content, signer: Signer) -> None:
-    """Write a release folder: whole, flushed and renamed into place, or not at all."""
-    payload = manifest.to_bytes()
+def write(folder: Path, payload: bytes, *, made: Content, signer: Signer) -> None:
+    """Write a release folder whole, flushed and renamed into place, or not at all. `payload`: the manifest's bytes."""
     signed = envelope(payload, key_id=signer.key_id, signature=signer.sign(pre_authentication(payload)))
     with staged(folder) as part:
         for name, body in (

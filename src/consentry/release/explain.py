@@ -40,6 +40,7 @@ _GAPS = {
 }
 _MEANING = {
     ReasonKind.REFUSED: "this person refused this use",
+    ReasonKind.OBJECTED: "somebody objected to the use of this item, and staff found that it is meant",
     ReasonKind.ACCOUNT_CLOSED: "the account is closed",
     ReasonKind.NOT_PERMITTED: "no rule permits it",
 }
@@ -55,7 +56,10 @@ ERASED_SINCE: dict[str, Any] = {
 
 def amended(body: Mapping[str, Any], noted: Noted) -> dict[str, Any]:
     """Return the explanation of an item that left a release after it was sealed."""
-    why = f"somebody it involves withdrew it with reach `everything`, or was erased, before position {noted.position}"
+    why = (
+        "somebody it involves withdrew it with reach `everything` or was erased, or somebody objected to it, "
+        f"before position {noted.position}"
+    )
     reason = {"reason": f"amended:{noted.number}", "why": why}
     amendment = {"number": noted.number, "position": noted.position, "at": noted.at}
     return {**body, "allowed": False, "reasons": [reason], "amendment": amendment}
@@ -110,7 +114,7 @@ def explain(
         state: the ledger's state at the release's position.
         people: all accounts of everybody the item involves, the owner first, each person's own account first.
     """
-    item, described = _item(found, basis)
+    item, described = _item(found, basis, key=key)
     decisions = []
     shown = []
     rules = basis.compiler.rules
@@ -138,7 +142,7 @@ def explain(
     return Explanation(allowed=whole.allowed, body=body)
 
 
-def _item(found: Found, basis: Basis) -> tuple[Item, dict[str, Any]]:
+def _item(found: Found, basis: Basis, *, key: Pseudonym) -> tuple[Item, dict[str, Any]]:
     """Return an item as the evaluator sees it, and as it is shown."""
     kind = basis.items[int(found.sidecar.klass[found.row])]
     stored = UNKNOWN_DATE if found.sidecar.created is None else int(found.sidecar.created[found.row])
@@ -151,7 +155,8 @@ def _item(found: Found, basis: Basis) -> tuple[Item, dict[str, Any]]:
         "licence": kind.licence,
         "created": created,
     }
-    return Item(category=kind.category, visibility=kind.visibility, created=created), shown
+    objected = key in basis.knowledge.excluded
+    return Item(category=kind.category, visibility=kind.visibility, created=created, objected=objected), shown
 
 
 def _said(state: State, accounts: Sequence[Pseudonym]) -> list[Stated]:

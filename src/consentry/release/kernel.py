@@ -32,10 +32,8 @@ from consentry.release.tables import DATED, Tables
 SPAN_ROWS = 1 << 20
 """Rows in one unit of work: enough that threads seldom wait for each other, few enough that all are busy to the end.
 
-A multiple of 8, so that spans concatenate to the bits of the file."""
-_CHUNK_ROWS = 1 << 18
-"""Rows worked through at a time: few enough that what is in between stays in the processor's cache, and enough that
-threads seldom hand the interpreter to each other."""
+A multiple of 8, so that spans concatenate to the bits of the file. A span is worked through at once: each call into a
+library may hand the interpreter to another thread, which costs more than what is in between being out of the cache."""
 
 Array = npt.NDArray[Any]
 Outcomes = npt.NDArray[np.int64]
@@ -90,8 +88,7 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats:
         look: the tables.
         seats: the same by seat. Laid out without counting, `dated` is empty.
     """
-    kinds = np.empty(stop - start, dtype=seats.kinds.dtype)
-    _look_up(sidecar, slice(start, stop), look, seats=seats, kinds=kinds)
+    kinds = _look_up(sidecar, slice(start, stop), width=look.width, seats=seats)
     dated = np.flatnonzero(kinds >= DATED)
     question = kinds[dated].astype(np.intp) - DATED
     dated += start
@@ -104,19 +101,14 @@ def decide_span(sidecar: Sidecar, start: int, *, stop: int, look: Tables, seats:
     return SpanResult(np.packbits(kinds, bitorder="little"), counts)
 
 
-def _look_up(sidecar: Sidecar, rows: slice, look: Tables, *, seats: SeatTables, kinds: Array) -> None:
-    """Fill in what the owner's class says about the class of each item."""
-    row_of, kind_of = pa.array(seats.row), pa.array(seats.kinds)
-    places = np.empty(min(_CHUNK_ROWS, kinds.size), dtype=np.min_scalar_type(max(look.width, seats.kinds.size - 1)))
-    persons, classes = np.asarray(sidecar.person), np.asarray(sidecar.klass)
-    for first in range(rows.start, rows.stop, _CHUNK_ROWS):
-        part = slice(first, min(first + _CHUNK_ROWS, rows.stop))
-        sidecar.check_range(part, seats=seats.row.size, classes=look.width)
-        place = places[: part.stop - first]
-        row = gathered(row_of, persons[part])
-        np.multiply(row, places.dtype.type(look.width), out=place, casting="unsafe")
-        np.add(place, classes[part], out=place, casting="unsafe")
-        kinds[first - rows.start : part.stop - rows.start] = gathered(kind_of, place)
+def _look_up(sidecar: Sidecar, rows: slice, *, width: int, seats: SeatTables) -> Array:
+    """Return what the owner's class says about the class of each item."""
+    sidecar.check_range(rows, seats=seats.row.size, classes=width)
+    place = gathered(pa.array(seats.row), sidecar.person[rows])
+    if not seats.multiplied:
+        place = np.multiply(place, width, dtype=np.min_scalar_type(max(width, seats.kinds.size - 1)))
+    kinds = gathered(pa.array(seats.kinds), np.add(place, sidecar.klass[rows], dtype=place.dtype, casting="unsafe"))
+    return kinds.copy()
 
 
 def _variant_asked(sidecar: Sidecar, rows: Rows, question: Array, *, look: Tables, seats: SeatTables) -> Outcomes:

@@ -14,17 +14,17 @@ The manifest pins everything else by digest, so that its own digest, which the l
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from consentry.corpus.sidecar import FilePin
-from consentry.digests import Digest, canonical_json, digest
+from consentry.digests import Digest, canonical_json
 from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
+from consentry.transparency import signed_document
 
 FORMAT = "consentry/release/v1"
 PAYLOAD_TYPE = "application/vnd.consentry.release+json"
@@ -148,31 +148,27 @@ class Manifest:
             ) from error
 
 
-def lay_out(bitmaps: Sequence[tuple[bytes, int]]) -> tuple[bytes, list[BitmapPin]]:
-    """Return the content of `exclusions.bin` and each bitmap's place in it, from (framed bitmap, cardinality) pairs."""
+def lay_out(bitmaps: Sequence[tuple[bytes, Digest, int]]) -> tuple[bytes, list[BitmapPin]]:
+    """Return the content of `exclusions.bin` and each bitmap's place in it, from framed bitmaps.
+
+    With each come its digest and its cardinality.
+    """
     pins = []
     offset = 0
-    for framed, cardinality in bitmaps:
-        pins.append(BitmapPin(offset=offset, length=len(framed), digest=digest(framed), cardinality=cardinality))
+    for framed, named, cardinality in bitmaps:
+        pins.append(BitmapPin(offset=offset, length=len(framed), digest=named, cardinality=cardinality))
         offset += len(framed)
-    return b"".join(framed for framed, _ in bitmaps), pins
+    return b"".join(framed for framed, _, _ in bitmaps), pins
 
 
 def pre_authentication(payload: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
-    """Return the bytes a DSSE signature is over (DSSE v1, "PAE")."""
-    named = kind.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(named), named, len(payload), payload)
+    """Return the bytes a signature is over: that of a manifest, if `kind` does not say otherwise."""
+    return signed_document.pre_authentication(payload, kind)
 
 
 def envelope(payload: bytes, *, key_id: str, signature: bytes, kind: str = PAYLOAD_TYPE) -> bytes:
     """Return the DSSE envelope of a signed document: a manifest, if `kind` does not say otherwise."""
-    return canonical_json(
-        {
-            "payloadType": kind,
-            "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode()}],
-        }
-    )
+    return signed_document.envelope(payload, key_id=key_id, signature=signature, kind=kind)
 
 
 def open_envelope(content: bytes, kind: str = PAYLOAD_TYPE) -> tuple[bytes, str, bytes]:
@@ -182,12 +178,7 @@ def open_envelope(content: bytes, kind: str = PAYLOAD_TYPE) -> tuple[bytes, str,
         IntegrityError: not such an envelope.
     """
     try:
-        body = json.loads(content)
-        (signature,) = body["signatures"]
-        if body["payloadType"] != kind or canonical_json(body) != content:
-            raise ValueError("another payload type, or not canonical")
-        payload = base64.b64decode(body["payload"], validate=True)
-        return payload, str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True)
+        return signed_document.open_envelope(content, kind)
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             "release-envelope-damaged",

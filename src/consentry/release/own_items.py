@@ -56,7 +56,7 @@ class OwnItems:
 
     asked: Asked
     said: Sequence[LiveChoice]
-    _mine: dict[tuple[int, int, int, str], Decision] = field(default_factory=dict)
+    _mine: dict[tuple[int, int, int, str, bool], Decision] = field(default_factory=dict)
     _theirs: dict[tuple[int, int, int], Decision] = field(default_factory=dict)
 
     def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
@@ -64,6 +64,7 @@ class OwnItems:
         rows = sidecar.rows_of(seats)
         owned = rows[np.isin(sidecar.person[rows], seats)]
         cuts, named = self._cuts(), _by_key(self.said)
+        objected = {int(each[:_KEY_HEX_DIGITS], 16) for each in self.asked.knowledge.excluded}
         created = [UNKNOWN_DATE] * owned.size if sidecar.created is None else sidecar.created[owned].tolist()
         first, last = (np.searchsorted(sidecar.involved_row, owned, side=side) for side in ("left", "right"))
         columns = [each[owned].tolist() for each in (sidecar.person, sidecar.klass, sidecar.item)]
@@ -71,9 +72,10 @@ class OwnItems:
         for row, owner, code, key, at, (start, stop) in zip(owned.tolist(), *columns, created, spans, strict=True):
             kind = self.asked.items[code]
             made = None if at == UNKNOWN_DATE else at
-            item = Item(category=kind.category, visibility=kind.visibility, created=made)
+            excluded = key in objected
+            item = Item(category=kind.category, visibility=kind.visibility, created=made, objected=excluded)
             alike = code, -1 if made is None else bisect_right(cuts, made)
-            mine = owner, *alike, named.get(key, "")
+            mine = owner, *alike, named.get(key, ""), excluded
             if mine not in self._mine:
                 self._mine[mine] = self.asked.for_seat(owner, item, item_key=mine[3])
             seats_of_others = sidecar.involved_person[start:stop].tolist()

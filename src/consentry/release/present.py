@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -27,20 +27,17 @@ from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
-    OVERSEEN,
     ChoiceMade,
-    CorpusRegistered,
     NoticeServed,
     PersonLinked,
-    PolicyPublished,
     Pseudonym,
-    ReleaseSealed,
-    ReleaseWithdrawn,
 )
+from consentry.ledger.objection_events import ItemsExcluded
 from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
+from consentry.release.change import Change, is_structural
 from consentry.release.reaching import Reached, Reaching, reached
 from consentry.release.tables import Bounds
 
@@ -93,14 +90,6 @@ class Cohorts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Whom events concerned: the people in these seats and nobody else, or (`structural`) perhaps everybody."""
-
-    seats: Seats
-    structural: bool
-
-
 class _Stretch(NamedTuple):
     """Events taken in at once that were not structural: the position of the first one, and whom they concerned."""
 
@@ -110,8 +99,6 @@ class _Stretch(NamedTuple):
 
 _STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
-_ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
-_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *OVERSEEN)
 
 
 class Present:
@@ -185,7 +172,8 @@ class Present:
         if is_structural(events):
             return Change(_NO_SEATS, structural=True)
         seats = [self._named(events), *(self._told(served) for served in _servings(events))]
-        return Change(self._with_accounts(np.concatenate(seats)), structural=False)
+        items = any(isinstance(event.body, ItemsExcluded) for event in events)
+        return Change(self._with_accounts(np.concatenate(seats)), structural=False, items=items)
 
     def accounts(self, seat: int) -> tuple[int, ...]:
         """Return all seats of the person in `seat`, at least that one, ascending."""
@@ -337,11 +325,13 @@ class Present:
         erased = _NO_SEATS
         if self.state.erased and max(*self.state.erased.values(), self.reaching.joined) >= since:
             erased = self._with_accounts(self.registry.erased(self.state.erased))
-        return reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
+        found = reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
+        return replace(found, items=tuple(self.state.excluded_from(purpose, since=since)))
 
     def reached_at(self, *, since: int) -> tuple[int, ...]:
         """Return the first and the last position, `since` one or later, at which something of `reached` was noticed."""
-        noticed = [*self.reaching.positions(since), *(each for each in self.state.erased.values() if each >= since)]
+        further = (*self.state.erased.values(), *self.state.excluded.values())
+        noticed = [*self.reaching.positions(since), *(each for each in further if each >= since)]
         return tuple(sorted({min(noticed), max(noticed)})) if noticed else (self.reaching.joined,)
 
     def _said(self) -> Said:
@@ -369,14 +359,8 @@ class Present:
             classes=self._classes[1],
             bounds=Bounds(*self.columns.dated(purpose)),
             single=dict(self.columns.single),
+            excluded=frozenset(self.state.excluded_from(purpose)),
         )
-
-
-def is_structural(events: Iterable[Event]) -> bool:
-    """Say whether `events` may concern everybody: another people table, or somebody erased."""
-    return any(
-        event.body is not None and not isinstance(event.body, (*_ABOUT_SOME, *_ABOUT_NOBODY)) for event in events
-    )
 
 
 def _somebody(seats: Seats) -> Seats:

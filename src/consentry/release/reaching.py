@@ -7,7 +7,7 @@ earlier: people are then looked at once more, which changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,16 +42,20 @@ class SingleItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """What leaves the releases for a purpose: all items of some people, those of a category, and single ones."""
+    """What leaves the releases for a purpose: all items of some people, those of a category, and single ones.
+
+    `items` are single items, by pseudonym, that leave whoever they are by.
+    """
 
     people: Seats
     by_category: Mapping[Category, Seats]
     single: Sequence[SingleItem]
+    items: Sequence[Pseudonym] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether nobody said anything that reaches back."""
-        return not (self.people.size or self.by_category or self.single)
+        return not (self.people.size or self.by_category or self.single or self.items)
 
     def rows(self, sidecar: Sidecar, items: Sequence[ItemClass]) -> Rows:
         """Return the rows of a file that leave: those that are by or about such people, ascending and distinct."""
@@ -65,7 +69,18 @@ class Reached:
             if each.category is not None:
                 rows = rows[_of_category(sidecar, rows, items=items, category=each.category)]
             found.append(rows)
+        found.append(rows_of_items(sidecar, self.items))
         return np.unique(np.concatenate(found)).astype(np.int64)
+
+
+def rows_of_items(sidecar: Sidecar, items: Collection[Pseudonym]) -> npt.NDArray[np.uint32]:
+    """Return the rows of a file that hold one of these items, ascending."""
+    if not items:
+        return np.empty(0, dtype=np.uint32)
+    keys = np.unique(np.array([int(each[:_KEY_HEX_DIGITS], 16) for each in items], dtype=np.uint64))
+    stored = np.asarray(sidecar.item, dtype=np.uint64)
+    place = np.minimum(np.searchsorted(keys, stored), keys.size - 1)
+    return np.flatnonzero(keys[place] == stored).astype(np.uint32)
 
 
 def _of_category(

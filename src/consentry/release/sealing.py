@@ -13,6 +13,7 @@ from consentry.ledger.store import SealingSession
 from consentry.policy.policy_set import PolicySet
 from consentry.release import builder
 from consentry.release.manifest import Manifest, PolicyPin
+from consentry.transparency.signed_document import Signer
 
 NO_PEOPLE = digest(b"")
 """The people snapshot of a release that was built before any people table was loaded."""
@@ -40,7 +41,7 @@ def seal(
     state: State,
     policy: PolicyPin,
     folder: Path,
-    signer: builder.Signer,
+    signer: Signer,
 ) -> Built:
     """Seal a draft at the head of the ledger.
 
@@ -68,8 +69,9 @@ def seal(
         counts=made.counts,
     )
     builder.sweep(folder, state.releases.keys(), head=session.position)
-    builder.write(folder / manifest.release, manifest, made=made, signer=signer)
-    built = Built(manifest=manifest, digest=builder.manifest_digest(manifest))
+    payload = manifest.to_bytes()
+    builder.write(folder / manifest.release, payload, made=made, signer=signer)
+    built = Built(manifest=manifest, digest=digest(payload))
     session.append([_sealed(built)])
     return built
 

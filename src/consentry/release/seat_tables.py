@@ -2,7 +2,8 @@
 
     kind = kinds[row[seat] * item classes + item class]
 
-Few rows of a decision matrix differ in what they allow. A kind is DENIED, ALLOWED, or DATED + k: then question k says
+Few rows of a decision matrix differ in what they allow: with few kinds, a byte holds the product, and is not multiplied
+for every item. A kind is DENIED, ALLOWED, or DATED + k: then question k says
 what to do. Refusals that began at about the same time share a question: an item created before all of them, or after
 all of them, is decided without looking anybody up.
 """
@@ -29,7 +30,7 @@ _ASK, _NO_REFUSAL, _SPANS = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeatTables:
-    """`row[seat]` is where the kinds of a person are. Shared read-only by all threads.
+    """`row[seat]` is the row of a person, if `multiplied` times the number of item classes. Shared read-only.
 
     An item created before `since[k]` comes before the refusal of everybody whom question k is about, one created at
     `until[k]` or later comes after it; in between the person has to be looked up. `allowed[k]` says which variants
@@ -37,6 +38,7 @@ class SeatTables:
     """
 
     row: Array
+    multiplied: bool
     kinds: Array
     since: npt.NDArray[np.int64]
     until: npt.NDArray[np.int64]
@@ -57,7 +59,10 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     if not look.width:
         nothing = np.empty(0, dtype=np.int64)
         row = np.zeros(look.person_class.size, dtype=np.uint8)
-        return SeatTables(row=row, kinds=row[:0], since=nothing, until=nothing, allowed=look.variants > 0, count=count)
+        allowed = look.variants > 0
+        return SeatTables(
+            row=row, multiplied=True, kinds=row[:0], since=nothing, until=nothing, allowed=allowed, count=count
+        )
     rows, patterns = _kinds(look, count=count)
     distinct, number = np.unique(rows, axis=0, return_inverse=True)
     dated = (distinct >= DATED).any(axis=1)
@@ -78,8 +83,10 @@ def by_seat(look: Tables, *, count: bool) -> SeatTables:
     row = _by_class(of_class, look.person_class)
     if each > 1:
         _put_into_groups(row, look.bounds, groups, first=plain + _NO_REFUSAL)
+    multiplied = laid.size < _BYTE
     return SeatTables(
-        row=row,
+        row=row * np.uint8(look.width) if multiplied else row,
+        multiplied=multiplied,
         kinds=laid.reshape(-1).astype(np.min_scalar_type(DATED + len(patterns) * each - 1)),
         since=np.tile(groups.since, len(patterns)),
         until=np.tile(groups.until, len(patterns)),

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.people import PeopleIndex
-from consentry.corpus.pseudonym import PseudonymKey, pseudonyms, words
+from consentry.corpus.pseudonym import PseudonymKey, halves, pseudonyms
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision
 from consentry.policy.expressions import Rule
@@ -110,9 +110,9 @@ class Snapshot:
         answers = self._answers.get((purpose, category, visibility))
         if answers is None:
             answers = self._work_out(Use(purpose, category, visibility))
-        high, low = words(self.key, person)
-        seat = self.index.lookup_one(high, low) + 1
-        if seat >= len(self._codes):
+        high, low = halves(self.key, person)
+        seat = self.index.seat_of(high, low)
+        if not 0 < seat < len(self._codes):
             # No seat at all, or one that was given after this snapshot was taken.
             return answers.stranger if person != "" else OWNER_UNKNOWN
         if seat in answers.later:

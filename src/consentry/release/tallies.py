@@ -199,6 +199,7 @@ def kinds_of(items: Sequence[ItemClass]) -> list[Kind]:
     return [Kind(str(each.category), str(each.visibility), each.licence) for each in items]
 
 
+@lru_cache(maxsize=1 << 12)
 def outcome_of(decision: Decision, *, involved: bool) -> Outcome:
     """Return a decision as it is counted."""
     return Outcome(decision.allowed and not involved, involved, tuple(str(reason) for reason in decision.reasons))

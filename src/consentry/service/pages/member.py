@@ -28,7 +28,6 @@ from consentry.service.gate import COOKIE, Admitting, Control, Deployed, Needs
 from consentry.service.languages import LANGUAGES
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_receipts import receipts_of
 from consentry.service.pages.sign_in import with_session
 from consentry.service.site import away, page
 
@@ -224,7 +223,6 @@ def _done(control: ControlPlane, person: str, position: int) -> dict[str, Any] |
         "reach": say.REACHES[choice.reach],
         "notice": event.body.notice,
         "effect": effect,
-        "receipt": receipts_of(control) is not None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -20,8 +21,9 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.gate import Control, Deployed, Needs
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_receipts import receipts_of, text_of
 from consentry.service.site import page
+from consentry.transparency.receipt import Receipt, key_id_of
+from consentry.transparency.receipt_text import in_words
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
@@ -82,7 +84,7 @@ def history(*, request: Request, control: Control, who: Member) -> Response:
     person = _person(who)
     events = reversed(control.own_settings.history(person))
     rows = [row for event in events if (row := _said(event, person)) is not None]
-    return page(request, "member/history.html", rows=rows, receipts=receipts_of(control) is not None)
+    return page(request, "member/history.html", rows=rows)
 
 
 @ROUTER.get("/me/uses")
@@ -105,12 +107,12 @@ def receipt(*, control: Control, who: Member, position: int, form: str = "json")
     Raises:
         NotFoundError: there is none at this position that is theirs.
     """
-    giving, person = receipts_of(control), _person(who)
-    if giving is None or _own_choice(control, person, str(position)) is None:
+    if _own_choice(control, _person(who), str(position)) is None:
         raise NotFoundError("choice-no-receipt", "you have no receipt of this number", help="see /me/history")
-    content = giving.of(position)
+    content = control.receipts.of(position)
     if form == "text":
-        content, kind, ending = text_of(content).encode(), "text/plain; charset=utf-8", "txt"
+        said = Receipt.from_json(json.loads(content)["receipt"])
+        content, kind, ending = in_words(said, key_id=key_id_of(content)).encode(), "text/plain; charset=utf-8", "txt"
     else:
         kind, ending = "application/json", "json"
     name = f'attachment; filename="receipt-{position}.{ending}"'

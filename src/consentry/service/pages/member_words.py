@@ -106,6 +106,7 @@ ADVICE = {
 
 MEANINGS = {
     ReasonKind.REFUSED: N_("You said no."),
+    ReasonKind.OBJECTED: N_("Somebody objected to this item."),
     ReasonKind.ACCOUNT_CLOSED: N_("Your account is closed."),
     ReasonKind.SUSPENDED: N_("The use is suspended."),
     ReasonKind.FORBIDDEN: N_("The rules leave this out."),

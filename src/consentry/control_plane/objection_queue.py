@@ -1,0 +1,308 @@
+"""The queue of objections: what staff see of them, and how they are answered.
+
+A match takes effect in the append that says it: the refusal of a person, or the exclusion of single items whose owners
+did not object, stands right behind it. Sealed releases are amended afterwards; interrupted, whoever hands one out next
+amends it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
+from consentry.control_plane.wording import require_handle
+from consentry.corpus.people import MISSING
+from consentry.corpus.pseudonym import words as key_words
+from consentry.corpus.registration import open_corpus
+from consentry.errors import InputError, NotFoundError
+from consentry.ledger.case_events import Handle
+from consentry.ledger.events import Body, ChoiceMade, Pseudonym, Source
+from consentry.ledger.objection_events import (
+    ItemsExcluded,
+    LawfulGround,
+    ObjectionAsked,
+    ObjectionBody,
+    ObjectionDeclined,
+    ObjectionErased,
+    ObjectionExtended,
+    ObjectionMatched,
+    ObjectionNoted,
+    ObjectionNotFound,
+    ObjectionTaken,
+)
+from consentry.oversight.objection import OPEN, Objection, ObjectionState, require_possible
+from consentry.policy.choice import Choice, Seconds
+from consentry.policy.vocabulary import Category, ChoiceState, Reach
+from consentry.release.explain import find
+
+_SHORTEST_PREFIX = 8
+_ERASED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """An objection in the queue. `filed` is what was written, None once it is erased; `alike` counts its duplicates."""
+
+    objection: Objection
+    overdue: bool
+    filed: Told | None = field(repr=False)
+    alike: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePage:
+    """A part of the queue, and how many there are in all."""
+
+    rows: tuple[Queued, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """Everything staff see of an objection: what was said, oldest first, and the ids of exact duplicates."""
+
+    objection: Objection
+    overdue: bool
+    course: tuple[Told, ...] = field(repr=False)
+    alike: tuple[str, ...]
+
+
+class ObjectionQueue:
+    """Verbs for staff."""
+
+    def __init__(self, desk: Desk, *, amend: Callable[[], object]) -> None:
+        self._desk = desk
+        self._amend = amend
+        self._texts = ObjectionTexts(desk)
+
+    def list(
+        self,
+        states: Collection[ObjectionState] = OPEN,
+        *,
+        overdue: bool = False,
+        by: Handle | None = None,
+        text: str = "",
+        start: int = 0,
+        limit: int = 50,
+    ) -> QueuePage:
+        """Return objections, those due first at the top.
+
+        Args:
+            states: in which states; those in which an answer is owed if not given.
+            overdue: only those that should have been answered by now.
+            by: only those that this member of staff looks at or answered.
+            text: only those that hold these words in what was filed or said since, in any case of letters.
+            start: how many to leave out.
+            limit: how many to return.
+        """
+        at, wanted = self._desk.parts.clock(), frozenset(states)
+        with self._desk.lock:
+            self._desk.present()
+            found = [
+                each
+                for each in self._desk.newest.record.objections
+                if each.state in wanted and (not overdue or each.overdue(at)) and by in (None, each.by)
+            ]
+        found.sort(key=lambda each: (each.due, each.position))
+        if text:
+            found = [each for each in found if self._holds(each.objection, text.casefold())]
+        alike: dict[str | None, int] = {None: 0}
+        rows = tuple(self._queued(each, at, alike) for each in found[start : start + limit])
+        return QueuePage(rows=rows, total=len(found))
+
+    def _holds(self, objection: str, text: str) -> bool:
+        said = (value for each in self._texts.course(objection) for value in each.words.values())
+        return any(text in value.casefold() for value in said if isinstance(value, str))
+
+    def _queued(self, found: Objection, at: Seconds, alike: dict[str | None, int]) -> Queued:
+        """Return a row; `alike` remembers how many there are of each kind, as a page of spam is of one kind."""
+        beside = self._texts.fingerprint_of(found.objection)
+        if beside is not None and beside not in alike:
+            alike[beside] = len(self._desk.parts.personal.alike(beside)) - 1
+        filed = next(iter(self._texts.course(found.objection)), None)
+        return Queued(objection=found, overdue=found.overdue(at), filed=filed, alike=alike[beside])
+
+    def show(self, objection: str) -> Detail:
+        """Return everything about an objection, by its id or the first eight digits or more.
+
+        Raises:
+            NotFoundError: there is none.
+            InputError: several begin like this.
+        """
+        found = self._texts.objection(self.named(objection))
+        return Detail(
+            objection=found,
+            overdue=found.overdue(self._desk.parts.clock()),
+            course=tuple(self._texts.course(found.objection)),
+            alike=tuple(self._texts.alike(found.objection)),
+        )
+
+    def named(self, objection: str) -> str:
+        """Return the id of the objection that this is the beginning of."""
+        with self._desk.lock:
+            self._desk.present()
+            known = self._desk.newest.record.objections
+            if known.get(objection) is not None or len(objection) < _SHORTEST_PREFIX:
+                return objection
+            found = [each.objection for each in known if each.objection.startswith(objection)]
+        if len(found) > 1:
+            raise InputError(
+                "objection-ambiguous", f"{len(found)} objections begin like this", help="give more of the id"
+            )
+        return found[0] if found else objection
+
+    def take(self, objection: str, *, by: Handle) -> Objection:
+        """Look at an objection, or take it over."""
+        return self._say(objection, partial(ObjectionTaken, by=by), "taken", by=by)
+
+    def ask(self, objection: str, *, text: str, by: Handle) -> Objection:
+        """Ask the objector for more."""
+        words = require_words(text, "question")
+        return self._say(objection, partial(ObjectionAsked, by=by), "asked", by=by, text=words)
+
+    def extend(self, objection: str, *, months: int, reason: str, by: Handle) -> Objection:
+        """Take one or two months longer; the objector is told why."""
+        text = require_words(reason, "reason")
+        return self._say(objection, partial(ObjectionExtended, months=months, by=by), "extended", by=by, text=text)
+
+    def not_found(self, objection: str, *, tried: str, by: Handle) -> Objection:
+        """Answer that nothing was found, and say what was tried."""
+        text = require_words(tried, "account of what was tried")
+        return self._say(objection, partial(ObjectionNotFound, by=by), "not-found", by=by, text=text)
+
+    def decline(self, objection: str, *, ground: LawfulGround, explanation: str, by: Handle) -> Objection:
+        """Answer that it is not followed, on a lawful ground."""
+        text = require_words(explanation, "explanation")
+        body = partial(ObjectionDeclined, ground=ground, by=by)
+        return self._say(objection, body, "declined", by=by, text=text, ground=str(ground))
+
+    def note(self, objection: str, *, text: str, by: Handle) -> Objection:
+        """Write something down for the others; the objector does not see it."""
+        return self._say(objection, partial(ObjectionNoted, by=by), "noted", by=by, text=require_words(text, "note"))
+
+    def match_person(
+        self,
+        objection: str,
+        person: str,
+        *,
+        by: Handle,
+        categories: Collection[Category] = (),
+        reach: Reach = Reach.EVERYTHING,
+        reply: str = "",
+    ) -> Objection:
+        """Answer that it was found whose content is meant: everything this person owns or is involved in is refused.
+
+        Raises:
+            NotFoundError: nobody knows this person: a refusal would concern nothing.
+        """
+        index, key = self._desk.parts.pseudonyms.lookup()
+        if index.lookup_one(*key_words(key, person)) == MISSING:
+            raise NotFoundError(
+                "objection-person-unknown",
+                "no corpus and no people table names this person",
+                help="give the id as it stands in the corpus, or match single items",
+            )
+        named = self._desk.parts.pseudonyms.person(person)
+
+        def effects(found: Objection) -> Sequence[Body]:
+            choice = Choice(
+                purpose=found.purpose,
+                state=ChoiceState.REFUSED,
+                reach=reach,
+                # Of when they objected. A clock that was set back since must not make it one of a time to come.
+                at=min(found.received, self._desk.parts.clock()),
+                categories=frozenset(categories),
+            )
+            return [ChoiceMade(person=named, choice=choice, source=Source.FORM)]
+
+        words = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
+        return self._match(objection, ObjectionMatched(objection="", people=1, items=0, by=by), effects, words)
+
+    def match_items(
+        self, objection: str, items: Collection[str], *, corpus: str, by: Handle, reply: str = ""
+    ) -> Objection:
+        """Answer that single items are meant. They are excluded, whoever owns them, also from sealed releases.
+
+        Raises:
+            NotFoundError: the corpus, or one of the items, is not known.
+        """
+        keys = self._keys(corpus, items)
+
+        def effects(found: Objection) -> Sequence[Body]:
+            return [ItemsExcluded(objection=found.objection, purpose=found.purpose, items=keys)]
+
+        words = {"corpus": corpus, "items": list(keys), "text": reply}
+        return self._match(objection, ObjectionMatched(objection="", people=0, items=len(keys), by=by), effects, words)
+
+    def _keys(self, corpus: str, items: Collection[str]) -> tuple[Pseudonym, ...]:
+        if corpus not in self._desk.present().state.corpora:
+            raise NotFoundError(
+                "corpus-unknown", f"no corpus `{corpus}`", help="register it: consentry corpus register"
+            )
+        if not items:
+            raise InputError("objection-no-items", "no item is named", help="name at least one item of the corpus")
+        opened = open_corpus(self._desk.corpora, corpus)
+        keys = {item: self._desk.parts.pseudonyms.item(corpus, item) for item in sorted(set(items))}
+        for item, key in keys.items():
+            find(opened, item, key=key)
+        return tuple(sorted(keys.values()))
+
+    def _match(
+        self,
+        objection: str,
+        said: ObjectionMatched,
+        effects: Callable[[Objection], Sequence[Body]],
+        words: Mapping[str, Any],
+    ) -> Objection:
+        require_handle(said.by)
+        reply = require_words(words["text"], "reply", required=False)
+        name = self.named(objection)
+        body = ObjectionMatched(objection=name, people=said.people, items=said.items, by=said.by)
+
+        def match(found: Objection) -> list[tuple[Body, ...]]:
+            # Beside the person: erasing them takes what names them here, too.
+            further = {**words, "text": reply, "by": said.by}
+            told = self._texts.told(name, "matched", beside=words.get("person"), **further)
+            return [(body, told, *effects(found))]
+
+        matched = self._texts.say(name, match)
+        self._amend()
+        return matched
+
+    def _say(
+        self, objection: str, body: Callable[..., ObjectionBody], what: str, *, by: Handle, **words: Any
+    ) -> Objection:
+        require_handle(by)
+        name = self.named(objection)
+        said = body(objection=name)
+        return self._texts.say(name, lambda _: [(said, self._texts.told(name, what, by=by, **words))])
+
+    def erase(self, objections: Collection[str], *, by: Handle) -> int:
+        """Erase what was written about answered objections, for good; return how many. Refusals stay.
+
+        Raises:
+            StateError: an answer to one of them is owed, or it was erased before.
+        """
+        require_handle(by)
+        names = list(dict.fromkeys(self.named(each) for each in objections))
+        for name in names:
+            body = ObjectionErased(objection=name, texts=0, by=by)
+            require_possible(self._texts.objection(name), body, at=self._desk.parts.clock())
+        for start in range(0, len(names), _ERASED_AT_ONCE):
+            self._desk.parts.personal.forget(names[start : start + _ERASED_AT_ONCE], by=by)
+        return len(names)
+
+    def expire(self, *, before: Seconds, by: Handle) -> int:
+        """Erase what was written about all answered objections of which nothing was heard since a time."""
+        with self._desk.lock:
+            self._desk.present()
+            old = [
+                each.objection
+                for each in self._desk.newest.record.objections
+                if not each.open and not each.erased and each.changed < before
+            ]
+        return self.erase(old, by=by)
