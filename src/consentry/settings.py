@@ -56,6 +56,12 @@ def _known_store(url: str) -> str:
     return url
 
 
+def _item_address(address: str) -> str:
+    if address and (not address.startswith("https://") or "{item}" not in address):
+        raise ValueError("must start with `https://` and hold `{item}`")
+    return address
+
+
 class Settings(BaseSettings):
     """All settings, frozen. The descriptions are the manual: `settings_table` turns them into docs/settings.md."""
 
@@ -86,6 +92,12 @@ class Settings(BaseSettings):
     site_name: str = Field(
         default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."
     )
+    item_url: Annotated[str, AfterValidator(_item_address)] = Field(
+        default="",
+        max_length=500,
+        description="Where members see an item on the platform, with `{item}` in place of its id, for example "
+        "`https://example.com/posts/{item}`. Empty: ids are shown without a link.",
+    )
     site_url: str = Field(
         default="",
         description="The address by which people reach the pages, with `https://`. OpenID Connect needs it.",
@@ -115,6 +127,11 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The ledger's address, with the default filled in."""
         return self.ledger_url or f"{_STORES[0]}{self.home / LEDGER_FILE}"
+
+    @property
+    def audience(self) -> str:
+        """Whom a link for a member is for: the address of the pages, or their name where no address is set."""
+        return self.site_url.rstrip("/") or self.site_name
 
     @property
     def thread_count(self) -> int:

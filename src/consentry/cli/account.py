@@ -169,6 +169,32 @@ def revoke_key(context: Context, ident: str) -> None:
     context.out.show({"revoked": ident}, lambda: context.out.text(f"Key {ident} opens nothing any more."))
 
 
+@account.command("member-link")
+@click.argument("person")
+@click.option("--url", help="The address of the server; without, `site_url` of the settings or this machine.")
+@click.option("--name", default="", help="How the page greets them.")
+@click.option("--back", default="", help="The https address that leads back to the platform.")
+@click.option("--locale", default="", help="The language of the page, for example cy.")
+@pass_context
+def member_link(context: Context, person: str, url: str | None, name: str, back: str, locale: str) -> None:
+    """Make a link with which PERSON, by the platform's id, opens their page: for trying it out.
+
+    It is what the platform's own server makes (docs/embedding.md): good once, for five minutes.
+    """
+    # Only here: what signs takes a quarter of a second to import, and every command would wait for it.
+    from consentry.accounts.member_link import LinkKeys, claims_for  # noqa: PLC0415
+
+    if not person:
+        raise click.UsageError("PERSON is empty: give the platform's id of somebody")
+    settings, now = context.deployment.settings, context.deployment.control.desk.parts.clock()
+    facts = {key: value for key, value in {"name": name, "back": back, "locale": locale}.items() if value}
+    claims = claims_for(person, audience=settings.audience, now=now, facts=facts)
+    token = LinkKeys(settings.home / "keys").signed(claims)
+    base = url or settings.site_url or "http://127.0.0.1:8799"
+    link = f"{base.rstrip('/')}/me/enter?token={token}"
+    context.out.show({"link": link, "until": claims["exp"]}, lambda: context.out.text(link))
+
+
 @contextmanager
 def _admission(context: Context) -> Iterator[Admission]:
     with context.deployment.admission() as admission:

@@ -99,20 +99,23 @@ class PersonVerbs:
             seats = () if ordinal == MISSING else present.accounts(ordinal + 1)
             releases = dict(present.state.releases)
         mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]] = {}
-        sealed_rows = {name: self._rows_in(name, seats, mine) for name in releases} if seats else {}
+        sealed_rows = {name: self.rows_in(name, seats, mine=mine) for name in releases} if seats else {}
         sealed_rows = {name: rows for name, rows in sealed_rows.items() if rows is None or rows}
         return {
             "person": self.desk.parts.pseudonyms.person(person),
             "accounts": len(seats),
             "releases": [self._release_used(name, rows) for name, rows in sealed_rows.items()],
-            "models": self._models_using(sealed_rows),
+            "models": self.models_using(sealed_rows),
             "position": present.position,
         }
 
-    def _rows_in(
-        self, name: str, seats: Sequence[int], mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]]
+    def rows_in(
+        self, name: str, seats: Sequence[int], *, mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]]
     ) -> RowsOfFiles | None:
-        """Return the rows of a person that a release was sealed with; None if a file of it is not known any more."""
+        """Return the rows of a person that a release was sealed with; None if a file of it is not known any more.
+
+        `mine` remembers the rows of the person in each file, for the next release of the same corpus.
+        """
         try:
             release = self.archive.remembered(name)
             sidecars = self.desk.sidecars(release.manifest.corpus)
@@ -141,7 +144,8 @@ class PersonVerbs:
             "withdrawn": self.desk.newest.state.releases[name].withdrawn is not None,
         }
 
-    def _models_using(self, sealed_rows: Mapping[str, RowsOfFiles | None]) -> list[dict[str, Any]]:
+    def models_using(self, sealed_rows: Mapping[str, RowsOfFiles | None]) -> list[dict[str, Any]]:
+        """Say which models were trained on some of a person's rows, by the release that was sealed with them."""
         with self.desk.lock:
             models = self.desk.present().record.lineage
         own = {}

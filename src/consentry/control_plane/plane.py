@@ -29,6 +29,8 @@ from consentry.control_plane.notices import NoticeVerbs
 from consentry.control_plane.objection_queue import ObjectionQueue
 from consentry.control_plane.objections import Objections
 from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.own_content import OwnContent
+from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
 from consentry.control_plane.receipts import Receipts
@@ -57,6 +59,8 @@ class ControlPlane:
     models: ModelVerbs
     destruction: DestructionVerbs
     people: PersonVerbs
+    own_settings: OwnSettings
+    own_content: OwnContent
     objections: Objections
     objection_queue: ObjectionQueue
     receipts: Receipts
@@ -83,9 +87,13 @@ def compose(parts: Parts) -> ControlPlane:
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
 
+    statements = StatementVerbs(desk, amendments=amendments)
+    people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
+    own_settings = OwnSettings(desk, choosing=statements)
+
     return ControlPlane(
         desk=desk,
-        statements=StatementVerbs(desk, amendments=amendments),
+        statements=statements,
         notices=NoticeVerbs(desk),
         assessments=AssessmentVerbs(desk),
         releases=ReleaseVerbs(
@@ -104,7 +112,9 @@ def compose(parts: Parts) -> ControlPlane:
         leases=leases,
         models=models,
         destruction=destruction,
-        people=PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption),
+        people=people,
+        own_settings=own_settings,
+        own_content=OwnContent(own_settings, people=people),
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
         receipts=Receipts(desk),

@@ -116,7 +116,7 @@ def lay_out(
     """
     _check_seats(sidecars, knowledge)
     matrix = compiler.compile(knowledge.classes.members, items, at=at)
-    asked = _Asked(compiler, at, knowledge, items)
+    asked = Asked(compiler, at, knowledge, items)
     own = [asked.decisions(sidecar) for sidecar in sidecars]
     further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
     fold = _fold(matrix, knowledge.classes, like=like)
@@ -173,7 +173,7 @@ def _check_seats(sidecars: Sequence[Sidecar], knowledge: Knowledge) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """Decides single rows in plain Python, with everything the people concerned have said."""
 
     compiler: MatrixCompiler
@@ -212,16 +212,17 @@ class _Asked:
             created=None if created == UNKNOWN_DATE else created,
             objected=item_key in self.knowledge.excluded,
         )
-        owner = self._for_seat(int(sidecar.person[row]), item, item_key)
+        owner = self.for_seat(int(sidecar.person[row]), item, item_key=item_key)
         if not owner.allowed:
             return OwnDecision(owner, involved=False)
         first = int(np.searchsorted(sidecar.involved_row, row, side="left"))
         last = int(np.searchsorted(sidecar.involved_row, row, side="right"))
-        others = [self._for_seat(int(seat), item, item_key) for seat in sidecar.involved_person[first:last]]
+        others = [self.for_seat(int(seat), item, item_key=item_key) for seat in sidecar.involved_person[first:last]]
         against = sorted((decision for decision in others if not decision.allowed), key=strength)
         return OwnDecision(against[0], involved=True) if against else OwnDecision(owner, involved=False)
 
-    def _for_seat(self, seat: int, item: Item, item_key: str) -> Decision:
+    def for_seat(self, seat: int, item: Item, *, item_key: str) -> Decision:
+        """Decide for one of the people an item involves."""
         person = self.person(seat, item.category, item_key=item_key)
         return OWNER_UNKNOWN if person is None else evaluate_person(self.compiler.rules, person, item=item, at=self.at)
 
@@ -258,7 +259,7 @@ def rules_for(rules: Sequence[Rule], *, decides: bool) -> tuple[Rule, ...]:
 
 def people_of(basis: Basis, sidecar: Sidecar, *, row: int, item_key: str) -> list[tuple[int, Person | None]]:
     """Return seat and facts of everybody an item involves, the owner first: what `release explain` shows."""
-    asked = _Asked(basis.compiler, basis.at, basis.knowledge, basis.items)
+    asked = Asked(basis.compiler, basis.at, basis.knowledge, basis.items)
     category = basis.items[int(sidecar.klass[row])].category
     first, last = (int(np.searchsorted(sidecar.involved_row, row, side=side)) for side in ("left", "right"))
     seats = [int(sidecar.person[row]), *(int(seat) for seat in sidecar.involved_person[first:last])]

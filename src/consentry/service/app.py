@@ -16,13 +16,21 @@ from consentry.service import leases, problems
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.gate import addresses
-from consentry.service.pages import elsewhere, public, sign_in
+from consentry.service.pages import elsewhere, member, member_lists, public, sign_in
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
-ROUTERS = (leases.HEALTH, leases.ROUTER, public.ROUTER, sign_in.ROUTER, elsewhere.ROUTER)
+ROUTERS = (
+    leases.HEALTH,
+    leases.ROUTER,
+    public.ROUTER,
+    sign_in.ROUTER,
+    elsewhere.ROUTER,
+    member.ROUTER,
+    member_lists.ROUTER,
+)
 
 
 def create_app(deployment: Deployment, admission: Admission, *, token: str) -> FastAPI:

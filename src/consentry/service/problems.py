@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
-from consentry.service.site import page, wants_page
+from consentry.service.site import away, page, wants_page
 
 LOG = logging.getLogger("consentry.service")
 _SOURCE = Path(__file__).parents[1]
@@ -79,9 +79,16 @@ def _shown(request: Request, error: ConsentryError, status: int | None = None) -
     if not wants_page(request):
         return answer(error, status)
     found = status or status_of(error)
+    if found == HTTPStatus.UNAUTHORIZED and _is_of_member(request):
+        # They have no password here: the platform sends them again.
+        return away(request, status=found)
     if found == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", HTTPStatus.SEE_OTHER)
     return page(request, "problem.html", status=found, error=error, reason=found, problem=None)
+
+
+def _is_of_member(request: Request) -> bool:
+    return request.url.path == "/me" or request.url.path.startswith("/me/")
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

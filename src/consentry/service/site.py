@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from consentry import __version__
+from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
@@ -27,6 +29,7 @@ FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/")
 """Folders of templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
+_GROUPS = {"UK": "GB"}
 
 
 @cache
@@ -60,8 +63,16 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "day": lambda at: format_date(moment(at), "long", locale=locale),
         "time": lambda at: format_datetime(moment(at), "d MMMM y, HH:mm 'UTC'", locale=locale),
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "territory": lambda code: place_name(code, locale),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
     }
+
+
+def place_name(code: str, locale: Locale) -> str:
+    """Return what a language calls a place or a group of places; of a part of a country, the country and the code."""
+    country, _, part = _GROUPS.get(code, code).partition("-")
+    name = locale.territories.get(country, code)
+    return f"{name} ({code})" if part else name
 
 
 def page(
@@ -94,6 +105,12 @@ def page(
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")
     return answer
+
+
+def away(request: Request, *, status: int, error: ConsentryError | None = None) -> HTMLResponse:
+    """Return the page that sends a member back to their platform, or lets it sign them in."""
+    oidc = bool(request.app.state.deployment.settings.member_issuer)
+    return page(request, "member/away.html", status=status, error=error, oidc=oidc)
 
 
 def wants_page(request: Request) -> bool:

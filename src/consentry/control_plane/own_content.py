@@ -1,0 +1,259 @@
+"""What became of a person's own content: which releases and models used it, what a choice would undo, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyroaring import BitMap64
+
+from consentry.control_plane.consumption import RowsOfFiles
+from consentry.control_plane.own_settings import Asker, OwnSettings
+from consentry.control_plane.people import PersonVerbs
+from consentry.corpus.item_ids import item_ids
+from consentry.corpus.registration import Corpus
+from consentry.corpus.sidecar import FilePin
+from consentry.errors import ConsentryError, NotFoundError
+from consentry.ledger.events import Pseudonym
+from consentry.policy.matrix import MatrixCompiler
+from consentry.policy.vocabulary import Category, Purpose
+from consentry.release.basis import rules_for
+from consentry.release.own_items import OwnItem
+
+PAGE_ITEMS = 25
+_KEY_HEX_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a choice is about. Empty `categories` are all; an `item` is its pseudonym."""
+
+    purpose: Purpose
+    categories: frozenset[Category] = frozenset()
+    item: Pseudonym | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a refusal would undo, and what it has undone.
+
+    Attributes:
+        next_release: items that may be used now and would be left out of every release that is made from then on.
+        leaving: items, each counted once, that sealed releases hold, and `releases` with how many each.
+        left: items that have left sealed releases already.
+        models: models that learned from items that `releases` hold or held, with how many (None: not known).
+    """
+
+    next_release: int
+    leaving: int
+    releases: Mapping[str, int]
+    left: Mapping[str, int]
+    models: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneItem:
+    """An item as its owner sees it. `id` is the platform's; None if the file cannot be read now."""
+
+    corpus: str
+    id: str | None
+    key: str
+    item: OwnItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemPage:
+    """Some items, newest first, of `total`; `categories` are all that there are, with how many."""
+
+    items: Sequence[OneItem]
+    total: int
+    number: int
+    pages: int
+    categories: Mapping[Category, int]
+
+
+class OwnContent:
+    """Verbs of a person about what became of their content."""
+
+    def __init__(self, settings: OwnSettings, *, people: PersonVerbs) -> None:
+        self.desk = settings.desk
+        self._settings = settings
+        self._people = people
+
+    def releases(self, person: Pseudonym) -> list[dict[str, Any]]:
+        """Say of every release what of the person's it holds and what it left out, the newest first.
+
+        `sealed_with` is None if a file of the release is not known any more; `items` are all that they have in its
+        files, by or about them.
+        """
+        asker = self._settings.asker(person)
+        rows, every = self._sealed_rows(asker)
+        found = []
+        for name, kept in rows.items():
+            sealed = self.desk.newest.state.releases[name]
+            items = every.get(name, 0)
+            if kept is None or items:
+                removed = self._people.removals.removed(self.desk.newest.amendments.newest(name)) if kept else {}
+                gone = sum(len(each & removed[index]) for index, each in (kept or {}).items() if index in removed)
+                found.append(
+                    {
+                        "release": name,
+                        "purpose": sealed.purpose,
+                        "at": self._settings.recorded_at(sealed.position),
+                        "position": sealed.position,
+                        "items": items,
+                        "sealed_with": None if kept is None else sum(map(len, kept.values())),
+                        "removed": gone,
+                        "withdrawn": sealed.withdrawn is not None,
+                    }
+                )
+        return sorted(found, key=lambda each: -each["position"])
+
+    def models(self, person: Pseudonym) -> list[dict[str, Any]]:
+        """Say of every model that learned from the person's items how many, and what became of it."""
+        rows, _ = self._sealed_rows(self._settings.asker(person))
+        used = {name: kept for name, kept in rows.items() if kept is None or kept}
+        return self._people.models_using(used)
+
+    def effect(self, person: Pseudonym, aim: Aim) -> Effect:
+        """Say what a refusal would undo, and has undone: nothing is recorded."""
+        asker = self._settings.asker(person)
+        rows, _ = self._sealed_rows(asker)
+        concerned: dict[str, RowsOfFiles | None] = {}
+        leaving: set[tuple[FilePin, int]] = set()
+        releases: dict[str, int] = {}
+        left: dict[str, int] = {}
+        for name, kept in rows.items():
+            sealed = self.desk.newest.state.releases[name]
+            if not kept or not (aim.purpose in sealed.purpose.lineage or sealed.purpose.covers(aim.purpose)):
+                continue
+            chosen = self._chosen(name, kept, aim)
+            if not chosen:
+                continue
+            concerned[name] = chosen
+            removed = self._people.removals.removed(self.desk.newest.amendments.newest(name))
+            gone = {index: each & removed[index] for index, each in chosen.items() if index in removed}
+            staying = {index: each - gone.get(index, BitMap64()) for index, each in chosen.items()}
+            files = self._people.archive.remembered(name).manifest.files
+            if sealed.withdrawn is None:
+                leaving |= {(files[index].pin, row) for index, each in staying.items() for row in each}
+                releases |= {name: count} if (count := sum(map(len, staying.values()))) else {}
+            left |= {name: count} if (count := sum(map(len, gone.values()))) else {}
+        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)}
+        return Effect(
+            next_release=self._used_now(asker, aim),
+            leaving=len(leaving),
+            releases=releases,
+            left=left,
+            models=models,
+        )
+
+    def items(self, person: Pseudonym, *, purpose: Purpose, category: Category | None, number: int) -> ItemPage:
+        """Return a page of the person's own items, newest first, those without a date last."""
+        asker = self._settings.asker(person)
+        every = self._own_items(asker, purpose)
+        counts = dict.fromkeys(Category, 0)
+        for _, _, item in every:
+            counts[item.category] += 1
+        chosen = [each for each in every if category is None or each[2].category is category]
+        chosen.sort(key=lambda each: (-(each[2].created or 0), each[0].name, each[1], each[2].row))
+        pages = max(1, -(-len(chosen) // PAGE_ITEMS))
+        number = min(max(1, number), pages)
+        shown = chosen[(number - 1) * PAGE_ITEMS : number * PAGE_ITEMS]
+        return ItemPage(
+            items=self._named(shown),
+            total=len(chosen),
+            number=number,
+            pages=pages,
+            categories={each: count for each, count in counts.items() if count},
+        )
+
+    def own_item(self, person: Pseudonym, corpus: str, *, id: str) -> Pseudonym:  # noqa: A002
+        """Return the pseudonym of an item by or about a person.
+
+        Raises:
+            NotFoundError: it is not theirs, or there is none: who asks cannot tell which.
+        """
+        asker = self._settings.asker(person)
+        found = next((each for each in self._settings.corpora()[0] if each.name == corpus), None)
+        if found is not None and id and asker.seats:
+            item = self.desk.parts.pseudonyms.item(corpus, id)
+            key = np.uint64(int(item[:_KEY_HEX_DIGITS], 16))
+            seats = np.array(asker.seats, dtype=np.uint32)
+            if any((each.item[each.rows_of(seats)] == key).any() for each in found.sidecars):
+                return item
+        raise NotFoundError("item-not-yours", "you have no such item", help="choose one of those in the list")
+
+    def _own_items(self, asker: Asker, purpose: Purpose) -> list[tuple[Corpus, int, OwnItem]]:
+        corpora, _ = self._settings.corpora()
+        published = self._settings.deciding(purpose)
+        with self.desk.lock:
+            present = self.desk.present()
+            at = self.desk.parts.clock()
+            known, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
+        policy = None if published is None else self.desk.document(published.digest)
+        rules = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
+        compiler = MatrixCompiler((*rules, *orders), purpose)
+        return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
+
+    def _used_now(self, asker: Asker, aim: Aim) -> int:
+        every = self._own_items(asker, aim.purpose)
+        if aim.item is not None:
+            wanted = int(aim.item[:_KEY_HEX_DIGITS], 16)
+            return sum(item.used and int(c.sidecars[number].item[item.row]) == wanted for c, number, item in every)
+        return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
+
+    def _named(self, shown: Sequence[tuple[Corpus, int, OwnItem]]) -> list[OneItem]:
+        files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
+        for corpus, number, item in shown:
+            files.setdefault((corpus.name, number), (corpus, []))[1].append(item.row)
+        ids: dict[tuple[str, int, int], str] = {}
+        for (name, number), (corpus, rows) in files.items():
+            try:
+                named = zip(rows, item_ids(corpus, number, rows=rows), strict=True)
+                ids |= {(name, number, row): each for row, each in named}
+            except (ConsentryError, OSError):
+                continue
+        return [
+            OneItem(
+                corpus=corpus.name,
+                id=ids.get((corpus.name, number, item.row)),
+                key=f"{int(corpus.sidecars[number].item[item.row]):016x}",
+                item=item,
+            )
+            for corpus, number, item in shown
+        ]
+
+    def _sealed_rows(self, asker: Asker) -> tuple[dict[str, RowsOfFiles | None], dict[str, int]]:
+        """Return by release the rows by or about a person it was sealed with, and how many its files have."""
+        releases = list(self.desk.present().state.releases)
+        mine: dict[Any, Any] = {}
+        rows = {name: self._people.rows_in(name, asker.seats, mine=mine) for name in releases} if asker.seats else {}
+        every = {}
+        for name, kept in rows.items():
+            if kept is not None:
+                manifest = self._people.archive.remembered(name).manifest
+                every[name] = sum(mine[manifest.corpus, file.pin].size for file in manifest.files)
+        return rows, every
+
+    def _chosen(self, release: str, rows: RowsOfFiles, aim: Aim) -> RowsOfFiles:
+        """Return those rows of a release that a choice is about."""
+        if not aim.categories and aim.item is None:
+            return rows
+        manifest = self._people.archive.remembered(release).manifest
+        corpus = next(each for each in self._settings.corpora()[0] if each.name == manifest.corpus)
+        sidecars = {each.pin: each for each in corpus.sidecars}
+        such = np.array(
+            [not aim.categories or kind.category in aim.categories for kind in corpus.items], dtype=np.bool_
+        )
+        found = {}
+        for index, each in rows.items():
+            sidecar, at = sidecars[manifest.files[index].pin], np.asarray(each.to_array(), dtype=np.int64)
+            kept = such[sidecar.klass[at]]
+            if aim.item is not None:
+                kept &= sidecar.item[at] == np.uint64(int(aim.item[:_KEY_HEX_DIGITS], 16))
+            if kept.any():
+                found[index] = BitMap64(at[kept].astype(np.uint64))
+        return found

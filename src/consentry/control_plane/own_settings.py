@@ -1,0 +1,327 @@
+"""What a person sees of the use of their own content, and what they say about it. Asked by pseudonym, never by id.
+
+Nobody gets a seat by looking. What is shown costs what the person has: postings, and what is known of one seat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.corpus.people import MISSING
+from consentry.corpus.pseudonym import words_of
+from consentry.corpus.registration import Corpus, open_corpus
+from consentry.corpus.sidecar import NOBODY
+from consentry.errors import ConsentryError
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import ChoiceMade, Pseudonym, Source
+from consentry.ledger.state import Published, Stated
+from consentry.oversight.order import Order
+from consentry.policy.choice import Choice, LiveChoice, Seconds
+from consentry.policy.evaluator import Reason
+from consentry.policy.matrix import MatrixCompiler, PersonClass
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
+from consentry.release.basis import Asked, Knowledge, rules_for
+from consentry.release.own_items import OwnItem, OwnItems
+from consentry.release.situation import Question, Situation, Stands, stands
+
+_STRANGER = PersonClass(known=False)
+
+
+class Choosing(Protocol):
+    """Records choices."""
+
+    def choose(
+        self, choices: Iterable[ChoiceMade], *, batch: int = ..., recorded: Callable[[range], None] | None = ...
+    ) -> int:
+        """Record choices, durably, and tell `recorded` their positions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many items of one category somebody has, how many may be used, and why not the others."""
+
+    items: int = 0
+    used: int = 0
+    others: int = 0
+    why_not: Mapping[Reason, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnUse:
+    """A use, and how it stands for one person.
+
+    Attributes:
+        policy: the set that decides, None if none does; `since` is when it was put in force.
+        counted: their items by category, those of no permitted category included.
+        complete: whether all of their items could be counted.
+        said: what they said that counts here: about this purpose, those above it and those below it.
+        orders: the orders among the obstacles, by id.
+        places: where they may live; `served` are the notices they were served, with the time.
+    """
+
+    purpose: Purpose
+    policy: PolicySet | None
+    since: Seconds | None
+    stands: Stands
+    counted: Mapping[Category, Counted]
+    complete: bool
+    said: Sequence[Stated]
+    orders: Mapping[str, Order]
+    places: frozenset[str]
+    served: Mapping[str, Seconds]
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks: their seats (none if nothing is known of them), all their accounts, and what all of these said."""
+
+    person: Pseudonym
+    seats: tuple[int, ...]
+    accounts: tuple[Pseudonym, ...]
+    own: tuple[Stated, ...]
+    others: tuple[Stated, ...]
+    erased: bool
+
+    @property
+    def said(self) -> tuple[Stated, ...]:
+        """What counts for the account that asks: its own choices, and the refusals of the others."""
+        refusals = (each for each in self.others if each.choice.state is ChoiceState.REFUSED)
+        return tuple(sorted((*self.own, *refusals), key=lambda each: each.position))
+
+
+class OwnSettings:
+    """Verbs of a person about their own content."""
+
+    def __init__(self, desk: Desk, *, choosing: Choosing) -> None:
+        self.desk = desk
+        self._choosing = choosing
+        self._opened: dict[str, Corpus] = {}
+        self._times: dict[int, Seconds] = {}
+
+    def asker(self, person: Pseudonym) -> Asker:
+        """Return who asks. Nobody gets a seat by it."""
+        index, _ = self.desk.parts.pseudonyms.lookup()
+        with self.desk.lock:
+            present = self.desk.present()
+            ordinal = index.lookup_one(*words_of(person))
+            seat = NOBODY if ordinal == MISSING else ordinal + 1
+            seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
+            accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
+            state = present.state
+            others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
+            return Asker(
+                person=person,
+                seats=seats,
+                accounts=tuple(dict.fromkeys((*accounts, *others))),
+                own=_live(state.choices.get(person, ())),
+                others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
+                erased=any(map(state.is_erased, accounts)),
+            )
+
+    def uses(self, person: Pseudonym) -> list[OwnUse]:
+        """Return every use for training that is decided about, and every one they said something about."""
+        asker = self.asker(person)
+        corpora, complete = self.corpora()
+        with self.desk.lock:
+            present = self.desk.present()
+            deciding = self._deciding(present)
+            further = {
+                said.choice.key.purpose for said in asker.said if Purpose.TRAIN_AI.covers(said.choice.key.purpose)
+            }
+            purposes = [each for each in Purpose if each in deciding or each in further]
+            at = self.desk.parts.clock()
+            known = {purpose: present.knowledge(purpose, at=at) for purpose in purposes}
+            rules = {purpose: present.suspensions(purpose) for purpose in purposes}
+            orders = {order.order: order for order in present.record.orders.in_force()}
+        found = []
+        for purpose in purposes:
+            published = deciding.get(purpose) or self._covering(deciding, purpose)
+            policy = None if published is None else self.desk.document(published.digest)
+            decided = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
+            asked = MatrixCompiler((*decided, *rules[purpose]), purpose), known[purpose]
+            found.append(
+                self._use(
+                    asker,
+                    *asked,
+                    corpora=corpora,
+                    complete=complete,
+                    at=at,
+                    policy=policy,
+                    published=published,
+                    orders=orders,
+                )
+            )
+        return found
+
+    def _use(
+        self,
+        asker: Asker,
+        compiler: MatrixCompiler,
+        known: Knowledge,
+        *,
+        corpora: Sequence[Corpus],
+        complete: bool,
+        at: Seconds,
+        policy: PolicySet | None,
+        published: Published | None,
+        orders: Mapping[str, Order],
+    ) -> OwnUse:
+        facts = _facts(known, asker)
+        said = [each.choice for each in asker.said]
+        items = list(self.own_items(asker, compiler, known=known, corpora=corpora, at=at))
+        question = Question(
+            purpose=compiler.purpose,
+            rules=compiler.rules,
+            facts=facts,
+            said=said,
+            seen_by=_seen_by(items),
+            at=at,
+        )
+        found = stands(question) if policy is not None else _undecided(question)
+        named = {each.reference for each in found.obstacles}
+        return OwnUse(
+            purpose=compiler.purpose,
+            policy=policy,
+            since=None if published is None else self.recorded_at(published.position),
+            stands=found,
+            counted=_counted(items),
+            complete=complete,
+            said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
+            orders={name: order for name, order in orders.items() if name in named},
+            places=facts.places,
+            served=dict(facts.notices),
+            erased=asker.erased,
+        )
+
+    def own_items(
+        self, asker: Asker, compiler: MatrixCompiler, *, known: Knowledge, corpora: Sequence[Corpus], at: Seconds
+    ) -> Iterator[tuple[Corpus, int, OwnItem]]:
+        """Yield the items by a person, with their corpus and the number of their file in it."""
+        seats = np.array(asker.seats, dtype=np.uint32)
+        for corpus in corpora if asker.seats else ():
+            asked = Asked(compiler, at, known, corpus.items)
+            deciding = OwnItems(asked, [each.choice for each in asker.said])
+            for number, sidecar in enumerate(corpus.sidecars):
+                for item in deciding.of(sidecar, seats):
+                    yield corpus, number, item
+
+    def corpora(self) -> tuple[list[Corpus], bool]:
+        """Return the registered corpora that can be read, and whether these are all."""
+        found, complete = [], True
+        for name in self.desk.present().state.corpora:
+            try:
+                opened = open_corpus(self.desk.corpora, name, like=self._opened.get(name))
+            except ConsentryError:
+                complete = False
+                continue
+            self._opened[name] = opened
+            found.append(opened)
+        return found, complete
+
+    def deciding(self, purpose: Purpose) -> Published | None:
+        """Return the policy set that decides about a purpose: of those in force, the one published last."""
+        with self.desk.lock:
+            deciding = self._deciding(self.desk.present())
+        return deciding.get(purpose) or self._covering(deciding, purpose)
+
+    def _deciding(self, present: Known) -> dict[Purpose, Published]:
+        found: dict[Purpose, Published] = {}
+        names = set()
+        for published in reversed(present.state.policies):
+            if published.name not in names:
+                names.add(published.name)
+                for purpose in self.desk.document(published.digest).purposes:
+                    if Purpose.TRAIN_AI.covers(purpose):
+                        found.setdefault(purpose, published)
+        return found
+
+    def _covering(self, deciding: Mapping[Purpose, Published], purpose: Purpose) -> Published | None:
+        return next((deciding[each] for each in purpose.lineage if each in deciding), None)
+
+    def history(self, person: Pseudonym) -> list[Event]:
+        """Return what was said by a person and their other accounts, oldest first. What was erased is gone."""
+        accounts = self.asker(person).accounts
+        events = {event.position: event for each in accounts for event in self.desk.parts.personal.history(each)}
+        return [events[position] for position in sorted(events)]
+
+    def choose(
+        self,
+        person: Pseudonym,
+        choice: Choice,
+        *,
+        notice: str | None = None,
+        source: Source = Source.SETTINGS,
+    ) -> int:
+        """Record what a person chose about their own content, durably, and return its position.
+
+        Raises:
+            ChoiceError: it says it was made at a time to come.
+        """
+        positions: list[int] = []
+        said = ChoiceMade(person=person, choice=choice, source=source, notice=notice)
+        self._choosing.choose([said], recorded=positions.extend)
+        return positions[0]
+
+    def recorded_at(self, position: int) -> Seconds:
+        """Return when the event at a position was recorded; it is remembered, as it cannot change."""
+        if position not in self._times:
+            (event,) = self.desk.parts.ledger.read(position, position + 1)
+            self._times[position] = event.recorded_at
+        return self._times[position]
+
+
+def concerns(choice: LiveChoice, purpose: Purpose) -> bool:
+    """Say whether a choice is about a purpose, one above it or one below it."""
+    return choice.key.purpose in purpose.lineage or purpose.covers(choice.key.purpose)
+
+
+def _undecided(question: Question) -> Stands:
+    """Say how a use stands that no policy set decides about: nothing is used, and what they said counts below it."""
+    found = stands(question)
+    return replace(found, situation=Situation.OFF if found.whole else Situation.ASKS, obstacles=())
+
+
+def _live(said: Sequence[Stated] | Iterator[Stated]) -> tuple[Stated, ...]:
+    return tuple(each for each in said if each.choice.state is not ChoiceState.UNSET)
+
+
+def _facts(known: Knowledge, asker: Asker) -> PersonClass:
+    if not asker.seats or asker.seats[0] >= known.classes.codes.size:
+        return _STRANGER
+    return known.classes.members[int(known.classes.codes[asker.seats[0]])] or _STRANGER
+
+
+def _seen_by(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, set[Visibility]]:
+    found: dict[Category, set[Visibility]] = {}
+    for _, _, item in items:
+        found.setdefault(item.category, set()).add(item.visibility)
+    return found
+
+
+def _counted(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, Counted]:
+    tally: dict[Category, list[OwnItem]] = {}
+    for _, _, item in items:
+        tally.setdefault(item.category, []).append(item)
+    found = {}
+    for category in (each for each in Category if each in tally):
+        mine = tally[category]
+        why_not: dict[Reason, int] = {}
+        for item in mine:
+            if not item.decision.allowed:
+                why_not[item.decision.primary] = why_not.get(item.decision.primary, 0) + 1
+        found[category] = Counted(
+            items=len(mine),
+            used=sum(item.used for item in mine),
+            others=sum(item.decision.allowed and item.others for item in mine),
+            why_not=why_not,
+        )
+    return found

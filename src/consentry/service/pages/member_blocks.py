@@ -1,0 +1,288 @@
+"""What the page of a member shows of each use: plain values, made of what the verbs return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from consentry.control_plane.own_settings import Counted, OwnUse
+from consentry.control_plane.plane import ControlPlane
+from consentry.ledger.envelope import Event
+from consentry.ledger.events import ChoiceMade, Pseudonym
+from consentry.ledger.state import Stated
+from consentry.oversight.notice import Version
+from consentry.policy.choice import Seconds
+from consentry.policy.evaluator import Reason, ReasonKind
+from consentry.policy.expressions import Effect, GapKind, Rule
+from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Reach
+from consentry.release.situation import Situation
+from consentry.service.pages.member_words import (
+    BADGES,
+    BASES,
+    HEADLINES,
+    KINDS,
+    ORIGINS,
+    OTHERS,
+    PURPOSES,
+    SOURCES,
+    Told,
+    told,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeShown:
+    """A notice to read before saying yes: its name, the number of its newest version and its text."""
+
+    name: str
+    number: int
+    at: Seconds
+    paragraphs: Sequence[str]
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """Why there is nothing to choose. `areas` and `places` are codes; `since` is None where no date is known."""
+
+    told: Told
+    since: Seconds | None = None
+    areas: Sequence[str] = ()
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of content in the list of a use."""
+
+    category: Category
+    word: str
+    items: int
+    used: int
+    why_not: Sequence[tuple[Told, int]]
+    permitted: bool
+    on: bool
+    refused: bool
+    can_choose: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """Something the person said that counts: when, where, and how far back it reaches."""
+
+    at: Seconds
+    position: int
+    source: str
+    reach: Reach
+    purpose: str
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A use on the page.
+
+    Attributes:
+        since: of the state in words; None if not known.
+        no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
+        wider: refusals of all of it that were said about another use, or with another account: they count here too.
+        kinds: what they have, and what the rules permit; `never` are kinds that no rule permits.
+    """
+
+    purpose: Purpose
+    title: str
+    situation: Situation
+    badge: tuple[str, str]
+    headline: str
+    since: Seconds | None
+    begins: Seconds | None
+    agreed: bool
+    yes: Said | None
+    no: Said | None
+    wider: Sequence[Said]
+    bases: Sequence[str]
+    own_words: Sequence[str]
+    policy: str
+    notice: NoticeShown | None
+    served: Mapping[str, Seconds]
+    places: Sequence[str]
+    obstacles: Sequence[Obstacle]
+    kinds: Sequence[Kind]
+    never: Sequence[Kind]
+    complete: bool
+    erased: bool
+    minor: bool
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether there is a choice to offer."""
+        return self.situation is not Situation.STOPPED and not self.erased
+
+    @property
+    def answer(self) -> str:
+        """Which answer is chosen as it stands: `yes`, `no`, or neither where they are asked and have not answered."""
+        if self.situation is Situation.OFF:
+            return "no" if self.no or self.wider else ""
+        return "" if self.situation is Situation.ASKS else "yes"
+
+    @property
+    def items(self) -> int:
+        """How many items they have."""
+        return sum(each.items for each in (*self.kinds, *self.never))
+
+    @property
+    def used(self) -> int:
+        """How many of these may be used."""
+        return sum(each.used for each in (*self.kinds, *self.never))
+
+
+def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "") -> list[Block]:
+    """Return every use as the page shows it. `from_notice` is the notice that led the person here, if one did."""
+    uses = control.own_settings.uses(person)
+    events = {event.position: event for event in control.own_settings.history(person)} if uses else {}
+    return [_block(control, use, person=person, events=events, from_notice=from_notice) for use in uses]
+
+
+def _block(
+    control: ControlPlane, use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], from_notice: str
+) -> Block:
+    found = use.stands
+    whole = [_said(each, events, person) for each in use.said if each.choice in found.whole]
+    own = [each for each in whole if each.mine and each.purpose == PURPOSES[use.purpose]]
+    yes = [_said(each, events, person) for each in use.said if found.agreed and _is_yes(each)]
+    kinds, never = _kinds(use)
+    no = own[0] if own else None
+    since = no.at if no else whole[0].at if whole else yes[-1].at if yes else _since(use)
+    return Block(
+        purpose=use.purpose,
+        title=PURPOSES[use.purpose],
+        situation=found.situation,
+        badge=BADGES[found.situation],
+        headline=HEADLINES[found.situation],
+        since=None if found.situation is Situation.STOPPED else since,
+        begins=found.begins,
+        agreed=found.agreed,
+        yes=yes[-1] if yes else None,
+        no=no,
+        wider=[each for each in whole if each is not no],
+        bases=[BASES[basis] for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
+        own_words=list(dict.fromkeys(rule.why for rule in found.permits)),
+        policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
+        notice=notice_for(control, [*_notices(found.permits), *([from_notice] if from_notice else []), *use.served]),
+        served=use.served,
+        places=sorted(use.places),
+        obstacles=_obstacles(use),
+        kinds=kinds,
+        never=never,
+        complete=use.complete,
+        erased=use.erased,
+        minor=any(_is_about_age(use, reason) for reason in found.obstacles),
+    )
+
+
+def _is_yes(stated: Stated) -> bool:
+    return stated.choice.state is ChoiceState.ALLOWED and stated.choice.key.item is None
+
+
+def _said(stated: Stated, events: Mapping[int, Event], person: Pseudonym) -> Said:
+    position, choice = stated.position, stated.choice
+    body = events[position].body if position in events else None
+    chosen = body if isinstance(body, ChoiceMade) else None
+    return Said(
+        at=choice.at,
+        position=position,
+        source=SOURCES[chosen.source] if chosen else "",
+        reach=choice.reach,
+        purpose=PURPOSES[choice.key.purpose],
+        mine=chosen is not None and chosen.person == person,
+    )
+
+
+def _since(use: OwnUse) -> Seconds | None:
+    """Return since when a use is as it is by itself: the set in force, or the end of the waiting."""
+    begins = use.stands.begins
+    return use.since if begins is None or use.since is None else max(begins, use.since)
+
+
+def _notices(permits: Sequence[Rule]) -> list[str]:
+    return [rule.notice.notice for rule in permits if rule.notice is not None]
+
+
+def notice_for(control: ControlPlane, names: Sequence[str]) -> NoticeShown | None:
+    """Return the first of some notices that has a text; None if nobody wrote one."""
+    known = {each.notice: each.newest for each in control.notices.every()}
+    for name in names:
+        version: Version | None = known.get(name)
+        if version is not None:
+            text = control.notices.text(version).decode("utf-8", "replace")
+            parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
+            languages = version.body.languages
+            return NoticeShown(
+                name=name,
+                number=version.number,
+                at=version.at,
+                paragraphs=[part for part in parts if part],
+                language=languages[0] if languages else "",
+            )
+    return None
+
+
+def _obstacles(use: OwnUse) -> list[Obstacle]:
+    found = []
+    for reason in use.stands.obstacles:
+        order = use.orders.get(reason.reference)
+        if reason.kind is ReasonKind.SUSPENDED and order is not None:
+            areas = sorted(order.scope.areas)
+            said = Told(ORIGINS[order.origin])
+            found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
+        elif reason.kind is not ReasonKind.REFUSED:
+            rule = _rule(use, reason)
+            since = use.since if reason.kind in (ReasonKind.FORBIDDEN, ReasonKind.NOT_PERMITTED) else None
+            areas = sorted(rule.inside) if rule is not None else []
+            found.append(Obstacle(told=told(reason, why="" if rule is None else rule.why), since=since, areas=areas))
+    return found
+
+
+def _rule(use: OwnUse, reason: Reason) -> Rule | None:
+    rules = () if use.policy is None else use.policy.rules
+    return next((rule for rule in rules if rule.id == reason.reference and rule.effect is not Effect.SUSPEND), None)
+
+
+def _is_about_age(use: OwnUse, reason: Reason) -> bool:
+    if reason.kind is ReasonKind.GAP:
+        return reason.reference == GapKind.AGE
+    rule = _rule(use, reason) if reason.kind is ReasonKind.FORBIDDEN else None
+    return rule is not None and Age.MINOR in rule.ages
+
+
+def _kinds(use: OwnUse) -> tuple[list[Kind], list[Kind]]:
+    permitted = {each.category: each for each in use.stands.kinds}
+    kinds: list[Kind] = []
+    never: list[Kind] = []
+    for category in Category:
+        stands, counted = permitted.get(category), use.counted.get(category, Counted())
+        if stands is None and not counted.items:
+            continue
+        kind = Kind(
+            category=category,
+            word=KINDS[category],
+            items=counted.items,
+            used=counted.used,
+            why_not=_why_not(use, counted),
+            permitted=stands is not None,
+            on=stands is not None and stands.on,
+            refused=stands is not None and stands.refused,
+            can_choose=stands is not None and stands.can_choose,
+        )
+        (kinds if stands is not None else never).append(kind)
+    return kinds, never
+
+
+def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
+    found = []
+    for reason, count in counted.why_not.items():
+        rule = _rule(use, reason)
+        found.append((told(reason, why="" if rule is None else rule.why), count))
+    if counted.others:
+        found.append((Told(OTHERS), counted.others))
+    return found

@@ -1,0 +1,146 @@
+"""The words of the pages for members: what ours mean to somebody in a hurry. Templates translate what is marked here.
+
+Each is a short sentence or the name of a thing, and says nothing that has to be looked up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consentry.ledger.events import Source
+from consentry.ledger.oversight_events import Origin
+from consentry.policy.evaluator import Reason, ReasonKind
+from consentry.policy.expressions import GapKind
+from consentry.policy.vocabulary import Category, LegalBasis, Purpose, Reach
+from consentry.release.situation import Situation
+
+N_ = str
+"""Marks a text for translation; the template translates it."""
+
+PURPOSES = {
+    Purpose.TRAIN_AI: N_("Training of AI models of any kind"),
+    Purpose.TRAIN_GENAI: N_("Training of AI that writes texts and makes pictures"),
+    Purpose.TRAIN_GENAI_TEXT: N_("Training of AI that writes texts"),
+    Purpose.TRAIN_GENAI_IMAGE: N_("Training of AI that makes pictures"),
+    Purpose.EVALUATE: N_("Testing of AI models"),
+    Purpose.SERVE: N_("Answers of an AI model to you"),
+    Purpose.IMPROVE_FROM_FEEDBACK: N_("Improving AI models with feedback"),
+}
+
+KINDS = {
+    Category.UNKNOWN: N_("Content of an unknown kind"),
+    Category.PROFILE: N_("Profile"),
+    Category.POST: N_("Posts"),
+    Category.COMMENT: N_("Comments"),
+    Category.ARTICLE: N_("Articles"),
+    Category.POLL_ANSWER: N_("Answers to polls"),
+    Category.IMAGE: N_("Pictures"),
+    Category.VIDEO: N_("Videos"),
+    Category.AUDIO: N_("Sound recordings"),
+    Category.RESUME: N_("Résumés"),
+    Category.JOB_APPLICATION_ANSWER: N_("Answers in job applications"),
+    Category.GROUP_POST: N_("Posts in groups"),
+    Category.GROUP_MESSAGE: N_("Messages in groups"),
+    Category.DIRECT_MESSAGE: N_("Private messages"),
+    Category.REACTION: N_("Reactions"),
+    Category.RECOMMENDATION: N_("Recommendations"),
+    Category.AI_PROMPT: N_("What you asked an AI"),
+    Category.AI_OUTPUT: N_("What an AI answered you"),
+    Category.AI_FEEDBACK: N_("Your feedback on AI answers"),
+    Category.SALARY: N_("Salary"),
+    Category.CREDENTIAL: N_("Passwords and sign-in details"),
+    Category.PAYMENT: N_("Payment details"),
+}
+
+BASES = {
+    LegalBasis.CONSENT: N_("Consent: it is used only if you say yes, and you can take that back at any time."),
+    LegalBasis.CONTRACT: N_("Contract: the platform says it needs this to do what it has agreed with you."),
+    LegalBasis.LEGAL_OBLIGATION: N_("Legal obligation: the platform says that a law requires it."),
+    LegalBasis.VITAL_INTERESTS: N_("Vital interests: the platform says that it protects somebody's life."),
+    LegalBasis.PUBLIC_TASK: N_("Public task: the platform says that it does this in the public interest."),
+    LegalBasis.LEGITIMATE_INTERESTS: N_(
+        "Legitimate interests: the platform says that its interest weighs more than yours. "
+        "You can say no at any time, without a reason."
+    ),
+}
+
+SOURCES = {
+    Source.SETTINGS: N_("on this page or in your settings"),
+    Source.FORM: N_("with a form"),
+    Source.IMPORT: N_("on the platform, which told us"),
+    Source.SIGNAL: N_("with a signal of your browser"),
+}
+
+ORIGINS = {
+    Origin.OWN_DECISION: N_("The platform has stopped this use itself."),
+    Origin.AUTHORITY_REQUEST: N_("A data protection authority has asked the platform to stop this use."),
+    Origin.COURT_UNDERTAKING: N_("The platform has promised a court to stop this use."),
+    Origin.BINDING_ORDER: N_("An authority has ordered the platform to stop this use."),
+}
+
+REACHES = {
+    Reach.EVERYTHING: N_("Everything: what you have, and what is already in collections for training"),
+    Reach.UNTRAINED: N_("Everything that is not yet in a collection for training"),
+    Reach.FUTURE: N_("Only what you create from now on"),
+}
+
+GAPS = {
+    GapKind.OWNER: N_("We do not know whose content it is."),
+    GapKind.PERSON: N_("The platform has told us nothing about you yet."),
+    GapKind.RESIDENCE: N_("We do not know for sure where you live."),
+    GapKind.SUBDIVISION: N_("We know your country, but not the part of it that the rules ask for."),
+    GapKind.AGE: N_("We do not know how old you are."),
+    GapKind.CATEGORY: N_("We do not know what kind of content it is."),
+    GapKind.VISIBILITY: N_("We do not know who could see it."),
+    GapKind.CREATED: N_("We do not know when it was created."),
+    GapKind.ACCOUNT: N_("We do not know what state your account is in."),
+}
+
+ADVICE = {
+    GapKind.PERSON: N_("If you have just joined, look again tomorrow. Otherwise tell the platform."),
+    GapKind.RESIDENCE: N_("Add your country in your profile if you want it to be known. You need not."),
+    GapKind.SUBDIVISION: N_("Add your state or province in your profile if you want it to be known. You need not."),
+    GapKind.AGE: N_("Add your date of birth in your profile if you want it to be known. You need not."),
+    GapKind.ACCOUNT: N_("Ask the platform about your account."),
+}
+
+MEANINGS = {
+    ReasonKind.REFUSED: N_("You said no."),
+    ReasonKind.OBJECTED: N_("Somebody objected to this item."),
+    ReasonKind.ACCOUNT_CLOSED: N_("Your account is closed."),
+    ReasonKind.SUSPENDED: N_("The use is suspended."),
+    ReasonKind.FORBIDDEN: N_("The rules leave this out."),
+    ReasonKind.NOT_PERMITTED: N_("Nothing permits this use."),
+}
+OTHERS = N_("Somebody else in it may not be used.")
+
+HEADLINES = {
+    Situation.ON: N_("On: your content may be used."),
+    Situation.WAITING: N_("Not yet: your content is not used before you had time to say no."),
+    Situation.ASKS: N_("Off: nothing is used unless you say yes."),
+    Situation.OFF: N_("Off: you said no."),
+    Situation.STOPPED: N_("Off: your content is not used, and there is nothing you need to do."),
+}
+BADGES = {
+    Situation.ON: (N_("On"), "go"),
+    Situation.WAITING: (N_("Not yet"), "hold"),
+    Situation.ASKS: (N_("Off"), "plain"),
+    Situation.OFF: (N_("Off"), "stop"),
+    Situation.STOPPED: (N_("Off"), "hold"),
+}
+
+
+class Told(NamedTuple):
+    """A reason in words. `own` is the policy set's own sentence, which is in English."""
+
+    text: str
+    own: str = ""
+    advice: str = ""
+
+
+def told(reason: Reason, *, why: str = "") -> Told:
+    """Return a reason in words; `why` is what the rule itself says."""
+    if reason.kind is ReasonKind.GAP:
+        gap = GapKind(reason.reference)
+        return Told(GAPS[gap], advice=ADVICE.get(gap, ""))
+    return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), own=why)
