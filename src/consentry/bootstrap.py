@@ -49,11 +49,12 @@ from consentry.ledger.sqlite import open_sqlite
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress
+from consentry.public_key import verify_signature
 from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import Ed25519Signer, Keys, Objects, verify_signature
+from consentry.storage import Ed25519Signer, Keys, Objects
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""

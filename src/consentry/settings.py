@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     site_name: str = Field(
         default="Consentry", min_length=1, max_length=60, description="What the pages call this platform."
     )
+    controller_name: str = Field(
+        default="",
+        max_length=200,
+        description="Who is responsible for the use of people's content: on the public pages.",
+    )
+    controller_contact: str = Field(
+        default="", max_length=200, description="How to reach them: an address of mail or of a page. Public as well."
+    )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
     )

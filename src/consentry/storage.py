@@ -9,8 +9,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.digests import Digest, digest
@@ -131,12 +130,3 @@ class Ed25519Signer:
     def sign(self, content: bytes) -> bytes:
         """Return the 64-byte signature of `content`."""
         return self._key.sign(content)
-
-
-def verify_signature(public_key: bytes, *, signature: bytes, content: bytes) -> bool:
-    """Say whether `signature` is the key's signature of `content`."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

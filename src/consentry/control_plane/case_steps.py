@@ -95,6 +95,7 @@ class CaseSteps(Casework):
         people: list[Handle] = []
 
         def withdraw(case: Case) -> list[Body]:
+            case.require_signed()
             _require_first_time(case, by, Step.WITHDRAW, about)
             people.extend((*case.approved_by(Step.WITHDRAW, about), by))
             said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
@@ -130,6 +131,7 @@ class CaseSteps(Casework):
         orders: list[str] = []
 
         def narrow(case: Case) -> list[Body]:
+            case.require_signed()
             origin = self._require_smaller(case, scope)
             _require_first_time(case, by, Step.NARROW, about)
             people.extend((*case.approved_by(Step.NARROW, about), by))

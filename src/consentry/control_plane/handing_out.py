@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from consentry.corpus.registration import Corpus, open_corpus
 from consentry.durable import only_one, take_name
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger.case_events import Handle
-from consentry.ledger.events import ReleaseWithdrawn
+from consentry.ledger.events import Body, ReleaseWithdrawn
 from consentry.ledger.oversight_events import Origin
 from consentry.ledger.state import Sealed
 from consentry.oversight.order import Order, Scope
@@ -91,14 +91,23 @@ class HandingOut(Overseeing):
             for index, file in enumerate(files)
         ]
 
-    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
+    def suspend(
+        self,
+        scope: Scope,
+        *,
+        case: str,
+        origin: Origin,
+        reference: str,
+        by: Handle | None = None,
+        along: Callable[[str], Sequence[Body]] | None = None,
+    ) -> Order:
         """Put an order in force, remove the tables of the releases that it hits, and return it.
 
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, or no name for the case.
         """
-        order = super().suspend(scope, case=case, origin=origin, reference=reference, by=by)
+        order = super().suspend(scope, case=case, origin=origin, reference=reference, by=by, along=along)
         self._remove_tables()
         return order
 

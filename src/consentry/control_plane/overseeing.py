@@ -6,7 +6,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from consentry.control_plane.wording import is_name, require_handle, require_tex
 from consentry.corpus.registration import open_corpus
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
+from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
@@ -57,14 +58,29 @@ class Overseeing(Amending):
         self._hits: dict[_Question, bool] = {}
         self._scans: dict[tuple[str, str], Lock] = {}
 
-    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
-        """Put an order in force, and return it.
+    def suspend(
+        self,
+        scope: Scope,
+        *,
+        case: str,
+        origin: Origin,
+        reference: str,
+        by: Handle | None = None,
+        along: Callable[[str], Sequence[Body]] | None = None,
+    ) -> Order:
+        """Put an order in force, and return it. `along` returns what is said of it in the same append, by its name.
 
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
             StateError: the case was lifted or withdrawn.
         """
+        if (origin is Origin.AUTHORITY) != (along is not None):
+            raise InputError(
+                "order-unsigned",
+                "only an authority's signed statement makes an order of the authority itself",
+                help="record a letter as `authority-request`; a signed statement: docs/authority.md",
+            )
         self._check(scope, case)
         require_texts(reference=reference)
         if by is not None:
@@ -82,7 +98,7 @@ class Overseeing(Amending):
                 by=by,
                 at_ms=self.parts.milliseconds(),
             )
-            positions = session.append([*opening, body])
+            positions = session.append([*opening, body, *(along(body.order) if along is not None else ())])
         newest_word.write_down(self.parts.home, self.parts.ledger, position=positions[-1])
         self.drain()
         order = self.present().record.orders.get(body.order)

@@ -8,7 +8,11 @@ One `ControlPlane` may be used by several threads: a lock guards the present, an
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from consentry.control_plane.asking import Asking
+from consentry.control_plane.authority_statements import AuthorityStatements
+from consentry.control_plane.authority_view import AuthorityView
 from consentry.control_plane.building import Building
 from consentry.control_plane.case_steps import CaseSteps
 from consentry.control_plane.destroying import Destroying
@@ -18,3 +22,13 @@ from consentry.control_plane.statements import Statements
 
 class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Asking):
     """A deployment at work."""
+
+    @cached_property
+    def authority(self) -> AuthorityStatements:
+        """What authorities file."""
+        return AuthorityStatements(self, suspend=self.suspend)
+
+    @cached_property
+    def authority_view(self) -> AuthorityView:
+        """What an authority sees."""
+        return AuthorityView(self, release=self.release, losses=self.losses)

@@ -21,6 +21,7 @@ from consentry.errors import ChoiceError
 from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
+from consentry.ledger.statement_events import STATEMENTS, StatementBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -306,12 +307,13 @@ OpenBody = (
     | OversightBody
     | CaseBody
     | LineageBody
+    | StatementBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE)
-"""What is about orders, leases, cases, amendments and models: it concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *STATEMENTS)
+"""What is about orders, leases, cases, amendments, models and what authorities said: it concerns nobody's choices."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body
