@@ -16,6 +16,7 @@ from consentry.control_plane.authority_view import AuthorityView
 from consentry.control_plane.building import Building
 from consentry.control_plane.case_steps import CaseSteps
 from consentry.control_plane.destroying import Destroying
+from consentry.control_plane.public_view import PublicView
 from consentry.control_plane.reporting import Reporting
 from consentry.control_plane.statements import Statements
 
@@ -32,3 +33,8 @@ class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Askin
     def authority_view(self) -> AuthorityView:
         """What an authority sees."""
         return AuthorityView(self, release=self.release, losses=self.losses)
+
+    @cached_property
+    def public_view(self) -> PublicView:
+        """What anybody may know."""
+        return PublicView(self, release=self.release)
