@@ -67,7 +67,7 @@ def test_other_parts_of_a_scope_change_nothing() -> None:
 def test_every_country_by_itself(group: str) -> None:
     for country in sorted(COUNTRIES):
         expected = contains(group, country, at=NOW) is True
-        # A country whose part is in the group concerns it as well.
+        # A country of which a part is in the group concerns it as well.
         found = concerns(Scope(areas=areas(country)), areas(group), NOW)
         assert found or not expected, country
         assert concerns(Scope(areas=areas(group)), areas(country), NOW) is found, country

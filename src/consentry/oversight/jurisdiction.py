@@ -4,8 +4,8 @@ Rules:
 
 * A scope concerns an authority if some place lies in the areas of both, as of a time. A scope without areas is about
   every place, so it concerns everybody.
-* A place has to lie in one of the two for sure. Two parts of one country do not concern each other, although somebody
-  of whom only the country is known may live in either.
+* It has to lie in both for sure. Two parts of one country do not concern each other, although somebody of whom only
+  the country is known may live in either, and whether one part is inside the other is not known here.
 * What was said concerns an authority if it does so as of then or as of now: who joined a group since is told as well.
 """
 
@@ -47,8 +47,7 @@ def _meet(scope: Areas, areas: Areas, at: Seconds) -> bool:
     if not scope:
         return True
     for place in known_places(scope | areas):
-        ours, theirs = _lies(place, areas, at), _lies(place, scope, at)
-        if (ours and theirs is not False) or (theirs and ours is not False):
+        if _lies(place, areas, at) and _lies(place, scope, at):
             return True
     return False
 

@@ -33,7 +33,7 @@ def transparency(request: Request, deployed: Deployed) -> Response:
     for policy in document["policies"]:
         for rule in (*policy["permits"], *policy["forbids"]):
             named |= {*rule["inside"], *rule["outside"]}
-    words = {
+    words: dict[str, Any] = {
         "purposes": PURPOSES,
         "categories": CATEGORIES,
         "visibilities": VISIBILITIES,
