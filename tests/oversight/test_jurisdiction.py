@@ -49,18 +49,18 @@ def areas(*codes: str) -> frozenset[str]:
     ],
 )
 def test_a_scope_concerns_those_whose_places_it_names(scope: str, of: str, theirs: bool) -> None:
-    assert concerns(Scope(areas=areas(*scope.split())), areas(*of.split()), NOW) is theirs
+    assert concerns(Scope(areas=areas(*scope.split())), areas(*of.split()), at=NOW) is theirs
 
 
 def test_groups_are_asked_as_of_a_time() -> None:
-    assert concerns(Scope(areas=areas("UK")), areas("EU"), BEFORE_BREXIT)
-    assert not concerns(Scope(areas=areas("UK")), areas("EU"), NOW)
+    assert concerns(Scope(areas=areas("UK")), areas("EU"), at=BEFORE_BREXIT)
+    assert not concerns(Scope(areas=areas("UK")), areas("EU"), at=NOW)
 
 
 def test_other_parts_of_a_scope_change_nothing() -> None:
     scope = Scope(areas=areas("BR"), purposes=frozenset({Purpose.SERVE}), models=frozenset({"drafts"}))
-    assert not concerns(scope, areas("UK"), NOW)
-    assert concerns(Scope(models=frozenset({"drafts"})), areas("UK"), NOW), "it holds everywhere"
+    assert not concerns(scope, areas("UK"), at=NOW)
+    assert concerns(Scope(models=frozenset({"drafts"})), areas("UK"), at=NOW), "it holds everywhere"
 
 
 @pytest.mark.parametrize("group", ["EU", "EEA", "UK"])
@@ -68,9 +68,9 @@ def test_every_country_by_itself(group: str) -> None:
     for country in sorted(COUNTRIES):
         expected = contains(group, country, at=NOW) is True
         # A country of which a part is in the group concerns it as well.
-        found = concerns(Scope(areas=areas(country)), areas(group), NOW)
+        found = concerns(Scope(areas=areas(country)), areas(group), at=NOW)
         assert found or not expected, country
-        assert concerns(Scope(areas=areas(group)), areas(country), NOW) is found, country
+        assert concerns(Scope(areas=areas(group)), areas(country), at=NOW) is found, country
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_every_country_by_itself(group: str) -> None:
     ],
 )
 def test_where_items_are_counted(place: str, of: str, where: Lies) -> None:
-    assert lies(place, areas(of), NOW) is where
+    assert lies(place, areas(of), at=NOW) is where

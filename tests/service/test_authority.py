@@ -260,7 +260,7 @@ def test_a_signed_suspension_holds_until_the_authority_signs_again(scene: Scene)
     assert "Your order is in force" in words(answer)
     assert "Sign that it may be lifted" in words(answer)
     (order,) = scene.control.orders()
-    assert (order.origin, order.by, order.scope.purposes) == (Origin.AUTHORITY, "ico", {Purpose.TRAIN_AI})
+    assert (order.origin, order.by, order.scope.purposes) == (Origin.AUTHORITY, "ico", frozenset({Purpose.TRAIN_AI}))
     kept = json.loads(scene.control.parts.objects.get(scene.control.case("ico-1").statements[0].body.document))
     assert kept["signature"]
     assert kept["key"]
@@ -268,13 +268,12 @@ def test_a_signed_suspension_holds_until_the_authority_signs_again(scene: Scene)
     _, _, obstacles, _ = scene.control.register_of("ico-1")
     assert [each.about for each in obstacles if each.kind == "authority"] == ["ico-1.1"]
     assert scene.control.lift("ico-1", by="anna", reference="reply")
-    for ending in (
-        lambda: scene.control.withdraw_case("ico-1", by="anna", reference="reply"),
-        lambda: scene.control.narrow("ico-1", Scope(areas=frozenset({"GB-SCT"})), by="anna", reference="reply"),
-    ):
-        with pytest.raises(StateError) as refused:
-            ending()
-        assert refused.value.code == "case-authority-unsigned"
+    with pytest.raises(StateError) as refused:
+        scene.control.withdraw_case("ico-1", by="anna", reference="reply")
+    assert refused.value.code == "case-authority-unsigned"
+    with pytest.raises(StateError) as refused:
+        scene.control.narrow("ico-1", Scope(areas=frozenset({"GB-SCT"})), by="anna", reference="reply")
+    assert refused.value.code == "case-authority-unsigned"
 
     made = ico.get("/authority/draft?says=may-be-lifted&case=ico-1&reference=decision+8")
     files = {"statement": made.content, "signature": ICO.secret.sign(made.content)}

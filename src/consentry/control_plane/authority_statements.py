@@ -177,7 +177,7 @@ class AuthorityStatements:
         record = self._desk.newest.record
         found = record.cases.get(name)
         now = self._desk.parts.clock()
-        if found is not None and case_concerns(found, record.orders.of(name), who.areas, now=now):
+        if found is not None and case_concerns(found, record.orders.of(name), areas=who.areas, now=now):
             return found
         if found is not None or not name.startswith(f"{who.handle}-"):
             raise _unknown(name, who)

@@ -62,9 +62,10 @@ class AuthorityView:
             record, cases = known.record, sight.cases(known.record)
             releases, models = self._releases(known, sight), self._models(known, sight)
             return {
-                **_head("start", known, sight),
+                **_head("start", known, sight=sight),
                 "cases": [
-                    case_line(each, record, sight=sight, answers=self._answers(each, known, sight)) for each in cases
+                    case_line(each, record, sight=sight, answers=self._answers(each, known, sight=sight))
+                    for each in cases
                 ],
                 "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
                 "reports": [one for each in cases for one in reports_of(each, whole=sight.whole(each, record))],
@@ -82,27 +83,31 @@ class AuthorityView:
             NotFoundError: there is none of this name, or it does not concern them.
         """
         with self._looking(areas) as (known, sight):
-            case = self._seen(name, known, sight)
+            case = self._seen(name, known, sight=sight)
             events = self._timeline(case, known)
             found = case_document(
-                case, known.record, sight=sight, answers=self._answers(case, known, sight), events=events
+                case, known.record, sight=sight, answers=self._answers(case, known, sight=sight), events=events
             )
-            return {**_head("case", known, sight), **found}
+            return {**_head("case", known, sight=sight), **found}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
         """Return the releases and models with content of their jurisdictions, and how much."""
         with self._looking(areas) as (known, sight):
             found = self._releases(known, sight)
             unreadable = sum(
-                self._counted(name, each.manifest, sight.areas) is None for name, each in known.state.releases.items()
+                self._counted(name, each.manifest, areas=sight.areas) is None
+                for name, each in known.state.releases.items()
             )
             body = {"releases": found, "unreadable": unreadable, "models": self._models(known, sight)}
-            return {**_head("releases", known, sight), **body}
+            return {**_head("releases", known, sight=sight), **body}
 
     def notices(self, areas: Areas) -> dict[str, Any]:
         """Return the notices that their cases require, and until when people can object."""
         with self._looking(areas) as (known, sight):
-            return {**_head("notices", known, sight), "notices": notices_of(sight.cases(known.record), known.record)}
+            return {
+                **_head("notices", known, sight=sight),
+                "notices": notices_of(sight.cases(known.record), known.record),
+            }
 
     def reports(self, areas: Areas) -> dict[str, Any]:
         """Return the reports on their cases, due and delivered."""
@@ -110,16 +115,16 @@ class AuthorityView:
             cases = sight.cases(known.record)
             whole = [sight.whole(each, known.record) for each in cases]
             found = [one for each, all_ in zip(cases, whole, strict=True) for one in reports_of(each, whole=all_)]
-            return {**_head("reports", known, sight), "reports": found}
+            return {**_head("reports", known, sight=sight), "reports": found}
 
-    def report(self, name: str, report: str, areas: Areas) -> bytes:
+    def report(self, name: str, report: str, *, areas: Areas) -> bytes:
         """Return the bytes of a report that was delivered.
 
         Raises:
             NotFoundError: there is no such report, it was not delivered, or is about the matters of others as well.
         """
         with self._looking(areas) as (known, sight):
-            case = self._seen(name, known, sight)
+            case = self._seen(name, known, sight=sight)
             found = case.reports.get(report)
             if found is None or found.delivered is None or not sight.whole(case, known.record):
                 raise NotFoundError(
@@ -139,13 +144,17 @@ class AuthorityView:
             }
         return {case: orders for case, orders in found.items() if orders}
 
-    def _seen(self, name: str, known: Known, sight: Sight) -> Case:
+    def _seen(self, name: str, known: Known, *, sight: Sight) -> Case:
         case = known.record.cases.get(name)
         if case is None or not sight.sees(case, known.record):
             raise NotFoundError("case-unknown", "no such case concerns you", help="the start page has those that do")
         return case
 
-    def _answers(self, case: Case, known: Known, sight: Sight) -> Answers:
+    def _line(self, case: Case, known: Known, *, sight: Sight) -> dict[str, Any]:
+        answers = self._answers(case, known, sight=sight)
+        return case_line(case, known.record, sight=sight, answers=answers)
+
+    def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
         """Return what the checks of a case find, as of the last event."""
         areas = areas_of(case, known.record)
         found = {}
@@ -177,7 +186,7 @@ class AuthorityView:
     def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
         found = []
         for name, sealed in known.state.releases.items():
-            counts = self._counted(name, sealed.manifest, sight.areas)
+            counts = self._counted(name, sealed.manifest, areas=sight.areas)
             if counts is not None and (any(counts["there"].values()) or any(counts["perhaps"].values())):
                 found.append(
                     {
@@ -193,7 +202,7 @@ class AuthorityView:
                 )
         return found
 
-    def _counted(self, name: str, manifest: Digest, areas: Areas) -> dict[str, Any] | None:
+    def _counted(self, name: str, manifest: Digest, *, areas: Areas) -> dict[str, Any] | None:
         """Count the items of people in some areas, by what became of them, and those that are used by category.
 
         None if the release cannot be read: what is gone shows in what was reported of it.
@@ -205,7 +214,7 @@ class AuthorityView:
             tally, at = release.tally(), release.manifest.decided_at
         except ConsentryError:
             return None
-        where = [lies(place, areas, at) for place in tally.places]
+        where = [lies(place, areas, at=at) for place in tally.places]
         counts: dict[str, Any] = {
             "decided_at": at,
             "policy": {"name": release.manifest.policy.name, "version": release.manifest.policy.version},
@@ -266,7 +275,7 @@ def _kind(allowed: bool, label: str) -> str:  # noqa: FBT001 - of an outcome
     return reason if reason in (ReasonKind.REFUSED.value, ReasonKind.SUSPENDED.value) else "other"
 
 
-def _head(what: str, known: Known, sight: Sight) -> dict[str, Any]:
+def _head(what: str, known: Known, *, sight: Sight) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "what": what,

@@ -45,7 +45,7 @@ class Sight:
 
     def sees(self, case: Case, record: Record) -> bool:
         """Say whether a case concerns them."""
-        return case_concerns(case, record.orders.of(case.case), self.areas, now=self.at)
+        return case_concerns(case, record.orders.of(case.case), areas=self.areas, now=self.at)
 
     def whole(self, case: Case, record: Record) -> bool:
         """Say whether everything that a case suspends or is about concerns them."""
@@ -110,7 +110,7 @@ def case_document(
         "in_the_way": [each.text for each in what_stands_in_the_way(case, sight.at, answers=answers)]
         if whole and over is None
         else [],
-        "notices": [notice_json(record.notices.get(name), name, days) for name, days in case.notices.items()],
+        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "statements": [
             {
                 "says": str(each.body.says),
@@ -153,7 +153,7 @@ def reports_of(case: Case, *, whole: bool) -> list[dict[str, Any]]:
 def notices_of(cases: Iterable[Case], record: Record) -> list[dict[str, Any]]:
     """Return the notices that some cases require, each with its case."""
     return [
-        {"case": case.case, **notice_json(record.notices.get(name), name, days)}
+        {"case": case.case, **notice_json(record.notices.get(name), name, days=days)}
         for case in cases
         for name, days in case.notices.items()
     ]

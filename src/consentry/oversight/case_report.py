@@ -65,7 +65,7 @@ def document(
         "orders": [order_json(each) for each in record.orders.of(case.case)],
         "conditions": conditions_json(case, answers),
         "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
-        "notices": [notice_json(record.notices.get(name), name, days) for name, days in case.notices.items()],
+        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
         "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
@@ -115,7 +115,7 @@ def conditions_json(case: Case, answers: Answers) -> list[dict[str, Any]]:
     return found
 
 
-def notice_json(notice: Notice | None, name: str, days: int) -> dict[str, Any]:
+def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any]:
     """Return a notice that a case requires, with the ends of the times to object, as plain values."""
     known = Notice(notice=name) if notice is None else notice
     return {

@@ -34,30 +34,27 @@ class Lies(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
-def concerns(scope: Scope, areas: Areas, at: Seconds) -> bool:
+def concerns(scope: Scope, areas: Areas, *, at: Seconds) -> bool:
     """Say whether a scope concerns an authority of `areas`, as of `at`. Nothing concerns one of no areas.
 
     Models are not looked at: those of an order with areas were trained on content from there.
     """
-    return bool(areas) and _meet(scope.areas, areas, at)
+    return bool(areas) and _meet(scope.areas, areas, at=at)
 
 
 @lru_cache(maxsize=1 << 12)
-def _meet(scope: Areas, areas: Areas, at: Seconds) -> bool:
+def _meet(scope: Areas, areas: Areas, *, at: Seconds) -> bool:
     if not scope:
         return True
-    for place in known_places(scope | areas):
-        if _lies(place, areas, at) and _lies(place, scope, at):
-            return True
-    return False
+    return any(_lies(place, areas, at=at) and _lies(place, scope, at=at) for place in known_places(scope | areas))
 
 
-def _lies(place: str, areas: Iterable[str], at: Seconds) -> bool | None:
+def _lies(place: str, areas: Iterable[str], *, at: Seconds) -> bool | None:
     found = {contains(area, place, at=at) for area in areas}
     return True if True in found else None if None in found else False
 
 
-def lies(place: str, areas: Areas, at: Seconds) -> Lies:
+def lies(place: str, areas: Areas, *, at: Seconds) -> Lies:
     """Say whether items that a release counts under a place are of people in `areas`.
 
     A place is a country, several joined by `|`, or a word for people of whom no country is known: these are elsewhere.
@@ -65,7 +62,7 @@ def lies(place: str, areas: Areas, at: Seconds) -> Lies:
     countries = place.split(_APART)
     if not all(map(known_place, countries)):
         return Lies.ELSEWHERE
-    found = [_lies(country, areas, at) for country in countries]
+    found = [_lies(country, areas, at=at) for country in countries]
     if all(found):
         return Lies.THERE
     return Lies.ELSEWHERE if set(found) == {False} else Lies.PERHAPS
@@ -73,16 +70,16 @@ def lies(place: str, areas: Areas, at: Seconds) -> Lies:
 
 def order_concerns(order: Order, areas: Areas, *, now: Seconds) -> bool:
     """Say whether an order concerns an authority, as of when it was issued or as of now."""
-    return concerns(order.scope, areas, order.at) or concerns(order.scope, areas, now)
+    return concerns(order.scope, areas, at=order.at) or concerns(order.scope, areas, at=now)
 
 
 def statement_concerns(statement: Statement, areas: Areas, *, now: Seconds) -> bool:
     """Say whether what an authority said concerns another one, or itself."""
     scope = Scope(areas=frozenset(statement.body.areas))
-    return concerns(scope, areas, statement.at) or concerns(scope, areas, now)
+    return concerns(scope, areas, at=statement.at) or concerns(scope, areas, at=now)
 
 
-def case_concerns(case: Case, orders: Iterable[Order], areas: Areas, *, now: Seconds) -> bool:
+def case_concerns(case: Case, orders: Iterable[Order], *, areas: Areas, now: Seconds) -> bool:
     """Say whether a case concerns an authority: an order of it does, of whatever time, or something that was filed.
 
     A case without either has no scope. Of what it is about is not known, so it is shown to no authority.

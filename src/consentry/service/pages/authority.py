@@ -41,39 +41,48 @@ _PURPOSES = (Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.SERVE, Purpose.IMPRO
 
 
 @ROUTER.get("")
-def start(request: Request, control: Control, who: Reader) -> Response:
+def start(*, request: Request, control: Control, who: Reader) -> Response:
     """Show the start page."""
-    return _answer(request, control, "authority/start.html", control.authority_view.start(who.areas))
+    found = control.authority_view.start(who.areas)
+    return _answer(request, control, template="authority/start.html", document=found)
 
 
 @ROUTER.get("/cases/{name}")
-def case(request: Request, control: Control, who: Reader, name: str) -> Response:
+def case(*, request: Request, control: Control, who: Reader, name: str) -> Response:
     """Show a case."""
-    return _answer(request, control, "authority/case.html", control.authority_view.case(name, who.areas))
+    return _answer(
+        request, control, template="authority/case.html", document=control.authority_view.case(name, who.areas)
+    )
 
 
 @ROUTER.get("/releases")
-def releases(request: Request, control: Control, who: Reader) -> Response:
+def releases(*, request: Request, control: Control, who: Reader) -> Response:
     """Show releases and models, and how much of them is content of these jurisdictions."""
-    return _answer(request, control, "authority/releases.html", control.authority_view.releases(who.areas))
+    return _answer(
+        request, control, template="authority/releases.html", document=control.authority_view.releases(who.areas)
+    )
 
 
 @ROUTER.get("/notices")
-def notices(request: Request, control: Control, who: Reader) -> Response:
+def notices(*, request: Request, control: Control, who: Reader) -> Response:
     """Show the notices, and until when people can object."""
-    return _answer(request, control, "authority/notices.html", control.authority_view.notices(who.areas))
+    return _answer(
+        request, control, template="authority/notices.html", document=control.authority_view.notices(who.areas)
+    )
 
 
 @ROUTER.get("/reports")
-def reports(request: Request, control: Control, who: Reader) -> Response:
+def reports(*, request: Request, control: Control, who: Reader) -> Response:
     """Show the reports, due and delivered."""
-    return _answer(request, control, "authority/reports.html", control.authority_view.reports(who.areas))
+    return _answer(
+        request, control, template="authority/reports.html", document=control.authority_view.reports(who.areas)
+    )
 
 
 @ROUTER.get("/reports/{name}/{report}")
-def report(control: Control, who: Reader, name: str, report: str) -> Response:
+def report(*, control: Control, who: Reader, name: str, report: str) -> Response:
     """Hand out a report that was delivered, signed."""
-    document = json.loads(control.authority_view.report(name, report, who.areas))
+    document = json.loads(control.authority_view.report(name, report, areas=who.areas))
     return _taken_away(control, document, name=f"{name}-{report}")
 
 
@@ -86,7 +95,7 @@ def key(deployed: Deployed, who: Reader) -> Response:  # noqa: ARG001 - it lets 
 
 
 @ROUTER.get("/file")
-def filing(request: Request, control: Control, admission: Admitting, who: Filer) -> Response:
+def filing(*, request: Request, control: Control, admission: Admitting, who: Filer) -> Response:
     """Show how to file something."""
     return _filing(request, control, admission, who=who, typed=dict(request.query_params), problem=None)
 
@@ -175,7 +184,7 @@ def statement(
     return RedirectResponse(f"/authority/cases/{filed.case}?done={filed.says}", 303)
 
 
-def _answer(request: Request, control: ControlPlane, template: str, document: Mapping[str, Any]) -> Response:
+def _answer(request: Request, control: ControlPlane, *, template: str, document: Mapping[str, Any]) -> Response:
     """Return a document as a page; signed, if the address asks for `?format=signed`."""
     if request.query_params.get("format") == "signed":
         return _taken_away(control, document, name=f"{document.get('case', document['what'])}-{document['position']}")

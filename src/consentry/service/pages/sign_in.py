@@ -43,7 +43,9 @@ def sign_in(
         return page(request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=False)
     if old:
         admission.sign_out(old)
-    return with_session(RedirectResponse(home_of(admission, secret, inside(next)), 303), secret, seconds=SESSION_S)
+    return with_session(
+        RedirectResponse(home_of(admission, secret, asked=inside(next)), 303), secret, seconds=SESSION_S
+    )
 
 
 @ROUTER.post("/sign-out")
@@ -63,7 +65,7 @@ def with_session(answer: Response, secret: str, *, seconds: int = IDLE_S) -> Res
     return answer
 
 
-def home_of(admission: Admission, secret: str, asked: str) -> str:
+def home_of(admission: Admission, secret: str, *, asked: str) -> str:
     """Return where somebody who just signed in goes on: where they wanted to, else to the pages made for them."""
     of_authority = asked == HOME and Role.AUTHORITY in admission.by_session(secret).roles
     return HOME_OF_AUTHORITY if of_authority else asked
