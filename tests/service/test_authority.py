@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
+from consentry.cli.main import cli
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, IntegrityError, StateError
 from consentry.ledger.case_events import ConditionAdded
@@ -363,3 +366,55 @@ def test_nobody_else_makes_an_order_of_an_authority(scene: Scene) -> None:
     with pytest.raises(ConsentryError) as refused:
         scene.control.suspend(Scope(), case="c", origin=Origin.AUTHORITY, reference="x")
     assert refused.value.code == "order-unsigned"
+
+
+def test_models_are_seen_by_those_whose_content_they_were_trained_on(scene: Scene) -> None:
+    scene.control.grant(scene.release, job="job-1", model="drafts")
+    found = scene.control.authority_view.releases(frozenset({"UK"}))["models"]
+    assert [(each["model"], each["releases"]) for each in found] == [("drafts", {scene.release: 1})]
+    assert "drafts" in scene.visitor("ico").get("/authority/releases").text
+    assert "drafts" not in scene.visitor("cnil").get("/authority/releases").text
+    for office, known in ((ICO, True), (CNIL, False)):
+        scope = Scope(areas=office.areas, models=frozenset({"drafts"}))
+        if known:
+            made = scene.control.authority.draft(
+                Says.SUSPEND, who=office.signatory, case="ico-2", reference="x", scope=scope
+            )
+            assert made.scope == scope
+            continue
+        with pytest.raises(ConsentryError) as refused:
+            scene.control.authority.draft(Says.SUSPEND, who=office.signatory, case="cnil-2", reference="x", scope=scope)
+        assert refused.value.code == "order-unknown-model"
+        assert "ico" not in str(refused.value)
+
+
+def test_a_smaller_order_in_place_of_an_authoritys_is_its_own_too(scene: Scene) -> None:
+    control = scene.control
+    for says in (Says.SUSPEND, Says.MAY_BE_LIFTED):
+        made = statement(control, ICO, says).to_bytes()
+        control.authority.file(made, ICO.secret.sign(made), who=ICO.signatory)
+    smaller = Scope(areas=frozenset({"GB-SCT"}))
+    for by in ("anna", "ben"):
+        control.narrow("ico-1", smaller, by=by, reference="reply")
+    assert control.case("ico-1").unsigned() == {"ico-1.2": ("ico",)}
+
+
+def test_a_download_is_checked_where_there_is_no_deployment(scene: Scene, tmp_path: Path) -> None:
+    content = scene.visitor("ico").get("/authority?format=signed").content
+    file, key = tmp_path / "start.signed.json", tmp_path / "signing.pub.pem"
+    key.write_bytes((scene.deployment.settings.home / "keys" / "signing.pub.pem").read_bytes())
+
+    def verify() -> tuple[int, str]:
+        line = ["--home", str(tmp_path / "none"), "authority", "verify", str(file), "--key", str(key)]
+        done = CliRunner().invoke(cli, line, standalone_mode=False, catch_exceptions=False)
+        return done.return_value, done.stdout
+
+    file.write_bytes(content)
+    status, said = verify()
+    assert status == 0, said
+    assert "unchanged" in said
+    file.write_bytes(content.replace(b'"sig":"', b'"sig":"A', 1))
+    assert verify()[0] == 3
+    file.write_bytes(b"[" * 100_000)
+    assert verify()[0] == 3
+    assert not (tmp_path / "none").exists()

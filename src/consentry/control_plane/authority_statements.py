@@ -16,7 +16,7 @@ from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import is_name, require_texts
 from consentry.digests import Digest, canonical_json
-from consentry.errors import ConflictError, InputError, NotFoundError, StateError
+from consentry.errors import ConflictError, InputError, NotFoundError, PolicyError, StateError
 from consentry.ledger.case_events import CaseOpened, Handle
 from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import Origin
@@ -64,8 +64,9 @@ class Filed:
 class AuthorityStatements:
     """Verbs of authorities."""
 
-    def __init__(self, desk: Desk, *, suspend: Suspend) -> None:
+    def __init__(self, desk: Desk, *, suspend: Suspend, models: Callable[[frozenset[str]], frozenset[str]]) -> None:
         self._desk = desk
+        self._models = models
         self._suspend = suspend
 
     def draft(
@@ -143,9 +144,20 @@ class AuthorityStatements:
             )
         if statement.says is not Says.MAY_BE_LIFTED:
             require_own_areas(statement.scope, who, now=now)
+            self._require_models(statement.scope, who)
         with self._desk.lock:
             self._desk.present()
             self._require_case(statement, who)
+
+    def _require_models(self, scope: Scope, who: Signatory) -> None:
+        """Refuse models that were not trained on content of their jurisdictions, without saying which are."""
+        unknown = sorted(scope.models - self._models(who.areas)) if scope.models else []
+        if unknown:
+            raise PolicyError(
+                "order-unknown-model",
+                f"no model `{unknown[0]}` was trained on content of the jurisdictions of `{who.handle}`",
+                help="the page of releases and models has those that were",
+            )
 
     def _require_case(self, statement: AuthorityStatement, who: Signatory) -> Case | None:
         """Return the case of a statement, None if it opens one. The caller holds the lock."""

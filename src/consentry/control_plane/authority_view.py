@@ -135,6 +135,11 @@ class AuthorityView:
             document = found.delivered.document
         return self._desk.parts.objects.get(document)
 
+    def model_names(self, areas: Areas) -> frozenset[str]:
+        """Return the models that were trained on content of their jurisdictions."""
+        with self._looking(areas) as (known, sight):
+            return frozenset(each["model"] for each in self._models(known, sight))
+
     def orders_that_wait(self, areas: Areas, handle: str) -> dict[str, list[str]]:
         """Return the orders in force that wait for this account to sign that they may be lifted, by case."""
         with self._looking(areas) as (known, sight):

@@ -27,7 +27,7 @@ class ControlPlane(Statements, Building, Destroying, CaseSteps, Reporting, Askin
     @cached_property
     def authority(self) -> AuthorityStatements:
         """What authorities file."""
-        return AuthorityStatements(self, suspend=self.suspend)
+        return AuthorityStatements(self, suspend=self.suspend, models=self.authority_view.model_names)
 
     @cached_property
     def authority_view(self) -> AuthorityView:

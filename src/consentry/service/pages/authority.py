@@ -151,7 +151,10 @@ def draft(
             who=_signatory(admission, who),
             case=case.strip(),
             reference=reference.strip(),
-            scope=Scope(
+            # A form fills in the places: of orders that may be lifted there is nothing to say but their names.
+            scope=Scope()
+            if says == Says.MAY_BE_LIFTED
+            else Scope(
                 areas=_codes(areas),
                 purposes=frozenset(_known(Purpose, each) for each in purposes),
                 categories=frozenset(_known(Category, each) for each in categories),
