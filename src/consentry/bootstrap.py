@@ -51,11 +51,12 @@ from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress
+from consentry.public_key import read_public_key, verify_signature
 from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey, read_public_key, verify_signature
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey
 from consentry.transparency import receipt
 from consentry.transparency.receipt import Receipt
 

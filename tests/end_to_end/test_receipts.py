@@ -125,7 +125,7 @@ def test_a_receipt_is_checked_where_there_is_no_deployment(place: tuple[Path, De
     status, shown = run(receipt, "--key", key)
     assert (status, json.loads(shown)["verified"]) == (0, True)
     assert run(receipt) == (1, "receipt-key-missing")
-    assert run(receipt, "--key", receipt) == (1, "public-key-unreadable")
+    assert run(receipt, "--key", receipt) == (1, "signing-key-unreadable")
     receipt.write_bytes(receipt.read_bytes()[:-1])
     status, shown = run(receipt, "--key", key)
     assert (status, json.loads(shown)["code"]) == (3, "receipt-damaged")

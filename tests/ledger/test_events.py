@@ -109,6 +109,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("release.withdrawn", 1),
         ("report.delivered", 1),
         ("report.scheduled", 1),
+        ("statement.filed", 1),
     ]
 
 

@@ -182,7 +182,7 @@ def test_what_is_no_key_is_refused() -> None:
     for key in (b"", b"x", SIGNER.public_key, SIGNER.public_pem[:-30]):
         with pytest.raises(IntegrityError) as caught:
             check_receipt(CONTENT, public_key=key)
-        assert caught.value.code == "public-key-unreadable"
+        assert caught.value.code == "signing-key-unreadable"
 
 
 @given(st.binary(max_size=200))

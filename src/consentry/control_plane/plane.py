@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.assessments import AssessmentVerbs
+from consentry.control_plane.authority_statements import AuthorityStatements
+from consentry.control_plane.authority_view import AuthorityView
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.cases import CaseVerbs
 from consentry.control_plane.conditions import ConditionVerbs
@@ -33,6 +35,7 @@ from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.public_view import PublicView
 from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
@@ -64,6 +67,9 @@ class ControlPlane:
     objections: Objections
     objection_queue: ObjectionQueue
     receipts: Receipts
+    authority: AuthorityStatements
+    authority_view: AuthorityView
+    public_view: PublicView
 
 
 def compose(parts: Parts) -> ControlPlane:
@@ -84,6 +90,7 @@ def compose(parts: Parts) -> ControlPlane:
     consumption = RowsConsumed(desk, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses.of)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
 
@@ -118,4 +125,7 @@ def compose(parts: Parts) -> ControlPlane:
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
         receipts=Receipts(desk),
+        authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),
+        authority_view=authority_view,
+        public_view=PublicView(desk, release=archive.open),
     )

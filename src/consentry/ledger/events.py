@@ -22,6 +22,7 @@ from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.objection_events import OBJECTIONS, ItemsExcluded, ObjectionBody, ObjectionTold
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
+from consentry.ledger.statement_events import STATEMENTS, StatementBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -308,12 +309,13 @@ OpenBody = (
     | CaseBody
     | LineageBody
     | ObjectionBody
+    | StatementBody
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased | ObjectionTold | ItemsExcluded
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS)
-"""What is about orders, leases, cases, amendments, models and objections: open, and concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS, *STATEMENTS)
+"""What is about orders, leases, cases, amendments, models, objections and authorities: open, nobody's choices."""
 
 CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold)
 """What the fold of `state` passes over."""
