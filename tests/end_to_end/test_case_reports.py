@@ -84,7 +84,7 @@ def test_what_a_report_says_and_that_it_names_nobody(place: tuple[Path, Deployme
 
 
 def test_a_bar_in_a_title_does_not_begin_a_column(place: tuple[Path, Deployment]) -> None:
-    made = place[1].control.report(CASE, "five-months")
+    made = place[1].control.reports.generate(CASE, "five-months")
     made["conditions"][0] |= {"title": "posts | comments", "found": "none | few"}
     (row,) = (line for line in markdown(made).splitlines() if line.startswith("| posts"))
     assert row.replace("\\|", "").count("|") == 4

@@ -87,6 +87,13 @@ def test_days_are_demanded_of_every_permit() -> None:
     assert not found("waiting-days", "1", rules=(told, replace(PERMIT, id="other"))).met
 
 
+def test_who_was_not_told_is_asked_about_too() -> None:
+    told = replace(forbid(categories=frozenset({Category.POST})), notice=NoticeCondition(notice="n", days=3))
+    assert not found("categories-out", "post", rules=(PERMIT, told)).met, "who was told yesterday is let through"
+    always = replace(told, id="always", notice=None)
+    assert found("categories-out", "post", rules=(PERMIT, told, always)).met
+
+
 def test_what_cannot_be_run_is_open() -> None:
     nothing = System(policy=None, areas=UK, at=AT)
     assert not run("no-minors", (), system=nothing).met

@@ -71,7 +71,7 @@ class _Probe:
     window: tuple[Seconds, Seconds] | None = None
     """The first and the last second of creation, and everything whose date is unknown."""
     waited: Seconds = _LONG
-    """Since every notice was served."""
+    """Since a notice was served, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +182,6 @@ def _form_answer(form: Form | None, *, most: int) -> Answer:
 
 
 def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Request]:
-    told = dict.fromkeys(policy.notices, system.at - probe.waited)
     people = [
         Person(
             places=frozenset({place}),
@@ -195,6 +194,7 @@ def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Requ
         for place in _places(policy.rules, system)
         for age in probe.ages
         for standing in probe.standings
+        for told in _told(policy.rules, at=system.at, longest=probe.waited)
     ]
     items = [
         Item(category=category, visibility=visibility, created=created)
@@ -203,6 +203,19 @@ def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Requ
     for purpose in filter(policy.decides, Purpose):
         for person, item in product(people, items):
             yield Request(purpose=purpose, item=item, people=(person,), at=system.at)
+
+
+def _told(rules: Sequence[Rule], *, at: Seconds, longest: Seconds) -> list[dict[str, Seconds]]:
+    """Return one way to have been told for each that rules can tell apart: a forbid may concern who was told, too."""
+    waits: dict[str, set[Seconds]] = {}
+    for rule in rules:
+        if rule.notice is not None:
+            waits.setdefault(rule.notice.notice, {0, longest}).add(rule.notice.days * SECONDS_PER_DAY)
+    known = [(None, *sorted(wait for wait in each if wait <= longest)) for each in waits.values()]
+    return [
+        {notice: at - wait for notice, wait in zip(waits, told, strict=True) if wait is not None}
+        for told in product(*known)
+    ]
 
 
 def _dates(rules: Sequence[Rule], probe: _Probe) -> tuple[Seconds | None, ...]:
