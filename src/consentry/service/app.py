@@ -16,13 +16,13 @@ from consentry.service import leases, problems
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.gate import addresses
-from consentry.service.pages import public, sign_in
+from consentry.service.pages import console, public, sign_in
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
-ROUTERS = (leases.HEALTH, leases.ROUTER, public.ROUTER, sign_in.ROUTER)
+ROUTERS = (leases.HEALTH, leases.ROUTER, public.ROUTER, sign_in.ROUTER, *console.ROUTERS)
 
 
 def create_app(deployment: Deployment, admission: Admission, *, token: str) -> FastAPI:
