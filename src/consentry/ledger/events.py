@@ -20,7 +20,9 @@ from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
 from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
+from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
+from consentry.ledger.proposal_events import PROPOSALS, ProposalBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -306,12 +308,13 @@ OpenBody = (
     | OversightBody
     | CaseBody
     | LineageBody
+    | ProposalBody
 )
-PersonalBody = ChoiceMade | PersonLinked | PersonErased
+PersonalBody = ChoiceMade | PersonLinked | PersonErased | PersonLookedUp
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE)
-"""What is about orders, leases, cases, amendments and models: it concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *PROPOSALS, PersonLookedUp)
+"""What is about orders, leases, cases, amendments, models, proposals, look-ups: it concerns nobody's choices."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body

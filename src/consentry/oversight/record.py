@@ -15,6 +15,7 @@ from consentry.oversight.lease import Leases
 from consentry.oversight.lineage import Models
 from consentry.oversight.notice import Notices
 from consentry.oversight.order import Orders
+from consentry.oversight.policy_proposal import Proposals
 
 
 class Record:
@@ -28,6 +29,7 @@ class Record:
         self.notices = Notices()
         self.lineage = Models()
         self.destructions = Destructions()
+        self.proposals = Proposals()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
@@ -39,6 +41,7 @@ class Record:
             self.notices,
             self.lineage,
             self.destructions,
+            self.proposals,
         )
         for event in events:
             if event.personal:

@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from consentry.service.pages import console_case_steps, console_cases, console_overview, console_suspend
+from consentry.service.pages import (
+    console_accounts,
+    console_case_steps,
+    console_cases,
+    console_jobs,
+    console_models,
+    console_notices,
+    console_overview,
+    console_people,
+    console_policies,
+    console_releases,
+    console_suspend,
+)
 
-ROUTERS = (console_overview.ROUTER, console_cases.ROUTER, console_case_steps.ROUTER, console_suspend.ROUTER)
+ROUTERS = (
+    console_overview.ROUTER,
+    console_cases.ROUTER,
+    console_case_steps.ROUTER,
+    console_suspend.ROUTER,
+    console_jobs.ROUTER,
+    console_releases.ROUTER,
+    console_models.ROUTER,
+    console_notices.ROUTER,
+    console_policies.ROUTER,
+    console_people.ROUTER,
+    console_accounts.ROUTER,
+)
