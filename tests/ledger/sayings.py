@@ -24,6 +24,7 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
+from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -97,6 +98,7 @@ LINKED = (
 )
 ERASED = st.builds(PersonErased, token=PEOPLE.map(suppression_token), events=st.integers(0, 9))
 COUNTS = st.integers(0, 2**40)
+LOOKED_UP = st.builds(PersonLookedUp, person=PEOPLE, reason=WORDS, by=WORDS)
 
 
 def _fields(body: type) -> dict[str, st.SearchStrategy[Any]]:
@@ -125,4 +127,4 @@ OPEN = st.one_of(
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
     *(st.builds(body, **_fields(body)) for body in OVERSEEN),
 )
-BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, OPEN)
+BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, LOOKED_UP, OPEN)

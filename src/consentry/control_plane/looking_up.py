@@ -100,14 +100,8 @@ class LookingUp:
         classes = present.knowledge(Purpose.TRAIN_AI, at=self._desk.parts.clock()).classes
         known = None if seat is None or seat >= classes.codes.size else classes.members[int(classes.codes[seat])]
         if known is None:
-            return {
-                "known": False,
-                "places": [],
-                "established": False,
-                "age": None,
-                "account": None,
-                "gaps": ["person"],
-            }
+            unknown = {"places": [], "established": False, "age": None, "account": None, "notices": []}
+            return {"known": False, **unknown, "gaps": ["person"]}
         return {
             "known": known.known,
             "places": sorted(known.places),

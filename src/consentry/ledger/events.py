@@ -313,8 +313,11 @@ OpenBody = (
 PersonalBody = ChoiceMade | PersonLinked | PersonErased | PersonLookedUp
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *PROPOSALS, PersonLookedUp)
-"""What is about orders, leases, cases, amendments, models, proposals, look-ups: it concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *PROPOSALS)
+"""What is about orders, leases, cases, amendments, models and proposals: open, and it concerns nobody's choices."""
+
+UNFOLDED = (*OVERSEEN, PersonLookedUp)
+"""What changes nothing of what is known of people."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
     (body.KIND, body.VERSION): body
@@ -328,7 +331,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
-        *OVERSEEN,
+        *UNFOLDED,
     )
 }
 """Every kind and version there is."""

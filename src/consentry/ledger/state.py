@@ -29,7 +29,7 @@ from consentry.digests import Digest
 from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
-    OVERSEEN,
+    UNFOLDED,
     ChoiceMade,
     CorpusRegistered,
     NoticeServed,
@@ -168,7 +168,7 @@ def fold(state: State, events: Iterable[Event]) -> State:
                 f"event {position} was expected, but event {event.position} followed",
                 help="the ledger lost events: restore it from a backup",
             )
-        if event.body is not None and not isinstance(event.body, OVERSEEN):
+        if event.body is not None and not isinstance(event.body, UNFOLDED):
             apply[type(event.body)](event.body, position)
         position += 1
     return folding.finish(position)

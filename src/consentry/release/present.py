@@ -27,7 +27,7 @@ from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import (
-    OVERSEEN,
+    UNFOLDED,
     ChoiceMade,
     CorpusRegistered,
     NoticeServed,
@@ -111,7 +111,7 @@ class _Stretch(NamedTuple):
 _STRETCHES = 64
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 _ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
-_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *OVERSEEN)
+_ABOUT_NOBODY = (PolicyPublished, CorpusRegistered, ReleaseSealed, ReleaseWithdrawn, *UNFOLDED)
 
 
 class Present:
