@@ -50,7 +50,7 @@ _KEYS = Listing(
 
 
 @ROUTER.get("/console/accounts")
-def accounts(request: Request, admission: Admitting, _: Managing) -> Response:
+def accounts(request: Request, admission: Admitting, *, _: Managing) -> Response:
     """List all accounts."""
     return _accounts(request, admission)
 
@@ -79,7 +79,7 @@ def add(
 
 
 @ROUTER.post("/console/accounts/{handle}/disable")
-def disable(request: Request, admission: Admitting, handle: str, who: Managing) -> Response:
+def disable(request: Request, admission: Admitting, *, handle: str, who: Managing) -> Response:
     """Let somebody sign in no more."""
     try:
         if handle == who.handle:
@@ -93,7 +93,7 @@ def disable(request: Request, admission: Admitting, handle: str, who: Managing) 
 
 
 @ROUTER.post("/console/accounts/{handle}/password")
-def new_password(request: Request, admission: Admitting, handle: str, _: Managing) -> Response:
+def new_password(request: Request, admission: Admitting, *, handle: str, _: Managing) -> Response:
     """Make a new password, and show it once; all sessions of the account end."""
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     admission.set_password(handle, password)
@@ -101,7 +101,7 @@ def new_password(request: Request, admission: Admitting, handle: str, _: Managin
 
 
 @ROUTER.get("/console/keys")
-def keys(request: Request, admission: Admitting, control: Control, _: Managing) -> Response:
+def keys(request: Request, admission: Admitting, *, control: Control, _: Managing) -> Response:
     """List all keys of programs."""
     return _keys(request, admission, control.parts.clock())
 
@@ -131,7 +131,7 @@ def add_key(
 
 
 @ROUTER.post("/console/keys/{ident}/revoke")
-def revoke(admission: Admitting, ident: str, _: Managing) -> Response:
+def revoke(admission: Admitting, ident: str, *, _: Managing) -> Response:
     """Let a key open nothing any more."""
     admission.revoke_key(ident)
     return RedirectResponse("/console/keys", SEE_OTHER)

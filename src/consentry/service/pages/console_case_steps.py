@@ -31,12 +31,12 @@ def _in(request: Request, control: ControlPlane, case: str, *, do: Callable[[], 
     return said(
         do,
         to=f"/console/cases/{case}",
-        again=lambda problem: show(request, control, case, problem=problem, given=kept(**given)),
+        again=lambda problem: show(request, control, name=case, problem=problem, given=kept(**given)),
     )
 
 
 @ROUTER.post("/console/cases/{case}/review")
-def review(request: Request, control: Control, case: str, who: Working) -> Response:
+def review(request: Request, control: Control, *, case: str, who: Working) -> Response:
     """Begin the review."""
     return _in(request, control, case, do=lambda: control.begin_review(case, by=who.handle))
 
@@ -100,7 +100,7 @@ def meet(
 
 
 @ROUTER.post("/console/cases/{case}/conditions/{condition}/reopen")
-def reopen(request: Request, control: Control, case: str, *, condition: str, who: Working) -> Response:
+def reopen(request: Request, control: Control, *, case: str, condition: str, who: Working) -> Response:
     """Note that a condition is not met after all."""
     return _in(request, control, case, do=lambda: control.reopen_condition(case, condition, by=who.handle))
 
@@ -120,13 +120,13 @@ def require_notice(
 
 
 @ROUTER.post("/console/cases/{case}/approve")
-def approve(request: Request, control: Control, case: str, who: Approving) -> Response:
+def approve(request: Request, control: Control, *, case: str, who: Approving) -> Response:
     """Approve lifting the case."""
     return _in(request, control, case, do=lambda: _unless(control.approve(case, by=who.handle), "approved"))
 
 
 @ROUTER.post("/console/cases/{case}/lift")
-def lift(request: Request, control: Control, case: str, *, who: Approving, lift_reference: Text = "") -> Response:
+def lift(request: Request, control: Control, *, case: str, who: Approving, lift_reference: Text = "") -> Response:
     """Lift the case, if nothing stands in the way."""
     return _in(
         request,
@@ -150,7 +150,7 @@ def _unless(obstacles: tuple[Obstacle, ...], done: str) -> None:
 
 @ROUTER.post("/console/cases/{case}/withdraw")
 def withdraw(
-    request: Request, control: Control, case: str, *, who: Approving, withdraw_reference: Text = ""
+    request: Request, control: Control, *, case: str, who: Approving, withdraw_reference: Text = ""
 ) -> Response:
     """Agree that whoever raised the concern gave it up; the second person ends what is suspended."""
     return _in(
@@ -164,7 +164,7 @@ def withdraw(
 
 
 @ROUTER.post("/console/cases/{case}/prohibit")
-def prohibit(request: Request, control: Control, case: str, *, who: Working, prohibit_reference: Text = "") -> Response:
+def prohibit(request: Request, control: Control, *, case: str, who: Working, prohibit_reference: Text = "") -> Response:
     """End the case with its suspensions in force, for good."""
     return _in(
         request,
@@ -206,7 +206,7 @@ def schedule(
 
 
 @ROUTER.post("/console/cases/{case}/reports/{report}/deliver")
-def deliver(request: Request, control: Control, case: str, *, report: str, who: Delivering) -> Response:
+def deliver(request: Request, control: Control, *, case: str, report: str, who: Delivering) -> Response:
     """Note that a report, as of now, was handed over."""
     return _in(
         request,

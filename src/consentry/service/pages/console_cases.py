@@ -68,7 +68,7 @@ _ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", 
 
 
 @ROUTER.get("/console/cases")
-def cases(request: Request, control: Control, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+def cases(request: Request, control: Control, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
     """List all cases."""
     return _CASES.answer(request, case_rows(control), "console/cases.html")
 
@@ -102,14 +102,14 @@ def open_case(
 
 @ROUTER.get("/console/cases/{case}")
 def one(
-    request: Request, control: Control, case: str, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
+    request: Request, control: Control, *, case: str, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
 ) -> Response:
     """Show one case: how far it is, what stands in the way, its orders and conditions, and all that was said of it."""
-    return show(request, control, case)
+    return show(request, control, name=case)
 
 
 @ROUTER.get("/console/cases/{case}/timeline.json")
-def timeline(control: Control, case: str, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
     """Hand out everything that was said of a case."""
     body = canonical_json({"case": case, "events": control.timeline(case)})
     return Response(body, media_type="application/json")
@@ -117,7 +117,7 @@ def timeline(control: Control, case: str, _: Annotated[Principal, Depends(Staff(
 
 @ROUTER.get("/console/cases/{case}/reports/{report}.json")
 def report(
-    control: Control, case: str, report: str, _: Annotated[Principal, Depends(Staff(Action.REPORT_READ))]
+    control: Control, case: str, *, report: str, _: Annotated[Principal, Depends(Staff(Action.REPORT_READ))]
 ) -> Response:
     """Hand out a report as it was delivered; one that was not, as it would be delivered now."""
     delivered = next((each.delivered for name, each in control.case(case).reports.items() if name == report), None)
@@ -129,8 +129,8 @@ def report(
 def show(
     request: Request,
     control: ControlPlane,
-    name: str,
     *,
+    name: str,
     problem: Mapping[str, Any] | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Response:
@@ -150,7 +150,7 @@ def show(
         steps=[(text, at <= reached) for at, (_, text) in enumerate(_STEPS)],
         obstacles=[{"kind": each.kind, "text": sentence_of(each.text)} for each in obstacles],
         orders=[order_row(control, each) for each in orders],
-        conditions=condition_rows(case, answers, now),
+        conditions=condition_rows(case, answers, now=now),
         approvals=case.approved_by(Step.LIFT),
         needed=APPROVALS,
         reports=[_report(each, now) for each in case.reports.values()],
@@ -190,7 +190,7 @@ def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
     }
 
 
-def condition_rows(case: Case, answers: Answers, now: Seconds) -> list[dict[str, Any]]:
+def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[str, Any]]:
     """Return the register of conditions; of a case that is over, as they were found when it ended."""
     at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
     found = []

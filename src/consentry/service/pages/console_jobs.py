@@ -46,13 +46,13 @@ _JOBS = Listing(
 
 
 @ROUTER.get("/console/jobs")
-def jobs(request: Request, control: Control, _: Reading) -> Response:
+def jobs(request: Request, control: Control, *, _: Reading) -> Response:
     """List all jobs; with a script the list follows what they do."""
     return _JOBS.answer(request, job_rows(control), "console/jobs.html")
 
 
 @ROUTER.get("/console/jobs/events")
-async def events(request: Request, control: Control, _: Reading) -> Response:
+async def events(request: Request, control: Control, *, _: Reading) -> Response:
     """Tell how it is with the jobs, again whenever it changes (server-sent events)."""
     return StreamingResponse(_told(request, control), media_type="text/event-stream")
 

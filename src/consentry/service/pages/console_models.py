@@ -45,7 +45,7 @@ _REMEDIES = {
 
 
 @ROUTER.get("/console/models")
-def models(request: Request, control: Control, _: Reading) -> Response:
+def models(request: Request, control: Control, *, _: Reading) -> Response:
     """List all models."""
     rows = [
         {
@@ -59,7 +59,7 @@ def models(request: Request, control: Control, _: Reading) -> Response:
 
 
 @ROUTER.get("/console/models/{model}")
-def one(request: Request, control: Control, model: str, _: Reading) -> Response:
+def one(request: Request, control: Control, *, model: str, _: Reading) -> Response:
     """Show one model."""
     return _show(request, control, model)
 
@@ -79,13 +79,13 @@ def choose(
 
 
 @ROUTER.post("/console/models/{model}/approve")
-def approve(request: Request, control: Control, model: str, who: Remedying) -> Response:
+def approve(request: Request, control: Control, *, model: str, who: Remedying) -> Response:
     """Approve that nothing is done about a model."""
     return _done(request, control, model, do=lambda: control.approve_remedy(model, by=who.handle))
 
 
 @ROUTER.post("/console/models/{model}/finish")
-def finish(request: Request, control: Control, model: str, *, who: Remedying, digest: Text = "") -> Response:
+def finish(request: Request, control: Control, *, model: str, who: Remedying, digest: Text = "") -> Response:
     """Say that what was chosen is done."""
     return _done(
         request,
@@ -98,7 +98,7 @@ def finish(request: Request, control: Control, model: str, *, who: Remedying, di
 
 
 @ROUTER.post("/console/models/{model}/withdraw")
-def withdraw(request: Request, control: Control, model: str, *, who: Remedying, why: Text = "") -> Response:
+def withdraw(request: Request, control: Control, *, model: str, who: Remedying, why: Text = "") -> Response:
     """Say that nobody may serve a model any more."""
     return _done(
         request,

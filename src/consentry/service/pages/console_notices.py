@@ -33,7 +33,7 @@ _NOTICES = Listing(
 
 
 @ROUTER.get("/console/notices")
-def notices(request: Request, control: Control, _: Reading) -> Response:
+def notices(request: Request, control: Control, *, _: Reading) -> Response:
     """List all notices."""
     rows = [
         {
@@ -49,7 +49,7 @@ def notices(request: Request, control: Control, _: Reading) -> Response:
 
 
 @ROUTER.get("/console/notices/{notice}")
-def one(request: Request, control: Control, notice: str, who: Reading) -> Response:
+def one(request: Request, control: Control, *, notice: str, who: Reading) -> Response:
     """Show the texts of a notice, whom it was served to, and which rules and cases wait for it."""
     found = control.notice(notice)
     now = control.parts.clock()

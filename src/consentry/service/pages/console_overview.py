@@ -40,7 +40,7 @@ def begin(who: Annotated[Principal, Depends(Needs(Action.ANYONE))]) -> Response:
 
 @ROUTER.get("/console/overview")
 def overview(
-    request: Request, control: Control, who: Annotated[Principal, Depends(Staff(Action.OVERVIEW_READ))]
+    request: Request, control: Control, *, who: Annotated[Principal, Depends(Staff(Action.OVERVIEW_READ))]
 ) -> Response:
     """Show what there is to know now."""
     now = control.parts.clock()

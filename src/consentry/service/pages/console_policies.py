@@ -61,7 +61,7 @@ _PROPOSALS = Listing(
 
 
 @ROUTER.get("/console/policies")
-def policies(request: Request, control: Control, _: Reading) -> Response:
+def policies(request: Request, control: Control, *, _: Reading) -> Response:
     """List every policy set that is or was in force."""
     published = control.present().state.policies
     newest = {each.name: each.position for each in published}
@@ -84,7 +84,7 @@ def _row(control: ControlPlane, published: Published, *, in_force: bool) -> dict
 
 
 @ROUTER.get("/console/policies/{position}")
-def one(request: Request, control: Control, position: int, _: Reading) -> Response:
+def one(request: Request, control: Control, *, position: int, _: Reading) -> Response:
     """Show what a policy set says, with its examples and its text."""
     published = next((each for each in control.present().state.policies if each.position == position), None)
     if published is None:
@@ -106,8 +106,8 @@ def one(request: Request, control: Control, position: int, _: Reading) -> Respon
 def compare(
     request: Request,
     control: Control,
-    _: Reading,
     *,
+    _: Reading,
     before: Annotated[str, Query(max_length=20)] = "",
     after: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
@@ -122,7 +122,7 @@ def compare(
 
 
 @ROUTER.get("/console/proposals")
-def proposals(request: Request, control: Control, _: Reading) -> Response:
+def proposals(request: Request, control: Control, *, _: Reading) -> Response:
     """List all proposed changes."""
     rows = [
         {
@@ -141,7 +141,7 @@ def proposals(request: Request, control: Control, _: Reading) -> Response:
 
 @ROUTER.get("/console/propose-policy")
 def form(
-    request: Request, control: Control, _: Proposing, start: Annotated[str, Query(max_length=100)] = ""
+    request: Request, control: Control, *, _: Proposing, start: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
     """Show the form for a changed policy set, filled with one to start from."""
     published = control.present().state.policy(start)
@@ -177,19 +177,19 @@ def propose(
 
 
 @ROUTER.get("/console/proposals/{proposal}")
-def proposed(request: Request, control: Control, proposal: str, _: Reading) -> Response:
+def proposed(request: Request, control: Control, *, proposal: str, _: Reading) -> Response:
     """Show a proposed change: what it says, what differs, and what it would change of what is used."""
     return _show(request, control, proposal)
 
 
 @ROUTER.post("/console/proposals/{proposal}/approve")
-def approve(request: Request, control: Control, proposal: str, who: Approving) -> Response:
+def approve(request: Request, control: Control, *, proposal: str, who: Approving) -> Response:
     """Agree to a proposal; the second person puts it in force."""
     return _done(request, control, proposal, do=lambda: control.proposals.approve(proposal, by=who.handle))
 
 
 @ROUTER.post("/console/proposals/{proposal}/withdraw")
-def withdraw(request: Request, control: Control, proposal: str, who: Approving) -> Response:
+def withdraw(request: Request, control: Control, *, proposal: str, who: Approving) -> Response:
     """Take a proposal back, or say no to it."""
     return _done(request, control, proposal, do=lambda: control.proposals.withdraw(proposal, by=who.handle))
 

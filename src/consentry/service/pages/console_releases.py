@@ -40,7 +40,7 @@ _RELEASES = Listing(
 
 
 @ROUTER.get("/console/releases")
-def releases(request: Request, control: Control, _: Reading) -> Response:
+def releases(request: Request, control: Control, *, _: Reading) -> Response:
     """List all releases."""
     rows = [_row(control, name, sealed) for name, sealed in control.sealed_releases().items()]
     return _RELEASES.answer(request, rows, "console/releases.html", names=[each["release"] for each in rows])
@@ -64,14 +64,14 @@ def _row(control: ControlPlane, name: str, sealed: Sealed) -> dict[str, Any]:
 
 
 @ROUTER.get("/console/releases/{release}")
-def one(request: Request, control: Control, release: str, _: Reading) -> Response:
+def one(request: Request, control: Control, *, release: str, _: Reading) -> Response:
     """Show what a release holds."""
     return _show(request, control, release)
 
 
 @ROUTER.get("/console/releases/{release}/explain")
 def explain(
-    request: Request, control: Control, release: str, *, _: Reading, item: Annotated[str, Query(max_length=500)] = ""
+    request: Request, control: Control, *, release: str, _: Reading, item: Annotated[str, Query(max_length=500)] = ""
 ) -> Response:
     """Say why one item is in a release, or is not."""
     try:
@@ -102,8 +102,8 @@ def withdraw(
 def compare(
     request: Request,
     control: Control,
-    _: Reading,
     *,
+    _: Reading,
     before: Annotated[str, Query(max_length=300)] = "",
     after: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:

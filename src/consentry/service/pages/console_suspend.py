@@ -91,20 +91,24 @@ class ScopeForm(BaseModel):
 
 
 @ROUTER.get("/console/orders")
-def orders(request: Request, control: Control, _: Annotated[Principal, Depends(Staff(Action.ORDER_READ))]) -> Response:
+def orders(
+    request: Request, control: Control, *, _: Annotated[Principal, Depends(Staff(Action.ORDER_READ))]
+) -> Response:
     """List all orders."""
     rows = [order_row(control, each) for each in control.orders()]
     return _ORDERS.answer(request, rows, "console/orders.html")
 
 
 @ROUTER.get("/console/suspend")
-def form(request: Request, control: Control, _: Issuing, case: Annotated[str, Query(max_length=100)] = "") -> Response:
+def form(
+    request: Request, control: Control, *, _: Issuing, case: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
     """Show the form for a suspension."""
     return _shown(request, control, ScopeForm(case=case), action="/console/suspend")
 
 
 @ROUTER.post("/console/suspend")
-def suspend(request: Request, control: Control, who: Issuing, given: Annotated[ScopeForm, Form()]) -> Response:
+def suspend(request: Request, control: Control, *, who: Issuing, given: Annotated[ScopeForm, Form()]) -> Response:
     """Show what a suspension would hit; in the step after that, put it in force."""
     try:
         scope = given.scope()
@@ -123,7 +127,7 @@ def suspend(request: Request, control: Control, who: Issuing, given: Annotated[S
 
 
 @ROUTER.get("/console/cases/{case}/narrow")
-def narrow_form(request: Request, control: Control, case: str, _: Approving) -> Response:
+def narrow_form(request: Request, control: Control, *, case: str, _: Approving) -> Response:
     """Show the form for a smaller suspension, filled with the newest one in force."""
     known = control.case(case)
     held = [each for each in control.orders() if each.order in known.orders]
@@ -141,7 +145,7 @@ def narrow_form(request: Request, control: Control, case: str, _: Approving) -> 
 
 @ROUTER.post("/console/cases/{case}/narrow")
 def narrow(
-    request: Request, control: Control, case: str, *, who: Approving, given: Annotated[ScopeForm, Form()]
+    request: Request, control: Control, *, case: str, who: Approving, given: Annotated[ScopeForm, Form()]
 ) -> Response:
     """Agree that a smaller suspension is enough; the second person to say the very same puts it in place."""
     return said(
