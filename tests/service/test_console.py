@@ -15,7 +15,9 @@ import pytest
 from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import PolicyPublished, ReleaseWithdrawn
 from consentry.ledger.look_up_events import PersonLookedUp
+from consentry.ledger.oversight_events import Origin
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed
+from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.service.listing import Column, Listing
 from service.at_work import POLICY
@@ -150,6 +152,16 @@ def test_jobs_export_whole_numbers(own: Office) -> None:
     own.ask.lease(own.release)
     (row,) = own.visitor("mel").get("/console/jobs?format=json").json()["jobs"]
     assert isinstance(row["left_s"], int)
+
+
+def test_a_revoked_job_names_the_order_before_it_has_stopped(own: Office) -> None:
+    own.ask.lease(own.release)
+    own.deployment.control.suspend(Scope(), case="c-1", origin=Origin.OWN_DECISION, reference="letter", by="olga")
+    (row,) = own.visitor("mel").get("/console/jobs?format=json").json()["jobs"]
+    assert (row["state"], row["order"]) == ("revoked", "c-1.1")
+    said = words(own.visitor("olga").get("/console/cases/c-1"))
+    assert "0 of 1" in said
+    assert "not yet" in said
 
 
 def test_the_stream_is_for_those_who_may_see_jobs(place: Office) -> None:

@@ -58,11 +58,23 @@ async def events(request: Request, control: Control, *, _: Reading) -> Response:
 
 
 def job_rows(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return every lease as a row."""
+    """Return every lease as a row; one that is revoked names the order although nothing was heard of its job yet."""
     return [
-        {**each, "left_s": None if each["left_s"] is None else int(each["left_s"]), "ttl_s": int(each["ttl_s"])}
+        {
+            **each,
+            "left_s": None if each["left_s"] is None else int(each["left_s"]),
+            "ttl_s": int(each["ttl_s"]),
+            "order": _order(control, each["lease"]) if each["state"] == "revoked" else each["order"],
+        }
         for each in control.jobs()
     ]
+
+
+def _order(control: ControlPlane, lease: str) -> str | None:
+    with control.lock:
+        known = control.newest.record.leases.get(lease)
+        order = None if known is None else control.hitting(known)
+    return None if order is None else order.order
 
 
 async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]:
