@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from consentry.bootstrap import Deployment, check_receipt, published_key
+from consentry.bootstrap import Deployment, published_key
 from consentry.cli.main import cli
 from consentry.errors import ConsentryError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
-from consentry.transparency.receipt import NoticeRead, Receipt
+from consentry.transparency.receipt import NoticeRead, Receipt, check_receipt
 from end_to_end.network import fresh
 
 

@@ -21,10 +21,10 @@ from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.consumption import RowsConsumed
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
-from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
+from consentry.control_plane.look_ups import LookUpVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.models import ModelVerbs
 from consentry.control_plane.notices import NoticeVerbs
@@ -35,6 +35,7 @@ from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.proposals import ProposalVerbs
 from consentry.control_plane.public_view import PublicView
 from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
@@ -70,6 +71,8 @@ class ControlPlane:
     authority: AuthorityStatements
     authority_view: AuthorityView
     public_view: PublicView
+    proposals: ProposalVerbs
+    look_ups: LookUpVerbs
 
 
 def compose(parts: Parts) -> ControlPlane:
@@ -90,23 +93,16 @@ def compose(parts: Parts) -> ControlPlane:
     authority_view = AuthorityView(desk, release=archive.open, losses=losses.of)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
-
     statements = StatementVerbs(desk, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
     own_settings = OwnSettings(desk, choosing=statements)
-
     return ControlPlane(
         desk=desk,
         statements=statements,
         notices=NoticeVerbs(desk),
         assessments=AssessmentVerbs(desk),
         releases=ReleaseVerbs(
-            desk,
-            archive=archive,
-            amendments=amendments,
-            handouts=handouts,
-            drafts=Drafts(desk),
-            verification=verification,
+            desk, archive=archive, amendments=amendments, handouts=handouts, verification=verification
         ),
         amendments=amendments,
         orders=orders,
@@ -125,4 +121,6 @@ def compose(parts: Parts) -> ControlPlane:
         authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),
         authority_view=authority_view,
         public_view=PublicView(desk, release=archive.open),
+        proposals=ProposalVerbs(desk),
+        look_ups=LookUpVerbs(desk, uses_of=people.uses_of),
     )

@@ -16,7 +16,7 @@ from consentry.service import leases, problems
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.gate import addresses
-from consentry.service.pages import authority, elsewhere, member, member_lists, public, sign_in
+from consentry.service.pages import authority, console, elsewhere, member, member_lists, public, sign_in
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.verbs import Verbs
@@ -31,6 +31,7 @@ ROUTERS = (
     member.ROUTER,
     member_lists.ROUTER,
     authority.ROUTER,
+    *console.ROUTERS,
 )
 
 
