@@ -34,7 +34,7 @@ def providers(settings: Settings) -> dict[str, oidc.Provider]:
 
 
 @ROUTER.get(STAFF)
-def to_organisation(request: Request, admission: Admitting, next: str = HOME) -> Response:  # noqa: A002
+def to_organisation(*, request: Request, admission: Admitting, next: str = HOME) -> Response:  # noqa: A002
     """Send staff to their organisation."""
     return _begin(request, admission, at=STAFF, next=inside(next))
 
@@ -46,7 +46,7 @@ def to_platform(request: Request, admission: Admitting) -> Response:
 
 
 @ROUTER.get(STAFF + "/back")
-def from_organisation(request: Request, admission: Admitting, deployment: Deployed) -> Response:
+def from_organisation(*, request: Request, admission: Admitting, deployment: Deployed) -> Response:
     """Let in whoever the organisation sends back, if they have an account here."""
     claims, address = _finish(request, admission, at=STAFF)
     name = claims.get(deployment.settings.oidc_name_claim)
@@ -55,7 +55,7 @@ def from_organisation(request: Request, admission: Admitting, deployment: Deploy
 
 
 @ROUTER.get(MEMBER + "/back")
-def from_platform(request: Request, admission: Admitting, deployment: Deployed) -> Response:
+def from_platform(*, request: Request, admission: Admitting, deployment: Deployed) -> Response:
     """Let in a member whom the platform sends back."""
     claims, address = _finish(request, admission, at=MEMBER)
     facts = {name: str(claims[name])[:200] for name in _SHOWN if isinstance(claims.get(name), str)}
