@@ -1,4 +1,4 @@
-"""The protocol between a training job and the control plane, version 1: see docs/serving.md.
+"""Leases: the protocol between a training job and the control plane, version 1; see docs/serving.md.
 
 A renewal is answered from the head of the ledger. A watch only says what happened: it extends nothing. No clock of the
 day has a say in any of it.
@@ -9,48 +9,40 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.lease import DEFAULT_TTL_MS, LONGEST_TTL_MS, Lease
+from consentry.policy.vocabulary import Purpose
 from consentry.service import amendments
+from consentry.service.api.shape import LARGEST_NUMBER, Answer, Body, Position, Sha256, Whole, Yes, problems
 from consentry.service.auth import Program, Viewing, shown
 from consentry.service.gate import Needs
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
-ROUTER = APIRouter(prefix="/v1")
-HEALTH = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
+ROUTER = APIRouter(prefix="/v1", tags=["leases"])
 HELD = [Depends(Needs(Action.HOLDER))]
 """Of what the secret of a lease opens: the verb checks it."""
 _MS = 1000
-_LARGEST_STEP = (1 << 53) - 1
-"""The largest whole number that every JSON reader keeps."""
-
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Nonce = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
-Whole = Annotated[int, Field(strict=True, ge=0, le=_LARGEST_STEP)]
 Secret = Annotated[str, Depends(shown)]
-Index = Annotated[int, Path(ge=0, le=_LARGEST_STEP)]
+Index = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
 
 
-class _Body(BaseModel):
-    # A name nobody knows is refused: one that is spelled wrong must not silently be the default.
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class Asked(_Body):
+class Asked(Body):
     """What a job says that asks for a lease."""
 
     release: Name
     job: Name
     model: Name
     nonce: Nonce
-    ttl_s: Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)] = DEFAULT_TTL_MS / _MS
+    ttl_s: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)] = DEFAULT_TTL_MS / _MS
 
 
-class Renewal(_Body):
+class Renewal(Body):
     """What the holder of a lease says that renews it."""
 
     job: Name
@@ -60,14 +52,14 @@ class Renewal(_Body):
     step: Whole | None = None
 
 
-class End(_Body):
+class End(Body):
     """What the holder of a lease says that reads no longer."""
 
     how: Literal["released", "stopped"]
     step: Whole | None = None
 
 
-class Consumption(_Body):
+class Consumption(Body):
     """What was trained on, for the optimiser steps from `from_step` to `to_step`, both included."""
 
     from_step: Whole
@@ -76,13 +68,106 @@ class Consumption(_Body):
     ranges: list[Annotated[list[Whole], Field(min_length=3, max_length=3)]]
 
 
-class ModelCheckpoint(_Body):
+class ModelCheckpoint(Body):
     """A model checkpoint that was written."""
 
     step: Whole
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
-    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    quarantined: Annotated[bool, Field(strict=True)] = False
+    digest: Sha256
+    quarantined: Yes = False
+
+
+class Rows(Response):
+    """Rows of a file: a portable 64-bit roaring bitmap; no bytes: none."""
+
+    media_type = "application/octet-stream"
+
+
+_NOT_YOURS = {403: "lease-not-yours", 404: "lease-unknown"}
+_OVER = {**_NOT_YOURS, 409: "lease-revoked lease-withdrawn lease-expired lease-ended lease-replayed"}
+
+
+class File(Answer):
+    """A content file of a release, on a disk that the job reads."""
+
+    index: int
+    path: str
+    size: int
+    rows: int
+    digest: str
+
+
+class Described(Answer):
+    """What the reader of a release is told."""
+
+    name: str
+    manifest: str
+    purpose: Purpose
+    files: list[File]
+
+
+class Granted(Answer):
+    """A lease. Only this answer holds its secret."""
+
+    lease: str
+    fence: int
+    ttl_s: float
+    secret: str
+    nonce: str
+    amendment: int
+    release: Described
+
+
+class Renewed(Answer):
+    """A lease goes on, for `ttl_s` from when the renewal was sent."""
+
+    fence: int
+    sequence: int
+    nonce: str
+    ttl_s: float
+    amendment: int
+
+
+class Told(Answer):
+    """How it is with a lease; `reason` and `code` if it is over."""
+
+    state: Literal["granted", "revoked", "expired", "ended"]
+    amendment: int
+    reason: str | None = None
+    code: str | None = None
+
+
+class Noted(Answer):
+    """It is in the ledger."""
+
+    position: Position
+
+
+class LeaseShown(Answer):
+    """A lease, how it is with it, and what was done under it. `left_s`: for how long it holds."""
+
+    lease: str
+    job: str
+    model: str
+    release: str
+    fence: int
+    granted_at: int
+    ttl_s: float
+    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped"]
+    why: str
+    order: str | None
+    step: int | None
+    items: int
+    model_checkpoints: int
+    quarantined: int
+    ended_at: int | None
+    left_s: float | None
+
+
+class Leases(Answer):
+    """Every lease, oldest first."""
+
+    leases: list[LeaseShown]
 
 
 # Asynchronous: what is not is called on a thread.
@@ -103,52 +188,65 @@ def _amended(verbs: Verbs, release: str) -> int:
 
 
 @ROUTER.get("/leases", dependencies=[Depends(Viewing(Action.LEASE_READ))])
-async def every(verbs: Calling) -> dict[str, Any]:
+async def every(verbs: Calling) -> Leases:
     """Return every lease, with how it is and for how long it holds."""
-    return {"leases": await verbs(verbs.control.jobs)}
+    return Leases.model_validate({"leases": await verbs(verbs.control.jobs)})
 
 
-@ROUTER.post("/leases", status_code=201, dependencies=[Depends(Program(Action.LEASE_ASK))])
-async def grant(*, body: Asked, verbs: Calling) -> dict[str, Any]:
+@ROUTER.post(
+    "/leases",
+    status_code=201,
+    dependencies=[Depends(Program(Action.LEASE_ASK))],
+    responses=problems(
+        {
+            404: "release-unknown",
+            409: "release-withdrawn release-suspended lease-model-withdrawn",
+            422: "lease-ttl lease-name",
+        }
+    ),
+)
+async def grant(*, body: Asked, verbs: Calling) -> Granted:
     """Grant a lease."""
 
-    def granted() -> dict[str, Any]:
+    def granted() -> Granted:
         lease, secret = verbs.control.grant(
             body.release, job=body.job, model=body.model, ttl_ms=round(body.ttl_s * _MS)
         )
-        return {
-            "lease": lease.lease,
-            "fence": lease.fence,
-            "ttl_s": lease.ttl_ms / _MS,
-            "secret": secret,
-            "nonce": body.nonce,
-            "amendment": _amended(verbs, lease.release),
-            "release": verbs.control.described(lease.release),
-        }
+        return Granted(
+            lease=lease.lease,
+            fence=lease.fence,
+            ttl_s=lease.ttl_ms / _MS,
+            secret=secret,
+            nonce=body.nonce,
+            amendment=_amended(verbs, lease.release),
+            release=Described.model_validate(verbs.control.described(lease.release)),
+        )
 
     return await verbs(granted)
 
 
-@ROUTER.post("/leases/{lease}/renewal", dependencies=HELD)
-async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) -> dict[str, Any]:
+@ROUTER.post("/leases/{lease}/renewal", dependencies=HELD, responses=problems(_OVER))
+async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) -> Renewed:
     """Renew a lease."""
 
-    def renewed() -> dict[str, Any]:
+    def renewed() -> Renewed:
         found = verbs.control.renew(
             lease, secret=secret, job=body.job, fence=body.fence, sequence=body.sequence, step=body.step
         )
-        return {
-            "fence": found.fence,
-            "sequence": body.sequence,
-            "nonce": body.nonce,
-            "ttl_s": found.ttl_ms / _MS,
-            "amendment": _amended(verbs, found.release),
-        }
+        return Renewed(
+            fence=found.fence,
+            sequence=body.sequence,
+            nonce=body.nonce,
+            ttl_s=found.ttl_ms / _MS,
+            amendment=_amended(verbs, found.release),
+        )
 
     return await verbs(renewed)
 
 
-@ROUTER.get("/leases/{lease}/watch", dependencies=HELD)
+@ROUTER.get(
+    "/leases/{lease}/watch", dependencies=HELD, response_model_exclude_none=True, responses=problems(_NOT_YOURS)
+)
 async def watch(
     *,
     lease: str,
@@ -156,22 +254,27 @@ async def watch(
     verbs: Calling,
     watching: Watching,
     wait: Annotated[float, Query(ge=0, le=LONGEST_TTL_MS / _MS, allow_inf_nan=False)] = 0,
-    amendment: Annotated[int, Query(ge=0, le=_LARGEST_STEP)] = 0,
-) -> dict[str, Any]:
+    amendment: Annotated[int, Query(ge=0, le=LARGEST_NUMBER)] = 0,
+) -> Told:
     """Say how it is with a lease, as soon as its holder has to know."""
     await verbs(verbs.control.held, lease, secret=secret)
     found = await watching.wait(lease, seconds=wait, amendment=amendment)
     body: dict[str, Any] = {"state": found.state, "amendment": found.amendment}
-    return {**body, "reason": found.reason, "code": found.code} if found.code else body
+    return Told.model_validate({**body, "reason": found.reason, "code": found.code} if found.code else body)
 
 
-@ROUTER.post("/leases/{lease}/end", status_code=204, dependencies=HELD)
+@ROUTER.post("/leases/{lease}/end", status_code=204, dependencies=HELD, responses=problems(_NOT_YOURS))
 async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     """Note that a job reads no longer."""
     await verbs(verbs.control.end_lease, lease, secret=secret, how=LeaseEnd(body.how), step=body.step)
 
 
-@ROUTER.post("/leases/{lease}/consumption", status_code=204, dependencies=HELD)
+@ROUTER.post(
+    "/leases/{lease}/consumption",
+    status_code=204,
+    dependencies=HELD,
+    responses=problems({**_NOT_YOURS, 422: "lease-consumption"}),
+)
 async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""
     await verbs(
@@ -185,8 +288,8 @@ async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calli
     )
 
 
-@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201, dependencies=HELD)
-async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> dict[str, int]:
+@ROUTER.post("/leases/{lease}/model-checkpoints", status_code=201, dependencies=HELD, responses=problems(_OVER))
+async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret, verbs: Calling) -> Noted:
     """Note a model checkpoint; under a lease that is over it is quarantined, and this is refused."""
     position = await verbs(
         verbs.control.model_checkpoint,
@@ -197,16 +300,20 @@ async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret,
         content=body.digest,
         quarantined=body.quarantined,
     )
-    return {"position": position}
+    return Noted(position=position)
 
 
-@ROUTER.get("/leases/{lease}/files/{index}/exclusions", dependencies=HELD)
+@ROUTER.get(
+    "/leases/{lease}/files/{index}/exclusions", dependencies=HELD, response_class=Rows, responses=problems(_NOT_YOURS)
+)
 async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
     return _bitmap(await verbs(verbs.control.handed_out, lease, secret=secret, index=index))
 
 
-@ROUTER.get("/leases/{lease}/files/{index}/amendment/{number}", dependencies=HELD)
+@ROUTER.get(
+    "/leases/{lease}/files/{index}/amendment/{number}", dependencies=HELD, response_class=Rows, responses=problems(_NOT_YOURS)
+)
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
 
@@ -216,12 +323,6 @@ async def removed(*, lease: str, index: Index, number: Index, secret: Secret, ve
     return _bitmap(await verbs(rows))
 
 
-@ROUTER.get("/models/{model}/serving", dependencies=[Depends(Program(Action.MODEL_READ))])
-async def serving(*, model: str, verbs: Calling) -> dict[str, Any]:
-    """Say whether a model may be served."""
-    return await verbs(amendments.may_serve, verbs.control, model)
-
-
 def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
     with verbs.control.lock:
         verbs.control.held(lease, secret=secret)
@@ -229,12 +330,4 @@ def _living(verbs: Verbs, lease: str, secret: str) -> Lease:
 
 
 def _bitmap(content: bytes) -> Response:
-    return Response(content, media_type="application/octet-stream")
-
-
-@HEALTH.get("/healthz")
-async def health(watching: Watching) -> dict[str, str]:
-    """Say that all is well, or why the ledger cannot be looked at."""
-    if watching.trouble is not None:
-        raise watching.trouble
-    return {"status": "ok"}
+    return Rows(content)

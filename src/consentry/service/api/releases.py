@@ -1,0 +1,125 @@
+"""Releases: what was sealed, by which policy set, what left it since, and withdrawing one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import NotFoundError
+from consentry.policy.vocabulary import Purpose
+from consentry.service import areas
+from consentry.service.api.once import KEY, Once
+from consentry.service.api.shape import After, Answer, Body, Called, Limit, Line, Position, Said, part, problems
+from consentry.service.gate import Control, Needs
+
+ROUTER = APIRouter(prefix="/v1", tags=["releases"], route_class=Once)
+Reader = Annotated[Principal, Depends(Needs(Action.RELEASE_READ))]
+
+
+class Withdrawn(Answer):
+    """Why a release may no longer be read."""
+
+    reason: str
+    position: Position
+
+
+class Release(Answer):
+    """A sealed release. `manifest` and `policy` are digests of documents."""
+
+    release: str
+    manifest: str
+    policy: str
+    purpose: Purpose
+    corpus: str
+    position: Position
+    withdrawn: Withdrawn | None
+
+
+class Releases(Answer):
+    """Releases, oldest first."""
+
+    releases: list[Release]
+    next: str | None
+
+
+class Amendment(Answer):
+    """Items that left a release: `removed` by this amendment, `items` by all up to it."""
+
+    number: int
+    document: str
+    items: int
+    removed: int
+    position: Position
+    stands: Position
+    at: int
+
+
+class WholeRelease(Release):
+    """A release with its counts: items by the reason they are counted under, `eligible` those that are in it."""
+
+    decided_at: int
+    files: int
+    eligible: int
+    counts: dict[str, int]
+    amendments: list[Amendment]
+
+
+class Withdrawal(Body):
+    """Why a release is to be withdrawn."""
+
+    reason: Line
+
+
+@ROUTER.get("/releases", responses=problems({422: "list-cursor"}))
+def every(who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Releases:
+    """Return the releases, oldest first. An authority sees those that hold items from its jurisdictions."""
+    own = areas.bounds(who, Action.RELEASE_READ)
+    names = [name for name in control.sealed_releases() if areas.release_concerns(control, name, own)]
+    found = part(names, str, limit=limit, after=after)
+    return Releases(releases=[_described(control, name) for name in found.rows], next=found.next)
+
+
+@ROUTER.get("/releases/{release}", responses=problems({404: "release-unknown"}))
+def one(release: Called, who: Reader, control: Control) -> WholeRelease:
+    """Return a release with its counts and amendments."""
+    known = release in control.sealed_releases()
+    if not known or not areas.release_concerns(control, release, areas.bounds(who, Action.RELEASE_READ)):
+        raise NotFoundError("release-unknown", f"no release `{release}`", help="GET /v1/releases lists them")
+    manifest = control.release(release).manifest
+    return WholeRelease(
+        **dict(_described(control, release)),
+        decided_at=manifest.decided_at,
+        files=len(manifest.files),
+        eligible=manifest.eligible,
+        counts=dict(manifest.counts),
+        amendments=[Amendment.model_validate(each) for each in control.amendments(release)],
+    )
+
+
+@ROUTER.post(
+    "/releases/{release}/withdrawal",
+    status_code=201,
+    dependencies=[KEY, Depends(Needs(Action.RELEASE_WITHDRAW))],
+    responses=problems({404: "release-unknown", 409: "release-already-withdrawn idempotency-running"}),
+)
+def withdraw(release: Called, body: Withdrawal, control: Control) -> Said:
+    """Say that a release may no longer be read, for good."""
+    return Said(position=control.withdraw(release, body.reason))
+
+
+def _described(control: ControlPlane, name: str) -> Release:
+    found = control.sealed_as(name)
+    left = found.withdrawn
+    return Release(
+        release=name,
+        manifest=found.manifest,
+        policy=found.policy,
+        purpose=found.purpose,
+        corpus=found.corpus,
+        position=found.position,
+        withdrawn=None if left is None else Withdrawn(reason=left.reason, position=left.position),
+    )
