@@ -33,7 +33,7 @@ def overlap(areas: Iterable[str], own: frozenset[str] | None, *, at: Seconds) ->
     )
 
 
-def case_concerns(control: ControlPlane, case: Case, own: frozenset[str] | None, *, handle: str) -> bool:
+def case_concerns(control: ControlPlane, case: Case, *, own: frozenset[str] | None, handle: str) -> bool:
     """Say whether a case is one of an authority's: it raised it, or one of its orders holds where it is responsible."""
     if own is None or case.by == handle:
         return True
@@ -41,7 +41,7 @@ def case_concerns(control: ControlPlane, case: Case, own: frozenset[str] | None,
     return any(overlap(each.scope.areas, own, at=control.parts.clock()) for each in found)
 
 
-def release_concerns(control: ControlPlane, name: str, own: frozenset[str] | None) -> bool:
+def release_concerns(control: ControlPlane, name: str, *, own: frozenset[str] | None) -> bool:
     """Say whether a release holds items of people who may live in these jurisdictions."""
     if own is None:
         return True

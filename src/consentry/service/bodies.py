@@ -48,7 +48,7 @@ class Bounded:
             await answer(_too_slow())(scope, receive, send)
             return
         except InputError as error:
-            await answer(error, 400 if error.code == "serve-malformed" else None)(scope, receive, send)
+            await answer(error)(scope, receive, send)
             return
         handed = False
 

@@ -6,10 +6,10 @@ finds it here.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import sys
-import time
 
 ACCESS = logging.getLogger("consentry.access")
 
@@ -20,7 +20,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line. Arguments of tracebacks are not in it: only where it was, and of what kind."""
         body = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "at": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -44,7 +44,7 @@ class Snapshots:
         self._looking = asyncio.Lock()
         self._next_look: asyncio.Task[tuple[int, int]] | None = None
 
-    async def now(self, policy: str, purpose: Purpose) -> Held:
+    async def current(self, policy: str, purpose: Purpose) -> Held:
         """Return a snapshot that knows all that was acknowledged before this call.
 
         Args:

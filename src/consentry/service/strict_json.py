@@ -1,7 +1,7 @@
 """JSON as strictly as it is written: no key twice, no NaN, no depth that exhausts anybody, and UTF-8.
 
-Readers disagree about all of these (RFC 8259, sections 4, 6 and 8), and what two readers understand differently is where
-checks are got around.
+Readers disagree about all of these (RFC 8259, sections 4, 6 and 8), and what two readers understand differently is
+where checks are got around.
 """
 
 from __future__ import annotations

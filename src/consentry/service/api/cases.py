@@ -94,16 +94,16 @@ class Opened(Body):
 
 
 @ROUTER.get("/cases", responses=problems({422: "list-cursor"}))
-def every(who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Cases:
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Cases:
     """Return the cases, oldest first. An authority sees its own."""
     own = areas.bounds(who, Action.CASE_READ)
-    seen = [each for each in control.cases() if areas.case_concerns(control, each, own, handle=who.handle)]
+    seen = [each for each in control.cases() if areas.case_concerns(control, each, own=own, handle=who.handle)]
     found = part(seen, lambda each: each.case, limit=limit, after=after)
     return Cases(cases=[_described(control, each.case) for each in found.rows], next=found.next)
 
 
 @ROUTER.get("/cases/{case}", responses=problems({404: "case-unknown"}))
-def one(case: Named, who: Reader, control: Control) -> WholeCase:
+def one(*, case: Named, who: Reader, control: Control) -> WholeCase:
     """Return a case with its conditions and what stands in the way."""
     _require_seen(control, case, who)
     found, _, obstacles, answers = control.register_of(case)
@@ -130,17 +130,15 @@ def one(case: Named, who: Reader, control: Control) -> WholeCase:
 
 
 @ROUTER.get("/cases/{case}/timeline", responses=problems({404: "case-unknown", 422: "list-cursor"}))
-def timeline(case: Named, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Timeline:
+def timeline(*, case: Named, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Timeline:
     """Return everything that was said of a case, oldest first."""
     _require_seen(control, case, who)
     found = part(control.timeline(case), lambda each: str(each["position"]), limit=limit, after=after)
     return Timeline(events=[CaseEvent.model_validate(each) for each in found.rows], next=found.next)
 
 
-@ROUTER.post(
-    "/cases", status_code=201, dependencies=[KEY], responses=problems({409: "case-known idempotency-running"})
-)
-def open_(body: Opened, who: Annotated[Principal, Depends(Needs(Action.CASE_WORK))], control: Control) -> Case:
+@ROUTER.post("/cases", status_code=201, dependencies=[KEY], responses=problems({409: "case-known idempotency-running"}))
+def open_(*, body: Opened, who: Annotated[Principal, Depends(Needs(Action.CASE_WORK))], control: Control) -> Case:
     """Open a case for a concern."""
     control.open_case(body.case, title=body.title, reference=body.reference, by=who.handle)
     return _described(control, body.case)
@@ -150,7 +148,7 @@ def _require_seen(control: ControlPlane, case: str, who: Principal) -> None:
     """Refuse a case that is not there, or is nothing to whoever asks: they cannot tell which."""
     known = {each.case: each for each in control.cases()}
     own = areas.bounds(who, Action.CASE_READ)
-    if case not in known or not areas.case_concerns(control, known[case], own, handle=who.handle):
+    if case not in known or not areas.case_concerns(control, known[case], own=own, handle=who.handle):
         raise NotFoundError("case-unknown", f"no case `{case}`", help="GET /v1/cases lists them")
 
 

@@ -1,7 +1,7 @@
 """Decisions about new content, through the OpenID AuthZEN Authorization API 1.0.
 
-May something that this person makes now be used for this purpose? The subject is the person, the action the purpose, the
-resource a kind of content. What is not said is unknown, and unknown means no.
+May something that this person makes now be used for this purpose? The subject is the person, the action the purpose,
+the resource a kind of content. What is not said is unknown, and unknown means no.
 
 These two addresses are asked before every use, so they answer on the event loop, without a model in between.
 """
@@ -40,7 +40,7 @@ class Subject(Body):
 
     type: Literal["person"]
     id: Ident
-    properties: Properties = Field(default={}, description="Not looked at.")
+    properties: Properties = Field(default_factory=dict, description="Not looked at.")
 
 
 class PurposeProperties(Body):
@@ -77,7 +77,7 @@ class Evaluation(Body):
     subject: Subject
     action: Purposes
     resource: Resource
-    context: Properties = Field(default={}, description="Not looked at.")
+    context: Properties = Field(default_factory=dict, description="Not looked at.")
 
 
 class Semantic(StrEnum):
@@ -110,7 +110,7 @@ class Evaluations(Body):
     action: Purposes | None = None
     resource: Resource | None = None
     context: Properties | None = None
-    evaluations: Annotated[list[Item], Field(max_length=MOST_EVALUATIONS)] = []
+    evaluations: Annotated[tuple[Item, ...], Field(max_length=MOST_EVALUATIONS)] = ()
     options: Options = Options()
 
 
@@ -139,7 +139,7 @@ class Error(Answer):
 class DecisionContext(Answer):
     """Why, by which policy set, and as of which position of the ledger."""
 
-    reasons: list[Reason] = []
+    reasons: tuple[Reason, ...] = ()
     policy: str | None = None
     version: str | None = None
     position: int | None = None
@@ -304,7 +304,7 @@ def _read(model: type[Any], request: Request) -> Any:
 
 async def _held(request: Request, action: Purposes) -> Held:
     snapshots: Snapshots = request.app.state.snapshots
-    return await snapshots.now(action.properties.policy or "", action.name)
+    return await snapshots.current(action.properties.policy or "", action.name)
 
 
 _YES = b'{"decision":true'
@@ -312,9 +312,7 @@ _YES = b'{"decision":true'
 
 def _answer(held: Held, subject: Subject, action: Purposes, resource: Resource) -> bytes:
     kind = resource.properties
-    found = held.snapshot.may(
-        subject.id, purpose=action.name, category=kind.category, visibility=kind.visibility
-    )
+    found = held.snapshot.may(subject.id, purpose=action.name, category=kind.category, visibility=kind.visibility)
     written = held.written.get(found)
     if written is None:
         written = held.written[found] = _written(held, found)
@@ -326,14 +324,14 @@ def _written(held: Held, found: Decision) -> bytes:
     body = Decided(
         decision=found.allowed,
         context=DecisionContext(
-            reasons=[
+            reasons=tuple(
                 Reason(
                     id=each["reason"],
                     reason_admin=InWords(en=each["why"]),
                     reason_user=InWords(en=_for_the_person(each["reason"].partition(":")[0])),
                 )
                 for each in reasons
-            ],
+            ),
             policy=held.policy.name,
             version=held.policy.version,
             position=held.snapshot.position,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -13,7 +14,6 @@ from pydantic.json_schema import models_json_schema
 
 from consentry import __version__
 from consentry.accounts.access import Action
-from consentry.digests import canonical_json
 from consentry.service.api.decisions import DESCRIBED
 from consentry.service.gate import Needs, actions_of
 from consentry.service.site import page
@@ -21,9 +21,10 @@ from consentry.service.site import page
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))], include_in_schema=False)
 PARTS = ("/v1/", "/access/", "/.well-known/authzen", "/healthz", "/readyz", "/version", "/metrics")
 _OPEN = frozenset({Action.ANYONE})
-_ABOUT = """What people, staff, authorities and machines do with Consentry, for programs. Errors are problem documents (RFC
-9457): go by `code`. Times are seconds since 1970 (UTC). Lists page by `limit` and `after`. Writes that are marked take
-an `Idempotency-Key`."""
+_ABOUT = (
+    "Errors are problem documents (RFC 9457): go by `code`. Times are seconds since 1970 (UTC). Lists page by `limit` "
+    "and `after`. Writes that take an `Idempotency-Key` can be sent again."
+)
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _HOLDER = "leaseSecret"
 
@@ -31,7 +32,7 @@ _HOLDER = "leaseSecret"
 @ROUTER.get("/openapi.json")
 async def document(request: Request) -> Response:
     """Return the description of the interface."""
-    return Response(canonical_json(described(request.app)), media_type="application/json")
+    return Response(json.dumps(described(request.app), sort_keys=True), media_type="application/json")
 
 
 @ROUTER.get("/docs")
@@ -75,7 +76,6 @@ def _complete(operation: dict[str, Any], actions: set[Action], path: str) -> Non
     general |= {"422": "serve-malformed"}
     if "requestBody" in operation:
         general |= {
-            "400": "serve-malformed",
             "408": "serve-body-too-slow",
             "413": "serve-body-too-large",
             "415": "serve-media-type",
@@ -107,7 +107,7 @@ def _nouns(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                     "path": path,
                     "summary": operation.get("description") or operation["summary"],
                     "actions": operation["x-consentry-actions"],
-                    "takes": _schema_name(operation.get("requestBody", {}).get("content", {})),
+                    "given": _schema_name(operation.get("requestBody", {}).get("content", {})),
                     "answers": [
                         (status, _schema_name(each.get("content", {})), each["description"])
                         for status, each in sorted(operation["responses"].items())

@@ -312,7 +312,10 @@ async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling
 
 
 @ROUTER.get(
-    "/leases/{lease}/files/{index}/amendment/{number}", dependencies=HELD, response_class=Rows, responses=problems(_NOT_YOURS)
+    "/leases/{lease}/files/{index}/amendment/{number}",
+    dependencies=HELD,
+    response_class=Rows,
+    responses=problems(_NOT_YOURS),
 )
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""

@@ -98,13 +98,13 @@ class Registration(Body):
 
     model: Word
     base: Word | None = None
-    releases: Annotated[list[_Released], Field(max_length=100)] = []
-    leases: Annotated[list[_Released], Field(max_length=100)] = []
+    releases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
+    leases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
     digest: Sha256 | None = None
 
 
 @ROUTER.get("/models", responses=problems({422: "list-cursor"}))
-def every(who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Models:
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Models:
     """Return the models. An authority sees those that were trained on items from its jurisdictions."""
     seen = [each for each in control.models() if _concerns(control, each["model"], who)]
     found = part(seen, lambda each: str(each["model"]), limit=limit, after=after)
@@ -112,7 +112,7 @@ def every(who: Reader, control: Control, limit: Limit = 100, after: After = None
 
 
 @ROUTER.get("/models/{model}", responses=problems({404: "model-unknown"}))
-def one(model: Named, who: Reader, control: Control) -> WholeModel:
+def one(*, model: Named, who: Reader, control: Control) -> WholeModel:
     """Return a model with what it was trained on."""
     found = control.model(model)
     if not _concerns(control, model, who):
@@ -152,4 +152,4 @@ def _concerns(control: ControlPlane, name: str, who: Principal) -> bool:
     if own is None or found is None:
         return own is None
     used = dict.fromkeys(use.release for use in found.uses)
-    return not used or any(areas.release_concerns(control, each, own) for each in used)
+    return not used or any(areas.release_concerns(control, each, own=own) for each in used)

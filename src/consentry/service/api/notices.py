@@ -98,7 +98,7 @@ class Served(Body):
 
 
 @ROUTER.get("/notices", dependencies=READS, responses=problems({422: "list-cursor"}))
-def every(control: Control, limit: Limit = 100, after: After = None) -> Notices:
+def every(*, control: Control, limit: Limit = 100, after: After = None) -> Notices:
     """Return the notices."""
     found = part(control.notices(), lambda each: each.notice, limit=limit, after=after)
     return Notices(notices=[described(each) for each in found.rows], next=found.next)
@@ -111,7 +111,7 @@ def one(notice: Named, control: Control) -> Notice:
 
 
 @ROUTER.get("/notices/{notice}/versions/{number}", dependencies=READS, responses=problems({404: "notice-unknown"}))
-def text(notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)], control: Control) -> VersionText:
+def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)], control: Control) -> VersionText:
     """Return a version of a notice with its text."""
     for each in control.notice(notice).versions:
         if each.number == number:
@@ -121,7 +121,7 @@ def text(notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)], c
 
 
 @ROUTER.post("/notices", status_code=201, dependencies=[KEY], responses=problems({409: "idempotency-running"}))
-def write(body: Written, who: Writer, control: Control) -> Version:
+def write(*, body: Written, who: Writer, control: Control) -> Version:
     """Store the text of a notice as its next version."""
     made = control.write_notice(
         body.notice,
@@ -140,7 +140,7 @@ def write(body: Written, who: Writer, control: Control) -> Version:
     dependencies=[KEY, Depends(Needs(Action.NOTICE_WRITE))],
     responses=problems({409: "idempotency-running", 422: "notice-time-to-come"}),
 )
-def serve(notice: Named, body: Served, deployment: Deployed) -> Said:
+def serve(*, notice: Named, body: Served, deployment: Deployed) -> Said:
     """Record that people were told."""
     people = [deployment.person(each) for each in body.people]
     return Said(position=deployment.control.serve_notice(notice, people, at=body.at))

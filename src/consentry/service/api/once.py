@@ -1,7 +1,7 @@
 """Idempotency keys: a write that is sent again, because its answer got lost, is answered again and done once.
 
-`Idempotency-Key` as the IETF draft draft-ietf-httpapi-idempotency-key-header has it. The answer is kept for a day, under
-who asked, where, and the key. Only what succeeded is kept: what was refused changed nothing, and can be sent again.
+`Idempotency-Key` as the IETF draft draft-ietf-httpapi-idempotency-key-header has it. The answer is kept for a day,
+under who asked, where, and the key. Only what succeeded is kept: what was refused changed nothing.
 
 If the server is killed between doing and noting it, nobody knows: the key then says so, and nothing is done twice.
 """
@@ -32,7 +32,7 @@ _REPLAYED = {"idempotency-replayed": "true"}
 
 
 async def _documented(
-    key: Annotated[
+    key: Annotated[  # noqa: ARG001 - for the description, and to be checked
         str | None,
         Header(
             alias="Idempotency-Key",

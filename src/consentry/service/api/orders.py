@@ -111,7 +111,7 @@ class WhatIf(Answer):
 
 
 @ROUTER.get("/orders", responses=problems({422: "list-cursor"}))
-def every(who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Orders:
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Orders:
     """Return the orders, oldest first. An authority sees those that concern its jurisdictions."""
     own, at = areas.bounds(who, Action.ORDER_READ), control.parts.clock()
     seen = [each for each in control.orders() if areas.overlap(each.scope.areas, own, at=at)]
@@ -120,7 +120,7 @@ def every(who: Reader, control: Control, limit: Limit = 100, after: After = None
 
 
 @ROUTER.get("/orders/{order}", responses=problems({404: "order-unknown"}))
-def one(order: Called, who: Reader, control: Control) -> Order:
+def one(*, order: Called, who: Reader, control: Control) -> Order:
     """Return an order."""
     own, at = areas.bounds(who, Action.ORDER_READ), control.parts.clock()
     for each in control.orders():
@@ -132,7 +132,7 @@ def one(order: Called, who: Reader, control: Control) -> Order:
 @ROUTER.post(
     "/orders/what-if", responses=problems({403: "access-areas", 404: "model-unknown", 422: "order-window-empty"})
 )
-def what_if(body: Asked, who: Issuer, control: Control) -> WhatIf:
+def what_if(*, body: Asked, who: Issuer, control: Control) -> WhatIf:
     """Say what an order would hit, without recording anything."""
     scope = _scope(body.scope)
     areas.require_inside(scope, areas.bounds(who, Action.ORDER_ISSUE), at=control.parts.clock())
@@ -147,7 +147,7 @@ def what_if(body: Asked, who: Issuer, control: Control) -> WhatIf:
     ),
     dependencies=[KEY],
 )
-def suspend(body: Suspension, who: Issuer, control: Control) -> Order:
+def suspend(*, body: Suspension, who: Issuer, control: Control) -> Order:
     """Suspend a use from now on. Jobs that read what it hits are told within a second."""
     scope = _scope(body.scope)
     areas.require_inside(scope, areas.bounds(who, Action.ORDER_ISSUE), at=control.parts.clock())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from fastapi import APIRouter, Depends
 
 from consentry.accounts.access import Action
@@ -54,7 +52,7 @@ class PolicySets(Answer):
 
 
 @ROUTER.get("/policy-sets", responses=problems({422: "list-cursor"}))
-def every(control: Control, limit: Limit = 100, after: After = None) -> PolicySets:
+def every(*, control: Control, limit: Limit = 100, after: After = None) -> PolicySets:
     """Return the policy sets in force."""
     names = list(dict.fromkeys(each.name for each in control.present().state.policies))
     found = part(names, str, limit=limit, after=after)

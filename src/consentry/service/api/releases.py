@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -58,13 +59,33 @@ class Amendment(Answer):
     at: int
 
 
+class Split(Answer):
+    """Items that are in, and items that are not."""
+
+    eligible: int
+    denied: int
+
+
+class Counts(Answer):
+    """Items of a release, by what decided them and by what they are."""
+
+    items: int
+    eligible: int
+    denied: int
+    by_reason: Mapping[str, int]
+    by_permit: Mapping[str, int]
+    by_gap: Mapping[str, int]
+    by_place: Mapping[str, Split]
+    by_category: Mapping[str, Split]
+    by_licence: Mapping[str, Split]
+
+
 class WholeRelease(Release):
-    """A release with its counts: items by the reason they are counted under, `eligible` those that are in it."""
+    """A release with its counts and amendments."""
 
     decided_at: int
     files: int
-    eligible: int
-    counts: dict[str, int]
+    counts: Counts
     amendments: list[Amendment]
 
 
@@ -75,27 +96,26 @@ class Withdrawal(Body):
 
 
 @ROUTER.get("/releases", responses=problems({422: "list-cursor"}))
-def every(who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Releases:
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Releases:
     """Return the releases, oldest first. An authority sees those that hold items from its jurisdictions."""
     own = areas.bounds(who, Action.RELEASE_READ)
-    names = [name for name in control.sealed_releases() if areas.release_concerns(control, name, own)]
+    names = [name for name in control.sealed_releases() if areas.release_concerns(control, name, own=own)]
     found = part(names, str, limit=limit, after=after)
     return Releases(releases=[_described(control, name) for name in found.rows], next=found.next)
 
 
 @ROUTER.get("/releases/{release}", responses=problems({404: "release-unknown"}))
-def one(release: Called, who: Reader, control: Control) -> WholeRelease:
+def one(*, release: Called, who: Reader, control: Control) -> WholeRelease:
     """Return a release with its counts and amendments."""
     known = release in control.sealed_releases()
-    if not known or not areas.release_concerns(control, release, areas.bounds(who, Action.RELEASE_READ)):
+    if not known or not areas.release_concerns(control, release, own=areas.bounds(who, Action.RELEASE_READ)):
         raise NotFoundError("release-unknown", f"no release `{release}`", help="GET /v1/releases lists them")
     manifest = control.release(release).manifest
     return WholeRelease(
         **dict(_described(control, release)),
         decided_at=manifest.decided_at,
         files=len(manifest.files),
-        eligible=manifest.eligible,
-        counts=dict(manifest.counts),
+        counts=Counts.model_validate(dict(manifest.counts)),
         amendments=[Amendment.model_validate(each) for each in control.amendments(release)],
     )
 
@@ -106,7 +126,7 @@ def one(release: Called, who: Reader, control: Control) -> WholeRelease:
     dependencies=[KEY, Depends(Needs(Action.RELEASE_WITHDRAW))],
     responses=problems({404: "release-unknown", 409: "release-already-withdrawn idempotency-running"}),
 )
-def withdraw(release: Called, body: Withdrawal, control: Control) -> Said:
+def withdraw(*, release: Called, body: Withdrawal, control: Control) -> Said:
     """Say that a release may no longer be read, for good."""
     return Said(position=control.withdraw(release, body.reason))
 

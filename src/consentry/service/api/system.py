@@ -55,7 +55,7 @@ async def health(watching: Watching) -> Healthy:
 
 
 @ROUTER.get("/readyz", dependencies=ANYONE, responses=problems({503: "ledger-unavailable accounts-unavailable"}))
-def ready(watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
+def ready(*, watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here."""
     if watching.trouble is not None:
         raise watching.trouble
