@@ -22,12 +22,12 @@ from consentry.service.app import ROUTERS, create_app
 from consentry.service.gate import COOKIE, actions_of, addresses
 from service.at_work import in_thread
 
-STAFF = [each for each in Role if each not in {Role.MEMBER, Role.WORKLOAD}]
-PROGRAMS = (Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR)
+STAFF: list[Role] = [each for each in Role if each not in {Role.MEMBER, Role.WORKLOAD}]
+PROGRAMS: tuple[Role, ...] = (Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR)
 ADDRESSES = [
     (method, route)
     for route in addresses(ROUTERS)
-    for method in sorted(route.methods)
+    for method in sorted(route.methods or ())
     if (method, route.path) != ("POST", "/sign-out")
 ]
 
@@ -91,8 +91,9 @@ def _people(deployment: Deployment) -> dict[str, Somebody]:
             areas = frozenset({"UK"}) if role is Role.AUTHORITY else frozenset[str]()
             admission.add(f"a-{role}", roles=frozenset({role}), areas=areas, password="")
             add(f"{role}-session", role, _session(admission.admit(f"a-{role}")))
-        for role in PROGRAMS:
-            add(f"{role}-key", role, _key(admission.add_key("k", roles=frozenset({role}), by="olga")[1]))
+        for program in PROGRAMS:
+            _, secret = admission.add_key("k", roles=frozenset({program}), by="olga")
+            add(f"{program}-key", program, _key(secret))
         add("member-session", Role.MEMBER, _session(admission.admit_member("0" * 32, {})))
         workload = frozenset({Role.WORKLOAD})
         add("expired-key", None, _key(admission.add_key("k", roles=workload, by="olga", expires_at=1)[1]))
@@ -172,11 +173,11 @@ def test_nothing_is_served_but_these_addresses(tmp_path: Path) -> None:
     deployment = open_deployment(tmp_path / "home", embedded=True)
     with deployment.admission() as admission:
         app = create_app(deployment, admission, token="t" * 20)
-        served = {(route.path, frozenset(route.methods)) for route in _routes(app.routes)}
+        served = {(route.path, frozenset(route.methods or ())) for route in _routes(app.routes)}
         app.state.verbs.close()
         app.state.watch.close()
     deployment.close()
-    assert served == {(route.path, frozenset(route.methods)) for route in addresses(ROUTERS)}
+    assert served == {(route.path, frozenset(route.methods or ())) for route in addresses(ROUTERS)}
 
 
 def _routes(found: list[Any]) -> Iterator[APIRoute]:

@@ -110,7 +110,18 @@ async def _of_http(request: Request, error: Exception) -> Response:
     problem = ConsentryError(code, message, help="/docs lists the requests")
     shown = _shown(request, problem, error.status_code)
     shown.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        shown.headers["allow"] = ", ".join(_methods_of(request))
     return shown
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods that an address takes. The framework names only those of one handler."""
+    found: set[str] = set()
+    for route in request.app.state.addresses:
+        if route.path_regex.match(request.url.path):
+            found |= route.methods
+    return sorted(found)
 
 
 def unforeseen(error: Exception) -> ConsentryError:
