@@ -117,6 +117,18 @@ class SqlWebState:
             if not changed.rowcount:
                 connection.execute(insert(_ENDPOINTS).values(ident=endpoint.ident, **values))
 
+    def advance_endpoint(self, endpoint: Endpoint, *, since: int) -> bool:
+        """Write down how far deliveries are; False: it was removed or moved meanwhile, and is not at `since`."""
+        values = {
+            "position": endpoint.position,
+            "failures": endpoint.failures,
+            "retry_at": endpoint.retry_at,
+            "error": endpoint.error,
+        }
+        still = (_ENDPOINTS.c.ident == endpoint.ident) & (_ENDPOINTS.c.position == since)
+        with reported(), self._engine.begin() as connection:
+            return bool(connection.execute(update(_ENDPOINTS).where(still).values(**values)).rowcount)
+
     def remove_endpoint(self, ident: str) -> bool:
         """Forget one; False: there is none."""
         with reported(), self._engine.begin() as connection:

@@ -81,6 +81,10 @@ class Endpoints(Protocol):
         """Write one down, new or changed."""
         ...
 
+    def advance_endpoint(self, endpoint: Endpoint, *, since: int) -> bool:
+        """Write down how far deliveries are; False: it was removed or moved meanwhile, and is not at `since`."""
+        ...
+
     def remove_endpoint(self, ident: str) -> bool:
         """Forget one; False: there is none."""
         ...

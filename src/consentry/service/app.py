@@ -25,9 +25,11 @@ from consentry.service.api import (
     policies,
     releases,
     system,
+    webhooks,
 )
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
+from consentry.service.deliveries import Deliveries
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
@@ -49,6 +51,7 @@ ROUTERS = (
     models.ROUTER,
     notices.ROUTER,
     policies.ROUTER,
+    webhooks.ROUTER,
     system.ROUTER,
     document.ROUTER,
     public.ROUTER,
@@ -66,12 +69,14 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(watch.run())
+        sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
+        running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
         try:
             yield
         finally:
             watch.stop()
-            await looking
+            sending.stop()
+            await asyncio.gather(*running)
             watch.close()
             verbs.close()
 
