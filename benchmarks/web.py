@@ -3,8 +3,8 @@
     ./run bench web [--seconds 5] [--people 2000]
 
 A real server (`consentry serve`, embedded SQLite, synchronous commits) as a process of its own; the load comes from
-this process, over connections that stay open, with a plain socket client that costs little. What is sent at a rate is timed
-from when it was due, so that a server that falls behind is seen (no coordinated omission).
+this process, over connections that stay open, with a plain socket client that costs little. What is sent at a rate is
+timed from when it was due, so that a server that falls behind is seen (no coordinated omission).
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -310,3 +312,18 @@ def test_the_document_names_every_address_and_every_error(place: Place) -> None:
                 if status >= "4":
                     assert list(answer["content"]) == ["application/problem+json"], (path, status)
     assert "POST /v1/choices" in place.program.get("/docs").text
+
+
+def test_the_errors_of_the_document_are_explained(place: Place) -> None:
+    explained = (Path(__file__).parents[2] / "docs" / "errors.md").read_text("utf-8")
+    document = place.program.get("/openapi.json").json()
+    named = {
+        code
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        if status >= "4"
+        for code in re.findall(r"`([a-z-]+)`", answer["description"])
+    }
+    assert len(named) > 20
+    assert {code for code in named if f"`{code}`" not in explained} == set()

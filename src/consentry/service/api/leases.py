@@ -200,8 +200,8 @@ async def every(verbs: Calling) -> Leases:
     responses=problems(
         {
             404: "release-unknown",
-            409: "release-withdrawn release-suspended lease-model-withdrawn",
-            422: "lease-ttl lease-name",
+            409: "lease-withdrawn lease-suspended",
+            422: "lease-ttl-out-of-range lease-name",
         }
     ),
 )
@@ -273,7 +273,7 @@ async def end(*, lease: str, body: End, secret: Secret, verbs: Calling) -> None:
     "/leases/{lease}/consumption",
     status_code=204,
     dependencies=HELD,
-    responses=problems({**_NOT_YOURS, 422: "lease-consumption"}),
+    responses=problems({**_NOT_YOURS, 422: "lease-ranges"}),
 )
 async def consume(*, lease: str, body: Consumption, secret: Secret, verbs: Calling) -> None:
     """Note what was trained on."""

@@ -130,7 +130,7 @@ def one(*, order: Called, who: Reader, control: Control) -> Order:
 
 
 @ROUTER.post(
-    "/orders/what-if", responses=problems({403: "access-areas", 404: "model-unknown", 422: "order-window-empty"})
+    "/orders/what-if", responses=problems({403: "access-areas", 422: "order-window-empty order-unknown-model"})
 )
 def what_if(*, body: Asked, who: Issuer, control: Control) -> WhatIf:
     """Say what an order would hit, without recording anything."""
@@ -143,7 +143,7 @@ def what_if(*, body: Asked, who: Issuer, control: Control) -> WhatIf:
     "/orders",
     status_code=201,
     responses=problems(
-        {403: "access-areas", 404: "model-unknown", 409: "case-over idempotency-running", 422: "order-window-empty"}
+        {403: "access-areas", 409: "case-over idempotency-running", 422: "order-window-empty order-unknown-model"}
     ),
     dependencies=[KEY],
 )
