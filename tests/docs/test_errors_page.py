@@ -14,11 +14,12 @@ SOURCE = ROOT / "src" / "consentry"
 PAGE = ROOT / "docs" / "errors.md"
 
 DIRECT = re.compile(
-    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|system|internal)"
+    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|system|internal|list|idempotency|webhook|decision)"
     r"(-[a-z0-9]+)+"
 )
 NOT_CODES = {"account-closed", "policy-approver", "demo-home", "key-id", "order-id", "model-checkpoints"}
-"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg's metadata, and a part of an address."""
+NOT_CODES |= {"idempotency-key", "idempotency-replayed", "webhook-id", "webhook-timestamp", "webhook-signature"}
+"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg's metadata, a part of an address, and names of headers."""
 FAMILIES = {"CORPUS": "corpus", "PEOPLE": "people", "CHOICES": "choice"}
 TABULAR = ("corpus", "people", "choice")
 

@@ -117,11 +117,11 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 def _methods_of(request: Request) -> list[str]:
     """Return the methods that an address takes. The framework names only those of one handler."""
-    found: set[str] = set()
-    for route in request.app.state.addresses:
-        if route.path_regex.match(request.url.path):
-            found |= route.methods
-    return sorted(found)
+    path = request.url.path
+    fit = [route for route in request.app.state.addresses if route.path_regex.match(path)]
+    # What is meant by its very name is not meant as the value of a parameter.
+    named = [route for route in fit if route.path == path] or fit
+    return sorted({method for route in named for method in route.methods})
 
 
 def unforeseen(error: Exception) -> ConsentryError:
