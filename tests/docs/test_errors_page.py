@@ -19,7 +19,7 @@ DIRECT = re.compile(
 )
 NOT_CODES = {"account-closed", "policy-approver", "demo-home", "key-id", "order-id", "model-checkpoints"}
 NOT_CODES |= {"idempotency-key", "idempotency-replayed", "webhook-id", "webhook-timestamp", "webhook-signature"}
-"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg's metadata, a part of an address, and names of headers."""
+"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg, a part of an address, names of headers."""
 FAMILIES = {"CORPUS": "corpus", "PEOPLE": "people", "CHOICES": "choice"}
 TABULAR = ("corpus", "people", "choice")
 
