@@ -238,7 +238,7 @@ async def evaluations(request: Request) -> Response:
     if not asked.evaluations:
         return await _the_only_one(request, asked)
     semantic = asked.options.evaluations_semantic
-    known: dict[Purposes, Held | ConsentryError] = {}
+    known: dict[tuple[str | None, Purpose], Held | ConsentryError] = {}
     found: list[bytes] = []
     for each in asked.evaluations:
         content = await _one_of(request, asked, each, known)
@@ -261,7 +261,7 @@ async def _the_only_one(request: Request, asked: Evaluations) -> Response:
 
 
 async def _one_of(
-    request: Request, asked: Evaluations, each: Item, known: dict[Purposes, Held | ConsentryError]
+    request: Request, asked: Evaluations, each: Item, known: dict[tuple[str | None, Purpose], Held | ConsentryError]
 ) -> bytes:
     """Return the answer to one of several: what cannot be decided is denied, and says why."""
     subject, action, resource = (
@@ -271,13 +271,14 @@ async def _one_of(
     )
     if subject is None or action is None or resource is None:
         return _failed(422, "serve-malformed", "subject, action or resource is missing")
-    held = known.get(action)
+    wanted = action.properties.policy, action.name
+    held = known.get(wanted)
     if held is None:
         try:
             held = await _held(request, action)
         except ConsentryError as error:
             held = error
-        known[action] = held
+        known[wanted] = held
     if isinstance(held, ConsentryError):
         return _failed(status_of(held), held.code, held.message)
     return _answer(held, subject, action, resource)
