@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 
 import axe_playwright_python
@@ -11,13 +9,11 @@ from playwright.sync_api import Page
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SCHEMES = ("light", "dark")
-WIDTHS = (1280, 320)
-
-
-def appearances() -> Iterator[tuple[str, int]]:
-    """Yield light and dark, at a desktop's width and at 320 px."""
-    yield from product(SCHEMES, WIDTHS)
+APPEARANCES = {
+    "ltr": (("light", 1280), ("dark", 320)),
+    "rtl": (("dark", 1280), ("light", 320)),
+}
+"""By direction of writing: together both colours at both widths."""
 
 
 def violations(page: Page) -> list[str]:

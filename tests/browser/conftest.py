@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from consentry.accounts.access import Role
+from consentry.accounts.admission import Admission
+from consentry.accounts.member_link import LinkKeys, claims_for
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.demo_pages import somebody_in
 from consentry.cli.main import cli
+from consentry.service.gate import COOKIE
 from service.at_work import in_thread
 
 PASSWORD = "correct horse battery staple"
@@ -29,6 +35,10 @@ STAFF = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", help="A folder to put a picture of every page into.")
+
+
 @dataclass
 class World:
     """A deployment with a story, and who can sign in to it."""
@@ -36,6 +46,23 @@ class World:
     deployment: Deployment
     url: str
     folder: Path
+    members: dict[str, str]
+    admission: Admission
+
+    def link(self, person: str, **facts: str) -> str:
+        """Return the address by which the platform sends a member."""
+        settings, now = self.deployment.settings, self.deployment.control.desk.parts.clock()
+        claims = claims_for(person, audience=settings.audience, now=now, facts=facts)
+        return f"{self.url}/me/enter?token={LinkKeys(settings.home / 'keys').signed(claims)}"
+
+    def session(self, handle: str) -> str:
+        """Return the cookie of an account that signed in."""
+        return self.admission.sign_in(handle, PASSWORD)
+
+    def filled(self, path: str) -> str:
+        """Return the path of a page with the names of releases in it."""
+        names = list(self.deployment.control.releases.sealed())
+        return path.format(before=names[0], release=names[-1])
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +74,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     )
     assert played.exit_code == 0, played.output
     deployment = open_deployment(home, embedded=True)
-    with deployment.admission() as admission:
-        for handle, role in STAFF.items():
-            admission.add(handle, roles=frozenset({role}), password=PASSWORD)
-        admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=PASSWORD)
+    people = {"member": somebody_in(home / "content", "GB"), "minor": minor_in(home / "content", "GB")}
     try:
-        with in_thread(deployment) as ask:
-            yield World(deployment, ask.url, folder)
+        with deployment.admission() as admission, in_thread(deployment) as ask:
+            for handle, role in STAFF.items():
+                admission.add(handle, roles=frozenset({role}), password=PASSWORD)
+            admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=PASSWORD)
+            yield World(deployment, ask.url, folder, {name: id_ for name, id_ in people.items() if id_}, admission)
     finally:
         deployment.close()
+
+
+def minor_in(content: Path, country: str) -> str | None:
+    """Return the id of a member under age whose account says that they live in a country."""
+    table = pq.read_table(content / "people.parquet", columns=["id", "country", "birth_year"])
+    fits = pc.and_(pc.equal(table["country"], country), pc.greater(table["birth_year"], 2009))
+    found = table.filter(fits).column(0)
+    return str(found[0].as_py()) if len(found) else None
 
 
 def chromium_path() -> str | None:
@@ -95,6 +130,17 @@ class Visits:
         made = self._browser.new_context(base_url=self._world.url, **how)
         self._open.append(made)
         return made
+
+    def of(self, who: str, **how: Any) -> BrowserContext:
+        """Open a window of an account, of a member (`member`, `minor`), or of nobody (no name)."""
+        window = self.window(**how)
+        if who in self._world.members:
+            window.new_page().goto(self._world.link(self._world.members[who]))
+        elif who:
+            window.add_cookies(
+                [{"name": COOKIE, "value": self._world.session(who), "url": self._world.url, "secure": True}]
+            )
+        return window
 
     def staff(self, handle: str, **how: Any) -> BrowserContext:
         """Open a window and sign in through the form."""

@@ -4,33 +4,56 @@ from __future__ import annotations
 
 import pytest
 
-from browser.accessible import appearances, overflow, small_targets, unseen_focus, violations
-from browser.conftest import Visits
+from browser.accessible import APPEARANCES, overflow, small_targets, unseen_focus, violations
+from browser.conftest import Visits, World
+from browser.places import ALL, IN_EVERY_LANGUAGE, Page
 
-PUBLIC = ("/", "/sign-in", "/nowhere")
+
+def wrong(visits: Visits, world: World, place: Page, *, language: str) -> list[str]:
+    """Return everything that is wrong with a page, in whatever appearance."""
+    found: list[str] = []
+    window = visits.of(place.who, locale=language)
+    page = window.new_page()
+    page.goto(world.filled(place.path))
+    for scheme, width in APPEARANCES["rtl" if language == "ar" else "ltr"]:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        said = [*violations(page), *small_targets(page), *unseen_focus(page)]
+        if overflow(page) > 0:
+            said.append(f"{overflow(page)} px too wide")
+        found += [f"{scheme} {width}: {each}" for each in said]
+    window.close()
+    return found
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-@pytest.mark.parametrize("language", ["en", "ar"])
-def test_public_pages(visits: Visits, path: str, language: str) -> None:
-    for scheme, width in appearances():
-        window = visits.window(
-            color_scheme=scheme, viewport={"width": width, "height": 900}, locale=language, java_script_enabled=True
-        )
-        page = window.new_page()
-        page.goto(path)
-        where = f"{path} {language} {scheme} {width}"
-        assert violations(page) == [], where
-        assert overflow(page) <= 0, where
-        assert small_targets(page) == [], where
-        assert unseen_focus(page) == [], where
+@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+def test_every_page(visits: Visits, world: World, place: Page) -> None:
+    assert wrong(visits, world, place, language="en-GB") == []
+
+
+@pytest.mark.parametrize("place", IN_EVERY_LANGUAGE, ids=lambda place: place.name)
+def test_from_right_to_left(visits: Visits, world: World, place: Page) -> None:
+    assert wrong(visits, world, place, language="ar") == []
+
+
+@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+def test_without_javascript(visits: Visits, world: World, place: Page) -> None:
+    window = visits.of(place.who, java_script_enabled=False, viewport={"width": 320, "height": 900})
+    page = window.new_page()
+    answer = page.goto(world.filled(place.path))
+    assert answer is not None
+    assert answer.status == {"not-there": 404, "away": 401}.get(place.name, 200)
+    assert page.locator("h1").count() == 1
+    assert page.locator("main form, main a, main p").count() > 0
 
 
 def test_the_check_bites(visits: Visits) -> None:
     page = visits.window().new_page()
     page.goto("/")
-    page.evaluate("document.querySelector('h1').innerHTML = '<span style=\"color:#999\">grey</span><img src=x>'")
-    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<button>x</button><input>')")
+    page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=x><button>x</button><input>')"
+    )
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<hr>')")
     assert {"image-alt", "label"} <= {each.partition(":")[0] for each in violations(page)}
 
 

@@ -1,0 +1,30 @@
+"""A picture of every page: `./run test browser -k screenshots --screenshots FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from browser.conftest import Visits, World
+from browser.places import ALL, IN_EVERY_LANGUAGE, Page
+
+LOOKS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 780}},
+}
+
+
+@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+def test_screenshots(visits: Visits, world: World, place: Page, request: pytest.FixtureRequest) -> None:
+    named = request.config.getoption("--screenshots")
+    if not named:
+        pytest.skip("asked for with --screenshots FOLDER")
+    folder = Path(named)
+    folder.mkdir(parents=True, exist_ok=True)
+    looks = {**LOOKS, "arabic": {**LOOKS["phone"], "locale": "ar"}} if place in IN_EVERY_LANGUAGE else LOOKS
+    for look, how in looks.items():
+        page = visits.of(place.who, **{"locale": "en-GB", **how}).new_page()
+        page.goto(world.filled(place.path))
+        page.screenshot(path=folder / f"{place.name}-{look}.png", full_page=True)
