@@ -99,6 +99,21 @@ class ObjectionQueue:
             start: how many to leave out.
             limit: how many to return.
         """
+        at = self._desk.parts.clock()
+        found = self.select(states, overdue=overdue, by=by, text=text)
+        alike: dict[str | None, int] = {None: 0}
+        rows = tuple(self._queued(each, at, alike) for each in found[start : start + limit])
+        return QueuePage(rows=rows, total=len(found))
+
+    def select(
+        self,
+        states: Collection[ObjectionState] = OPEN,
+        *,
+        overdue: bool = False,
+        by: Handle | None = None,
+        text: str = "",
+    ) -> Sequence[Objection]:
+        """Return the objections that `list` pages through, in its order, without a word of what was written."""
         at, wanted = self._desk.parts.clock(), frozenset(states)
         with self._desk.lock:
             self._desk.present()
@@ -108,11 +123,8 @@ class ObjectionQueue:
                 if each.state in wanted and (not overdue or each.overdue(at)) and by in (None, each.by)
             ]
         found.sort(key=lambda each: (each.due, each.position))
-        if text:
-            found = [each for each in found if self._holds(each.objection, text.casefold())]
-        alike: dict[str | None, int] = {None: 0}
-        rows = tuple(self._queued(each, at, alike) for each in found[start : start + limit])
-        return QueuePage(rows=rows, total=len(found))
+        words = text.casefold()
+        return [each for each in found if self._holds(each.objection, words)] if words else found
 
     def _holds(self, objection: str, text: str) -> bool:
         said = (value for each in self._texts.course(objection) for value in each.words.values())

@@ -16,7 +16,15 @@ from consentry.service import leases, problems
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.gate import addresses
-from consentry.service.pages import elsewhere, member, member_lists, public, sign_in
+from consentry.service.pages import (
+    console_objections,
+    elsewhere,
+    member,
+    member_lists,
+    objection,
+    public,
+    sign_in,
+)
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.verbs import Verbs
@@ -30,6 +38,8 @@ ROUTERS = (
     elsewhere.ROUTER,
     member.ROUTER,
     member_lists.ROUTER,
+    objection.ROUTER,
+    console_objections.ROUTER,
 )
 
 
