@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -503,7 +504,7 @@ def test_every_word_of_the_domain_has_one_on_the_pages() -> None:
 
 
 def test_no_log_names_a_link(there: There, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(0):
+    with caplog.at_level(logging.DEBUG):
         path = there.file()
         there.visitor().get(path)
         there.visitor().post(path, {"message": "hello"})

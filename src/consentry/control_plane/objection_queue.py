@@ -123,12 +123,10 @@ class ObjectionQueue:
                 if each.state in wanted and (not overdue or each.overdue(at)) and by in (None, each.by)
             ]
         found.sort(key=lambda each: (each.due, each.position))
-        words = text.casefold()
-        return [each for each in found if self._holds(each.objection, words)] if words else found
-
-    def _holds(self, objection: str, text: str) -> bool:
-        said = (value for each in self._texts.course(objection) for value in each.words.values())
-        return any(text in value.casefold() for value in said if isinstance(value, str))
+        if text:
+            holding = self._texts.holding([each.objection for each in found], text.casefold())
+            found = [each for each in found if each.objection in holding]
+        return found
 
     def _queued(self, found: Objection, at: Seconds, alike: dict[str | None, int]) -> Queued:
         """Return a row; `alike` remembers how many there are of each kind, as a page of spam is of one kind."""
