@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.errors import IntegrityError, NotFoundError, StateError
-from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, verify_signature
+from consentry.public_key import verify_signature
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects
 
 
 def test_objects(tmp_path: Path) -> None:

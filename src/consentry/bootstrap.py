@@ -51,13 +51,12 @@ from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress
+from consentry.public_key import verify_signature
 from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey, read_public_key, verify_signature
-from consentry.transparency import receipt
-from consentry.transparency.receipt import Receipt
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
@@ -267,18 +266,6 @@ def open_deployment(
         uptime=uptime,
     )
     return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)
-
-
-def check_receipt(content: bytes, *, public_key: bytes) -> Receipt:
-    """Check a receipt against a published key (PEM), and return what it says. It takes no deployment.
-
-    Raises:
-        IntegrityError: it is no receipt as it was given by that key, or that is no key.
-    """
-    key = read_public_key(public_key)
-    return receipt.check(
-        content, key=key, verify=lambda signature, said: verify_signature(key, signature=signature, content=said)
-    )
 
 
 def published_key(home: Path | None = None) -> bytes | None:

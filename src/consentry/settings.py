@@ -119,6 +119,14 @@ class Settings(BaseSettings):
     member_client_secret: SecretStr = Field(
         default=SecretStr(""), description="Its secret there; belongs in the environment."
     )
+    controller_name: str = Field(
+        default="",
+        max_length=200,
+        description="Who is responsible for the use of people's content: on the public pages.",
+    )
+    controller_contact: str = Field(
+        default="", max_length=200, description="How to reach them: an address of mail or of a page. Public as well."
+    )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
     )

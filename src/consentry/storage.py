@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.digests import Digest, digest
 from consentry.durable import flushed, only_one, replace_file, take_name
@@ -192,31 +192,3 @@ class TextKey:
                 sealing = hmac.digest(key, b"consentry/objections/seal/v1", "sha256")
                 self._derived = AESGCM(sealing), hmac.digest(key, b"consentry/objections/alike/v1", "sha256")
             return self._derived
-
-
-def read_public_key(pem: bytes) -> bytes:
-    """Return the 32 raw bytes of a published key.
-
-    Raises:
-        IntegrityError: this is no Ed25519 public key in PEM.
-    """
-    try:
-        key = load_pem_public_key(pem)
-        if isinstance(key, Ed25519PublicKey):
-            return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    except ValueError:
-        pass
-    raise IntegrityError(
-        "public-key-unreadable",
-        "this is no Ed25519 public key in PEM",
-        help=f"give the file that the deployment publishes, `keys/{PUBLIC_KEY}`",
-    )
-
-
-def verify_signature(public_key: bytes, *, signature: bytes, content: bytes) -> bool:
-    """Say whether `signature` is the key's signature of `content`."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
-    except (InvalidSignature, ValueError):
-        return False
-    return True

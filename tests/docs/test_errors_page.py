@@ -14,17 +14,19 @@ SOURCE = ROOT / "src" / "consentry"
 PAGE = ROOT / "docs" / "errors.md"
 
 DIRECT = re.compile(
-    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal)"
+    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal|statement|download|form|proposal|person)"
     r"(-[a-z0-9]+)+"
 )
 NOT_CODES = {
     "account-closed",
+    "person-unknown",
     "policy-approver",
     "demo-home",
     "objection-queue",
     "objection-steps",
     "public-task",
     "key-id",
+    "key-of",
     "order-id",
     "model-checkpoints",
 }

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from consentry.cli.charts import Bar, Section, bars, document, table
+from consentry.charts import Bar, bars
+from consentry.cli.charts import Section, document, table
 from consentry.cli.main import cli
 
 VOID = {"meta", "wbr", "br"}

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from consentry.bootstrap import Deployment, check_receipt, published_key
+from consentry.bootstrap import Deployment, published_key
 from consentry.cli.main import cli
 from consentry.errors import ConsentryError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
-from consentry.transparency.receipt import NoticeRead, Receipt
+from consentry.transparency.receipt import NoticeRead, Receipt, check_receipt
 from end_to_end.network import fresh
 
 
@@ -125,7 +125,7 @@ def test_a_receipt_is_checked_where_there_is_no_deployment(place: tuple[Path, De
     status, shown = run(receipt, "--key", key)
     assert (status, json.loads(shown)["verified"]) == (0, True)
     assert run(receipt) == (1, "receipt-key-missing")
-    assert run(receipt, "--key", receipt) == (1, "public-key-unreadable")
+    assert run(receipt, "--key", receipt) == (1, "signing-key-unreadable")
     receipt.write_bytes(receipt.read_bytes()[:-1])
     status, shown = run(receipt, "--key", key)
     assert (status, json.loads(shown)["code"]) == (3, "receipt-damaged")

@@ -24,6 +24,7 @@ from consentry.ledger.events import (
     Source,
     suppression_token,
 )
+from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionTold
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -98,6 +99,7 @@ LINKED = (
 )
 ERASED = st.builds(PersonErased, token=PEOPLE.map(suppression_token), events=st.integers(0, 9))
 COUNTS = st.integers(0, 2**40)
+LOOKED_UP = st.builds(PersonLookedUp, person=PEOPLE, reason=WORDS, by=WORDS)
 
 
 def _fields(body: type) -> dict[str, st.SearchStrategy[Any]]:
@@ -133,4 +135,4 @@ EXCLUDED = st.builds(
     purpose=st.sampled_from(list(Purpose)),
     items=st.lists(PEOPLE, max_size=3).map(tuple),
 )
-BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, TOLD, EXCLUDED, OPEN)
+BODIES: st.SearchStrategy[Body] = st.one_of(CHOSEN, LINKED, ERASED, TOLD, EXCLUDED, LOOKED_UP, OPEN)

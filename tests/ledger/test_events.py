@@ -103,12 +103,17 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("people.loaded", 1),
         ("person.erased", 1),
         ("person.linked", 1),
+        ("person.looked-up", 1),
+        ("policy.approved", 1),
+        ("policy.proposal-ended", 1),
+        ("policy.proposed", 1),
         ("policy.published", 1),
         ("release.amended", 1),
         ("release.sealed", 1),
         ("release.withdrawn", 1),
         ("report.delivered", 1),
         ("report.scheduled", 1),
+        ("statement.filed", 1),
     ]
 
 

@@ -28,6 +28,7 @@ from consentry.ledger.case_events import (
 )
 from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
+from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.case import (
     Case,
     Standing,
@@ -347,3 +348,63 @@ class Staff(RuleBasedStateMachine):
 
 TestStaff = Staff.TestCase
 TestStaff.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def own_order(order: str) -> Body:
+    return issue(Scope(), order=order, case="c", origin=Origin.AUTHORITY, reference="decision", at_ms=1, by="ico")
+
+
+def filed(says: Says, *orders: str, by: str = "ico") -> StatementFiled:
+    return StatementFiled(
+        case="c", says=says, orders=orders, areas=("UK",), reference="decision", statement=DOCUMENT, document=DOCUMENT,
+        key=DOCUMENT, by=by,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ([ORDER], {}),
+        ([own_order("c.1"), filed(Says.SUSPEND, "c.1")], {"c.1": ("ico",)}),
+        ([own_order("c.1"), filed(Says.SUSPEND, "c.1"), filed(Says.MAY_BE_LIFTED, "c.1")], {}),
+        (
+            [own_order("c.1"), filed(Says.SUSPEND, "c.1"), filed(Says.MAY_BE_LIFTED, "c.1", by="cnil")],
+            {"c.1": ("ico",)},
+        ),
+        ([own_order("c.1"), filed(Says.SUSPEND, "c.1"), filed(Says.CONCERN, "c.1")], {"c.1": ("ico",)}),
+        ([own_order("c.1")], {"c.1": ("nobody",)}),
+        (
+            [own_order("c.1"), filed(Says.SUSPEND, "c.1"), filed(Says.MAY_BE_LIFTED, "c.1"), own_order("c.2")],
+            {"c.2": ("ico",)},
+        ),
+        (
+            [
+                own_order("c.1"),
+                filed(Says.SUSPEND, "c.1"),
+                own_order("c.2"),
+                filed(Says.SUSPEND, "c.2", by="cnil"),
+                own_order("c.3"),
+                filed(Says.MAY_BE_LIFTED, "c.1", "c.3"),
+            ],
+            {"c.2": ("cnil",), "c.3": ("cnil",)},
+        ),
+        ([own_order("c.1"), filed(Says.SUSPEND, "c.1"), ENDED], {}),
+    ],
+)
+def test_an_order_of_an_authority_waits_for_its_signature(
+    said: Sequence[Body], missing: dict[str, tuple[str, ...]]
+) -> None:
+    case = after([OPENED, *said])
+    assert case.unsigned() == missing
+    kinds = [each.about for each in what_stands_in_the_way(case, 0, answers=YES) if each.kind == "authority"]
+    assert kinds == list(missing)
+
+
+def test_without_the_signature_a_case_is_never_ready() -> None:
+    said = [
+        OPENED, own_order("c.1"), filed(Says.SUSPEND, "c.1"), REVIEW, NOTICE, approves("ann"), approves("bob"), SERVED,
+    ]  # fmt: skip
+    later = 10 * SECONDS_PER_DAY
+    assert standing(after(said), later, answers=YES) is Standing.APPROVED
+    signed = after([*said, filed(Says.MAY_BE_LIFTED, "c.1")])
+    assert standing(signed, later, answers=YES) is Standing.READY

@@ -25,6 +25,8 @@ NOISE = tuple(
     f'"{each}' for each in ("Project-Id", "Report-Msgid", "POT-", "PO-", "Last-", "Language-Team", "Generated-")
 )
 """Lines of a header that say nothing here, or change with the day."""
+AT_WORK = (*(f"templates/{folder}" for folder in IN_ENGLISH), "pages/console", "pages/authority")
+"""Of people at work, who share one language."""
 METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"templates/**.html": {"silent": "false", "trim_blocks": "true", "extensions": "jinja2.ext.do"}}
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
@@ -35,7 +37,7 @@ def gathered() -> Catalog:
     catalogue = Catalog(charset="utf-8")
     for name, line, text, _, context in extract_from_dir(SERVICE, METHODS, OPTIONS, keywords=KEYWORDS):
         where = Path(name).as_posix()
-        if not where.removeprefix("templates/").startswith(IN_ENGLISH):
+        if not where.startswith(AT_WORK):
             catalogue.add(text, None, [(where, line)], context=context)
     return catalogue
 

@@ -149,10 +149,10 @@ def test_who_is_in_the_session_is_a_pseudonym(place: tuple[Deployment, Come, str
 @pytest.mark.parametrize(
     ("person", "said", "can_choose"),
     [
-        ("us", "On: your content may be used", True),
+        ("us", "On Your content may be used", True),
         ("empty", "We know of no content by you", True),
         ("de", "The use is not offered in the EU, the EEA and Switzerland", False),
-        ("kid", "Off: nothing of yours is used, because of your age", False),
+        ("kid", "Off Nothing of yours is used, because of your age", False),
         ("noage", "We do not know how old you are", False),
         ("nowhere", "We do not know for sure where you live", False),
         ("gone", "Your account is closed", False),
@@ -186,7 +186,7 @@ def test_a_suspension_takes_the_switch_away_and_gives_it_back(place: tuple[Deplo
     assert "A data protection authority has asked the platform to stop this use" in words(page)
     assert "Where it holds: United Kingdom" in words(page)
     assert "inner words" not in page.text, "what staff wrote is theirs"
-    assert "On: your content may be used" in words(come("us").get("/me"))
+    assert "On Your content may be used" in words(come("us").get("/me"))
 
 
 def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, str]) -> None:
@@ -207,7 +207,7 @@ def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, 
     assert "Your items have left 1 collection" in page
     assert "1 AI model learned from it and is marked" in page
     assert 'role="status"' in visitor.get(location).text
-    assert "Off: you said no" in page
+    assert "Off You said no" in page
     assert no(visitor) == "/me?unchanged=train-genai", "said again, it says nothing new"
 
 
@@ -395,7 +395,7 @@ def test_a_no_to_all_training_counts_here_and_can_be_taken_back(place: tuple[Dep
     assert "You said no to “Training of AI models of any kind”" in page
     assert "Take back what I said" in page
     visitor.post("/me/choices", {"purpose": "train-ai", "answer": "back"})
-    assert "On: your content may be used" in words(visitor.get("/me"))
+    assert "On Your content may be used" in words(visitor.get("/me"))
 
 
 def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Come, str]) -> None:
@@ -405,13 +405,13 @@ def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Co
     deployment.control.statements.publish(text, "opt-in-only")
     visitor = come("us")
     page = visitor.get("/me")
-    assert "Off: nothing is used unless you say yes" in words(page)
+    assert "Off Nothing is used unless you say yes" in words(page)
     assert "Consent: it is used only if you say yes" in words(page)
     assert " checked" not in page.text
     visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
     assert "You said yes on" in words(visitor.get("/me"))
     no(visitor)
-    assert "Off: you said no" in words(visitor.get("/me"))
+    assert "Off You said no" in words(visitor.get("/me"))
 
 
 def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, Come, str]) -> None:
@@ -420,14 +420,14 @@ def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, C
     control.statements.publish(shipped()["november-2025"], "november-2025")
     visitor = come("gb")
     page = words(visitor.get("/me"))
-    assert "Not yet: your content is not used before you had time to say no" in page
+    assert "Not yet Your content is not used before you had time to say no" in page
     assert "after you were told and had time to say no" in page
     now = control.desk.parts.clock()
     control.notices.serve("genai-2025", [deployment.person("gb")], at=now - 86_400)
     page = words(visitor.get("/me"))
     assert "unless you say no" in page
     no(visitor)
-    assert "Off: you said no" in words(visitor.get("/me"))
+    assert "Off You said no" in words(visitor.get("/me"))
 
 
 def test_a_signal_of_the_browser_chooses_no_and_saves_nothing(place: tuple[Deployment, Come, str]) -> None:

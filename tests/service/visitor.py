@@ -27,6 +27,12 @@ class Visitor:
         sent = {"sec-fetch-site": "same-origin", "origin": self.url, **headers}
         return self._ask("POST", path, data=form or {}, headers=sent)
 
+    def send(self, path: str, files: dict[str, bytes]) -> httpx2.Response:
+        """Send a form with files."""
+        sent = {"sec-fetch-site": "same-origin", "origin": self.url}
+        given = {name: (f"{name}.bin", content) for name, content in files.items()}
+        return self._ask("POST", path, files=given, headers=sent)
+
     def follow(self, answer: httpx2.Response) -> httpx2.Response:
         assert answer.status_code == 303, (answer.status_code, words(answer))
         return self.get(answer.headers["location"])

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.bootstrap import check_receipt
 from consentry.digests import canonical_json, digest
-from consentry.errors import IntegrityError
+from consentry.errors import InputError, IntegrityError
 from consentry.ledger.envelope import draft
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -28,6 +27,7 @@ from consentry.transparency.receipt import (
     Place,
     PolicyInForce,
     Receipt,
+    check_receipt,
     issue,
     key_id_of,
 )
@@ -180,9 +180,9 @@ def test_what_a_newer_version_gave_is_refused_as_such() -> None:
 
 def test_what_is_no_key_is_refused() -> None:
     for key in (b"", b"x", SIGNER.public_key, SIGNER.public_pem[:-30]):
-        with pytest.raises(IntegrityError) as caught:
+        with pytest.raises(InputError) as caught:
             check_receipt(CONTENT, public_key=key)
-        assert caught.value.code == "public-key-unreadable"
+        assert caught.value.code == "signing-key-unreadable"
 
 
 @given(st.binary(max_size=200))

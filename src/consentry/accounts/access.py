@@ -57,6 +57,8 @@ class Action(StrEnum):
     CASE_READ = "case:read"
     CASE_WORK = "case:work"
     CASE_APPROVE = "case:approve"
+    AUTHORITY_READ = "authority:read"
+    """The pages of an authority: what concerns its jurisdictions, and nothing else."""
     CONCERN_FILE = "concern:file"
     ORDER_READ = "order:read"
     ORDER_ISSUE = "order:issue"
@@ -101,6 +103,7 @@ TABLE: Mapping[Action, Mapping[Role, Scope]] = MappingProxyType(
         Action.CASE_READ: _all(*_OVERSEERS, Role.ML_ENGINEER) | {Role.AUTHORITY: Scope.AREAS},
         Action.CASE_WORK: _all(Role.PRIVACY_OFFICER),
         Action.CASE_APPROVE: _all(Role.PRIVACY_OFFICER, Role.POLICY_APPROVER) | {Role.AUTHORITY: Scope.AREAS},
+        Action.AUTHORITY_READ: {Role.AUTHORITY: Scope.AREAS},
         Action.CONCERN_FILE: {Role.AUTHORITY: Scope.AREAS},
         Action.ORDER_READ: _all(*_STAFF) | {Role.AUTHORITY: Scope.AREAS},
         Action.ORDER_ISSUE: _all(Role.PRIVACY_OFFICER) | {Role.AUTHORITY: Scope.AREAS},

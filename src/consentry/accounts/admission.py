@@ -206,6 +206,36 @@ class Admission:
             return NOBODY
         return Principal(roles=key.roles, handle=f"key-{key.ident}")
 
+    def set_public_key(self, handle: str, key: bytes) -> None:
+        """Let an authority sign with this key (32 raw bytes) from now on, and with no other.
+
+        Raises:
+            NotFoundError, StateError, InputError: as `authority`; nobody else signs anything.
+        """
+        self.authority(handle)
+        self._store.put_public_key(handle, key)
+
+    def public_key(self, handle: str) -> bytes | None:
+        """Return the public key of an account; None if it has none."""
+        return self._store.public_key(handle)
+
+    def authority(self, handle: str) -> Account:
+        """Return the account of an authority that may file statements now.
+
+        Raises:
+            NotFoundError: there is no such account.
+            StateError: it is disabled.
+            InputError: it is no authority.
+        """
+        found = self._account(handle)
+        if found.disabled:
+            raise StateError("sign-in-disabled", f"account `{handle}` is disabled", help="ask an administrator")
+        if Role.AUTHORITY not in found.roles:
+            raise InputError(
+                "account-no-authority", f"`{handle}` is no authority", help="only authorities file signed statements"
+            )
+        return found
+
     def spend(self, name: str, *, until: int) -> bool:
         """Note that something that may be used once was used; False: it was used before."""
         return self._store.spend(name, until=until, now=self._clock())

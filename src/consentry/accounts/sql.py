@@ -67,6 +67,12 @@ _KEYS = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
 )
+_PUBLIC_KEYS = Table(
+    "account_public_keys",
+    _METADATA,
+    Column("handle", String(100), primary_key=True),
+    Column("public_key", String(64), nullable=False),
+)
 _SPENT = Table(
     "spent_once",
     _METADATA,
@@ -194,6 +200,18 @@ class SqlAccounts:
         """Return all keys, the newest first."""
         with self._reading() as connection:
             return [_key(row) for row in connection.execute(select(_KEYS).order_by(_KEYS.c.made_at.desc()))]
+
+    def put_public_key(self, handle: str, key: bytes) -> None:
+        """Write down the raw public key of an account, in place of the one before."""
+        with self._writing() as connection:
+            connection.execute(delete(_PUBLIC_KEYS).where(_PUBLIC_KEYS.c.handle == handle))
+            connection.execute(insert(_PUBLIC_KEYS).values(handle=handle, public_key=key.hex()))
+
+    def public_key(self, handle: str) -> bytes | None:
+        """Return the public key of an account."""
+        with self._reading() as connection:
+            row = connection.execute(select(_PUBLIC_KEYS).where(_PUBLIC_KEYS.c.handle == handle)).one_or_none()
+        return None if row is None else bytes.fromhex(row.public_key)
 
     def spend(self, name: str, *, until: int, now: int) -> bool:
         """Note that something was used; False: it was used before."""

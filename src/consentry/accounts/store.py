@@ -59,6 +59,18 @@ class ApiKeys(Protocol):
         ...
 
 
+class PublicKeys(Protocol):
+    """Keys with which authorities sign what they file."""
+
+    def put_public_key(self, handle: str, key: bytes) -> None:
+        """Write down the raw public key of an account, in place of the one before."""
+        ...
+
+    def public_key(self, handle: str) -> bytes | None:
+        """Return the public key of an account."""
+        ...
+
+
 class Once(Protocol):
     """What may be used once: links, codes, nonces."""
 
@@ -75,7 +87,7 @@ class Once(Protocol):
         ...
 
 
-class AccountStore(Accounts, Sessions, ApiKeys, Once, Protocol):
+class AccountStore(Accounts, Sessions, ApiKeys, PublicKeys, Once, Protocol):
     """All of it."""
 
     def close(self) -> None:

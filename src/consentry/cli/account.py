@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from consentry.accounts.access import Role
 from consentry.accounts.admission import Admission
 from consentry.cli.context import Context, pass_context
+from consentry.public_key import key_id, read_public_key
 
 _OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD}]
 _OF_KEYS = [Role.WORKLOAD.value, Role.ML_ENGINEER.value, Role.AUDITOR.value]
@@ -98,6 +100,19 @@ def password(context: Context, handle: str) -> None:
     context.out.show(
         {"handle": handle, "password": made}, lambda: context.out.text(f"Password, shown only now: {made}")
     )
+
+
+@account.command("key-of")
+@click.argument("handle")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@pass_context
+def key_of(context: Context, handle: str, file: Path) -> None:
+    """Let the authority HANDLE sign what it files with the public key in FILE (Ed25519, PEM), and with no other."""
+    key = read_public_key(file.read_bytes())
+    with _admission(context) as admission:
+        admission.set_public_key(handle, key)
+    body = {"handle": handle, "key": key_id(key)}
+    context.out.show(body, lambda: context.out.text(f"{handle} signs with key {key_id(key)}."))
 
 
 @account.command("add-key")

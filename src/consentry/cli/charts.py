@@ -1,8 +1,4 @@
-"""What the demo's page is made of: bars, tables, and the document around them. It needs no other file.
-
-Bars are SVG as wide as their column, so that their words keep their size on a telephone. A chart never stands alone: it
-has its table beside it, and says so to those who do not see it.
-"""
+"""What the demo's page is made of: tables beside the charts, and the document around them. It needs no other file."""
 
 from __future__ import annotations
 
@@ -14,10 +10,6 @@ from html import escape
 from consentry.cli.output import day
 from consentry.cli.timeline import Moment
 
-_ROW_HEIGHT = 36
-_LABEL_LENGTH = 38
-_THINNEST = 0.5
-"""Per cent: what is there can be seen."""
 _NUMBER = re.compile(r"[-+]?[\d,.]+( %| s)?|-")
 
 
@@ -32,36 +24,6 @@ class Section:
     def anchor(self) -> str:
         """The name that links to it use."""
         return re.sub(r"[^a-z]+", "-", self.title.lower()).strip("-")
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar: its label, and the lengths of its parts with the class of each."""
-
-    label: str
-    parts: Sequence[tuple[str, int]]
-
-
-def bars(title: str, rows: Sequence[Bar]) -> str:
-    """Return a bar chart; all bars are to one scale."""
-    widest = max((sum(size for _, size in row.parts) for row in rows), default=0) or 1
-    drawn = []
-    for index, row in enumerate(rows):
-        top = index * _ROW_HEIGHT
-        drawn.append(f'<text x="0" y="{top + 13}">{escape(_shorten(row.label))}</text>')
-        start = 0.0
-        for name, size in row.parts:
-            width = max(100 * size / widest, _THINNEST) if size else 0.0
-            drawn.append(f'<rect class="{name}" x="{start:.2f}%" y="{top + 19}" width="{width:.2f}%" height="11"/>')
-            start += width
-    height = len(rows) * _ROW_HEIGHT
-    said = f"<title>{escape(title)}</title><desc>The numbers are in the table that follows.</desc>"
-    return f'<svg role="img" width="100%" height="{height}">{said}{"".join(drawn)}</svg>'
-
-
-def _shorten(label: str) -> str:
-    """A line of SVG does not wrap: the table has the whole label."""
-    return label if len(label) <= _LABEL_LENGTH else f"{label[: _LABEL_LENGTH - 1]}…"
 
 
 def table(caption: str, *, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,6 +17,7 @@ import click
 from consentry import __version__
 from consentry.cli.account import account
 from consentry.cli.assessment import assessment
+from consentry.cli.authority import authority
 from consentry.cli.case import case
 from consentry.cli.context import Context
 from consentry.cli.corpus import corpus, import_
@@ -73,6 +74,7 @@ _COMMANDS = (
     suspend,
     order,
     case,
+    authority,
     assessment,
     model,
     serve,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from consentry.bootstrap import check_receipt, published_key
+from consentry.bootstrap import published_key
 from consentry.cli.context import DENIED, Context, pass_context
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
-from consentry.transparency.receipt import key_id_of
+from consentry.transparency.receipt import check_receipt, key_id_of
 from consentry.transparency.receipt_text import in_words
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -9,7 +9,8 @@ from typing import Any
 
 from babel import Locale
 
-from consentry.cli.charts import Bar, Section, bars, document, pair, table, timeline
+from consentry.charts import Bar, bars
+from consentry.cli.charts import Section, document, pair, table, timeline
 from consentry.cli.output import moment, share
 from consentry.cli.timeline import Moment
 from consentry.policy.jurisdictions import country_of

@@ -74,7 +74,7 @@ def scope_of(parts: Mapping[str, Any]) -> Scope:
 @scope_options
 @click.option(
     "--origin",
-    type=click.Choice([str(each) for each in Origin]),
+    type=click.Choice([str(each) for each in Origin if each is not Origin.AUTHORITY]),
     default=str(Origin.OWN_DECISION),
     show_default=True,
     help="Who wants it.",

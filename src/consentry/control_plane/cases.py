@@ -196,6 +196,7 @@ class CaseVerbs:
         people: list[Handle] = []
 
         def withdraw(case: Case) -> list[Body]:
+            case.require_signed()
             _require_first_time(case, by, Step.WITHDRAW, about)
             people.extend((*case.approved_by(Step.WITHDRAW, about), by))
             said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
@@ -231,6 +232,7 @@ class CaseVerbs:
         orders: list[str] = []
 
         def narrow(case: Case) -> list[Body]:
+            case.require_signed()
             origin = self._require_smaller(case, scope)
             _require_first_time(case, by, Step.NARROW, about)
             people.extend((*case.approved_by(Step.NARROW, about), by))

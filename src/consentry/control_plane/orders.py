@@ -6,7 +6,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -14,8 +14,9 @@ from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
 from consentry.control_plane.wording import require_handle, require_name, require_texts
-from consentry.errors import NotFoundError, names_there_are
+from consentry.errors import InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
+from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
@@ -33,14 +34,31 @@ class OrderVerbs:
         self.hits = hits
         self.handouts = handouts
 
-    def suspend(self, scope: Scope, *, case: str, origin: Origin, reference: str, by: Handle | None = None) -> Order:
+    def suspend(
+        self,
+        scope: Scope,
+        *,
+        case: str,
+        origin: Origin,
+        reference: str,
+        by: Handle | None = None,
+        along: Callable[[str], Sequence[Body]] | None = None,
+    ) -> Order:
         """Put an order in force, remove the tables of the releases that it hits, and return it.
+
+        `along` returns what is said of it in the same append, by its name.
 
         Raises:
             PolicyError: an area or a model that is not known here.
             InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
             StateError: the case was lifted or withdrawn.
         """
+        if (origin is Origin.AUTHORITY) != (along is not None):
+            raise InputError(
+                "order-unsigned",
+                "only an authority's signed statement makes an order of the authority itself",
+                help="record a letter as `authority-request`; a signed statement: docs/authority.md",
+            )
         self.require(scope, case)
         require_texts(reference=reference)
         if by is not None:
@@ -57,7 +75,7 @@ class OrderVerbs:
                 by=by,
                 at_ms=self.desk.parts.milliseconds(),
             )
-            positions = session.append([*opening, body])
+            positions = session.append([*opening, body, *(along(body.order) if along is not None else ())])
         self.desk.write_down(positions[-1])
         self.drain()
         order = self.desk.present().record.orders.get(body.order)

@@ -192,7 +192,8 @@ class OwnContent:
         with self.desk.lock:
             present = self.desk.present()
             at = self.desk.parts.clock()
-            known, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
+            known = self._settings.knowledge(present, purpose, at=at)
+            orders = present.suspensions(purpose)
         policy = None if published is None else self.desk.document(published.digest)
         rules = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders), purpose)

@@ -24,6 +24,7 @@ from consentry.ledger.state import Published, Stated
 from consentry.oversight.order import Order
 from consentry.policy.choice import Choice, LiveChoice, Seconds
 from consentry.policy.evaluator import Reason
+from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.matrix import MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
@@ -106,6 +107,7 @@ class OwnSettings:
         self._choosing = choosing
         self._opened: dict[str, Corpus] = {}
         self._times: dict[int, Seconds] = {}
+        self._known: dict[Purpose, tuple[tuple[int, int, int], Knowledge]] = {}
 
     def asker(self, person: Pseudonym) -> Asker:
         """Return who asks. Nobody gets a seat by it."""
@@ -139,7 +141,7 @@ class OwnSettings:
             }
             purposes = [each for each in Purpose if each in deciding or each in further]
             at = self.desk.parts.clock()
-            known = {purpose: present.knowledge(purpose, at=at) for purpose in purposes}
+            known = {purpose: self.knowledge(present, purpose, at=at) for purpose in purposes}
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
             orders = {order.order: order for order in present.record.orders.in_force()}
         found = []
@@ -270,6 +272,16 @@ class OwnSettings:
         said = ChoiceMade(person=person, choice=choice, source=source, notice=notice)
         self._choosing.choose([said], recorded=positions.extend)
         return positions[0]
+
+    def knowledge(self, present: Known, purpose: Purpose, *, at: Seconds) -> Knowledge:
+        """Return what is known for a purpose, remembered while nothing is said: with millions of people it takes time.
+
+        The lock of the desk is held.
+        """
+        key = present.position, present.registry.seats, at // SECONDS_PER_DAY
+        if self._known.get(purpose, (None,))[0] != key:
+            self._known[purpose] = key, present.knowledge(purpose, at=at)
+        return self._known[purpose][1]
 
     def recorded_at(self, position: int) -> Seconds:
         """Return when the event at a position was recorded; it is remembered, as it cannot change."""

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.assessments import AssessmentVerbs
+from consentry.control_plane.authority_statements import AuthorityStatements
+from consentry.control_plane.authority_view import AuthorityView
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.cases import CaseVerbs
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.consumption import RowsConsumed
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
-from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
+from consentry.control_plane.look_ups import LookUpVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.models import ModelVerbs
 from consentry.control_plane.notices import NoticeVerbs
@@ -33,6 +35,8 @@ from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.people import PersonVerbs
+from consentry.control_plane.proposals import ProposalVerbs
+from consentry.control_plane.public_view import PublicView
 from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
@@ -64,45 +68,41 @@ class ControlPlane:
     objections: Objections
     objection_queue: ObjectionQueue
     receipts: Receipts
+    authority: AuthorityStatements
+    authority_view: AuthorityView
+    public_view: PublicView
+    proposals: ProposalVerbs
+    look_ups: LookUpVerbs
 
 
 def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
-
     archive = Archive(desk)
     removals = Removals(desk)
     hits = Hits(desk, archive=archive, removals=removals)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
-
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
     book = CaseBook(desk)
     conditions = ConditionVerbs(desk, book=book)
-
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     consumption = RowsConsumed(desk, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses.of)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
-
     statements = StatementVerbs(desk, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
     own_settings = OwnSettings(desk, choosing=statements)
-
     return ControlPlane(
         desk=desk,
         statements=statements,
         notices=NoticeVerbs(desk),
         assessments=AssessmentVerbs(desk),
         releases=ReleaseVerbs(
-            desk,
-            archive=archive,
-            amendments=amendments,
-            handouts=handouts,
-            drafts=Drafts(desk),
-            verification=verification,
+            desk, archive=archive, amendments=amendments, handouts=handouts, verification=verification
         ),
         amendments=amendments,
         orders=orders,
@@ -118,4 +118,9 @@ def compose(parts: Parts) -> ControlPlane:
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
         receipts=Receipts(desk),
+        authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),
+        authority_view=authority_view,
+        public_view=PublicView(desk, release=archive.open),
+        proposals=ProposalVerbs(desk),
+        look_ups=LookUpVerbs(desk, uses_of=people.uses_of),
     )

@@ -44,14 +44,13 @@ class ReleaseVerbs:
         archive: Archive,
         amendments: AmendmentVerbs,
         handouts: Handouts,
-        drafts: Drafts,
         verification: Verification,
     ) -> None:
         self.desk = desk
         self.archive = archive
         self.amendments = amendments
         self.handouts = handouts
-        self.drafts = drafts
+        self.drafts = Drafts(desk)
         self.verification = verification
 
     def plan(

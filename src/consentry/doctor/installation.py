@@ -17,22 +17,28 @@ from consentry.settings import available_cores
 MINIMUM_PYTHON = (3, 11)
 
 CORE_PACKAGES: dict[str, str] = {
+    "argon2-cffi": "hashes of passwords",
+    "authlib": "signing in with an organisation",
     "alembic": "bringing a ledger's tables up to date",
     "babel": "names of countries in every language",
     "click": "the command line",
     "cryptography": "signatures",
     "faker": "the synthetic network of the demo",
-    "fastapi": "the server of training jobs",
+    "fastapi": "the pages and the server of training jobs",
     "fastavro": "the manifests of Iceberg tables",
+    "httpx2": "asking those who sign people in",
+    "jinja2": "the pages",
     "numpy": "the kernel that decides items",
     "phonenumberslite": "the country of a phone number",
+    "prometheus-client": "metrics",
     "pyarrow": "Parquet files",
     "pycountry": "countries and their parts (ISO 3166)",
     "pydantic-settings": "settings",
     "pyroaring": "the bitmaps of a release",
+    "python-multipart": "forms",
     "rich": "progress bars and tables",
     "sqlalchemy": "the ledger",
-    "uvicorn": "the server of training jobs",
+    "uvicorn": "the pages and the server of training jobs",
 }
 """The packages Consentry cannot do without, and what each is for."""
 

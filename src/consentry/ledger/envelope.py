@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from consentry.digests import canonical_json, commitment, digest
 from consentry.errors import IntegrityError
-from consentry.ledger.events import BODIES, Body, PersonalBody, Pseudonym
+from consentry.ledger.events import BODIES, Body, PersonalBody, Pseudonym, pseudonyms
 from consentry.policy.choice import Seconds
 
 SALT_BYTES = 32
@@ -82,7 +82,7 @@ def draft(body: Body, *, recorded_at: Seconds, salt: bytes) -> Draft:
     """
     document = canonical_json({"at": recorded_at, "body": body.to_json(), "type": body.KIND, "v": body.VERSION})
     if isinstance(body, PersonalBody):
-        sealed, kept, people = commitment(salt=salt, document=document), salt, body.people
+        sealed, kept, people = commitment(salt=salt, document=document), salt, pseudonyms(body.people)
     else:
         sealed, kept, people = _plain(document), None, ()
     return Draft(body=body, recorded_at=recorded_at, document=document, commitment=sealed, salt=kept, people=people)

@@ -20,8 +20,11 @@ from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
 from consentry.ledger.case_events import CASES, CaseBody
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
+from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import OBJECTIONS, ItemsExcluded, ObjectionBody, ObjectionTold
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
+from consentry.ledger.proposal_events import PROPOSALS, ProposalBody
+from consentry.ledger.statement_events import STATEMENTS, StatementBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -308,14 +311,16 @@ OpenBody = (
     | CaseBody
     | LineageBody
     | ObjectionBody
+    | StatementBody
+    | ProposalBody
 )
-PersonalBody = ChoiceMade | PersonLinked | PersonErased | ObjectionTold | ItemsExcluded
+PersonalBody = ChoiceMade | PersonLinked | PersonErased | ObjectionTold | ItemsExcluded | PersonLookedUp
 Body = OpenBody | PersonalBody
 
-OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS)
-"""What is about orders, leases, cases, amendments, models and objections: open, and concerns nobody's choices."""
+OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS, *STATEMENTS, *PROPOSALS)
+"""What is about orders, leases, cases, amendments, models, objections, authorities and proposals: open."""
 
-CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold)
+CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold, PersonLookedUp)
 """What the fold of `state` passes over."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {
@@ -330,9 +335,8 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         ChoiceMade,
         PersonLinked,
         PersonErased,
-        ObjectionTold,
         ItemsExcluded,
-        *OVERSEEN,
+        *CHANGES_NO_STATE,
     )
 }
 """Every kind and version there is."""

@@ -24,6 +24,8 @@ class Origin(StrEnum):
     AUTHORITY_REQUEST = "authority-request"
     COURT_UNDERTAKING = "court-undertaking"
     BINDING_ORDER = "binding-order"
+    AUTHORITY = "authority"
+    """An authority itself, by a signed statement. Such an order ends only if the authority signs that it may."""
 
 
 class OrderEnd(StrEnum):

@@ -13,12 +13,16 @@ Rules:
      run is open;
   3. two different people approved, both after the last change;
   4. people were told: at least one notice is required, and each was served since the case was opened;
-  5. the days that were promised have passed since each notice was last served, counted from when that was recorded.
+  5. the days that were promised have passed since each notice was last served, counted from when that was recorded;
+  6. every authority whose own order is in force signed that it may be lifted.
 * A change is whatever alters what people approve: an order issued or ended, the beginning of the review, a condition
   added, met or reopened, a notice required. It makes all earlier approvals count for nothing.
 * Narrowing and withdrawing give something back as well. Each takes two different people who say the same after the last
   change; for narrowing, the very same scope.
 * Prohibiting takes one person: it is the safe direction. The orders of a prohibited case hold for good.
+* An order that an authority issued itself, by a signed statement, ends in no way before the same account signed a
+  statement that names it and says that it may. Where narrowing put a smaller one in its place, that holds for the
+  smaller one too: everybody who issued one of the case has to sign.
 * Lifting and withdrawing end all orders of the case. Narrowing issues a smaller one, and then ends those that held.
 """
 
@@ -37,6 +41,7 @@ from consentry.ledger.case_events import (
     ReportDelivered,
     Step,
 )
+from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.condition_check import Answer
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
@@ -135,6 +140,15 @@ class Over:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What an authority filed, and when."""
+
+    body: StatementFiled
+    position: int
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A case as the ledger knows it. `changed` is the position of the last change."""
 
@@ -157,6 +171,37 @@ class Case:
     reports: Mapping[str, Report] = field(default_factory=dict)
     narrowed: int = 0
     over: Over | None = None
+    of_authority: frozenset[str] = frozenset()
+    """Orders, in force or not, that an authority issued itself."""
+    statements: tuple[Statement, ...] = ()
+    """What authorities filed about it, oldest first."""
+
+    def unsigned(self) -> dict[str, tuple[Handle, ...]]:
+        """Return the orders in force of authorities, each with whoever has not signed yet that it may be lifted."""
+        said = [each.body for each in self.statements]
+        issued = {order: each.by for each in said if each.says is Says.SUSPEND for order in each.orders}
+        freed = {(order, each.by) for each in said if each.says is Says.MAY_BE_LIFTED for order in each.orders}
+        everybody = tuple(dict.fromkeys(issued.values()))
+        found = {}
+        for order in sorted(self.of_authority & self.orders):
+            # Whose an order is that nobody filed is not known: nobody can sign for it.
+            owners = (issued[order],) if order in issued else everybody or ("nobody",)
+            if missing := tuple(by for by in owners if (order, by) not in freed):
+                found[order] = missing
+        return found
+
+    def require_signed(self) -> None:
+        """Refuse to end the orders of an authority that has not signed that they may be lifted.
+
+        Raises:
+            StateError: it has not.
+        """
+        for order, missing in self.unsigned().items():
+            raise StateError(
+                "case-authority-unsigned",
+                f"order `{order}` is of `{missing[0]}`, who has not signed that it may be lifted",
+                help="the authority files a signed statement that names the order: docs/authority.md",
+            )
 
     def approved_by(self, step: Step, about: Digest | None = None) -> tuple[Handle, ...]:
         """Return the different people whose approval of a step counts, in order."""
@@ -199,6 +244,9 @@ def what_stands_in_the_way(case: Case, at: Seconds, *, answers: Answers) -> tupl
         found.append(Obstacle(kind="review", about=case.case, text="the review has not begun"))
     found += open_conditions(case, answers)
     found += missing_approvals(case, Step.LIFT)
+    for order, missing in case.unsigned().items():
+        text = f"{', '.join(missing)} has not signed that order `{order}` may be lifted"
+        found.append(Obstacle(kind="authority", about=order, text=text))
     if not case.notices:
         found.append(Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told"))
     for notice, days in case.notices.items():
@@ -240,6 +288,7 @@ _FIRST_OBSTACLE = {
     "review": Standing.SUSPENDED,
     "condition": Standing.UNDER_REVIEW,
     "approval": Standing.CONDITIONS_MET,
+    "authority": Standing.APPROVED,
     "notice": Standing.APPROVED,
     "waiting": Standing.WAITING,
 }

@@ -23,8 +23,9 @@ from consentry.ledger.case_events import (
 )
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
-from consentry.ledger.oversight_events import OrderEnded, OrderIssued
-from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report
+from consentry.ledger.oversight_events import OrderEnded, OrderIssued, Origin
+from consentry.ledger.statement_events import StatementFiled
+from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report, Statement
 
 
 class Cases:
@@ -48,6 +49,11 @@ class Cases:
                 # The latest time: where the clock went back in between, nothing becomes shorter.
                 last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
                 self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
+            return
+        if isinstance(body, StatementFiled):
+            if (of := self._cases.get(body.case)) is not None:
+                filed = Statement(body=body, position=event.position, at=event.recorded_at)
+                self._cases[body.case] = replace(of, statements=(*of.statements, filed))
             return
         if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(
             body, AssessmentBound | NoticeWritten
@@ -112,7 +118,8 @@ def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event)
 def _changed(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) -> Case | None:
     """Return a case after a change; None if this is none."""
     if isinstance(body, OrderIssued):
-        return replace(case, orders=case.orders | {body.order})
+        of_authority = case.of_authority | ({body.order} if body.origin is Origin.AUTHORITY else frozenset())
+        return replace(case, orders=case.orders | {body.order}, of_authority=of_authority)
     if isinstance(body, OrderEnded):
         return replace(case, orders=case.orders - {body.order})
     if isinstance(body, ReviewBegun):

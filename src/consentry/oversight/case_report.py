@@ -62,17 +62,18 @@ def document(
             if over is None
             else {"how": str(over.how), "reference": over.reference, "position": over.position, "at": over.at},
         },
-        "orders": [_order(each) for each in record.orders.of(case.case)],
-        "conditions": _conditions(case, answers),
+        "orders": [order_json(each) for each in record.orders.of(case.case)],
+        "conditions": conditions_json(case, answers),
         "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
-        "notices": [_notice(record.notices.get(name), name, days) for name, days in case.notices.items()],
+        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
         "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
     }
 
 
-def _order(order: Order) -> dict[str, Any]:
+def order_json(order: Order) -> dict[str, Any]:
+    """Return an order as plain values, without who put it in force."""
     drained, ended = order.drained, order.ended
     return {
         "order": order.order,
@@ -92,7 +93,8 @@ def _order(order: Order) -> dict[str, Any]:
     }
 
 
-def _conditions(case: Case, answers: Answers) -> list[dict[str, Any]]:
+def conditions_json(case: Case, answers: Answers) -> list[dict[str, Any]]:
+    """Return the register of a case as plain values; of one that is over as it was at the end."""
     at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
     found: list[dict[str, Any]] = []
     for each in case.conditions.values():
@@ -113,7 +115,8 @@ def _conditions(case: Case, answers: Answers) -> list[dict[str, Any]]:
     return found
 
 
-def _notice(notice: Notice | None, name: str, days: int) -> dict[str, Any]:
+def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any]:
+    """Return a notice that a case requires, with the ends of the times to object, as plain values."""
     known = Notice(notice=name) if notice is None else notice
     return {
         "notice": name,

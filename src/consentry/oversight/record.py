@@ -16,6 +16,7 @@ from consentry.oversight.lineage import Models
 from consentry.oversight.notice import Notices
 from consentry.oversight.objection import Objections
 from consentry.oversight.order import Orders
+from consentry.oversight.policy_proposal import Proposals
 
 
 class Record:
@@ -30,6 +31,7 @@ class Record:
         self.lineage = Models()
         self.destructions = Destructions()
         self.objections = Objections()
+        self.proposals = Proposals()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
@@ -42,6 +44,7 @@ class Record:
             self.lineage,
             self.destructions,
             self.objections,
+            self.proposals,
         )
         for event in events:
             if event.personal:

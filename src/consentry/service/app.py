@@ -17,7 +17,8 @@ from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.gate import addresses
 from consentry.service.pages import (
-    console_objections,
+    authority,
+    console,
     elsewhere,
     member,
     member_lists,
@@ -39,7 +40,8 @@ ROUTERS = (
     member.ROUTER,
     member_lists.ROUTER,
     objection.ROUTER,
-    console_objections.ROUTER,
+    authority.ROUTER,
+    *console.ROUTERS,
 )
 
 

@@ -30,8 +30,8 @@ class Language:
 
     @property
     def locale(self) -> Locale:
-        """How it writes dates and numbers. Arabic here with the digits that its readers of the web are used to."""
-        return Locale.parse(self.code)
+        """How it writes dates and numbers. English: as in the United Kingdom, where a day comes before its month."""
+        return Locale.parse("en_GB" if self.code == "en" else self.code)
 
     @property
     def direction(self) -> str:

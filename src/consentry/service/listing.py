@@ -1,7 +1,7 @@
 """Lists: filtered, sorted and paged by the address, and exported as CSV or JSON from the same rows.
 
     LISTING = Listing(name="orders", columns=(Column("order", "Order"), Column("at", "Since", kind="time"), …))
-    return LISTING.answer(request, rows, "console/orders.html")
+    return LISTING.answer(request, rows, template="console/orders.html")
 
 A row is a mapping from the names of the columns to plain values; names of no column are for the template only.
 """
@@ -89,7 +89,7 @@ class Listing:
     columns: tuple[Column, ...]
     sort: str = ""
 
-    def answer(self, request: Request, rows: Iterable[Row], template: str, **context: Any) -> Response:
+    def answer(self, request: Request, rows: Iterable[Row], *, template: str, **context: Any) -> Response:
         """Return a page of the list, or all of it in the format that `?format=` names: `csv` or `json`."""
         every = list(rows)
         found, shown = self.select(every, dict(request.query_params))

@@ -7,7 +7,7 @@ error.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from consentry import __version__
+from consentry.charts import Bar, bars
 from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
@@ -65,6 +67,8 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "territory": lambda code: place_name(code, locale),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
+        "country": lambda code: locale.territories.get(code, code),
+        "bars": _drawn,
     }
 
 
@@ -73,6 +77,11 @@ def place_name(code: str, locale: Locale) -> str:
     country, _, part = _GROUPS.get(code, code).partition("-")
     name = locale.territories.get(country, code)
     return f"{name} ({code})" if part else name
+
+
+def _drawn(rows: Iterable[tuple[str, Sequence[tuple[str, int]]]], title: str, beside: str) -> Markup:
+    """Draw a bar chart of rows (label, parts); a part is the class of its colour and its length."""
+    return Markup(bars(title, [Bar(label, list(parts)) for label, parts in rows], beside=beside))  # noqa: S704 - escaped there
 
 
 def page(

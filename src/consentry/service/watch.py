@@ -64,6 +64,11 @@ class Watch:
         finally:
             self._waiters.discard(waiter)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server is about to end: whoever tells somebody something goes on no longer."""
+        return self._stopping
+
     def stop(self) -> None:
         """Send everybody away who waits, and look no more."""
         self._stopping = True

@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from consentry.digests import Digest, canonical_json, commitment, digest
 from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds
+from consentry.public_key import read_public_key, verify_signature
 from consentry.transparency.signed_document import Signer, pre_authentication
 
 FORMAT = "consentry/receipt/v1"
@@ -39,9 +40,6 @@ PROOFS: frozenset[str] = frozenset()
 
 _MEMBERS = {"format", "receipt", "signature"}
 _SIGNATURE_BYTES = 64
-
-Verify = Callable[[bytes, bytes], bool]
-"""Says whether the first bytes are the key's signature of the second ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,17 +142,18 @@ def key_id_of(content: bytes) -> str:
     return str(_read(content)["signature"]["keyid"])
 
 
-def check(content: bytes, *, key: bytes, verify: Verify) -> Receipt:
-    """Check a receipt, and return what it says.
+def check_receipt(content: bytes, *, public_key: bytes) -> Receipt:
+    """Check a receipt against a published key, and return what it says. It takes no deployment.
 
     Args:
         content: the bytes of the file.
-        key: the public key of the deployment, 32 raw bytes.
-        verify: checks a signature with that key.
+        public_key: that of the deployment, in PEM.
 
     Raises:
+        InputError: that is no key.
         IntegrityError: it is no receipt, of another version, by another key, or not as it was signed.
     """
+    key = read_public_key(public_key)
     body = _read(content)
     signature, named = _signature(body["signature"])
     if named != digest(key):
@@ -163,7 +162,8 @@ def check(content: bytes, *, key: bytes, verify: Verify) -> Receipt:
             f"this receipt says it is signed by key `{named}`, and the one given is `{digest(key)}`",
             help="ask the platform for the public key of the deployment that gave the receipt",
         )
-    if not verify(signature, pre_authentication(canonical_json(body["receipt"]), PAYLOAD_TYPE)):
+    said = pre_authentication(canonical_json(body["receipt"]), PAYLOAD_TYPE)
+    if not verify_signature(key, signature=signature, content=said):
         raise IntegrityError(
             "receipt-signature-wrong",
             "the signature of this receipt does not match what it says",

@@ -24,20 +24,19 @@ from consentry.errors import ConsentryError, InputError, NotFoundError
 from consentry.ledger.objection_events import LawfulGround
 from consentry.oversight.objection import OPEN, Objection, ObjectionState
 from consentry.policy.vocabulary import Category, Reach
-from consentry.service.gate import Control, Needs
+from consentry.service.gate import Control
 from consentry.service.listing import PAGE_ROWS, Column, Listing
+from consentry.service.pages.console_frame import REFUSED, N_, Staff, told
 from consentry.service.problems import status_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
-Reader = Annotated[Principal, Depends(Needs(Action.OBJECTION_READ))]
-Answerer = Annotated[Principal, Depends(Needs(Action.OBJECTION_ANSWER))]
-_REFUSED = 422
-_MENDABLE = {404, 409, _REFUSED}
+Reader = Annotated[Principal, Depends(Staff(Action.OBJECTION_READ))]
+Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
+_MENDABLE = {404, 409, REFUSED}
 _ALIKE_SHOWN = 20
 _WAITING = "waiting"
 _CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
-N_ = str
 _Word = TypeVar("_Word", bound=StrEnum)
 
 EXPORT = Listing(
@@ -253,8 +252,8 @@ def _shown(
     return page(
         request,
         "console/objection.html",
-        status=200 if error is None else _REFUSED,
-        problem=None if error is None else _told(error),
+        status=200 if error is None else REFUSED,
+        problem=None if error is None else told(error),
         found=detail.objection,
         overdue=detail.overdue,
         course=detail.course,
@@ -269,13 +268,6 @@ def _shown(
         corpora=[(each, each) for each in sorted(control.desk.present().state.corpora)],
         done=request.query_params.get("done", "") if error is None else "",
     )
-
-
-def _told(error: ConsentryError) -> Mapping[str, str | None]:
-    def sentence(text: str) -> str:
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-    return {"message": sentence(error.message), "help": sentence(error.help), "field": None}
 
 
 def _rows(control: ControlPlane, found: Sequence[Objection]) -> list[dict[str, Any]]:

@@ -34,36 +34,36 @@ def providers(settings: Settings) -> dict[str, oidc.Provider]:
 
 
 @ROUTER.get(STAFF)
-def to_organisation(request: Request, admission: Admitting, next: str = HOME) -> Response:  # noqa: A002
+def to_organisation(*, request: Request, admission: Admitting, next: str = HOME) -> Response:  # noqa: A002
     """Send staff to their organisation."""
-    return _begin(request, admission, STAFF, next=inside(next))
+    return _begin(request, admission, at=STAFF, next=inside(next))
 
 
 @ROUTER.get(MEMBER)
 def to_platform(request: Request, admission: Admitting) -> Response:
     """Send a member to their platform."""
-    return _begin(request, admission, MEMBER, next="/me")
+    return _begin(request, admission, at=MEMBER, next="/me")
 
 
 @ROUTER.get(STAFF + "/back")
-def from_organisation(request: Request, admission: Admitting, deployment: Deployed) -> Response:
+def from_organisation(*, request: Request, admission: Admitting, deployment: Deployed) -> Response:
     """Let in whoever the organisation sends back, if they have an account here."""
-    claims, address = _finish(request, admission, STAFF)
+    claims, address = _finish(request, admission, at=STAFF)
     name = claims.get(deployment.settings.oidc_name_claim)
     secret = admission.admit(name if isinstance(name, str) else "", subject=f"{claims['iss']}#{claims['sub']}")
     return _let_in(address, secret, seconds=SESSION_S)
 
 
 @ROUTER.get(MEMBER + "/back")
-def from_platform(request: Request, admission: Admitting, deployment: Deployed) -> Response:
+def from_platform(*, request: Request, admission: Admitting, deployment: Deployed) -> Response:
     """Let in a member whom the platform sends back."""
-    claims, address = _finish(request, admission, MEMBER)
+    claims, address = _finish(request, admission, at=MEMBER)
     facts = {name: str(claims[name])[:200] for name in _SHOWN if isinstance(claims.get(name), str)}
     secret = admission.admit_member(deployment.person(str(claims["sub"])), facts)
     return _let_in(address, secret, seconds=MEMBER_SESSION_S)
 
 
-def _begin(request: Request, admission: Admitting, at: str, *, next: str) -> Response:  # noqa: A002
+def _begin(request: Request, admission: Admitting, *, at: str, next: str) -> Response:  # noqa: A002
     begun = _provider(request, at).begin(admission, callback=_callback(request, at), next=next)
     answer = RedirectResponse(begun.address, 303)
     # Not `strict`: it has to come along when the provider sends the browser back.
@@ -71,7 +71,7 @@ def _begin(request: Request, admission: Admitting, at: str, *, next: str) -> Res
     return answer
 
 
-def _finish(request: Request, admission: Admitting, at: str) -> tuple[dict[str, object], str]:
+def _finish(request: Request, admission: Admitting, *, at: str) -> tuple[dict[str, object], str]:
     return _provider(request, at).finish(
         admission,
         callback=_callback(request, at),

@@ -170,7 +170,7 @@ def _block(
         policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
         notice=notice_for(control, [*_notices(found.permits), *([from_notice] if from_notice else []), *use.served]),
         served=use.served,
-        places=sorted(use.places),
+        places=sorted(each for each in use.places if not any(part.startswith(f"{each}-") for part in use.places)),
         obstacles=_obstacles(use),
         kinds=kinds,
         never=never,

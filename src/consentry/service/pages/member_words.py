@@ -115,11 +115,11 @@ MEANINGS = {
 OTHERS = N_("Somebody else in it may not be used.")
 
 HEADLINES = {
-    Situation.ON: N_("On: your content may be used."),
-    Situation.WAITING: N_("Not yet: your content is not used before you had time to say no."),
-    Situation.ASKS: N_("Off: nothing is used unless you say yes."),
-    Situation.OFF: N_("Off: you said no."),
-    Situation.STOPPED: N_("Off: your content is not used, and there is nothing you need to do."),
+    Situation.ON: N_("Your content may be used."),
+    Situation.WAITING: N_("Your content is not used before you had time to say no."),
+    Situation.ASKS: N_("Nothing is used unless you say yes."),
+    Situation.OFF: N_("You said no."),
+    Situation.STOPPED: N_("Your content is not used, and there is nothing you need to do."),
 }
 BADGES = {
     Situation.ON: (N_("On"), "go"),

@@ -1,18 +1,69 @@
-"""Pages for anyone: the first one, and what there is to know without an account."""
+"""Pages for anyone: the first one, what is trained on, and what was done so that everybody can read the pages."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
-from consentry.service.gate import Needs
+from consentry.bootstrap import Deployment
+from consentry.digests import canonical_json
+from consentry.service.gate import Deployed, Needs
+from consentry.service.languages import language_of
+from consentry.service.plain_words import AGES, CATEGORIES, LEGAL_BASES, PURPOSES, VISIBILITIES, place_name
 from consentry.service.site import page
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 
 
 @ROUTER.get("/")
-def front(request: Request) -> Response:
+def front(request: Request, deployed: Deployed) -> Response:
     """Show where to go."""
-    return page(request, "front.html")
+    return page(request, "front.html", controller=_controller(deployed))
+
+
+@ROUTER.get("/transparency")
+def transparency(request: Request, deployed: Deployed) -> Response:
+    """Show what content is used for, under which rules, and where the use is suspended."""
+    document = _document(deployed)
+    locale = language_of(request).locale
+    named = {area for each in document["suspensions"] for area in each["areas"]}
+    for policy in document["policies"]:
+        for rule in (*policy["permits"], *policy["forbids"]):
+            named |= {*rule["inside"], *rule["outside"]}
+    words: dict[str, Any] = {
+        "purposes": PURPOSES,
+        "categories": CATEGORIES,
+        "visibilities": VISIBILITIES,
+        "ages": AGES,
+        "bases": LEGAL_BASES,
+    }
+    places = {code: place_name(code, locale) for code in named}
+    return page(request, "transparency.html", doc=document, places=places, **words)
+
+
+@ROUTER.get("/transparency.json")
+def transparency_document(deployed: Deployed) -> Response:
+    """Return the same for programs."""
+    return Response(canonical_json(_document(deployed)), media_type="application/json")
+
+
+@ROUTER.get("/accessibility")
+def accessibility(request: Request, deployed: Deployed) -> Response:
+    """Say what was done so that everybody can use the pages, what was not, and whom to tell."""
+    return page(request, "accessibility.html", controller=_controller(deployed))
+
+
+def _document(deployed: Deployment) -> dict[str, Any]:
+    return {
+        **deployed.control.public_view.document(),
+        "controller": _controller(deployed),
+        "how_to_object": "/object",
+    }
+
+
+def _controller(deployed: Deployment) -> dict[str, str | None]:
+    settings = deployed.settings
+    return {"name": settings.controller_name or None, "contact": settings.controller_contact or None}

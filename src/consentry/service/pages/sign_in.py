@@ -7,14 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from consentry.accounts.access import Action
+from consentry.accounts.access import Action, Role
 from consentry.accounts.account import IDLE_S, SESSION_S
+from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
 from consentry.service.site import page
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 HOME = "/console"
+HOME_OF_AUTHORITY = "/authority"
 
 
 @ROUTER.get("/sign-in")
@@ -43,7 +45,9 @@ def sign_in(
         )
     if old:
         admission.sign_out(old)
-    return with_session(RedirectResponse(inside(next), 303), secret, seconds=SESSION_S)
+    return with_session(
+        RedirectResponse(home_of(admission, secret, asked=inside(next)), 303), secret, seconds=SESSION_S
+    )
 
 
 @ROUTER.post("/sign-out")
@@ -61,6 +65,12 @@ def with_session(answer: Response, secret: str, *, seconds: int = IDLE_S) -> Res
     """Return an answer that hands the cookie of a session to the browser."""
     answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
     return answer
+
+
+def home_of(admission: Admission, secret: str, *, asked: str) -> str:
+    """Return where somebody who just signed in goes on: where they wanted to, else to the pages made for them."""
+    of_authority = asked == HOME and Role.AUTHORITY in admission.by_session(secret).roles
+    return HOME_OF_AUTHORITY if of_authority else asked
 
 
 def inside(address: str) -> str:

@@ -1,0 +1,48 @@
+"""Bars as SVG, for the demo's page and for the console: drawn here, without a script and without styles of their own.
+
+They are as wide as their column, so that their words keep their size on a telephone. A chart never stands alone: it
+has its table beside it, and says so to those who do not see it. What a part looks like is up to its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+_ROW_HEIGHT = 36
+_LABEL_LENGTH = 38
+_THINNEST = 0.5
+"""Per cent: what is there can be seen."""
+BESIDE = "The numbers are in the table that follows."
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its label, and the lengths of its parts with the class of each."""
+
+    label: str
+    parts: Sequence[tuple[str, int]]
+
+
+def bars(title: str, rows: Sequence[Bar], *, beside: str = BESIDE) -> str:
+    """Return a bar chart as an SVG element; all bars are to one scale. `beside` says where the numbers are."""
+    widest = max((sum(size for _, size in row.parts) for row in rows), default=0) or 1
+    drawn = []
+    for index, row in enumerate(rows):
+        top = index * _ROW_HEIGHT
+        drawn.append(f'<text x="0" y="{top + 13}">{escape(_shorten(row.label))}</text>')
+        start = 0.0
+        for name, size in row.parts:
+            width = max(100 * size / widest, _THINNEST) if size else 0.0
+            drawn.append(f'<rect class="{name}" x="{start:.2f}%" y="{top + 19}" width="{width:.2f}%" height="11"/>')
+            start += width
+    height = len(rows) * _ROW_HEIGHT
+    said = f"<title>{escape(title)}</title><desc>{escape(beside)}</desc>"
+    # Left to right also on a page that reads the other way: a bar begins at 0 per cent.
+    return f'<svg role="img" class="bars" direction="ltr" width="100%" height="{height}">{said}{"".join(drawn)}</svg>'
+
+
+def _shorten(label: str) -> str:
+    """A line of SVG does not wrap: the table has the whole label."""
+    return label if len(label) <= _LABEL_LENGTH else f"{label[: _LABEL_LENGTH - 1]}…"

@@ -1,0 +1,290 @@
+"""What an authority sees: documents of what concerns its jurisdictions, at the position of the ledger's head.
+
+Whatever does not concern it is not there: asked for by name, the answer is the same as for what does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from consentry.control_plane.conditions import areas_of
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.digests import Digest
+from consentry.errors import ConsentryError, NotFoundError
+from consentry.ledger.events import Body, NoticeServed
+from consentry.ledger.oversight_events import OrderDrained
+from consentry.oversight.authority_view import Sight, case_document, case_line, notices_of, order_document, reports_of
+from consentry.oversight.case import Answers, Case
+from consentry.oversight.condition_check import System, run
+from consentry.oversight.jurisdiction import Areas, Lies, lies
+from consentry.oversight.lineage import Loss, Model, standing
+from consentry.policy.choice import Seconds
+from consentry.policy.evaluator import ReasonKind
+from consentry.release.sealed import SealedRelease
+
+FORMAT = "consentry/authority-view/v1"
+_OUTCOMES = ("used", "refused", "suspended", "other")
+
+
+class AuthorityView:
+    """Documents for authorities. Counts of releases are remembered: what is sealed does not change."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        release: Callable[[str], SealedRelease],
+        losses: Callable[[str], Sequence[Loss]],
+    ) -> None:
+        self._desk = desk
+        self._release = release
+        self._losses = losses
+        self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
+
+    @contextmanager
+    def _looking(self, areas: Areas) -> Iterator[tuple[Known, Sight]]:
+        with self._desk.lock:
+            known = self._desk.present()
+            yield known, Sight(areas=areas, at=self._as_of(known.position))
+
+    def _as_of(self, position: int) -> Seconds:
+        if not position:
+            return 0
+        (last,) = self._desk.parts.ledger.read(position - 1, position)
+        return last.recorded_at
+
+    def start(self, areas: Areas) -> dict[str, Any]:
+        """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
+        with self._looking(areas) as (known, sight):
+            record, cases = known.record, sight.cases(known.record)
+            releases, models = self._releases(known, sight), self._models(known, sight)
+            return {
+                **_head("start", known, sight=sight),
+                "cases": [
+                    case_line(each, record, sight=sight, answers=self._answers(each, known, sight=sight))
+                    for each in cases
+                ],
+                "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
+                "reports": [one for each in cases for one in reports_of(each, whole=sight.whole(each, record))],
+                "trained_on": {
+                    "releases": len(releases),
+                    "items_in_newest": _newest_by_corpus(releases),
+                    "models": len(models),
+                },
+            }
+
+    def case(self, name: str, areas: Areas) -> dict[str, Any]:
+        """Return a case.
+
+        Raises:
+            NotFoundError: there is none of this name, or it does not concern them.
+        """
+        with self._looking(areas) as (known, sight):
+            case = self._seen(name, known, sight=sight)
+            events = self._timeline(case, known)
+            found = case_document(
+                case, known.record, sight=sight, answers=self._answers(case, known, sight=sight), events=events
+            )
+            return {**_head("case", known, sight=sight), **found}
+
+    def releases(self, areas: Areas) -> dict[str, Any]:
+        """Return the releases and models with content of their jurisdictions, and how much."""
+        with self._looking(areas) as (known, sight):
+            found = self._releases(known, sight)
+            unreadable = sum(
+                self._counted(name, each.manifest, areas=sight.areas) is None
+                for name, each in known.state.releases.items()
+            )
+            body = {"releases": found, "unreadable": unreadable, "models": self._models(known, sight)}
+            return {**_head("releases", known, sight=sight), **body}
+
+    def notices(self, areas: Areas) -> dict[str, Any]:
+        """Return the notices that their cases require, and until when people can object."""
+        with self._looking(areas) as (known, sight):
+            return {
+                **_head("notices", known, sight=sight),
+                "notices": notices_of(sight.cases(known.record), known.record),
+            }
+
+    def reports(self, areas: Areas) -> dict[str, Any]:
+        """Return the reports on their cases, due and delivered."""
+        with self._looking(areas) as (known, sight):
+            cases = sight.cases(known.record)
+            whole = [sight.whole(each, known.record) for each in cases]
+            found = [one for each, all_ in zip(cases, whole, strict=True) for one in reports_of(each, whole=all_)]
+            return {**_head("reports", known, sight=sight), "reports": found}
+
+    def report(self, name: str, report: str, *, areas: Areas) -> bytes:
+        """Return the bytes of a report that was delivered.
+
+        Raises:
+            NotFoundError: there is no such report, it was not delivered, or is about the matters of others as well.
+        """
+        with self._looking(areas) as (known, sight):
+            case = self._seen(name, known, sight=sight)
+            found = case.reports.get(report)
+            if found is None or found.delivered is None or not sight.whole(case, known.record):
+                raise NotFoundError(
+                    "case-report-unknown",
+                    "no such report was delivered",
+                    help="the list of reports has those there are",
+                )
+            document = found.delivered.document
+        return self._desk.parts.objects.get(document)
+
+    def model_names(self, areas: Areas) -> frozenset[str]:
+        """Return the models that were trained on content of their jurisdictions."""
+        with self._looking(areas) as (known, sight):
+            return frozenset(each["model"] for each in self._models(known, sight))
+
+    def orders_that_wait(self, areas: Areas, handle: str) -> dict[str, list[str]]:
+        """Return the orders in force that wait for this account to sign that they may be lifted, by case."""
+        with self._looking(areas) as (known, sight):
+            found = {
+                case.case: [order for order, missing in case.unsigned().items() if handle in missing]
+                for case in sight.cases(known.record)
+            }
+        return {case: orders for case, orders in found.items() if orders}
+
+    def _seen(self, name: str, known: Known, *, sight: Sight) -> Case:
+        case = known.record.cases.get(name)
+        if case is None or not sight.sees(case, known.record):
+            raise NotFoundError("case-unknown", "no such case concerns you", help="the start page has those that do")
+        return case
+
+    def _line(self, case: Case, known: Known, *, sight: Sight) -> dict[str, Any]:
+        answers = self._answers(case, known, sight=sight)
+        return case_line(case, known.record, sight=sight, answers=answers)
+
+    def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
+        """Return what the checks of a case find, as of the last event."""
+        areas = areas_of(case, known.record)
+        found = {}
+        for each in case.conditions.values():
+            if each.check is not None:
+                published = None if each.policy is None else known.state.policy(each.policy)
+                policy = None if published is None else self._desk.document(published.digest)
+                system = System(policy=policy, areas=areas, at=sight.at)
+                found[each.condition] = run(each.check, each.parameters, system=system)
+        return found
+
+    def _timeline(self, case: Case, known: Known) -> list[dict[str, Any]]:
+        orders = {each.order for each in known.record.orders.of(case.case)}
+
+        def belongs(body: Body) -> bool:
+            if isinstance(body, NoticeServed):
+                return body.notice in case.notices
+            if isinstance(body, OrderDrained):
+                return body.order in orders
+            return getattr(body, "case", None) == case.case
+
+        events = self._desk.parts.ledger.read(case.position, known.position, only_open=True)
+        return [
+            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
+            for each in events
+            if each.body is not None and belongs(each.body)
+        ]
+
+    def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
+        found = []
+        for name, sealed in known.state.releases.items():
+            counts = self._counted(name, sealed.manifest, areas=sight.areas)
+            if counts is not None and (any(counts["there"].values()) or any(counts["perhaps"].values())):
+                found.append(
+                    {
+                        "release": name,
+                        "position": sealed.position,
+                        "corpus": sealed.corpus,
+                        "purpose": str(sealed.purpose),
+                        "manifest": sealed.manifest,
+                        "amendments": len(known.amendments.of(name)),
+                        "withdrawn": sealed.withdrawn is not None,
+                        **counts,
+                    }
+                )
+        return found
+
+    def _counted(self, name: str, manifest: Digest, *, areas: Areas) -> dict[str, Any] | None:
+        """Count the items of people in some areas, by what became of them, and those that are used by category.
+
+        None if the release cannot be read: what is gone shows in what was reported of it.
+        """
+        if (known := self._counts.get((manifest, areas))) is not None:
+            return known
+        try:
+            release = self._release(name)
+            tally, at = release.tally(), release.manifest.decided_at
+        except ConsentryError:
+            return None
+        where = [lies(place, areas, at=at) for place in tally.places]
+        counts: dict[str, Any] = {
+            "decided_at": at,
+            "policy": {"name": release.manifest.policy.name, "version": release.manifest.policy.version},
+            "there": dict.fromkeys(_OUTCOMES, 0),
+            "perhaps": dict.fromkeys(_OUTCOMES, 0),
+            "used_by_category": {},
+        }
+        kinds = [_kind(outcome.allowed, outcome.label) for outcome in tally.outcomes]
+        columns = (tally.place, tally.kind, tally.outcome, tally.items)
+        for place, kind, outcome, items in zip(*(each.tolist() for each in columns), strict=True):
+            if where[place] is Lies.ELSEWHERE:
+                continue
+            counts[str(where[place])][kinds[outcome]] += items
+            if kinds[outcome] == "used":
+                category = tally.kinds[kind].category
+                counts["used_by_category"][category] = counts["used_by_category"].get(category, 0) + items
+        self._counts[manifest, areas] = counts
+        return counts
+
+    def _models(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
+        """Return the models that were trained on such releases, or on such models."""
+        releases = {
+            each["release"]: each["there"]["used"] + each["perhaps"]["used"] for each in self._releases(known, sight)
+        }
+        lineage = known.record.lineage
+        own = {model.name: _used(model, releases) for model in lineage}
+        found = []
+        for model in lineage:
+            through = [name for name in lineage.ancestry(model.name)[1:] if own.get(name)]
+            if own[model.name] or through:
+                stands = standing(lineage, model.name, losses=self._losses)
+                found.append(
+                    {
+                        "model": model.name,
+                        "digest": model.digest,
+                        "stage": str(stands.stage),
+                        "releases": {name: releases[name] for name in own[model.name]},
+                        "through": through,
+                    }
+                )
+        return found
+
+
+def _used(model: Model, releases: dict[str, int]) -> list[str]:
+    return [name for name in dict.fromkeys(use.release for use in model.uses) if releases.get(name)]
+
+
+def _newest_by_corpus(releases: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Return how many items the newest release of each corpus uses that is not withdrawn."""
+    standing_ = [each for each in releases if not each["withdrawn"]]
+    return {each["corpus"]: each["there"]["used"] + each["perhaps"]["used"] for each in standing_}
+
+
+def _kind(allowed: bool, label: str) -> str:  # noqa: FBT001 - of an outcome
+    if allowed:
+        return "used"
+    reason = label.removeprefix("involved:").partition(":")[0]
+    return reason if reason in (ReasonKind.REFUSED.value, ReasonKind.SUSPENDED.value) else "other"
+
+
+def _head(what: str, known: Known, *, sight: Sight) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "what": what,
+        "areas": sorted(sight.areas),
+        "position": known.position,
+        "as_of": sight.at,
+    }

@@ -1,0 +1,120 @@
+"""What anybody may know: what content is used for, under which rules, and where the use is suspended.
+
+Nothing here is about a person: no names, no cases, and no count below ten, which could single people out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.errors import ConsentryError
+from consentry.oversight.order import Order
+from consentry.policy.expressions import Effect, Rule
+from consentry.policy.policy_set import PolicySet
+from consentry.release.sealed import SealedRelease
+
+FORMAT = "consentry/transparency/v1"
+FEWEST = 10
+"""Smaller counts are not told."""
+
+
+class PublicView:
+    """The document behind the transparency page."""
+
+    def __init__(self, desk: Desk, *, release: Callable[[str], SealedRelease]) -> None:
+        self._desk = desk
+        self._release = release
+        self._used: dict[str, dict[str, int]] = {}
+
+    def document(self) -> dict[str, Any]:
+        """Return what anybody may know, as of the ledger's head."""
+        with self._desk.lock:
+            known = self._desk.present()
+            sealed = [name for name, each in known.state.releases.items() if each.withdrawn is None]
+            models = [each for each in known.record.lineage if each.withdrawn is None and each.destroyed is None]
+            return {
+                "format": FORMAT,
+                "position": known.position,
+                "policies": [
+                    self._policy(name, known) for name in sorted({each.name for each in known.state.policies})
+                ],
+                "suspensions": [_suspension(each) for each in known.record.orders.in_force()],
+                "counts": {
+                    "releases": bounded(len(sealed)),
+                    "models": bounded(len(models)),
+                    "items_by_category": self._by_category(known),
+                },
+            }
+
+    def _policy(self, name: str, known: Known) -> dict[str, Any]:
+        published = known.state.policy(name)
+        assert published is not None, "a set that was published is in force"
+        return described(self._desk.document(published.digest))
+
+    def _by_category(self, known: Known) -> dict[str, Any]:
+        """Return how many items of each category the newest releases use, of each corpus one."""
+        newest = {each.corpus: name for name, each in known.state.releases.items() if each.withdrawn is None}
+        found: dict[str, int] = {}
+        for name in newest.values():
+            for category, items in self._counted(name).items():
+                found[category] = found.get(category, 0) + items
+        return {category: bounded(items) for category, items in sorted(found.items()) if items}
+
+    def _counted(self, name: str) -> dict[str, int]:
+        if name not in self._used:
+            try:
+                counts = self._release(name).manifest.counts["by_category"]
+            except ConsentryError:
+                return {}
+            self._used[name] = {category: each["eligible"] for category, each in counts.items()}
+        return self._used[name]
+
+
+def bounded(count: int) -> dict[str, int]:
+    """Return a count that may be told: itself, or that it is below ten."""
+    return {"count": count} if count >= FEWEST else {"fewer_than": FEWEST}
+
+
+def described(policy: PolicySet) -> dict[str, Any]:
+    """Return what a policy set says, rule by rule, as words of the vocabulary."""
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "title": policy.title,
+        "digest": policy.digest,
+        "purposes": sorted(policy.purposes),
+        "permits": [_rule(each) for each in policy.rules if each.effect is Effect.PERMIT],
+        "forbids": [_rule(each) for each in policy.rules if each.effect is Effect.FORBID],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "why": rule.why,
+        "legal_basis": None if rule.legal_basis is None else str(rule.legal_basis),
+        "purposes": sorted(rule.purposes),
+        "categories": sorted(rule.categories),
+        "visibilities": sorted(rule.visibilities),
+        "ages": sorted(rule.ages),
+        "inside": sorted(rule.inside),
+        "outside": sorted(rule.outside),
+        "created_from": rule.created_from,
+        "created_before": rule.created_before,
+        "choices": sorted(rule.choices),
+        "waits_days": None if rule.notice is None else rule.notice.days,
+    }
+
+
+def _suspension(order: Order) -> dict[str, Any]:
+    """Return an order without its case: what is suspended, where, and since when."""
+    scope = order.scope
+    return {
+        "areas": sorted(scope.areas),
+        "purposes": sorted(scope.purposes),
+        "categories": sorted(scope.categories),
+        "some_models_only": bool(scope.models),
+        "since": order.at,
+    }

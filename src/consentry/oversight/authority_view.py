@@ -1,0 +1,177 @@
+"""What an authority sees of cases, orders, notices and reports, as documents: only what concerns its jurisdictions.
+
+Rules:
+
+* A document says what was known in the events [0, position). Days are counted to when the last of them was recorded.
+  The same position and areas give the same document.
+* Of staff nobody is named: how many approved is said, not who.
+* Of a case that is about other jurisdictions as well (it has an order that does not concern the authority), texts that
+  may speak of those are left out: titles, references, what checks found, what stands in the way, reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consentry.ledger.case_events import Step
+from consentry.oversight.case import APPROVALS, Answers, Case, standing, what_stands_in_the_way
+from consentry.oversight.case_report import conditions_json, notice_json, order_json
+from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
+from consentry.oversight.order import Order
+from consentry.oversight.record import Record
+from consentry.policy.choice import Seconds
+
+_SAID = ("order", "condition", "notice", "report", "step", "how", "says", "took_ms", "count", "days", "due", "evidence")
+"""What a timeline says of an event."""
+_SAID_OF_WHOLE = (*_SAID, "title", "reference", "document")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Who looks, and at what: the areas of the account, and the time of the last event."""
+
+    areas: Areas
+    at: Seconds
+
+    def orders(self, record: Record) -> list[Order]:
+        """Return the orders that concern them, oldest first."""
+        return [each for each in record.orders if order_concerns(each, self.areas, now=self.at)]
+
+    def cases(self, record: Record) -> list[Case]:
+        """Return the cases that concern them, oldest first."""
+        return [each for each in record.cases if self.sees(each, record)]
+
+    def sees(self, case: Case, record: Record) -> bool:
+        """Say whether a case concerns them."""
+        return case_concerns(case, record.orders.of(case.case), areas=self.areas, now=self.at)
+
+    def whole(self, case: Case, record: Record) -> bool:
+        """Say whether everything that a case suspends or is about concerns them."""
+        return all(order_concerns(each, self.areas, now=self.at) for each in record.orders.of(case.case)) and all(
+            statement_concerns(each, self.areas, now=self.at) for each in case.statements
+        )
+
+
+def order_document(order: Order) -> dict[str, Any]:
+    """Return an order with its times: given, written down (from there on it holds), and nobody reads any more."""
+    found = order_json(order)
+    ended_ms = None if order.drained is None else order.at_ms + order.drained.took_ms
+    return {
+        **found,
+        "case": order.case,
+        "issued": {"at_ms": order.at_ms},
+        "acknowledged": {"position": order.position, "at": order.at},
+        "drained": None if found["drained"] is None else {**found["drained"], "at_ms": ended_ms},
+    }
+
+
+def case_line(case: Case, record: Record, *, sight: Sight, answers: Answers) -> dict[str, Any]:
+    """Return a case as a line of a list."""
+    whole = sight.whole(case, record)
+    seen = {each.order for each in sight.orders(record)}
+    return {
+        "case": case.case,
+        "title": case.title if whole else None,
+        "reference": case.reference if whole else None,
+        "whole": whole,
+        "standing": str(standing(case, sight.at, answers=answers)),
+        "opened": {"position": case.position, "at": case.at},
+        "in_force": sorted(case.orders & seen),
+        "waits_for": {order: list(by) for order, by in case.unsigned().items() if order in seen},
+    }
+
+
+def case_document(
+    case: Case, record: Record, *, sight: Sight, answers: Answers, events: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return all that an authority sees of a case that concerns it; `events` is its timeline."""
+    whole, over = sight.whole(case, record), case.over
+    orders = [each for each in sight.orders(record) if each.case == case.case]
+    others = {each.order for each in record.orders.of(case.case)} - {each.order for each in orders}
+    conditions = [
+        each if whole else {**each, "title": None, "found": None, "parameters": []}
+        for each in conditions_json(case, answers)
+    ]
+    approvals = [each for each in case.approvals if each.step is Step.LIFT]
+    return {
+        **case_line(case, record, sight=sight, answers=answers),
+        "ended": None
+        if over is None
+        else {"how": str(over.how), "reference": over.reference if whole else None, "at": over.at},
+        "orders": [order_document(each) for each in orders],
+        "conditions": conditions,
+        "approvals": {
+            "needed": APPROVALS,
+            "people": len(over.by if over is not None else case.approved_by(Step.LIFT)),
+            "given": [{"position": each.position, "at": each.at} for each in approvals],
+        },
+        "in_the_way": [each.text for each in what_stands_in_the_way(case, sight.at, answers=answers)]
+        if whole and over is None
+        else [],
+        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
+        "statements": [
+            {
+                "says": str(each.body.says),
+                "by": each.body.by,
+                "orders": [order for order in each.body.orders if order not in others],
+                "reference": each.body.reference,
+                "signed_with": each.body.key,
+                "document": each.body.document,
+                "position": each.position,
+                "at": each.at,
+            }
+            for each in case.statements
+            if _about_nobody_else(each.body.orders, others) and statement_concerns(each, sight.areas, now=sight.at)
+        ],
+        "reports": reports_of(case, whole=whole),
+        "timeline": list(_timeline(events, others, whole=whole)),
+    }
+
+
+def reports_of(case: Case, *, whole: bool) -> list[dict[str, Any]]:
+    """Return the reports on a case, due and delivered."""
+    return [
+        {
+            "case": case.case,
+            "report": each.report,
+            "title": each.title if whole else None,
+            "due": each.due,
+            "delivered": None
+            if each.delivered is None or not whole
+            else {
+                "document": each.delivered.document,
+                "position": each.delivered.position,
+                "at": each.delivered_at,
+            },
+        }
+        for each in case.reports.values()
+    ]
+
+
+def notices_of(cases: Iterable[Case], record: Record) -> list[dict[str, Any]]:
+    """Return the notices that some cases require, each with its case."""
+    return [
+        {"case": case.case, **notice_json(record.notices.get(name), name, days=days)}
+        for case in cases
+        for name, days in case.notices.items()
+    ]
+
+
+def _about_nobody_else(orders: Sequence[str], others: set[str]) -> bool:
+    return not orders or not set(orders) <= others
+
+
+def _timeline(events: Sequence[Mapping[str, Any]], others: set[str], *, whole: bool) -> Iterable[dict[str, Any]]:
+    """Return what was said, without who said it, and without what is about orders of others."""
+    for each in events:
+        body = each["body"]
+        orders = body.get("orders") or ([body["order"]] if body.get("order") else [])
+        if orders and set(orders) <= others:
+            continue
+        if not whole and each["kind"] in ("statement.filed", "report.delivered"):
+            continue
+        names = _SAID_OF_WHOLE if whole else _SAID
+        said = {name: body[name] for name in names if body.get(name) is not None}
+        yield {"position": each["position"], "at": each["at"], "kind": each["kind"], "said": said}

@@ -1,0 +1,33 @@
+"""The console: all of its pages, each for those who may do what it shows."""
+
+from __future__ import annotations
+
+from consentry.service.pages import (
+    console_accounts,
+    console_case_steps,
+    console_cases,
+    console_jobs,
+    console_models,
+    console_notices,
+    console_objections,
+    console_overview,
+    console_people,
+    console_policies,
+    console_releases,
+    console_suspend,
+)
+
+ROUTERS = (
+    console_overview.ROUTER,
+    console_cases.ROUTER,
+    console_case_steps.ROUTER,
+    console_suspend.ROUTER,
+    console_jobs.ROUTER,
+    console_releases.ROUTER,
+    console_models.ROUTER,
+    console_notices.ROUTER,
+    console_objections.ROUTER,
+    console_policies.ROUTER,
+    console_people.ROUTER,
+    console_accounts.ROUTER,
+)

@@ -1,0 +1,246 @@
+"""Cases: all of them, one with its register and timeline, and opening one. What is done in a case is beside this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.digests import canonical_json
+from consentry.ledger.case_events import Step
+from consentry.oversight.case import APPROVALS, Answers, Case, Report, Standing
+from consentry.oversight.condition_check import CHECKS
+from consentry.oversight.order import Order, in_words
+from consentry.policy.choice import Seconds
+from consentry.service.gate import Control
+from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, kept, said
+from consentry.service.pages.console_overview import case_rows
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+_CASES = Listing(
+    name="cases",
+    columns=(
+        Column("case", N_("Case")),
+        Column("title", N_("About")),
+        Column("standing", N_("How far"), kind="state", chosen_from=True),
+        Column("suspends", N_("Suspends"), kind="list"),
+        Column("open_points", N_("Open points"), kind="number"),
+        Column("at", N_("Opened"), kind="time"),
+    ),
+    sort="-at",
+)
+_STEPS = (
+    (Standing.CONCERN_RAISED, N_("Concern raised")),
+    (Standing.SUSPENDED, N_("Suspended")),
+    (Standing.UNDER_REVIEW, N_("Under review")),
+    (Standing.CONDITIONS_MET, N_("Conditions met")),
+    (Standing.APPROVED, N_("Approved by two")),
+    (Standing.WAITING, N_("Waiting after the notice")),
+    (Standing.READY, N_("Ready to lift")),
+)
+_KINDS = {
+    "case.opened": N_("Case opened"),
+    "order.issued": N_("Use suspended"),
+    "order.ended": N_("Order ended"),
+    "order.drained": N_("Nobody reads what the order hits any more"),
+    "case.review-begun": N_("Review begun"),
+    "condition.added": N_("Condition added"),
+    "condition.met": N_("Condition met"),
+    "condition.reopened": N_("Condition opened again"),
+    "approval.given": N_("Approved"),
+    "case.notice-required": N_("Notice required"),
+    "notice.served": N_("Notice served"),
+    "case.narrowed": N_("Suspension narrowed"),
+    "case.ended": N_("Case ended"),
+    "report.scheduled": N_("Report scheduled"),
+    "report.delivered": N_("Report delivered"),
+}
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title")
+
+
+@ROUTER.get("/console/cases")
+def cases(request: Request, control: Control, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+    """List all cases."""
+    return _CASES.answer(request, case_rows(control), template="console/cases.html")
+
+
+@ROUTER.get("/console/open-case")
+def form(request: Request, _: Annotated[Principal, Depends(Staff(Action.CASE_WORK))]) -> Response:
+    """Show the form that opens a case."""
+    return page(request, "console/open_case.html", problem=None, given=kept(case="", title="", reference=""))
+
+
+@ROUTER.post("/console/open-case")
+def open_case(
+    *,
+    request: Request,
+    control: Control,
+    who: Annotated[Principal, Depends(Staff(Action.CASE_WORK))],
+    case: Annotated[str, Form()] = "",
+    title: Annotated[str, Form()] = "",
+    reference: Annotated[str, Form()] = "",
+) -> Response:
+    """Open a case for a concern; nothing is suspended by it."""
+    given = kept(case=case, title=title, reference=reference)
+    return said(
+        lambda: control.cases.open(case.strip(), title=title.strip(), reference=reference.strip(), by=who.handle),
+        to=f"/console/cases/{case.strip()}",
+        again=lambda problem: page(
+            request, "console/open_case.html", status=REFUSED, problem={**problem, "field": "case"}, given=given
+        ),
+    )
+
+
+@ROUTER.get("/console/cases/{case}")
+def one(
+    request: Request, control: Control, *, case: str, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
+) -> Response:
+    """Show one case: how far it is, what stands in the way, its orders and conditions, and all that was said of it."""
+    return show(request, control, name=case)
+
+
+@ROUTER.get("/console/cases/{case}/timeline.json")
+def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+    """Hand out everything that was said of a case."""
+    body = canonical_json({"case": case, "events": control.cases.timeline(case)})
+    return Response(body, media_type="application/json")
+
+
+@ROUTER.get("/console/cases/{case}/reports/{report}.json")
+def report(
+    control: Control, case: str, *, report: str, _: Annotated[Principal, Depends(Staff(Action.REPORT_READ))]
+) -> Response:
+    """Hand out a report as it was delivered; one that was not, as it would be delivered now."""
+    delivered = next((each.delivered for name, each in control.cases.get(case).reports.items() if name == report), None)
+    if delivered is not None:
+        return Response(control.desk.parts.objects.get(delivered.document), media_type="application/json")
+    return Response(canonical_json(control.reports.generate(case, report)), media_type="application/json")
+
+
+def show(
+    request: Request,
+    control: ControlPlane,
+    *,
+    name: str,
+    problem: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Response:
+    """Return the page of a case; with a `problem`, what was `given` in the form that was refused stays in it."""
+    now = control.desk.parts.clock()
+    case, standing, obstacles, answers = control.cases.register_of(name)
+    orders = [each for each in control.orders.every() if each.case == name]
+    reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
+    return page(
+        request,
+        "console/case.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        given=given or {},
+        case=case,
+        standing=str(standing),
+        steps=[(text, at <= reached) for at, (_, text) in enumerate(_STEPS)],
+        obstacles=[{"kind": each.kind, "text": sentence_of(each.text)} for each in obstacles],
+        orders=[order_row(control, each) for each in orders],
+        conditions=condition_rows(case, answers, now=now),
+        approvals=case.approved_by(Step.LIFT),
+        needed=APPROVALS,
+        reports=[_report(each, now) for each in case.reports.values()],
+        timeline=_timeline(control, name),
+        checks=[(each, each) for each in sorted(CHECKS)],
+        policies=[(each, each) for each in sorted({one.name for one in control.desk.present().state.policies})],
+    )
+
+
+def sentence_of(text: str) -> str:
+    """Return an obstacle as a sentence, without the marks around names."""
+    plain = text.replace("`", "")
+    return f"{plain[:1].upper()}{plain[1:]}."
+
+
+def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
+    """Return an order with when it was issued, when every job that it hit had been told, and when it was drained."""
+    stopped = control.orders.made_to_stop(order)
+    ended = [lease.ended for lease in stopped]
+    return {
+        "order": order.order,
+        "case": order.case,
+        "scope": in_words(order.scope),
+        "from": order.scope.created_from,
+        "before": order.scope.created_before,
+        "origin": str(order.origin),
+        "reference": order.reference,
+        "by": order.by,
+        "at": order.at,
+        "position": order.position,
+        "state": "in force" if order.ended is None else str(order.ended.how),
+        "ended_at": None if order.ended is None else order.ended.at,
+        "jobs": len(stopped),
+        "acknowledged": sum(each is not None for each in ended),
+        "acknowledged_at": max((each.at for each in ended if each is not None), default=None),
+        "drained": None if order.drained is None else order.drained.took_ms,
+    }
+
+
+def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[str, Any]]:
+    """Return the register of conditions; of a case that is over, as they were found when it ended."""
+    at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
+    found = []
+    for each in case.conditions.values():
+        answer = each.answer(answers)
+        met = answer.met or each.condition in at_the_end
+        found.append(
+            {
+                "condition": each.condition,
+                "title": each.title,
+                "met": met,
+                "owner": each.owner,
+                "due": each.due,
+                "overdue": not met and each.due is not None and now > each.due,
+                "check": " ".join([each.check, *each.parameters]) if each.check else None,
+                "policy": each.policy,
+                "evidence": None if each.met is None else each.met.evidence,
+                "found": _DIGEST.sub(r"\1…", at_the_end.get(each.condition, answer.found)),
+            }
+        )
+    return found
+
+
+def _timeline(control: ControlPlane, name: str) -> list[dict[str, Any]]:
+    """Return what was said of a case, each with what kind of thing it is in words."""
+    return [
+        {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])}
+        for each in control.cases.timeline(name)
+    ]
+
+
+def _report(report: Report, now: Seconds) -> dict[str, Any]:
+    return {
+        "report": report.report,
+        "title": report.title,
+        "due": report.due,
+        "overdue": report.overdue(now),
+        "delivered_at": report.delivered_at,
+        "document": None if report.delivered is None else report.delivered.document,
+    }
+
+
+def _about(body: Mapping[str, Any]) -> str:
+    """Return what distinguishes an event from others of its kind, and who said it."""
+    words = [value for key in _ABOUT if isinstance(value := body.get(key), str) and value]
+    by = body.get("by")
+    if by:
+        words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
+    if "took_ms" in body:
+        words.append(f"after {body['took_ms'] / 1000:.1f} s")
+    if "count" in body:
+        words.append(f"{body['count']:,} people")
+    return ", ".join(words)

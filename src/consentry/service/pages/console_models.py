@@ -1,0 +1,140 @@
+"""Models: where each stands, what it was trained on and lost since, and what is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import InputError
+from consentry.ledger.lineage_events import Destroyed, Remedy
+from consentry.service.gate import Control
+from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, said
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Reading = Annotated[Principal, Depends(Staff(Action.MODEL_READ))]
+Remedying = Annotated[Principal, Depends(Staff(Action.MODEL_REMEDY))]
+Text = Annotated[str, Form()]
+_MODELS = Listing(
+    name="models",
+    columns=(
+        Column("model", N_("Model")),
+        Column("base", N_("Built on")),
+        Column("stage", N_("Stands"), kind="state", chosen_from=True),
+        Column("served", N_("May be served"), kind="state", chosen_from=True),
+        Column("deadline", N_("Next step by"), kind="time"),
+        Column("chosen", N_("Remedy chosen")),
+        Column("inherited", N_("Inherited from"), kind="list"),
+    ),
+    sort="model",
+)
+_REMEDIES = {
+    Remedy.RETRAIN: (N_("Train it again from the beginning"), N_("On a release of today.")),
+    Remedy.RETRAIN_SHARD: (N_("Train the part again that saw it"), N_("Everything else still counts.")),
+    Remedy.DROP_ADAPTER: (N_("Throw away the adapter that saw it"), N_("Everything else still counts.")),
+    Remedy.ACCEPT: (N_("Do nothing"), N_("Needs a reason, and two different people who approve it.")),
+}
+
+
+@ROUTER.get("/console/models")
+def models(request: Request, control: Control, *, _: Reading) -> Response:
+    """List all models."""
+    rows = [
+        {
+            **each,
+            "served": "yes" if control.models.may_serve(each["model"])["may"] else "held",
+            "chosen": each["remedy"]["remedy"] if each["remedy"] else None,
+        }
+        for each in control.models.every()
+    ]
+    return _MODELS.answer(request, rows, template="console/models.html")
+
+
+@ROUTER.get("/console/models/{model}")
+def one(request: Request, control: Control, *, model: str, _: Reading) -> Response:
+    """Show one model."""
+    return _show(request, control, model)
+
+
+@ROUTER.post("/console/models/{model}/remedy")
+def choose(
+    *, request: Request, control: Control, model: str, who: Remedying, remedy: Text = "", reason: Text = ""
+) -> Response:
+    """Choose what is done about an affected model."""
+
+    def do() -> object:
+        if remedy not in {*Remedy}:
+            raise InputError("form-word", "no remedy is chosen", help="choose one of those the form offers")
+        return control.models.choose_remedy(model, Remedy(remedy), by=who.handle, reason=reason.strip())
+
+    return _done(request, control, model, do=do, form="remedy", remedy=remedy, reason=reason)
+
+
+@ROUTER.post("/console/models/{model}/approve")
+def approve(request: Request, control: Control, *, model: str, who: Remedying) -> Response:
+    """Approve that nothing is done about a model."""
+    return _done(request, control, model, do=lambda: control.models.approve_remedy(model, by=who.handle))
+
+
+@ROUTER.post("/console/models/{model}/finish")
+def finish(request: Request, control: Control, *, model: str, who: Remedying, digest: Text = "") -> Response:
+    """Say that what was chosen is done."""
+    return _done(
+        request,
+        control,
+        model,
+        do=lambda: control.models.finish_remedy(model, by=who.handle, digest=digest.strip() or None),
+        form="finish",
+        digest=digest,
+    )
+
+
+@ROUTER.post("/console/models/{model}/withdraw")
+def withdraw(request: Request, control: Control, *, model: str, who: Remedying, why: Text = "") -> Response:
+    """Say that nobody may serve a model any more."""
+    return _done(
+        request,
+        control,
+        model,
+        do=lambda: control.models.withdraw(model, why.strip(), by=who.handle),
+        form="withdraw",
+        why=why,
+    )
+
+
+def _done(request: Request, control: ControlPlane, model: str, *, do: Callable[[], object], **given: str) -> Response:
+    return said(
+        do,
+        to=f"/console/models/{quote(model)}",
+        again=lambda problem: _show(request, control, model, problem=problem, given=given),
+    )
+
+
+def _show(
+    request: Request,
+    control: ControlPlane,
+    model: str,
+    *,
+    problem: Mapping[str, Any] | None = None,
+    given: Mapping[str, str] | None = None,
+) -> Response:
+    body = control.models.show(model)
+    return page(
+        request,
+        "console/model.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        given=given or {},
+        model=body,
+        serving=control.models.may_serve(model),
+        certificates=control.destruction.certificates(Destroyed.MODEL, model),
+        remedies=[(str(each), *texts) for each, texts in _REMEDIES.items()],
+    )

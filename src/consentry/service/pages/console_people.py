@@ -1,0 +1,57 @@
+"""Looking one person up: a reason first, which the ledger keeps and the person can see."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.errors import InputError, NotFoundError
+from consentry.service.gate import Control
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, told
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Looking = Annotated[Principal, Depends(Staff(Action.PERSON_LOOK_UP))]
+_GAPS = {
+    "person": N_("the people table does not have this person"),
+    "residence": N_("where they live is not established"),
+    "age": N_("their age is not known"),
+    "account": N_("the state of their account is not understood"),
+}
+
+
+@ROUTER.get("/console/people")
+def form(request: Request, _: Looking) -> Response:
+    """Show the form. What is looked up is never in an address: those are kept in histories and logs."""
+    return page(request, "console/people.html", problem=None, person="", reason="", found=None, gaps=_GAPS)
+
+
+@ROUTER.post("/console/people")
+def look_up(
+    *,
+    request: Request,
+    control: Control,
+    who: Looking,
+    person: Annotated[str, Form(max_length=500)] = "",
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Record who looks for what reason, and then show what is known of the person."""
+    found, problem = None, None
+    try:
+        found = control.look_ups.look_up(person.strip(), reason=reason.strip(), by=who.handle)
+    except (InputError, NotFoundError) as error:
+        problem = told(error, field="person" if person.strip() == "" else "reason")
+    return page(
+        request,
+        "console/people.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        person=person,
+        reason=reason,
+        found=found,
+        gaps=_GAPS,
+    )

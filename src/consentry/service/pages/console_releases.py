@@ -1,0 +1,157 @@
+"""Releases: all of them, what one holds, how two differ, why an item is in or out, and withdrawing one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import ConsentryError
+from consentry.ledger.state import Sealed
+from consentry.service.gate import Control
+from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, said, told
+from consentry.service.pages.console_overview import counts_of, split_rows
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Reading = Annotated[Principal, Depends(Staff(Action.RELEASE_READ))]
+_RELEASES = Listing(
+    name="releases",
+    columns=(
+        Column("release", N_("Release")),
+        Column("purpose", N_("Purpose"), chosen_from=True),
+        Column("policy", N_("Policy set"), chosen_from=True),
+        Column("state", N_("State"), kind="state", chosen_from=True),
+        Column("items", N_("Items"), kind="number"),
+        Column("eligible", N_("Eligible"), kind="number"),
+        Column("amendments", N_("Amendments"), kind="number"),
+        Column("decided_at", N_("As of"), kind="time"),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
+)
+
+
+@ROUTER.get("/console/releases")
+def releases(request: Request, control: Control, *, _: Reading) -> Response:
+    """List all releases."""
+    rows = [_row(control, name, sealed) for name, sealed in control.releases.sealed().items()]
+    return _RELEASES.answer(request, rows, template="console/releases.html", names=[each["release"] for each in rows])
+
+
+def _row(control: ControlPlane, name: str, sealed: Sealed) -> dict[str, Any]:
+    row = {
+        "release": name,
+        "purpose": str(sealed.purpose),
+        "position": sealed.position,
+        "amendments": len(control.amendments.of(name)),
+        "state": "sealed" if sealed.withdrawn is None else "withdrawn",
+    }
+    try:
+        manifest = control.releases.open(name).manifest
+    except ConsentryError:
+        return {**row, "state": "damaged"}
+    policy = f"{manifest.policy.name} {manifest.policy.version}"
+    counts = {"items": manifest.items, "eligible": manifest.eligible, "decided_at": manifest.decided_at}
+    return {**row, "policy": policy, **counts}
+
+
+@ROUTER.get("/console/releases/{release}")
+def one(request: Request, control: Control, *, release: str, _: Reading) -> Response:
+    """Show what a release holds."""
+    return _show(request, control, release)
+
+
+@ROUTER.get("/console/releases/{release}/explain")
+def explain(
+    request: Request, control: Control, *, release: str, _: Reading, item: Annotated[str, Query(max_length=500)] = ""
+) -> Response:
+    """Say why one item is in a release, or is not."""
+    try:
+        found = control.releases.explain(release, item.strip()).body
+    except ConsentryError as error:
+        return _show(request, control, release, problem=told(error, field="item"), item=item)
+    return page(request, "console/explanation.html", release=release, item=item.strip(), found=found)
+
+
+@ROUTER.post("/console/releases/{release}/withdraw")
+def withdraw(
+    *,
+    request: Request,
+    control: Control,
+    release: str,
+    _: Annotated[Principal, Depends(Staff(Action.RELEASE_WITHDRAW))],
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Say that nobody may read a release any more."""
+    return said(
+        lambda: control.releases.withdraw(release, reason.strip()),
+        to=f"/console/releases/{quote(release)}",
+        again=lambda problem: _show(request, control, release, problem={**problem, "field": "reason"}, reason=reason),
+    )
+
+
+@ROUTER.get("/console/compare-releases")
+def compare(
+    request: Request,
+    control: Control,
+    *,
+    _: Reading,
+    before: Annotated[str, Query(max_length=300)] = "",
+    after: Annotated[str, Query(max_length=300)] = "",
+) -> Response:
+    """Say what changed between two releases, and why."""
+    found, problem = None, None
+    if before and after:
+        try:
+            found = control.releases.compare(before, after)
+        except ConsentryError as error:
+            problem = told(error)
+    return page(
+        request,
+        "console/compare.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        found=found,
+        before=before,
+        after=after,
+        names=[(each, each) for each in reversed(control.releases.sealed())],
+    )
+
+
+def _show(
+    request: Request,
+    control: ControlPlane,
+    release: str,
+    *,
+    problem: Mapping[str, Any] | None = None,
+    item: str = "",
+    reason: str = "",
+) -> Response:
+    sealed = control.releases.sealed_as(release)
+    counts = counts_of(control, release)
+    manifest = None if counts["damaged"] else control.releases.open(release).manifest
+    return page(
+        request,
+        "console/release.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        item=item,
+        reason=reason,
+        release=release,
+        sealed=sealed,
+        counts=counts,
+        manifest=manifest,
+        gaps=[] if manifest is None else sorted(manifest.counts["by_gap"].items(), key=lambda each: -each[1]),
+        licences=[] if manifest is None else split_rows(manifest.counts["by_licence"]),
+        amendments=control.amendments.of(release),
+        withdrawn=control.releases.withdrawal(release),
+        suspended_by=control.orders.suspended_by(release),
+    )

@@ -1,0 +1,121 @@
+"""The words of the vocabulary as people read them on pages. Templates translate them: `gettext(CATEGORIES[word])`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from babel import Locale
+
+from consentry.policy.jurisdictions import groups
+from consentry.policy.vocabulary import Age, Category, LegalBasis, Purpose, Visibility
+
+N_ = str
+"""Marks a text for translation where it is written."""
+
+PURPOSES: Mapping[Purpose, str] = MappingProxyType(
+    {
+        Purpose.TRAIN_AI: N_("training AI of any kind"),
+        Purpose.TRAIN_GENAI: N_("training generative AI"),
+        Purpose.TRAIN_GENAI_TEXT: N_("training AI that writes"),
+        Purpose.TRAIN_GENAI_IMAGE: N_("training AI that makes pictures"),
+        Purpose.EVALUATE: N_("testing AI"),
+        Purpose.SERVE: N_("offering a trained model to people"),
+        Purpose.IMPROVE_FROM_FEEDBACK: N_("improving AI with what people say about its answers"),
+    }
+)
+CATEGORIES: Mapping[Category, str] = MappingProxyType(
+    {
+        Category.UNKNOWN: N_("content of an unknown kind"),
+        Category.PROFILE: N_("profiles"),
+        Category.POST: N_("posts"),
+        Category.COMMENT: N_("comments"),
+        Category.ARTICLE: N_("articles"),
+        Category.POLL_ANSWER: N_("answers to polls"),
+        Category.IMAGE: N_("pictures"),
+        Category.VIDEO: N_("videos"),
+        Category.AUDIO: N_("sound recordings"),
+        Category.RESUME: N_("résumés"),
+        Category.JOB_APPLICATION_ANSWER: N_("answers in job applications"),
+        Category.GROUP_POST: N_("posts in groups"),
+        Category.GROUP_MESSAGE: N_("messages in groups"),
+        Category.DIRECT_MESSAGE: N_("direct messages"),
+        Category.REACTION: N_("reactions"),
+        Category.RECOMMENDATION: N_("recommendations"),
+        Category.AI_PROMPT: N_("what people ask an AI"),
+        Category.AI_OUTPUT: N_("what an AI answered"),
+        Category.AI_FEEDBACK: N_("feedback on an AI's answers"),
+        Category.SALARY: N_("salaries"),
+        Category.CREDENTIAL: N_("passwords and other credentials"),
+        Category.PAYMENT: N_("payments"),
+    }
+)
+VISIBILITIES: Mapping[Visibility, str] = MappingProxyType(
+    {
+        Visibility.UNKNOWN: N_("nobody knows who could see it"),
+        Visibility.PUBLIC: N_("everybody"),
+        Visibility.MEMBERS: N_("all members"),
+        Visibility.CONNECTIONS: N_("a person's connections"),
+        Visibility.GROUP: N_("the members of a group"),
+        Visibility.PRIVATE: N_("only those it was sent to"),
+    }
+)
+AGES: Mapping[Age, str] = MappingProxyType(
+    {Age.UNKNOWN: N_("people of unknown age"), Age.ADULT: N_("adults"), Age.MINOR: N_("people under age")}
+)
+LEGAL_BASES: Mapping[LegalBasis, str] = MappingProxyType(
+    {
+        LegalBasis.CONSENT: N_("consent: people agreed"),
+        LegalBasis.CONTRACT: N_("a contract with people needs it"),
+        LegalBasis.LEGAL_OBLIGATION: N_("the law requires it"),
+        LegalBasis.VITAL_INTERESTS: N_("somebody's life depends on it"),
+        LegalBasis.PUBLIC_TASK: N_("a task in the public interest"),
+        LegalBasis.LEGITIMATE_INTERESTS: N_("legitimate interests: people can object"),
+    }
+)
+STANDINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "concern-raised": N_("concern raised"),
+        "suspended": N_("suspended"),
+        "under-review": N_("under review"),
+        "conditions-met": N_("conditions met"),
+        "approved": N_("approved"),
+        "waiting": N_("waiting"),
+        "ready": N_("nothing stands in the way"),
+        "lifted": N_("lifted"),
+        "withdrawn": N_("withdrawn"),
+        "prohibited": N_("prohibited for good"),
+    }
+)
+"""How far a case is."""
+EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "case.opened": N_("The case was opened"),
+        "case.review-begun": N_("The review began"),
+        "condition.added": N_("A condition was added"),
+        "condition.met": N_("A condition was met, as a document shows"),
+        "condition.reopened": N_("A condition was opened again"),
+        "approval.given": N_("Somebody approved a step"),
+        "case.notice-required": N_("A notice became required"),
+        "case.narrowed": N_("A smaller order took the place of others"),
+        "case.ended": N_("The case ended"),
+        "report.scheduled": N_("A report was promised"),
+        "report.delivered": N_("A report was delivered"),
+        "order.issued": N_("An order came into force"),
+        "order.ended": N_("An order ended"),
+        "order.drained": N_("No job reads what the order stops any more"),
+        "notice.served": N_("People were told"),
+        "statement.filed": N_("An authority filed a statement"),
+    }
+)
+"""What happened, for the timeline of a case."""
+GROUP_NAMES: Mapping[str, str] = MappingProxyType(
+    {"EEA": N_("European Economic Area"), "EU": N_("European Union"), "UK": N_("United Kingdom")}
+)
+_COUNTRY_OF_GROUP = {"UK": "GB"}
+
+
+def place_name(code: str, locale: Locale) -> str:
+    """Return what a place or a group is called in a language; groups without a name there as they are described."""
+    known = locale.territories.get(_COUNTRY_OF_GROUP.get(code, code))
+    return str(known or GROUP_NAMES.get(code) or groups().get(code) or code)

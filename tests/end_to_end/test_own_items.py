@@ -1,0 +1,85 @@
+"""What a person is told about their items is what a release made at that moment does with them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_story import NOW
+
+PURPOSE, POLICY = Purpose.TRAIN_GENAI, "august-2024"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
+    chance = random.Random(seed)
+    people = [
+        RawPerson(
+            id=f"p{number}",
+            country=chance.choice(["US", "GB", "DE", None]) if number % 3 else "US",
+            age=chance.choice(["adult", "adult", "adult", "minor", None]),
+            same_as=f"p{number - 1}" if number % 7 == 6 else None,
+        )
+        for number in range(14)
+    ]
+    ids = [str(person.id) for person in people]
+    items = [
+        RawItem(
+            id=f"i{number}",
+            author=chance.choice(ids),
+            category=chance.choice(["post", "comment", "pic", "direct-message", "nonsense"]),
+            created=None if number % 11 == 0 else NOW - chance.randrange(1000),
+            involves=tuple(chance.sample(ids, chance.randrange(3))),
+        )
+        for number in range(90)
+    ]
+    with fresh() as (folder, deployment):
+        control = deployment.control
+        control.statements.register_corpus(write_corpus(folder, [items[:50], items[50:]]))
+        control.statements.load_people(write_people(folder / "people", people))
+        control.statements.publish(shipped()[POLICY], POLICY)
+        made = [
+            ChoiceMade(
+                person=deployment.person(chance.choice(ids)),
+                choice=Choice(
+                    purpose=chance.choice([PURPOSE, Purpose.TRAIN_AI, Purpose.TRAIN_GENAI_TEXT]),
+                    state=chance.choice([ChoiceState.REFUSED, ChoiceState.REFUSED, ChoiceState.ALLOWED]),
+                    reach=chance.choice([*Reach]),
+                    at=NOW - chance.randrange(1000),
+                    categories=frozenset({Category.POST}) if chance.random() < 0.4 else frozenset(),
+                    items=frozenset({deployment.item("network", f"i{chance.randrange(90)}")})
+                    if chance.random() < 0.4
+                    else frozenset(),
+                ),
+                source=Source.IMPORT,
+            )
+            for _ in range(8)
+        ]
+        control.statements.choose(made)
+        if seed:
+            scope = Scope(areas=frozenset({"UK"}), categories=frozenset({Category.COMMENT}), created_from=NOW - 500)
+            control.orders.suspend(scope, case="ico", origin=Origin.OWN_DECISION, reference="letter")
+        release = control.releases.build("network", PURPOSE, policy=POLICY).manifest.release
+        seen = 0
+        for person in ids:
+            number = 1
+            while True:
+                page = control.own_content.items(
+                    deployment.person(person), purpose=PURPOSE, category=None, number=number
+                )
+                for each in page.items:
+                    assert each.id is not None
+                    assert each.item.used is control.releases.explain(release, each.id).allowed, (person, each)
+                    seen += 1
+                if number >= page.pages:
+                    break
+                number += 1
+        assert seen >= len(items)

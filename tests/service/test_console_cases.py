@@ -1,0 +1,254 @@
+"""The console: overview, cases, orders, and suspending. Who sees them, what they do, and in whose name."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from consentry.accounts.access import Role
+from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdded, ConditionMet, ReportDelivered
+from consentry.ledger.oversight_events import OrderIssued, Origin
+from consentry.oversight.order import Scope
+from service.staff import HOSTILE, Office, may, office
+from service.visitor import Visitor, words
+
+OVERSEERS = {"olga", "petra", "paul", "mel", "audrey"}
+UK = {"areas": "gb", "case": "ico-1", "reference": "letter 7", "origin": "authority-request", "purposes": "train-genai"}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Office]:
+    with office() as made:
+        yield made
+
+
+@pytest.fixture
+def own() -> Iterator[Office]:
+    with office() as made:
+        yield made
+
+
+@pytest.fixture
+def empty() -> Iterator[Office]:
+    with office(filled=False) as made:
+        yield made
+
+
+def suspend(visitor: Visitor, **changed: str) -> None:
+    form = {**UK, **changed}
+    shown = visitor.post("/console/suspend", form)
+    seen = re.search(r'name="seen" value="([^"]+)"', shown.text)
+    assert seen is not None, words(shown)
+    assert visitor.post("/console/suspend", {**form, "step": "suspend", "seen": seen[1]}).status_code == 303
+
+
+def test_who_sees_what(place: Office) -> None:
+    assert may(place.statuses("/console/overview")) == OVERSEERS | {"sue"}
+    assert may(place.statuses("/console/cases")) == OVERSEERS
+    assert may(place.statuses("/console/orders")) == OVERSEERS | {"sue"}
+    assert may(place.statuses("/console/suspend")) == {"olga", "petra"}
+    assert may(place.statuses("/console/open-case")) == {"olga", "petra"}
+
+
+@pytest.mark.parametrize(
+    ("handle", "where"),
+    [
+        ("olga", "/console/overview"),
+        ("ada", "/console/accounts"),
+        ("ico", "/authority"),
+        ("", "/sign-in"),
+    ],
+)
+def test_everybody_is_led_to_where_their_pages_begin(place: Office, handle: str, where: str) -> None:
+    assert place.visitor(handle).get("/console").headers["location"] == where
+
+
+def test_the_side_shows_only_what_somebody_may_do(place: Office) -> None:
+    def side(handle: str) -> str:
+        return place.visitor(handle).get("/console/overview").text.split('<nav class="side"')[1].split("</nav>")[0]
+
+    assert "/console/suspend" in side("olga")
+    assert "/console/suspend" not in side("audrey")
+    assert "/console/accounts" not in side("olga")
+    assert "/console/cases" not in side("sue")
+
+
+def test_the_overview_counts_by_country_category_and_reason_with_a_table_beside_each_chart(place: Office) -> None:
+    text = place.visitor("audrey").get("/console/overview").text
+    assert text.count('<svg role="img"') == 3
+    assert text.count("<table>") >= 3
+    said = words(place.visitor("audrey").get("/console/overview"))
+    for word in ("United States", "no country established", "post", "By country", "By category", "By reason"):
+        assert word in said
+
+
+def test_support_sees_no_case_and_no_model_on_the_overview(own: Office) -> None:
+    suspend(own.visitor("olga"))
+    assert "ico-1" in words(own.visitor("olga").get("/console/overview"))
+    said = words(own.visitor("sue").get("/console/overview"))
+    assert "Open cases" not in said
+    assert "Models to decide" not in said
+
+
+def test_an_empty_deployment_says_what_to_do(empty: Office) -> None:
+    assert "No release was built yet" in words(empty.visitor("olga").get("/console/overview"))
+    assert "No case was opened yet" in words(empty.visitor("olga").get("/console/cases"))
+    assert "Nothing was ever suspended" in words(empty.visitor("olga").get("/console/orders"))
+
+
+def test_what_a_suspension_hits_is_shown_before_anything_is_recorded(own: Office) -> None:
+    olga = own.visitor("olga")
+    shown = words(olga.post("/console/suspend", UK))
+    assert "This would stop: GB; train-genai" in shown
+    assert "1 of 4 items" not in shown
+    assert "Nothing was recorded yet" in shown
+    assert not own.events(OrderIssued)
+    assert olga.post("/console/suspend", {**UK, "step": "suspend"}).status_code == 200
+    assert not own.events(OrderIssued), "what was not shown is not suspended"
+    suspend(olga)
+    (order,) = own.events(OrderIssued)
+    assert isinstance(order, OrderIssued)
+    assert (order.by, order.origin, order.areas) == ("olga", Origin.AUTHORITY_REQUEST, ("GB",))
+    assert "in force" in words(olga.get("/console/orders"))
+    assert "no job read it" in words(olga.get("/console/cases/ico-1"))
+
+
+def test_a_form_names_nobody_else(own: Office) -> None:
+    form = {"case": "c-1", "title": "a concern", "reference": "letter", "by": "petra"}
+    assert own.visitor("olga").post("/console/open-case", form).status_code == 303
+    (opened,) = own.events(CaseOpened)
+    assert isinstance(opened, CaseOpened)
+    assert opened.by == "olga"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"areas": "atlantis"}, "ATLANTIS"),
+        ({"created_from": "yesterday"}, "is no day"),
+        ({"purposes": "world-peace"}, "nothing is called by"),
+        ({"models": "no-such-model"}, "no-such-model"),
+        ({"created_from": "2025-01-02", "created_before": "2025-01-01"}, "ends before it begins"),
+    ],
+)
+def test_a_wrong_scope_is_told_and_what_was_typed_is_kept(place: Office, changed: dict[str, str], said: str) -> None:
+    answer = place.visitor("olga").post("/console/suspend", {**UK, **changed})
+    assert answer.status_code == 422
+    assert said in words(answer)
+    assert "<title>Error:" in answer.text
+    assert 'value="letter 7"' in answer.text
+
+
+def test_a_case_from_concern_to_the_end(own: Office) -> None:
+    olga, paul, petra = own.visitor("olga"), own.visitor("paul"), own.visitor("petra")
+    suspend(olga)
+    case = "/console/cases/ico-1"
+    condition = {"condition": "clear", "condition_title": "a clear notice", "owner": "olga", "due": "2020-01-01"}
+    assert olga.post(f"{case}/review").status_code == 303
+    assert olga.post(f"{case}/conditions", condition).status_code == 303
+    said = words(olga.get(case))
+    assert "Why it cannot be lifted now" in said
+    assert "Condition clear (a clear notice) is open" in said
+    assert "overdue" in said
+    assert "a clear notice" in words(olga.get("/console/overview")), "what is overdue is on the overview"
+    refused = paul.post(f"{case}/approve")
+    assert refused.status_code == 422
+    assert "cannot be approved yet" in words(refused)
+    assert olga.post(f"{case}/conditions/clear/meet", {"text": "the new notice"}).status_code == 303
+    assert paul.post(f"{case}/approve").status_code == 303
+    assert petra.post(f"{case}/approve").status_code == 303
+    twice = paul.post(f"{case}/approve")
+    assert twice.status_code == 422
+    assert "approved this already" in words(twice)
+    early = paul.post(f"{case}/lift", {"lift_reference": "review <b>done</b>"})
+    assert early.status_code == 422
+    assert "no notice is required yet" in words(early)
+    assert "review &lt;b&gt;done&lt;/b&gt;" in early.text, "what was typed is kept, as text"
+    assert [each.by for each in own.events(ApprovalGiven)] == ["paul", "petra"]  # type: ignore[union-attr]
+    assert own.events(ConditionAdded)[0].by == "olga"  # type: ignore[union-attr]
+    assert own.events(ConditionMet)[0].by == "olga"  # type: ignore[union-attr]
+    assert olga.post(f"{case}/prohibit", {"prohibit_reference": "final"}).status_code == 303
+    assert "prohibited" in words(olga.get(case))
+
+
+def test_narrowing_takes_two_who_say_the_same(own: Office) -> None:
+    olga, paul = own.visitor("olga"), own.visitor("paul")
+    suspend(olga)
+    form = {"areas": "GB", "purposes": "train-genai", "categories": "image", "reference": "letter 8"}
+    wider = olga.post("/console/cases/ico-1/narrow", {**form, "areas": ""})
+    assert wider.status_code == 422
+    assert "not smaller" in words(wider)
+    assert olga.post("/console/cases/ico-1/narrow", form).status_code == 303
+    assert len(own.events(OrderIssued)) == 1
+    assert paul.post("/console/cases/ico-1/narrow", form).status_code == 303
+    assert own.events(OrderIssued)[-1].categories == ("image",)  # type: ignore[union-attr]
+
+
+def test_reports_are_scheduled_and_delivered_in_ones_own_name(own: Office) -> None:
+    olga = own.visitor("olga")
+    suspend(olga)
+    form = {"report": "first", "report_title": "first report", "report_due": "2020-01-01"}
+    assert olga.post("/console/cases/ico-1/reports", {**form, "report_due": ""}).status_code == 422
+    assert olga.post("/console/cases/ico-1/reports", form).status_code == 303
+    assert "first report" in words(olga.get("/console/overview"))
+    assert own.visitor("audrey").post("/console/cases/ico-1/reports/first/deliver").status_code == 403
+    assert olga.post("/console/cases/ico-1/reports/first/deliver").status_code == 303
+    (delivered,) = own.events(ReportDelivered)
+    assert isinstance(delivered, ReportDelivered)
+    assert delivered.by == "olga"
+    assert own.visitor("audrey").get("/console/cases/ico-1/reports/first.json").json()["case"]
+
+
+@pytest.mark.parametrize(
+    ("handle", "path"),
+    [
+        ("audrey", "/console/open-case"),
+        ("mel", "/console/suspend"),
+        ("paul", "/console/cases/x/review"),
+        ("sue", "/console/cases/x/approve"),
+        ("ico", "/console/cases/x/approve"),
+        ("ada", "/console/suspend"),
+        ("", "/console/suspend"),
+    ],
+)
+def test_who_may_not_changes_nothing(place: Office, handle: str, path: str) -> None:
+    before = place.deployment.control.desk.parts.ledger.head()
+    assert place.visitor(handle).post(path, UK).status_code in (401, 403)
+    assert place.deployment.control.desk.parts.ledger.head() == before
+
+
+def test_hostile_text_stays_text(own: Office) -> None:
+    own.deployment.control.cases.open("c-9", title=HOSTILE, reference=HOSTILE, by="olga")
+    own.deployment.control.orders.suspend(Scope(), case="c-9", origin=Origin.OWN_DECISION, reference=HOSTILE, by="olga")
+    for path in ("/console/cases", "/console/cases/c-9", "/console/orders", "/console/overview"):
+        text = own.visitor("olga").get(path).text
+        assert "<script>alert" not in text
+        assert "<img" not in text
+
+
+def test_a_case_that_is_not_there_is_no_page(place: Office) -> None:
+    assert place.visitor("olga").get("/console/cases/nobody-knows").status_code == 404
+
+
+def test_lists_export_what_they_show(own: Office) -> None:
+    suspend(own.visitor("olga"))
+    audrey = own.visitor("audrey")
+    assert audrey.get("/console/orders?format=json").json()["orders"][0]["order"] == "ico-1.1"
+    assert audrey.get("/console/cases?format=csv").text.startswith("case,title,standing")
+
+
+def test_roles_of_the_tests_are_all_there_are() -> None:
+    from service.staff import STAFF
+
+    assert {*STAFF.values()} == {*Role} - {Role.MEMBER, Role.WORKLOAD}
+
+
+def test_a_page_of_many_cases_is_quick(own: Office) -> None:
+    for number in range(150):
+        own.deployment.control.cases.open(f"case-{number}", title="one of many", reference="letter", by="olga")
+    started = time.monotonic()
+    assert own.visitor("olga").get("/console/cases").status_code == 200
+    assert time.monotonic() - started < 2
