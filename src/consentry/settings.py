@@ -50,6 +50,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def _known_store(url: str) -> str:
     if url and not url.startswith(_STORES):
         raise ValueError("must start with " + " or ".join(f"`{store}`" for store in _STORES))
@@ -129,6 +136,14 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(
         default=LogLevel.WARNING, description="What is written to the log: `debug`, `info`, `warning` or `error`."
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.TEXT,
+        description="How the server writes it: `text`, or `json`, a line for each event and for each request.",
+    )
+    webhook_private: bool = Field(
+        default=False,
+        description="Whether webhooks may go to private addresses: this machine, the network it is in.",
     )
 
     @property

@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "consentry"
 PAGE = ROOT / "docs" / "errors.md"
 
 DIRECT = re.compile(
-    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal|statement|download|form|proposal|person)"
+    r"(policy|descriptor|corpus|people|choice|ledger|release|settings|demo|item|object|identity|key|signing|order|case|notice|assessment|lease|serve|amendment|model|account|accounts|access|sign-in|destruction|checkpoint|consumption|loader|objection|receipt|public|system|internal|statement|download|form|proposal|person|list|idempotency|webhook|decision)"
     r"(-[a-z0-9]+)+"
 )
 NOT_CODES = {
@@ -29,8 +29,13 @@ NOT_CODES = {
     "key-of",
     "order-id",
     "model-checkpoints",
+    "idempotency-key",
+    "idempotency-replayed",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
 }
-"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg's metadata, and a part of an address."""
+"""Strings that look like codes: a gap, a role, a folder, fields of Iceberg, a part of an address, names of headers."""
 FAMILIES = {"CORPUS": "corpus", "PEOPLE": "people", "CHOICES": "choice"}
 TABULAR = ("corpus", "people", "choice")
 

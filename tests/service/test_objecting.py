@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from consentry.accounts.access import TABLE, Action, Role
-from consentry.bootstrap import Deployment, check_receipt, published_key
+from consentry.bootstrap import Deployment, published_key
 from consentry.control_plane.objections import objection_of
 from consentry.ledger.objection_events import LawfulGround
 from consentry.oversight.objection import ObjectionState
 from consentry.oversight.objection_form import FORM
 from consentry.policy.vocabulary import Purpose
 from consentry.service.site import environment
+from consentry.transparency.receipt import check_receipt
 from end_to_end.network import fresh
 from service.at_work import POLICY, in_thread, prepare
 from service.visitor import Visitor, words

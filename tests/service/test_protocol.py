@@ -271,7 +271,7 @@ GOOD = {"release": "r", "job": "job-1", "model": "drafts", "nonce": "n"}
         (b"{", 422, "serve-malformed"),
         (b"[]", 422, "serve-malformed"),
         (b"\xff\xfe", 422, "serve-malformed"),
-        (b"[" * 100_000, 400, "serve-malformed"),
+        (b"[" * 100_000, 422, "serve-malformed"),
         (json.dumps({**GOOD, "nonce": "n\n"}).encode(), 422, "serve-malformed"),
         (json.dumps({**GOOD, "nonce": "\ud800"}).encode(), 422, "serve-malformed"),
         (json.dumps({**GOOD, "nonce": "n" * 201}).encode(), 422, "serve-malformed"),
@@ -305,7 +305,7 @@ def test_numbers_of_a_renewal_are_whole_and_bounded(place: Place, changed: dict[
     ("method", "path", "status", "code"),
     [
         ("GET", "/nowhere", 404, "serve-no-such-address"),
-        ("GET", "/docs", 404, "serve-no-such-address"),
+        ("GET", "/redoc", 404, "serve-no-such-address"),
         ("DELETE", "/v1/leases", 405, "serve-method"),
         ("GET", "/v1/leases/lease-x/watch?wait=1", 404, "lease-unknown"),
         ("GET", "/v1/leases/lease-x/watch?wait=-1", 422, "serve-malformed"),

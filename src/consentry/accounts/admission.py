@@ -34,6 +34,7 @@ class Admission:
 
     def __init__(self, store: AccountStore, *, clock: Callable[[], int]) -> None:
         self._store = store
+        self.web = store.web
         self._clock = clock
         self._failed: dict[str, list[int]] = {}
 

@@ -28,11 +28,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import IntegrityError as UniqueViolation
-from sqlalchemy.exc import OperationalError
 
 from consentry.accounts.access import Role
 from consentry.accounts.account import SESSION_S, Account, ApiKey, Session
-from consentry.errors import ConflictError, UnavailableError
+from consentry.accounts.web_sql import SqlWebState
+from consentry.accounts.web_sql import reported as _reported
+from consentry.errors import ConflictError
 
 _METADATA = MetaData()
 _ACCOUNTS = Table(
@@ -95,6 +96,7 @@ class SqlAccounts:
         self._engine = _engine(url)
         with _reported():
             _METADATA.create_all(self._engine)
+        self.web = SqlWebState(self._engine)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -257,18 +259,6 @@ def _engine(url: str) -> Engine:
 def _configure(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise UnavailableError(
-            "accounts-unavailable",
-            "the store of accounts does not answer",
-            help="is its disk full, or its database down? Nothing was lost: try again",
-        ) from error
 
 
 def _listed(names: frozenset[Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from consentry.accounts.account import Account, ApiKey, Session
+from consentry.accounts.web_state import WebState
 
 
 class Accounts(Protocol):
@@ -89,6 +90,11 @@ class Once(Protocol):
 
 class AccountStore(Accounts, Sessions, ApiKeys, PublicKeys, Once, Protocol):
     """All of it."""
+
+    @property
+    def web(self) -> WebState:
+        """Small state of the web in the same database."""
+        ...
 
     def close(self) -> None:
         """Let go of the store."""

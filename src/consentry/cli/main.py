@@ -35,6 +35,7 @@ from consentry.cli.release import release, what_if
 from consentry.cli.serve import jobs, serve
 from consentry.cli.suspend import order, suspend
 from consentry.cli.system import doctor
+from consentry.cli.webhook import webhook
 from consentry.errors import ConsentryError, StateError, UnavailableError
 from consentry.release.staging import NO_SPACE
 from consentry.settings import DEBUG_VARIABLE
@@ -80,6 +81,7 @@ _COMMANDS = (
     serve,
     jobs,
     account,
+    webhook,
     ledger,
 )
 for command in _COMMANDS:

@@ -1,4 +1,4 @@
-"""The web application of a deployment: its routes, its errors, and the look-out that runs beside them."""
+"""The web application of a deployment: its routes, its errors, and what runs beside them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,48 @@ from starlette.staticfiles import StaticFiles
 from consentry import __version__
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
-from consentry.service import leases, problems
+from consentry.service import problems
+from consentry.service.api import (
+    cases,
+    choices,
+    decisions,
+    document,
+    leases,
+    models,
+    notices,
+    orders,
+    policies,
+    releases,
+    system,
+    webhooks,
+)
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
-from consentry.service.gate import addresses
-from consentry.service.pages import (
-    authority,
-    console,
-    elsewhere,
-    member,
-    member_lists,
-    objection,
-    public,
-    sign_in,
-)
+from consentry.service.deliveries import Deliveries
+from consentry.service.figures import Figures, Observed
+from consentry.service.gate import Known, addresses
+from consentry.service.logs import AccessLog
+from consentry.service.pages import authority, console, elsewhere, member, member_lists, objection, public, sign_in
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
+from consentry.service.snapshots import Snapshots
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
 ROUTERS = (
-    leases.HEALTH,
+    decisions.ROUTER,
+    decisions.META,
     leases.ROUTER,
+    choices.ROUTER,
+    orders.ROUTER,
+    cases.ROUTER,
+    releases.ROUTER,
+    models.ROUTER,
+    notices.ROUTER,
+    policies.ROUTER,
+    webhooks.ROUTER,
+    system.ROUTER,
+    document.ROUTER,
     public.ROUTER,
     sign_in.ROUTER,
     elsewhere.ROUTER,
@@ -45,8 +65,8 @@ ROUTERS = (
 )
 
 
-def create_app(deployment: Deployment, admission: Admission, *, token: str) -> FastAPI:
-    """Return the application; `token` is what workloads show.
+def create_app(deployment: Deployment, admission: Admission, *, token: str, log: AccessLog | None = None) -> FastAPI:
+    """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
     Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
     """
@@ -55,12 +75,14 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str) -> F
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        looking = asyncio.create_task(watch.run())
+        sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
+        running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
         try:
             yield
         finally:
             watch.stop()
-            await looking
+            sending.stop()
+            await asyncio.gather(*running)
             watch.close()
             verbs.close()
 
@@ -71,16 +93,20 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str) -> F
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # Its logs would hold messages of exceptions and values that did not fit: they can be somebody's data.
+        telemetry={"logs": False, "operation_spans": False},
     )
     app.state.deployment, app.state.admission = deployment, admission
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch = verbs, watch
     app.state.token, app.state.view = token, view_token()
-    addresses(ROUTERS)
+    app.state.known, app.state.snapshots, app.state.figures = Known(), Snapshots(verbs), Figures()
+    app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_middleware(Bounded)
     problems.install(app)
     app.add_middleware(Shield)
+    app.add_middleware(Observed, figures=app.state.figures, log=log)
     return app

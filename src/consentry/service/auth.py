@@ -19,7 +19,7 @@ from fastapi import Header, Request
 from consentry.accounts.account import NOBODY, Principal
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
-from consentry.service.gate import Needs, recognise
+from consentry.service.gate import COOKIE, Needs, recognise, shown_by
 
 TOKEN_FILE = "workload.token"  # noqa: S105 - the name of a file
 _BYTES, _SHORTEST = 32, 20
@@ -65,7 +65,9 @@ class Program(Needs):
     """Lets programs through that may do something, and tells others which token they have to show."""
 
     async def __call__(self, request: Request) -> Principal:  # noqa: D102
-        await shown(request.headers.get("authorization", ""))
+        given = request.headers.get("authorization", "")
+        if given or not request.cookies.get(COOKIE):
+            await shown(given)
         found = request.state.principal = await recognise(request)
         if not found.is_known:
             raise wrong("the request shows another token than this server's")
@@ -76,8 +78,8 @@ class Viewing(Program):
     """Lets whoever shows the token of `serve.json` through as well: it is good for looking only."""
 
     async def __call__(self, request: Request) -> Principal:  # noqa: D102
-        given = await shown(request.headers.get("authorization", ""))
-        if hmac.compare_digest(given.encode(), request.app.state.view.encode()):
+        given = shown_by(request)
+        if given and hmac.compare_digest(given.encode(), request.app.state.view.encode()):
             return NOBODY
         return await super().__call__(request)
 

@@ -7,6 +7,7 @@ says that the request comes from one of our own pages (`shield.py`).
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Iterable, Iterator
 from typing import Annotated, cast
 
@@ -16,7 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from consentry.accounts.access import Action, Role
-from consentry.accounts.account import NOBODY, Principal
+from consentry.accounts.account import NOBODY, Principal, digest_of
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
 from consentry.control_plane.plane import ControlPlane
@@ -25,6 +26,9 @@ from consentry.service.verbs import Verbs
 
 COOKIE = "__Host-consentry"
 _SCHEME = "bearer "
+_KNOWN_S, _MOST_KNOWN = 1.0, 10_000
+WORKLOAD = Principal(roles=frozenset({Role.WORKLOAD}), handle="workload-token")
+"""Whoever shows the token in `keys/workload.token`."""
 
 
 def shown_by(request: Request) -> str:
@@ -38,6 +42,29 @@ def principal_of(request: Request) -> Principal:
     return cast("Principal", getattr(request.state, "principal", NOBODY))
 
 
+class Known:
+    """Whose keys were looked up within the last second: a program that asks a thousand times is looked up once.
+
+    So a key that is revoked opens nothing any more after a second.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[float, Principal]] = {}
+
+    def get(self, token: str) -> Principal | None:
+        """Return who showed this key within the last second."""
+        found = self._found.get(digest_of(token))
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def put(self, token: str, who: Principal) -> None:
+        """Remember somebody for a second. Who opens nothing is not remembered: that would be memory for the asking."""
+        if not who.is_known:
+            return
+        if len(self._found) >= _MOST_KNOWN:
+            self._found.clear()
+        self._found[digest_of(token)] = time.monotonic() + _KNOWN_S, who
+
+
 async def recognise(request: Request) -> Principal:
     """Find out who is asking."""
     admission: Admission = request.app.state.admission
@@ -45,8 +72,13 @@ async def recognise(request: Request) -> Principal:
     token = shown_by(request)
     if token:
         if hmac.compare_digest(token.encode(), request.app.state.token.encode()):
-            return Principal(roles=frozenset({Role.WORKLOAD}), handle="workload-token")
-        return await calling(admission.by_key, token)
+            return WORKLOAD
+        known: Known = request.app.state.known
+        who = known.get(token)
+        if who is None:
+            who = await calling(admission.by_key, token)
+            known.put(token, who)
+        return who
     cookie = request.cookies.get(COOKIE, "")
     return await calling(admission.by_session, cookie) if cookie else NOBODY
 

@@ -29,8 +29,13 @@ _BY_CODE = {
     "lease-not-yours": 403,
     "serve-token-wrong": 401,
     "serve-body-too-large": 413,
+    "serve-body-too-slow": 408,
+    "serve-media-type": 415,
     "access-unknown": 401,
+    "idempotency-other": 422,
     "access-denied": 403,
+    "access-areas": 403,
+    "access-unsigned": 403,
     "access-other-site": 403,
 }
 _BY_KIND: tuple[tuple[type[ConsentryError], int], ...] = (
@@ -102,7 +107,7 @@ async def _malformed(request: Request, error: Exception) -> Response:
         InputError(
             "serve-malformed",
             f"the request does not fit: `{place}`: {reason[:1].lower()}{reason[1:]}",
-            help="docs/serving.md says what each request holds",
+            help="/docs says what each request holds",
         ),
     )
 
@@ -110,8 +115,21 @@ async def _malformed(request: Request, error: Exception) -> Response:
 async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _OF_HTTP.get(error.status_code, ("serve-malformed", "the request cannot be answered"))
-    problem = ConsentryError(code, message, help="docs/serving.md lists the requests")
-    return _shown(request, problem, error.status_code)
+    problem = ConsentryError(code, message, help="/docs lists the requests")
+    shown = _shown(request, problem, error.status_code)
+    shown.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        shown.headers["allow"] = ", ".join(_methods_of(request))
+    return shown
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods that an address takes. The framework names only those of one handler."""
+    path = request.url.path
+    fit = [route for route in request.app.state.addresses if route.path_regex.match(path)]
+    # What is meant by its very name is not meant as the value of a parameter.
+    named = [route for route in fit if route.path == path] or fit
+    return sorted({method for route in named for method in route.methods})
 
 
 def unforeseen(error: Exception) -> ConsentryError:

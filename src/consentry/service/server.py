@@ -25,6 +25,7 @@ from consentry.durable import only_one, replace_file
 from consentry.errors import StateError
 from consentry.service.app import create_app
 from consentry.service.auth import TOKEN_FILE, workload_token
+from consentry.service.logs import as_json
 from consentry.service.watch import Watch
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8799
@@ -68,7 +69,8 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
     home = deployment.settings.home
     with alone(home), deployment.admission() as admission, _listening(host, port) as listener:
         deployment.control.leases.take_over()
-        app = create_app(deployment, admission, token=workload_token(home / "keys"))
+        log = as_json(level=deployment.settings.log_level) if deployment.settings.log_format == "json" else None
+        app = create_app(deployment, admission, token=workload_token(home / "keys"), log=log)
         address = url(host, listener.getsockname()[1])
         replace_file(home / ADDRESS_FILE, canonical_json({"url": address, "view": app.state.view}), mode=0o600)
         config = uvicorn.Config(

@@ -26,7 +26,8 @@ from consentry.oversight.objection import OPEN, Objection, ObjectionState
 from consentry.policy.vocabulary import Category, Reach
 from consentry.service.gate import Control
 from consentry.service.listing import PAGE_ROWS, Column, Listing
-from consentry.service.pages.console_frame import REFUSED, N_, Staff, told
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, told
+from consentry.service.plain_words import CATEGORIES, PURPOSES
 from consentry.service.problems import status_of
 from consentry.service.site import page
 
@@ -36,7 +37,7 @@ Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
 _MENDABLE = {404, 409, REFUSED}
 _ALIKE_SHOWN = 20
 _WAITING = "waiting"
-_CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
+_KINDS = [(str(each), CATEGORIES[each]) for each in Category if each is not Category.UNKNOWN]
 _Word = TypeVar("_Word", bound=StrEnum)
 
 EXPORT = Listing(
@@ -263,7 +264,8 @@ def _shown(
         verb=verb,
         given=given,
         chosen=_several(form, "category") if form is not None else [],
-        categories=_CATEGORIES,
+        categories=_KINDS,
+        against=PURPOSES[detail.objection.purpose],
         grounds=[str(each) for each in LawfulGround],
         corpora=[(each, each) for each in sorted(control.desk.present().state.corpora)],
         done=request.query_params.get("done", "") if error is None else "",

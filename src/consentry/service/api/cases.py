@@ -1,0 +1,166 @@
+"""Cases: an authority's matter, how far it is, what stands in the way of lifting it, and everything that was said."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import JsonValue
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import NotFoundError
+from consentry.oversight import case as cases
+from consentry.service import areas
+from consentry.service.api.once import KEY, Once
+from consentry.service.api.shape import After, Answer, Body, Limit, Line, Named, Position, Word, part, problems
+from consentry.service.gate import Control, Needs
+
+ROUTER = APIRouter(prefix="/v1", tags=["cases"], route_class=Once)
+Reader = Annotated[Principal, Depends(Needs(Action.CASE_READ))]
+
+
+class Case(Answer):
+    """A case, and how far it is."""
+
+    case: str
+    title: str
+    reference: str
+    by: str | None
+    position: Position
+    at: int
+    standing: cases.Standing
+    orders: list[str]
+
+
+class Cases(Answer):
+    """Cases, oldest first."""
+
+    cases: list[Case]
+    next: str | None
+
+
+class Condition(Answer):
+    """What has to be so before the case is lifted, and whether it is."""
+
+    condition: str
+    title: str
+    owner: str
+    due: int | None
+    check: str | None
+    met: bool
+    found: str
+
+
+class Obstacle(Answer):
+    """One thing that stands in the way of lifting."""
+
+    kind: str
+    about: str
+    text: str
+
+
+class WholeCase(Case):
+    """A case with its register."""
+
+    conditions: list[Condition]
+    obstacles: list[Obstacle]
+    notices: dict[str, int]
+
+
+class CaseEvent(Answer):
+    """Something that was said of a case. What `body` holds depends on `kind`."""
+
+    position: Position
+    at: int
+    kind: str
+    body: dict[str, JsonValue]
+
+
+class Timeline(Answer):
+    """What was said of a case, oldest first."""
+
+    events: list[CaseEvent]
+    next: str | None
+
+
+class Opened(Body):
+    """A concern. Nothing is suspended by it."""
+
+    case: Word
+    title: Line
+    reference: Line
+
+
+@ROUTER.get("/cases", responses=problems({422: "list-cursor"}))
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Cases:
+    """Return the cases, oldest first. An authority sees its own."""
+    own = areas.bounds(who, Action.CASE_READ)
+    seen = [each for each in control.cases.every() if areas.case_concerns(control, each, own=own, handle=who.handle)]
+    found = part(seen, lambda each: each.case, limit=limit, after=after)
+    return Cases(cases=[_described(control, each.case) for each in found.rows], next=found.next)
+
+
+@ROUTER.get("/cases/{case}", responses=problems({404: "case-unknown"}))
+def one(*, case: Named, who: Reader, control: Control) -> WholeCase:
+    """Return a case with its conditions and what stands in the way."""
+    _require_seen(control, case, who)
+    found, _, obstacles, answers = control.cases.register_of(case)
+    conditions = []
+    for each in found.conditions.values():
+        answer = each.answer(answers)
+        conditions.append(
+            Condition(
+                condition=each.condition,
+                title=each.title,
+                owner=each.owner,
+                due=each.due,
+                check=each.check,
+                met=answer.met,
+                found=answer.found,
+            )
+        )
+    return WholeCase(
+        **dict(_described(control, case)),
+        conditions=conditions,
+        obstacles=[Obstacle.model_validate(each) for each in obstacles],
+        notices=dict(found.notices),
+    )
+
+
+@ROUTER.get("/cases/{case}/timeline", responses=problems({404: "case-unknown", 422: "list-cursor"}))
+def timeline(*, case: Named, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Timeline:
+    """Return everything that was said of a case, oldest first."""
+    _require_seen(control, case, who)
+    found = part(control.cases.timeline(case), lambda each: str(each["position"]), limit=limit, after=after)
+    return Timeline(events=[CaseEvent.model_validate(each) for each in found.rows], next=found.next)
+
+
+@ROUTER.post("/cases", status_code=201, dependencies=[KEY], responses=problems({409: "case-known idempotency-running"}))
+def open_(*, body: Opened, who: Annotated[Principal, Depends(Needs(Action.CASE_WORK))], control: Control) -> Case:
+    """Open a case for a concern."""
+    control.cases.open(body.case, title=body.title, reference=body.reference, by=who.handle)
+    return _described(control, body.case)
+
+
+def _require_seen(control: ControlPlane, case: str, who: Principal) -> None:
+    """Refuse a case that is not there, or is nothing to whoever asks: they cannot tell which."""
+    known = {each.case: each for each in control.cases.every()}
+    own = areas.bounds(who, Action.CASE_READ)
+    if case not in known or not areas.case_concerns(control, known[case], own=own, handle=who.handle):
+        raise NotFoundError("case-unknown", f"no case `{case}`", help="GET /v1/cases lists them")
+
+
+def _described(control: ControlPlane, name: str) -> Case:
+    found, standing, _, _ = control.cases.register_of(name)
+    return Case(
+        case=found.case,
+        title=found.title,
+        reference=found.reference,
+        by=found.by,
+        position=found.position,
+        at=found.at,
+        standing=standing,
+        orders=sorted(found.orders),
+    )

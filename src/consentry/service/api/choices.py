@@ -1,0 +1,92 @@
+"""Choices that people made on the platform, passed on by its server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from consentry.accounts.access import Action
+from consentry.bootstrap import Deployment
+from consentry.errors import ChoiceError
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.service.api.once import KEY, Once
+from consentry.service.api.shape import Answer, Body, Ident, Line, Moment, Position, Word, problems
+from consentry.service.gate import Deployed, Needs
+
+MOST_CHOICES = 5000
+ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=Once)
+
+
+class Made(Body):
+    """What a person said about a purpose and everything below it."""
+
+    person: Ident
+    purpose: Purpose
+    state: ChoiceState = Field(description="`unset` takes back what was said before.")
+    reach: Reach = Field(default=Reach.UNTRAINED, description="What a refusal undoes.")
+    at: Moment | None = Field(default=None, description="When it was said; now, if left out.")
+    categories: frozenset[Category] = Field(default=frozenset(), description="Only these; all if empty.")
+    corpus: Word | None = Field(default=None, description="What `items` belong to.")
+    items: Annotated[frozenset[Ident], Field(max_length=1000)] = Field(
+        default=frozenset(), description="Only these; all if empty."
+    )
+    source: Source = Source.SETTINGS
+    notice: Line | None = Field(default=None, description="The version of the notice that was shown.")
+
+
+class Choices(Body):
+    """What people said, in the order in which they said it."""
+
+    choices: Annotated[list[Made], Field(min_length=1, max_length=MOST_CHOICES)]
+
+
+class Recorded(Answer):
+    """They are in the ledger, durably, at these positions, in the order of the request."""
+
+    positions: list[Position]
+
+
+@ROUTER.post(
+    "/choices",
+    status_code=201,
+    responses=problems(
+        {404: "corpus-unknown", 409: "idempotency-running", 422: "choice-time-to-come choice-items-without-corpus"}
+    ),
+    dependencies=[Depends(Needs(Action.CHOICE_RECORD)), KEY],
+)
+def record(body: Choices, deployment: Deployed) -> Recorded:
+    """Record what people said. All of it is checked first; when this is answered it is durable and counts."""
+    now = deployment.control.desk.parts.clock()
+    for corpus in sorted({each.corpus for each in body.choices if each.corpus is not None}):
+        deployment.control.statements.require_corpus(corpus)
+    made = [_made(deployment, each, now) for each in body.choices]
+    positions: list[int] = []
+    deployment.control.statements.choose(made, batch=MOST_CHOICES, recorded=positions.extend)
+    return Recorded(positions=positions)
+
+
+def _made(deployment: Deployment, each: Made, now: int) -> ChoiceMade:
+    if each.items and each.corpus is None:
+        raise ChoiceError(
+            "choice-items-without-corpus",
+            "a choice names single items, but no corpus they belong to",
+            help="say which, in `corpus`",
+        )
+    corpus = each.corpus or ""
+    return ChoiceMade(
+        person=deployment.person(each.person),
+        choice=Choice(
+            purpose=each.purpose,
+            state=each.state,
+            reach=each.reach,
+            at=now if each.at is None else each.at,
+            categories=each.categories,
+            items=frozenset(deployment.item(corpus, item) for item in each.items),
+        ),
+        source=each.source,
+        notice=each.notice,
+    )

@@ -1,0 +1,158 @@
+"""Models: what they come from, where they stand, and whether they may be served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import NotFoundError
+from consentry.ledger.lineage_events import Remedy
+from consentry.oversight.lineage import Stage
+from consentry.service import areas
+from consentry.service.api.once import KEY, Once
+from consentry.service.api.shape import (
+    After,
+    Answer,
+    Body,
+    Called,
+    Limit,
+    Named,
+    Position,
+    Said,
+    Sha256,
+    Word,
+    part,
+    problems,
+)
+from consentry.service.auth import Program
+from consentry.service.gate import Control, Needs
+
+ROUTER = APIRouter(prefix="/v1", tags=["models"], route_class=Once)
+SERVING_TTL_S = 60.0
+"""For how long an answer about a model counts."""
+Reader = Annotated[Principal, Depends(Needs(Action.MODEL_READ))]
+_Released = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+
+
+class Chosen(Answer):
+    """A remedy that was chosen, and who approved it."""
+
+    remedy: Remedy
+    reason: str
+    by: str
+    position: Position
+    at: int
+    approved: list[str]
+
+
+class Model(Answer):
+    """A model and where it stands. `deadline`: when the next step has to be taken."""
+
+    model: str
+    base: str | None
+    stage: Stage
+    deadline: int | None
+    late: bool
+    remedy: Chosen | None
+    inherited: list[str]
+
+
+class Models(Answer):
+    """Models, in the order in which they became known."""
+
+    models: list[Model]
+    next: str | None
+
+
+class WithdrawnSince(Answer):
+    """How much of what a model was trained on has been withdrawn."""
+
+    items: int
+    people: int
+    releases: list[str]
+
+
+class WholeModel(Model):
+    """A model with what it was trained on."""
+
+    ancestry: list[str]
+    digest: str | None
+    releases: list[str]
+    withdrawn_since: WithdrawnSince
+
+
+class Serving(Answer):
+    """Whether a model may be served. The answer counts for `ttl_s` seconds."""
+
+    model: str
+    may: bool
+    reasons: list[str]
+    ttl_s: float
+
+
+class Registration(Body):
+    """What a model comes from. Said again, it adds to what was said."""
+
+    model: Word
+    base: Word | None = None
+    releases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
+    leases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
+    digest: Sha256 | None = None
+
+
+@ROUTER.get("/models", responses=problems({422: "list-cursor"}))
+def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Models:
+    """Return the models. An authority sees those that were trained on items from its jurisdictions."""
+    seen = [each for each in control.models.every() if _concerns(control, each["model"], who)]
+    found = part(seen, lambda each: str(each["model"]), limit=limit, after=after)
+    return Models(models=[Model.model_validate(each) for each in found.rows], next=found.next)
+
+
+@ROUTER.get("/models/{model}", responses=problems({404: "model-unknown"}))
+def one(*, model: Named, who: Reader, control: Control) -> WholeModel:
+    """Return a model with what it was trained on."""
+    found = control.models.show(model)
+    if not _concerns(control, model, who):
+        raise NotFoundError("model-unknown", f"no model `{model}`", help="GET /v1/models lists them")
+    return WholeModel.model_validate({name: found[name] for name in WholeModel.model_fields})
+
+
+@ROUTER.post(
+    "/models",
+    status_code=201,
+    dependencies=[KEY, Depends(Needs(Action.MODEL_REGISTER))],
+    responses=problems(
+        {404: "release-unknown lease-unknown model-unknown", 409: "idempotency-running", 422: "model-base-cycle"}
+    ),
+)
+def register(body: Registration, control: Control) -> Said:
+    """Say what a model comes from."""
+    position = control.models.register(
+        body.model, base=body.base, releases=body.releases, leases=body.leases, digest=body.digest
+    )
+    return Said(position=position)
+
+
+@ROUTER.get(
+    "/models/{model}/serving",
+    dependencies=[Depends(Program(Action.MODEL_READ))],
+    responses=problems({404: "model-unknown"}),
+)
+def serving(model: Called, control: Control) -> Serving:
+    """Say whether a model may be served."""
+    found = control.models.may_serve(model)
+    return Serving(model=model, may=found["may"], reasons=found["reasons"], ttl_s=SERVING_TTL_S)
+
+
+def _concerns(control: ControlPlane, name: str, who: Principal) -> bool:
+    own = areas.bounds(who, Action.MODEL_READ)
+    found = None if own is None else control.desk.newest.record.lineage.get(name)
+    if own is None or found is None:
+        return own is None
+    used = dict.fromkeys(use.release for use in found.uses)
+    return not used or any(areas.release_concerns(control, each, own=own) for each in used)

@@ -1,0 +1,168 @@
+"""Notices: what people are told, in which version, and to how many it was served."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.errors import NotFoundError
+from consentry.oversight import notice as notices
+from consentry.service.api.once import KEY, Once
+from consentry.service.api.shape import (
+    LARGEST_NUMBER,
+    After,
+    Answer,
+    Body,
+    Ident,
+    Limit,
+    Line,
+    Moment,
+    Named,
+    Position,
+    Said,
+    Word,
+    part,
+    problems,
+)
+from consentry.service.gate import Control, Deployed, Needs
+
+ROUTER = APIRouter(prefix="/v1", tags=["notices"], route_class=Once)
+READS = [Depends(Needs(Action.NOTICE_READ))]
+Writer = Annotated[Principal, Depends(Needs(Action.NOTICE_WRITE))]
+MOST_PEOPLE = 10_000
+
+
+class Version(Answer):
+    """A text of a notice."""
+
+    number: int
+    document: str
+    languages: list[str]
+    channel: str
+    audience: str
+    by: str | None
+    position: Position
+    at: int
+
+
+class Serving(Answer):
+    """To how many people a notice was served at once; version 0: its text is kept elsewhere."""
+
+    version: int
+    people: int
+    at: int
+    position: Position
+
+
+class Notice(Answer):
+    """A notice, its versions and servings oldest first."""
+
+    notice: str
+    versions: list[Version]
+    servings: list[Serving]
+
+
+class Notices(Answer):
+    """Notices that were written or served."""
+
+    notices: list[Notice]
+    next: str | None
+
+
+class VersionText(Version):
+    """A version with its text."""
+
+    text: str
+
+
+class Written(Body):
+    """The next version of a notice."""
+
+    notice: Word
+    text: Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"[!-~]")]
+    languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]],
+                         Field(min_length=1, max_length=20)]  # fmt: skip
+    channel: Line
+    audience: Line
+
+
+class Served(Body):
+    """People who were told."""
+
+    people: Annotated[list[Ident], Field(min_length=1, max_length=MOST_PEOPLE)]
+    at: Moment = Field(description="When they were told.")
+
+
+@ROUTER.get("/notices", dependencies=READS, responses=problems({422: "list-cursor"}))
+def every(*, control: Control, limit: Limit = 100, after: After = None) -> Notices:
+    """Return the notices."""
+    found = part(control.notices.every(), lambda each: each.notice, limit=limit, after=after)
+    return Notices(notices=[described(each) for each in found.rows], next=found.next)
+
+
+@ROUTER.get("/notices/{notice}", dependencies=READS, responses=problems({404: "notice-unknown"}))
+def one(notice: Named, control: Control) -> Notice:
+    """Return a notice."""
+    return described(control.notices.get(notice))
+
+
+@ROUTER.get("/notices/{notice}/versions/{number}", dependencies=READS, responses=problems({404: "notice-unknown"}))
+def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)], control: Control) -> VersionText:
+    """Return a version of a notice with its text."""
+    for each in control.notices.get(notice).versions:
+        if each.number == number:
+            content = control.notices.text(each).decode("utf-8", "replace")
+            return VersionText(**dict(_version(each)), text=content)
+    raise NotFoundError("notice-unknown", f"notice `{notice}` has no version `{number}`", help="GET it to see them")
+
+
+@ROUTER.post("/notices", status_code=201, dependencies=[KEY], responses=problems({409: "idempotency-running"}))
+def write(*, body: Written, who: Writer, control: Control) -> Version:
+    """Store the text of a notice as its next version."""
+    made = control.notices.write(
+        body.notice,
+        body.text.encode(),
+        languages=body.languages,
+        channel=body.channel,
+        audience=body.audience,
+        by=who.handle,
+    )
+    return _version(made)
+
+
+@ROUTER.post(
+    "/notices/{notice}/servings",
+    status_code=201,
+    dependencies=[KEY, Depends(Needs(Action.NOTICE_WRITE))],
+    responses=problems({409: "idempotency-running", 422: "notice-time-to-come"}),
+)
+def serve(*, notice: Named, body: Served, deployment: Deployed) -> Said:
+    """Record that people were told."""
+    people = [deployment.person(each) for each in body.people]
+    return Said(position=deployment.control.notices.serve(notice, people, at=body.at))
+
+
+def _version(each: notices.Version) -> Version:
+    return Version(
+        number=each.number,
+        document=each.body.document,
+        languages=list(each.body.languages),
+        channel=each.body.channel,
+        audience=each.body.audience,
+        by=each.body.by,
+        position=each.position,
+        at=each.at,
+    )
+
+
+def described(each: notices.Notice) -> Notice:
+    """Return a notice as it is answered."""
+    return Notice(
+        notice=each.notice,
+        versions=[_version(version) for version in each.versions],
+        servings=[Serving.model_validate(serving) for serving in each.servings],
+    )

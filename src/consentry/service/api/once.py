@@ -1,0 +1,114 @@
+"""Idempotency keys: a write that is sent again, because its answer got lost, is answered again and done once.
+
+`Idempotency-Key` as the IETF draft draft-ietf-httpapi-idempotency-key-header has it. The answer is kept for a day,
+under who asked, where, and the key. Only what succeeded is kept: what was refused changed nothing.
+
+If the server is killed between doing and noting it, nobody knows: the key then says so, and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from consentry.accounts.account import digest_of
+from consentry.accounts.admission import Admission
+from consentry.accounts.web_state import KeptAnswer
+from consentry.errors import ConflictError, ConsentryError, InputError
+from consentry.service.gate import COOKIE, actions_of, recognise, shown_by
+from consentry.service.verbs import Verbs
+
+_UNKNOWN = "ledger-outcome-unknown"
+"""Then it may have been done: the key is kept, and says that nobody knows."""
+HEADER = "idempotency-key"
+_REPLAYED = {"idempotency-replayed": "true"}
+
+
+async def _documented(
+    key: Annotated[  # noqa: ARG001 - for the description, and to be checked
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            pattern=r"^[!-~]{1,200}$",
+            description="Of your own choice, another one for each request: sent again with it, it is done once.",
+        ),
+    ] = None,
+) -> None:
+    return None
+
+
+KEY = Depends(_documented)
+"""Of an address that takes an idempotency key."""
+
+
+class Once(APIRoute):
+    """An address that takes an idempotency key, if it depends on `KEY`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102
+        plain = super().get_route_handler()
+        if not any(each.call is _documented for each in self.dependant.dependencies):
+            return plain
+        actions = actions_of(self)
+
+        async def handle(request: Request) -> Response:
+            key = request.headers.get(HEADER)
+            if not key or len(key) > 200 or not key.isascii() or not key.isprintable():
+                return await plain(request)
+            who = await recognise(request)
+            if not who.is_known or not all(map(who.may, actions)):
+                return await plain(request)
+            return await _once(request, key, plain)
+
+        return handle
+
+
+async def _once(request: Request, key: str, plain: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
+    verbs: Verbs = request.app.state.verbs
+    admission: Admission = request.app.state.admission
+    clock = verbs.control.desk.parts.clock
+    shown = shown_by(request) or request.cookies.get(COOKIE, "")
+    name = digest_of("\0".join((digest_of(shown), request.method, request.url.path, key)))
+    asked = hashlib.sha256(await request.body() + b"\0" + request.url.query.encode()).hexdigest()
+    kept = await verbs(admission.web.begin, name, request=asked, now=clock())
+    if kept is not None:
+        return _again(kept, asked)
+    try:
+        answer = await plain(request)
+    except (ConsentryError, RequestValidationError, HTTPException) as error:
+        if getattr(error, "code", "") != _UNKNOWN:
+            await verbs(admission.web.forget, name)
+        raise
+    if answer.status_code >= 400:
+        await verbs(admission.web.forget, name)
+        return answer
+    found = KeptAnswer(
+        request=asked,
+        status=answer.status_code,
+        kind=answer.headers.get("content-type", ""),
+        content=bytes(answer.body),
+    )
+    await verbs(admission.web.finish, name, found)
+    return answer
+
+
+def _again(kept: KeptAnswer, asked: str) -> Response:
+    if kept.request != asked:
+        raise InputError(
+            "idempotency-other",
+            "another request was sent with this idempotency key",
+            help="use a new key for each request, and the same only to send the same again",
+        )
+    if kept.status is None:
+        raise ConflictError(
+            "idempotency-running",
+            "a request with this idempotency key is being answered, or was when the server stopped",
+            help="try again in a moment; if it stays so, look whether it was done before you use another key",
+        )
+    return Response(kept.content, kept.status, headers={**_REPLAYED, "content-type": kept.kind})

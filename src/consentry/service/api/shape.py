@@ -1,0 +1,153 @@
+"""What every part of the interface has in common: strict bodies, complete answers, errors, and lists in pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from consentry.errors import InputError
+from consentry.policy.vocabulary import Category, Purpose, Visibility
+
+LARGEST_NUMBER = (1 << 53) - 1
+"""The largest whole number that every JSON reader keeps."""
+MOST_ROWS = 1000
+_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_T = TypeVar("_T")
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be one line of printable characters, not only spaces")
+    return text
+
+
+def _utf8(text: str) -> str:
+    if not text.isprintable() and any(0xD800 <= ord(each) < 0xE000 or each == "\0" for each in text):
+        raise ValueError("must be text that UTF-8 can hold, without NUL")
+    return text
+
+
+Word = Annotated[str, Field(pattern=_NAME, max_length=100, examples=["august-2024"])]
+"""A name given by us or by staff: lower-case letters, digits and single hyphens."""
+Line = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[ -~\u00a1-\u00ac\u00ae-\u02ff]*[!-~\u00a1-\u00ac\u00ae-\u02ff]"
+          r"[ -~\u00a1-\u00ac\u00ae-\u02ff]*$"),
+    AfterValidator(_one_line),
+]  # fmt: skip
+"""One line of text. It stays in the ledger: no personal data."""
+Ident = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_utf8)]
+"""An id of a person or an item as the platform has it. It is pseudonymised before anything is stored."""
+Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
+"""An ISO 3166 code, or a group of places: UK, EU, EEA."""
+Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
+Moment = Annotated[int, Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000])]
+"""Whole seconds since 1970-01-01T00:00:00Z."""
+Position = Annotated[int, Field(ge=0)]
+"""A place in the ledger."""
+Yes = Annotated[bool, Field(strict=True)]
+Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+Named = Annotated[str, Path(pattern=_NAME, max_length=100)]
+"""The name of something, in an address."""
+Called = Annotated[str, Path(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+"""The name of a release, an order or a lease, in an address."""
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="How many, at most.")]
+After = Annotated[
+    str | None,
+    Query(pattern=r"^[!-~]{1,200}$", description="Go on after this: what `next` of the last answer said."),
+]
+
+
+class Body(BaseModel):
+    """What a request says. A name nobody knows is refused: one spelled wrong must not silently be the default."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """What is answered. Every field is always there."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, frozen=True)
+
+
+class Problem(Answer):
+    """An error (RFC 9457). Go by `code`: it stays the same for ever, and docs/errors.md explains it."""
+
+    type: str = Field(examples=["about:blank"])
+    status: int = Field(examples=[404])
+    title: str = Field(description="What is wrong.")
+    detail: str = Field(description="What to do about it.")
+    code: str = Field(examples=["release-unknown"], pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+
+
+class Said(Answer):
+    """Something was recorded."""
+
+    position: Position
+
+
+class ScopeBody(Body):
+    """What an order is about; a part that is left out, or empty, means all."""
+
+    areas: frozenset[Area] = frozenset()
+    purposes: frozenset[Purpose] = frozenset()
+    categories: frozenset[Category] = frozenset()
+    visibilities: frozenset[Visibility] = frozenset()
+    created_from: Moment | None = None
+    created_before: Moment | None = None
+    models: frozenset[Word] = frozenset()
+
+
+class ScopeAnswer(Answer):
+    """What an order is about; an empty part means all."""
+
+    areas: list[str]
+    purposes: list[Purpose]
+    categories: list[Category]
+    visibilities: list[Visibility]
+    created_from: int | None
+    created_before: int | None
+    models: list[str]
+
+
+def problems(named: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Return the errors of an address for its description: a status, and the codes it can have there."""
+    schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": f"`{'`, `'.join(codes.split())}`", "content": schema}
+        for status, codes in (named or {}).items()
+    }
+
+
+class Part(NamedTuple):
+    """A part of a list, and what to ask for to have the next one."""
+
+    rows: list[Any]
+    next: str | None
+
+
+def part(rows: Iterable[_T], key: Callable[[_T], str], *, limit: int, after: str | None) -> Part:
+    """Return at most `limit` rows after the one whose key is `after`. Rows keep their order, and are only added to.
+
+    Raises:
+        InputError: no row has this key.
+    """
+    every = list(rows)
+    start = 0
+    if after is not None:
+        start = next((index + 1 for index, row in enumerate(every) if key(row) == after), -1)
+        if start < 0:
+            raise InputError("list-cursor", "nothing in this list has the key of `after`", help="begin without `after`")
+    found = every[start : start + limit]
+    more = start + limit < len(every)
+    return Part(found, key(found[-1]) if more else None)
+
+
+def finite(number: float | None) -> float | None:
+    """Return a number as JSON can hold it."""
+    return None if number is None or not math.isfinite(number) else number

@@ -1,0 +1,122 @@
+"""Figures of a running server, for Prometheus. They name addresses, states and outcomes, and nobody."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from consentry.service.logs import AccessLog
+from consentry.service.verbs import Verbs
+
+KIND = CONTENT_TYPE_LATEST
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+_NOWHERE = "(none)"
+
+
+class Figures:
+    """The figures of one application, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "consentry_http_request_duration_seconds",
+            "Time to answer, by address, method and status.",
+            ("method", "route", "status"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._decisions = Counter(
+            "consentry_decisions", "Decisions about new content.", ("outcome",), registry=self.registry
+        )
+        self._permitted = self._decisions.labels("permit")
+        self._denied = self._decisions.labels("deny")
+        self._leases = Gauge("consentry_leases", "Leases by state.", ("state",), registry=self.registry)
+        self._position = Gauge("consentry_ledger_position", "Events in the ledger.", registry=self.registry)
+        self._orders = Gauge("consentry_orders_in_force", "Suspensions in force.", registry=self.registry)
+
+    def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self._seconds.labels(method, route, str(status)).observe(seconds)
+
+    def decided(self, *, permitted: int, denied: int) -> None:
+        """Count decisions."""
+        if permitted:
+            self._permitted.inc(permitted)
+        if denied:
+            self._denied.inc(denied)
+
+    def text(self, verbs: Verbs) -> bytes:
+        """Return all figures as Prometheus reads them, those of the ledger as they are now."""
+        control = verbs.control
+        states = Tally(str(each["state"]) for each in control.leases.jobs())
+        with control.desk.lock:
+            present = control.desk.present()
+            position, held = present.position, sum(1 for _ in present.record.orders.in_force())
+        self._leases.clear()
+        for state, count in states.items():
+            self._leases.labels(state).set(count)
+        self._position.set(position)
+        self._orders.set(held)
+        return generate_latest(self.registry)
+
+
+class Observed:
+    """Middleware: counts and logs every answer, and gives the id of the request back."""
+
+    def __init__(self, app: ASGIApp, *, figures: Figures, log: AccessLog | None) -> None:
+        self.app = app
+        self.figures = figures
+        self.log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+        ident = request_id(scope)
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if ident:
+                    message["headers"] = [*message["headers"], (b"x-request-id", ident)]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            seconds = time.perf_counter() - began
+            method, route = _named(scope)
+            self.figures.answered(method=method, route=route, status=status, seconds=seconds)
+            if self.log is not None:
+                self.log.answered(method=method, route=route, status=status, seconds=seconds, ident=ident.decode())
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _named(scope: Scope) -> tuple[str, str]:
+    """Return method and address as they may be written down: the template, never what stood in its place."""
+    route: BaseRoute | None = scope.get("route")
+    found = getattr(route, "path", None)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    return method, found if isinstance(found, str) else _NOWHERE
+
+
+def request_id(scope: Scope) -> bytes:
+    """Return the id that the caller gave a request, if it is one that can be written down; else none."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return bytes(value) if _plain(value) else b""
+    return b""
+
+
+def _plain(value: bytes) -> bool:
+    return 0 < len(value) <= 200 and all(0x21 <= each < 0x7F for each in value)

@@ -1,0 +1,113 @@
+"""Snapshots of what people allow, held so that a decision takes microseconds, and never older than the ledger's head.
+
+Whoever asks is answered from a snapshot whose position is the head that was read *after* they asked: what was
+acknowledged to anybody before counts. Those who ask at the same time share one look at the head, and one refresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import InputError
+from consentry.policy.evaluator import Decision
+from consentry.policy.expressions import Rule
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+from consentry.release.snapshot import Snapshot
+from consentry.service.verbs import Verbs
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Held:
+    """A snapshot for one purpose with what is needed to put its answers into words.
+
+    Attributes:
+        at: the second it is as of. One of another second is taken anew: days of notices and dates of rules run out.
+        written: answers that were written before, by decision.
+    """
+
+    snapshot: Snapshot
+    policy: PolicySet
+    rules: tuple[Rule, ...]
+    written: dict[Decision, bytes] = field(default_factory=dict)
+
+
+class Snapshots:
+    """Holds one snapshot for each policy set and purpose that was asked about. All of it runs on the event loop."""
+
+    def __init__(self, verbs: Verbs) -> None:
+        self._verbs = verbs
+        self._held: dict[tuple[str, Purpose], Held] = {}
+        self._turns: dict[tuple[str, Purpose], asyncio.Lock] = {}
+        self._looking = asyncio.Lock()
+        self._next_look: asyncio.Task[tuple[int, int]] | None = None
+
+    async def current(self, policy: str, purpose: Purpose) -> Held:
+        """Return a snapshot that knows all that was acknowledged before this call.
+
+        Args:
+            policy: the name of a policy set; empty: the only one in force that decides about the purpose.
+            purpose: what it can be asked about.
+
+        Raises:
+            NotFoundError: no such policy set is in force.
+            InputError: none was named, and several or none decide about the purpose.
+        """
+        head, at = await self._look()
+        found = self._held.get((policy, purpose))
+        if found is not None and _is_good(found, head, at):
+            return found
+        async with self._turns.setdefault((policy, purpose), asyncio.Lock()):
+            # Whoever waited for this turn may find what the one before has just taken.
+            found = self._held.get((policy, purpose))
+            if found is None or not _is_good(found, head, at):
+                found = self._held[policy, purpose] = await self._verbs(self._take, policy, purpose, found)
+            return found
+
+    async def _look(self) -> tuple[int, int]:
+        """Return the head and the time, both read after this call began."""
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._read())
+        return await asyncio.shield(self._next_look)
+
+    async def _read(self) -> tuple[int, int]:
+        async with self._looking:
+            # From here on it is under way: whoever asks now needs another one.
+            self._next_look = None
+            return await self._verbs(_head, self._verbs.control)
+
+    def _take(self, policy: str, purpose: Purpose, last: Held | None) -> Held:
+        control = self._verbs.control
+        name = policy or only_one(control, purpose)
+        document, _ = control.desk.policy(name)
+        taken = control.people.snapshot(name, [purpose], like=None if last is None else last.snapshot)
+        return Held(snapshot=taken, policy=document, rules=taken.rules(purpose))
+
+
+def _is_good(held: Held, head: int, at: int) -> bool:
+    return held.snapshot.position >= head and held.snapshot.at >= at
+
+
+def _head(control: ControlPlane) -> tuple[int, int]:
+    return control.desk.parts.ledger.head(), control.desk.parts.clock()
+
+
+def only_one(control: ControlPlane, purpose: Purpose) -> str:
+    """Return the name of the only policy set in force that decides about a purpose.
+
+    Raises:
+        InputError: there are several, or there is none.
+    """
+    with control.desk.lock:
+        published = control.desk.present().state.policies
+        names = list(dict.fromkeys(each.name for each in published))
+        found = [name for name in names if control.desk.policy(name)[0].decides(purpose)]
+    if len(found) != 1:
+        raise InputError(
+            "decision-policy",
+            f"{'several policy sets decide' if found else 'no policy set decides'} about `{purpose}`",
+            help=f"name one in `action.properties.policy`: {', '.join(found or names) or 'none is published'}",
+        )
+    return found[0]

@@ -1,0 +1,1 @@
+"""Programs of other people against the interface: run with `./run test api`."""

@@ -1,0 +1,205 @@
+"""Every address of the service is asked as everybody, and the answer is what the table says.
+
+The addresses are those of the router, so a new one is asked as soon as it is there; one without an action is not served
+at all (`test_pages.py`), and one that is served without standing in `ROUTERS` fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
+
+from consentry.accounts.access import TABLE, Action, Role
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.service.app import ROUTERS, create_app
+from consentry.service.gate import COOKIE, actions_of, addresses
+from service.at_work import in_thread
+
+STAFF: list[Role] = [each for each in Role if each not in {Role.MEMBER, Role.WORKLOAD}]
+PROGRAMS: tuple[Role, ...] = (Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR)
+ADDRESSES = [
+    (method, route)
+    for route in addresses(ROUTERS)
+    for method in sorted(route.methods or ())
+    if (method, route.path) != ("POST", "/sign-out")
+]
+
+
+@dataclass
+class Somebody:
+    """Who asks, as what, and with what in their hand. `role` is None for who opens nothing."""
+
+    name: str
+    role: Role | None
+    headers: dict[str, str]
+
+
+@dataclass
+class Place:
+    """A server, and everybody who may come to it."""
+
+    client: httpx2.Client
+    people: dict[str, Somebody]
+
+
+NAMES = [
+    *(f"{role}-session" for role in STAFF),
+    *(f"{role}-key" for role in PROGRAMS),
+    "member-session",
+    "token",
+    "nobody",
+    "expired-key",
+    "revoked-key",
+    "ended-session",
+    "disabled-account",
+    "key-of-another-deployment",
+    "token-of-another-deployment",
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("access")
+    deployment, other = (open_deployment(folder / name, embedded=True) for name in ("home", "other"))
+    with in_thread(other) as elsewhere, in_thread(deployment) as ask, httpx2.Client(base_url=ask.url) as client:
+        people = _people(deployment)
+        people["token"] = Somebody("token", Role.WORKLOAD, _key(ask.token))
+        people["token-of-another-deployment"] = Somebody("other", None, _key(elsewhere.token))
+        with other.admission() as admission:
+            _, secret = admission.add_key("theirs", roles=frozenset({Role.WORKLOAD}), by="olga")
+        people["key-of-another-deployment"] = Somebody("other", None, _key(secret))
+        yield Place(client, people)
+    deployment.close()
+    other.close()
+
+
+def _people(deployment: Deployment) -> dict[str, Somebody]:
+    found = {"nobody": Somebody("nobody", None, {})}
+
+    def add(name: str, role: Role | None, headers: dict[str, str]) -> None:
+        found[name] = Somebody(name, role, headers)
+
+    with deployment.admission() as admission:
+        for role in STAFF:
+            areas = frozenset({"UK"}) if role is Role.AUTHORITY else frozenset[str]()
+            admission.add(f"a-{role}", roles=frozenset({role}), areas=areas, password="")
+            add(
+                f"{role}-session",
+                role,
+                _session(admission.admit(f"a-{role}", subject=f"https://idp.example/#a-{role}")),
+            )
+        for program in PROGRAMS:
+            _, secret = admission.add_key("k", roles=frozenset({program}), by="olga")
+            add(f"{program}-key", program, _key(secret))
+        add("member-session", Role.MEMBER, _session(admission.admit_member("0" * 32, {})))
+        workload = frozenset({Role.WORKLOAD})
+        add("expired-key", None, _key(admission.add_key("k", roles=workload, by="olga", expires_at=1)[1]))
+        revoked, secret = admission.add_key("k", roles=workload, by="olga")
+        admission.revoke_key(revoked.ident)
+        add("revoked-key", None, _key(secret))
+        ended = admission.admit("a-privacy-officer", subject="https://idp.example/#a-privacy-officer")
+        admission.sign_out(ended)
+        add("ended-session", None, _session(ended))
+        admission.add("gone", roles=frozenset({Role.PRIVACY_OFFICER}), password="")
+        left = admission.admit("gone", subject="https://idp.example/#gone")
+        admission.disable("gone")
+        add("disabled-account", None, _session(left))
+    return found
+
+
+def _key(secret: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret}"}
+
+
+def _session(secret: str) -> dict[str, str]:
+    return {"cookie": f"{COOKIE}={secret}", "sec-fetch-site": "same-origin"}
+
+
+def _ask(place: Place, who: Somebody, method: str, path: str) -> httpx2.Response:
+    more: dict[str, Any] = {}
+    if method == "POST":
+        more = {"json": {}} if path.startswith(("/v1/", "/access/")) else {"data": {}}
+    return place.client.request(method, path, headers={**who.headers, "accept": "application/json"}, **more)
+
+
+def _filled(route: APIRoute) -> str:
+    path = route.path
+    for name in route.param_convertors:
+        value = "1" if name in {"index", "number"} else "x1"
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_address_answers_as_the_table_says(place: Place, name: str) -> None:
+    who, wrong = place.people[name], []
+    for method, route in ADDRESSES:
+        answer = _ask(place, who, method, _filled(route))
+        status = answer.status_code
+        if (
+            status == 403
+            and answer.json()["code"] in {"access-areas", "access-unsigned"}
+            and who.role is Role.AUTHORITY
+        ):
+            # May do it, and only where it is responsible, or with its signature.
+            continue
+        if not _as_it_should_be(status, actions_of(route), who):
+            wrong.append(f"{method} {route.path}: {status}")
+    assert not wrong, f"{name}: {wrong}"
+
+
+def _as_it_should_be(status: int, actions: set[Action], who: Somebody) -> bool:
+    if status >= 500:
+        return False
+    if actions <= {Action.ANYONE}:
+        return status not in {401, 403}
+    if Action.HOLDER in actions:
+        return status in {401, 403, 404, 422}
+    if who.role is None:
+        return status == 401
+    allowed = all(who.role in TABLE[action] for action in actions - {Action.ANYONE})
+    return status not in {401, 403} if allowed else status == 403
+
+
+def test_the_check_notices_what_is_wrong() -> None:
+    officer, nobody = Somebody("olga", Role.PRIVACY_OFFICER, {}), Somebody("nobody", None, {})
+    assert not _as_it_should_be(200, {Action.METRICS_READ}, officer)
+    assert not _as_it_should_be(200, {Action.ORDER_READ}, nobody)
+    assert not _as_it_should_be(403, {Action.ORDER_READ}, officer)
+    assert not _as_it_should_be(500, {Action.ANYONE}, nobody)
+    assert not _as_it_should_be(200, {Action.HOLDER}, officer)
+
+
+def test_nothing_is_served_but_these_addresses(tmp_path: Path) -> None:
+    deployment = open_deployment(tmp_path / "home", embedded=True)
+    with deployment.admission() as admission:
+        app = create_app(deployment, admission, token="t" * 20)
+        served = {(route.path, frozenset(route.methods or ())) for route in _routes(app.routes)}
+        app.state.verbs.close()
+        app.state.watch.close()
+    deployment.close()
+    assert served == {(route.path, frozenset(route.methods or ())) for route in addresses(ROUTERS)}
+
+
+def _routes(found: list[Any]) -> Iterator[APIRoute]:
+    """Yield every address, and fail for what is none and not the folder of static files."""
+    for each in found:
+        if isinstance(each, APIRoute):
+            yield each
+        elif isinstance(each, Mount):
+            assert each.path == "/static"
+        else:
+            included: Callable[..., Any] = each.original_router
+            yield from _routes(included.routes)  # type: ignore[attr-defined]
+
+
+def test_signing_out_needs_nobody(place: Place) -> None:
+    for name in ("nobody", "expired-key"):
+        assert _ask(place, place.people[name], "POST", "/sign-out").status_code == 303

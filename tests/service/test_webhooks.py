@@ -1,0 +1,205 @@
+"""Webhooks arrive signed, in order, and all of them: at a receiver that fails, hangs, goes away and comes back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from consentry.accounts.access import Role
+from consentry.accounts.webhooks import Webhooks
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.policy.library import shipped
+from consentry.service import deliveries
+from consentry.service.gate import COOKIE
+from service.at_work import Caller, in_thread, said
+
+
+@dataclass
+class Receiver:
+    """Takes what is sent, or does not: `answers` says what it does with the next ones."""
+
+    answers: list[int | str] = field(default_factory=list)
+    got: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["content-length"]))
+            found.seen.append(({name.lower(): value for name, value in self.headers.items()}, content))
+            answer = found.answers.pop(0) if found.answers else 204
+            if answer == "hang":
+                time.sleep(3)
+                return
+            if answer == 204:
+                found.got.append(json.loads(content))
+            self.send_response(int(answer))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://127.0.0.1:{server.server_address[1]}/hook?a=1"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    monkeypatch.setenv("CONSENTRY_WEBHOOK_PRIVATE", "true")
+    plain = deliveries.Deliveries.__init__
+    monkeypatch.setattr(
+        deliveries.Deliveries, "__init__", lambda self, *a, **k: plain(self, *a, **{**k, "pace": 0.05, "timeout": 0.5})
+    )
+    found = open_deployment(tmp_path / "home", embedded=True)
+    yield found
+    found.close()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+def hooked(deployment: Deployment, url: str, kinds: frozenset[str] = frozenset()) -> tuple[str, str]:
+    with deployment.admission() as admission:
+        hooks = Webhooks(admission.web, clock=deployment.control.desk.parts.clock)
+        made = hooks.add(url, kinds=kinds, by="adam", position=deployment.ledger.head())
+    return made.ident, made.secret
+
+
+def refuse(ask: Caller, person: str) -> None:
+    body = {"choices": [{"person": person, "purpose": "train-ai", "state": "refused"}]}
+    assert ask("POST", "/v1/choices", body).status == 201
+
+
+def test_what_happens_is_sent_signed_and_by_pseudonym(deployment: Deployment) -> None:
+    with receiver() as found, in_thread(deployment) as ask:
+        _, secret = hooked(deployment, found.url)
+        deployment.control.statements.publish(shipped()["august-2024"], "p")
+        refuse(ask, "somebody-real")
+        until(lambda: len(found.got) == 2)
+    assert [each["type"] for each in found.got] == ["policy.published", "choice.recorded"]
+    assert found.got[1]["data"]["person"] == deployment.person("somebody-real")
+    headers, content = found.seen[1]
+    assert b"somebody-real" not in content
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    right = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{right}"
+    assert headers["host"] in found.url
+
+
+def test_nothing_is_lost_by_a_receiver_that_fails_and_hangs(deployment: Deployment) -> None:
+    with receiver() as found, in_thread(deployment) as ask:
+        hooked(deployment, found.url)
+        found.answers = [500, "hang", 302]
+        for person in ("a", "b", "c"):
+            refuse(ask, person)
+        until(lambda: len(found.got) == 3, 40)
+    people = [deployment.person(each) for each in ("a", "b", "c")]
+    assert [each["data"]["person"] for each in found.got] == people
+    ids = [headers["webhook-id"] for headers, _ in found.seen]
+    assert len(set(ids)) == 3, "what is sent again has the same id"
+
+
+def test_nothing_is_lost_over_a_restart(deployment: Deployment) -> None:
+    with receiver() as found:
+        hooked(deployment, found.url)
+        deployment.control.statements.publish(shipped()["august-2024"], "p")
+        with in_thread(deployment) as ask:
+            refuse(ask, "a")
+            until(lambda: len(found.got) == 2)
+        deployment.control.statements.publish(shipped()["august-2024"], "p")
+        with in_thread(deployment):
+            until(lambda: len(found.got) == 3)
+    assert [each["data"]["position"] for each in found.got] == [0, 1, 2]
+
+
+def test_an_endpoint_gets_the_kinds_it_wants_and_can_have_them_again(deployment: Deployment) -> None:
+    home = deployment.settings.home
+    with receiver() as found, in_thread(deployment) as ask:
+        ident, _ = hooked(deployment, found.url, frozenset({"policy.published"}))
+        refuse(ask, "a")
+        deployment.control.statements.publish(shipped()["august-2024"], "p")
+        until(lambda: len(found.got) == 1)
+        assert "policy.published" in said(home, "webhook", "list")
+        said(home, "webhook", "replay", ident, "--from", "0")
+        until(lambda: len(found.got) == 2)
+        assert found.seen[0][0]["webhook-id"] == found.seen[1][0]["webhook-id"]
+        said(home, "webhook", "remove", ident)
+        assert said(home, "webhook", "list") == "No webhooks.\n"
+
+
+def test_nothing_is_sent_into_a_network_of_ones_own(tmp_path: Path) -> None:
+    deployment = open_deployment(tmp_path / "home", embedded=True)
+    with receiver() as found, in_thread(deployment):
+        hooked(deployment, found.url)
+        hooked(deployment, found.url.replace("127.0.0.1", "localhost"))
+        deployment.control.statements.publish(shipped()["august-2024"], "p")
+        with deployment.admission() as admission:
+            until(lambda: all(each.error == "private address" for each in admission.web.endpoints()))
+    deployment.close()
+    assert not found.seen
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "0.0.0.0",
+     "224.0.0.1", "fd00::1", "100.64.0.1"],
+)  # fmt: skip
+def test_private_addresses(address: str) -> None:
+    assert deliveries.is_private(address)
+
+
+def test_public_addresses() -> None:
+    assert not deliveries.is_private("93.184.216.34")
+    assert not deliveries.is_private("2606:2800:220:1:248:1893:25c8:1946")
+
+
+def test_administrators_manage_them(deployment: Deployment) -> None:
+    with deployment.admission() as admission:
+        admission.add("adam", roles=frozenset({Role.ADMINISTRATOR}), password="")
+        headers = {
+            "cookie": f"{COOKIE}={admission.admit('adam', subject='https://idp.example/#adam')}",
+            "sec-fetch-site": "same-origin",
+        }
+    with in_thread(deployment) as ask, httpx2.Client(base_url=ask.url, headers=headers) as adam:
+        made = adam.post("/v1/webhooks", json={"url": "https://example.org/hook", "kinds": ["order.issued"]}).json()
+        assert made["secret"].startswith("whsec_")
+        (shown,) = adam.get("/v1/webhooks").json()["webhooks"]
+        assert "secret" not in shown
+        assert adam.post(f"/v1/webhooks/{made['webhook']}/replay", json={"position": 0}).json()["position"] == 0
+        assert adam.delete(f"/v1/webhooks/{made['webhook']}").status_code == 204
+        assert adam.delete(f"/v1/webhooks/{made['webhook']}").json()["code"] == "webhook-unknown"
+        for url, code in (("https://u:p@example.org/", "webhook-url"), ("ftp://example.org/", "serve-malformed")):
+            assert adam.post("/v1/webhooks", json={"url": url}).json()["code"] == code
+        wrong = adam.post("/v1/webhooks", json={"url": "https://example.org/", "kinds": ["no.such"]})
+        assert wrong.json()["code"] == "webhook-kind"
