@@ -202,13 +202,13 @@ def _match_person(queue: ObjectionQueue, name: str, form: FormData, by: str) -> 
         by=by,
         categories=[_word(Category, each) for each in _several(form, "category")],
         reach=_word(Reach, _text(form, "reach")),
-        reply=_text(form, "person-reply"),
+        reply=_text(form, "person_reply"),
     )
 
 
 def _match_items(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
     items = [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
-    return queue.match_items(name, items, corpus=_text(form, "corpus"), by=by, reply=_text(form, "items-reply"))
+    return queue.match_items(name, items, corpus=_text(form, "corpus"), by=by, reply=_text(form, "items_reply"))
 
 
 def _not_found(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
