@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import InterfaceError as DriverInterfaceError
@@ -60,7 +60,7 @@ _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position
 _OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
 """Answered from the index `events_open`."""
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
-_EACH = bindparam("people", expanding=True)
+_EACH: BindParameter[Sequence[str]] = bindparam("people", expanding=True)
 _NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person.in_(_EACH))
 _HISTORY = _PARTS.where(
     EVENTS.c.position.in_(_NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other.in_(_EACH))))
