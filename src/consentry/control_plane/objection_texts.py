@@ -69,6 +69,15 @@ class ObjectionTexts:
             if isinstance(event.body, ObjectionTold) and event.body.objection == objection
         ]
 
+    def filed(self, objections: Sequence[str]) -> dict[str, tuple[str | None, Told]]:
+        """Return what each of them said when it was filed, after what exact duplicates share; not of erased ones."""
+        found: dict[str, tuple[str | None, Told]] = {}
+        for event in self._parts.personal.history(*objections):
+            body = event.body
+            if isinstance(body, ObjectionTold) and body.objection not in found:
+                found[body.objection] = (body.beside, self._read(event, body))
+        return found
+
     def holding(self, objections: Sequence[str], text: str) -> set[str]:
         """Return those of which something that was said holds a text, in any case of letters."""
         found: set[str] = set()
