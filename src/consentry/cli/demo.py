@@ -19,6 +19,7 @@ import click
 
 from consentry.bootstrap import HOME_MODE, Deployment, open_deployment
 from consentry.cli import demo_acts as acts
+from consentry.cli import demo_pages as pages
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
@@ -81,9 +82,24 @@ class Demo:
     "--seed", type=_SEED, metavar="N", default=7, show_default=True, help="The same seed gives the same network."
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Where the HTML page goes (default: in the home).")
+@click.option(
+    "--serve/--no-serve", default=None, help="Open the pages at the end, until Ctrl+C. Default: if this is a terminal."
+)
 @pass_context
-def demo(context: Context, stackexchange: Path | None, people: int, items: int, seed: int, report: Path | None) -> None:
-    """Play the whole story: a release, training, a suspension that stops it, the review, and the way back."""
+def demo(
+    context: Context,
+    *,
+    stackexchange: Path | None,
+    people: int,
+    items: int,
+    seed: int,
+    report: Path | None,
+    serve: bool | None,
+) -> None:
+    """Play the whole story: a release, training, a suspension that stops it, the review, and the way back.
+
+    It ends with the pages, and with three links to look at first.
+    """
     home = _fresh_home(context.home or Path("demo-home"))
     # Made-up people must never get into a real ledger, also not into one that the environment names.
     clock = StoryClock(instant(_BEGINS))
@@ -103,6 +119,8 @@ def demo(context: Context, stackexchange: Path | None, people: int, items: int, 
         _close(context.out, story, home=home, path=path)
     finally:
         deployment.close()
+    if serve or (serve is None and context.out.console.is_terminal and not context.out.as_json):
+        pages.show_pages(home, context.out, person=pages.somebody_in(home / "content", "GB"))
 
 
 _SYNTHETIC = (
@@ -245,6 +263,8 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
             f"case timeline {acts.CASE}",
             "order list",
             "jobs",
+            "account add me --role privacy-officer",
+            "serve",
         )
         for words in looks:
             out.text(f"  ./run consentry --home {home} {words}")

@@ -28,9 +28,10 @@ _WATCHED_EVERY_S = 0.5
 )
 @pass_context
 def serve(context: Context, port: int, host: str) -> None:
-    """Answer training jobs over HTTP until it is stopped: grant leases, renew them, say when they are over.
+    """Serve the pages, the interface for programs and the leases of training jobs, until it is stopped.
 
-    One server a home. Jobs need its address and the token it names.
+    One server a home. People sign in with an account (`consentry account add`) or with your organisation; members come
+    from the platform; programs show a key; training jobs the token it names.
     """
     # Only here: a web framework that no other command needs, and every one would wait for it.
     from consentry.service import server  # noqa: PLC0415
@@ -43,7 +44,7 @@ def serve(context: Context, port: int, host: str) -> None:
 
     def announce(address: str, token: Path) -> None:
         def human() -> None:
-            context.out.text(f"Serving at {address}")
+            context.out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
             context.out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
             context.out.console.file.flush()
 

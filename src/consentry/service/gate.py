@@ -16,7 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from consentry.accounts.access import Action, Role
+from consentry.accounts.access import Action, Role, Scope
 from consentry.accounts.account import NOBODY, Principal, digest_of
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
@@ -90,6 +90,9 @@ class Needs:
         StateError: `access-unknown`: nobody is signed in; `access-denied`: they may not do this.
     """
 
+    scopes: frozenset[Scope] = frozenset(Scope)
+    """In which scopes it is enough to be allowed to."""
+
     def __init__(self, action: Action) -> None:
         self.action = action
 
@@ -115,6 +118,12 @@ class Needs:
 def actions_of(route: BaseRoute) -> set[Action]:
     """Return the actions an address names."""
     return {call.action for call in _calls(route.dependant)} if isinstance(route, APIRoute) else set()
+
+
+def scopes_of(route: BaseRoute) -> frozenset[Scope]:
+    """Return the scopes in which it is enough to be allowed to do what an address needs."""
+    found = [call.scopes for call in _calls(route.dependant)] if isinstance(route, APIRoute) else []
+    return frozenset(Scope).intersection(*found)
 
 
 def _calls(dependant: Dependant) -> Iterator[Needs]:

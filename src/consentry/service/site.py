@@ -28,8 +28,8 @@ from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
 
 FOLDER = Path(__file__).parent
-IN_ENGLISH = ("console/", "authority/")
-"""Folders of templates for people at work, who share one language; the others are in all of them."""
+IN_ENGLISH = ("console/", "authority/", "api.html")
+"""Templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
 _GROUPS = {"UK": "GB"}
 

@@ -35,9 +35,11 @@ class Staff(Needs):
         StateError: `access-unknown`, `access-denied`: as `Needs`, or they may do it in a part of it only.
     """
 
+    scopes = frozenset({Scope.ALL})
+
     async def __call__(self, request: Request) -> Principal:  # noqa: D102
         found = await super().__call__(request)
-        if found.scope(self.action) is not Scope.ALL:
+        if found.scope(self.action) not in self.scopes:
             raise StateError(
                 "access-denied",
                 f"`{self.action}` of everything is not for {', '.join(sorted(found.roles))}",

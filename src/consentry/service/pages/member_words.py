@@ -112,7 +112,7 @@ MEANINGS = {
     ReasonKind.FORBIDDEN: N_("The rules leave this out."),
     ReasonKind.NOT_PERMITTED: N_("Nothing permits this use."),
 }
-OTHERS = N_("Somebody else in it may not be used.")
+OTHERS = N_("Somebody else appears in it whose content may not be used.")
 
 HEADLINES = {
     Situation.ON: N_("Your content may be used."),

@@ -1,0 +1,64 @@
+"""Every text of the pages is there in every language, with the same places to fill in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.catalog import Message
+
+from consentry.service.languages import LANGUAGES
+from service.catalogues import gathered, others, translated
+
+ADVICE = "write the catalogues anew (.run/test/bin/python tests/service/catalogues.py) and translate what is empty"
+_PLACE = re.compile(r"%\((\w+)\)s|\{(\w+)\}|</?[a-z]+")
+
+
+def places(text: str) -> set[str]:
+    return {match.group(0) for match in _PLACE.finditer(text)}
+
+
+def texts(message: Message) -> tuple[str, ...]:
+    return message.string if isinstance(message.string, tuple) else (str(message.string or ""),)
+
+
+def wanted() -> list[Message]:
+    return [message for message in gathered() if message.id]
+
+
+def test_something_was_gathered() -> None:
+    assert len(wanted()) > 30
+    assert {"en", "cy", "fr", "de", "es", "ar"} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("code", sorted(others()))
+def test_no_text_is_missing(code: str) -> None:
+    catalogue = translated(code)
+    found = {(message.id, message.context): message for message in catalogue if message.id}
+    missing = [each.id for each in wanted() if not all(texts(found.get((each.id, each.context), Message(""))))]
+    assert missing == [], ADVICE
+    assert [message.id for message in catalogue if message.id and message.fuzzy] == []
+    unused = set(found) - {(message.id, message.context) for message in wanted()}
+    assert unused == set(), ADVICE
+
+
+@pytest.mark.parametrize("code", sorted(others()))
+def test_every_place_to_fill_in_is_kept(code: str) -> None:
+    for message in translated(code):
+        if not message.id:
+            continue
+        ids = tuple(map(str, message.id if isinstance(message.id, tuple) else (message.id,)))
+        allowed = set().union(*(places(each) for each in ids))
+        for text in texts(message):
+            # Of one or two of something a language may leave the number out; nothing else, and nothing may be added.
+            assert places(text) <= allowed, (message.id, text)
+            if len(ids) == 1:
+                assert places(text) == allowed, (message.id, text)
+
+
+@pytest.mark.parametrize("code", sorted(others()))
+def test_plurals_are_those_of_the_language(code: str) -> None:
+    catalogue = translated(code)
+    for message in catalogue:
+        if isinstance(message.id, tuple):
+            assert len(texts(message)) == catalogue.num_plurals, message.id
