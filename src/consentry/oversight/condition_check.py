@@ -18,9 +18,10 @@ cannot be run answers no.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeVar
 
 from consentry.errors import InputError
 from consentry.oversight.objection_form import Form
@@ -30,8 +31,9 @@ from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
 from consentry.policy.jurisdictions import contains, instant
 from consentry.policy.policy_classes import instants, known_places
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import VISIBILITIES, Account, Age, Category, ChoiceState, Purpose
+from consentry.policy.vocabulary import VISIBILITIES, Account, Age, Category, ChoiceState, Purpose, Visibility
 
+_Value = TypeVar("_Value")
 _CATEGORIES = tuple(each for each in Category if each is not Category.UNKNOWN)
 _WILLING = (NO_CHOICE, Standing(ChoiceState.ALLOWED))
 _WINDOW = {"from", "before"}
@@ -198,11 +200,25 @@ def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Requ
     ]
     items = [
         Item(category=category, visibility=visibility, created=created)
-        for category, visibility, created in product(probe.categories, VISIBILITIES, _dates(policy.rules, probe))
+        for category, visibility, created in product(
+            _apart(probe.categories, [rule.categories for rule in policy.rules]),
+            _apart(VISIBILITIES, [rule.visibilities for rule in policy.rules], alone=Visibility.UNKNOWN),
+            _dates(policy.rules, probe),
+        )
     ]
     for purpose in filter(policy.decides, Purpose):
         for person, item in product(people, items):
             yield Request(purpose=purpose, item=item, people=(person,), at=system.at)
+
+
+def _apart(
+    values: Iterable[_Value], named: Sequence[Collection[_Value]], *, alone: _Value | None = None
+) -> list[_Value]:
+    """Return the first of the values that every rule names or does not name alike; `alone` is like no other."""
+    found: dict[tuple[bool, ...], _Value] = {}
+    for value in values:
+        found.setdefault((value == alone, *(value in each for each in named)), value)
+    return list(found.values())
 
 
 def _told(rules: Sequence[Rule], *, at: Seconds, longest: Seconds) -> list[dict[str, Seconds]]:
@@ -210,8 +226,9 @@ def _told(rules: Sequence[Rule], *, at: Seconds, longest: Seconds) -> list[dict[
     waits: dict[str, set[Seconds]] = {}
     for rule in rules:
         if rule.notice is not None:
-            waits.setdefault(rule.notice.notice, {0, longest}).add(rule.notice.days * SECONDS_PER_DAY)
-    known = [(None, *sorted(wait for wait in each if wait <= longest)) for each in waits.values()]
+            waits.setdefault(rule.notice.notice, set()).add(rule.notice.days * SECONDS_PER_DAY)
+    # Whoever was told waits until the next of these is over like somebody for whom the last one just was.
+    known = [(*sorted((wait for wait in each if wait <= longest), reverse=True), None) for each in waits.values()]
     return [
         {notice: at - wait for notice, wait in zip(waits, told, strict=True) if wait is not None}
         for told in product(*known)
