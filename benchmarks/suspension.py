@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from parts.holder import clock
-from parts.measuring import Line, show
+from parts.measuring import Line, share, show
+from parts.server import Server
 from rich.console import Console
 
 from consentry.bootstrap import open_deployment
@@ -44,38 +45,6 @@ AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
 TTL_S = 1.0
 BATCH = 20
 MODES = ("order", "lossy", "killed", "cut", "frozen", "order and killed")
-
-
-class Server:
-    """`consentry serve`, started again when it was killed."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        """Start it, unless it runs."""
-        if self.process is not None and self.process.poll() is None:
-            return
-        line = [sys.executable, "-m", "consentry", "--json", "--home", str(self.home), "serve", "--port", "0"]
-        (self.home / "serve.json").unlink(missing_ok=True)
-        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True)  # noqa: S603 - ours
-        while not (self.home / "serve.json").exists():
-            time.sleep(0.02)
-            if self.process.poll() is not None:
-                raise SystemExit("the server does not start")
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """End it."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        self.process.wait()
-
-    @property
-    def ask(self) -> dict[str, str]:
-        """What a holder needs to reach it."""
-        url = json.loads((self.home / "serve.json").read_bytes())["url"]
-        return {"url": url, "token": (self.home / "keys" / "workload.token").read_text()}
 
 
 class Orders:
@@ -217,11 +186,6 @@ def drains(home: Path) -> list[float]:
     found = [order.drained for order in deployment.control.orders.every()]
     deployment.close()
     return [each.took_ms / 1000 for each in found if each is not None] or [float("nan")]
-
-
-def share(values: list[float], part: float) -> float:
-    """Return the value below which a part of all lie."""
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 
 def trials(home: Path, release: str, *, number: int, deadlines: bool) -> list[Line]:

@@ -55,6 +55,11 @@ def peak_bytes() -> int:
     raise OSError("/proc/self/status has no VmHWM")
 
 
+def share(values: list[float], part: float) -> float:
+    """Return the value below which a part of all lie."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the result: what, how much, what it is compared with, and what was aimed at."""

@@ -99,6 +99,23 @@ class ObjectionQueue:
             start: how many to leave out.
             limit: how many to return.
         """
+        at = self._desk.parts.clock()
+        found = self.select(states, overdue=overdue, by=by, text=text)
+        shown = found[start : start + limit]
+        filed = self._texts.filed([each.objection for each in shown])
+        alike: dict[str | None, int] = {None: 0}
+        rows = tuple(self._queued(each, at, filed=filed.get(each.objection), alike=alike) for each in shown)
+        return QueuePage(rows=rows, total=len(found))
+
+    def select(
+        self,
+        states: Collection[ObjectionState] = OPEN,
+        *,
+        overdue: bool = False,
+        by: Handle | None = None,
+        text: str = "",
+    ) -> Sequence[Objection]:
+        """Return the objections that `list` pages through, in its order, without a word of what was written."""
         at, wanted = self._desk.parts.clock(), frozenset(states)
         with self._desk.lock:
             self._desk.present()
@@ -109,22 +126,18 @@ class ObjectionQueue:
             ]
         found.sort(key=lambda each: (each.due, each.position))
         if text:
-            found = [each for each in found if self._holds(each.objection, text.casefold())]
-        alike: dict[str | None, int] = {None: 0}
-        rows = tuple(self._queued(each, at, alike) for each in found[start : start + limit])
-        return QueuePage(rows=rows, total=len(found))
+            holding = self._texts.holding([each.objection for each in found], text.casefold())
+            found = [each for each in found if each.objection in holding]
+        return found
 
-    def _holds(self, objection: str, text: str) -> bool:
-        said = (value for each in self._texts.course(objection) for value in each.words.values())
-        return any(text in value.casefold() for value in said if isinstance(value, str))
-
-    def _queued(self, found: Objection, at: Seconds, alike: dict[str | None, int]) -> Queued:
+    def _queued(
+        self, found: Objection, at: Seconds, *, filed: tuple[str | None, Told] | None, alike: dict[str | None, int]
+    ) -> Queued:
         """Return a row; `alike` remembers how many there are of each kind, as a page of spam is of one kind."""
-        beside = self._texts.fingerprint_of(found.objection)
-        if beside is not None and beside not in alike:
-            alike[beside] = len(self._desk.parts.personal.alike(beside)) - 1
-        filed = next(iter(self._texts.course(found.objection)), None)
-        return Queued(objection=found, overdue=found.overdue(at), filed=filed, alike=alike[beside])
+        beside, told = (None, None) if filed is None else filed
+        if beside not in alike:
+            alike[beside] = len(self._desk.parts.personal.alike(beside or "")) - 1
+        return Queued(objection=found, overdue=found.overdue(at), filed=told, alike=alike[beside])
 
     def show(self, objection: str) -> Detail:
         """Return everything about an objection, by its id or the first eight digits or more.

@@ -22,6 +22,7 @@ from consentry.ledger.objection_events import ObjectionBody, ObjectionTold
 from consentry.oversight.objection import Objection, require_possible
 
 MOST_CHARACTERS = 10_000
+_READ_AT_ONCE = 200
 _HIDDEN = ("taken", "noted")
 """What staff do among themselves; the objector does not see it."""
 _FOR_STAFF = ("by", "person", "corpus", "items", "categories", "reach")
@@ -67,6 +68,26 @@ class ObjectionTexts:
             for event in self._parts.personal.history(objection)
             if isinstance(event.body, ObjectionTold) and event.body.objection == objection
         ]
+
+    def filed(self, objections: Sequence[str]) -> dict[str, tuple[str | None, Told]]:
+        """Return what each of them said when it was filed, after what exact duplicates share; not of erased ones."""
+        found: dict[str, tuple[str | None, Told]] = {}
+        for event in self._parts.personal.history(*objections):
+            body = event.body
+            if isinstance(body, ObjectionTold) and body.objection not in found:
+                found[body.objection] = (body.beside, self._read(event, body))
+        return found
+
+    def holding(self, objections: Sequence[str], text: str) -> set[str]:
+        """Return those of which something that was said holds a text, in any case of letters."""
+        found: set[str] = set()
+        for start in range(0, len(objections), _READ_AT_ONCE):
+            for event in self._parts.personal.history(*objections[start : start + _READ_AT_ONCE]):
+                if isinstance(event.body, ObjectionTold) and event.body.objection not in found:
+                    said = self._read(event, event.body).words.values()
+                    if any(text in each.casefold() for each in said if isinstance(each, str)):
+                        found.add(event.body.objection)
+        return found
 
     def for_objector(self, objection: str) -> list[Told]:
         """Return what the objector may see of it."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import InterfaceError as DriverInterfaceError
@@ -60,9 +60,10 @@ _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position
 _OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
 """Answered from the index `events_open`."""
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
-_NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person == bindparam("who"))
+_EACH: BindParameter[Sequence[str]] = bindparam("people", expanding=True)
+_NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person.in_(_EACH))
 _HISTORY = _PARTS.where(
-    EVENTS.c.position.in_(_NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other == bindparam("who"))))
+    EVENTS.c.position.in_(_NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other.in_(_EACH))))
 ).order_by(EVENTS.c.position)
 """Two indexes, one for each column: with `or` and an order SQLite would go through all events."""
 _FORGET = delete(PERSONAL).where(_NAMES)
@@ -108,10 +109,10 @@ class SqlLedger:
         with self._group.exclusive(), self._holding_head() as session:
             yield session
 
-    def history(self, person: Pseudonym) -> Iterator[Event]:
-        """Read every event that names `person`, oldest first."""
+    def history(self, *people: Pseudonym) -> Iterator[Event]:
+        """Read every event that names one of `people`, oldest first."""
         with reported(), self._engine.connect() as connection:
-            rows = connection.execute(_HISTORY, {"who": person}).all()
+            rows = connection.execute(_HISTORY, {"people": people}).all()
         return map(_event, rows)
 
     def erase(self, people: Collection[Pseudonym]) -> range:

@@ -79,8 +79,8 @@ class PersonalEvents(Protocol):
     Copies outside the ledger (backups, kept states) are the caller's to delete.
     """
 
-    def history(self, person: Pseudonym) -> Iterator[Event]:
-        """Read every event that names `person`, oldest first. Erased events no longer do."""
+    def history(self, *people: Pseudonym) -> Iterator[Event]:
+        """Read every event that names one of `people`, a thousand at most, oldest first. Erased events no longer do."""
         ...
 
     def erase(self, people: Collection[Pseudonym]) -> range:

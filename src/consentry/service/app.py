@@ -33,7 +33,7 @@ from consentry.service.deliveries import Deliveries
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
-from consentry.service.pages import authority, console, elsewhere, member, member_lists, public, sign_in
+from consentry.service.pages import authority, console, elsewhere, member, member_lists, objection, public, sign_in
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
@@ -59,6 +59,7 @@ ROUTERS = (
     elsewhere.ROUTER,
     member.ROUTER,
     member_lists.ROUTER,
+    objection.ROUTER,
     authority.ROUTER,
     *console.ROUTERS,
 )

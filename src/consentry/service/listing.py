@@ -93,14 +93,18 @@ class Listing:
         """Return a page of the list, or all of it in the format that `?format=` names: `csv` or `json`."""
         every = list(rows)
         found, shown = self.select(every, dict(request.query_params))
-        wanted = request.query_params.get("format")
-        if wanted == "json":
-            plain = [{column.name: row.get(column.name) for column in self.columns} for row in found]
+        exported = self.export(found, request.query_params.get("format"))
+        return page(request, template, listing=shown, **context) if exported is None else exported
+
+    def export(self, rows: Iterable[Row], form: str | None) -> Response | None:
+        """Return rows as a file in a format, `csv` or `json`; None for any other."""
+        if form == "json":
+            plain = [{column.name: row.get(column.name) for column in self.columns} for row in rows]
             return Response(canonical_json({self.name: plain}), media_type="application/json")
-        if wanted == "csv":
+        if form == "csv":
             named = {"content-disposition": f'attachment; filename="{self.name}.csv"'}
-            return Response(self._csv(found), media_type="text/csv; charset=utf-8", headers=named)
-        return page(request, template, listing=shown, **context)
+            return Response(self._csv(rows), media_type="text/csv; charset=utf-8", headers=named)
+        return None
 
     def select(self, rows: Sequence[Row], asked: Mapping[str, str]) -> tuple[list[Row], Shown]:
         """Return the rows that an address asks for, and the page of them it shows."""

@@ -1,0 +1,50 @@
+"""`consentry serve` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class Server:
+    """`consentry serve`, started again when it was killed."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        line = [sys.executable, "-m", "consentry", "--json", "--home", str(self.home), "serve", "--port", "0"]
+        (self.home / "serve.json").unlink(missing_ok=True)
+        self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True)  # noqa: S603 - ours
+        while not (self.home / "serve.json").exists():
+            time.sleep(0.02)
+            if self.process.poll() is not None:
+                raise SystemExit("the server does not start")
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """End it."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait()
+
+    @property
+    def ask(self) -> dict[str, str]:
+        """What a holder needs to reach it."""
+        url = json.loads((self.home / "serve.json").read_bytes())["url"]
+        return {"url": url, "token": (self.home / "keys" / "workload.token").read_text()}
+
+    def held_bytes(self) -> int:
+        """Return how much memory it holds now."""
+        assert self.process is not None
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise OSError("its status has no VmRSS")

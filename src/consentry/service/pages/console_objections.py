@@ -1,0 +1,294 @@
+"""The queue of objections, for staff: all of it in parts, one of them, and how it is answered.
+
+What leaves as a file holds no word of anybody's: only ids, states and dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.control_plane.objection_queue import ObjectionQueue
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import ConsentryError, InputError, NotFoundError
+from consentry.ledger.objection_events import LawfulGround
+from consentry.oversight.objection import OPEN, Objection, ObjectionState
+from consentry.policy.vocabulary import Category, Reach
+from consentry.service.gate import Control
+from consentry.service.listing import PAGE_ROWS, Column, Listing
+from consentry.service.pages.console_frame import N_, REFUSED, Staff, told
+from consentry.service.plain_words import CATEGORIES, PURPOSES
+from consentry.service.problems import status_of
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Reader = Annotated[Principal, Depends(Staff(Action.OBJECTION_READ))]
+Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
+_MENDABLE = {404, 409, REFUSED}
+_ALIKE_SHOWN = 20
+_WAITING = "waiting"
+_KINDS = [(str(each), CATEGORIES[each]) for each in Category if each is not Category.UNKNOWN]
+_Word = TypeVar("_Word", bound=StrEnum)
+
+EXPORT = Listing(
+    name="objections",
+    columns=(
+        Column("objection", N_("Objection")),
+        Column("state", N_("State"), kind="state"),
+        Column("purpose", N_("Against")),
+        Column("received", N_("Received"), kind="time"),
+        Column("due", N_("Due"), kind="time"),
+        Column("overdue", N_("Overdue")),
+        Column("by", N_("With")),
+        Column("extended", N_("Months longer"), kind="number"),
+        Column("ground", N_("Ground")),
+        Column("people", N_("People"), kind="number"),
+        Column("items", N_("Items"), kind="number"),
+        Column("messages", N_("Messages"), kind="number"),
+        Column("changed", N_("Changed"), kind="time"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the address of the list asks for."""
+
+    state: str
+    overdue: bool
+    mine: bool
+    text: str
+    number: int
+
+    @classmethod
+    def of(cls, request: Request) -> Asked:
+        """Read it; what makes no sense asks for nothing."""
+        query = request.query_params
+        state, number = query.get("state", ""), query.get("page", "")
+        return cls(
+            state=state if state in {_WAITING, "all", *ObjectionState} else _WAITING,
+            overdue=query.get("overdue") == "1",
+            mine=query.get("mine") == "1",
+            text=query.get("q", "").strip()[:200],
+            number=int(number) if number.isascii() and number.isdecimal() and 0 < len(number) < 8 else 1,
+        )
+
+    @property
+    def states(self) -> frozenset[ObjectionState]:
+        """The states of which objections are shown."""
+        if self.state == _WAITING:
+            return OPEN
+        return frozenset(ObjectionState) if self.state == "all" else frozenset({ObjectionState(self.state)})
+
+    def address(self, **changed: object) -> str:
+        """Return the query of an address that asks for the same, but for what is named."""
+        same = {
+            "state": self.state if self.state != _WAITING else "",
+            "overdue": "1" if self.overdue else "",
+            "mine": "1" if self.mine else "",
+            "q": self.text,
+        }
+        asked = {**same, **changed}
+        return "?" + urlencode({name: str(value) for name, value in asked.items() if value})
+
+
+@ROUTER.get("/console/objections")
+def queue(*, request: Request, control: Control, who: Reader) -> Response:
+    """Show a part of the queue, what is due first at the top, or hand all of it out."""
+    asked, verbs = Asked.of(request), control.objection_queue
+    by = who.handle if asked.mine else None
+    if request.query_params.get("format") in {"csv", "json"}:
+        found = verbs.select(asked.states, overdue=asked.overdue, by=by, text=asked.text)
+        exported = EXPORT.export(_rows(control, found), request.query_params["format"])
+        assert exported is not None
+        return exported
+    start = (max(1, asked.number) - 1) * PAGE_ROWS
+    shown = verbs.list(asked.states, overdue=asked.overdue, by=by, text=asked.text, start=start, limit=PAGE_ROWS)
+    return page(
+        request,
+        "console/objections.html",
+        asked=asked,
+        rows=shown.rows,
+        total=shown.total,
+        pages=max(1, -(-shown.total // PAGE_ROWS)),
+        states=[str(each) for each in ObjectionState],
+        waiting=len(verbs.select()),
+        late=len(verbs.select(overdue=True)),
+    )
+
+
+@ROUTER.get("/console/objections/{objection}")
+def one(*, request: Request, control: Control, who: Reader, objection: str) -> Response:
+    """Show one objection: what was written, what was done, and what can be."""
+    return _shown(request, control, who, objection=objection)
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_files=0, max_fields=200)
+
+
+@ROUTER.post("/console/objections/{objection}/{verb}")
+def answer(
+    *,
+    request: Request,
+    control: Control,
+    who: Answerer,
+    objection: str,
+    verb: str,
+    form: Annotated[FormData, Depends(_form)],
+) -> Response:
+    """Do something about an objection, in the name of whoever is signed in."""
+    do = VERBS.get(verb)
+    if do is None:
+        raise NotFoundError("serve-no-such-address", "nothing is at this address", help="see /console/objections")
+    name = control.objection_queue.show(objection).objection.objection
+    try:
+        do(control.objection_queue, name, form, who.handle)
+    except ConsentryError as error:
+        if status_of(error) not in _MENDABLE:
+            raise
+        return _shown(request, control, who, objection=name, error=error, verb=verb, form=form)
+    return RedirectResponse(f"/console/objections/{name}?done={verb}", 303)
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""
+
+
+def _several(form: FormData, name: str) -> list[str]:
+    return [each for each in form.getlist(name) if isinstance(each, str)]
+
+
+def _word(kind: type[_Word], text: str) -> _Word:
+    try:
+        return kind(text)
+    except ValueError:
+        raise InputError(
+            "serve-malformed", "one of the answers is none of those to choose from", help="choose one that is shown"
+        ) from None
+
+
+Do = Callable[[ObjectionQueue, str, FormData, str], Objection]
+
+
+def _take(queue: ObjectionQueue, name: str, _: FormData, by: str) -> Objection:
+    return queue.take(name, by=by)
+
+
+def _ask(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    return queue.ask(name, text=_text(form, "question"), by=by)
+
+
+def _extend(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    months = _text(form, "months")
+    return queue.extend(name, months=int(months) if months in {"1", "2"} else 0, reason=_text(form, "why"), by=by)
+
+
+def _match_person(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    return queue.match_person(
+        name,
+        _text(form, "person"),
+        by=by,
+        categories=[_word(Category, each) for each in _several(form, "category")],
+        reach=_word(Reach, _text(form, "reach")),
+        reply=_text(form, "person_reply"),
+    )
+
+
+def _match_items(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    items = [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
+    return queue.match_items(name, items, corpus=_text(form, "corpus"), by=by, reply=_text(form, "items_reply"))
+
+
+def _not_found(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    return queue.not_found(name, tried=_text(form, "tried"), by=by)
+
+
+def _decline(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    ground = _word(LawfulGround, _text(form, "ground"))
+    return queue.decline(name, ground=ground, explanation=_text(form, "explanation"), by=by)
+
+
+def _note(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+    return queue.note(name, text=_text(form, "note"), by=by)
+
+
+VERBS: Mapping[str, Do] = MappingProxyType(
+    {
+        "take": _take,
+        "ask": _ask,
+        "extend": _extend,
+        "match-person": _match_person,
+        "match-items": _match_items,
+        "not-found": _not_found,
+        "decline": _decline,
+        "note": _note,
+    }
+)
+
+
+def _shown(
+    request: Request,
+    control: ControlPlane,
+    who: Principal,
+    *,
+    objection: str,
+    error: ConsentryError | None = None,
+    verb: str = "",
+    form: FormData | None = None,
+) -> Response:
+    detail = control.objection_queue.show(objection)
+    given = {name: _text(form, name) for name in form} if form is not None else {}
+    return page(
+        request,
+        "console/objection.html",
+        status=200 if error is None else REFUSED,
+        problem=None if error is None else told(error),
+        found=detail.objection,
+        overdue=detail.overdue,
+        course=detail.course,
+        alike=detail.alike[:_ALIKE_SHOWN],
+        more_alike=max(0, len(detail.alike) - _ALIKE_SHOWN),
+        may_answer=who.may(Action.OBJECTION_ANSWER),
+        verb=verb,
+        given=given,
+        chosen=_several(form, "category") if form is not None else [],
+        categories=_KINDS,
+        against=PURPOSES[detail.objection.purpose],
+        grounds=[str(each) for each in LawfulGround],
+        corpora=[(each, each) for each in sorted(control.desk.present().state.corpora)],
+        done=request.query_params.get("done", "") if error is None else "",
+    )
+
+
+def _rows(control: ControlPlane, found: Sequence[Objection]) -> list[dict[str, Any]]:
+    at = control.desk.parts.clock()
+    return [
+        {
+            "objection": each.objection,
+            "state": str(each.state),
+            "purpose": str(each.purpose),
+            "received": each.received,
+            "due": each.due,
+            "overdue": "yes" if each.overdue(at) else "no",
+            "by": each.by,
+            "extended": each.extended,
+            "ground": None if each.ground is None else str(each.ground),
+            "people": each.people,
+            "items": each.items,
+            "messages": each.messages,
+            "changed": each.changed,
+        }
+        for each in found
+    ]

@@ -1,0 +1,183 @@
+"""Objecting: the form, without a login, and the private page on which an objection is followed.
+
+The form is `oversight.objection_form.FORM` and nothing else: what a case counts is what people see. Nothing here looks
+at cookies, at who sends it, or at how often: an objection is taken as it comes.
+
+The address of the private page is its secret. It is in no link that leads out of it, in no log, and in no cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from consentry.accounts.access import Action
+from consentry.control_plane.objections import Followed
+from consentry.errors import InputError, NotFoundError, StateError
+from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
+from consentry.service.gate import Control, Deployed, Needs
+from consentry.service.languages import LANGUAGES
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+_ANYONE = [Depends(Needs(Action.ANYONE))]
+_HOLDER = [Depends(Needs(Action.HOLDER))]
+_REFUSED = 422
+_UNSEEN = {"x-robots-tag": "noindex, nofollow"}
+_MESSAGE = Field(name="message", asks="Your message", required=True, most=10_000, lines=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """What is wrong with one field: `why` is `missing`, `long` or `unreadable`; `has` is how many characters it has."""
+
+    field: str
+    why: str
+    has: int = 0
+    most: int = 0
+
+
+async def _written(request: Request) -> Mapping[str, str]:
+    """Return what was typed, by field; every line ends alike, as browsers write their ends as two characters."""
+    form = await request.form(max_files=0, max_fields=100)
+    return {name: value.replace("\r\n", "\n") for name, value in form.items() if isinstance(value, str)}
+
+
+Written = Annotated[Mapping[str, str], Depends(_written)]
+
+
+@ROUTER.get("/object", dependencies=_ANYONE)
+def show_form(request: Request) -> Response:
+    """Show the form."""
+    return _form(request, {}, [])
+
+
+@ROUTER.post("/object", dependencies=_ANYONE)
+def file(request: Request, control: Control, *, written: Written) -> Response:
+    """Take an objection in and lead to its private page; what cannot be taken shows the form again."""
+    wrong = [each for field in FORM.fields for each in check(field, written)]
+    if wrong:
+        return _form(request, written, wrong)
+    said = {field.name: written.get(field.name, "") for field in FORM.fields}
+    try:
+        filed = control.objections.file(
+            said[FIND.name], answer_to=said[ANSWER_TO.name], reason=said.get(REASON.name, "")
+        )
+    except InputError:
+        return _form(request, written, [Wrong(field=FIND.name, why="unreadable")])
+    return _onward(request, filed.link, new="1")
+
+
+@ROUTER.get("/object/follow/{link}", dependencies=_HOLDER)
+def follow(request: Request, control: Control, *, deployment: Deployed, link: str, new: str = "") -> Response:
+    """Show where an objection stands, to whoever has the link."""
+    try:
+        found = control.objections.follow(link)
+    except NotFoundError:
+        return _unknown(request)
+    return _followed(request, found, address=_address(request, deployment.settings.site_url), new=new == "1")
+
+
+@ROUTER.post("/object/follow/{link}", dependencies=_HOLDER)
+def add(request: Request, control: Control, *, deployment: Deployed, link: str, written: Written) -> Response:
+    """Add a message of the objector."""
+    text = written.get(_MESSAGE.name, "")
+    try:
+        found = control.objections.follow(link)
+        wrong = check(_MESSAGE, written)
+        if not wrong:
+            control.objections.add(link, text)
+            return _onward(request, link)
+    except NotFoundError:
+        return _unknown(request)
+    except (InputError, StateError) as error:
+        why = "closed" if isinstance(error, StateError) else "unreadable"
+        wrong = [Wrong(field=_MESSAGE.name, why=why)]
+    address = _address(request, deployment.settings.site_url)
+    return _followed(request, found, address=address, problem=wrong, message=text)
+
+
+@ROUTER.post("/object/follow/{link}/withdraw", dependencies=_HOLDER)
+def withdraw(request: Request, control: Control, *, link: str) -> Response:
+    """Take an objection back; said twice it is the same."""
+    try:
+        control.objections.withdraw(link)
+    except NotFoundError:
+        return _unknown(request)
+    except StateError:
+        return _onward(request, link)
+    return _onward(request, link)
+
+
+@ROUTER.get("/object/follow/{link}/receipt", dependencies=_HOLDER)
+def receipt(request: Request, control: Control, *, link: str) -> Response:
+    """Hand out the signed receipt of an objection, as it was received."""
+    try:
+        found = control.objections.follow(link).objection
+    except NotFoundError:
+        return _unknown(request)
+    content = control.receipts.for_objection(found.objection)
+    named = {"content-disposition": f'attachment; filename="objection-{found.objection[:8]}-receipt.json"'}
+    return Response(content, media_type="application/json", headers={**named, **_UNSEEN})
+
+
+def check(field: Field, written: Mapping[str, str]) -> list[Wrong]:
+    """Return what is wrong with what was typed into a field: nothing, or one thing."""
+    has = len(written.get(field.name, "").strip())
+    if field.required and not has:
+        return [Wrong(field=field.name, why="missing")]
+    return [Wrong(field=field.name, why="long", has=has, most=field.most)] if has > field.most else []
+
+
+def _form(request: Request, written: Mapping[str, str], wrong: list[Wrong]) -> Response:
+    status = _REFUSED if wrong else 200
+    return page(request, "objection/form.html", status=status, form=FORM, given=written, problem=wrong)
+
+
+def _followed(
+    request: Request,
+    found: Followed,
+    *,
+    address: str,
+    new: bool = False,
+    problem: list[Wrong] | None = None,
+    message: str = "",
+) -> Response:
+    return page(
+        request,
+        "objection/followed.html",
+        status=_REFUSED if problem else 200,
+        headers=_UNSEEN,
+        found=found.objection,
+        course=found.course,
+        address=address,
+        new=new,
+        problem=problem or [],
+        message=message,
+        field=_MESSAGE,
+    )
+
+
+def _unknown(request: Request) -> Response:
+    """Say that a link leads nowhere: the same of every link that nobody has."""
+    return page(request, "objection/unknown.html", status=404, headers=_UNSEEN)
+
+
+def _address(request: Request, site_url: str) -> str:
+    """Return the whole address of the private page. Only whoever asked sees it."""
+    base = site_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+    return base + request.url.path
+
+
+def _onward(request: Request, link: str, **query: str) -> Response:
+    """Lead to the private page, in the language that was asked for: a browser may keep no cookies."""
+    asked = request.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        query["lang"] = asked
+    path = f"/object/follow/{link}"
+    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)

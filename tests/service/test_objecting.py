@@ -1,0 +1,519 @@
+"""Objecting by the pages: the form anybody fills in, the private page it leads to, and the queue of the staff."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+
+from consentry.accounts.access import TABLE, Action, Role
+from consentry.bootstrap import Deployment, published_key
+from consentry.control_plane.objections import objection_of
+from consentry.ledger.objection_events import LawfulGround
+from consentry.oversight.objection import ObjectionState
+from consentry.oversight.objection_form import FORM
+from consentry.policy.vocabulary import Purpose
+from consentry.service.site import environment
+from consentry.transparency.receipt import check_receipt
+from end_to_end.network import fresh
+from service.at_work import POLICY, Process, home, in_thread, prepare
+from service.visitor import Visitor, words
+
+PASSWORD = "correct horse battery staple"
+HOSTILE = "<script>alert(1)</script> '\"><img src=x onerror=alert(2)> {{ 7*7 }}"
+GOOD = {"find": "https://network.example/posts/g1", "answer_to": "zoe@example.org"}
+STAFF = sorted(set(Role) - {Role.MEMBER, Role.WORKLOAD, Role.AUTHORITY})
+
+
+@dataclass
+class There:
+    deployment: Deployment
+    release: str
+    url: str
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.url)
+
+    def staff(self, handle: str = "olga") -> Visitor:
+        visitor = Visitor(self.url)
+        assert visitor.post("/sign-in", {"handle": handle, "password": PASSWORD}).status_code == 303
+        return visitor
+
+    def file(self, visitor: Visitor | None = None, **said: str) -> str:
+        """Send the form and return the address of the private page."""
+        answer = (visitor or self.visitor()).post("/object", {**GOOD, **said})
+        assert answer.status_code == 303, words(answer)
+        return urlsplit(answer.headers["location"]).path
+
+    def total(self) -> int:
+        return self.deployment.control.objection_queue.list(frozenset(ObjectionState)).total
+
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[There]:
+    with fresh() as (folder, opened):
+        # Nobody answers there: nothing of this may need the provider.
+        silent = {"oidc_issuer": "http://127.0.0.1:9", "member_issuer": "http://127.0.0.1:9"}
+        deployment = replace(opened, settings=opened.settings.model_copy(update=silent))
+        release = prepare(folder, deployment)
+        with deployment.admission() as admission:
+            for role in STAFF:
+                admission.add(role, roles=frozenset({role}), password=PASSWORD)
+            admission.add("olga", roles=frozenset({Role.PRIVACY_OFFICER}), password=PASSWORD)
+            admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=PASSWORD)
+        with in_thread(deployment) as ask:
+            yield There(deployment, release, ask.url)
+
+
+def secret_of(address: str) -> str:
+    return address.rsplit("/", 1)[1]
+
+
+def in_console(address: str) -> str:
+    return f"/console/objections/{objection_of(secret_of(address))}"
+
+
+class Fields(HTMLParser):
+    """What a form asks for: (step, name, required, several lines)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.steps = 0
+        self.forms = 0
+        self.found: list[tuple[int, str, bool, bool]] = []
+        self._inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form" and (given.get("action") or "").startswith("/object"):
+            self._inside, self.forms = True, self.forms + 1
+        if not self._inside:
+            return
+        if tag == "fieldset":
+            self.steps += 1
+        if tag in {"input", "textarea", "select"}:
+            self.found.append((self.steps, given.get("name") or "", "required" in given, tag == "textarea"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._inside = False
+
+
+def test_the_form_is_the_one_that_a_case_counts(there: There) -> None:
+    answer = there.visitor().get("/object")
+    shown = Fields(answer.text)
+    assert shown.forms == 1
+    assert shown.steps == len(FORM.steps) <= 2
+    assert shown.found == [
+        (number, field.name, field.required, field.lines)
+        for number, step in enumerate(FORM.steps, 1)
+        for field in step.fields
+    ]
+    text = words(answer)
+    assert all(field.asks in text for field in FORM.fields)
+    assert all(step.title in text for step in FORM.steps)
+    assert not FORM.login
+
+
+@pytest.mark.parametrize("language", ["en", "ar", "cy"])
+def test_the_form_works_in_every_language_without_cookies_and_scripts(there: There, language: str) -> None:
+    visitor = there.visitor()
+    page = visitor.get(f"/object?lang={language}").text
+    visitor.cookies.clear()
+    assert "<script" not in page
+    action = re.findall(r'action="(/object[^"]*)"', page)[0]
+    answer = visitor.post(action, GOOD)
+    visitor.cookies.clear()
+    assert f'<html lang="{language}"' in visitor.follow(answer).text
+
+
+def test_who_objects_is_told_that_it_came_and_gets_an_address_and_a_receipt(there: There) -> None:
+    visitor = there.visitor()
+    answer = visitor.post("/object", {**GOOD, "reason": "it shows my daughter"})
+    address = answer.headers["location"]
+    assert address.endswith("?new=1")
+    shown = visitor.get(address)
+    text = words(shown)
+    assert "We have received your objection" in text
+    assert "You get an answer by" in text
+    path = urlsplit(address).path
+    assert f"{there.url}{path}</textarea>" in shown.text
+    assert all(each in text for each in (*GOOD.values(), "it shows my daughter"))
+    assert shown.headers["cache-control"] == "no-store"
+    assert shown.headers["referrer-policy"] == "no-referrer"
+    assert "noindex" in shown.headers["x-robots-tag"]
+    assert "We have received" not in words(visitor.get(path)), "said once"
+    receipt = visitor.get(f"{path}/receipt")
+    assert "attachment" in receipt.headers["content-disposition"]
+    key = published_key(there.deployment.settings.home)
+    assert key is not None
+    said = check_receipt(receipt.content, public_key=key)
+    assert said.about["objection"] == objection_of(secret_of(path))
+    assert secret_of(path) not in receipt.text
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"find": ""}, "find"),
+        ({"find": " \r\n\t "}, "find"),
+        ({"answer_to": ""}, "answer_to"),
+        ({"find": "x" * 4001}, "find"),
+        ({"answer_to": "y" * 501}, "answer_to"),
+        ({"reason": "z" * 10_001}, "reason"),
+    ],
+)
+def test_what_cannot_be_taken_comes_back_with_all_that_was_typed(
+    there: There, said: dict[str, str], field: str
+) -> None:
+    before = there.total()
+    sent = {**GOOD, "reason": "kept, too", **said}
+    answer = there.visitor().post("/object", sent)
+    assert answer.status_code == 422
+    assert "<title>Error: " in answer.text
+    assert re.findall(r'<li><a href="#(\w+)">', answer.text) == [field]
+    assert re.findall(r'id="(\w+)"[^>]*aria-invalid', answer.text) == [field]
+    assert all(value.strip() in answer.text for value in sent.values())
+    assert there.total() == before
+
+
+def test_lines_are_counted_as_they_are_read(there: There) -> None:
+    lines = "\n".join("x" * 9 for _ in range(400))
+    assert len(lines) <= 4000 < len(lines.replace("\n", "\r\n"))
+    path = there.file(find=lines.replace("\n", "\r\n"))
+    assert lines in there.visitor().get(path).text
+
+
+def test_nothing_that_is_sent_twice_or_by_anybody_is_refused_or_lost(there: There) -> None:
+    before = there.total()
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(there.file(find="the same, twice"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for headers in (
+        {"sec-fetch-site": "cross-site", "origin": "https://elsewhere.example"},
+        {"origin": "null"},
+        {"authorization": "Bearer nobody-knows-this"},
+        {"cookie": "__Host-consentry=expired"},
+    ):
+        sent = there.visitor().post("/object", GOOD, **headers)
+        assert sent.status_code == 303
+        found.append(urlsplit(sent.headers["location"]).path)
+    assert len(set(found)) == 12
+    assert there.total() == before + 12
+    assert all(there.visitor().get(path).status_code == 200 for path in found)
+
+
+def test_a_member_who_is_signed_in_is_offered_the_settings_and_nothing_of_theirs_is_filled_in(there: There) -> None:
+    visitor = there.visitor()
+    with there.deployment.admission() as admission:
+        secret = admission.admit_member(there.deployment.person("us"), {"name": "Una Shaw"})
+    visitor.cookies["__Host-consentry"] = secret
+    shown = visitor.get("/object").text
+    form = shown[shown.index('action="/object') :]
+    assert 'href="/me"' in shown
+    assert "Una Shaw" in shown
+    assert "Una Shaw" not in form
+    assert 'value=""' in form
+    assert there.file(visitor)
+    assert "Open your settings" not in there.visitor().get("/object").text
+
+
+@pytest.mark.parametrize("wrong", ["x", "0" * 64, "..%2f..%2fconsole", "%00", "<script>", "a" * 3000])
+def test_a_link_that_nobody_has_leads_to_a_page_that_says_nothing(there: There, wrong: str) -> None:
+    there.file()
+    visitor, address = there.visitor(), f"/object/follow/{wrong}"
+    answers = [
+        visitor.get(address),
+        visitor.get(f"{address}/receipt"),
+        visitor.post(address, {"message": "hello"}),
+        visitor.post(f"{address}/withdraw"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 404
+        assert "Nothing is at this address" in words(answer)
+        assert GOOD["find"] not in answer.text
+        assert "<script>" not in answer.text
+
+
+def test_the_id_that_staff_see_is_no_link(there: There) -> None:
+    path = there.file()
+    assert there.visitor().get(f"/object/follow/{objection_of(secret_of(path))}").status_code == 404
+    shown = there.staff().get(in_console(path)).text
+    assert secret_of(path) not in shown
+
+
+def test_each_sees_their_own_and_neither_staff_nor_others(there: There) -> None:
+    first, second = there.file(find="the picture at the lake"), there.file(find="the picture at the lake")
+    staff, at = there.staff(), in_console(first)
+    for verb, form in (
+        ("take", {}),
+        ("note", {"note": "looks like the summer album"}),
+        ("ask", {"question": "Which of the two?"}),
+        ("extend", {"months": "1", "why": "There are many."}),
+        ("match-items", {"corpus": "network", "items": "x1\r\n", "items_reply": "It is left out."}),
+    ):
+        assert staff.post(f"{at}/{verb}", form).status_code == 303, verb
+    mine, other = there.visitor().get(first), there.visitor().get(second)
+    assert all(each in words(mine) for each in ("Which of the two?", "There are many.", "It is left out.", "Followed"))
+    for hidden in ("olga", "summer album", objection_of(secret_of(second)), "x1", "network</code>", "alike"):
+        assert hidden not in mine.text
+    assert "Which of the two?" not in other.text
+    assert "Received" in words(other)
+
+
+def test_the_objector_answers_and_takes_it_back(there: There) -> None:
+    visitor, path = there.visitor(), there.file()
+    staff = there.staff()
+    staff.post(f"{in_console(path)}/ask", {"question": "Which one?"})
+    assert "Waiting for you" in words(visitor.get(path))
+    assert visitor.post(path, {"message": " "}).status_code == 422
+    long = visitor.post(path, {"message": "w" * 10_001})
+    assert long.status_code == 422
+    assert "w" * 10_001 in long.text
+    assert "The second" in words(visitor.follow(visitor.post(path, {"message": "The second <b>one</b>"})))
+    assert "Being looked at" in words(visitor.get(path))
+    assert "<b>" not in visitor.get(path).text
+    assert visitor.post(f"{path}/withdraw").status_code == 303
+    assert visitor.post(f"{path}/withdraw").status_code == 303, "a second click does no harm"
+    text = words(visitor.get(path))
+    assert "Withdrawn" in text
+    assert "Add something" not in text
+    late = visitor.post(path, {"message": "kept though it cannot be added"})
+    assert late.status_code == 422
+    assert "kept though it cannot be added" in late.text
+    assert "You can send a new objection" in words(late)
+
+
+def test_an_answer_that_is_late_is_said_to_be(there: There, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, desk = there.file(), there.deployment.control.desk
+    assert "late" not in words(there.visitor().get(path))
+    late = desk.parts.clock() + 40 * 86_400
+    staff = there.staff()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "parts", replace(desk.parts, clock=lambda: late))
+        assert "Our answer is late" in words(there.visitor().get(path))
+        assert "overdue" in staff.get("/console/objections?overdue=1&state=waiting").text
+    assert "Nothing fits" in words(staff.get("/console/objections?overdue=1"))
+
+
+def test_what_is_written_is_text_on_every_page(there: There) -> None:
+    path = there.file(find=HOSTILE, answer_to=HOSTILE, reason=HOSTILE)
+    staff = there.staff()
+    staff.post(f"{in_console(path)}/ask", {"question": HOSTILE})
+    staff.post(f"{in_console(path)}/note", {"note": HOSTILE})
+    pages = [
+        there.visitor().get(path),
+        there.visitor().post("/object", {"find": "", "answer_to": HOSTILE, "reason": HOSTILE}),
+        there.visitor().post(path, {"message": HOSTILE + "w" * 10_000}),
+        staff.get("/console/objections?state=all&q=alert(2)"),
+        staff.get(f"/console/objections?q={HOSTILE}"),
+        staff.get(in_console(path)),
+        staff.post(f"{in_console(path)}/match-person", {"person": HOSTILE, "reach": HOSTILE, "person_reply": HOSTILE}),
+        staff.post(f"{in_console(path)}/match-items", {"items": HOSTILE, "corpus": HOSTILE, "items_reply": HOSTILE}),
+    ]
+    for page in pages:
+        assert "&lt;script&gt;" in page.text
+        assert "<script" not in page.text
+        assert "<img" not in page.text
+        assert "49" not in re.findall(r"&lt;img[^{]*(.{9})", page.text)[0]
+
+
+def test_staff_find_what_is_due_and_take_it_away_without_what_was_written(there: There) -> None:
+    path = there.file(find="the blue bicycle", answer_to="somebody@example.org")
+    there.file(find="the blue bicycle", answer_to="somebody@example.org")
+    staff, number = there.staff(), objection_of(secret_of(path))
+    found = staff.get("/console/objections?q=BLUE+bicycle")
+    assert "2 rows" in words(found)
+    assert re.search(r'<td class="num">1</td>', found.text), "the other one says the same"
+    assert "1 other says exactly the same" in words(staff.get(in_console(path)))
+    staff.post(f"{in_console(path)}/take")
+    assert number in staff.get("/console/objections?mine=1&state=looked-at").text
+    assert "Nothing fits" in words(staff.get("/console/objections?q=bicycle&state=declined"))
+    for form in ("csv", "json"):
+        away = staff.get(f"/console/objections?state=all&format={form}").text
+        assert number in away
+        assert "olga" in away
+        for text in ("bicycle", "somebody@", "network.example"):
+            assert text not in away
+    one = staff.get("/console/objections?q=bicycle&format=json&mine=1").json()["objections"]
+    assert [each["objection"] for each in one] == [number]
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=99", "page=x", "page=²", "state=nothing", "page=" + "9" * 30])
+def test_an_address_that_makes_no_sense_is_a_list(there: There, query: str) -> None:
+    assert there.staff().get(f"/console/objections?{query}").status_code == 200
+
+
+def test_the_queue_is_paged(there: There) -> None:
+    for number in range(55):
+        there.deployment.control.objections.file(f"row {number:02} of many", answer_to="zoe@example.org")
+    staff = there.staff()
+    first, second = (staff.get(f"/console/objections?q=of+many&page={number}") for number in (1, 2))
+    assert len(re.findall(r"row \d\d of many", first.text)) == 50
+    assert len(re.findall(r"row \d\d of many", second.text)) == 5
+    assert 'rel="next" href="?q=of+many&amp;page=2"' in first.text
+    assert "Page 2 of 2" in words(second)
+
+
+def test_a_match_makes_the_item_objected_to(there: There) -> None:
+    path = there.file()
+    staff, control = there.staff(), there.deployment.control
+    assert control.releases.explain(there.release, "g1").allowed
+    answer = staff.post(
+        f"{in_console(path)}/match-items", {"corpus": "network", "items": "g1", "items_reply": "It is left out."}
+    )
+    text = words(staff.follow(answer))
+    assert "The objection now is: Matched" in text
+    assert "1 single item" in text
+    again = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
+    found = control.releases.explain(again, "g1")
+    assert not found.allowed
+    assert [each["reason"] for each in found.body["reasons"]] == ["objected"]
+
+
+def test_a_person_is_matched_and_what_was_typed_wrong_is_kept(there: There) -> None:
+    path = there.file(find="everything by Una Shaw")
+    staff, at = there.staff(), in_console(path)
+    wrong = staff.post(
+        f"{at}/match-person",
+        {"person": "una shaw", "category": ["post", "image"], "reach": "future", "person_reply": "Done, Una."},
+    )
+    assert wrong.status_code == 422
+    assert "names this person" in words(wrong)
+    assert 'value="una shaw"' in wrong.text
+    assert "Done, Una." in wrong.text
+    assert set(re.findall(r'id="([\w-]+)"[^>]* checked', wrong.text)) >= {
+        "category-post",
+        "category-image",
+        "reach-future",
+    }
+    assert "<details open><summary>It is about a person" in wrong.text
+    right = staff.post(f"{at}/match-person", {"person": "us", "reach": "future", "person_reply": "Done, Una."})
+    assert right.status_code == 303
+    assert "1 person" in words(staff.get(at))
+    assert "Done, Una." in words(there.visitor().get(path))
+
+
+@pytest.mark.parametrize(
+    ("verb", "form"),
+    [
+        ("ask", {"question": " "}),
+        ("extend", {"months": "3", "why": "kept"}),
+        ("extend", {"months": "1", "why": ""}),
+        ("not-found", {"tried": ""}),
+        ("decline", {"ground": "because", "explanation": "kept"}),
+        ("decline", {"ground": "excessive", "explanation": ""}),
+        ("match-items", {"corpus": "network", "items": " \n "}),
+        ("match-items", {"corpus": "network", "items": "nothing-like-it"}),
+        ("match-items", {"corpus": "another", "items": "x1"}),
+        ("match-person", {"person": "us", "reach": "sideways"}),
+        ("note", {"note": ""}),
+    ],
+)
+def test_what_cannot_be_done_is_said_where_it_was_asked_for(there: There, verb: str, form: dict[str, str]) -> None:
+    path = there.file()
+    staff = there.staff()
+    answer = staff.post(f"{in_console(path)}/{verb}", form)
+    assert answer.status_code == 422
+    assert "There is a problem" in words(answer)
+    assert form.get("why", "") in answer.text
+    assert form.get("explanation", "") in answer.text
+    assert "Received" in words(there.visitor().get(path))
+
+
+def test_a_decline_names_its_ground_to_the_objector_and_a_message_opens_it_again(there: There) -> None:
+    path = there.file()
+    staff, at = there.staff(), in_console(path)
+    assert staff.post(f"{at}/decline", {"ground": "excessive", "explanation": "We said so."}).status_code == 303
+    text = words(there.visitor().get(path))
+    assert "GDPR Art. 12(5)" in text
+    assert "We said so." in text
+    assert "complain to the data protection authority" in text
+    assert staff.post(f"{at}/ask", {"question": "Really?"}).status_code == 422
+    there.visitor().post(path, {"message": "I do not agree."})
+    assert "Received" in words(there.visitor().get(path))
+
+
+def test_what_was_erased_is_gone_and_the_page_says_so(there: There) -> None:
+    path = there.file(find="the red kite")
+    staff, at = there.staff(), in_console(path)
+    staff.post(f"{at}/not-found", {"tried": "The search."})
+    there.deployment.control.objection_queue.erase([objection_of(secret_of(path))], by="olga")
+    mine, theirs = there.visitor().get(path), staff.get(at)
+    assert "has been erased" in words(mine)
+    assert "was erased" in words(theirs)
+    for page in (mine, theirs, staff.get("/console/objections?state=all")):
+        assert page.status_code == 200
+        assert "red kite" not in page.text
+    assert there.visitor().post(path, {"message": "again"}).status_code == 422
+
+
+@pytest.mark.parametrize("handle", [*STAFF, "ico"])
+def test_only_who_may_sees_the_queue(there: There, handle: str) -> None:
+    may = handle in TABLE[Action.OBJECTION_READ]
+    path = there.file(find="for these eyes only")
+    staff = there.staff(handle)
+    for answer in (
+        staff.get("/console/objections?q=eyes"),
+        staff.get("/console/objections?format=csv"),
+        staff.get(in_console(path)),
+        staff.post(f"{in_console(path)}/note", {"note": "seen"}),
+    ):
+        assert answer.status_code in ({200, 303} if may else {403})
+        assert may or "eyes only" not in answer.text
+    nobody = there.visitor().get(in_console(path))
+    assert nobody.headers["location"].startswith("/sign-in")
+
+
+def test_who_answers_is_who_is_signed_in(there: There) -> None:
+    path = there.file()
+    there.staff("support").post(f"{in_console(path)}/take", {"by": "olga"})
+    found = there.deployment.control.objection_queue.show(objection_of(secret_of(path)))
+    assert found.objection.by == "support"
+    answer = there.staff().post(f"{in_console(path)}/take", {}, **{"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403
+
+
+def test_what_is_not_there_is_not_found(there: There) -> None:
+    staff, path = there.staff(), there.file()
+    assert staff.get("/console/objections/0123456789").status_code == 404
+    assert staff.post("/console/objections/0123456789/take").status_code == 404
+    assert staff.post(f"{in_console(path)}/erase").status_code == 404
+
+
+def test_every_word_of_the_domain_has_one_on_the_pages() -> None:
+    templates = environment("en")
+    said = templates.get_template("objection/words.html").make_module()
+    among = templates.get_template("console/objection_words.html").make_module()
+    for name in ObjectionState:
+        assert str(said.state(name)).strip()  # type: ignore[attr-defined]  # a macro
+        assert str(said.state_means(name)).strip()  # type: ignore[attr-defined]
+        assert str(among.state(name)).strip()  # type: ignore[attr-defined]
+    for ground in LawfulGround:
+        assert str(said.ground(ground)).strip()  # type: ignore[attr-defined]
+    for what in ("received", "heard", "asked", "extended", "matched", "not-found", "declined", "withdrawn"):
+        assert str(said.happened(what)).strip()  # type: ignore[attr-defined]
+        assert str(among.happened(what)).strip()  # type: ignore[attr-defined]
+
+
+def test_no_log_names_a_link() -> None:
+    with home() as (folder, _):
+        (folder / "consentry.toml").write_text('log_format = "json"\nlog_level = "debug"\n')
+        server = Process(folder)
+        visitor = Visitor(server.ask.url)
+        path = urlsplit(visitor.post("/object", GOOD).headers["location"]).path
+        for answer in (visitor.get(path), visitor.post(path, {"message": "hello"}), visitor.get(path[:-1])):
+            assert answer.status_code in {200, 303, 404}
+        _, out, errors = server.stop()
+    assert "/object/follow/{link}" in errors, "it was logged, by the form of the address"
+    for text in (secret_of(path)[:20], "hello", *GOOD.values()):
+        assert text not in out + errors
