@@ -22,6 +22,8 @@ NOT_CODES = {
     "person-unknown",
     "policy-approver",
     "demo-home",
+    "demo-officer",
+    "demo-authority",
     "objection-queue",
     "objection-steps",
     "public-task",

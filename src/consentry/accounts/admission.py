@@ -37,6 +37,8 @@ class Admission:
         self.web = store.web
         self._clock = clock
         self._failed: dict[str, list[int]] = {}
+        self.revoked = 0
+        """How many keys were revoked through this object."""
 
     def add(
         self, handle: str, *, roles: frozenset[Role], areas: frozenset[str] = frozenset(), password: str
@@ -198,6 +200,7 @@ class Admission:
             raise NotFoundError("key-unknown", f"no key `{ident}`", help="list them: consentry account keys")
         if found.revoked_at is None:
             self._store.put_key(replace(found, revoked_at=self._clock()))
+            self.revoked += 1
 
     def by_key(self, secret: str) -> Principal:
         """Return who shows this key; nobody, if it opens nothing."""

@@ -100,7 +100,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch = verbs, watch
     app.state.token, app.state.view = token, view_token()
-    app.state.known, app.state.snapshots, app.state.figures = Known(), Snapshots(verbs), Figures()
+    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures()
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)

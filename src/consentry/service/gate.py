@@ -45,16 +45,18 @@ def principal_of(request: Request) -> Principal:
 class Known:
     """Whose keys were looked up within the last second: a program that asks a thousand times is looked up once.
 
-    So a key that is revoked opens nothing any more after a second.
+    So a key that is revoked opens nothing any more: at once if it was revoked here, after a second if elsewhere.
     """
 
-    def __init__(self) -> None:
-        self._found: dict[str, tuple[float, Principal]] = {}
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._found: dict[str, tuple[int, float, Principal]] = {}
 
     def get(self, token: str) -> Principal | None:
         """Return who showed this key within the last second."""
         found = self._found.get(digest_of(token))
-        return found[1] if found is not None and found[0] > time.monotonic() else None
+        holds = found is not None and found[0] == self._admission.revoked and found[1] > time.monotonic()
+        return found[2] if found is not None and holds else None
 
     def put(self, token: str, who: Principal) -> None:
         """Remember somebody for a second. Who opens nothing is not remembered: that would be memory for the asking."""
@@ -62,7 +64,7 @@ class Known:
             return
         if len(self._found) >= _MOST_KNOWN:
             self._found.clear()
-        self._found[digest_of(token)] = time.monotonic() + _KNOWN_S, who
+        self._found[digest_of(token)] = self._admission.revoked, time.monotonic() + _KNOWN_S, who
 
 
 async def recognise(request: Request) -> Principal:
