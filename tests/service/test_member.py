@@ -248,7 +248,7 @@ def test_what_somebody_else_in_it_said_stays_theirs(place: tuple[Deployment, Com
     no(come("us2"))
     page = words(come("us").get("/me"))
     assert "1 of 3 items may be used" in page
-    assert "Somebody else in it may not be used" in page
+    assert "Somebody else appears in it whose content may not be used" in page
     items = words(come("us").get("/me/items"))
     assert "You said no" not in items
 
@@ -435,7 +435,7 @@ def test_a_signal_of_the_browser_chooses_no_and_saves_nothing(place: tuple[Deplo
     head = deployment.control.desk.parts.ledger.head()
     visitor = come("us")
     page = visitor.get("/me", **{"sec-gpc": "1"})
-    assert "Your browser asks not to be used" in words(page)
+    assert "Your browser asks that your data is not used" in words(page)
     assert 'id="train-genai-no" name="answer" value="no" checked' in page.text
     assert "sec-gpc" in page.headers["vary"]
     assert deployment.control.desk.parts.ledger.head() == head

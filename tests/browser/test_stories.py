@@ -1,0 +1,113 @@
+"""The story, played by people in browsers: saying no, objecting, suspending, and an authority that looks."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import expect
+
+from browser.conftest import Visits, World
+from consentry.cli.main import cli
+from consentry.policy.vocabulary import Purpose
+from service.at_work import Caller
+
+
+def run(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(cli, list(words))
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_member_says_no_and_keeps_a_receipt_that_checks_elsewhere(
+    visits: Visits, world: World, tmp_path: Path, *, javascript: bool
+) -> None:
+    page = visits.of("member", java_script_enabled=javascript, accept_downloads=True).new_page()
+    page.goto("/me")
+    page.get_by_label("No", exact=True).first.check()
+    page.get_by_role("button", name="Save").first.click()
+    saved = page.get_by_role("status")
+    expect(saved).to_be_visible()
+    link = saved.get_by_role("link", name=re.compile("receipt", re.IGNORECASE)).first
+    with page.expect_download() as download:
+        link.click()
+    file = tmp_path / "receipt.json"
+    download.value.save_as(file)
+    key = world.deployment.settings.home / "keys" / "signing.pub.pem"
+    status, said = run("--home", str(tmp_path / "none"), "receipt", "verify", str(file), "--key", str(key))
+    assert status == 0, said
+    file.write_bytes(file.read_bytes().replace(b"refused", b"allowed"))
+    assert run("--home", str(tmp_path / "none"), "receipt", "verify", str(file), "--key", str(key))[0] != 0
+    page.goto("/me")
+    assert page.get_by_label("No", exact=True).first.is_checked()
+
+
+def test_somebody_without_an_account_objects_and_follows_it(visits: Visits) -> None:
+    page = visits.window().new_page()
+    page.goto("/object")
+    boxes = page.locator("main form").last.locator("textarea, input:not([type=hidden])")
+    boxes.nth(0).fill("https://network.example/posts/1 <b>mine</b>")
+    page.locator("[name=answer_to]").fill("me@example.org")
+    page.locator("main form button").last.click()
+    page.wait_for_url("**/object/follow/**")
+    assert "<b>mine</b>" in page.inner_text("main")
+    address = page.url.partition("?")[0]
+    other = visits.window().new_page()
+    assert other.goto(address) is not None
+    assert "me@example.org" in other.inner_text("main") or "received" in other.inner_text("main").lower()
+    queue = visits.of("sam").new_page()
+    queue.goto("/console/objections")
+    assert "network.example/posts/1" in queue.inner_text("main")
+
+
+def test_an_officer_suspends_and_the_switch_and_the_job_are_gone(visits: Visits, world: World) -> None:
+    control = world.deployment.control
+    names = [name for name, sealed in control.releases.sealed().items() if sealed.withdrawn is None]
+    ask = Caller(world.url, (world.deployment.settings.home / "keys" / "workload.token").read_text())
+    lease = ask(
+        "POST", "/v1/leases", {"release": names[-1], "job": "drafts-9", "model": "drafts-9", "nonce": "n", "ttl_s": 60}
+    ).json
+    jobs = visits.of("emma").new_page()
+    jobs.goto("/console/jobs")
+    row = jobs.locator("tr", has_text=lease["lease"])
+    expect(row).to_contain_text("granted")
+    member = visits.of("member").new_page()
+    member.goto("/me")
+    assert member.get_by_role("button", name="Save").count() > 0
+    officer = visits.of("olga").new_page()
+    officer.goto("/console/suspend")
+    officer.locator("[name=areas]").fill("UK")
+    officer.locator("[name=case]").fill("uk-2026")
+    officer.locator("[name=reference]").fill("letter of today")
+    officer.locator(f"#purposes-{Purpose.TRAIN_GENAI}").check()
+    officer.get_by_role("button", name=re.compile("What", re.IGNORECASE)).first.click()
+    officer.get_by_role("button", name=re.compile("^Suspend", re.IGNORECASE)).first.click()
+    officer.wait_for_load_state()
+    assert any(order.case == "uk-2026" for order in control.orders.every()), officer.inner_text("main")
+    # Within a second: told by the server, without a reload.
+    expect(row).not_to_contain_text("granted", timeout=3_000)
+    member.goto("/me")
+    assert member.get_by_role("button", name="Save").count() == 0
+    assert "suspended" in member.inner_text("main").lower() or "stopped" in member.inner_text("main").lower()
+    authority = visits.of("ico").new_page()
+    authority.goto("/authority/cases/uk-2026")
+    assert "letter of today" in authority.inner_text("main")
+    shown = visits.window().new_page()
+    shown.goto("/transparency")
+    assert "United Kingdom" in shown.inner_text("main")
+    control.cases.prohibit("uk-2026", by="olga", reference="end of the test")
+
+
+def test_an_authority_takes_its_case_away_signed(visits: Visits, world: World, tmp_path: Path) -> None:
+    page = visits.of("ico").new_page()
+    page.goto("/authority/cases/uk-2024")
+    link = page.get_by_role("link", name=re.compile("Download", re.IGNORECASE)).first.get_attribute("href")
+    file = tmp_path / "case.json"
+    file.write_bytes(page.request.get(f"/authority/cases/uk-2024{link}").body())
+    key = world.deployment.settings.home / "keys" / "signing.pub.pem"
+    status, said = run("--json", "authority", "verify", str(file), "--key", str(key))
+    assert status == 0, said
+    assert "uk-2024" in json.dumps(json.loads(said))
