@@ -11,7 +11,7 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from end_to_end.network import fresh
-from service.at_work import Caller, in_thread, prepare
+from service.at_work import Caller, in_thread, platform_key, prepare
 
 
 @dataclass
@@ -34,7 +34,7 @@ def place() -> Iterator[Place]:
             other = admission.admit("adam", subject="https://idp.example/#adam")
         with in_thread(deployment) as ask:
             shown = {
-                Role.WORKLOAD: ("Authorization", f"Bearer {ask.token}"),
+                Role.WORKLOAD: ("Authorization", f"Bearer {platform_key(deployment)}"),
                 Role.PRIVACY_OFFICER: ("Cookie", f"__Host-consentry={session}"),
                 Role.ADMINISTRATOR: ("Cookie", f"__Host-consentry={other}"),
             }

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from click.testing import CliRunner
 
+from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.cli.main import cli
 from consentry.policy.library import shipped
@@ -142,6 +143,12 @@ def home() -> Iterator[tuple[Path, str]]:
         release = prepare(folder, deployment)
         deployment.close()
         yield folder / "home", release
+
+
+def platform_key(deployment: Deployment) -> str:
+    """Return the key of the platform's own server, which may also do what jobs may."""
+    with deployment.admission() as admission:
+        return admission.add_key("platform", roles=frozenset({Role.PLATFORM, Role.WORKLOAD}), by="olga")[1]
 
 
 @contextmanager

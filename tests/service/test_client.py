@@ -13,7 +13,7 @@ from consentry.bootstrap import Deployment
 from consentry.client.api import Consentry, RefusedError
 from consentry.errors import UnavailableError
 from end_to_end.network import fresh
-from service.at_work import Caller, in_thread, prepare
+from service.at_work import Caller, in_thread, platform_key, prepare
 
 LEFT_OUT = {
     "/v1/leases/{}": "of the job that holds the lease: consentry.training",
@@ -35,8 +35,8 @@ def served() -> Iterator[tuple[Deployment, Caller, str]]:
 
 @pytest.fixture
 def consentry(served: tuple[Deployment, Caller, str]) -> Iterator[Consentry]:
-    _, ask, _ = served
-    with Consentry(ask.url, key=ask.token) as found:
+    deployment, ask, _ = served
+    with Consentry(ask.url, key=platform_key(deployment)) as found:
         yield found
 
 
@@ -92,7 +92,7 @@ def test_a_write_whose_answer_is_lost_is_done_once(served: tuple[Deployment, Cal
             return answer
 
     before = deployment.ledger.head()
-    with Consentry(ask.url, key=ask.token, transport=Losing()) as consentry:
+    with Consentry(ask.url, key=platform_key(deployment), transport=Losing()) as consentry:
         consentry.record_choices([{"person": "gb", "purpose": "train-ai", "state": "allowed"}])
     assert deployment.ledger.head() == before + 1
 

@@ -27,6 +27,7 @@ from service.at_work import POLICY, in_thread, said
 from service.visitor import Visitor, words
 
 NEW_POST = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
+VERSION = "what-we-use/1"
 HOSTILE = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>"
 PEOPLE = (
     RawPerson(id="us"),
@@ -263,7 +264,7 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     page = visitor.get("/me")
     assert "We use posts." in words(page)
     assert "<script" not in page.text
-    form = {"purpose": "train-genai", "answer": "yes", "version": "1"}
+    form = {"purpose": "train-genai", "answer": "yes", "version": VERSION}
     answer = visitor.post("/me/choices", form)
     assert answer.status_code == 422
     assert "<title>Error: " in answer.text
@@ -274,7 +275,7 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     answer = visitor.post("/me/choices", {**form, "read": "yes"})
     assert answer.status_code == 422
     assert "The notice has changed" in words(answer)
-    page = visitor.follow(visitor.post("/me/choices", {**form, "read": "yes", "version": "2"}))
+    page = visitor.follow(visitor.post("/me/choices", {**form, "read": "yes", "version": VERSION[:-1] + "2"}))
     assert "Saved: you said yes" in words(page)
     assert "Notice you read what-we-use" in words(page)
     assert control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
@@ -521,3 +522,13 @@ def test_the_python_example_of_the_document_signs_in(place: tuple[Deployment, Co
     visitor = Visitor(url)
     assert visitor.get(link[link.index("/me/enter") :]).status_code == 303
     assert "Hello Ada" in words(visitor.get("/me"))
+
+
+def test_a_look_up_is_shown_to_the_person_and_to_nobody_else(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    assert "Nobody at the platform has looked" in words(come("us").get("/me/history"))
+    deployment.control.look_ups.look_up("us", reason=f"asked by mail {HOSTILE}", by="sam")
+    page = come("us").get("/me/history")
+    assert "sam looked at what is known of you here. Reason given: asked by mail" in words(page)
+    assert "<script" not in page.text
+    assert "asked by mail" not in come("gb").get("/me/history").text

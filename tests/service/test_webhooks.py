@@ -24,7 +24,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.policy.library import shipped
 from consentry.service import deliveries
 from consentry.service.gate import COOKIE
-from service.at_work import Caller, in_thread, said
+from service.at_work import Caller, in_thread, platform_key, said
 
 
 @dataclass
@@ -95,16 +95,16 @@ def hooked(deployment: Deployment, url: str, kinds: frozenset[str] = frozenset()
     return made.ident, made.secret
 
 
-def refuse(ask: Caller, person: str) -> None:
+def refuse(ask: Caller, deployment: Deployment, person: str) -> None:
     body = {"choices": [{"person": person, "purpose": "train-ai", "state": "refused"}]}
-    assert ask("POST", "/v1/choices", body).status == 201
+    assert ask("POST", "/v1/choices", body, token=platform_key(deployment)).status == 201
 
 
 def test_what_happens_is_sent_signed_and_by_pseudonym(deployment: Deployment) -> None:
     with receiver() as found, in_thread(deployment) as ask:
         _, secret = hooked(deployment, found.url)
         deployment.control.statements.publish(shipped()["august-2024"], "p")
-        refuse(ask, "somebody-real")
+        refuse(ask, deployment, "somebody-real")
         until(lambda: len(found.got) == 2)
     assert [each["type"] for each in found.got] == ["policy.published", "choice.recorded"]
     assert found.got[1]["data"]["person"] == deployment.person("somebody-real")
@@ -122,7 +122,7 @@ def test_nothing_is_lost_by_a_receiver_that_fails_and_hangs(deployment: Deployme
         hooked(deployment, found.url)
         found.answers = [500, "hang", 302]
         for person in ("a", "b", "c"):
-            refuse(ask, person)
+            refuse(ask, deployment, person)
         until(lambda: len(found.got) == 3, 40)
     people = [deployment.person(each) for each in ("a", "b", "c")]
     assert [each["data"]["person"] for each in found.got] == people
@@ -135,7 +135,7 @@ def test_nothing_is_lost_over_a_restart(deployment: Deployment) -> None:
         hooked(deployment, found.url)
         deployment.control.statements.publish(shipped()["august-2024"], "p")
         with in_thread(deployment) as ask:
-            refuse(ask, "a")
+            refuse(ask, deployment, "a")
             until(lambda: len(found.got) == 2)
         deployment.control.statements.publish(shipped()["august-2024"], "p")
         with in_thread(deployment):
@@ -147,7 +147,7 @@ def test_an_endpoint_gets_the_kinds_it_wants_and_can_have_them_again(deployment:
     home = deployment.settings.home
     with receiver() as found, in_thread(deployment) as ask:
         ident, _ = hooked(deployment, found.url, frozenset({"policy.published"}))
-        refuse(ask, "a")
+        refuse(ask, deployment, "a")
         deployment.control.statements.publish(shipped()["august-2024"], "p")
         until(lambda: len(found.got) == 1)
         assert "policy.published" in said(home, "webhook", "list")

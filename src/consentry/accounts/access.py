@@ -25,7 +25,9 @@ class Role(StrEnum):
     AUDITOR = "auditor"
     """Reads everything that names no person, and changes nothing."""
     WORKLOAD = "workload"
-    """A program: a training job, or the platform's own server."""
+    """A training job, or whatever serves a model. It decides nothing."""
+    PLATFORM = "platform"
+    """The platform's own server: it passes on what people said, and asks about them."""
     ADMINISTRATOR = "administrator"
     """Keeps accounts and keys. Sees no person and no case: that is for others."""
 
@@ -120,13 +122,13 @@ TABLE: Mapping[Action, Mapping[Role, Scope]] = MappingProxyType(
         Action.OBJECTION_READ: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
         Action.OBJECTION_ANSWER: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
         Action.PERSON_LOOK_UP: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
-        Action.CHOICE_RECORD: _all(Role.WORKLOAD),
-        Action.DECISION_ASK: _all(Role.WORKLOAD, Role.ML_ENGINEER),
+        Action.CHOICE_RECORD: _all(Role.PLATFORM),
+        Action.DECISION_ASK: _all(Role.PLATFORM, Role.WORKLOAD),
         Action.REPORT_READ: _all(*_OVERSEERS) | {Role.AUTHORITY: Scope.AREAS},
         Action.REPORT_DELIVER: _all(Role.PRIVACY_OFFICER),
         Action.ACCOUNT_MANAGE: _all(Role.ADMINISTRATOR),
         Action.WEBHOOK_MANAGE: _all(Role.ADMINISTRATOR),
-        Action.METRICS_READ: _all(Role.ADMINISTRATOR, Role.ML_ENGINEER, Role.WORKLOAD),
+        Action.METRICS_READ: _all(Role.ADMINISTRATOR, Role.ML_ENGINEER, Role.WORKLOAD, Role.PLATFORM),
     }
 )
 

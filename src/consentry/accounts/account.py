@@ -25,6 +25,7 @@ SHORTEST_PASSWORD = 15
 LONGEST_PASSWORD = 256
 _BYTES = 32
 _LONGEST_HANDLE = 60
+_NO_ACCOUNTS = frozenset({Role.MEMBER, Role.WORKLOAD, Role.PLATFORM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +175,12 @@ def check_roles(roles: frozenset[Role], areas: frozenset[str]) -> None:
     Raises:
         InputError: none, one that is no account's, an authority without areas, or one that is staff as well.
     """
-    wrong = roles & {Role.MEMBER, Role.WORKLOAD}
+    wrong = roles & _NO_ACCOUNTS
     if not roles or wrong:
         raise InputError(
             "account-roles",
             f"an account cannot be `{min(wrong)}`" if wrong else "the account has no role",
-            help="roles: " + ", ".join(role for role in Role if role not in {Role.MEMBER, Role.WORKLOAD}),
+            help="roles: " + ", ".join(role for role in Role if role not in _NO_ACCOUNTS),
         )
     if (Role.AUTHORITY in roles) != bool(areas):
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from threading import BoundedSemaphore, Lock
 
 from consentry.accounts import passwords
 from consentry.accounts.access import Role
@@ -21,12 +22,16 @@ from consentry.accounts.account import (
     new_secret,
 )
 from consentry.accounts.store import AccountStore
-from consentry.errors import InputError, NotFoundError, StateError
+from consentry.errors import InputError, NotFoundError, StateError, UnavailableError
 
 KEY_PREFIX = "ck_"
 """Of every API key, so that whoever finds one in a file knows what it is."""
+OF_KEYS = frozenset({Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR})
+"""What a program can be."""
 _USED_EVERY_S = 60
 _TRIES, _TRIES_WITHIN_S = 10, 300
+_MOST_NAMES = 10_000
+_AT_ONCE, _HASHING_S = 2, 5.0
 
 
 class Admission:
@@ -37,6 +42,9 @@ class Admission:
         self.web = store.web
         self._clock = clock
         self._failed: dict[str, list[int]] = {}
+        self._trying = Lock()
+        # Each takes 64 MiB and some tenths of a second of a processor.
+        self._hashing = BoundedSemaphore(_AT_ONCE)
         self.revoked = 0
         """How many keys were revoked through this object."""
 
@@ -77,6 +85,12 @@ class Admission:
             InputError: choose another password.
         """
         account = self._account(handle)
+        if not account.password:
+            raise StateError(
+                "account-elsewhere",
+                f"account `{handle}` signs in with an organisation",
+                help="a password would go round what the organisation asks for: make another account",
+            )
         check_password(password, handle=handle)
         self._store.put_account(replace(account, password=passwords.hashed(password)), new=False)
 
@@ -85,9 +99,15 @@ class Admission:
 
         Raises:
             StateError: the name or the password is wrong, or too many were.
+            UnavailableError: too many are signing in at this moment.
         """
         now = self._clock()
-        failed = [at for at in self._failed.get(handle, ()) if at > now - _TRIES_WITHIN_S]
+        with self._trying:
+            failed = [at for at in self._failed.get(handle, ()) if at > now - _TRIES_WITHIN_S]
+            if len(self._failed) > _MOST_NAMES:
+                self._failed.clear()
+            # Before it is known whether it is right: many at once are many.
+            self._failed[handle] = [*failed, now]
         if len(failed) >= _TRIES:
             raise StateError(
                 "sign-in-too-often",
@@ -95,14 +115,15 @@ class Admission:
                 help=f"wait {_TRIES_WITHIN_S // 60} minutes, or ask an administrator for a new one",
             )
         account = self._store.account(handle)
-        if (
-            not passwords.matches("" if account is None else account.password, password)
-            or account is None
-            or account.disabled
-        ):
-            if len(self._failed) > 10_000:
-                self._failed.clear()
-            self._failed[handle] = [*failed, now]
+        if not self._hashing.acquire(timeout=_HASHING_S):
+            raise UnavailableError(
+                "sign-in-busy", "too many are signing in at this moment", help="try again in a minute"
+            )
+        try:
+            is_right = passwords.matches("" if account is None else account.password, password)
+        finally:
+            self._hashing.release()
+        if account is None or account.disabled or not is_right:
             raise StateError("sign-in-wrong", "the name or the password is wrong", help="check both and try again")
         self._failed.pop(handle, None)
         return self._begin(Session(handle=handle, begun_at=now, used_at=now))
@@ -110,14 +131,15 @@ class Admission:
     def admit(self, handle: str, *, subject: str) -> str:
         """Begin a session for somebody who signed in elsewhere, and return its secret.
 
-        A name at a provider can be given to somebody else later. So the first `subject` who signs in with it is
-        remembered, and another is refused.
+        Not into an account with a password: that was never meant to be opened from elsewhere. A name at a provider can
+        be given to somebody else later. So the first `subject` who signs in with it is remembered; another is refused.
 
         Raises:
             StateError: no such account, a disabled one, or somebody else's.
         """
         account = self._store.account(handle)
-        if account is None or account.disabled or account.subject not in {"", subject}:
+        is_open = account is not None and not account.disabled and not account.password
+        if account is None or not is_open or account.subject not in {"", subject}:
             raise StateError(
                 "sign-in-no-account",
                 "you are signed in with your organisation, but have no account here",
@@ -166,11 +188,11 @@ class Admission:
         Raises:
             InputError: no name, no role, or one a program cannot have.
         """
-        if not name.strip() or not roles or roles - {Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR}:
+        if not name.strip() or not roles or roles - OF_KEYS:
             raise InputError(
                 "key-roles",
                 "the key has no name, or roles a program cannot have",
-                help="a key is a workload, an ml-engineer or an auditor: whoever suspends or approves signs in",
+                help="a key is a platform, workload, ml-engineer or auditor: whoever suspends or approves signs in",
             )
         secret = KEY_PREFIX + new_secret()
         key = ApiKey(

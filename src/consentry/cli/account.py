@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from consentry.accounts.access import Role
-from consentry.accounts.admission import Admission
+from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
 from consentry.public_key import key_id, read_public_key
 
-_OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD}]
-_OF_KEYS = [Role.WORKLOAD.value, Role.ML_ENGINEER.value, Role.AUDITOR.value]
+_OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]
+_OF_KEYS = sorted(role.value for role in OF_KEYS)
 _DAY_S = 86_400
 
 

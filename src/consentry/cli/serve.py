@@ -42,9 +42,14 @@ def serve(context: Context, port: int, host: str) -> None:
             "tokens. Put a server that speaks TLS before it."
         )
 
+    with context.deployment.admission() as admission:
+        is_new = not admission.all()
+
     def announce(address: str, token: Path) -> None:
         def human() -> None:
             context.out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
+            if is_new:
+                context.out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
             context.out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
             context.out.console.file.flush()
 

@@ -58,13 +58,13 @@ class Known:
         holds = found is not None and found[0] == self._admission.revoked and found[1] > time.monotonic()
         return found[2] if found is not None and holds else None
 
-    def put(self, token: str, who: Principal) -> None:
+    def put(self, token: str, who: Principal, *, revoked: int) -> None:
         """Remember somebody for a second. Who opens nothing is not remembered: that would be memory for the asking."""
         if not who.is_known:
             return
         if len(self._found) >= _MOST_KNOWN:
             self._found.clear()
-        self._found[digest_of(token)] = self._admission.revoked, time.monotonic() + _KNOWN_S, who
+        self._found[digest_of(token)] = revoked, time.monotonic() + _KNOWN_S, who
 
 
 async def recognise(request: Request) -> Principal:
@@ -78,8 +78,9 @@ async def recognise(request: Request) -> Principal:
         known: Known = request.app.state.known
         who = known.get(token)
         if who is None:
+            revoked = admission.revoked
             who = await calling(admission.by_key, token)
-            known.put(token, who)
+            known.put(token, who, revoked=revoked)
         return who
     cookie = request.cookies.get(COOKIE, "")
     return await calling(admission.by_session, cookie) if cookie else NOBODY
@@ -115,6 +116,26 @@ class Needs:
             f"`{self.action}` is not for {', '.join(sorted(found.roles))}",
             help="docs/access.md says who may do what",
         )
+
+
+class NeedsAll(Needs):
+    """Lets those through who may do something with everything in this deployment.
+
+    Raises:
+        StateError: `access-unknown`, `access-denied`: as `Needs`, or they may do it in a part of it only.
+    """
+
+    scopes = frozenset({Scope.ALL})
+
+    async def __call__(self, request: Request) -> Principal:  # noqa: D102
+        found = await super().__call__(request)
+        if found.scope(self.action) not in self.scopes:
+            raise StateError(
+                "access-denied",
+                f"`{self.action}` of everything is not for {', '.join(sorted(found.roles))}",
+                help="an authority sees what concerns it under /authority",
+            )
+        return found
 
 
 def actions_of(route: BaseRoute) -> set[Action]:

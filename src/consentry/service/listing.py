@@ -116,7 +116,7 @@ class Listing:
         if column is not None:
             found.sort(key=lambda row: _key(row.get(column.name)), reverse=descending)
         pages = max(1, -(-len(found) // PAGE_ROWS))
-        number = min(max(1, int(asked["page"])) if asked.get("page", "").isdecimal() else 1, pages)
+        number = min(max(1, int(asked["page"][:9])) if asked.get("page", "")[:9].isdecimal() else 1, pages)
         names = {"q", "sort", "lang", *(each.name for each in self.columns if each.chosen_from)}
         shown = Shown(
             listing=self,

@@ -34,8 +34,8 @@ _BY_CODE = {
     "access-unknown": 401,
     "idempotency-other": 422,
     "access-denied": 403,
-    "access-areas": 403,
-    "access-unsigned": 403,
+    "account-elsewhere": 409,
+    "sign-in-busy": 503,
     "access-other-site": 403,
 }
 _BY_KIND: tuple[tuple[type[ConsentryError], int], ...] = (

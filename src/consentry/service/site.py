@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
@@ -60,6 +61,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         return at if isinstance(at, dt.datetime) else dt.datetime.fromtimestamp(at, dt.UTC)
 
     return {
+        "in_language": lambda query, code: "?" + urlencode({**dict(query), "lang": code}),
         "number": lambda value: format_decimal(value, locale=locale),
         "percent": lambda value: format_percent(value, "#,##0.0%", locale=locale),
         "day": lambda at: format_date(moment(at), "long", locale=locale),

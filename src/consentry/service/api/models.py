@@ -9,11 +9,8 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.plane import ControlPlane
-from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Remedy
 from consentry.oversight.lineage import Stage
-from consentry.service import areas
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import (
     After,
@@ -30,12 +27,12 @@ from consentry.service.api.shape import (
     problems,
 )
 from consentry.service.auth import Program
-from consentry.service.gate import Control, Needs
+from consentry.service.gate import Control, Needs, NeedsAll
 
 ROUTER = APIRouter(prefix="/v1", tags=["models"], route_class=Once)
 SERVING_TTL_S = 60.0
 """For how long an answer about a model counts."""
-Reader = Annotated[Principal, Depends(Needs(Action.MODEL_READ))]
+Reader = Annotated[Principal, Depends(NeedsAll(Action.MODEL_READ))]
 _Released = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
 
 
@@ -106,19 +103,16 @@ class Registration(Body):
 
 
 @ROUTER.get("/models", responses=problems({422: "list-cursor"}))
-def every(*, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Models:
-    """Return the models. An authority sees those that were trained on items from its jurisdictions."""
-    seen = [each for each in control.models.every() if _concerns(control, each["model"], who)]
-    found = part(seen, lambda each: str(each["model"]), limit=limit, after=after)
+def every(*, _: Reader, control: Control, limit: Limit = 100, after: After = None) -> Models:
+    """Return the models."""
+    found = part(control.models.every(), lambda each: str(each["model"]), limit=limit, after=after)
     return Models(models=[Model.model_validate(each) for each in found.rows], next=found.next)
 
 
 @ROUTER.get("/models/{model}", responses=problems({404: "model-unknown"}))
-def one(*, model: Named, who: Reader, control: Control) -> WholeModel:
+def one(*, model: Named, _: Reader, control: Control) -> WholeModel:
     """Return a model with what it was trained on."""
     found = control.models.show(model)
-    if not _concerns(control, model, who):
-        raise NotFoundError("model-unknown", f"no model `{model}`", help="GET /v1/models lists them")
     return WholeModel.model_validate({name: found[name] for name in WholeModel.model_fields})
 
 
@@ -147,12 +141,3 @@ def serving(model: Called, control: Control) -> Serving:
     """Say whether a model may be served."""
     found = control.models.may_serve(model)
     return Serving(model=model, may=found["may"], reasons=found["reasons"], ttl_s=SERVING_TTL_S)
-
-
-def _concerns(control: ControlPlane, name: str, who: Principal) -> bool:
-    own = areas.bounds(who, Action.MODEL_READ)
-    found = None if own is None else control.desk.newest.record.lineage.get(name)
-    if own is None or found is None:
-        return own is None
-    used = dict.fromkeys(use.release for use in found.uses)
-    return not used or any(areas.release_concerns(control, each, own=own) for each in used)

@@ -28,10 +28,10 @@ from consentry.service.api.shape import (
     part,
     problems,
 )
-from consentry.service.gate import Control, Deployed, Needs
+from consentry.service.gate import Control, Deployed, Needs, NeedsAll
 
 ROUTER = APIRouter(prefix="/v1", tags=["notices"], route_class=Once)
-READS = [Depends(Needs(Action.NOTICE_READ))]
+READS = [Depends(NeedsAll(Action.NOTICE_READ))]
 Writer = Annotated[Principal, Depends(Needs(Action.NOTICE_WRITE))]
 MOST_PEOPLE = 10_000
 

@@ -9,9 +9,9 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.policy.expressions import Effect
 from consentry.policy.vocabulary import LegalBasis, Purpose
 from consentry.service.api.shape import After, Answer, Limit, Named, Position, part, problems
-from consentry.service.gate import Control, Needs
+from consentry.service.gate import Control, NeedsAll
 
-ROUTER = APIRouter(prefix="/v1", tags=["policy sets"], dependencies=[Depends(Needs(Action.POLICY_READ))])
+ROUTER = APIRouter(prefix="/v1", tags=["policy sets"], dependencies=[Depends(NeedsAll(Action.POLICY_READ))])
 
 
 class PolicySet(Answer):

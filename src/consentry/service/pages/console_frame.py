@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from consentry.accounts.access import Scope
-from consentry.accounts.account import Principal
-from consentry.errors import ConsentryError, InputError, StateError
+from consentry.errors import ConsentryError, InputError
 from consentry.policy.jurisdictions import instant
-from consentry.service.gate import Needs
+from consentry.service.gate import NeedsAll
 from consentry.service.problems import status_of
 
 SEE_OTHER = 303
@@ -28,24 +25,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name that whoever gathers texts fo
     return text
 
 
-class Staff(Needs):
-    """Lets those through who may do something with everything in this deployment.
-
-    Raises:
-        StateError: `access-unknown`, `access-denied`: as `Needs`, or they may do it in a part of it only.
-    """
-
-    scopes = frozenset({Scope.ALL})
-
-    async def __call__(self, request: Request) -> Principal:  # noqa: D102
-        found = await super().__call__(request)
-        if found.scope(self.action) not in self.scopes:
-            raise StateError(
-                "access-denied",
-                f"`{self.action}` of everything is not for {', '.join(sorted(found.roles))}",
-                help="the console shows everything: an authority sees what concerns it under /authority",
-            )
-        return found
+Staff = NeedsAll
 
 
 def told(error: ConsentryError, *, field: str | None = None) -> dict[str, str | None]:

@@ -182,7 +182,7 @@ def _require_read(use: Block, wanted: dict[str, str]) -> None:
             N_("tick that you have read the notice, or leave it at no"),
             help=N_("the notice says what your content would be used for; nothing has changed"),
         )
-    if wanted.get("version") != str(use.notice.number):
+    if wanted.get("version") != f"{use.notice.name}/{use.notice.number}":
         raise StateError(
             "choice-notice-newer",
             N_("the notice has changed: please read it again"),

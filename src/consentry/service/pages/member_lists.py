@@ -84,7 +84,7 @@ def history(*, request: Request, control: Control, who: Member) -> Response:
     person = _person(who)
     events = reversed(control.own_settings.history(person))
     rows = [row for event in events if (row := _said(event, person)) is not None]
-    return page(request, "member/history.html", rows=rows)
+    return page(request, "member/history.html", rows=rows, look_ups=control.look_ups.looked_up(person))
 
 
 @ROUTER.get("/me/uses")
