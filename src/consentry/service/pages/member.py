@@ -89,22 +89,31 @@ def check(*, request: Request, control: Control, who: Member, purpose: str = "",
 
 @ROUTER.post("/me/choices")
 def choose(*, request: Request, control: Control, who: Chooser, form: Form) -> Response:
-    """Record a choice, and lead back to the page that says what it does."""
+    """Record a choice, and lead back to the page that says what it does.
+
+    A no is recorded before a yes is looked at: nothing that a yes lacks may hold it up.
+    """
     wanted = {name: value for name, value in form.items() if isinstance(value, str)}
     use = _block_of(control, who, wanted.get("purpose", ""))
+    positions: list[int] = []
     try:
         said = _asked(control, who, use, wanted)
+        noes = (choice for choice in said if choice.state is not ChoiceState.ALLOWED)
+        positions.extend(control.own_settings.choose(_person(who), choice, notice=None) for choice in noes)
+        for choice in said:
+            if choice.state is ChoiceState.ALLOWED:
+                _require_read(use, wanted)
+                notice = use.notice.name if use.notice else None
+                positions.append(control.own_settings.choose(_person(who), choice, notice=notice))
     except NotFoundError:
         raise
     except StateError as error:
-        problem = {"message": error.message, "help": error.help, "field": f"{use.purpose}-read"}
-        return _shown(request, control, who, status=422, problem=problem, given=wanted)
-    position = None
-    for choice in said:
-        notice = use.notice.name if use.notice and choice.state is ChoiceState.ALLOWED else None
-        position = control.own_settings.choose(_person(who), choice, notice=notice)
+        saved = N_("your no is saved; the yes is not")
+        problem = {"message": error.message, "help": saved if positions else error.help, "field": f"{use.purpose}-read"}
+        done = _done(control, _person(who), positions[0]) if positions else None
+        return _shown(request, control, who, status=422, problem=problem, given=wanted, done=done)
     back = "/me/items" if wanted.get("what") == "item" else "/me"
-    query = {"saved": position} if position is not None else {"unchanged": use.purpose}
+    query = {"saved": positions[0]} if positions else {"unchanged": use.purpose}
     return RedirectResponse(f"{back}?{urlencode(query)}", 303)
 
 
@@ -112,7 +121,7 @@ def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, 
     """Return the choices that a form asks for; none where nothing would change.
 
     Raises:
-        StateError: there is nothing to choose, no answer was given, or a yes without having read the notice.
+        StateError: there is nothing to choose, or no answer was given.
     """
     if not use.can_choose:
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
@@ -122,10 +131,7 @@ def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, 
         item = control.own_content.own_item(_person(who), wanted.get("corpus", ""), id=wanted.get("item", ""))
         state = ChoiceState.UNSET if wanted.get("answer") == "back" else ChoiceState.REFUSED
         return [making.choice(state, items=frozenset({item}))]
-    said = making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
-    if any(choice.state is ChoiceState.ALLOWED for choice in said):
-        _require_read(use, wanted)
-    return said
+    return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
 
 
 @dataclass(frozen=True, slots=True)
