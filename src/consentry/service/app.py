@@ -40,6 +40,7 @@ from consentry.service.snapshots import Snapshots
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
+THREADS = 100
 ROUTERS = (
     decisions.ROUTER,
     decisions.META,
@@ -76,6 +77,8 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
+        # Pages and the interface wait for disks on these; renewals have threads of their own.
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
         try:
             yield
