@@ -27,7 +27,7 @@ from service.visitor import Visitor, words
 PASSWORD = "correct horse battery staple"
 HOSTILE = "<script>alert(1)</script> '\"><img src=x onerror=alert(2)> {{ 7*7 }}"
 GOOD = {"find": "https://network.example/posts/g1", "answer_to": "zoe@example.org"}
-STAFF = sorted(set(Role) - {Role.MEMBER, Role.WORKLOAD, Role.AUTHORITY})
+STAFF = sorted(set(Role) - {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM, Role.AUTHORITY})
 
 
 @dataclass
