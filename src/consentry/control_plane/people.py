@@ -52,7 +52,7 @@ class PersonVerbs:
         Raises:
             NotFoundError: no policy set of this name is in force.
         """
-        return self._take(self.desk.policy(policy)[0], purposes, at=at, like=like)
+        return self.taken(policy, purposes, at=at, like=like)[1]
 
     def may(self, person: str, use: Use, *, policy: str) -> dict[str, Any]:
         """Say whether a new item of one person may be used, and why. Who asks often takes a snapshot and asks that.
@@ -60,8 +60,7 @@ class PersonVerbs:
         Raises:
             NotFoundError: no policy set of this name is in force.
         """
-        document, _ = self.desk.policy(policy)
-        taken = self._take(document, [use.purpose])
+        document, taken = self.taken(policy, [use.purpose])
         return {
             **worded(taken.may(person, **use._asdict()), document, rules=taken.rules(use.purpose)),
             "person": self.desk.parts.pseudonyms.person(person),
@@ -71,21 +70,20 @@ class PersonVerbs:
             "at": taken.at,
         }
 
-    def _take(
-        self,
-        policy: PolicySet,
-        purposes: Collection[Purpose],
-        *,
-        at: Seconds | None = None,
-        like: Snapshot | None = None,
-    ) -> Snapshot:
+    def taken(
+        self, policy: str, purposes: Collection[Purpose], *, at: Seconds | None = None, like: Snapshot | None = None
+    ) -> tuple[PolicySet, Snapshot]:
+        """Take a snapshot, as `snapshot` says, and return it with the policy set that was in force at its position."""
         index, key = self.desk.parts.pseudonyms.lookup()
-        rules = {each: rules_for(policy.rules, decides=policy.decides(each)) for each in purposes}
         with self.desk.lock:
             present = self.desk.present()
-            rules = {each: (*found, *present.suspensions(each)) for each, found in rules.items()}
+            document, _ = self.desk.policy_at_head(policy) if present.state.policy(policy) else self.desk.policy(policy)
+            rules = {
+                each: (*rules_for(document.rules, decides=document.decides(each)), *present.suspensions(each))
+                for each in purposes
+            }
             when = self.desk.parts.clock() if at is None else at
-            return take(present, rules, index=index, key=key, at=when, like=like)
+            return document, take(present, rules, index=index, key=key, at=when, like=like)
 
     def uses_of(self, person: str) -> dict[str, Any]:
         """Say which releases hold items by or about a person, which held some, and which models were trained on them.

@@ -81,8 +81,7 @@ class Snapshots:
     def _take(self, policy: str, purpose: Purpose, last: Held | None) -> Held:
         control = self._verbs.control
         name = policy or only_one(control, purpose)
-        document, _ = control.desk.policy(name)
-        taken = control.people.snapshot(name, [purpose], like=None if last is None else last.snapshot)
+        document, taken = control.people.taken(name, [purpose], like=None if last is None else last.snapshot)
         return Held(snapshot=taken, policy=document, rules=taken.rules(purpose))
 
 
