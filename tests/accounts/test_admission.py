@@ -186,3 +186,13 @@ def test_once_is_once(admission: Admission, clock: Clock) -> None:
     assert not admission.spend("link", until=clock.now + 60)
     clock.now += 61
     assert admission.spend("link", until=clock.now + 60), "forgotten after it could be used no more"
+
+
+def test_cases_of_two_authorities_can_be_told_apart(admission: Admission) -> None:
+    authority, areas = frozenset({Role.AUTHORITY}), frozenset({"UK"})
+    admission.add("ico", roles=authority, areas=areas, password="")
+    for handle in ("ico-scotland", "ico-1"):
+        with pytest.raises(InputError, match="told apart"):
+            admission.add(handle, roles=authority, areas=areas, password="")
+    admission.add("icon", roles=authority, areas=areas, password="")
+    admission.add("ico-desk", roles=OFFICER, password="")

@@ -61,9 +61,23 @@ class Admission:
         check_roles(roles, areas)
         if password:
             check_password(password, handle=handle)
+        if Role.AUTHORITY in roles:
+            self._require_apart(handle)
         made = Account(handle=handle, roles=roles, areas=areas, password=passwords.hashed(password) if password else "")
         self._store.put_account(made, new=True)
         return made
+
+    def _require_apart(self, handle: str) -> None:
+        """Refuse an authority whose cases could not be told from another one's: their names begin with its handle."""
+        for other in self._store.accounts():
+            if Role.AUTHORITY in other.roles and (
+                other.handle.startswith(f"{handle}-") or handle.startswith(f"{other.handle}-")
+            ):
+                raise InputError(
+                    "account-handle",
+                    f"`{handle}` and `{other.handle}` could not be told apart in the names of cases",
+                    help="choose a name of which neither is the beginning of the other",
+                )
 
     def all(self) -> list[Account]:
         """Return every account."""

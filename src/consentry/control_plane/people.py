@@ -76,8 +76,8 @@ class PersonVerbs:
         """Take a snapshot, as `snapshot` says, and return it with the policy set that was in force at its position."""
         index, key = self.desk.parts.pseudonyms.lookup()
         with self.desk.lock:
-            present = self.desk.present()
-            document, _ = self.desk.policy_at_head(policy) if present.state.policy(policy) else self.desk.policy(policy)
+            document, _ = self.desk.policy(policy)
+            present = self.desk.newest
             rules = {
                 each: (*rules_for(document.rules, decides=document.decides(each)), *present.suspensions(each))
                 for each in purposes
