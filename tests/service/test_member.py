@@ -547,3 +547,16 @@ def test_a_no_is_saved_whatever_a_yes_beside_it_lacks(place: tuple[Deployment, C
     assert "Saved: you said no" in words(answer)
     for category in (Category.COMMENT, Category.POST):
         assert not control.people.may("us", NEW_POST._replace(category=category), policy=POLICY)["allowed"]
+
+
+def test_a_link_does_not_put_somebody_in_the_place_of_somebody_else(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    path = f"/me/enter?token={token_for(deployment, 'us')}"
+    answer = visitor.get(path)
+    assert answer.status_code == 422
+    assert "Somebody else is signed in in this browser" in words(answer)
+    assert visitor.get("/me").status_code == 200, "whoever was signed in still is"
+    visitor.post("/sign-out")
+    assert visitor.get(path).status_code == 303, "the link was not used up"
+    assert visitor.get(f"/me/enter?token={token_for(deployment, 'us')}").status_code == 303, "the same person again"

@@ -24,7 +24,7 @@ from consentry.errors import NotFoundError, StateError
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from consentry.service.gate import COOKIE, Admitting, Control, Deployed, Needs
+from consentry.service.gate import COOKIE, Admitting, Control, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
@@ -46,16 +46,26 @@ Form = Annotated[FormData, Depends(_form)]
 
 @ROUTER.get("/me/enter", dependencies=[Depends(Needs(Action.ANYONE))])
 def enter(*, request: Request, deployment: Deployed, admission: Admitting, token: str = "") -> Response:
-    """Let a member in whom the platform vouches for, and lead on, so that the link is in no history."""
+    """Let a member in whom the platform vouches for, and lead on, so that the link is in no history.
+
+    Not in the place of somebody else: whoever sends around a link of their own would have others decide for them.
+    """
     now, settings = deployment.control.desk.parts.clock(), deployment.settings
     try:
         link = LinkKeys(settings.home / "keys").read(token, audience=settings.audience, now=now)
+        person, who = deployment.person(link.person), principal_of(request)
+        if who.is_known and who.person != person:
+            raise StateError(
+                "sign-in-link-somebody-else",
+                "somebody else is signed in in this browser",
+                help="sign out first, then click again",
+            )
         if not admission.spend(link.once, until=link.until):
             raise used_up()
     except StateError as error:
         return away(request, status=422, error=error)
     old = request.cookies.get(COOKIE)
-    secret = admission.admit_member(deployment.person(link.person), link.facts)
+    secret = admission.admit_member(person, link.facts)
     if old:
         admission.sign_out(old)
     locale = link.facts.get("locale", "").replace("-", "_").partition("_")[0].lower()
