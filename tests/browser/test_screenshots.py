@@ -27,4 +27,5 @@ def test_screenshots(visits: Visits, world: World, place: Page, request: pytest.
     for look, how in looks.items():
         page = visits.of(place.who, **{"locale": "en-GB", **how}).new_page()
         page.goto(world.filled(place.path))
-        page.screenshot(path=folder / f"{place.name}-{look}.png", full_page=True)
+        picture = page.screenshot(path=folder / f"{place.name}-{look}.png", full_page=True)
+        assert picture.startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,10 +49,21 @@ def receiver() -> Iterator[Receiver]:
             if answer == "hang":
                 time.sleep(3)
                 return
-            if answer == 204:
+            if answer in {204, "endless"}:
                 found.got.append(json.loads(content))
-            self.send_response(int(answer))
+            self.send_response(200 if isinstance(answer, str) else answer)
+            if answer == "drip":  # never long enough without a byte for one read to give up
+                self._slowly(b"x-more: 1\r\n")
             self.end_headers()
+            if answer == "endless":
+                self._slowly(b"x" * 65_536)
+
+        def _slowly(self, part: bytes) -> None:
+            with suppress(OSError):
+                self.flush_headers()
+                for _ in range(30):
+                    self.wfile.write(part)
+                    time.sleep(0.1)
 
         def log_message(self, *_: Any) -> None:
             return
@@ -130,6 +141,26 @@ def test_nothing_is_lost_by_a_receiver_that_fails_and_hangs(deployment: Deployme
     assert len(set(ids)) == 3, "what is sent again has the same id"
 
 
+def test_an_answer_without_an_end_holds_up_nothing(deployment: Deployment) -> None:
+    with receiver() as found, in_thread(deployment) as ask:
+        hooked(deployment, found.url)
+        found.answers = ["endless"]
+        refuse(ask, deployment, "a")
+        until(lambda: len(found.got) == 1)
+        refuse(ask, deployment, "b")
+        until(lambda: len(found.got) == 2, 2)
+
+
+def test_an_answer_that_drips_is_given_up(deployment: Deployment) -> None:
+    with receiver() as found, in_thread(deployment) as ask:
+        ident, _ = hooked(deployment, found.url)
+        found.answers = ["drip"]
+        refuse(ask, deployment, "a")
+        with deployment.admission() as admission:
+            until(lambda: any(each.ident == ident and each.failures for each in admission.web.endpoints()), 2)
+        until(lambda: len(found.got) == 1, 40)
+
+
 def test_nothing_is_lost_over_a_restart(deployment: Deployment) -> None:
     with receiver() as found:
         hooked(deployment, found.url)
@@ -173,7 +204,7 @@ def test_nothing_is_sent_into_a_network_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "0.0.0.0",
-     "224.0.0.1", "fd00::1", "100.64.0.1"],
+     "224.0.0.1", "fd00::1", "100.64.0.1", "fec0::1", "2002:7f00:1::"],
 )  # fmt: skip
 def test_private_addresses(address: str) -> None:
     assert deliveries.is_private(address)

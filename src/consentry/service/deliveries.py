@@ -129,25 +129,29 @@ class Deliveries:
         """Send one event; return why it did not arrive, or nothing."""
         content = json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode()
         at = self._verbs.control.desk.parts.clock()
+        parts = urlsplit(endpoint.url)
+        headers = {
+            **signed(f"evt_{position}", content, secret=endpoint.secret, at=at),
+            "host": parts.netloc,
+            "content-type": "application/json",
+            "user-agent": "consentry-webhooks",
+        }
         try:
-            parts = urlsplit(endpoint.url)
-            address = await self._address(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-            host = f"[{address}]" if ":" in address else address
-            netloc = host if parts.port is None else f"{host}:{parts.port}"
-            answer = await client.post(
-                urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, "")),
-                content=content,
-                headers={
-                    **signed(f"evt_{position}", content, secret=endpoint.secret, at=at),
-                    "host": parts.netloc,
-                    "content-type": "application/json",
-                    "user-agent": "consentry-webhooks",
-                },
-                extensions={"sni_hostname": parts.hostname},
-            )
+            # All of it together: whoever answers byte by byte, or without an end, holds up nothing. The status is all
+            # that counts, so nothing else is read.
+            async with asyncio.timeout(self._timeout):
+                port = parts.port or (443 if parts.scheme == "https" else 80)
+                address = await self._address(parts.hostname or "", port)
+                host = f"[{address}]" if ":" in address else address
+                netloc = host if parts.port is None else f"{host}:{parts.port}"
+                url = urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
+                extensions = {"sni_hostname": parts.hostname}
+                async with client.stream(
+                    "POST", url, content=content, headers=headers, extensions=extensions
+                ) as answer:
+                    return "" if answer.is_success else f"status {answer.status_code}"
         except (httpx2.HTTPError, OSError, ValueError) as error:
             return type(error).__name__ if not isinstance(error, _PrivateError) else "private address"
-        return "" if answer.is_success else f"status {answer.status_code}"
 
     async def _address(self, host: str, port: int) -> str:
         """Return the address of a host that may be sent to."""
@@ -166,8 +170,8 @@ def is_private(address: str) -> bool:
     """Say whether an address is in a network of one's own, or is none that one server sends to."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None)
-    real = found if mapped is None else mapped
-    return not real.is_global or real.is_multicast or real.is_reserved
+    real = mapped or getattr(found, "sixtofour", None) or found
+    return not real.is_global or real.is_multicast or real.is_reserved or getattr(real, "is_site_local", False)
 
 
 def signed(ident: str, content: bytes, *, secret: str, at: int) -> dict[str, str]:
