@@ -7,11 +7,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from consentry.accounts.access import Role
+from consentry.bootstrap import open_deployment
 from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import PolicyPublished, ReleaseWithdrawn
 from consentry.ledger.look_up_events import PersonLookedUp
@@ -19,10 +22,11 @@ from consentry.ledger.oversight_events import Origin
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.service.gate import COOKIE
 from consentry.service.listing import Column, Listing
-from service.at_work import POLICY
+from service.at_work import POLICY, in_thread
 from service.staff import HOSTILE, STAFF, Office, may, office
-from service.visitor import words
+from service.visitor import Visitor, words
 
 OVERSEERS = {"olga", "petra", "paul", "mel", "audrey"}
 CHANGED = shipped()[POLICY].replace('version = "', 'version = "new-', 1)
@@ -416,3 +420,18 @@ def test_a_key_of_a_program_changes_nothing_on_the_pages(place: Office) -> None:
     bearer = {"authorization": f"Bearer {secret}"}
     assert place.visitor().get("/console/orders", **bearer).status_code == 200
     assert place.visitor().post("/console/suspend", {}, **bearer).status_code == 403
+
+
+def test_objections_that_wait_too_long_are_on_the_overview(tmp_path: Path) -> None:
+    ahead = [0]
+    deployment = open_deployment(tmp_path / "home", embedded=True, ahead=lambda: ahead[0])
+    filed = [deployment.control.objections.file(f"post {n}", answer_to="me@example.org") for n in range(2)]
+    ahead[0] = filed[0].due - filed[0].received + 1
+    deployment.control.objections.file("post 3", answer_to="me@example.org")
+    with deployment.admission() as admission, in_thread(deployment) as ask:
+        for handle, role in {"sam": Role.SUPPORT, "ada": Role.AUDITOR}.items():
+            admission.add(handle, roles=frozenset({role}), password="")
+            visitor = Visitor(ask.url, {COOKIE: admission.admit(handle, subject=f"https://idp.example/#{handle}")})
+            said = words(visitor.get("/console/overview"))
+            assert ("Objections to answer 3 2 are overdue" in said) is (handle == "sam"), said
+    deployment.close()

@@ -60,6 +60,7 @@ def overview(
         else None,
         overdue=_overdue(control, now) if who.may(Action.CASE_READ) else None,
         models=_held(control) if who.may(Action.MODEL_READ) else None,
+        objections=_objections(control) if who.may(Action.OBJECTION_READ) else None,
     )
 
 
@@ -148,6 +149,12 @@ def _overdue(control: ControlPlane, now: Seconds) -> list[dict[str, Any]]:
                 if each.due is not None and each.due < now and not each.answer(answers).met
             ]
     return sorted(found, key=lambda each: (each["due"], each["case"], each["name"]))
+
+
+def _objections(control: ControlPlane) -> dict[str, int]:
+    """Return how many objections wait for an answer, and how many should have had one by now: the law sets a month."""
+    queue = control.objection_queue
+    return {"open": len(queue.select()), "overdue": len(queue.select(overdue=True))}
 
 
 def _held(control: ControlPlane) -> list[dict[str, Any]]:
