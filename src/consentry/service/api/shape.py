@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -146,8 +145,3 @@ def part(rows: Iterable[_T], key: Callable[[_T], str], *, limit: int, after: str
     found = every[start : start + limit]
     more = start + limit < len(every)
     return Part(found, key(found[-1]) if more else None)
-
-
-def finite(number: float | None) -> float | None:
-    """Return a number as JSON can hold it."""
-    return None if number is None or not math.isfinite(number) else number
