@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-_NO_ONES = _HASHER.hash("a password that nobody has")
+
+
+@cache
+def _no_ones() -> str:
+    # Not when this is imported: it takes a tenth of a second, and every command imports this.
+    return _HASHER.hash("a password that nobody has")
 
 
 def hashed(password: str) -> str:
@@ -18,7 +25,7 @@ def hashed(password: str) -> str:
 def matches(stored: str, password: str) -> bool:
     """Say whether a password is the one. As much work is done where none is stored, so that nobody learns that."""
     try:
-        _HASHER.verify(stored or _NO_ONES, password)
+        _HASHER.verify(stored or _no_ones(), password)
     except (VerificationError, InvalidHashError):
         return False
     return bool(stored)
