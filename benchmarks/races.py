@@ -27,7 +27,7 @@ from consentry.bootstrap import open_deployment
 from consentry.ledger.postgres import migrate_postgres
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from end_to_end import race_of_orders as harness
+import end_to_end.race_of_orders as harness
 from end_to_end.network import quick_folder
 from ledger import conftest, postgres_server
 

@@ -80,7 +80,9 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
     built = control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT).manifest
     bitmaps = _bitmaps(control.desk.releases / built.release, built)
     peak = peak_bytes()
-    floor = seconds_of(partial(_write_again, control.releases / built.release, home / "written-again"), times=5).median
+    floor = seconds_of(
+        partial(_write_again, control.desk.releases / built.release, home / "written-again"), times=5
+    ).median
     changed = [_changed(folder, deployment, shape, run) for run in range(_TIMES)]
     deployment.close()
     return Ours(

@@ -82,7 +82,8 @@ def give_orders(home: Path) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        scope = Scope(**{name: frozenset(values) for name, values in json.loads(line).items()})
+        given: dict[str, list[str]] = json.loads(line)
+        scope = Scope(areas=frozenset(given.get("areas", ())), models=frozenset(given.get("models", ())))
         deployment.control.desk.present()
         asked = clock()
         deployment.control.orders.suspend(scope, case="measured", origin=Origin.OWN_DECISION, reference="a benchmark")

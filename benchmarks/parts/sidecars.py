@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
@@ -106,7 +107,7 @@ def _ids_to_seats(folder: Path, identities: Identities, runner: LocalRunner) -> 
     for file in sorted((folder / "items").glob("*.parquet")):
         batches = pq.ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS, columns=["author_id"], use_threads=False)
         columns = [batch.column(0) for batch in batches]
-        took += seconds_of(lambda columns=columns: runner.map(identities.seats, columns)).median
+        took += seconds_of(partial(runner.map, identities.seats, columns)).median
     return took
 
 
