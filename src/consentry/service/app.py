@@ -31,6 +31,7 @@ from consentry.service.api import (
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.deliveries import Deliveries
+from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
@@ -109,6 +110,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
     app.add_middleware(Bounded)
     problems.install(app)
     app.add_middleware(Shield)

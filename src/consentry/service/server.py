@@ -25,6 +25,7 @@ from consentry.durable import only_one, replace_file
 from consentry.errors import StateError
 from consentry.service.app import create_app
 from consentry.service.auth import TOKEN_FILE, workload_token
+from consentry.service.connection import Connection
 from consentry.service.logs import as_json
 from consentry.service.watch import Watch
 
@@ -75,12 +76,12 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
         replace_file(home / ADDRESS_FILE, canonical_json({"url": address, "view": app.state.view}), mode=0o600)
         config = uvicorn.Config(
             app,
+            http=Connection,
+            ws="none",
+            loop="asyncio",
             log_config=None,
             access_log=False,
             server_header=False,
-            http="h11",
-            ws="none",
-            loop="asyncio",
             timeout_graceful_shutdown=_GRACE_S,
             timeout_keep_alive=75,
         )
