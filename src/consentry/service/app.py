@@ -39,6 +39,7 @@ from consentry.service.pages import authority, console, elsewhere, member, membe
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
+from consentry.service.together import Together
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
@@ -103,7 +104,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     )
     app.state.deployment, app.state.admission = deployment, admission
     app.state.providers = elsewhere.providers(deployment.settings)
-    app.state.verbs, app.state.watch = verbs, watch
+    app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view = token, view_token()
     app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures()
     app.state.addresses = addresses(ROUTERS)

@@ -78,3 +78,9 @@ def read(model: type[_Model], request: Request) -> _Model:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
+
+
+def takes(model: type[BaseModel]) -> dict[str, Any]:
+    """Return what the description of an address says of the body that its function reads itself."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -23,7 +23,7 @@ from consentry.policy.evaluator import Decision
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.explain import worded
 from consentry.service.api.shape import Answer, Body, Ident, Problem, Word, problems
-from consentry.service.direct import DirectRoute, read
+from consentry.service.direct import DirectRoute, read, takes
 from consentry.service.gate import Needs
 from consentry.service.problems import status_of
 from consentry.service.snapshots import Held, Snapshots
@@ -170,24 +170,17 @@ META = APIRouter(tags=["decisions"], dependencies=[Depends(Needs(Action.ANYONE))
 _ERRORS = problems({404: "policy-not-published", 422: "decision-policy serve-malformed"})
 
 
-def _request(model: type[Body]) -> dict[str, Any]:
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
-        },
-        "parameters": [
-            {
-                "name": "X-Request-ID",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-                "description": "Comes back with the answer.",
-            }
-        ],
-    }
-
-
+_REQUEST_ID: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "X-Request-ID",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+            "description": "Comes back with the answer.",
+        }
+    ]
+}
 DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Evaluation, Evaluations, Problem)
 """Models that the document has to have although no handler names them."""
 
@@ -196,7 +189,7 @@ DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Evaluation, Evaluations, Pro
     "/access/v1/evaluation",
     response_model=Decided,
     responses=_ERRORS,
-    openapi_extra=_request(Evaluation),
+    openapi_extra=takes(Evaluation) | _REQUEST_ID,
     dependencies=[Depends(Needs(Action.DECISION_ASK))],
 )
 async def evaluation(request: Request) -> Response:
@@ -212,7 +205,7 @@ async def evaluation(request: Request) -> Response:
     "/access/v1/evaluations",
     response_model=DecidedAll | Decided,
     responses=_ERRORS,
-    openapi_extra=_request(Evaluations),
+    openapi_extra=takes(Evaluations) | _REQUEST_ID,
     dependencies=[Depends(Needs(Action.DECISION_ASK))],
 )
 async def evaluations(request: Request) -> Response:
