@@ -41,6 +41,7 @@ from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
 from consentry.service.together import Together
 from consentry.service.verbs import Verbs
+from consentry.service.warming import warm
 from consentry.service.watch import Watch
 
 THREADS = 100
@@ -82,7 +83,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
         sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
         # Pages and the interface wait for disks on these; renewals have threads of their own.
         to_thread.current_default_thread_limiter().total_tokens = THREADS
-        running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
+        running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
         try:
             yield
         finally:
