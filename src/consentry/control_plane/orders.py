@@ -156,12 +156,17 @@ class OrderVerbs:
         return self.hits.suspended_by(release)
 
     def drain(self) -> list[Order]:
-        """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""
+        """Note in the ledger which orders nobody reads against any more, and return those that were noted now.
+
+        INVARIANT: the tables of what an order hits are removed before it is noted as drained. After a crash in between
+        it is not, and whoever looks next removes them. A held lock would keep those waiting who write a table.
+        """
         self.hits.foresee()
+        if not self._to_note():
+            return []
+        self.handouts.remove()
         with self.desk.lock:
-            present = self.desk.present()
-            waiting = [order for order in present.record.orders if order.drained is None]
-            done = [body for order in waiting if (body := self._drained(order, present)) is not None]
+            done = self._to_note()
             if done:
                 with self.desk.at_head() as session:
                     known = self.desk.newest.record.orders
@@ -170,6 +175,12 @@ class OrderVerbs:
                     )
         names = [body.order for body in done]
         return [order for order in self.desk.present().record.orders if order.order in names]
+
+    def _to_note(self) -> list[OrderDrained]:
+        with self.desk.lock:
+            present = self.desk.present()
+            waiting = [order for order in present.record.orders if order.drained is None]
+            return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
         """Return the leases that an order revoked, as they are now."""
