@@ -318,7 +318,7 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
     refused("case-text", lambda: control.cases.prohibit(CASE, by="ann", reference="x" * 201))
     refused("case-unknown", lambda: control.cases.approve("nobody-knows", by="ann"))
     refused("case-condition-unknown", lambda: control.conditions.meet(CASE, "x", evidence=b"x", by="ann"))
-    refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", by="ann"))
+    refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", reason="y", by="ann"))
     refused("case-condition-name", lambda: control.conditions.add(condition("No Minors")))
     refused("case-check-unknown", lambda: control.conditions.add(condition("x", check="no-miners")))
     refused("case-check-policy", lambda: control.conditions.add(condition("x", check="no-minors", policy=None)))

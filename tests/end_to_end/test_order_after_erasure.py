@@ -84,7 +84,13 @@ def test_what_an_order_hits_is_hit_when_people_are_erased_afterwards(place: Plac
     control.statements.erase([place.pseudonym])
     assert refused(lambda: control.leases.grant(place.release, job="job-2", model="other")) == "lease-suspended"
     assert refused(lambda: control.releases.data_files(place.release)) == "release-suspended"
-    renewal: dict[str, Any] = {"secret": place.secret, "job": "job-1", "fence": place.lease.fence, "sequence": 1, "step": None}
+    renewal: dict[str, Any] = {
+        "secret": place.secret,
+        "job": "job-1",
+        "fence": place.lease.fence,
+        "sequence": 1,
+        "step": None,
+    }
     assert refused(lambda: control.leases.renew(place.lease.lease, **renewal)) == "lease-revoked"
     assert [each.lease for each in control.orders.made_to_stop(control.orders.get(order))] == [place.lease.lease]
     control.leases.end(place.lease.lease, secret=place.secret, how=LeaseEnd.STOPPED, step=3)

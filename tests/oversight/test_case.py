@@ -20,6 +20,7 @@ from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
     ConditionReopened,
+    ConditionReopenedV1,
     NoticeRequired,
     ReportDelivered,
     ReportScheduled,
@@ -56,7 +57,8 @@ MINORS = ConditionAdded(
     parameters=(), by="ann",
 )  # fmt: skip
 MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")
-REOPENED = ConditionReopened(case="c", condition="window", by="bob")
+REOPENED = ConditionReopened(case="c", condition="window", reason="a form was left out", by="bob")
+REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
 SERVED = NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=9)
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
@@ -128,7 +130,17 @@ def test_what_is_missing_at_the_beginning() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [MINORS, REOPENED, MET, NOTICE, ORDER, REVIEW, OrderEnded(order="x", case="c", how=OrderEnd.NARROWED)]
+    "change",
+    [
+        MINORS,
+        REOPENED,
+        REOPENED_BEFORE,
+        MET,
+        NOTICE,
+        ORDER,
+        REVIEW,
+        OrderEnded(order="x", case="c", how=OrderEnd.NARROWED),
+    ],
 )
 def test_a_change_makes_earlier_approvals_count_for_nothing(change: Body) -> None:
     before = (OPENED, ORDER, WINDOW, approves("ann"), approves("bob"))
@@ -181,6 +193,7 @@ SAID = st.sampled_from(
     [
         *WHOLE,
         REOPENED,
+        REOPENED_BEFORE,
         ENDED,
         approves("cy"),
         approves("ann", Step.WITHDRAW),
@@ -276,7 +289,7 @@ class Staff(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["one", "two"]))
     def reopen(self, name: str) -> None:
         if name in self.met:
-            self.change(ConditionReopened(case="c", condition=name, by="ann"))
+            self.change(ConditionReopened(case="c", condition=name, reason="why", by="ann"))
             self.met[name] = False
 
     @rule(notice=st.sampled_from(["n", "m"]), days=st.integers(0, 3))

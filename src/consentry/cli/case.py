@@ -105,7 +105,7 @@ def timeline(context: Context, name: str) -> None:
 def _about(body: dict[str, Any]) -> str:
     """Return what distinguishes an event from others of its kind."""
     words = []
-    for key in ("order", "condition", "notice", "report", "step", "how", "reference", "title"):
+    for key in ("order", "condition", "notice", "report", "step", "how", "reference", "title", "reason"):
         value = body.get(key)
         if isinstance(value, str) and value:
             words.append(value)

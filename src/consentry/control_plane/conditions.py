@@ -74,13 +74,20 @@ class ConditionVerbs:
 
         return self.book.say(name, meet)
 
-    def reopen(self, name: str, condition: str, *, by: Handle) -> Case:
-        """Note that a condition is not met after all."""
+    def reopen(self, name: str, condition: str, *, reason: str, by: Handle) -> Case:
+        """Note that a condition is not met after all, and why.
+
+        Raises:
+            NotFoundError: no such condition.
+            StateError: it has a check, which alone says whether it is met.
+            InputError: the reason is not a line.
+        """
         require_handle(by)
+        require_texts(reason=reason)
 
         def reopen(case: Case) -> list[Body]:
             self._require_by_evidence(case, condition)
-            return [ConditionReopened(case=name, condition=condition, by=by)]
+            return [ConditionReopened(case=name, condition=condition, reason=reason, by=by)]
 
         return self.book.say(name, reopen)
 

@@ -64,7 +64,7 @@ _KINDS = {
     "report.delivered": N_("Report delivered"),
 }
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
-_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title")
+_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title", "reason")
 
 
 @ROUTER.get("/console/cases")
