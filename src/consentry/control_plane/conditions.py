@@ -18,7 +18,7 @@ from consentry.oversight.case import (
     Case,
 )
 from consentry.oversight.condition_check import System, require_check, run
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 
 
@@ -121,7 +121,7 @@ class ConditionVerbs:
         return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
 
 
-def areas_of(case: Case, record: Record) -> frozenset[str]:
+def areas_of(case: Case, record: Overseen) -> frozenset[str]:
     """Return the areas of the orders of a case that hold; empty if one of them holds everywhere, or none does."""
     scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
     if any(not each.areas for each in scopes):

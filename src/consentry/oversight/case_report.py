@@ -15,7 +15,7 @@ from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.notice import Notice
 from consentry.oversight.order import Order, drained_in_words, in_words
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
 
@@ -23,7 +23,7 @@ FORMAT = "consentry/case-report/v1"
 
 
 def document(
-    record: Record,
+    record: Overseen,
     case: Case,
     *,
     report: Report,
