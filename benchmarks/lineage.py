@@ -21,24 +21,24 @@ import argparse
 import os
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from parts.copies import sealed_again
 from parts.measuring import Line, isolated, peak_bytes, show
 from rich.console import Console
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.plane import ControlPlane
-from consentry.ledger.events import ChoiceMade, ReleaseSealed, Source
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
-from consentry.release.builder import manifest_digest
-from consentry.release.manifest import ENVELOPE, EXCLUSIONS, MANIFEST, TALLIES, Manifest, envelope, pre_authentication
+from consentry.release.manifest import EXCLUSIONS
 
 _FILES, _PEOPLE_PER_ITEM = 8, 10
 _REFUSING, _ASKED = 1_000, 200
@@ -133,7 +133,7 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
     log.print("building and copying releases ...")
     built = _different(control)
     while len(built) < shape.releases:
-        built.append(_copy(control, built[len(built) % 10]))
+        built.append(sealed_again(control, built[len(built) % 10]))
     log.print("training and refusing ...")
     generator = np.random.default_rng(8)
     for number, name in enumerate(built):
@@ -164,32 +164,6 @@ def _different(control: ControlPlane) -> list[str]:
     found += [build(purpose) for purpose in _PURPOSES]
     control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
     return found
-
-
-def _copy(control: ControlPlane, name: str) -> str:
-    """Seal the same bitmaps once more, under another name."""
-    source, signer = control.desk.releases / name, control.desk.parts.signer
-    like = Manifest.from_bytes((source / MANIFEST).read_bytes())
-    with control.desk.parts.ledger.sealing() as session:
-        release = f"{like.corpus}.{like.purpose}.{session.position}"
-        manifest = replace(like, release=release, position=session.position)
-        payload, target = manifest.to_bytes(), control.desk.releases / release
-        target.mkdir()
-        for each in (EXCLUSIONS, TALLIES):
-            shutil.copy(source / each, target / each)
-        (target / MANIFEST).write_bytes(payload)
-        signature = signer.sign(pre_authentication(payload))
-        (target / ENVELOPE).write_bytes(envelope(payload, key_id=signer.key_id, signature=signature))
-        sealed = ReleaseSealed(
-            release=release,
-            manifest=manifest_digest(manifest),
-            policy=manifest.policy.digest,
-            purpose=manifest.purpose,
-            corpus=manifest.corpus,
-            position=session.position,
-        )
-        session.append([sealed])
-    return release
 
 
 def _train(control: ControlPlane, release: str, model: str, generator: np.random.Generator) -> None:

@@ -25,9 +25,9 @@ POLICY_NAME = "benchmark"
 CORPUS = "network"
 
 
-def prepare(folder: Path, *, threads: int, log: Console) -> Path:
-    """Return a fresh copy of the home that holds people and choices, without a corpus."""
-    kept, home = folder / "home-kept", folder / "home"
+def prepare(folder: Path, *, threads: int, log: Console, home: Path | None = None) -> Path:
+    """Return a fresh copy of the home that holds people and choices, without a corpus; beside the corpus by default."""
+    kept, home = folder / "home-kept", folder / "home" if home is None else home
     if not kept.exists():
         log.print("loading people and choices (once per corpus) ...")
         staged = folder / "home-staged"

@@ -20,14 +20,17 @@ import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.drafts import Drafts
-from consentry.errors import StateError
+from consentry.errors import ConsentryError, StateError
 from consentry.ledger import sql
 from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.oversight_events import OrderEnd, Origin
+from consentry.oversight.order import Scope, issue
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release import builder
 
 POLICY = "september-2024"
+CASE, UK = "ico-2024", Scope(areas=frozenset({"UK"}))
 NOW = 1_730_000_000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
@@ -112,6 +115,43 @@ def withdraw(deployment: Deployment, _: Path) -> None:
             raise
 
 
+def suspend(deployment: Deployment, _: Path) -> None:
+    deployment.control.orders.suspend(UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference="letter")
+
+
+def narrow(deployment: Deployment, _: Path) -> None:
+    """Say what somebody else said before: from the UK and Brazil to the UK alone."""
+    _unless_done("case-not-smaller", lambda: deployment.control.cases.narrow(CASE, UK, by="bob", reference="x"))
+
+
+def lift(deployment: Deployment, _: Path) -> None:
+    """Lift a case that is ready for it, with all of its orders."""
+
+    def lift() -> None:
+        obstacles = deployment.control.cases.lift(CASE, by="ann", reference="x")
+        assert not obstacles, "the case was not ready"
+
+    _unless_done("case-over", lift)
+
+
+def _unless_done(code: str, verb: Callable[[], object]) -> None:
+    """Ask for something, perhaps again after the crash: then it may be done."""
+    try:
+        verb()
+    except ConsentryError as error:
+        if error.code != code:
+            raise
+
+
+def narrow_naively(deployment: Deployment, _: Path) -> None:
+    """Do what must not be done: give back first, and suspend less afterwards."""
+    control = deployment.control
+    (held,) = control.orders.every()
+    deployment.ledger.append(control.orders.ends([held.order], OrderEnd.NARROWED))
+    smaller = issue(UK, order=f"{CASE}.2", case=CASE, origin=held.origin, reference="x", at_ms=held.at_ms)
+    deployment.ledger.append([smaller])
+
+
 def build_naively(deployment: Deployment, folder: Path) -> None:
     """Do what must not be done: say that a release is sealed, then write it."""
     written: list[tuple[Any, Any]] = []
@@ -128,9 +168,8 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
     build(deployment, folder)
 
 
-VERBS: dict[str, Callable[[Deployment, Path], None]] = {
-    verb.__name__: verb for verb in (start, register, people, build, erase, refuse, withdraw, build_naively)
-}
+_ALL = (start, register, people, build, erase, refuse, withdraw, suspend, narrow, lift, build_naively, narrow_naively)
+VERBS: dict[str, Callable[[Deployment, Path], None]] = {verb.__name__: verb for verb in _ALL}
 
 
 def carry_out(job: dict[str, Any], answer: int) -> None:

@@ -74,7 +74,13 @@ def test_a_check_and_its_words(suspended: Terminal) -> None:
     suspended.run(*add, "days", *named, "--check", "who-knows", status=2)
     shown = suspended.run("case", "show", "ico", as_json=False)
     assert "check date-window from=2024-05-07 before=2024-08-02" in " ".join(shown.split())
-    suspended.run("case", "condition", "reopen", "ico", "window", *BY)
+    reopen = ("case", "condition", "reopen", "ico", "window", *BY)
+    suspended.run(*reopen, status=2)
+    suspended.fails("case-text", *reopen, "--reason", " ")
+    assert suspended.run(*reopen, "--reason", "two weeks are missing")["reason"] == "two weeks are missing"
+    (said,) = [each for each in suspended.run("case", "timeline", "ico")["events"] if each["kind"].endswith("reopened")]
+    assert said["body"]["reason"] == "two weeks are missing"
+    assert "two weeks are missing" in " ".join(suspended.run("case", "timeline", "ico", as_json=False).split())
 
 
 def test_a_condition_that_is_overdue_is_pointed_out_until_there_is_evidence(suspended: Terminal) -> None:

@@ -13,7 +13,7 @@ from consentry.bootstrap import Deployment, now, open_deployment
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin
-from consentry.oversight.case import Standing
+from consentry.oversight.case import CaseStanding
 from consentry.oversight.order import Scope
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
@@ -93,12 +93,12 @@ def test_use_goes_on_only_when_everything_is_done_and_every_refusal_says_what_is
     control.conditions.meet(CASE, "window", evidence=b"thirty days", by="bob")
     ready(deployment)
     assert in_the_way(deployment) == ["waiting"]
-    assert control.cases.register_of(CASE)[1] is Standing.WAITING
+    assert control.cases.register_of(CASE)[1] is CaseStanding.WAITING
     later(deployment, days=29)
     assert in_the_way(deployment) == ["waiting"]
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     later(deployment, days=31)
-    assert control.cases.register_of(CASE)[1] is Standing.READY
+    assert control.cases.register_of(CASE)[1] is CaseStanding.READY
     assert in_the_way(deployment) == []
     assert eligible(deployment, build(deployment)) == EVERYTHING
     over = control.cases.get(CASE).over
@@ -222,7 +222,7 @@ def test_nothing_leaves_prohibited_and_it_may_still_grow(place: tuple[Path, Depl
     deployment.close()
     again = open_deployment(folder / "home")
     assert eligible(again, build(again)) == {"u1"}
-    assert again.control.cases.register_of(CASE)[1] is Standing.PROHIBITED
+    assert again.control.cases.register_of(CASE)[1] is CaseStanding.PROHIBITED
     again.close()
 
 
@@ -306,7 +306,7 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
     _, deployment = place
     control = deployment.control
     opened = control.cases.open(CASE, title="UK posts", reference="letter", by="ann")
-    assert (opened.by, control.cases.register_of(CASE)[1]) == ("ann", Standing.CONCERN_RAISED)
+    assert (opened.by, control.cases.register_of(CASE)[1]) == ("ann", CaseStanding.CONCERN_RAISED)
     head = deployment.ledger.head()
     refused("case-known", lambda: control.cases.open(CASE, title="x", reference="x", by="ann"))
     refused("case-name", lambda: control.cases.open("UK posts", title="x", reference="x", by="ann"))
@@ -318,7 +318,7 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
     refused("case-text", lambda: control.cases.prohibit(CASE, by="ann", reference="x" * 201))
     refused("case-unknown", lambda: control.cases.approve("nobody-knows", by="ann"))
     refused("case-condition-unknown", lambda: control.conditions.meet(CASE, "x", evidence=b"x", by="ann"))
-    refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", by="ann"))
+    refused("case-condition-unknown", lambda: control.conditions.reopen(CASE, "x", reason="y", by="ann"))
     refused("case-condition-name", lambda: control.conditions.add(condition("No Minors")))
     refused("case-check-unknown", lambda: control.conditions.add(condition("x", check="no-miners")))
     refused("case-check-policy", lambda: control.conditions.add(condition("x", check="no-minors", policy=None)))

@@ -18,6 +18,7 @@ from consentry.oversight.order import Order, Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release import materialise
+from consentry.release.manifest import EXCLUSIONS
 from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
@@ -337,6 +338,27 @@ def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> N
     assert found["releases"] == {release: 2}
     assert (found["leases"], found["models"]) == ([lease.lease], ["drafts"])
     assert deployment.ledger.head() == head
+
+
+def test_what_if_counts_what_each_release_holds(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    before = build(deployment)
+    order = suspend(deployment)
+    without = build(deployment)
+    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    everywhere = Scope(purposes=frozenset({Purpose.TRAIN_GENAI}))
+    assert control.orders.what_if(everywhere)["releases"] == {before: 5, without: 3}
+    assert control.orders.what_if(UK)["releases"] == {before: 2}
+    images = control.orders.what_if(Scope(categories=frozenset({Category.IMAGE})))
+    assert (images["releases"], images["corpora"]["network"]["items"]) == ({}, 0)
+    # What cannot be read may hold anything.
+    (control.desk.releases / without / EXCLUSIONS).write_bytes(b"something else")
+    assert control.orders.what_if(UK)["releases"] == {before: 2, without: 1}
+    # Rows mean nothing in other bytes: one may be hit for each file that nobody has as it was.
+    write_corpus(folder, [ITEMS[:2], ITEMS[3:]])
+    control.statements.register_corpus(folder / "corpus.toml")
+    assert control.orders.what_if(Scope(areas=frozenset({"CH"})))["releases"] == {before: 1, without: 1}
 
 
 def test_orders_and_leases_are_known_again_after_a_restart(place: tuple[Path, Deployment]) -> None:

@@ -70,6 +70,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("condition.added", 1),
         ("condition.met", 1),
         ("condition.reopened", 1),
+        ("condition.reopened", 2),
         ("corpus.registered", 1),
         ("destruction.begun", 1),
         ("destruction.certified", 1),

@@ -20,6 +20,7 @@ from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
     ConditionReopened,
+    ConditionReopenedV1,
     NoticeRequired,
     ReportDelivered,
     ReportScheduled,
@@ -31,7 +32,7 @@ from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
 from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.case import (
     Case,
-    Standing,
+    CaseStanding,
     lifted,
     missing_approvals,
     standing,
@@ -56,7 +57,8 @@ MINORS = ConditionAdded(
     parameters=(), by="ann",
 )  # fmt: skip
 MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")
-REOPENED = ConditionReopened(case="c", condition="window", by="bob")
+REOPENED = ConditionReopened(case="c", condition="window", reason="a form was left out", by="bob")
+REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
 SERVED = NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=9)
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
@@ -88,20 +90,20 @@ END = 1_000 + len(WHOLE) - 1 + 2 * SECONDS_PER_DAY
 def test_the_steps_one_after_the_other() -> None:
     seen = [standing(after(WHOLE[:number]), END, answers=YES) for number in range(1, len(WHOLE) + 1)]
     assert seen == [
-        Standing.CONCERN_RAISED,
-        Standing.SUSPENDED,
-        Standing.CONDITIONS_MET,
-        Standing.UNDER_REVIEW,
-        Standing.UNDER_REVIEW,
-        Standing.UNDER_REVIEW,
-        Standing.CONDITIONS_MET,
-        Standing.CONDITIONS_MET,
-        Standing.APPROVED,
-        Standing.READY,
+        CaseStanding.CONCERN_RAISED,
+        CaseStanding.SUSPENDED,
+        CaseStanding.CONDITIONS_MET,
+        CaseStanding.UNDER_REVIEW,
+        CaseStanding.UNDER_REVIEW,
+        CaseStanding.UNDER_REVIEW,
+        CaseStanding.CONDITIONS_MET,
+        CaseStanding.CONDITIONS_MET,
+        CaseStanding.APPROVED,
+        CaseStanding.READY,
     ]
-    assert standing(after(WHOLE), END - 1, answers=YES) is Standing.WAITING
-    assert standing(after(WHOLE), END, answers=NO) is Standing.UNDER_REVIEW
-    assert standing(after(WHOLE), END, answers={}) is Standing.UNDER_REVIEW  # a check that was not run
+    assert standing(after(WHOLE), END - 1, answers=YES) is CaseStanding.WAITING
+    assert standing(after(WHOLE), END, answers=NO) is CaseStanding.UNDER_REVIEW
+    assert standing(after(WHOLE), END, answers={}) is CaseStanding.UNDER_REVIEW  # a check that was not run
 
 
 def test_a_refusal_to_lift_names_every_reason() -> None:
@@ -128,7 +130,17 @@ def test_what_is_missing_at_the_beginning() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [MINORS, REOPENED, MET, NOTICE, ORDER, REVIEW, OrderEnded(order="x", case="c", how=OrderEnd.NARROWED)]
+    "change",
+    [
+        MINORS,
+        REOPENED,
+        REOPENED_BEFORE,
+        MET,
+        NOTICE,
+        ORDER,
+        REVIEW,
+        OrderEnded(order="x", case="c", how=OrderEnd.NARROWED),
+    ],
 )
 def test_a_change_makes_earlier_approvals_count_for_nothing(change: Body) -> None:
     before = (OPENED, ORDER, WINDOW, approves("ann"), approves("bob"))
@@ -148,8 +160,8 @@ def test_a_notice_of_before_the_case_is_none_and_a_later_serving_starts_the_days
     early = after((SERVED, *WHOLE[:-1]))
     assert "was not served" in what_stands_in_the_way(early, END, answers=YES)[0].text
     again = after((*WHOLE, SERVED))
-    assert standing(again, END, answers=YES) is Standing.WAITING
-    assert standing(again, END + 1, answers=YES) is Standing.READY
+    assert standing(again, END, answers=YES) is CaseStanding.WAITING
+    assert standing(again, END + 1, answers=YES) is CaseStanding.READY
 
 
 def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shortens_nothing() -> None:
@@ -161,8 +173,8 @@ def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shor
     cases.take(replace(event(len(WHOLE), SERVED), recorded_at=1))
     back = cases.get("c")
     assert back is not None
-    assert standing(back, END - 1, answers=YES) is Standing.WAITING
-    assert standing(back, END, answers=YES) is Standing.READY
+    assert standing(back, END - 1, answers=YES) is CaseStanding.WAITING
+    assert standing(back, END, answers=YES) is CaseStanding.READY
 
 
 def test_the_first_order_opens_a_case_and_the_days_of_a_notice_only_grow() -> None:
@@ -181,6 +193,7 @@ SAID = st.sampled_from(
     [
         *WHOLE,
         REOPENED,
+        REOPENED_BEFORE,
         ENDED,
         approves("cy"),
         approves("ann", Step.WITHDRAW),
@@ -202,7 +215,7 @@ def test_whatever_is_said_in_whatever_order_the_fold_holds_and_the_first_end_sta
         assert case == after([OPENED, *bodies, *WHOLE, ended(CaseEnd.LIFTED)])
         assert standing(case, END, answers=YES) == str(ends[0].how)
     for at in (0, END):
-        assert (standing(case, at, answers=YES) is Standing.READY) == (
+        assert (standing(case, at, answers=YES) is CaseStanding.READY) == (
             not what_stands_in_the_way(case, at, answers=YES)
         )
 
@@ -276,7 +289,7 @@ class Staff(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["one", "two"]))
     def reopen(self, name: str) -> None:
         if name in self.met:
-            self.change(ConditionReopened(case="c", condition=name, by="ann"))
+            self.change(ConditionReopened(case="c", condition=name, reason="why", by="ann"))
             self.met[name] = False
 
     @rule(notice=st.sampled_from(["n", "m"]), days=st.integers(0, 3))
@@ -342,8 +355,8 @@ class Staff(RuleBasedStateMachine):
         if self.cases.get("c") is None:
             return
         found = standing(self.case, self.now, answers={})
-        assert (found is Standing.READY) == self.may_lift()
-        assert str(found) == self.over if self.over else found not in (Standing.LIFTED, Standing.PROHIBITED)
+        assert (found is CaseStanding.READY) == self.may_lift()
+        assert str(found) == self.over if self.over else found not in (CaseStanding.LIFTED, CaseStanding.PROHIBITED)
 
 
 TestStaff = Staff.TestCase
@@ -405,6 +418,6 @@ def test_without_the_signature_a_case_is_never_ready() -> None:
         OPENED, own_order("c.1"), filed(Says.SUSPEND, "c.1"), REVIEW, NOTICE, approves("ann"), approves("bob"), SERVED,
     ]  # fmt: skip
     later = 10 * SECONDS_PER_DAY
-    assert standing(after(said), later, answers=YES) is Standing.APPROVED
+    assert standing(after(said), later, answers=YES) is CaseStanding.APPROVED
     signed = after([*said, filed(Says.MAY_BE_LIFTED, "c.1")])
-    assert standing(signed, later, answers=YES) is Standing.READY
+    assert standing(signed, later, answers=YES) is CaseStanding.READY

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
+from consentry.errors import IntegrityError
 from consentry.policy.expressions import Case, Effect, Item, Person, Rule, Truth, match
 from consentry.policy.jurisdictions import instant
 from consentry.policy.matrix import ItemClass, PersonClass
 from consentry.policy.vocabulary import Age, Category, ChoiceState, Visibility
-from consentry.release.in_scope import _may_be_such, _may_live_there
+from consentry.release import in_scope
+from consentry.release.in_scope import ScopeTables, _may_be_such, _may_live_there, rows_in_scope
 
 AT = instant("2024-09-20")
 PLACES = ["GB", "DE", "US", "US-CA", "CA", "JE"]
@@ -43,3 +50,63 @@ def test_it_is_what_the_rule_may_match(rule: Rule, who: PersonClass, what: ItemC
 def test_nobody_lives_nowhere() -> None:
     rule = Rule(id="o", effect=Effect.SUSPEND, why="")
     assert np.array([_may_live_there(member, rule, AT) for member in (None, PersonClass())]).tolist() == [False, True]
+
+
+def sidecar(rng: np.random.Generator, *, rows: int, seats: int, kinds: int, dated: bool) -> Sidecar:
+    involving = np.sort(rng.integers(0, rows, rows // 5)).astype(np.uint32) if rows else np.empty(0, np.uint32)
+    created = rng.integers(AT - 100, AT + 100, rows).astype(np.uint32)
+    created[rng.random(rows) < 0.1] = UNKNOWN_DATE
+    return Sidecar(
+        folder=Path(),
+        pin=FilePin(path="x", size=0, digest="", rows=rows),
+        mtime_ns=0,
+        classes=ClassesPin(count=0, digest=""),
+        person=rng.integers(0, seats, rows).astype(np.uint32),
+        klass=rng.integers(0, kinds, rows).astype(np.uint8),
+        created=created if dated else None,
+        involved_row=involving,
+        involved_person=rng.integers(0, seats, involving.size).astype(np.uint32),
+        item=np.arange(rows, dtype=np.uint64),
+        posting_person=np.empty(0, np.uint32),
+        posting_row=np.empty(0, np.uint32),
+        oddities=Oddities(),
+    )
+
+
+def one_by_one(file: Sidecar, look: ScopeTables) -> list[int]:
+    """Return the rows in scope: the slow, plain meaning of `rows_in_scope`."""
+    involved: dict[int, list[int]] = {}
+    for row, seat in zip(file.involved_row.tolist(), file.involved_person.tolist(), strict=True):
+        involved.setdefault(row, []).append(seat)
+    first, before = look.rule.created_from, look.rule.created_before
+    found = []
+    for row in range(file.rows):
+        people = [int(file.person[row]), *involved.get(row, ())]
+        when = UNKNOWN_DATE if file.created is None else int(file.created[row])
+        then = (first is None or when >= first) and (before is None or when < before)
+        if look.items[file.klass[row]] and any(look.seats[each] for each in people):
+            found += [row] if then or when == UNKNOWN_DATE else []
+    return found
+
+
+WINDOWS = st.sampled_from([(None, None), (AT, None), (None, AT), (AT - 50, AT + 50), (UNKNOWN_DATE + 9, None)])
+
+
+@given(st.integers(0, 2**32), st.integers(0, 400), WINDOWS, st.booleans())
+def test_the_rows_in_scope_are_those_found_one_by_one(
+    seed: int, rows: int, window: tuple[int | None, int | None], dated: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    rule = Rule(id="o", effect=Effect.SUSPEND, why="", created_from=window[0], created_before=window[1])
+    look = ScopeTables(rule, rng.random(9) < 0.3, rng.random(4) < 0.7)
+    file = sidecar(rng, rows=rows, seats=9, kinds=4, dated=dated)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(in_scope, "_SPAN_ROWS", 64)  # so that a few rows are several spans
+        assert list(rows_in_scope(file, look)) == one_by_one(file, look)
+
+
+def test_a_file_with_people_who_are_not_there_is_not_counted() -> None:
+    look = ScopeTables(Rule(id="o", effect=Effect.SUSPEND, why=""), np.ones(3, np.bool_), np.ones(4, np.bool_))
+    file = sidecar(np.random.default_rng(1), rows=50, seats=9, kinds=4, dated=False)
+    with pytest.raises(IntegrityError):
+        rows_in_scope(file, look)

@@ -273,12 +273,12 @@ def test_what_came_into_force_in_between_makes_an_approval_count_for_nothing(own
 
 
 def test_proposals_are_the_same_after_a_restart(own: Office) -> None:
-    from consentry.oversight.record import Record
+    from consentry.oversight.overseen import Overseen
 
     control = own.deployment.control
     made = control.proposals.propose(CHANGED, reason="newer", by="olga")
     control.proposals.approve(made.proposal, by="olga")
-    record = Record()
+    record = Overseen()
     record.advance(control.desk.parts.ledger.read())
     assert record.proposals.get(made.proposal) == control.proposals.get(made.proposal)
 

@@ -158,6 +158,10 @@ def test_a_case_from_concern_to_the_end(own: Office) -> None:
     assert refused.status_code == 422
     assert "cannot be approved yet" in words(refused)
     assert olga.post(f"{case}/conditions/clear/meet", {"text": "the new notice"}).status_code == 303
+    assert olga.post(f"{case}/conditions/clear/reopen", {"reason": ""}).status_code == 422
+    assert olga.post(f"{case}/conditions/clear/reopen", {"reason": "one place was missed"}).status_code == 303
+    assert "one place was missed" in olga.get(case).text
+    assert olga.post(f"{case}/conditions/clear/meet", {"text": "the newer notice"}).status_code == 303
     assert paul.post(f"{case}/approve").status_code == 303
     assert petra.post(f"{case}/approve").status_code == 303
     twice = paul.post(f"{case}/approve")

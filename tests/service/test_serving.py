@@ -151,6 +151,13 @@ def test_jobs_asks_the_server_else_the_ledger(place: tuple[Path, str]) -> None:
     assert live["live"] is True
     assert 50 < live["leases"][0]["left_s"] < 64
     assert "granted" in said(folder, "jobs")
+    for chosen, number in (
+        (("--state", "granted", "--state", "stopped", "--release", release), 1),
+        (("--state", "stopped"), 0),
+        (("--model", live["leases"][0]["model"], "--job", "somebody-elses"), 0),
+    ):
+        assert len(json.loads(said(folder, "--json", "jobs", *chosen))["leases"]) == number
+    assert "No lease is like that" in said(folder, "jobs", "--model", "another")
     server.kill()  # its address stays behind
     dead = json.loads(said(folder, "--json", "jobs", "--watch"))
     assert (dead["live"], dead["leases"][0]["state"], dead["leases"][0]["left_s"]) == (False, "open", None)

@@ -57,6 +57,14 @@ for number in range(1, 6):
 os._exit(3)
 """
 )
+STARTS_SLOWLY = (
+    HEAD.replace("context = hold(", "sys.executable = os.environ['JOB_INTERPRETER']\ncontext = hold(")
+    + """
+lease.check(1)
+step(1)
+context.__exit__(None, None, None)
+"""
+)
 
 
 def start(

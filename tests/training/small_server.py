@@ -55,6 +55,7 @@ class SmallPlane:
         self.forge: dict[str, Any] = {}  # a fault: laid over answers to renewals
         self.grants_forged: dict[str, Any] = {}
         self.lost: list[str] = []  # a fault: the next answer to a path that ends so is lost
+        self.slow: dict[str, float] = {}  # a fault: an answer to a path that ends so takes so many seconds
 
     def revoke(self, code: str = "lease-revoked") -> None:
         with self.changed:
@@ -178,6 +179,7 @@ def handler(plane: SmallPlane) -> type[BaseHTTPRequestHandler]:
             if plane.silent.is_set():
                 time.sleep(0.2)
                 return
+            time.sleep(plane.slow.get(parts.path.rpartition("/")[2], 0))
             status, content = plane.answer(parts.path, parse_qs(parts.query), body, bearer)
             if plane.lost and parts.path.endswith(plane.lost[0]):
                 plane.lost.pop(0)

@@ -92,6 +92,21 @@ def test_an_order_arrives_long_before_the_next_renewal(
         assert time.monotonic() - began < 5
 
 
+def test_a_plane_that_takes_long_to_note_what_was_consumed_costs_no_lease(
+    plane: SmallPlane, holding: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consentry.training.consumption._MOST_RANGES", 1)  # a batch for each step
+    plane.slow["consumption"] = 0.15
+    with holding() as lease:
+        for step in range(1, 21):
+            lease.committed(step, [(0, step % 3, step % 3 + 1)])
+        for _ in range(20):  # twice as long as it was given at first, and not as long as the sending takes
+            lease.check()
+            time.sleep(0.1)
+        assert len(plane.lease().consumed) < 20
+    assert len(plane.lease().consumed) == 20
+
+
 def test_a_renewal_that_is_refused_ends_it_and_says_why(plane: SmallPlane, holding: Callable[..., Any]) -> None:
     with holding(ttl_s=3) as lease:
         plane.lease().job = "another"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,20 @@ def test_a_job_that_crashes_leaves_nothing_unsaid_and_kills_nothing(
     job.communicate()
     assert within(lambda: plane.lease().ends == [{"how": "stopped", "step": 5}])
     assert [step for each in plane.lease().consumed for step in range(each[0], each[1] + 1)] == [1, 2, 3, 4, 5]
+
+
+def test_a_lease_outlives_a_slow_start_of_the_watchdog(
+    plane: SmallPlane, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with much to do a process takes longer to start than a lease lives that nobody renews."""
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\nsleep {2 * TTL_S}\nexec "{sys.executable}" "$@"\n')
+    slow.chmod(0o700)
+    monkeypatch.setenv("JOB_INTERPRETER", str(slow))
+    job = jobs.start(jobs.STARTS_SLOWLY, url=url, folder=tmp_path / "job", ttl_s=TTL_S)
+    job.communicate()
+    assert job.returncode == 0
+    assert plane.lease().ends == [{"how": "released", "step": 1}]
 
 
 def test_a_job_stops_when_its_watchdog_is_gone(url: str, tmp_path: Path) -> None:

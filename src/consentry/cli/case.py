@@ -14,7 +14,7 @@ from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.control_plane.cases import Agreed
-from consentry.oversight.case import Obstacle, Standing
+from consentry.oversight.case import CaseStanding, Obstacle
 from consentry.oversight.order import in_words
 
 REFERENCE = click.option(
@@ -105,7 +105,7 @@ def timeline(context: Context, name: str) -> None:
 def _about(body: dict[str, Any]) -> str:
     """Return what distinguishes an event from others of its kind."""
     words = []
-    for key in ("order", "condition", "notice", "report", "step", "how", "reference", "title"):
+    for key in ("order", "condition", "notice", "report", "step", "how", "reference", "title", "reason"):
         value = body.get(key)
         if isinstance(value, str) and value:
             words.append(value)
@@ -224,7 +224,7 @@ def prohibit(context: Context, /, name: str, reference: str, *, by: str, yes: bo
     if not yes and not click.confirm(f"Keep the suspensions of case {name} for good?", err=True):
         raise click.Abort
     context.deployment.control.cases.prohibit(name, reference=reference, by=by)
-    body = {"case": name, "standing": str(Standing.PROHIBITED)}
+    body = {"case": name, "standing": str(CaseStanding.PROHIBITED)}
     context.out.show(body, lambda: context.out.text(f"Case {name} is prohibited: its suspensions hold for good."))
 
 
@@ -252,5 +252,5 @@ def _agreed(context: Context, agreed: Agreed, *, done: str) -> int:
     return 0 if agreed.done else DENIED
 
 
-def _plain(standing: Standing) -> str:
+def _plain(standing: CaseStanding) -> str:
     return str(standing).replace("-", " ")

@@ -85,12 +85,16 @@ def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:
 @condition.command()
 @click.argument("case")
 @click.argument("name")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="Why, in a line. It stays in the ledger: no personal data."
+)
 @BY
 @pass_context
-def reopen(context: Context, case: str, name: str, by: str) -> None:
+def reopen(context: Context, case: str, name: str, reason: str, by: str) -> None:
     """Note that condition NAME of CASE is not met after all. Approvals given before count no longer."""
-    context.deployment.control.conditions.reopen(case, name, by=by)
-    context.out.show({"case": case, "condition": name}, lambda: context.out.text(f"Condition {name} is open again."))
+    context.deployment.control.conditions.reopen(case, name, reason=reason, by=by)
+    body = {"case": case, "condition": name, "reason": reason}
+    context.out.show(body, lambda: context.out.text(f"Condition {name} is open again: {reason}"))
 
 
 @click.group()

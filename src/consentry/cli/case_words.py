@@ -8,7 +8,7 @@ from typing import Any
 from consentry.cli.output import Output, counted, day, moment
 from consentry.cli.suspend import described
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, Obstacle, Report, Standing
+from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Obstacle, Report
 from consentry.oversight.order import Order, in_words
 from consentry.policy.choice import Seconds
 
@@ -17,7 +17,7 @@ _SHORT = 12
 
 def body_of(
     case: Case,
-    standing: Standing,
+    standing: CaseStanding,
     *,
     obstacles: Sequence[Obstacle],
     answers: Answers,

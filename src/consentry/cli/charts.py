@@ -88,8 +88,10 @@ a { color: var(--link); } :focus-visible { outline: 3px solid var(--link); outli
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0; margin: 1.4rem 0 0; }
 nav a { display: inline-block; padding: .25rem 0; }
 section { margin-top: 2.6rem; padding-top: 1.4rem; border-top: 1px solid var(--line); }
-.figures { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: 1rem;
-  padding: 0; margin: 1.6rem 0 0; }
+.figures { list-style: none; display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; padding: 0;
+  margin: 1.6rem 0 0; }
+@media (max-width: 44rem) { .figures { grid-template-columns: repeat(2, 1fr); } }
+@media (max-width: 26rem) { .figures { grid-template-columns: 1fr; } }
 .figures li, article { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; }
 .figures b { display: block; font-size: 1.7rem; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); gap: .7rem 2rem;

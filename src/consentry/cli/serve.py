@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -14,11 +15,14 @@ from rich.live import Live
 
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
+from consentry.ledger.oversight_events import LeaseEnd
 from consentry.settings import read_settings
 
 _ADDRESS = "serve.json"
 _TIMEOUT_S = 5.0
 _WATCHED_EVERY_S = 0.5
+_CHOSEN_BY = ("job", "model", "release", "state")
+_STATES = ("granted", "open", "revoked", *map(str, LeaseEnd))
 
 
 @click.command()
@@ -61,27 +65,32 @@ def serve(context: Context, port: int, host: str) -> None:
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Go on showing them until Ctrl+C.")
+@click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only those of this job; several times.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="Only those that train this model.")
+@click.option("--release", "releases", multiple=True, metavar="NAME", help="Only those that read this release.")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only those in this state.")
 @pass_context
-def jobs(context: Context, watch: bool) -> None:  # noqa: FBT001 - click calls it by name
+def jobs(context: Context, /, watch: bool, **wanted: tuple[str, ...]) -> None:  # noqa: FBT001 - click calls it by name
     """List the leases of training jobs, with how it is with each.
 
     Asks the running server, which knows for how long each holds; the ledger if none runs.
     """
+    only = {column: wanted[f"{column}s"] for column in _CHOSEN_BY if wanted[f"{column}s"]}
     if watch and not context.out.as_json and context.out.console.is_terminal:
         with Live(console=context.out.console, auto_refresh=False) as live:
             while True:
-                live.update(context.out.columns(_COLUMNS, _rows(_asked(context)["leases"])), refresh=True)
+                live.update(context.out.columns(_COLUMNS, _rows(_asked(context, only)["leases"])), refresh=True)
                 time.sleep(_WATCHED_EVERY_S)
-    body = _asked(context)
-    context.out.show(body, lambda: _show(context.out, body))
+    body = _asked(context, only)
+    context.out.show(body, lambda: _show(context.out, body, chosen=bool(only)))
 
 
 _COLUMNS = ("job", "model", "release", "state", "step", "items", "time left")
 
 
-def _show(out: Output, body: dict[str, Any]) -> None:
+def _show(out: Output, body: dict[str, Any], *, chosen: bool) -> None:
     if not body["leases"]:
-        out.text("No job was ever given a lease.")
+        out.text("No lease is like that." if chosen else "No job was ever given a lease.")
         return
     out.table(_COLUMNS, _rows(body["leases"]))
     if not body["live"]:
@@ -103,7 +112,14 @@ def _rows(leases: list[dict[str, Any]]) -> list[list[Any]]:
     ]
 
 
-def _asked(context: Context) -> dict[str, Any]:
+def _asked(context: Context, only: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return the leases that have one of the wanted words in each column, all if there is none."""
+    body = _every(context)
+    kept = [each for each in body["leases"] if all(each[column] in words for column, words in only.items())]
+    return {**body, "leases": kept}
+
+
+def _every(context: Context) -> dict[str, Any]:
     """Return all leases as the running server tells them, else as the ledger has them."""
     home = read_settings(context.home).home
     try:

@@ -11,11 +11,8 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output, moment, read_moment
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, in_words
+from consentry.oversight.order import Order, Scope, drained_in_words, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
-
-_MS = 1000
-
 
 _SCOPE = (
     click.option(
@@ -220,7 +217,5 @@ def drained_words(found: Order) -> str:
     """Say how long it took until nobody read what an order suspends."""
     drained = found.drained
     if drained is None:
-        return "not yet"
-    stopped = drained.stopped + drained.expired + drained.released
-    what = f"{stopped} jobs" if stopped != 1 else "1 job"
-    return f"after {drained.took_ms / _MS:.1f} s, {what}" if stopped else "at once, no job read it"
+        return drained_in_words(after_ms=None, jobs=0)
+    return drained_in_words(after_ms=drained.took_ms, jobs=drained.jobs)

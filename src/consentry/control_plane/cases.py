@@ -33,8 +33,8 @@ from consentry.oversight.case import (
     APPROVALS,
     Answers,
     Case,
+    CaseStanding,
     Obstacle,
-    Standing,
     lifted,
     standing,
     what_stands_in_the_way,
@@ -108,7 +108,7 @@ class CaseVerbs:
             )
         return self.book.say(name, lambda _: [NoticeRequired(case=name, notice=notice, days=days, by=by)])
 
-    def register_of(self, name: str) -> tuple[Case, Standing, tuple[Obstacle, ...], Answers]:
+    def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
         with self.desk.lock:
             case, at = self.book.get(name), self.desk.parts.clock()

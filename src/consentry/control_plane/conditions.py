@@ -18,7 +18,7 @@ from consentry.oversight.case import (
     Case,
 )
 from consentry.oversight.condition_check import System, require_check, run
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 
 
@@ -74,13 +74,20 @@ class ConditionVerbs:
 
         return self.book.say(name, meet)
 
-    def reopen(self, name: str, condition: str, *, by: Handle) -> Case:
-        """Note that a condition is not met after all."""
+    def reopen(self, name: str, condition: str, *, reason: str, by: Handle) -> Case:
+        """Note that a condition is not met after all, and why.
+
+        Raises:
+            NotFoundError: no such condition.
+            StateError: it has a check, which alone says whether it is met.
+            InputError: the reason is not a line.
+        """
         require_handle(by)
+        require_texts(reason=reason)
 
         def reopen(case: Case) -> list[Body]:
             self._require_by_evidence(case, condition)
-            return [ConditionReopened(case=name, condition=condition, by=by)]
+            return [ConditionReopened(case=name, condition=condition, reason=reason, by=by)]
 
         return self.book.say(name, reopen)
 
@@ -114,7 +121,7 @@ class ConditionVerbs:
         return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
 
 
-def areas_of(case: Case, record: Record) -> frozenset[str]:
+def areas_of(case: Case, record: Overseen) -> frozenset[str]:
     """Return the areas of the orders of a case that hold; empty if one of them holds everywhere, or none does."""
     scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
     if any(not each.areas for each in scopes):

@@ -5,9 +5,10 @@
     tables/.NAME.removed    a table on its way out
 
 A release that was withdrawn, or that an order in force hits, hands out nothing. Foreign readers of its table cannot be
-told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table; it is removed when the
-withdrawal or the next order is asked for, or when the next table is written, of whatever release. After an order has
-ended the table can be written again.
+told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table. That of a release that
+was withdrawn is removed when the withdrawal is asked for again, or when the next table is written; that of one that an
+order hits before the order is noted as drained, which a running service does by itself. After an order has ended the
+table can be written again.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Any, NamedTuple
 
-import numpy as np
+from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
@@ -19,10 +19,10 @@ from consentry.oversight.order import Order, Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
-from consentry.release.data_file import excluded_positions
 from consentry.release.in_scope import lay_out, rows_in_scope
 from consentry.release.manifest import ReleaseFile
 from consentry.release.reproduce import sidecars_of
+from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
 
 _APART = "|"
@@ -171,27 +171,34 @@ class Hits:
     def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool) -> int:
         release = self.archive.open(name)
         corpus = sidecars_of(release.manifest, open_corpus(self.desk.corpora, release.manifest.corpus))
-        missing = len(release.manifest.files) - len(corpus.sidecars)
         left = self.removals.removed(self.desk.newest.amendments.newest(name)) if but_left else {}
         with self.desk.lock:
             classes = self.desk.newest.knowledge(release.manifest.purpose, at=at).classes
         look = lay_out(rule, classes, items=corpus.items, at=at)
-        files = dict(zip((each.pin for each in corpus.sidecars), corpus.sidecars, strict=True))
-
-        def count(index: int, file: ReleaseFile) -> int:
-            sidecar = files.get(file.pin)
-            if sidecar is None:
-                return 0
-            mask = rows_in_scope(sidecar, look)
-            mask[excluded_positions(release.data_file(file, corpus.base))] = False
-            if index in left:
-                mask[np.asarray(left[index].to_array(), dtype=np.int64)] = False
-            return int(np.count_nonzero(mask))
-
-        return (
-            sum(self.desk.parts.runner.map(lambda each: count(*each), list(enumerate(release.manifest.files))))
-            + missing
+        found = self.desk.parts.runner.map(lambda each: rows_in_scope(each, look), corpus.sidecars)
+        in_scope = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
+        return sum(
+            rows_hit(release, file, found=in_scope.get(file.pin), left=left.get(index))
+            for index, file in enumerate(release.manifest.files)
         )
+
+
+def rows_hit(release: SealedRelease, file: ReleaseFile, *, found: BitMap64 | None, left: BitMap64 | None = None) -> int:
+    """Count the rows of a file that a release holds and a rule may match.
+
+    Args:
+        release: the release.
+        file: one of its files.
+        found: the rows that the rule may match; None if nobody knows, which counts as one.
+        left: the rows that left the release since.
+
+    Raises:
+        IntegrityError: the bitmap of the release is not the one that was sealed.
+    """
+    if found is None:
+        return 1
+    out = BitMap64.deserialize(release.bitmap(file)) if file.bitmap.cardinality else BitMap64()
+    return found.difference_cardinality(out if left is None else out | left)
 
 
 def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:

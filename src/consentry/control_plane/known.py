@@ -1,6 +1,6 @@
 """What is known at a position.
 
-Of people and content (`Present`), of orders, cases, leases and models (`Record`), of amendments (`Amendments`).
+Of people and content (`Present`), of orders, cases, leases and models (`Overseen`), of amendments (`Amendments`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from consentry.control_plane.parts import Parts
 from consentry.ledger.envelope import Event
 from consentry.ledger.state import State
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.expressions import Rule
 from consentry.policy.vocabulary import Purpose
 from consentry.release.amendment import Amendments
@@ -29,7 +29,7 @@ class Known(Present):
 
     def _forget(self) -> None:
         super()._forget()
-        self.record = Record()
+        self.record = Overseen()
         self.amendments = Amendments()
 
     def advance(self, events: Iterable[Event]) -> None:

@@ -28,7 +28,7 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, Stage, Standing, standing
+from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, ModelStanding, Stage, standing
 from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
@@ -109,7 +109,7 @@ class ModelVerbs:
             )
         return found
 
-    def standing(self, name: str) -> Standing:
+    def standing(self, name: str) -> ModelStanding:
         """Return where a model stands now."""
         self.get(name)
         self.amendments.amend()
@@ -191,7 +191,7 @@ class ModelVerbs:
             ],
         }
 
-    def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> Standing:
+    def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> ModelStanding:
         """Decide what is done about an affected model.
 
         Raises:
@@ -212,7 +212,7 @@ class ModelVerbs:
         self.say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
         return self.standing(name)
 
-    def approve_remedy(self, name: str, *, by: str) -> Standing:
+    def approve_remedy(self, name: str, *, by: str) -> ModelStanding:
         """Approve that nothing is done about an affected model: two different people have to.
 
         Raises:
@@ -232,7 +232,7 @@ class ModelVerbs:
         self._say_of(chosen, RemedyApproved(model=name, by=by))
         return self.standing(name)
 
-    def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> Standing:
+    def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> ModelStanding:
         """Say that the chosen remedy is done; it covers what was withdrawn before it was chosen.
 
         Raises:
@@ -359,7 +359,7 @@ def _check_weights(digest: Digest | None) -> None:
         )
 
 
-def _described(stands: Standing, now: int, name: str) -> dict[str, Any]:
+def _described(stands: ModelStanding, now: int, name: str) -> dict[str, Any]:
     chosen = stands.chosen
     return {
         "stage": str(stands.stage),

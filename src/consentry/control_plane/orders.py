@@ -13,6 +13,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
+from consentry.control_plane.what_if import WhatIf
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.errors import InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
@@ -20,10 +21,7 @@ from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
-from consentry.policy.choice import Seconds
-from consentry.policy.expressions import Rule
 from consentry.policy.vocabulary import Purpose
-from consentry.release.in_scope import lay_out, people_in_scope, rows_in_scope
 
 
 class OrderVerbs:
@@ -135,33 +133,19 @@ class OrderVerbs:
     def what_if(self, scope: Scope) -> dict[str, Any]:
         """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
         self.require(scope, "what-if")
-        present, at = self.desk.present(), self.desk.parts.clock()
-        rule = scope.rule("what-if", why="")
-        releases = {
-            name: hit
-            for name, sealed in present.state.releases.items()
-            if sealed.withdrawn is None
-            and scope.concerns(sealed.purpose)
-            and (hit := self.hits.items_hit(name, rule, at=at))
-        }
+        present = self.desk.present()
+        asked = WhatIf(self.hits, scope, at=self.desk.parts.clock())
+        corpora, releases = asked.corpora(present.state), asked.releases(present.state)
         leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
         return {
             "scope": scope.to_json(),
-            "corpora": {name: self._corpus_hit(name, rule, at) for name in present.state.corpora},
+            "corpora": corpora,
             "releases": releases if not scope.models else {},
             "leases": [lease.lease for lease in leases if lease.ended is None],
             "jobs": sorted({lease.job for lease in leases if lease.ended is None}),
             "models": sorted({lease.model for lease in leases}),
             "no_longer_served": sorted({each.model for each in leases}) if scope.concerns(Purpose.SERVE) else [],
         }
-
-    def _corpus_hit(self, name: str, rule: Rule, at: Seconds) -> dict[str, int]:
-        corpus = self.desk.corpus(name)
-        with self.desk.lock:
-            classes = self.desk.present().knowledge(Purpose.TRAIN_AI, at=at).classes
-        look = lay_out(rule, classes, items=corpus.items, at=at)
-        counts = self.desk.parts.runner.map(lambda each: int(rows_in_scope(each, look).sum()), corpus.sidecars)
-        return {"items": sum(counts), "of": corpus.rows, "people": people_in_scope(look)}
 
     def foresee(self, leases: Iterable[str] | None = None) -> None:
         """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""
@@ -172,12 +156,17 @@ class OrderVerbs:
         return self.hits.suspended_by(release)
 
     def drain(self) -> list[Order]:
-        """Note in the ledger which orders nobody reads against any more, and return those that were noted now."""
+        """Note in the ledger which orders nobody reads against any more, and return those that were noted now.
+
+        INVARIANT: the tables of what an order hits are removed before it is noted as drained. After a crash in between
+        it is not, and whoever looks next removes them. A held lock would keep those waiting who write a table.
+        """
         self.hits.foresee()
+        if not self._to_note():
+            return []
+        self.handouts.remove()
         with self.desk.lock:
-            present = self.desk.present()
-            waiting = [order for order in present.record.orders if order.drained is None]
-            done = [body for order in waiting if (body := self._drained(order, present)) is not None]
+            done = self._to_note()
             if done:
                 with self.desk.at_head() as session:
                     known = self.desk.newest.record.orders
@@ -186,6 +175,12 @@ class OrderVerbs:
                     )
         names = [body.order for body in done]
         return [order for order in self.desk.present().record.orders if order.order in names]
+
+    def _to_note(self) -> list[OrderDrained]:
+        with self.desk.lock:
+            present = self.desk.present()
+            waiting = [order for order in present.record.orders if order.drained is None]
+            return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
         """Return the leases that an order revoked, as they are now."""

@@ -20,7 +20,7 @@ from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
 from consentry.oversight.condition_check import System, run
 from consentry.oversight.order import Order
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.tallies import Tallies
@@ -69,7 +69,7 @@ class ReportVerbs:
                 help=f"give a position from 1 to {head}",
             )
         events = list(self.desk.parts.ledger.read(0, end, only_open=True))
-        record = Record()
+        record = Overseen()
         record.advance(events)
         case, owed = self._owed(record, name, report)
         (last,) = self.desk.parts.ledger.read(end - 1, end)
@@ -85,7 +85,7 @@ class ReportVerbs:
             personal_events=end - len(events),
         )
 
-    def _owed(self, record: Record, name: str, report: str) -> tuple[Case, Report]:
+    def _owed(self, record: Overseen, name: str, report: str) -> tuple[Case, Report]:
         case = record.cases.get(name)
         if case is None:
             raise NotFoundError("case-unknown", f"no case `{name}` at that position", help="see: consentry case list")
@@ -97,7 +97,7 @@ class ReportVerbs:
             )
         return case, case.reports[report]
 
-    def _answers_then(self, record: Record, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
+    def _answers_then(self, record: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
 
         def system(policy: str | None, areas: frozenset[str]) -> System:
@@ -112,7 +112,7 @@ class ReportVerbs:
             if each.check is not None
         }
 
-    def _releases_then(self, record: Record, case: Case, bodies: list[Body]) -> list[dict[str, Any]]:
+    def _releases_then(self, record: Overseen, case: Case, bodies: list[Body]) -> list[dict[str, Any]]:
         """Return the counts of the releases that were for something the case suspends."""
         orders = record.orders.of(case.case)
         withdrawn = {each.release for each in bodies if isinstance(each, ReleaseWithdrawn)}

@@ -17,7 +17,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event, Stored, restore
 from consentry.ledger.events import PolicyPublished
 from consentry.ledger.schema import EVENTS
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import load
 
@@ -28,7 +28,7 @@ def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
     """Return what is overdue or missing at `at`; nothing if all is well, or the ledger cannot be read."""
     try:
         events = list(_open_events(engine))
-        record = Record()
+        record = Overseen()
         record.advance(events)
     except (SQLAlchemyError, ConsentryError, ImportError):
         return []
@@ -45,7 +45,7 @@ def _open_events(engine: Engine) -> Iterator[Event]:
             yield restore(Stored(position, recorded_at, kind, version, bytes(commitment), None, bytes(document)))
 
 
-def _reports(record: Record, at: Seconds) -> Iterator[Finding]:
+def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:
     for case in record.cases:
         for report in case.reports.values():
             if report.overdue(at):
@@ -58,7 +58,7 @@ def _reports(record: Record, at: Seconds) -> Iterator[Finding]:
                 )
 
 
-def _conditions(record: Record, at: Seconds) -> Iterator[Finding]:
+def _conditions(record: Overseen, at: Seconds) -> Iterator[Finding]:
     """Those that a check answers are not looked at: running it needs more than the tables of the ledger."""
     for case in record.cases:
         for each in case.conditions.values() if case.over is None else ():
@@ -72,7 +72,7 @@ def _conditions(record: Record, at: Seconds) -> Iterator[Finding]:
                 )
 
 
-def _assessments(record: Record, published: Iterable[PolicyPublished], objects: Path) -> Iterator[Finding]:
+def _assessments(record: Overseen, published: Iterable[PolicyPublished], objects: Path) -> Iterator[Finding]:
     for body in published:
         try:
             text = (objects / body.digest.removeprefix("sha256:")).read_text("utf-8")

@@ -99,13 +99,26 @@ class ConditionMet(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionReopened(PlainBody):
-    """What was thought met is not."""
+class ConditionReopenedV1(PlainBody):
+    """What was thought met is not: as it was said before anybody was asked why. Read, and never written any more."""
 
     KIND: ClassVar[str] = "condition.reopened"
 
     case: str
     condition: str
+    by: Handle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionReopened(PlainBody):
+    """What was thought met is not, and why."""
+
+    KIND: ClassVar[str] = "condition.reopened"
+    VERSION: ClassVar[int] = 2
+
+    case: str
+    condition: str
+    reason: str
     by: Handle
 
 
@@ -216,6 +229,7 @@ CaseBody = (
     | ConditionAdded
     | ConditionMet
     | ConditionReopened
+    | ConditionReopenedV1
     | ApprovalGiven
     | NoticeRequired
     | CaseNarrowed
@@ -231,6 +245,7 @@ CASES = (
     ConditionAdded,
     ConditionMet,
     ConditionReopened,
+    ConditionReopenedV1,
     ApprovalGiven,
     NoticeRequired,
     CaseNarrowed,

@@ -20,7 +20,7 @@ from consentry.oversight.case import APPROVALS, Answers, Case, standing, what_st
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
 from consentry.oversight.order import Order
-from consentry.oversight.record import Record
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 
 _SAID = ("order", "condition", "notice", "report", "step", "how", "says", "took_ms", "count", "days", "due", "evidence")
@@ -35,19 +35,19 @@ class Sight:
     areas: Areas
     at: Seconds
 
-    def orders(self, record: Record) -> list[Order]:
+    def orders(self, record: Overseen) -> list[Order]:
         """Return the orders that concern them, oldest first."""
         return [each for each in record.orders if order_concerns(each, self.areas, now=self.at)]
 
-    def cases(self, record: Record) -> list[Case]:
+    def cases(self, record: Overseen) -> list[Case]:
         """Return the cases that concern them, oldest first."""
         return [each for each in record.cases if self.sees(each, record)]
 
-    def sees(self, case: Case, record: Record) -> bool:
+    def sees(self, case: Case, record: Overseen) -> bool:
         """Say whether a case concerns them."""
         return case_concerns(case, record.orders.of(case.case), areas=self.areas, now=self.at)
 
-    def whole(self, case: Case, record: Record) -> bool:
+    def whole(self, case: Case, record: Overseen) -> bool:
         """Say whether everything that a case suspends or is about concerns them."""
         return all(order_concerns(each, self.areas, now=self.at) for each in record.orders.of(case.case)) and all(
             statement_concerns(each, self.areas, now=self.at) for each in case.statements
@@ -67,7 +67,7 @@ def order_document(order: Order) -> dict[str, Any]:
     }
 
 
-def case_line(case: Case, record: Record, *, sight: Sight, answers: Answers) -> dict[str, Any]:
+def case_line(case: Case, record: Overseen, *, sight: Sight, answers: Answers) -> dict[str, Any]:
     """Return a case as a line of a list."""
     whole = sight.whole(case, record)
     seen = {each.order for each in sight.orders(record)}
@@ -84,7 +84,7 @@ def case_line(case: Case, record: Record, *, sight: Sight, answers: Answers) -> 
 
 
 def case_document(
-    case: Case, record: Record, *, sight: Sight, answers: Answers, events: Sequence[Mapping[str, Any]]
+    case: Case, record: Overseen, *, sight: Sight, answers: Answers, events: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return all that an authority sees of a case that concerns it; `events` is its timeline."""
     whole, over = sight.whole(case, record), case.over
@@ -150,7 +150,7 @@ def reports_of(case: Case, *, whole: bool) -> list[dict[str, Any]]:
     ]
 
 
-def notices_of(cases: Iterable[Case], record: Record) -> list[dict[str, Any]]:
+def notices_of(cases: Iterable[Case], record: Overseen) -> list[dict[str, Any]]:
     """Return the notices that some cases require, each with its case."""
     return [
         {"case": case.case, **notice_json(record.notices.get(name), name, days=days)}

@@ -53,7 +53,7 @@ Answers = Mapping[str, Answer]
 """What the checks of conditions find now, by the id of the condition."""
 
 
-class Standing(StrEnum):
+class CaseStanding(StrEnum):
     """How far a case is."""
 
     CONCERN_RAISED = "concern-raised"
@@ -284,22 +284,22 @@ def missing_approvals(case: Case, step: Step, *, about: Digest | None = None) ->
 
 
 _FIRST_OBSTACLE = {
-    "suspension": Standing.CONCERN_RAISED,
-    "review": Standing.SUSPENDED,
-    "condition": Standing.UNDER_REVIEW,
-    "approval": Standing.CONDITIONS_MET,
-    "authority": Standing.APPROVED,
-    "notice": Standing.APPROVED,
-    "waiting": Standing.WAITING,
+    "suspension": CaseStanding.CONCERN_RAISED,
+    "review": CaseStanding.SUSPENDED,
+    "condition": CaseStanding.UNDER_REVIEW,
+    "approval": CaseStanding.CONDITIONS_MET,
+    "authority": CaseStanding.APPROVED,
+    "notice": CaseStanding.APPROVED,
+    "waiting": CaseStanding.WAITING,
 }
 
 
-def standing(case: Case, at: Seconds, *, answers: Answers) -> Standing:
+def standing(case: Case, at: Seconds, *, answers: Answers) -> CaseStanding:
     """Return how far a case is at `at`."""
     if case.over is not None:
-        return Standing(case.over.how)
+        return CaseStanding(case.over.how)
     kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers)}
-    return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), Standing.READY)
+    return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
 
 
 def lifted(case: Case, *, at: Seconds, answers: Answers, reference: str, by: Handle) -> CaseEnded:

@@ -15,6 +15,7 @@ from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
     ConditionReopened,
+    ConditionReopenedV1,
     NoticeRequired,
     NoticeWritten,
     ReportDelivered,
@@ -131,7 +132,7 @@ def _changed(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event
         return None if body.condition in case.conditions else _with(case, _added(body))
     if isinstance(body, ConditionMet) and (found := case.conditions.get(body.condition)) is not None:
         return _with(case, replace(found, met=Met(evidence=body.evidence, by=body.by, at=event.recorded_at)))
-    if isinstance(body, ConditionReopened) and (found := case.conditions.get(body.condition)) is not None:
+    if isinstance(body, ConditionReopened | ConditionReopenedV1) and (found := case.conditions.get(body.condition)):
         return _with(case, replace(found, met=None))
     return None
 

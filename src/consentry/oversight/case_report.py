@@ -14,8 +14,8 @@ from typing import Any
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.notice import Notice
-from consentry.oversight.order import Order, in_words
-from consentry.oversight.record import Record
+from consentry.oversight.order import Order, drained_in_words, in_words
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
 
@@ -23,7 +23,7 @@ FORMAT = "consentry/case-report/v1"
 
 
 def document(
-    record: Record,
+    record: Overseen,
     case: Case,
     *,
     report: Report,
@@ -87,7 +87,7 @@ def order_json(order: Order) -> dict[str, Any]:
         else {
             "position": drained.position,
             "after_ms": drained.took_ms,
-            "jobs": drained.stopped + drained.expired + drained.released,
+            "jobs": drained.jobs,
         },
         "ended": None if ended is None else {"how": str(ended.how), "position": ended.position, "at": ended.at},
     }
@@ -171,10 +171,9 @@ def _orders(body: dict[str, Any]) -> Iterator[str]:
     yield "| order | scope | in force from | last job stopped | ended |"
     yield "|---|---|---|---|---|"
     for each in body["orders"]:
-        drained, ended = each["drained"], each["ended"]
-        stopped = (
-            "not yet" if drained is None else f"after {_seconds(drained['after_ms'])}, {_count(drained['jobs'], 'job')}"
-        )
+        ended = each["ended"]
+        drained = each["drained"] or {"after_ms": None, "jobs": 0}
+        stopped = drained_in_words(after_ms=drained["after_ms"], jobs=drained["jobs"])
         how = "in force" if ended is None else f"{ended['how']}, {_moment(ended['at'])}"
         issued = f"{_moment(each['issued']['at'])}, position {each['issued']['position']}"
         yield f"| {each['order']} | {each['in_words']} | {issued} | {stopped} | {how} |"
@@ -235,10 +234,6 @@ def _moment(at: Seconds) -> str:
 
 def _day(at: Seconds) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
-
-
-def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds / 1000:.1f} s"
 
 
 def _count(number: int, one: str, *, several: str | None = None) -> str:

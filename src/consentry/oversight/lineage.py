@@ -238,7 +238,7 @@ class Loss(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class ModelStanding:
     """Where a model stands, and until when the next step has to be taken; `losses` are those not remedied."""
 
     stage: Stage
@@ -251,7 +251,7 @@ class Standing:
         return self.deadline is not None and now > self.deadline
 
 
-def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]]) -> Standing:
+def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]]) -> ModelStanding:
     """Return where a known model stands; `losses` looks up what a model itself lost, whatever was remedied."""
     model = models.get(name)
     if model is None:
@@ -259,20 +259,20 @@ def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss
         raise KeyError(name)
     left = _outstanding(models, models.ancestry(name), losses)
     if model.destroyed is not None:
-        return Standing(stage=Stage.DESTROYED, losses=left)
+        return ModelStanding(stage=Stage.DESTROYED, losses=left)
     if model.withdrawn is not None:
-        return Standing(stage=Stage.WITHDRAWN, losses=left)
+        return ModelStanding(stage=Stage.WITHDRAWN, losses=left)
     if not left:
-        return Standing(stage=Stage.REMEDIED if model.done else Stage.CLEAR)
+        return ModelStanding(stage=Stage.REMEDIED if model.done else Stage.CLEAR)
     chosen = model.chosen
     covered = [each for each in left if chosen is not None and each.position < chosen.position]
     if chosen is None or not covered:
-        return Standing(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
+        return ModelStanding(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
     first = next(each for each in model.choices if each.position > covered[0].position)
     deadline = first.at + _DAY * min(each.terms.finish_within_days for each in covered)
     if later := [each for each in left if each.position >= chosen.position]:
         deadline = min(deadline, _to_choose(later))
-    return Standing(stage=Stage.REMEDY_CHOSEN, losses=left, deadline=deadline, chosen=chosen)
+    return ModelStanding(stage=Stage.REMEDY_CHOSEN, losses=left, deadline=deadline, chosen=chosen)
 
 
 def _to_choose(losses: Sequence[Loss]) -> Seconds:

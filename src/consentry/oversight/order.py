@@ -166,6 +166,20 @@ class Drained:
     released: int
     took_ms: Milliseconds
 
+    @property
+    def jobs(self) -> int:
+        """How many jobs read what the order suspends."""
+        return self.stopped + self.expired + self.released
+
+
+def drained_in_words(*, after_ms: Milliseconds | None, jobs: int) -> str:
+    """Say how long it took until nobody read what an order suspends, and how many jobs did; None: one still may."""
+    if after_ms is None:
+        return "not yet"
+    if not jobs:
+        return "at once, no job read it"
+    return f"after {after_ms / 1000:.1f} s, {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:

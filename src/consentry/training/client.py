@@ -7,9 +7,10 @@
             optimizer.step()
             lease.committed(step, ranges)
 
-Three things run beside the job: a thread that renews and sends what was consumed, a thread that watches for news, and
-the watchdog process, which kills the job if it goes on past the deadline. `check` asks none of them: it reads memory.
-No answer, an answer nobody understands, a dead thread or a dead watchdog all end the same way: the lease is over.
+Beside the job run a thread that renews, one that sends what was consumed, one that watches for news, and the watchdog
+process, which kills the job if it goes on past the deadline. `check` asks none of them: it reads memory. No answer, an
+answer nobody understands, a dead thread or a dead watchdog all end the same way: the lease is over. Whoever renews does
+nothing else: a control plane that takes long to note what was consumed must not cost a job its lease.
 
 The journal of what was consumed is in `state_folder`. After a crash it is still there, and `deliver` sends it.
 """
@@ -49,7 +50,8 @@ from consentry.training.watched import Watched
 
 DEFAULT_URL = "http://127.0.0.1:8799"
 _GRANT_TIMEOUT_S = 20.0
-_FAREWELL_S = 5.0
+_FAREWELL_S = 15.0
+_SEND_S = 10.0
 _WATCH_STATES = {"revoked": "lease-revoked", "expired": EXPIRED, "ended": ENDED}
 _log = logging.getLogger(__name__)
 
@@ -71,7 +73,11 @@ class Lease:
         self._watched: Watched | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=f"consentry-{name}", daemon=True)
-            for name, loop in (("renewal", self._renewals), ("watch", self._watch))
+            for name, loop in (
+                ("renewal", self._renewals),
+                ("consumption", self._consumption),
+                ("watch", self._watch),
+            )
         ]
         self._publish()
 
@@ -131,10 +137,11 @@ class Lease:
         self._finish("stopped")
 
     def _start(self, *, watchdog: bool) -> None:
-        if watchdog:
-            self._watched = Watched(self._shared.path, self._journal.path)
+        # First what renews: the job does not run yet, and a machine with much to do takes seconds to start a process.
         for thread in self._threads:
             thread.start()
+        if watchdog:
+            self._watched = Watched(self._shared.path, self._journal.path)
 
     def _guarded(self, loop: Any) -> None:
         """Run a thread; if it fails, so does the lease: nothing would renew it, or hear of an order."""
@@ -151,7 +158,10 @@ class Lease:
             if self._shared.is_over():
                 self._end(EXPIRED)
                 return
-            self._send(timeout_s=max(wait_s, 0.2))
+
+    def _consumption(self) -> None:
+        while not self._done.wait(self._pause_s(3)):
+            self._send(timeout_s=min(self._holding.ttl_s, _SEND_S))
 
     def _send(self, *, timeout_s: float) -> bool:
         return self._journal.send(lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s))
@@ -228,7 +238,7 @@ class Lease:
                 thread.join()
         arrived, until = False, boot_seconds() + _FAREWELL_S
         while not arrived and boot_seconds() < until:
-            arrived = self._send(timeout_s=5)
+            arrived = self._send(timeout_s=_SEND_S)
             if not arrived:
                 threading.Event().wait(0.5)
         self._journal.close()

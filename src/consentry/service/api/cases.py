@@ -28,7 +28,7 @@ class Case(Answer):
     by: str | None
     position: Position
     at: int
-    standing: cases.Standing
+    standing: cases.CaseStanding
     orders: list[str]
 
 

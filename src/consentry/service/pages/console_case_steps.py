@@ -100,9 +100,18 @@ def meet(
 
 
 @ROUTER.post("/console/cases/{case}/conditions/{condition}/reopen")
-def reopen(request: Request, control: Control, *, case: str, condition: str, who: Working) -> Response:
-    """Note that a condition is not met after all."""
-    return _in(request, control, case, do=lambda: control.conditions.reopen(case, condition, by=who.handle))
+def reopen(
+    *, request: Request, control: Control, case: str, condition: str, who: Working, reason: Text = ""
+) -> Response:
+    """Note that a condition is not met after all, and why."""
+    return _in(
+        request,
+        control,
+        case,
+        do=lambda: control.conditions.reopen(case, condition, reason=reason.strip(), by=who.handle),
+        condition_reopened=condition,
+        reason=reason,
+    )
 
 
 @ROUTER.post("/console/cases/{case}/notices")

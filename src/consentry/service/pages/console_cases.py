@@ -14,7 +14,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, Report, Standing
+from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Report
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.order import Order, in_words
 from consentry.policy.choice import Seconds
@@ -38,13 +38,13 @@ _CASES = Listing(
     sort="-at",
 )
 _STEPS = (
-    (Standing.CONCERN_RAISED, N_("Concern raised")),
-    (Standing.SUSPENDED, N_("Suspended")),
-    (Standing.UNDER_REVIEW, N_("Under review")),
-    (Standing.CONDITIONS_MET, N_("Conditions met")),
-    (Standing.APPROVED, N_("Approved by two")),
-    (Standing.WAITING, N_("Waiting after the notice")),
-    (Standing.READY, N_("Ready to lift")),
+    (CaseStanding.CONCERN_RAISED, N_("Concern raised")),
+    (CaseStanding.SUSPENDED, N_("Suspended")),
+    (CaseStanding.UNDER_REVIEW, N_("Under review")),
+    (CaseStanding.CONDITIONS_MET, N_("Conditions met")),
+    (CaseStanding.APPROVED, N_("Approved by two")),
+    (CaseStanding.WAITING, N_("Waiting after the notice")),
+    (CaseStanding.READY, N_("Ready to lift")),
 )
 _KINDS = {
     "case.opened": N_("Case opened"),
@@ -64,7 +64,7 @@ _KINDS = {
     "report.delivered": N_("Report delivered"),
 }
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
-_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title")
+_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title", "reason")
 
 
 @ROUTER.get("/console/cases")

@@ -19,7 +19,7 @@ from consentry.oversight.order import Orders
 from consentry.oversight.policy_proposal import Proposals
 
 
-class Record:
+class Overseen:
     """All parts, carried forward event by event. Not for several threads at a time."""
 
     def __init__(self) -> None:

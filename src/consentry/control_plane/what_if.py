@@ -1,0 +1,103 @@
+"""What an order would hit, asked before it is given: every corpus and every release, by sets of rows.
+
+Each file of a corpus is looked through once for the whole question, whatever number of releases hold rows of it. What
+a release holds of that is the number of a set without another: the bitmap it leaves out is read, and no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pyroaring import BitMap64
+
+from consentry.control_plane.hits import Hits, rows_hit
+from consentry.corpus.registration import Corpus
+from consentry.corpus.sidecar import FilePin, Sidecar
+from consentry.errors import ConsentryError
+from consentry.ledger.state import State
+from consentry.oversight.order import Scope
+from consentry.policy.choice import Seconds
+from consentry.policy.vocabulary import Purpose
+from consentry.release.in_scope import ScopeTables, lay_out, people_in_scope, rows_in_scope
+from consentry.release.manifest import ReleaseFile
+from consentry.release.sealed import SealedRelease
+
+
+class _Part(NamedTuple):
+    """A file of a release, and the rows of it that are in scope; None: nobody knows."""
+
+    release: SealedRelease
+    file: ReleaseFile
+    found: BitMap64 | None
+
+
+class WhatIf:
+    """One question, by what is known of people as of `at`. Not for several threads at a time."""
+
+    def __init__(self, hits: Hits, scope: Scope, *, at: Seconds) -> None:
+        self._hits = hits
+        self._desk = hits.desk
+        self._scope = scope
+        self._at = at
+        self._found: dict[str, Mapping[FilePin, BitMap64]] = {}
+        with self._desk.lock:
+            # What people are does not depend on the purpose; what they chose is not asked.
+            self._classes = self._desk.present().knowledge(Purpose.TRAIN_AI, at=at).classes
+
+    def corpora(self, state: State) -> dict[str, dict[str, int]]:
+        """Return for each corpus how many items, of how many, and how many people are in scope."""
+        return {name: self._corpus(self._desk.corpus(name)) for name in state.corpora}
+
+    def _corpus(self, corpus: Corpus) -> dict[str, int]:
+        look = self._look(corpus)
+        found = self._looked_through(corpus, look)
+        return {"items": sum(map(len, found.values())), "of": corpus.rows, "people": people_in_scope(look)}
+
+    def releases(self, state: State) -> dict[str, int]:
+        """Return how many items of each release that is read for such a purpose would be hit; none is left out."""
+        asked = [
+            name
+            for name, sealed in state.releases.items()
+            if sealed.withdrawn is None and self._scope.concerns(sealed.purpose)
+        ]
+        counted = self._desk.parts.runner.map(_count, [self._parts(name) for name in asked])
+        return {name: count for name, count in zip(asked, counted, strict=True) if count}
+
+    def _parts(self, name: str) -> list[_Part] | None:
+        try:
+            release = self._hits.archive.remembered(name)
+            found = self._of_corpus(release.manifest.corpus)
+        except (ConsentryError, OSError):
+            return None
+        return [_Part(release, file, found.get(file.pin)) for file in release.manifest.files]
+
+    def _of_corpus(self, name: str) -> Mapping[FilePin, BitMap64]:
+        if name not in self._found:
+            corpus = self._desk.corpus(name)
+            self._looked_through(corpus, self._look(corpus))
+        return self._found[name]
+
+    def _looked_through(self, corpus: Corpus, look: ScopeTables) -> Mapping[FilePin, BitMap64]:
+        if corpus.name not in self._found:
+
+            def look_through(sidecar: Sidecar) -> BitMap64:
+                return rows_in_scope(sidecar, look)
+
+            found = self._desk.parts.runner.map(look_through, corpus.sidecars)
+            self._found[corpus.name] = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
+        return self._found[corpus.name]
+
+    def _look(self, corpus: Corpus) -> ScopeTables:
+        rule = self._scope.rule("what-if", why="")
+        return lay_out(rule, self._classes, items=corpus.items, at=self._at)
+
+
+def _count(parts: list[_Part] | None) -> int:
+    """Count what is hit of a release: what cannot be read is not known, and what is not known is hit."""
+    if parts is None:
+        return 1
+    try:
+        return sum(rows_hit(each.release, each.file, found=each.found) for each in parts)
+    except (ConsentryError, OSError):
+        return 1
