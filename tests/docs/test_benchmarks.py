@@ -22,6 +22,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "races": ("--seals", "3", "--store", "sqlite"),
     "release": ("--scale", "0.002"),
     "suspension": ("--holders", "5", "--rounds", "1", "--items", "2000", "--trials", "6"),
+    "what_if": ("--scale", "0.002", "--releases", "6"),
     "web": ("--seconds", "0.3", "--people", "100"),
 }
 
