@@ -67,9 +67,18 @@ ROUTERS = (
 )
 
 
-def create_app(deployment: Deployment, admission: Admission, *, token: str, log: AccessLog | None = None) -> FastAPI:
+def _take_threads(count: int) -> None:
+    """See to it that as many may wait; where several platforms are served, there are more already."""
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = max(limiter.total_tokens, count)
+
+
+def create_app(
+    deployment: Deployment, admission: Admission, *, token: str, platform: str = "", log: AccessLog | None = None
+) -> FastAPI:
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
+    `platform` is what figures call it where several are served.
     Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
     """
     verbs = Verbs(deployment.control)
@@ -79,7 +88,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
         # Pages and the interface wait for disks on these; renewals have threads of their own.
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        _take_threads(THREADS)
         running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
         try:
             yield
@@ -104,7 +113,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch = verbs, watch
     app.state.token, app.state.view = token, view_token()
-    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures()
+    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform)
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
