@@ -27,9 +27,10 @@ class Careless(SqlAccounts):
     """The control: writes whole rows and sessions, whatever became of the account meanwhile."""
 
     def change_account(self, account: Account, *, since: Account) -> bool:  # noqa: ARG002 - that is what is wrong
-        found = self.account(account.handle)
-        assert found is not None
-        return super().change_account(account, since=found)
+        while (found := self.account(account.handle)) is not None:
+            if super().change_account(account, since=found):
+                return True
+        return False
 
     def begin_session(self, digest: str, session: Session, *, since: Account | None = None) -> bool:  # noqa: ARG002
         return super().begin_session(digest, session)
@@ -87,7 +88,7 @@ def test_disabling_and_binding_do_not_undo_each_other(url: str) -> None:
 
 def test_the_harness_notices_what_is_lost(url: str) -> None:
     store = Careless(url)
-    assert lost(store) > 0
+    assert lost(store) >= ROUNDS
     store.close()
 
 
