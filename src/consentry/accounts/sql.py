@@ -33,7 +33,7 @@ from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from consentry.accounts.access import Role
 from consentry.accounts.account import SESSION_S, Account, ApiKey, Session
-from consentry.accounts.web_sql import SqlWebState
+from consentry.accounts.web_sql import Sealing, SqlWebState
 from consentry.accounts.web_sql import reported as _reported
 from consentry.errors import ConflictError
 
@@ -94,11 +94,11 @@ _KEPT = Table(
 class SqlAccounts:
     """Keeps `store.AccountStore`. Several threads and processes may share one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sealing: Sealing) -> None:
         self._engine = _engine(url)
         with _reported():
             _METADATA.create_all(self._engine)
-        self.web = SqlWebState(self._engine)
+        self.web = SqlWebState(self._engine, sealing)
 
     def close(self) -> None:
         """Let go of the database."""
