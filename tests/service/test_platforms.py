@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,8 +23,9 @@ from hypothesis import strategies as st
 
 from consentry.accounts.access import Role
 from consentry.accounts.member_link import LinkKeys, claims_for
-from consentry.bootstrap import open_deployment
+from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError, InputError, StateError
+from consentry.service import hosting as hosting_module
 from consentry.service.gate import COOKIE
 from consentry.service.homes import alone
 from consentry.service.hosting import Hosting
@@ -31,7 +33,7 @@ from consentry.service.logs import ACCESS, AccessLog, JsonLines, TextLines
 from consentry.service.platforms import MOST, asked_host, read_platforms
 from consentry.service.server import _listening, serve_platforms
 from consentry.settings import require_shared_environment
-from service.at_work import command, said
+from service.at_work import command, prepare, said
 from service.provider import provider
 from service.tenants import Tenants, host, listed, running, served
 
@@ -72,6 +74,23 @@ def wait_until(holds: Callable[[], bool]) -> None:
 def ready(tenants: Tenants, hosted: str = "load-balancer") -> tuple[int, Any]:
     answer = httpx2.get(f"{tenants.url}/readyz", headers={"host": hosted})
     return answer.status_code, answer.json()
+
+
+def waiting_job(found: Tenants) -> Callable[[], bytes]:
+    """Lease a release of platform `one`, and return what waits for a change of it and tells how it stands."""
+    home = found.homes["one"]
+    asked = {"release": prepare(home.settings.home.parent, home), "job": "j", "model": "m", "ttl_s": 60, "nonce": "n"}
+    with found.client("one") as client:
+        key = {"authorization": f"Bearer {found.token('one')}"}
+        granted = client.post("/v1/leases", json=asked, headers=key).json()
+
+    def wait() -> bytes:
+        with found.client("one") as client:
+            key = {"authorization": f"Bearer {granted['secret']}"}
+            told = client.get(f"/v1/leases/{granted['lease']}/watch?wait=50&amendment=0", headers=key)
+        return str(told.json()["state"]).encode()
+
+    return wait
 
 
 # Kept apart
@@ -310,6 +329,33 @@ def test_none_to_serve_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(told) == 1
 
 
+def test_a_home_that_takes_long_holds_up_no_start_and_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("quick", "slow"):
+        open_deployment(tmp_path / name, embedded=True).close()
+    opening, go_on, plain = threading.Event(), threading.Event(), open_deployment
+
+    def slowly(home: Path) -> Deployment:
+        if home.name == "slow":
+            opening.set()
+            assert go_on.wait(60)
+        return plain(home)
+
+    monkeypatch.setattr(hosting_module, "open_deployment", slowly)
+    with _listening("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        hosting = Hosting(listed(tmp_path, "quick", "slow"), address=url, patience=0.2)
+        with running(hosting, listener):
+            assert opening.is_set()
+            assert ready(Tenants(url, hosting)) == (200, {"status": "partly-ready"})
+            assert ready(Tenants(url, hosting), host("slow"))[0] == 503
+            threading.Timer(0.5, go_on.set).start()
+        # It ended while one was being opened: what was open by then is closed again.
+    for name in ("quick", "slow"):
+        assert not (tmp_path / name / "serve.json").exists()
+        with alone(tmp_path / name):
+            pass
+
+
 def test_starting_and_stopping_again_and_again(tmp_path: Path) -> None:
     for _ in range(4):
         with served(tmp_path, "one", "two") as found:
@@ -323,6 +369,33 @@ def test_starting_and_stopping_again_and_again(tmp_path: Path) -> None:
             assert not (tmp_path / name / "serve.json").exists()
             with alone(tmp_path / name):
                 pass
+
+
+def test_what_was_asked_before_the_end_is_answered(tmp_path: Path) -> None:
+    body, answers = b"find=https%3A%2F%2Fx.example%2F1&answer_to=zoe%40example.org", list[bytes]()
+    head = f"POST /object HTTP/1.1\r\nhost: one.example\r\ncontent-length: {len(body)}\r\n"
+    head += "content-type: application/x-www-form-urlencoded\r\nconnection: close\r\n\r\n"
+    with served(tmp_path, "one") as found:
+        port = httpx2.URL(found.url).port
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(head.encode())
+        wait = waiting_job(found)
+        waiting = threading.Thread(target=lambda: answers.append(wait()))
+        waiting.start()
+        time.sleep(0.3)
+
+        def finish() -> None:
+            connection.sendall(body)
+            while part := connection.recv(65_536):
+                answers.append(part)
+
+        later = threading.Timer(0.5, finish)
+        later.start()
+    later.join()
+    waiting.join()
+    connection.close()
+    assert any(each.startswith(b"HTTP/1.1 303") for each in answers), answers
+    assert b"granted" in answers, "who waited was sent away before"
 
 
 def test_two_servers_of_the_same_platforms_share_none(tmp_path: Path) -> None:
@@ -342,19 +415,22 @@ def test_two_servers_of_the_same_platforms_share_none(tmp_path: Path) -> None:
 def test_as_a_process_with_a_job_list_and_an_end(tmp_path: Path) -> None:
     for name in ("one", "two"):
         open_deployment(tmp_path / name, embedded=True).close()
-    path = file(tmp_path, '[one]\nhost = "one.example"\nhome = "one"\n[two]\nhost = "two.example"\nhome = "two"\n')
+    names = ("one", "two", "three")  # the third holds no deployment
+    path = file(tmp_path, "".join(f'[{name}]\nhost = "{name}.example"\nhome = "{name}"\n' for name in names))
     process = command_of(path)
     try:
         wait_until(lambda: all((tmp_path / name / "serve.json").exists() for name in ("one", "two")))
         told = json.loads((tmp_path / "two" / "serve.json").read_bytes())
         assert told["host"] == "two.example"
-        wait_until(lambda: httpx2.get(f"{told['url']}/readyz").json() == {"status": "ready"})
+        wait_until(lambda: httpx2.get(f"{told['url']}/readyz").json() == {"status": "partly-ready"})
         assert json.loads(said(tmp_path / "two", "--json", "jobs")) == {"live": True, "leases": []}
     finally:
         process.send_signal(signal.SIGTERM)
         out, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
+    assert "three: platform `three` is not served" in errors
+    assert "not served: platform-no-home" in out
     assert "one.example" in out
     assert "two.example" in out
     assert not list(tmp_path.glob("*/serve.json"))

@@ -22,6 +22,7 @@ from consentry.bootstrap import open_deployment
 from consentry.errors import ConsentryError, NotFoundError, StateError, UnavailableError
 from consentry.identity import IDENTITY_FILE
 from consentry.service.app import THREADS
+from consentry.service.figures import Figures, Observed
 from consentry.service.homes import alone, applied
 from consentry.service.logs import PLATFORM, AccessLog
 from consentry.service.platforms import Platform, asked_host
@@ -74,11 +75,14 @@ class Hosted:
             except TimeoutError:
                 continue
 
-    def leave(self) -> None:
-        """Send everybody away who waits: the server is about to end."""
-        self._stopping.set()
+    def wake(self) -> None:
+        """Send everybody away who waits for a change: the server is about to end, and answers what was asked."""
         if self.app is not None:
             self.app.state.watch.stop()
+
+    def end(self) -> None:
+        """Close it: nobody asks any more."""
+        self._stopping.set()
 
     async def _serve(self) -> None:
         # A limiter of its own: a disk that hangs under one home holds up no other.
@@ -141,7 +145,8 @@ class Hosting:
         self._by_host = {each.platform.host: each for each in self.hosted}
         self._begun = begun
         self._patience = patience
-        self._otherwise = Shield(self._refuse)
+        # In the log like any other answer; the figures are nobody's, and nobody reads them.
+        self._otherwise = Observed(Shield(self._refuse), figures=Figures(), log=log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
         if scope["type"] == "lifespan":
@@ -161,7 +166,7 @@ class Hosting:
     def stop(self) -> None:
         """Send everybody away who waits for a change."""
         for each in self.hosted:
-            each.leave()
+            each.wake()
 
     def _named(self, scope: Scope) -> Hosted | None:
         """Return the platform whose host a request names, served or not."""
@@ -202,7 +207,8 @@ class Hosting:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         finally:
-            self.stop()
+            for each in self.hosted:
+                each.end()
             await asyncio.gather(*running)
         await send({"type": "lifespan.shutdown.complete"})
 
