@@ -44,17 +44,17 @@ def admission(file: str, clock: Clock) -> Iterator[Admission]:
 
 
 def test_nobody_may_do_what_the_table_does_not_say() -> None:
-    assert scope_of(Action.CASE_READ, []) is None
-    assert scope_of(Action.ANYONE, list(Role)) is None, "not in the table: asked for nothing"
+    assert scope_of(Action.CASE_READ, frozenset()) is None
+    assert scope_of(Action.ANYONE, frozenset(Role)) is None, "not in the table: asked for nothing"
     for action in TABLE:
-        assert scope_of(action, [Role.MEMBER]) in {None, Scope.OWN}
+        assert scope_of(action, frozenset({Role.MEMBER})) in {None, Scope.OWN}
         assert TABLE[action].get(Role.AUTHORITY) in {None, Scope.AREAS}
         assert Role.AUDITOR not in TABLE[action] or action.value.endswith(":read")
-    assert scope_of(Action.OWN_CHOOSE, set(Role) - {Role.MEMBER}) is None, "nobody chooses for a member"
+    assert scope_of(Action.OWN_CHOOSE, frozenset(Role) - {Role.MEMBER}) is None, "nobody chooses for a member"
 
 
 def test_the_widest_scope_counts() -> None:
-    assert scope_of(Action.CASE_READ, [Role.AUTHORITY, Role.AUDITOR]) is Scope.ALL
+    assert scope_of(Action.CASE_READ, frozenset({Role.AUTHORITY, Role.AUDITOR})) is Scope.ALL
 
 
 def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Clock) -> None:

@@ -6,8 +6,9 @@ one that names none fails it, and so does an answer that the table does not allo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 
@@ -133,7 +134,8 @@ TABLE: Mapping[Action, Mapping[Role, Scope]] = MappingProxyType(
 )
 
 
-def scope_of(action: Action, roles: Iterable[Role]) -> Scope | None:
+@cache
+def scope_of(action: Action, roles: frozenset[Role]) -> Scope | None:
     """Return the widest scope in which these roles may do something; None: not at all."""
     found = {TABLE.get(action, {}).get(role) for role in roles}
     return next((scope for scope in Scope if scope in found), None)

@@ -26,6 +26,7 @@ CORE_PACKAGES: dict[str, str] = {
     "faker": "the synthetic network of the demo",
     "fastapi": "the pages and the server of training jobs",
     "fastavro": "the manifests of Iceberg tables",
+    "httptools": "reading requests",
     "httpx2": "asking those who sign people in",
     "jinja2": "the pages",
     "numpy": "the kernel that decides items",

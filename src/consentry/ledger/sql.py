@@ -82,8 +82,12 @@ class SqlLedger:
         clock: Callable[[], Seconds],
         salts: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES),
         window: float = DEFAULT_WINDOW,
+        glance: Callable[[], int | None] = lambda: None,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
+        self._glance = glance
+        self._closing = closing
         self._clock = clock
         self._salts = salts
         self._group = GroupCommit(self._commit_batch, window=window)
@@ -102,6 +106,10 @@ class SqlLedger:
         """Return the number of events."""
         with reported(), self._engine.connect() as connection:
             return _position(connection.execute(_HEAD).scalar_one_or_none())
+
+    def glance(self) -> int | None:
+        """Return the number of events if that takes no waiting; see `store.Ledger`."""
+        return self._glance()
 
     @contextmanager
     def sealing(self) -> Iterator[SealingSession]:
@@ -154,6 +162,7 @@ class SqlLedger:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self._closing()
         self._engine.dispose()
 
     def _drafts(self, bodies: Sequence[Body]) -> list[Draft]:

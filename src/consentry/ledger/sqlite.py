@@ -7,6 +7,7 @@ forgotten refusals it had acknowledged. `secure_delete` overwrites what erasure 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from consentry.policy.choice import Seconds
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for whoever holds the head."""
+_HEAD = "SELECT position FROM head"
 
 
 def open_sqlite(
@@ -58,7 +60,47 @@ def open_sqlite(
     except BaseException:
         engine.dispose()
         raise
-    return SqlLedger(engine, clock=clock, window=window)
+    glance = Glance(path)
+    return SqlLedger(engine, clock=clock, window=window, glance=glance, closing=glance.close)
+
+
+class Glance:
+    """Looks at the head through a connection of its own, which asks whether anybody committed since: `data_version`.
+
+    That is a look at shared memory. Whenever it would have to wait it says nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._mutex = threading.Lock()
+        address = f"{path.absolute().as_uri()}?mode=rw"
+        self._connection = sqlite3.connect(address, uri=True, timeout=0, check_same_thread=False, isolation_level=None)
+        self._seen: int | None = None
+        self._head: int | None = None
+
+    def __call__(self) -> int | None:
+        """Return the head, with all that was committed before this call; None: that takes longer."""
+        if not self._mutex.acquire(blocking=False):
+            return None
+        try:
+            # First whether, then what: a commit in between is seen again the next time.
+            (seen,) = self._connection.execute("PRAGMA data_version").fetchone()
+            if seen != self._seen:
+                self._seen, self._head = None, self._read()
+                self._seen = seen
+            return self._head
+        except sqlite3.Error:
+            return None
+        finally:
+            self._mutex.release()
+
+    def _read(self) -> int | None:
+        found = self._connection.execute(_HEAD).fetchone()
+        return None if found is None else int(found[0])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._mutex:
+            self._connection.close()
 
 
 def _engine(path: Path, timeout: float) -> Engine:

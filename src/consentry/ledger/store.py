@@ -66,6 +66,10 @@ class Ledger(Protocol):
         """Return the number of events, which is the position of the next one."""
         ...
 
+    def glance(self) -> int | None:
+        """Return what `head` would, if that takes microseconds; None: it would mean to wait, so ask `head`."""
+        ...
+
     def sealing(self) -> AbstractContextManager[SealingSession]:
         """Hold the head: everybody else's `append` waits until the block is left. Keep it short."""
         ...

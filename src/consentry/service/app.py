@@ -31,6 +31,7 @@ from consentry.service.api import (
 from consentry.service.auth import view_token
 from consentry.service.bodies import Bounded
 from consentry.service.deliveries import Deliveries
+from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
@@ -38,7 +39,9 @@ from consentry.service.pages import authority, console, elsewhere, member, membe
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
+from consentry.service.together import Together
 from consentry.service.verbs import Verbs
+from consentry.service.warming import warm
 from consentry.service.watch import Watch
 
 THREADS = 100
@@ -68,7 +71,7 @@ ROUTERS = (
 
 
 def _take_threads(count: int) -> None:
-    """See to it that as many may wait; where several platforms are served, there are more already."""
+    """Let as many pages wait for disks; renewals have threads of their own. With several platforms there are more."""
     limiter = to_thread.current_default_thread_limiter()
     limiter.total_tokens = max(limiter.total_tokens, count)
 
@@ -87,9 +90,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
-        # Pages and the interface wait for disks on these; renewals have threads of their own.
         _take_threads(THREADS)
-        running = [asyncio.create_task(watch.run()), asyncio.create_task(sending.run())]
+        running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
         try:
             yield
         finally:
@@ -111,13 +113,14 @@ def create_app(
     )
     app.state.deployment, app.state.admission = deployment, admission
     app.state.providers = elsewhere.providers(deployment.settings)
-    app.state.verbs, app.state.watch = verbs, watch
+    app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view = token, view_token()
     app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform)
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
     app.add_middleware(Bounded)
     problems.install(app)
     app.add_middleware(Shield)

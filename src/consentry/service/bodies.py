@@ -1,6 +1,6 @@
 """Bodies of requests are bounded: read whole before anybody looks at them, refused if too large, too slow or no JSON.
 
-What a document says is left in the scope under `JSON`, so that nobody has to read it again.
+What a document says is left in the scope under `JSON`, so that nobody has to read it again, and its bytes under `SIZE`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ LARGEST = 1 << 20
 """Bytes: some 40,000 ranges of rows in one report of consumption."""
 PATIENCE_S = 20.0
 """A body has to be here by then: who sends it byte by byte holds a connection and nothing else."""
-JSON = "consentry.json"
+JSON, SIZE = "consentry.json", "consentry.size"
 SMALL = 1 << 13
-"""Bytes that are read on the spot."""
+"""Bytes that are read on the spot, on the event loop."""
 
 
 class Bounded:
@@ -46,6 +46,7 @@ class Bounded:
                 return
             if body and scope["path"].startswith(("/v1/", "/access/")):
                 _require_json(Headers(scope=scope))
+                scope[SIZE] = len(body)
                 # A megabyte takes a tenth of a second: not on the loop that answers renewals.
                 scope[JSON] = parsed(body) if len(body) <= SMALL else await to_thread.run_sync(parsed, body)
         except TimeoutError:

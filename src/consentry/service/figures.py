@@ -33,6 +33,7 @@ class Figures:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._found: dict[tuple[str, str, int], Histogram] = {}
         self._decisions = Counter(
             "consentry_decisions", "Decisions about new content.", ("outcome",), registry=self.registry
         )
@@ -44,7 +45,10 @@ class Figures:
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._seconds.labels(method, route, str(status)).observe(seconds)
+        found = self._found.get((method, route, status))
+        if found is None:
+            found = self._found[method, route, status] = self._seconds.labels(method, route, str(status))
+        found.observe(seconds)
 
     def decided(self, *, permitted: int, denied: int) -> None:
         """Count decisions."""

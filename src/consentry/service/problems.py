@@ -69,13 +69,14 @@ def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Make every error of an application an answer of this form."""
-    app.add_exception_handler(ConsentryError, _ours)
-    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(ConsentryError, ours)
+    app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_middleware(Unforeseen)
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def ours(request: Request, error: Exception) -> Response:
+    """Answer one of our errors."""
     assert isinstance(error, ConsentryError)
     return _shown(request, error)
 
@@ -97,7 +98,8 @@ def _is_of_member(request: Request) -> bool:
     return request.url.path == "/me" or request.url.path.startswith("/me/")
 
 
-async def _malformed(request: Request, error: Exception) -> Response:
+async def malformed(request: Request, error: Exception) -> Response:
+    """Answer that a request does not fit what its address takes."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     # What was given is not repeated.

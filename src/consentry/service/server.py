@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from consentry.bootstrap import Deployment
 from consentry.errors import ConsentryError, StateError
 from consentry.service.auth import TOKEN_FILE, workload_token
+from consentry.service.connection import Connection
 from consentry.service.homes import alone, applied
 from consentry.service.hosting import Hosted, Hosting
 from consentry.service.logs import AccessLog, as_json, as_text
@@ -123,12 +124,12 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=Connection,
+        ws="none",
+        loop="asyncio",
         log_config=None,
         access_log=False,
         server_header=False,
-        http="h11",
-        ws="none",
-        loop="asyncio",
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
     )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
 from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.bootstrap import Deployment
 from consentry.errors import ChoiceError
-from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.events import ChoiceMade, Source, made_too_late
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import Answer, Body, Ident, Line, Moment, Position, Word, problems
-from consentry.service.gate import Deployed, Needs
+from consentry.service.bodies import SIZE, SMALL
+from consentry.service.direct import DirectRoute, read, takes
+from consentry.service.gate import Needs
+from consentry.service.together import Together
+from consentry.service.verbs import Verbs
 
 MOST_CHOICES = 5000
-ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=Once)
 
 
 class Made(Body):
@@ -50,23 +55,69 @@ class Recorded(Answer):
     positions: list[Position]
 
 
+DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Choices,)
+"""Models that the document has to have although no handler names them."""
+
+
+class _Address(Once, DirectRoute):
+    """Takes an idempotency key, and reads the request itself."""
+
+
+ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=_Address)
+
+
 @ROUTER.post(
     "/choices",
     status_code=201,
+    response_model=Recorded,
     responses=problems(
         {404: "corpus-unknown", 409: "idempotency-running", 422: "choice-time-to-come choice-items-without-corpus"}
     ),
+    openapi_extra=takes(Choices),
     dependencies=[Depends(Needs(Action.CHOICE_RECORD)), KEY],
 )
-def record(body: Choices, deployment: Deployed) -> Recorded:
+async def record(request: Request) -> Response:
     """Record what people said. All of it is checked first; when this is answered it is durable and counts."""
-    now = deployment.control.desk.parts.clock()
+    deployment: Deployment = request.app.state.deployment
+    verbs: Verbs = request.app.state.verbs
+    if request.scope.get(SIZE, 0) <= SMALL:
+        body = read(Choices, request)
+        made = _all_made(deployment, body) if not any(map(_is_long, body.choices)) else None
+    else:
+        body, made = await verbs(read, Choices, request), None
+    if made is None:
+        positions = await verbs(_record_alone, deployment, body)
+    else:
+        together: Together = request.app.state.together
+        positions = await together.record(made)
+    return Response(_written(positions), status_code=201, media_type="application/json")
+
+
+def _is_long(choice: Made) -> bool:
+    """Say whether recording a choice takes more than an append: single items, or releases that are amended."""
+    return bool(choice.items) or choice.corpus is not None or choice.reach is Reach.EVERYTHING
+
+
+def _record_alone(deployment: Deployment, body: Choices) -> Sequence[int]:
     for corpus in sorted({each.corpus for each in body.choices if each.corpus is not None}):
         deployment.control.statements.require_corpus(corpus)
-    made = [_made(deployment, each, now) for each in body.choices]
+    made = _all_made(deployment, body)
     positions: list[int] = []
     deployment.control.statements.choose(made, batch=MOST_CHOICES, recorded=positions.extend)
-    return Recorded(positions=positions)
+    return positions
+
+
+def _written(positions: Sequence[int]) -> bytes:
+    return b'{"positions":[' + ",".join(map(str, positions)).encode() + b"]}"
+
+
+def _all_made(deployment: Deployment, body: Choices) -> list[ChoiceMade]:
+    now = deployment.control.desk.parts.clock()
+    made = [_made(deployment, each, now) for each in body.choices]
+    for each in made:
+        if each.choice.at > now:
+            raise made_too_late(each.choice.at)
+    return made
 
 
 def _made(deployment: Deployment, each: Made, now: int) -> ChoiceMade:

@@ -8,16 +8,14 @@ These two addresses are asked before every use, so they answer on the event loop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from consentry.accounts.access import Action
 from consentry.errors import ConsentryError
@@ -25,7 +23,7 @@ from consentry.policy.evaluator import Decision
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.explain import worded
 from consentry.service.api.shape import Answer, Body, Ident, Problem, Word, problems
-from consentry.service.bodies import JSON
+from consentry.service.direct import DirectRoute, read, takes
 from consentry.service.gate import Needs
 from consentry.service.problems import status_of
 from consentry.service.snapshots import Held, Snapshots
@@ -167,44 +165,22 @@ class Configuration(Answer):
     access_evaluations_endpoint: str
 
 
-class _Direct(APIRoute):
-    """An address that reads the request itself. It is described, listed and guarded like any other."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        guards = [each.call for each in self.dependant.dependencies if isinstance(each.call, Needs)]
-        endpoint = cast("Callable[..., Coroutine[Any, Any, Response]]", self.endpoint)
-
-        async def handle(request: Request) -> Response:
-            for guard in guards:
-                await guard(request)
-            return await endpoint(request)
-
-        return handle
-
-
-ROUTER = APIRouter(route_class=_Direct, tags=["decisions"])
+ROUTER = APIRouter(route_class=DirectRoute, tags=["decisions"])
 META = APIRouter(tags=["decisions"], dependencies=[Depends(Needs(Action.ANYONE))])
 _ERRORS = problems({404: "policy-not-published", 422: "decision-policy serve-malformed"})
 
 
-def _request(model: type[Body]) -> dict[str, Any]:
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
-        },
-        "parameters": [
-            {
-                "name": "X-Request-ID",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-                "description": "Comes back with the answer.",
-            }
-        ],
-    }
-
-
+_REQUEST_ID: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "X-Request-ID",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+            "description": "Comes back with the answer.",
+        }
+    ]
+}
 DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Evaluation, Evaluations, Problem)
 """Models that the document has to have although no handler names them."""
 
@@ -213,12 +189,12 @@ DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Evaluation, Evaluations, Pro
     "/access/v1/evaluation",
     response_model=Decided,
     responses=_ERRORS,
-    openapi_extra=_request(Evaluation),
+    openapi_extra=takes(Evaluation) | _REQUEST_ID,
     dependencies=[Depends(Needs(Action.DECISION_ASK))],
 )
 async def evaluation(request: Request) -> Response:
     """Decide about one use."""
-    asked = _read(Evaluation, request)
+    asked = read(Evaluation, request)
     held = await _held(request, asked.action)
     content = _answer(held, asked.subject, asked.action, asked.resource)
     _count(request, [content])
@@ -229,12 +205,12 @@ async def evaluation(request: Request) -> Response:
     "/access/v1/evaluations",
     response_model=DecidedAll | Decided,
     responses=_ERRORS,
-    openapi_extra=_request(Evaluations),
+    openapi_extra=takes(Evaluations) | _REQUEST_ID,
     dependencies=[Depends(Needs(Action.DECISION_ASK))],
 )
 async def evaluations(request: Request) -> Response:
     """Decide about several uses. All of them are answered as of one position of the ledger."""
-    asked = _read(Evaluations, request)
+    asked = read(Evaluations, request)
     if not asked.evaluations:
         return await _the_only_one(request, asked)
     semantic = asked.options.evaluations_semantic
@@ -293,14 +269,6 @@ async def configuration(request: Request) -> Configuration:
         access_evaluation_endpoint=f"{base}/access/v1/evaluation",
         access_evaluations_endpoint=f"{base}/access/v1/evaluations",
     )
-
-
-def _read(model: type[Any], request: Request) -> Any:
-    try:
-        return model.model_validate(request.scope.get(JSON))
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
 
 
 async def _held(request: Request, action: Purposes) -> Held:

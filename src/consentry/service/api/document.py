@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from consentry import __version__
 from consentry.accounts.access import Action
-from consentry.service.api.decisions import DESCRIBED
+from consentry.service.api import choices, decisions
 from consentry.service.gate import Needs, actions_of
 from consentry.service.site import page
 
@@ -49,7 +49,8 @@ def described(app: FastAPI) -> dict[str, Any]:
         title="Consentry", version=__version__, openapi_version="3.1.0", description=_ABOUT, routes=routes
     )
     _, extra = models_json_schema(
-        [(model, "validation") for model in DESCRIBED], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in (*decisions.DESCRIBED, *choices.DESCRIBED)],
+        ref_template="#/components/schemas/{model}",
     )
     schemas = found["components"]["schemas"]
     for name, schema in extra["$defs"].items():

@@ -9,6 +9,7 @@ If the server is killed between doing and noting it, nobody knows: the key then 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -28,6 +29,8 @@ from consentry.service.verbs import Verbs
 _UNKNOWN = "ledger-outcome-unknown"
 """Then it may have been done: the key is kept, and says that nobody knows."""
 HEADER = "idempotency-key"
+_KEY = re.compile(r"^[!-~]{1,200}$")
+_WRONG = "must be 1 to 200 printable characters of ASCII, without a space"
 _REPLAYED = {"idempotency-replayed": "true"}
 
 
@@ -36,7 +39,7 @@ async def _documented(
         str | None,
         Header(
             alias="Idempotency-Key",
-            pattern=r"^[!-~]{1,200}$",
+            pattern=_KEY.pattern,
             description="Of your own choice, another one for each request: sent again with it, it is done once.",
         ),
     ] = None,
@@ -49,7 +52,7 @@ KEY = Depends(_documented)
 
 
 class Once(APIRoute):
-    """An address that takes an idempotency key, if it depends on `KEY`."""
+    """An address that takes an idempotency key, if it depends on `KEY`. The key is checked here."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102
         plain = super().get_route_handler()
@@ -59,11 +62,13 @@ class Once(APIRoute):
 
         async def handle(request: Request) -> Response:
             key = request.headers.get(HEADER)
-            if not key or len(key) > 200 or not key.isascii() or not key.isprintable():
+            if key is None:
                 return await plain(request)
             who = await recognise(request)
             if not who.is_known or not all(map(who.may, actions)):
                 return await plain(request)
+            if not _KEY.fullmatch(key):
+                raise RequestValidationError([{"loc": ("header", "Idempotency-Key"), "msg": _WRONG}])
             return await _once(request, key, plain)
 
         return handle

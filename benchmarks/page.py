@@ -1,0 +1,125 @@
+"""The page where a person decides, with everybody and everything in the deployment: first byte, and weight.
+
+    ./run bench page [--scale 0.02] [--people-asked 40] [--data DIR]
+
+The deployment is that of `./run bench release`, with its corpus and a release. The page is asked for over HTTP, by
+people drawn at random and by the one who wrote most; each comes in by a link that the platform signed. Weight is what a
+browser loads: the page, and the style and script it names.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow.parquet as pq
+from parts.deployment import AT, CORPUS, POLICY_NAME, PURPOSE, prepare
+from parts.measuring import Line, share, show
+from parts.server import Server
+from rich.console import Console
+
+from consentry.accounts.member_link import LinkKeys, claims_for
+from consentry.bootstrap import open_deployment
+from corpus import Shape, arguments, ensure
+
+_LOADED = re.compile(rb'(?:href|src)="(/static/[^"]+)"')
+_PAGES = ("/me", "/me/uses", "/me/history")
+
+
+@dataclass
+class Browser:
+    """Keeps one connection and one cookie."""
+
+    connection: http.client.HTTPConnection
+    cookie: str = ""
+
+    def get(self, path: str) -> tuple[float, bytes, http.client.HTTPResponse]:
+        """Return the seconds to the first byte, the content, and the answer."""
+        began = time.perf_counter()
+        headers = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        self.connection.request("GET", path, headers=headers)
+        answer = self.connection.getresponse()
+        first = time.perf_counter() - began
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                self.cookie = "; ".join(filter(None, [self.cookie, value.partition(";")[0]]))
+        return first, answer.read(), answer
+
+
+def looks(home: Path, server: Server, people: list[str]) -> Iterator[tuple[str, float, int]]:
+    """Yield page, seconds and bytes of every look."""
+    parts = urlsplit(server.ask["url"])
+    deployment = open_deployment(home)
+    keys, audience, clock = LinkKeys(home / "keys"), deployment.settings.audience, deployment.control.desk.parts.clock
+    deployment.close()
+    for person in people:
+        browser = Browser(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60))
+        token = keys.signed(claims_for(person, audience=audience, now=clock(), facts={}))
+        _, _, answer = browser.get(f"/me/enter?token={token}")
+        assert answer.status < 400, answer.status
+        for page in _PAGES:
+            for again in ("", ", again"):
+                first, content, answer = browser.get(page)
+                assert answer.status == 200, (page, answer.status)
+                loaded = {found.decode() for found in _LOADED.findall(content)}
+                yield page + again, first, len(content) + sum(len(browser.get(each)[1]) for each in loaded)
+        browser.connection.close()
+
+
+def asked(folder: Path, *, count: int, seed: int) -> list[str]:
+    """Return who asks: the one who wrote most, then others at random."""
+    known = pq.read_table(folder / "people.parquet", columns=["id"]).column("id")
+    drawn = np.random.default_rng(seed).integers(0, len(known), count - 1).tolist()
+    file = next(iter(sorted((folder / "items").glob("*.parquet"))))
+    counted = pq.read_table(file, columns=["author_id"]).column("author_id").value_counts()
+    most = max(zip(counted.field("counts").to_pylist(), counted.field("values").to_pylist(), strict=True))[1]
+    return [str(most), *(str(known[each]) for each in drawn)]
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = arguments(__doc__)
+    parser.add_argument("--people-asked", type=int, default=40)
+    chosen = parser.parse_args()
+    shape = Shape(seed=chosen.seed).scaled(chosen.scale)
+    folder = ensure(chosen.data, shape)
+    home = prepare(folder, threads=2, log=Console(stderr=True))
+    deployment = open_deployment(home)
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    deployment.control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
+    deployment.close()
+    server = Server(home)
+    server.start()
+    people = asked(folder, count=chosen.people_asked, seed=chosen.seed)
+    try:
+        found = list(looks(home, server, people))
+        held = server.held_bytes()
+    finally:
+        server.kill()
+        shutil.rmtree(home)
+    show(f"{shape.people:,} people, {shape.items:,} items; {len(people)} of them look", list(_lines(found, held)))
+
+
+def _lines(found: list[tuple[str, float, int]], held: int) -> Iterator[Line]:
+    yield Line(f"{found[0][0]}, first of the server, by who wrote most", f"{found[0][1] * 1e3:.0f} ms")
+    for page in dict.fromkeys(each for each, _, _ in found):
+        times = [seconds for each, seconds, _ in found[1:] if each == page]
+        middle, late = share(times, 0.5), share(times, 0.95)
+        value = f"{middle * 1e3:.0f} ms, p95 {late * 1e3:.0f} ms, worst {max(times) * 1e3:.0f} ms"
+        yield Line(f"{page}: first byte", value, "", "p95 < 100 ms", late < 0.1)
+    heaviest = max(size for page, _, size in found if page.startswith("/me"))
+    yield Line("heaviest page, with style and script", f"{heaviest / 1e3:.0f} kB", "", "< 100 kB", heaviest < 100_000)
+    yield Line("memory of the server", f"{held / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

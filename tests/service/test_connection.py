@@ -1,0 +1,120 @@
+"""What may be sent before a body: only so much, only so slowly, and nothing that two readers understand differently."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from consentry.service import connection
+from service.conftest import Place
+
+HEAD = b"GET /healthz HTTP/1.1\r\nHost: here\r\n"
+
+
+def opened(place: Place) -> socket.socket:
+    host, port = place.ask.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=20)
+
+
+def answered(sent: socket.socket) -> bytes:
+    """Return all that comes until the other end hangs up."""
+    found = b""
+    try:
+        while part := sent.recv(1 << 16):
+            found += part
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def test_a_head_without_an_end_is_refused(place: Place) -> None:
+    with opened(place) as sent:
+        sent.sendall(HEAD)
+        try:
+            for _ in range(4 * connection.LARGEST_HEAD // 1000):
+                sent.sendall(b"x-more: " + b"a" * 990 + b"\r\n")
+        except OSError:
+            pass
+        assert answered(sent)[:12] in {b"HTTP/1.1 400", b""}
+    assert place.ask("GET", "/healthz").status == 200
+
+
+def test_a_head_just_small_enough_is_read(place: Place) -> None:
+    with opened(place) as sent:
+        more = b"x-more: " + b"a" * (connection.LARGEST_HEAD - 200) + b"\r\n"
+        sent.sendall(HEAD + more + b"Connection: close\r\n\r\n")
+        assert answered(sent).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("first", [b"", HEAD, b"G"])
+def test_who_sends_no_head_is_not_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.3)
+    with opened(place) as sent:
+        sent.sendall(first)
+        began = time.monotonic()
+        assert answered(sent) == b""
+        assert 0.1 < time.monotonic() - began < 10
+
+
+def test_byte_by_byte_does_not_help(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.3)
+    with opened(place) as sent:
+        began = time.monotonic()
+        sent.sendall(HEAD)
+        try:
+            while time.monotonic() - began < 10:
+                sent.sendall(b"x")
+                time.sleep(0.05)
+        except OSError:
+            pass
+        assert 0.1 < time.monotonic() - began < 8
+
+
+def test_a_second_request_has_the_same_bounds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.3)
+    with opened(place) as sent:
+        sent.sendall(HEAD + b"\r\n")
+        assert sent.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        sent.sendall(HEAD)
+        assert answered(sent)[:12] != b"HTTP/1.1 200"
+
+
+def test_requests_sent_at_once_are_answered_in_turn(place: Place) -> None:
+    with opened(place) as sent:
+        sent.sendall((HEAD + b"\r\n") * 20 + HEAD + b"Connection: close\r\n\r\n")
+        assert answered(sent).count(b"HTTP/1.1 200") == 21
+
+
+def test_a_body_that_was_refused_is_not_read_on(place: Place) -> None:
+    with opened(place) as sent:
+        sent.sendall(b"POST /v1/choices HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n")
+        sent.sendall(b"Authorization: Bearer none\r\nContent-Length: 900000000\r\n\r\n")
+        try:
+            for _ in range(64):
+                sent.sendall(b"[" * (1 << 16))
+        except OSError:
+            return
+        found = answered(sent)
+        assert found == b"" or found.startswith(b"HTTP/1.1 413"), found
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"GET /healthz HTTP/1.1\r\nHost: h\r\nX: a\nY: b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost : h\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\nHost: h\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_what_readers_disagree_about_is_no_request(place: Place, head: bytes) -> None:
+    with opened(place) as sent:
+        sent.sendall(head)
+        assert answered(sent).startswith(b"HTTP/1.1 400")
+    assert place.ask("GET", "/healthz").status == 200
