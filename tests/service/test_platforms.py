@@ -268,7 +268,7 @@ def test_no_host_makes_it_fail(given: bytes) -> None:
 # One is broken
 
 
-def test_a_home_that_is_locked_is_served_when_it_is_free(tmp_path: Path) -> None:
+def test_a_home_that_is_locked_is_served_when_it_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("one", "two"):
         open_deployment(tmp_path / name, embedded=True).close()
     with alone(tmp_path / "two"), served(tmp_path, "one", "two") as found:
@@ -285,6 +285,9 @@ def test_a_home_that_is_locked_is_served_when_it_is_free(tmp_path: Path) -> None
         wait_until(lambda: ready(found, host("two"))[0] == 200)
         assert ready(found) == (200, {"status": "ready"})
         assert found.hosting.hosted[1].trouble is None
+    assert [each.getMessage() for each in caplog.records if "after all" in each.getMessage()] == [
+        "platform `two` is served after all"
+    ]
 
 
 def test_broken_homes_hold_up_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

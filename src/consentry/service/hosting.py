@@ -91,6 +91,8 @@ class Hosted:
         app, held = await to_thread.run_sync(self._open, limiter=self._opening)
         try:
             async with app.router.lifespan_context(app):
+                if self.trouble is not None:
+                    LOG.warning("platform `%s` is served after all", self.platform.name)
                 self.app, self.trouble = app, None
                 self.tried.set()
                 try:
