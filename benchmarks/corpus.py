@@ -274,7 +274,7 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, default=DATA, metavar="DIR", help="where the corpus is (default: %(default)s)"
     )
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is 50 million items of 5 million people")
+    parser.add_argument("--scale", type=float, default=0.02, help="1 is 50 million items of 5 million people")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 

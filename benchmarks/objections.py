@@ -1,6 +1,6 @@
 """Ten thousand objections in a surge, with duplicates and spam: is one lost or refused, and does memory grow?
 
-    ./run bench objections [--number 10000] [--seconds 60] [--senders 32] [--full]
+    ./run bench objections [--number 10000] [--seconds 60] [--senders 32] [--store postgres] [--full]
 
 The server is `consentry serve` in a process of its own; the form is sent over HTTP at a bounded rate. A third of what
 is sent is distinct, a third is one of twenty texts that many people copy, a third is spam as long as the form takes.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import random
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from urllib.parse import urlencode, urlsplit
 
 from parts.measuring import Line, seconds_of, share, show
 from parts.server import Server
+from parts.stores import STORES, fresh_home, server_of
 from rich.console import Console
 
 from consentry.bootstrap import open_deployment
@@ -142,7 +142,7 @@ def surge(server: Server, *, number: int, seconds: float, senders: int) -> Sent:
 
 def kept(home: Path, sent: Sent) -> list[Line]:
     """Look at what is in the ledger after the server was killed."""
-    deployment = open_deployment(home, embedded=True)
+    deployment = open_deployment(home)
     queue = deployment.control.objection_queue
     found = {each.objection for each in queue.select(frozenset(ObjectionState))}
     lost = [link for link in sent.links if objection_of(link) not in found]
@@ -169,11 +169,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--senders", type=int, default=32)
     parser.add_argument("--full", action="store_true", help="within ten minutes")
+    parser.add_argument("--store", choices=STORES, default="sqlite")
     asked = parser.parse_args()
     seconds = FULL_S if asked.full else asked.seconds
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder, "home")
-        open_deployment(home, embedded=True).close()
+    with server_of(asked.store) as database, fresh_home(database) as folder:
+        home = folder / "home"
+        open_deployment(home).close()
         server = Server(home)
         server.start()
         LOG.print(f"sending {asked.number:,} objections within {seconds:,.0f} s ...")
@@ -183,7 +184,7 @@ def main() -> None:
     grown, half = sent.held[-1] - sent.held[0], len(sent.held) // 2
     later = sent.held[-1] - sent.held[half]
     show(
-        "A surge of objections",
+        f"A surge of objections, ledger in {asked.store}",
         [
             Line("sent", f"{sent.asked:,}", f"{sent.asked / sent.seconds:,.0f}/s, of which 1 of 3 is distinct"),
             Line("refused, or without an answer", str(len(sent.refused)), "", "0", not sent.refused),

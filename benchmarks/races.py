@@ -11,46 +11,24 @@ contradictions.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from parts.measuring import Line, show
+from parts.stores import STORES, fresh_home, server_of
 from rich.console import Console
 
 from consentry.bootstrap import open_deployment
-from consentry.ledger.postgres import migrate_postgres
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import end_to_end.race_of_orders as harness
-from end_to_end.network import quick_folder
-from ledger import conftest, postgres_server
 
 LOG = Console(stderr=True)
 EACH = 250
 DEPLOYMENTS = 3
-
-
-@contextmanager
-def home(store: str, server: str | None) -> Iterator[Path]:
-    """Yield an empty folder, with the environment set for a ledger in a store."""
-    with tempfile.TemporaryDirectory(dir=quick_folder()) as name, ExitStack() as stack:
-        if store == "postgres":
-            assert server is not None
-            url = conftest._within(server, stack.enter_context(conftest._database(server, template="template0")))
-            migrate_postgres(url)
-            os.environ["CONSENTRY_LEDGER_URL"] = url.replace("postgresql://", "postgresql+psycopg://")
-            os.environ["CONSENTRY_LEDGER_REPLICA_REQUIRED"] = "false"
-        try:
-            yield Path(name)
-        finally:
-            os.environ.pop("CONSENTRY_LEDGER_URL", None)
-            os.environ.pop("CONSENTRY_LEDGER_REPLICA_REQUIRED", None)
 
 
 def campaign(store: str, *, seals: int, control: bool, server: str | None) -> list[Line]:
@@ -59,7 +37,7 @@ def campaign(store: str, *, seals: int, control: bool, server: str | None) -> li
     refused: Counter[str] = Counter()
     began, wrong, seed = time.monotonic(), 0, 0
     while done["seals"] < seals:
-        with home(store, server) as folder, ExitStack() as stack:
+        with fresh_home(server, quick=True) as folder, ExitStack() as stack:
             found = [open_deployment(folder / "home") for _ in range(DEPLOYMENTS)]
             for each in found:
                 stack.callback(each.close)
@@ -84,15 +62,13 @@ def main() -> None:
     """Race."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seals", type=int, default=200)
-    parser.add_argument("--store", action="append", choices=["sqlite", "postgres"])
+    parser.add_argument("--store", action="append", choices=STORES)
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--full", action="store_true")
     given = parser.parse_args()
-    for name in [name for name in os.environ if name.startswith("CONSENTRY_")]:
-        del os.environ[name]
     lines: list[Line] = []
-    for store in given.store or ["sqlite", "postgres"]:
-        with postgres_server.running() if store == "postgres" else nullcontext() as server:
+    for store in given.store or STORES:
+        with server_of(store) as server:
             number = 10_000 if given.full else given.seals
             lines += campaign(store, seals=number, control=given.control, server=server)
     show("Races", lines)

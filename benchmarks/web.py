@@ -1,8 +1,8 @@
 """The interface over HTTP: decisions one by one and in batches, and acknowledged choices.
 
-    ./run bench web [--seconds 5] [--people 2000]
+    ./run bench web [--seconds 5] [--people 2000] [--store postgres]
 
-A real server (`consentry serve`, embedded SQLite, synchronous commits) as a process of its own; the load comes from
+A real server (`consentry serve`, every commit flushed) as a process of its own; the load comes from
 this process, over connections that stay open, with a plain socket client that costs little. What is sent at a rate is
 timed from when it was due, so that a server that falls behind is seen (no coordinated omission).
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from parts.measuring import Line, show
+from parts.server import Server
+from parts.stores import STORES, fresh_home, server_of
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import open_deployment
@@ -28,7 +28,6 @@ from consentry.policy.library import shipped
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from end_to_end.network import RawPerson, write_people
-from service.at_work import served
 
 _CONNECTIONS = 32
 
@@ -38,21 +37,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--store", choices=STORES, default="sqlite")
     chosen = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="consentry-web-"))
-    try:
-        deployment = open_deployment(folder / "home", embedded=True)
+    with server_of(chosen.store) as database, fresh_home(database) as folder:
+        deployment = open_deployment(folder / "home")
         people = [RawPerson(id=f"p{number}") for number in range(chosen.people)]
         deployment.control.statements.load_people(write_people(folder / "people", people))
         deployment.control.statements.publish(shipped()["august-2024"], "policy")
         with deployment.admission() as admission:
             _, key = admission.add_key("platform", roles=frozenset({Role.PLATFORM}), by="benchmark")
         deployment.close()
-        with served(folder / "home") as server:
-            lines = asyncio.run(_measure(server.ask.url, key, chosen.seconds, chosen.people))
-    finally:
-        shutil.rmtree(folder)
-    show(f"{chosen.people:,} people, {chosen.seconds:g} s each", lines)
+        server = Server(folder / "home")
+        server.start()
+        try:
+            lines = asyncio.run(_measure(server.ask["url"], key, chosen.seconds, chosen.people))
+        finally:
+            server.kill()
+    show(f"{chosen.people:,} people, {chosen.seconds:g} s each, ledger in {chosen.store}", lines)
 
 
 async def _measure(url: str, token: str, seconds: float, people: int) -> list[Line]:

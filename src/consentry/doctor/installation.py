@@ -30,6 +30,7 @@ CORE_PACKAGES: dict[str, str] = {
     "httpx2": "asking those who sign people in",
     "jinja2": "the pages",
     "numpy": "the kernel that decides items",
+    "opentelemetry-api": "traces of requests, for whoever collects them",
     "phonenumberslite": "the country of a phone number",
     "prometheus-client": "metrics",
     "pyarrow": "Parquet files",

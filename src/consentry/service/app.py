@@ -108,8 +108,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # Its logs would hold messages of exceptions and values that did not fit: they can be somebody's data.
-        telemetry={"logs": False, "operation_spans": False},
+        # Its spans would hold private links, its logs messages of exceptions and values that did not fit: `traces.py`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.deployment, app.state.admission = deployment, admission
     app.state.providers = elsewhere.providers(deployment.settings)

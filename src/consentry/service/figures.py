@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.service.logs import AccessLog
+from consentry.service.traces import spanned, tell
 from consentry.service.verbs import Verbs
 
 KIND = CONTENT_TYPE_LATEST
@@ -73,7 +74,7 @@ class Figures:
 
 
 class Observed:
-    """Middleware: counts and logs every answer, and gives the id of the request back."""
+    """Middleware: counts, logs and traces every answer, and gives the id of the request back."""
 
     def __init__(self, app: ASGIApp, *, figures: Figures, log: AccessLog | None) -> None:
         self.app = app
@@ -96,14 +97,17 @@ class Observed:
                     message["headers"] = [*message["headers"], (b"x-request-id", ident)]
             await send(message)
 
-        try:
-            await self.app(scope, receive, sending)
-        finally:
-            seconds = time.perf_counter() - began
-            method, route = _named(scope)
-            self.figures.answered(method=method, route=route, status=status, seconds=seconds)
-            if self.log is not None:
-                self.log.answered(method=method, route=route, status=status, seconds=seconds, ident=ident.decode())
+        with spanned(scope) as span:
+            try:
+                await self.app(scope, receive, sending)
+            finally:
+                seconds = time.perf_counter() - began
+                method, route = _named(scope)
+                self.figures.answered(method=method, route=route, status=status, seconds=seconds)
+                if self.log is not None:
+                    self.log.answered(method=method, route=route, status=status, seconds=seconds, ident=ident.decode())
+                if span is not None:
+                    tell(span, method=method, route=route, status=status, ident=ident.decode())
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

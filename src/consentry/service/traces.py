@@ -1,0 +1,45 @@
+"""A span for each request, for whoever collects traces (OpenTelemetry), if a tracer provider is configured.
+
+A span says what the access log says: method, address as a template, status. It never holds the path or the query, where
+private links stand. Names are those of the HTTP semantic conventions, 1.23 and later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import propagate, trace
+from opentelemetry.trace import ProxyTracerProvider, Span, SpanKind, StatusCode
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from consentry import __version__
+
+_NAME = "consentry"
+
+
+@contextmanager
+def spanned(scope: Scope) -> Iterator[Span | None]:
+    """Hold a span current while a request is answered; None, and nothing done, where nobody collects."""
+    if isinstance(trace.get_tracer_provider(), ProxyTracerProvider):
+        yield None
+        return
+    parent = propagate.extract(Headers(scope=scope))
+    tracer = trace.get_tracer(_NAME, __version__)
+    with tracer.start_as_current_span(
+        "HTTP", parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ) as span:
+        yield span
+
+
+def tell(span: Span, *, method: str, route: str, status: int, ident: str) -> None:
+    """Write down how a request was answered."""
+    span.update_name(f"{method} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    if ident:
+        span.set_attribute("consentry.request_id", ident)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)

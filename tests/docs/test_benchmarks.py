@@ -1,0 +1,48 @@
+"""Every benchmark runs, at a size at which its figures say nothing: what names something that has moved is found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+TORCH = {"loader"}
+SMALL: dict[str, tuple[str, ...]] = {
+    "corpus": ("--scale", "0.002"),
+    "lineage": ("--scale", "0.002", "--releases", "12"),
+    "may": ("--scale", "0.002"),
+    "objections": ("--number", "60", "--seconds", "2"),
+    "page": ("--scale", "0.002", "--people-asked", "3"),
+    "pseudonyms": ("--people", "5000", "--rows", "4096"),
+    "races": ("--seals", "3", "--store", "sqlite"),
+    "release": ("--scale", "0.002"),
+    "suspension": ("--holders", "5", "--rounds", "1", "--items", "2000", "--trials", "6"),
+    "web": ("--seconds", "0.3", "--people", "100"),
+}
+
+
+def test_every_benchmark_is_run() -> None:
+    assert set(SMALL) == NAMES - TORCH
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_it_runs(name: str, tmp_path: Path) -> None:
+    script = ROOT / "benchmarks" / f"{name}.py"
+    data = ("--data", str(tmp_path)) if "--scale" in SMALL[name] else ()
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, script, *SMALL[name], *data],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
