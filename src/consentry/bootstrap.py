@@ -56,7 +56,7 @@ from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
-from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, TextKey
+from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
@@ -91,7 +91,8 @@ class Deployment:
     def admission(self) -> Iterator[Admission]:
         """Open the accounts while the block lasts: in the database of the ledger, or in a file beside it."""
         url = self.settings.ledger
-        store = SqlAccounts(f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url)
+        place = f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url
+        store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
         finally:

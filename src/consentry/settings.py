@@ -37,6 +37,18 @@ DEBUG_VARIABLE = PREFIX + "DEBUG"
 JOB_VARIABLES = (PREFIX + "URL", PREFIX + "TOKEN")
 """Of training jobs (docs/training.md): no settings of a deployment, but often in the same environment."""
 DEFAULT_HOME = Path("consentry-home")
+FOR_ALL = frozenset(
+    {
+        "ledger_replica_required",
+        "ledger_timeout_s",
+        "group_commit_window_ms",
+        "threads",
+        "log_level",
+        "log_format",
+        "webhook_private",
+    }
+)
+"""Settings that one environment may give to several platforms. Every other one is of one of them."""
 _TESTS_PREFIX = PREFIX + "TEST_"
 _STORES = ("sqlite:///", "postgresql+psycopg://")
 
@@ -195,6 +207,23 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
         return Settings(home=folder)
     except ValidationError as error:
         raise _bad_value(error, path=path) from None
+
+
+def require_shared_environment() -> None:
+    """Refuse an environment whose settings are of one platform where several would read them.
+
+    Raises:
+        InputError: it has one: every ledger, or everybody who signs in, would be that one's.
+    """
+    of_one = sorted(PREFIX + name.upper() for name in _names() if name not in FOR_ALL)
+    given = [name for name in of_one if os.environ.get(name)]
+    if given:
+        raise InputError(
+            "platforms-environment",
+            f"`{given[0]}` would hold for every platform",
+            help="write it into the consentry.toml of the home it is meant for; the home is for its owner only",
+            where="environment",
+        )
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -145,6 +146,26 @@ class Ed25519Signer:
     def sign(self, content: bytes) -> bytes:
         """Return the 64-byte signature of `content`."""
         return self._key.sign(content)
+
+
+class SealedText:
+    """Encrypts short secrets that are kept in a database, with AES-256-GCM (`accounts.web_sql.Sealing`)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, text: str, *, about: str) -> str:
+        """Encrypt a text under a random nonce, as base64."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return b64encode(nonce + self._cipher.encrypt(nonce, text.encode(), about.encode())).decode()
+
+    def open(self, sealed: str, *, about: str) -> str | None:
+        """Decrypt a text; None: it was sealed with another key, about something else, or was changed."""
+        try:
+            content = b64decode(sealed, validate=True)
+            return self._cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], about.encode()).decode()
+        except (InvalidTag, ValueError):
+            return None
 
 
 class TextKey:

@@ -12,6 +12,7 @@ from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
+from consentry.storage import SealedText
 
 PASSWORD = "correct horse battery staple"
 OFFICER = frozenset({Role.PRIVACY_OFFICER})
@@ -37,7 +38,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def admission(file: str, clock: Clock) -> Iterator[Admission]:
-    store = SqlAccounts(file)
+    store = SqlAccounts(file, sealing=SealedText(bytes(32)))
     yield Admission(store, clock=clock)
     store.close()
 
@@ -73,7 +74,7 @@ def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Cloc
 def test_a_session_outlives_a_restart_and_no_longer(file: str, admission: Admission, clock: Clock) -> None:
     admission.add("olga", roles=OFFICER, password=PASSWORD)
     secret = admission.sign_in("olga", PASSWORD)
-    again = SqlAccounts(file)
+    again = SqlAccounts(file, sealing=SealedText(bytes(32)))
     assert Admission(again, clock=clock).by_session(secret).handle == "olga"
     again.close()
 

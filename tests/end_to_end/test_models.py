@@ -114,6 +114,13 @@ def test_a_withdrawn_release_affects_whoever_used_it_and_the_clock_runs(place: t
     assert control.models.may_serve("m")["may"]
     at(deployment, 91 * DAY)
     assert not control.models.may_serve("m")["may"]
+    # Nothing shows that an adapter is gone: it is the word of two people, as where nothing is done.
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-approvals-missing"
+    control.models.approve_remedy("m", by="privacy")
+    assert code_of(lambda: control.models.approve_remedy("m", by="privacy")) == "model-approved-before"
+    assert code_of(lambda: control.models.finish_remedy("m", by="privacy")) == "model-approvals-missing"
+    assert not control.models.may_serve("m")["may"]
+    control.models.approve_remedy("m", by="legal")
     control.models.finish_remedy("m", by="ml")
     assert control.models.may_serve("m")["may"]
     assert stage(deployment, "m") == Stage.REMEDIED
@@ -216,6 +223,8 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     assert stage(deployment, "m") == Stage.AFFECTED
     assert control.models.every()[0]["deadline"] is not None
     control.models.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
+    for handle in ("privacy", "legal"):
+        control.models.approve_remedy("m", by=handle)
     assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
     control.statements.erase([deployment.person("cy")])
     assert stage(deployment, "m") == Stage.AFFECTED

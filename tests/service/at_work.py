@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,7 +28,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.service.app import create_app
 from consentry.service.auth import workload_token
 from consentry.service.connection import Connection
-from consentry.service.server import _Server
+from consentry.service.server import _listening, _Server
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW
 
@@ -156,7 +155,7 @@ def platform_key(deployment: Deployment) -> str:
 def in_thread(deployment: Deployment, *, port: int = 0) -> Iterator[Caller]:
     """Serve an opened deployment; at a free port if none is given."""
     token = workload_token(deployment.settings.home / "keys")
-    with deployment.admission() as admission, socket.create_server(("127.0.0.1", port)) as listener:
+    with deployment.admission() as admission, _listening("127.0.0.1", port) as listener:
         app = create_app(deployment, admission, token=token)
         config = uvicorn.Config(app, log_config=None, access_log=False, http=Connection, ws="none", lifespan="on")
         server = _Server(config, app.state.watch)

@@ -1,11 +1,13 @@
 """Every address of the service is asked as everybody, and the answer is what the table says.
 
 The addresses are those of the router, so a new one is asked as soon as it is there; one without an action is not served
-at all (`test_pages.py`), and one that is served without standing in `ROUTERS` fails here.
+at all (`test_pages.py`), and one that is served without standing in `ROUTERS` fails here. Where one server serves
+several platforms, everybody of one of them is asked about the addresses of the other, where they are nobody.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from consentry.accounts.access import TABLE, Action, Role, Scope
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.service.app import ROUTERS, create_app
 from consentry.service.gate import COOKIE, actions_of, addresses, scopes_of
+from service import tenants
 from service.at_work import in_thread
 
 STAFF: list[Role] = [each for each in Role if each not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]
@@ -78,6 +81,41 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(client, people)
     deployment.close()
     other.close()
+
+
+@dataclass
+class Neighbours:
+    """Two platforms in one server: the people of `theirs`, who ask `ours`."""
+
+    served: tenants.Tenants
+    ours: Place
+    theirs: Place
+    unknown: dict[str, dict[tuple[str, str], int]]
+    """What is answered to a cookie and to a key that nobody has, by address."""
+
+
+@pytest.fixture(scope="module")
+def neighbours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbours]:
+    folder = tmp_path_factory.mktemp("neighbours")
+    with (
+        tenants.served(folder, "ours", "theirs") as served,
+        served.client("ours") as here,
+        served.client("theirs") as there,
+    ):
+        # The same handles, roles, pseudonyms and names of keys on both sides: none of them may count.
+        own, people = (_people(served.homes[name]) for name in ("ours", "theirs"))
+        people["token"] = Somebody("token", Role.WORKLOAD, _key(served.token("theirs")))
+        view = json.loads((served.homes["theirs"].settings.home / "serve.json").read_bytes())["view"]
+        people["view-token"] = Somebody("view", None, _key(view))
+        ours = Place(here, own)
+        unknown = {
+            kind: {
+                (method, route.path): _ask(ours, Somebody(kind, None, headers), method, _filled(route)).status_code
+                for method, route in ADDRESSES
+            }
+            for kind, headers in {"cookie": _session("x" * 43), "authorization": _key("ck_" + "x" * 43)}.items()
+        }
+        yield Neighbours(served, ours, Place(there, people), unknown)
 
 
 def _people(deployment: Deployment) -> dict[str, Somebody]:
@@ -204,3 +242,43 @@ def _routes(found: list[Any]) -> Iterator[APIRoute]:
 def test_signing_out_needs_nobody(place: Place) -> None:
     for name in ("nobody", "expired-key"):
         assert _ask(place, place.people[name], "POST", "/sign-out").status_code == 303
+
+
+OF_NEIGHBOURS = [*(f"{role}-session" for role in STAFF), *(f"{role}-key" for role in PROGRAMS)]
+OF_NEIGHBOURS += ["member-session", "token", "view-token"]
+
+
+@pytest.mark.parametrize("name", OF_NEIGHBOURS)
+def test_everybody_of_another_platform_is_nobody_here(neighbours: Neighbours, name: str) -> None:
+    theirs = Somebody(name, None, neighbours.theirs.people[name].headers)
+    unknown = neighbours.unknown["cookie" if "cookie" in theirs.headers else "authorization"]
+    wrong = []
+    for method, route in ADDRESSES:
+        answer = _ask(neighbours.ours, theirs, method, _filled(route))
+        good = _as_it_should_be(answer.status_code, actions_of(route), theirs, scopes=scopes_of(route))
+        if not good or answer.status_code != unknown[method, route.path]:
+            wrong.append(f"{method} {route.path}: {answer.status_code}, not {unknown[method, route.path]}")
+    assert not wrong, f"{name}: {wrong}"
+
+
+@pytest.mark.parametrize("name", ["privacy-officer-session", "workload-key"])
+def test_where_they_belong_the_same_people_are_who_they_are(neighbours: Neighbours, name: str) -> None:
+    who, wrong, let_in = neighbours.theirs.people[name], [], 0
+    for method, route in ADDRESSES:
+        status = _ask(neighbours.theirs, who, method, _filled(route)).status_code
+        let_in += status not in {401, 403}
+        if not _as_it_should_be(status, actions_of(route), who, scopes=scopes_of(route)):
+            wrong.append(f"{method} {route.path}: {status}")
+    assert not wrong, f"{name}: {wrong}"
+    nobody = neighbours.unknown["cookie"].values()
+    assert let_in > sum(status not in {401, 403} for status in nobody), "or the test above would prove nothing"
+
+
+def test_no_address_is_served_under_another_name(neighbours: Neighbours) -> None:
+    who = neighbours.ours.people["privacy-officer-session"]
+    with httpx2.Client(base_url=neighbours.served.url) as client:
+        found = {
+            (method, route.path): _ask(Place(client, {}), who, method, _filled(route)).status_code
+            for method, route in ADDRESSES
+        }
+    assert {path for (_, path), status in found.items() if status != 421} == {"/healthz", "/readyz"}

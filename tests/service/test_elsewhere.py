@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +13,9 @@ from joserfc.jwk import RSAKey
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import open_deployment
-from consentry.service.oidc import COOKIE
+from consentry.errors import UnavailableError
+from consentry.service import oidc
+from consentry.service.oidc import COOKIE, Provider
 from service.at_work import in_thread
 from service.provider import Idp, provider
 from service.visitor import Visitor, words
@@ -149,3 +154,39 @@ def test_somebody_who_changed_their_mind(there: There) -> None:
     path = there.come_back(visitor)
     denied = path.partition("?")[0] + "?error=access_denied&" + path.partition("&")[2]
     assert "did not sign you in" in words(visitor.get(denied))
+
+
+def test_a_provider_that_hangs_holds_up_few_and_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oidc, "_TIMEOUT_S", 1.0)
+    asked: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(40) as pool:
+        found = Provider(
+            issuer=f"http://127.0.0.1:{silent.getsockname()[1]}", client_id="consentry", client_secret="a secret"
+        )
+
+        def ask(_: int) -> str:
+            began = time.monotonic()
+            with pytest.raises(UnavailableError) as caught:
+                found._metadata()
+            asked.append(time.monotonic() - began)
+            return caught.value.code
+
+        assert set(pool.map(ask, range(40))) == {"sign-in-unavailable"}
+        assert sum(each > 0.5 for each in asked) <= oidc._AT_ONCE
+        asked.clear()
+        assert set(pool.map(ask, range(40))) == {"sign-in-unavailable"}
+        assert max(asked) < 0.5, "what failed a moment ago is not asked again"
+
+
+def test_a_provider_that_is_there_again_is_asked_again(
+    running: There,
+) -> None:
+    found = Provider(issuer=running.idp.url, client_id="consentry", client_secret="a secret")
+    found._silent_until = time.monotonic() + 0.2
+    with pytest.raises(UnavailableError):
+        found._metadata()
+    time.sleep(0.3)
+    assert found._metadata()["issuer"] == running.idp.url
+    # What is known already needs nobody to be asked.
+    found._silent_until = time.monotonic() + 60
+    assert found._metadata()["issuer"] == running.idp.url

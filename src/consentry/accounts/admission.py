@@ -22,7 +22,7 @@ from consentry.accounts.account import (
     new_secret,
 )
 from consentry.accounts.store import AccountStore
-from consentry.errors import InputError, NotFoundError, StateError, UnavailableError
+from consentry.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
 
 KEY_PREFIX = "ck_"
 """Of every API key, so that whoever finds one in a file knows what it is."""
@@ -64,7 +64,7 @@ class Admission:
         if Role.AUTHORITY in roles:
             self._require_apart(handle)
         made = Account(handle=handle, roles=roles, areas=areas, password=passwords.hashed(password) if password else "")
-        self._store.put_account(made, new=True)
+        self._store.add_account(made)
         return made
 
     def _require_apart(self, handle: str) -> None:
@@ -89,7 +89,10 @@ class Admission:
         Raises:
             NotFoundError: there is no such account.
         """
-        self._store.put_account(replace(self._account(handle), disabled=True), new=False)
+        account = self._account(handle)
+        # What somebody else changes meanwhile stays, and this comes after it.
+        while not self._store.change_account(replace(account, disabled=True), since=account):
+            account = self._account(handle)
 
     def set_password(self, handle: str, password: str) -> None:
         """Change a password; all sessions end.
@@ -97,6 +100,7 @@ class Admission:
         Raises:
             NotFoundError: there is no such account.
             InputError: choose another password.
+            ConflictError: the account was changed by somebody else meanwhile.
         """
         account = self._account(handle)
         if not account.password:
@@ -106,7 +110,12 @@ class Admission:
                 help="a password would go round what the organisation asks for: make another account",
             )
         check_password(password, handle=handle)
-        self._store.put_account(replace(account, password=passwords.hashed(password)), new=False)
+        if not self._store.change_account(replace(account, password=passwords.hashed(password)), since=account):
+            raise ConflictError(
+                "account-changed",
+                f"account `{handle}` was changed by somebody else at the same time",
+                help="look at it again: consentry account list",
+            )
 
     def sign_in(self, handle: str, password: str) -> str:
         """Begin a session and return its secret.
@@ -137,10 +146,14 @@ class Admission:
             is_right = passwords.matches("" if account is None else account.password, password)
         finally:
             self._hashing.release()
-        if account is None or account.disabled or not is_right:
+        secret = None
+        if account is not None and not account.disabled and is_right:
+            # The password took its time: it counts only if it is still the one.
+            secret = self._begin(Session(handle=handle, begun_at=now, used_at=now), since=account)
+        if secret is None:
             raise StateError("sign-in-wrong", "the name or the password is wrong", help="check both and try again")
         self._failed.pop(handle, None)
-        return self._begin(Session(handle=handle, begun_at=now, used_at=now))
+        return secret
 
     def admit(self, handle: str, *, subject: str) -> str:
         """Begin a session for somebody who signed in elsewhere, and return its secret.
@@ -151,28 +164,34 @@ class Admission:
         Raises:
             StateError: no such account, a disabled one, or somebody else's.
         """
-        account = self._store.account(handle)
-        is_open = account is not None and not account.disabled and not account.password
-        if account is None or not is_open or account.subject not in {"", subject}:
-            raise StateError(
-                "sign-in-no-account",
-                "you are signed in with your organisation, but have no account here",
-                help="ask an administrator of this server for one with the name your organisation knows you by",
-            )
-        if not account.subject:
-            self._store.put_account(replace(account, subject=subject), new=False)
-        now = self._clock()
-        return self._begin(Session(handle=handle, begun_at=now, used_at=now))
+        while True:
+            account = self._store.account(handle)
+            is_open = account is not None and not account.disabled and not account.password
+            if account is None or not is_open or account.subject not in {"", subject}:
+                raise StateError(
+                    "sign-in-no-account",
+                    "you are signed in with your organisation, but have no account here",
+                    help="ask an administrator of this server for one with the name your organisation knows you by",
+                )
+            bound = replace(account, subject=subject)
+            if bound != account and not self._store.change_account(bound, since=account):
+                continue
+            now = self._clock()
+            secret = self._begin(Session(handle=handle, begun_at=now, used_at=now), since=bound)
+            if secret is not None:
+                return secret
+            # Somebody changed the account in between: looked at again, it may be somebody else's, or disabled.
 
     def admit_member(self, person: str, facts: Mapping[str, str]) -> str:
         """Begin a session for a person whom the platform vouches for; `person` is their pseudonym."""
-        now = self._clock()
-        return self._begin(Session(person=person, facts=facts, begun_at=now, used_at=now))
-
-    def _begin(self, session: Session) -> str:
-        secret = new_secret()
-        self._store.begin_session(digest_of(secret), session)
+        now, secret = self._clock(), new_secret()
+        self._store.begin_session(digest_of(secret), Session(person=person, facts=facts, begun_at=now, used_at=now))
         return secret
+
+    def _begin(self, session: Session, *, since: Account) -> str | None:
+        """Begin the session of an account; None: it was changed meanwhile."""
+        secret = new_secret()
+        return secret if self._store.begin_session(digest_of(secret), session, since=since) else None
 
     def sign_out(self, secret: str) -> None:
         """End a session."""

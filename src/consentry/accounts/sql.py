@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     MetaData,
     String,
     Table,
     Text,
+    and_,
     create_engine,
     delete,
     event,
@@ -31,7 +33,7 @@ from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from consentry.accounts.access import Role
 from consentry.accounts.account import SESSION_S, Account, ApiKey, Session
-from consentry.accounts.web_sql import SqlWebState
+from consentry.accounts.web_sql import Sealing, SqlWebState
 from consentry.accounts.web_sql import reported as _reported
 from consentry.errors import ConflictError
 
@@ -92,11 +94,11 @@ _KEPT = Table(
 class SqlAccounts:
     """Keeps `store.AccountStore`. Several threads and processes may share one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, sealing: Sealing) -> None:
         self._engine = _engine(url)
         with _reported():
             _METADATA.create_all(self._engine)
-        self.web = SqlWebState(self._engine)
+        self.web = SqlWebState(self._engine, sealing)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -113,35 +115,38 @@ class SqlAccounts:
         with self._reading() as connection:
             return [_account(row) for row in connection.execute(select(_ACCOUNTS).order_by(_ACCOUNTS.c.handle))]
 
-    def put_account(self, account: Account, *, new: bool) -> None:
-        """Write an account down; if it is not new, its sessions end.
+    def add_account(self, account: Account) -> None:
+        """Write a new account down.
 
         Raises:
-            ConflictError: it is to be new, and there is one of that name.
+            ConflictError: there is one of that name.
         """
-        values = {
-            "roles": _listed(account.roles),
-            "areas": _listed(account.areas),
-            "password": account.password,
-            "subject": account.subject,
-            "disabled": int(account.disabled),
-        }
         with self._writing() as connection:
-            if new:
-                try:
-                    connection.execute(insert(_ACCOUNTS).values(handle=account.handle, **values))
-                except UniqueViolation:
-                    raise ConflictError(
-                        "account-exists", f"there is an account `{account.handle}`", help="choose another name"
-                    ) from None
-            else:
-                connection.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.handle == account.handle).values(**values))
-                connection.execute(delete(_SESSIONS).where(_SESSIONS.c.handle == account.handle))
+            try:
+                connection.execute(insert(_ACCOUNTS).values(_columns(account)))
+            except UniqueViolation:
+                raise ConflictError(
+                    "account-exists", f"there is an account `{account.handle}`", help="choose another name"
+                ) from None
 
-    def begin_session(self, digest: str, session: Session) -> None:
-        """Write a session down, and forget those that are over."""
+    def change_account(self, account: Account, *, since: Account) -> bool:
+        """Write down what became of an account, and end its sessions; False: it is not as in `since` any more."""
         with self._writing() as connection:
+            change = update(_ACCOUNTS).where(_is_still(since)).values(_columns(account))
+            if not connection.execute(change).rowcount:
+                return False
+            connection.execute(delete(_SESSIONS).where(_SESSIONS.c.handle == account.handle))
+            return True
+
+    def begin_session(self, digest: str, session: Session, *, since: Account | None = None) -> bool:
+        """Write a session down, and forget those that are over; False: its account is not as in `since` any more."""
+        with self._writing() as connection:
+            # First: SQLite takes the lock of whoever writes with it, and what is read next is not changed meanwhile.
             connection.execute(delete(_SESSIONS).where(_SESSIONS.c.begun_at < session.begun_at - SESSION_S))
+            if since is not None:
+                still = select(_ACCOUNTS.c.handle).where(_is_still(since)).with_for_update(read=True)
+                if connection.execute(still).one_or_none() is None:
+                    return False
             connection.execute(
                 insert(_SESSIONS).values(
                     digest=digest,
@@ -152,6 +157,7 @@ class SqlAccounts:
                     used_at=session.used_at,
                 )
             )
+            return True
 
     def session(self, digest: str) -> Session | None:
         """Return a session, over or not."""
@@ -259,6 +265,22 @@ def _engine(url: str) -> Engine:
 def _configure(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _columns(account: Account) -> dict[str, Any]:
+    return {
+        "handle": account.handle,
+        "roles": _listed(account.roles),
+        "areas": _listed(account.areas),
+        "password": account.password,
+        "subject": account.subject,
+        "disabled": int(account.disabled),
+    }
+
+
+def _is_still(account: Account) -> ColumnElement[bool]:
+    """Return the condition that nothing of an account has changed."""
+    return and_(*(_ACCOUNTS.c[name] == value for name, value in _columns(account).items()))
 
 
 def _listed(names: frozenset[Any]) -> str:

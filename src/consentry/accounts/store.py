@@ -19,16 +19,24 @@ class Accounts(Protocol):
         """Return all accounts by handle."""
         ...
 
-    def put_account(self, account: Account, *, new: bool) -> None:
-        """Write an account down; if it is not `new`, its sessions end. ConflictError: a new one is there already."""
+    def add_account(self, account: Account) -> None:
+        """Write a new account down. ConflictError: there is one of that name."""
+        ...
+
+    def change_account(self, account: Account, *, since: Account) -> bool:
+        """Write down what became of an account, and end its sessions; False: it is not as in `since` any more."""
         ...
 
 
 class Sessions(Protocol):
     """Who is signed in. A session is named by the digest of its secret."""
 
-    def begin_session(self, digest: str, session: Session) -> None:
-        """Write a session down. Those that are over are forgotten on the way."""
+    def begin_session(self, digest: str, session: Session, *, since: Account | None = None) -> bool:
+        """Write a session down, and forget those that are over.
+
+        False, and nothing is written: its account is not as in `since` any more. Both are one step: a change of the
+        account comes before it and prevents it, or after it and ends it.
+        """
         ...
 
     def session(self, digest: str) -> Session | None:

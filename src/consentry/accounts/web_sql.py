@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from sqlalchemy import (
     BigInteger,
@@ -22,8 +23,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 from sqlalchemy.exc import OperationalError
 
-from consentry.accounts.web_state import KEPT_S, Endpoint, KeptAnswer
-from consentry.errors import UnavailableError
+from consentry.accounts.web_state import KEPT_S, SECRET_PREFIX, Endpoint, KeptAnswer
+from consentry.errors import IntegrityError, UnavailableError
 
 METADATA = MetaData()
 _ANSWERS = Table(
@@ -52,13 +53,54 @@ _ENDPOINTS = Table(
 )
 
 
+_SEALED = "sealed1:"
+"""Before what stands in place of a secret. One from before secrets were sealed begins with `SECRET_PREFIX`."""
+
+
+class Sealing(Protocol):
+    """Hides secrets of webhooks from whoever reads the database; the key is not in it."""
+
+    def seal(self, text: str, *, about: str) -> str:
+        """Encrypt a text; it opens only as one about the same thing."""
+        ...
+
+    def open(self, sealed: str, *, about: str) -> str | None:
+        """Decrypt a text; None: it cannot be."""
+        ...
+
+
 class SqlWebState:
     """Keeps `web_state.WebState`. Several threads may share one."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, sealing: Sealing) -> None:
         self._engine = engine
+        self._sealing = sealing
         with reported():
             METADATA.create_all(engine)
+        self._seal_all()
+
+    def _seal_all(self) -> None:
+        """Seal secrets of before they were sealed. Killed in between, the next opening does the rest."""
+        plain = select(_ENDPOINTS.c.ident, _ENDPOINTS.c.secret).where(_ENDPOINTS.c.secret.startswith(SECRET_PREFIX))
+        with reported(), self._engine.connect() as connection:
+            found = connection.execute(plain).all()
+        for ident, secret in found:
+            still = (_ENDPOINTS.c.ident == ident) & (_ENDPOINTS.c.secret == secret)
+            with reported(), self._engine.begin() as connection:
+                connection.execute(update(_ENDPOINTS).where(still).values(secret=self._sealed(ident, secret)))
+
+    def _sealed(self, ident: str, secret: str) -> str:
+        return _SEALED + self._sealing.seal(secret, about=f"webhook {ident}")
+
+    def _opened(self, ident: str, kept: str) -> str:
+        found = self._sealing.open(kept.removeprefix(_SEALED), about=f"webhook {ident}")
+        if found is None:
+            raise IntegrityError(
+                "webhook-secret-unreadable",
+                f"the secret of webhook `{ident}` cannot be decrypted",
+                help="restore the keys of the home it was made in; or remove the webhook and add it anew",
+            )
+        return found
 
     def begin(self, name: str, *, request: str, now: int) -> KeptAnswer | None:
         """Note that a request is being answered, and return None; or what is kept of one before."""
@@ -93,7 +135,13 @@ class SqlWebState:
         order = select(_ENDPOINTS).order_by(_ENDPOINTS.c.made_at, _ENDPOINTS.c.ident)
         with reported(), self._engine.connect() as connection:
             return [
-                Endpoint(**{**row._asdict(), "kinds": frozenset(row.kinds.split())})
+                Endpoint(
+                    **{
+                        **row._asdict(),
+                        "kinds": frozenset(row.kinds.split()),
+                        "secret": self._opened(row.ident, row.secret),
+                    }
+                )
                 for row in connection.execute(order)
             ]
 
@@ -102,7 +150,7 @@ class SqlWebState:
         values = {
             "url": endpoint.url,
             "kinds": " ".join(sorted(endpoint.kinds)),
-            "secret": endpoint.secret,
+            "secret": self._sealed(endpoint.ident, endpoint.secret),
             "made_by": endpoint.made_by,
             "made_at": endpoint.made_at,
             "position": endpoint.position,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+SECRET_PREFIX = "whsec_"  # noqa: S105 - of a secret, as the Standard Webhooks specification has it
 KEPT_S = 24 * 3600
 """How long an answer is kept for a request that may be sent again."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from consentry.accounts.web_state import Endpoint, Endpoints
+from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, Endpoints
 from consentry.errors import InputError, NotFoundError
 
 KINDS = {
@@ -30,7 +30,6 @@ KINDS = {
 """What is sent, by the kind of the event. A case that ends by being lifted is `case.lifted`."""
 LIFTED = "case.lifted"
 SENT = frozenset({*KINDS.values(), LIFTED})
-SECRET_PREFIX = "whsec_"  # noqa: S105 - of a secret, as the Standard Webhooks specification has it
 _BYTES, _LONGEST = 32, 2000
 
 

@@ -140,7 +140,8 @@ def _until(body: dict[str, Any]) -> str:
 def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None:
     """Choose WHAT is done about the affected model NAME.
 
-    `accept` means nothing is done: two different people approve that with `consentry model approve`.
+    `accept` means nothing is done. Of that, and of `drop-adapter`, the ledger shows nothing but somebody's word: two
+    different people approve it with `consentry model approve`.
     """
     context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)
@@ -151,7 +152,7 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
 @_BY
 @pass_context
 def approve(context: Context, name: str, by: str) -> None:
-    """Approve that nothing is done about model NAME. Two different people have to."""
+    """Approve that nothing is done about model NAME, or that its adapter is dropped. Two different people have to."""
     context.deployment.control.models.approve_remedy(name, by=by)
     _say_where(context, name)
 

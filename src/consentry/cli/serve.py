@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -30,21 +30,39 @@ _STATES = ("granted", "open", "revoked", *map(str, LeaseEnd))
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Another than this machine's own is for a network."
 )
+@click.option(
+    "--platforms",
+    type=click.Path(path_type=Path),
+    help="Serve several homes, each at a host of its own: a TOML file that lists them.",
+)
 @pass_context
-def serve(context: Context, port: int, host: str) -> None:
+def serve(context: Context, port: int, host: str, platforms: Path | None) -> None:
     """Serve the pages, the interface for programs and the leases of training jobs, until it is stopped.
 
     One server a home. People sign in with an account (`consentry account add`) or with your organisation; members come
-    from the platform; programs show a key; training jobs the token it names.
+    from the platform; programs show a key; training jobs the token it names. docs/platforms.md says how one server
+    serves several homes.
     """
     # Only here: a web framework that no other command needs, and every one would wait for it.
     from consentry.service import server  # noqa: PLC0415
 
+    if platforms is not None and context.home is not None:
+        raise click.UsageError("--home names one home, and --platforms several: use one of them")
     if not server.is_loopback(host):
         context.out.note(
             f"{host} can be reached from other machines, and nothing is encrypted: whoever listens on the way learns "
             "tokens. Put a server that speaks TLS before it."
         )
+
+    if platforms is None:
+        _serve_one(context, host=host, port=port)
+    else:
+        _serve_several(context, platforms, host=host, port=port)
+    context.out.note("stopped")
+
+
+def _serve_one(context: Context, *, host: str, port: int) -> None:
+    from consentry.service import server  # noqa: PLC0415
 
     with context.deployment.admission() as admission:
         is_new = not admission.all()
@@ -60,7 +78,38 @@ def serve(context: Context, port: int, host: str) -> None:
         context.out.show({"url": address, "token_file": str(token)}, human)
 
     server.serve(context.deployment, host=host, port=port, announce=announce)
-    context.out.note("stopped")
+
+
+def _serve_several(context: Context, file: Path, *, host: str, port: int) -> None:
+    from consentry.service import server  # noqa: PLC0415
+    from consentry.service.hosting import Hosted  # noqa: PLC0415
+    from consentry.service.platforms import read_platforms  # noqa: PLC0415
+
+    def announce(address: str, hosted: Sequence[Hosted]) -> None:
+        found = [
+            {
+                "platform": each.platform.name,
+                "host": each.platform.host,
+                "home": str(each.platform.home),
+                "trouble": None if each.app is not None else "" if each.trouble is None else each.trouble.code,
+            }
+            for each in hosted
+        ]
+
+        def human() -> None:
+            context.out.text(f"Serving at {address}. Requests go to the platform whose host they name.")
+            rows = [[each["platform"], each["host"], each["home"], _how(each["trouble"])] for each in found]
+            context.out.table(("platform", "host", "home", "state"), rows)
+            context.out.text("Stop with Ctrl+C, or SIGTERM.")
+            context.out.console.file.flush()
+
+        context.out.show({"url": address, "platforms": found}, human)
+
+    server.serve_platforms(read_platforms(file), host=host, port=port, announce=announce)
+
+
+def _how(trouble: str | None) -> str:
+    return "served" if trouble is None else f"not served: {trouble or 'it takes long to open'}"
 
 
 @click.command()
@@ -125,6 +174,8 @@ def _every(context: Context) -> dict[str, Any]:
     try:
         server = json.loads((home / _ADDRESS).read_bytes())
         shown = {"Authorization": f"Bearer {server['view']}"}
+        if "host" in server:  # one of several platforms at that address
+            shown["Host"] = server["host"]
         request = Request(f"{server['url']}/v1/leases", headers=shown)  # noqa: S310 - our own
         with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
             return {"live": True, **json.load(answer)}

@@ -28,7 +28,7 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TRAINED_ANEW, Choice, Model, ModelStanding, Stage, standing
+from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, ModelStanding, Stage, standing
 from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
@@ -213,7 +213,7 @@ class ModelVerbs:
         return self.standing(name)
 
     def approve_remedy(self, name: str, *, by: str) -> ModelStanding:
-        """Approve that nothing is done about an affected model: two different people have to.
+        """Approve that nothing is done about an affected model, or that its adapter is gone: two people have to.
 
         Raises:
             InputError: no handle of a member of staff.
@@ -221,7 +221,7 @@ class ModelVerbs:
         """
         require_handle(by)
         chosen = self._chosen(name)
-        if chosen.remedy is not Remedy.ACCEPT:
+        if chosen.remedy not in TAKE_TWO:
             raise self._not_now(name, f"`{chosen.remedy}` needs no approval")
         if by in chosen.approved:
             raise StateError(
@@ -241,10 +241,10 @@ class ModelVerbs:
         require_handle(by)
         _check_weights(digest)
         chosen, model = self._chosen(name), self.get(name)
-        if chosen.remedy is Remedy.ACCEPT and len(chosen.approved) < APPROVALS:
+        if chosen.remedy in TAKE_TWO and len(chosen.approved) < APPROVALS:
             raise StateError(
                 "model-approvals-missing",
-                f"{len(chosen.approved)} of {APPROVALS} people approved that nothing is done about model `{name}`",
+                f"{len(chosen.approved)} of {APPROVALS} people approved `{chosen.remedy}` for model `{name}`",
                 help=f"let another one approve it: consentry model approve {name} --by WHO",
             )
         if chosen.remedy in TRAINED_ANEW and all(use.position < chosen.position for use in model.uses):

@@ -6,6 +6,7 @@ Nothing here is about a person: no names, no cases, and no count below ten, whic
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -28,9 +29,27 @@ class PublicView:
         self._desk = desk
         self._release = release
         self._used: dict[str, dict[str, int]] = {}
+        self._last: dict[str, Any] | None = None
+        self._turn = Lock()
 
     def document(self) -> dict[str, Any]:
-        """Return what anybody may know, as of the ledger's head."""
+        """Return what anybody may know, as of the ledger's head. Nobody changes it.
+
+        It is made once for each position, and by one visitor at a time: others are told what was so a moment ago. So
+        staff wait for one visitor at most, however many come.
+        """
+        last = self._last
+        if not self._turn.acquire(blocking=last is None):
+            assert last is not None, "who does not wait has something to show"
+            return last
+        try:
+            if self._last is None or self._last["position"] != self._desk.parts.ledger.head():
+                self._last = self._made()
+            return self._last
+        finally:
+            self._turn.release()
+
+    def _made(self) -> dict[str, Any]:
         with self._desk.lock:
             known = self._desk.present()
             sealed = [name for name, each in known.state.releases.items() if each.withdrawn is None]

@@ -72,6 +72,10 @@ class PseudonymKey:
         """Return the key for ids of the items of one corpus."""
         return self._derived(b"consentry-items", corpus.encode())
 
+    def for_web(self) -> bytes:
+        """Return the 32-byte key under which secrets of webhooks are kept; it helps to guess no pseudonym."""
+        return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-web").digest()
+
     def fingerprint(self) -> str:
         """Return what this key is recognised by, as 32 hexadecimal digits.
 

@@ -78,7 +78,7 @@ class RemedyChosen(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyApproved(PlainBody):
-    """Somebody approved that nothing is done about an affected model."""
+    """Somebody approved what is done about an affected model: nothing, or that its adapter was thrown away."""
 
     KIND: ClassVar[str] = "model.remedy-approved"
 

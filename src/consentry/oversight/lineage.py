@@ -42,6 +42,8 @@ from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import Remedies
 
 APPROVALS = 2
+TAKE_TWO = (Remedy.ACCEPT, Remedy.DROP_ADAPTER)
+"""Remedies of which the ledger shows nothing but somebody's word: two people give it."""
 TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
 _DAY = 86_400
 

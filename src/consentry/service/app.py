@@ -70,9 +70,18 @@ ROUTERS = (
 )
 
 
-def create_app(deployment: Deployment, admission: Admission, *, token: str, log: AccessLog | None = None) -> FastAPI:
+def _take_threads(count: int) -> None:
+    """Let as many pages wait for disks; renewals have threads of their own. With several platforms there are more."""
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = max(limiter.total_tokens, count)
+
+
+def create_app(
+    deployment: Deployment, admission: Admission, *, token: str, platform: str = "", log: AccessLog | None = None
+) -> FastAPI:
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
+    `platform` is what figures call it where several are served.
     Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
     """
     verbs = Verbs(deployment.control)
@@ -81,8 +90,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
-        # Pages and the interface wait for disks on these; renewals have threads of their own.
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        _take_threads(THREADS)
         running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
         try:
             yield
@@ -107,7 +115,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view = token, view_token()
-    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures()
+    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform)
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)

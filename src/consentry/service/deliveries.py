@@ -25,8 +25,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from consentry.accounts.web_state import Endpoint, WebState
-from consentry.accounts.webhooks import KINDS, LIFTED, SECRET_PREFIX
+from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, WebState
+from consentry.accounts.webhooks import KINDS, LIFTED
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import CaseEnd, CaseEnded
 from consentry.ledger.envelope import Event

@@ -20,10 +20,13 @@ _NOWHERE = "(none)"
 
 
 class Figures:
-    """The figures of one application, in a registry of its own."""
+    """The figures of one application, in a registry of its own; of several platforms each names itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, platform: str = "") -> None:
         self.registry = CollectorRegistry()
+        if platform:
+            named = Gauge("consentry_platform_info", "Whose figures these are.", ("platform",), registry=self.registry)
+            named.labels(platform).set(1)
         self._seconds = Histogram(
             "consentry_http_request_duration_seconds",
             "Time to answer, by address, method and status.",

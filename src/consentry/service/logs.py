@@ -10,8 +10,11 @@ import datetime as dt
 import json
 import logging
 import sys
+from contextvars import ContextVar
 
 ACCESS = logging.getLogger("consentry.access")
+PLATFORM: ContextVar[str] = ContextVar("platform", default="")
+"""Of several platforms, whose request is answered or whose work is done here; empty where there is one."""
 
 
 class JsonLines(logging.Formatter):
@@ -24,9 +27,19 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **({"platform": PLATFORM.get()} if PLATFORM.get() else {}),
             **getattr(record, "facts", {}),
         }
         return json.dumps(body, ensure_ascii=False)
+
+
+class TextLines(logging.Formatter):
+    """Formats a record as the message, after the platform it is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line. No traceback: it could hold somebody's data."""
+        platform = PLATFORM.get()
+        return f"{platform}: {record.getMessage()}" if platform else record.getMessage()
 
 
 class AccessLog:
@@ -42,12 +55,21 @@ class AccessLog:
 
 def as_json(*, level: str) -> AccessLog:
     """Make everything that Consentry and its server log a line of JSON on standard error, and return the access log."""
+    _log_with(JsonLines(), level=level)
+    ACCESS.setLevel(logging.INFO)
+    return AccessLog()
+
+
+def as_text(*, level: str) -> None:
+    """Make everything that Consentry and its server log a line on standard error that names the platform."""
+    _log_with(TextLines(), level=level)
+
+
+def _log_with(formatter: logging.Formatter, *, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(formatter)
     for name in ("consentry", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False
         logger.setLevel(level.upper())
-    ACCESS.setLevel(logging.INFO)
-    return AccessLog()

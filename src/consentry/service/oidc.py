@@ -2,6 +2,9 @@
 
 Staff sign in with their own provider, members with their platform's. What a browser has to bring back is kept here
 under a digest, for ten minutes and for one use: a state nobody began is refused, so is one that is used again.
+
+A provider that hangs holds up those who sign in and nobody else: few threads wait for it at a time, and for some
+seconds after a failure it is not asked again.
 """
 
 from __future__ import annotations
@@ -9,7 +12,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 import httpx2
@@ -31,6 +37,10 @@ PENDING_S = 600
 _LEEWAY_S = 60
 _TIMEOUT_S = 10.0
 _KEYS_FOR_S = 600
+SILENT_S = 5.0
+"""So long a provider that failed is not asked again."""
+_AT_ONCE = 8
+"""Threads that wait for one provider: of a hundred for all pages."""
 
 
 class Begun(NamedTuple):
@@ -54,6 +64,8 @@ class Provider:
     client_secret: str = field(repr=False)
     scope: str = "openid profile"
     _read: dict[str, tuple[float, Any]] = field(default_factory=dict, repr=False)
+    _waiting: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_AT_ONCE), repr=False)
+    _silent_until: float = field(default=0.0, repr=False)
 
     def begin(self, admission: Admission, *, callback: str, next: str) -> Begun:  # noqa: A002 - what it is called
         """Begin to sign somebody in.
@@ -87,10 +99,9 @@ class Provider:
         if "code" not in answer:
             raise _wrong("the provider did not sign you in")
         try:
-            with self._client(callback) as client:
-                token = client.fetch_token(
-                    self._metadata()["token_endpoint"], code=answer["code"], code_verifier=pending["verifier"]
-                )
+            address = self._metadata()["token_endpoint"]
+            with self._asked(), self._client(callback) as client:
+                token = client.fetch_token(address, code=answer["code"], code_verifier=pending["verifier"])
             claims = self._claims(str(token.get("id_token", "")), nonce=pending["nonce"])
         except httpx2.HTTPError as error:
             raise _silent() from error
@@ -126,13 +137,32 @@ class Provider:
         read_at, found = self._read.get(address, (0.0, None))
         if found is None or time.monotonic() - read_at > _KEYS_FOR_S:
             try:
-                answer = httpx2.get(address, timeout=_TIMEOUT_S, headers={"accept": "application/json"})
+                with self._asked():
+                    answer = httpx2.get(address, timeout=_TIMEOUT_S, headers={"accept": "application/json"})
                 answer.raise_for_status()
                 found = answer.json()
             except (httpx2.HTTPError, ValueError) as error:
+                self._silent_until = time.monotonic() + SILENT_S
                 raise _silent() from error
             self._read[address] = (time.monotonic(), found)
         return found
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Ask the provider in the block.
+
+        Raises:
+            UnavailableError: it failed a moment ago, or as many wait for it as may.
+        """
+        if time.monotonic() < self._silent_until or not self._waiting.acquire(blocking=False):
+            raise _silent()
+        try:
+            yield
+        except httpx2.TransportError:
+            self._silent_until = time.monotonic() + SILENT_S
+            raise
+        finally:
+            self._waiting.release()
 
     def _client(self, callback: str) -> OAuth2Client:
         return OAuth2Client(

@@ -37,6 +37,7 @@ _BY_CODE = {
     "account-elsewhere": 409,
     "sign-in-busy": 503,
     "access-other-site": 403,
+    "platform-unknown-host": 421,
 }
 _BY_KIND: tuple[tuple[type[ConsentryError], int], ...] = (
     (NotFoundError, 404),

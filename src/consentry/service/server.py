@@ -1,9 +1,4 @@
-"""Runs the web service of a home until it is told to stop.
-
-serve.lock          held while a server runs: only one may answer renewals
-serve.json          the address and a token that shows the leases, while it runs; one that was killed leaves
-                    it behind, and the next overwrites it
-"""
+"""Runs the web service of a home, or of several, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,25 +7,26 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from consentry.bootstrap import Deployment
-from consentry.digests import canonical_json
-from consentry.durable import only_one, replace_file
-from consentry.errors import StateError
-from consentry.service.app import create_app
+from consentry.errors import ConsentryError, StateError
 from consentry.service.auth import TOKEN_FILE, workload_token
 from consentry.service.connection import Connection
-from consentry.service.logs import as_json
-from consentry.service.watch import Watch
+from consentry.service.homes import alone, applied
+from consentry.service.hosting import Hosted, Hosting
+from consentry.service.logs import AccessLog, as_json, as_text
+from consentry.service.platforms import Platform
+from consentry.settings import LogFormat, LogLevel, Settings, read_settings, require_shared_environment
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8799
-LOCK_FILE, ADDRESS_FILE = "serve.lock", "serve.json"
 _GRACE_S = 5
 _BACKLOG = 1024
 
@@ -65,36 +61,92 @@ def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
             thread.join()
 
 
+def serve_platforms(
+    platforms: Sequence[Platform],
+    *,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    announce: Callable[[str, Sequence[Hosted]], None] = lambda *_: None,
+) -> None:
+    """Serve several platforms until SIGTERM or SIGINT; `announce` is called once each was tried.
+
+    Raises:
+        InputError: the environment has settings that are of one platform.
+        StateError: the address is taken, or none of the platforms can be served.
+    """
+    require_shared_environment()
+    log = _log_of([found for each in platforms if (found := _settings(each)) is not None])
+    with _listening(host, port) as listener:
+        address = url(host, listener.getsockname()[1])
+
+        def begun(hosted: Sequence[Hosted]) -> None:
+            announce(address, hosted)
+            if hosting.failed:
+                server.leave()
+
+        hosting = Hosting(platforms, address=address, log=log, begun=begun)
+        server = _Server(_config(hosting), hosting)
+        asyncio.run(server.serve(sockets=[listener]))
+    if hosting.failed:
+        raise StateError(
+            "platforms-none-served",
+            "none of the platforms can be served",
+            help="the log says why of each",
+        )
+
+
+def _settings(platform: Platform) -> Settings | None:
+    """Return the settings of a platform; None: they cannot be read, which is told when it is opened."""
+    try:
+        return read_settings(platform.home)
+    except ConsentryError:
+        return None
+
+
+def _log_of(settings: Sequence[Settings]) -> AccessLog | None:
+    """Begin the log of several homes, and return that of answers: there is one log, as much as the keenest asks for."""
+    level = min((each.log_level for each in settings), key=list(LogLevel).index, default=LogLevel.WARNING)
+    if any(each.log_format is LogFormat.JSON for each in settings):
+        return as_json(level=level)
+    as_text(level=level)
+    return None
+
+
 @contextmanager
 def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_Server, socket.socket, str]]:
-    home = deployment.settings.home
-    with alone(home), deployment.admission() as admission, _listening(host, port) as listener:
-        deployment.control.leases.take_over()
+    with alone(deployment.settings.home), _listening(host, port) as listener:
         log = as_json(level=deployment.settings.log_level) if deployment.settings.log_format == "json" else None
-        app = create_app(deployment, admission, token=workload_token(home / "keys"), log=log)
         address = url(host, listener.getsockname()[1])
-        replace_file(home / ADDRESS_FILE, canonical_json({"url": address, "view": app.state.view}), mode=0o600)
-        config = uvicorn.Config(
-            app,
-            http=Connection,
-            ws="none",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
-            timeout_keep_alive=75,
-        )
-        try:
-            yield _Server(config, app.state.watch), listener, address
-        finally:
-            (home / ADDRESS_FILE).unlink(missing_ok=True)
+        with applied(deployment, address=address, log=log) as app:
+            yield _Server(_config(app), app.state.watch), listener, address
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=75,
+    )
+
+
+class _Waking(Protocol):
+    """Those who wait for a change, of one platform or of all."""
+
+    def stop(self) -> None:
+        """Send them away. Nothing is kept."""
+        ...
 
 
 class _Server(uvicorn.Server):
     """Sends those who wait for a change away when it stops, and dies of no signal it has obeyed."""
 
-    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+    def __init__(self, config: uvicorn.Config, watch: _Waking) -> None:
         super().__init__(config)
         self._watch = watch
 
@@ -124,25 +176,6 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """Be the only server of a home.
-
-    Raises:
-        StateError: there is another one.
-    """
-    with ExitStack() as held:
-        try:
-            held.enter_context(only_one(home / LOCK_FILE, wait=False))
-        except BlockingIOError:
-            raise StateError(
-                "serve-already-running",
-                "a server runs for this home",
-                help="only one may answer renewals, because it alone knows until when leases hold: stop that one first",
-            ) from None
-        yield
-
-
-@contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -155,6 +188,9 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             help="choose another: --port 0 takes one that is free",
         ) from None
     with listener:
+        # What is accepted inherits it. Without, the second part of an answer waits forty milliseconds for the caller's
+        # acknowledgement of the first: asyncio sets it only where the socket names its protocol, and this one does not.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 

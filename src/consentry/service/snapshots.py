@@ -7,6 +7,8 @@ acknowledged to anybody before counts. Those who ask at the same time share one 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from consentry.control_plane.plane import ControlPlane
@@ -34,13 +36,21 @@ class Held:
     written: dict[Decision, bytes] = field(default_factory=dict)
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """One at a time takes a snapshot; `wanted` counts who does, or waits to."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
 class Snapshots:
     """Holds one snapshot for each policy set and purpose that was asked about. All of it runs on the event loop."""
 
     def __init__(self, verbs: Verbs) -> None:
         self._verbs = verbs
         self._held: dict[tuple[str, Purpose], Held] = {}
-        self._turns: dict[tuple[str, Purpose], asyncio.Lock] = {}
+        self._turns: dict[tuple[str, Purpose], _Turn] = {}
         self._looking = asyncio.Lock()
         self._next_look: asyncio.Task[tuple[int, int]] | None = None
 
@@ -59,12 +69,25 @@ class Snapshots:
         found = self._held.get((policy, purpose))
         if found is not None and _is_good(found, head, at):
             return found
-        async with self._turns.setdefault((policy, purpose), asyncio.Lock()):
+        async with self._turn((policy, purpose)):
             # Whoever waited for this turn may find what the one before has just taken.
             found = self._held.get((policy, purpose))
             if found is None or not _is_good(found, head, at):
                 found = self._held[policy, purpose] = await self._verbs(self._take, policy, purpose, found)
             return found
+
+    @asynccontextmanager
+    async def _turn(self, asked: tuple[str, Purpose]) -> AsyncIterator[None]:
+        """Wait for the turn of what is asked about. It is forgotten with the last who waits: names are anybody's."""
+        turn = self._turns.setdefault(asked, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[asked]
 
     async def _look(self) -> tuple[int, int]:
         """Return the head and the time, both read after this call began."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -24,8 +25,9 @@ class Verbs:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verb")
 
     async def __call__(self, verb: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
-        """Call a verb on one of the threads, and return what it returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(verb, *arguments, **named))
+        """Call a verb on one of the threads, and return what it returns. What it logs is of the caller's platform."""
+        called = partial(copy_context().run, partial(verb, *arguments, **named))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, called)
 
     def close(self) -> None:
         """Wait for the verbs that are at work."""

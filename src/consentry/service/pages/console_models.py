@@ -14,6 +14,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import InputError
 from consentry.ledger.lineage_events import Destroyed, Remedy
+from consentry.oversight.lineage import TAKE_TWO
 from consentry.service.gate import Control
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, Staff, said
@@ -80,7 +81,7 @@ def choose(
 
 @ROUTER.post("/console/models/{model}/approve")
 def approve(request: Request, control: Control, *, model: str, who: Remedying) -> Response:
-    """Approve that nothing is done about a model."""
+    """Approve that nothing is done about a model, or that its adapter is gone."""
     return _done(request, control, model, do=lambda: control.models.approve_remedy(model, by=who.handle))
 
 
@@ -136,5 +137,6 @@ def _show(
         model=body,
         serving=control.models.may_serve(model),
         certificates=control.destruction.certificates(Destroyed.MODEL, model),
+        take_two=[str(each) for each in TAKE_TWO],
         remedies=[(str(each), *texts) for each, texts in _REMEDIES.items()],
     )
