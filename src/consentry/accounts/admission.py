@@ -178,6 +178,14 @@ class Admission:
         """End a session."""
         self._store.end_session(digest_of(secret))
 
+    def end_sessions(self, handle: str) -> None:
+        """End every session of an account, which stays as it is.
+
+        Raises:
+            NotFoundError: there is no such account.
+        """
+        self._store.put_account(self._account(handle), new=False)
+
     def by_session(self, secret: str) -> Principal:
         """Return who shows this cookie; nobody, if the session is over."""
         now = self._clock()

@@ -97,6 +97,8 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # It would lead to an address made from what the request calls this server.
+        redirect_slashes=False,
         # Its logs would hold messages of exceptions and values that did not fit: they can be somebody's data.
         telemetry={"logs": False, "operation_spans": False},
     )

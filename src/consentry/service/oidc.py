@@ -11,6 +11,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx2
 from authlib.common.errors import AuthlibBaseError
@@ -31,6 +32,7 @@ PENDING_S = 600
 _LEEWAY_S = 60
 _TIMEOUT_S = 10.0
 _KEYS_FOR_S = 600
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Begun(NamedTuple):
@@ -117,6 +119,10 @@ class Provider:
         found: dict[str, Any] = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise _wrong("the provider calls itself otherwise")
+        # Codes and secrets go to these: never over less than the way by which they were found.
+        scheme = urlsplit(self.issuer).scheme
+        if any(urlsplit(str(found.get(name))).scheme != scheme for name in _ENDPOINTS):
+            raise _wrong("the provider has an address that others could listen to")
         return found
 
     def _keys(self) -> Any:

@@ -78,6 +78,8 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
             log_config=None,
             access_log=False,
             server_header=False,
+            # Nobody's `X-Forwarded-…` is believed: `site_url` says by which address people come.
+            proxy_headers=False,
             http="h11",
             ws="none",
             loop="asyncio",
