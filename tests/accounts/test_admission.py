@@ -128,7 +128,7 @@ def test_who_has_no_account_is_told_what_a_wrong_password_is_told(admission: Adm
     assert len(told) == 8, "one who is not there is made to wait as well"
 
 
-def test_a_password_counts_as_it_is_typed_and_may_be_anything_long_enough(admission: Admission) -> None:
+def test_a_password_counts_as_it_is_typed_and_may_be_anything_long_enough(admission: Admission, clock: Clock) -> None:
     for number, good in enumerate(
         ("aaaaaaaaaaaaaaa", "パスワードは長い方がよい。とても", "x" * 256, " spaces count here ")
     ):
@@ -138,6 +138,8 @@ def test_a_password_counts_as_it_is_typed_and_may_be_anything_long_enough(admiss
             if near != good:
                 with pytest.raises(StateError, match="is wrong"):
                     admission.sign_in(f"n{number}", near)
+    clock.now += 10 * 365 * 86_400
+    assert admission.sign_in("n0", "a" * 15), "none ends by the calendar"
 
 
 def test_what_is_stored_of_a_password_is_slow_to_guess(admission: Admission) -> None:

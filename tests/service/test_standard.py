@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
@@ -71,7 +71,7 @@ def test_a_page_tells_its_type_and_its_characters(place: Place) -> None:
         "/": "text/html; charset=utf-8",
         "/static/site.css": "text/css; charset=utf-8",
         "/static/jobs.js": "text/javascript; charset=utf-8",
-        "/static/mark.svg": "image/svg+xml",
+        "/static/mark.svg": "image/svg+xml; charset=utf-8",
         "/openapi.json": "application/json",
         "/healthz": "application/json",
         "/nowhere": "application/problem+json",
@@ -241,6 +241,23 @@ def test_a_parameter_that_is_given_twice_is_one_and_from_one_place(place: Place,
     assert first.status_code == 422
     query = Visitor(place.url).post(f"/sign-in?handle=olga&password={PASSWORD.replace(' ', '%20')}")
     assert query.status_code == 422, "what belongs into the form is not taken from the address"
+
+
+@pytest.mark.parametrize("said", ["' OR '1'='1", "olga' --", 'olga"; DROP TABLE accounts; --', "olga\\", "%", "o_ga"])
+def test_words_of_a_database_are_words(place: Place, olga: Visitor, said: str) -> None:
+    wrong = Visitor(place.url).post("/sign-in", {"handle": said, "password": PASSWORD})
+    assert (wrong.status_code, "the name or the password is wrong" in words(wrong)) == (422, True)
+    assert olga.get(f"/console/cases/{quote(said, safe='')}").status_code == 404
+    assert olga.get(f"/console/orders?q={quote(said)}").status_code == 200
+    with place.deployment.admission() as admission:
+        assert [each.handle for each in admission.all()] == ["olga"]
+
+
+def test_a_new_deployment_has_no_account_and_no_key(tmp_path: Path) -> None:
+    deployment = open_deployment(tmp_path / "home", embedded=True)
+    with deployment.admission() as admission:
+        assert (admission.all(), admission.all_keys()) == ([], [])
+    deployment.close()
 
 
 def test_a_field_that_nobody_asked_for_is_refused(place: Place) -> None:

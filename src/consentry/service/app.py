@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from consentry import __version__
@@ -67,6 +69,16 @@ ROUTERS = (
 )
 
 
+class Files(StaticFiles):
+    """Files of our own, each with its type and, as all of them are text, its characters."""
+
+    def file_response(self, *args: Any, **named: Any) -> Response:  # noqa: D102
+        answer = super().file_response(*args, **named)
+        if answer.headers.get("content-type") == "image/svg+xml":
+            answer.headers["content-type"] = "image/svg+xml; charset=utf-8"
+        return answer
+
+
 def create_app(deployment: Deployment, admission: Admission, *, token: str, log: AccessLog | None = None) -> FastAPI:
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
@@ -110,7 +122,7 @@ def create_app(deployment: Deployment, admission: Admission, *, token: str, log:
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.mount("/static", Files(directory=FOLDER / "static"))
     app.add_middleware(Bounded)
     problems.install(app)
     app.add_middleware(Shield)
