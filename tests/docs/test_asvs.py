@@ -170,6 +170,14 @@ def test_nothing_switches_the_check_of_certificates_off(word: str) -> None:
     assert [path for path in SOURCE.rglob("*.py") if re.search(word, path.read_text("utf-8"))] == []
 
 
+@pytest.mark.parametrize("module", ["oversight/lease.py", "service/auth.py", "service/gate.py", "service/oidc.py"])
+def test_secrets_are_compared_in_the_same_time(module: str) -> None:
+    calls = [
+        each.func for each in ast.walk(ast.parse((SOURCE / module).read_text("utf-8"))) if isinstance(each, ast.Call)
+    ]
+    assert "compare_digest" in {call.attr for call in calls if isinstance(call, ast.Attribute)}
+
+
 def test_no_redirect_is_followed() -> None:
     for path in SOURCE.rglob("*.py"):
         text = path.read_text("utf-8")

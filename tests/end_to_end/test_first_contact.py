@@ -97,6 +97,23 @@ def test_bash_completes(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[1] == "release"
 
 
+def test_whoever_opens_the_server_to_others_is_told_that_nothing_is_encrypted(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-P", "-m", "consentry", "--home", "home", "serve", "--host", "0.0.0.0", "--port", "0"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stderr is not None
+        assert "can be reached from other machines, and nothing is encrypted" in server.stderr.readline()
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
 WATCHED = """
 import importlib, pkgutil, sys
 asked = []
