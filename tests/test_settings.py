@@ -109,6 +109,10 @@ def test_variables_of_the_tests_are_left_alone(tmp_path: Path, monkeypatch: pyte
         ("threads = [1]", "settings-bad-value"),
         ('log_level = "loud"', "settings-bad-value"),
         ('ledger_url = "mysql://x"', "settings-bad-value"),
+        ('oidc_issuer = "http://login.example"', "settings-bad-value"),
+        ('member_issuer = "login.example"', "settings-bad-value"),
+        ('site_url = "http://consentry.example"', "settings-bad-value"),
+        ('site_url = "https://[x"', "settings-bad-value"),
         ("ledger_timeout_s = 0", "settings-bad-value"),
         ("ledger_timeout_s = nan", "settings-bad-value"),
         ("[ledger]\nurl = 'x'", "settings-unknown-key"),
@@ -120,6 +124,11 @@ def test_bad_settings_are_refused(tmp_path: Path, text: str, code: str) -> None:
     assert error.code == code
     assert error.help
     assert str(tmp_path / "consentry.toml") in (error.where or "")
+
+
+def test_an_address_that_only_this_machine_reaches_needs_no_tls(tmp_path: Path) -> None:
+    for address in ("https://login.example", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost"):
+        assert Settings(home=tmp_path, oidc_issuer=address, site_url=address).oidc_issuer == address
 
 
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:

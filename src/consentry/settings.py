@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -75,6 +76,18 @@ def _known_store(url: str) -> str:
     return url
 
 
+def _private_address(address: str) -> str:
+    """Refuse an address that others could listen to: without TLS, on another machine."""
+    parts = urlsplit(address)
+    if address and (not parts.hostname or (parts.scheme != "https" and not _is_here(parts))):
+        raise ValueError("must start with `https://`")
+    return address
+
+
+def _is_here(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+
+
 def _item_address(address: str) -> str:
     if address and (not address.startswith("https://") or "{item}" not in address):
         raise ValueError("must start with `https://` and hold `{item}`")
@@ -117,11 +130,11 @@ class Settings(BaseSettings):
         description="Where members see an item on the platform, with `{item}` in place of its id, for example "
         "`https://example.com/posts/{item}`. Empty: ids are shown without a link.",
     )
-    site_url: str = Field(
+    site_url: Annotated[str, AfterValidator(_private_address)] = Field(
         default="",
         description="The address by which people reach the pages, with `https://`. OpenID Connect needs it.",
     )
-    oidc_issuer: str = Field(
+    oidc_issuer: Annotated[str, AfterValidator(_private_address)] = Field(
         default="", description="OpenID Connect: who signs staff and authorities in. Empty: nobody."
     )
     oidc_client_id: str = Field(default="", description="The name of this server at `oidc_issuer`.")
@@ -131,7 +144,7 @@ class Settings(BaseSettings):
     oidc_name_claim: str = Field(
         default="preferred_username", description="The claim that holds the name of an account here."
     )
-    member_issuer: str = Field(
+    member_issuer: Annotated[str, AfterValidator(_private_address)] = Field(
         default="", description="OpenID Connect: who signs members in, with the id of a person as `sub`."
     )
     member_client_id: str = Field(default="", description="The name of this server at `member_issuer`.")

@@ -102,6 +102,54 @@ def test_disabling_and_a_new_password_end_sessions(admission: Admission) -> None
         admission.admit("olga", subject="https://idp.example/#1")
 
 
+def test_an_administrator_ends_every_session_of_an_account(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    admission.add("otto", roles=OFFICER, password=PASSWORD)
+    ended, other = [admission.sign_in("olga", PASSWORD) for _ in range(2)], admission.sign_in("otto", PASSWORD)
+    admission.end_sessions("olga")
+    assert [admission.by_session(secret) for secret in ended] == [NOBODY, NOBODY]
+    assert admission.by_session(other).handle == "otto"
+    assert admission.by_session(admission.sign_in("olga", PASSWORD)).handle == "olga"
+    with pytest.raises(NotFoundError, match="no account"):
+        admission.end_sessions("nobody")
+
+
+def test_who_has_no_account_is_told_what_a_wrong_password_is_told(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    admission.add("elsewhere", roles=OFFICER, password="")
+    admission.add("closed", roles=OFFICER, password=PASSWORD)
+    admission.disable("closed")
+    told = set()
+    for handle in ("olga", "nobody", "elsewhere", "closed"):
+        for _ in range(11):
+            with pytest.raises(StateError) as caught:
+                admission.sign_in(handle, PASSWORD + "!")
+            told.add((handle, caught.value.code, caught.value.message, caught.value.help))
+    assert len({each[1:] for each in told}) == 2
+    assert len(told) == 8, "one who is not there is made to wait as well"
+
+
+def test_a_password_counts_as_it_is_typed_and_may_be_anything_long_enough(admission: Admission, clock: Clock) -> None:
+    for number, good in enumerate(
+        ("aaaaaaaaaaaaaaa", "パスワードは長い方がよい。とても", "x" * 256, " spaces count here ")
+    ):
+        admission.add(f"n{number}", roles=OFFICER, password=good)
+        assert admission.sign_in(f"n{number}", good)
+        for near in (good.swapcase(), good.strip(), good[:-1], good + " "):
+            if near != good:
+                with pytest.raises(StateError, match="is wrong"):
+                    admission.sign_in(f"n{number}", near)
+    clock.now += 10 * 365 * 86_400
+    assert admission.sign_in("n0", "a" * 15), "none ends by the calendar"
+
+
+def test_what_is_stored_of_a_password_is_slow_to_guess(admission: Admission) -> None:
+    stored = admission.add("olga", roles=OFFICER, password=PASSWORD).password
+    other = admission.add("otto", roles=OFFICER, password=PASSWORD).password
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert stored != other, "each has a salt"
+
+
 def test_too_many_wrong_passwords(admission: Admission, clock: Clock) -> None:
     admission.add("olga", roles=OFFICER, password=PASSWORD)
     for _ in range(10):

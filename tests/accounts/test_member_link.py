@@ -38,7 +38,8 @@ def code(keys: LinkKeys, token: str) -> str:
 
 
 def test_a_link_says_who_it_is(keys: LinkKeys) -> None:
-    found = keys.read(keys.signed(claims(back="https://example.com/settings")), audience=SITE, now=NOW)
+    said = claims(back="https://example.com/settings", nbf=NOW + 30)
+    found = keys.read(keys.signed(said), audience=SITE, now=NOW)
     assert found.person == "u-17"
     assert found.facts == {"name": "Ada", "back": "https://example.com/settings"}
     assert "u-17" not in repr(found)
@@ -53,6 +54,9 @@ def test_a_link_says_who_it_is(keys: LinkKeys) -> None:
         ({"exp": None}, "sign-in-link-incomplete"),
         ({"exp": "soon"}, "sign-in-link-incomplete"),
         ({"exp": True}, "sign-in-link-incomplete"),
+        ({"nbf": NOW + 31}, "sign-in-link-incomplete"),
+        ({"nbf": "now"}, "sign-in-link-incomplete"),
+        ({"nbf": True}, "sign-in-link-incomplete"),
         ({"aud": "https://other.example"}, "sign-in-link-elsewhere"),
         ({"aud": ["https://other.example"]}, "sign-in-link-elsewhere"),
         ({"aud": None}, "sign-in-link-elsewhere"),
@@ -89,6 +93,8 @@ def test_a_link_that_the_platform_did_not_sign_opens_nothing(keys: LinkKeys) -> 
         f"{head}.{body}.",
         f"{head}.{body}.{signature[:-2]}",
         jwt.encode({"alg": "HS256"}, claims(), other),
+        jwt.encode({"alg": "HS256", "jwk": other.as_dict(private=True)}, claims(), other),
+        jwt.encode({"alg": "HS256", "jku": "https://keys.example", "kid": "../link.key"}, claims(), other),
         jwt.encode({"alg": "HS512"}, claims(), OctKey.import_key(keys.shared()), algorithms=["HS512"]),
         f"{part({'alg': 'HS256'})}.{part([1])}.{signature}",
         "é.ü.ß",

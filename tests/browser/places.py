@@ -53,6 +53,7 @@ STAFF = (
     Page("notices", "/console/notices", "olga"),
     Page("accounts", "/console/accounts", "ruth"),
     Page("keys", "/console/keys", "ruth"),
+    Page("password", "/console/password", "ruth"),
 )
 AUTHORITY = (
     Page("authority", "/authority", "ico"),

@@ -13,7 +13,7 @@ from joserfc.jwk import RSAKey
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import open_deployment
-from consentry.errors import UnavailableError
+from consentry.errors import StateError, UnavailableError
 from consentry.service import oidc
 from consentry.service.oidc import COOKIE, Provider
 from service.at_work import in_thread
@@ -125,6 +125,8 @@ def test_a_state_of_the_other_provider_does_not_count(there: There) -> None:
         {"iss": "https://other.example"},
         {"aud": "somebody-else"},
         {"exp": 1},
+        {"nbf": 32_503_680_000},
+        {"iat": 32_503_680_000},
         {"nonce": "another"},
         {"nonce": None},
         {"sub": None},
@@ -147,6 +149,28 @@ def test_a_signature_of_another_key_or_none_does_not_hold(there: There) -> None:
     there.idp.unsigned = True
     assert "does not hold" in words(visitor.get(there.come_back(visitor)))
     assert not visitor.is_signed_in
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"issuer": "https://other.example"}, "calls itself otherwise"),
+        ({"token_endpoint": "ftp://login.example/token"}, "others could listen to"),
+        ({"jwks_uri": None}, "others could listen to"),
+    ],
+)
+def test_a_provider_that_says_something_else_of_itself(there: There, changed: dict[str, object], said: str) -> None:
+    found = {
+        "issuer": there.idp.url,
+        **dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), f"{there.idp.url}/x"),
+    }
+    known = Provider(issuer=there.idp.url, client_id="consentry", client_secret="")
+    at = f"{there.idp.url}/.well-known/openid-configuration"
+    known._read[at] = (time.monotonic(), {**found, **changed})
+    with pytest.raises(StateError, match=said):
+        known._metadata()
+    known._read[at] = (time.monotonic(), found)
+    assert known._metadata() == found
 
 
 def test_somebody_who_changed_their_mind(there: There) -> None:

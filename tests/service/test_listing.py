@@ -62,6 +62,9 @@ def test_a_spreadsheet_runs_nothing() -> None:
     rows = [{"order": "=HYPERLINK(1)", "items": -5, "areas": ["+1"]}]
     (cells,) = list(csv.reader(io.StringIO(LISTING._csv(rows))))[1:]
     assert cells == ["'=HYPERLINK(1)", "", "'+1", "-5", ""]
+    for begins in "=+-@\t\r\n\0":
+        (cells,) = list(csv.reader(io.StringIO(LISTING._csv([{"order": f"{begins}1"}]), newline="")))[1:]
+        assert cells[0] == f"'{begins}1"
 
 
 @given(st.dictionaries(st.sampled_from(["q", "sort", "page", "state", "areas", "x"]), st.text(max_size=20)))

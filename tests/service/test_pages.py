@@ -57,7 +57,14 @@ def test_every_page_tells_browsers_to_be_strict(visitor: Visitor) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
+        assert "object-src 'none'" in policy
+        assert "base-uri 'none'" in policy
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["cache-control"] == "no-store"
+        assert not [name for name in headers if name.startswith("access-control-")]
 
 
 def test_pages_hold_no_script_or_style_of_their_own(visitor: Visitor) -> None:
@@ -77,7 +84,8 @@ def test_signing_in_and_out(visitor: Visitor) -> None:
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
     assert "olga" in words(visitor.follow(right))
     old = dict(visitor.cookies)
-    assert visitor.post("/sign-out").status_code == 303
+    left = visitor.post("/sign-out")
+    assert (left.status_code, left.headers["clear-site-data"]) == (303, '"cache", "storage"')
     assert "Sign in" in words(visitor.get("/"))
     visitor.cookies = old
     assert "olga" not in words(visitor.get("/")), "a session that ended opens nothing"

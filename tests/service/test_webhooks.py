@@ -230,7 +230,12 @@ def test_administrators_manage_them(deployment: Deployment) -> None:
         assert adam.post(f"/v1/webhooks/{made['webhook']}/replay", json={"position": 0}).json()["position"] == 0
         assert adam.delete(f"/v1/webhooks/{made['webhook']}").status_code == 204
         assert adam.delete(f"/v1/webhooks/{made['webhook']}").json()["code"] == "webhook-unknown"
-        for url, code in (("https://u:p@example.org/", "webhook-url"), ("ftp://example.org/", "serve-malformed")):
+        refused = {
+            "https://u:p@example.org/": "webhook-url",
+            "ftp://example.org/": "serve-malformed",
+            f"https://example.org/{'x' * 2000}": "serve-malformed",
+        }
+        for url, code in refused.items():
             assert adam.post("/v1/webhooks", json={"url": url}).json()["code"] == code
         wrong = adam.post("/v1/webhooks", json={"url": "https://example.org/", "kinds": ["no.such"]})
         assert wrong.json()["code"] == "webhook-kind"

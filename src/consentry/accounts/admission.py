@@ -197,6 +197,16 @@ class Admission:
         """End a session."""
         self._store.end_session(digest_of(secret))
 
+    def end_sessions(self, handle: str) -> None:
+        """End every session of an account, which stays as it is.
+
+        Raises:
+            NotFoundError: there is no such account.
+        """
+        account = self._account(handle)
+        while not self._store.change_account(account, since=account):
+            account = self._account(handle)
+
     def by_session(self, secret: str) -> Principal:
         """Return who shows this cookie; nobody, if the session is over."""
         now = self._clock()

@@ -5,6 +5,7 @@
 | `sub` | the platform's own id of the person. It becomes a pseudonym at once, and is neither stored nor logged |
 | `aud` | this site: `site_url` of the settings, or `site_name` where no address is set |
 | `exp` | when the link ends, at most five minutes ahead, in seconds since 1970 |
+| `nbf` | may be missing: when the link begins, in seconds since 1970 |
 | `jti` | a name that no other link has: 8 to 200 characters |
 | `name` | may be missing: how to greet them |
 | `back` | may be missing: the https address that leads back to the platform |
@@ -102,6 +103,9 @@ class LinkKeys:
             raise StateError("sign-in-link-expired", "the link is over", help=_AGAIN)
         if until > now + LONGEST_S + _SKEW_S:
             raise _incomplete(f"it ends more than {LONGEST_S // 60} minutes ahead")
+        begins = claims.get("nbf", now)
+        if not isinstance(begins, int) or isinstance(begins, bool) or begins > now + _SKEW_S:
+            raise _incomplete("it has not begun")
         if audience not in _listed(claims.get("aud")):
             raise StateError("sign-in-link-elsewhere", "the link is for another site", help=_AGAIN)
         person, nonce = claims.get("sub"), claims.get("jti")

@@ -89,6 +89,16 @@ def disable(context: Context, handle: str) -> None:
     context.out.show({"disabled": handle}, lambda: context.out.text(f"{handle} signs in no more."))
 
 
+@account.command("sign-out")
+@click.argument("handle")
+@pass_context
+def sign_out(context: Context, handle: str) -> None:
+    """End every session of an account, wherever it is signed in. It can sign in again."""
+    with _admission(context) as admission:
+        admission.end_sessions(handle)
+    context.out.show({"signed-out": handle}, lambda: context.out.text(f"{handle} is signed in nowhere any more."))
+
+
 @account.command("password")
 @click.argument("handle")
 @pass_context

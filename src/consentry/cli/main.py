@@ -19,6 +19,7 @@ from consentry.cli.account import account
 from consentry.cli.assessment import assessment
 from consentry.cli.authority import authority
 from consentry.cli.case import case
+from consentry.cli.completion import completion
 from consentry.cli.context import Context
 from consentry.cli.corpus import corpus, import_
 from consentry.cli.demo import demo
@@ -83,6 +84,7 @@ _COMMANDS = (
     account,
     webhook,
     ledger,
+    completion,
 )
 for command in _COMMANDS:
     cli.add_command(command)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import click
 from rich.live import Live
@@ -161,6 +161,13 @@ def _rows(leases: list[dict[str, Any]]) -> list[list[Any]]:
     ]
 
 
+class _Staying(HTTPRedirectHandler):
+    """Follows nobody elsewhere: the token would come along."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 def _asked(context: Context, only: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """Return the leases that have one of the wanted words in each column, all if there is none."""
     body = _every(context)
@@ -177,7 +184,7 @@ def _every(context: Context) -> dict[str, Any]:
         if "host" in server:  # one of several platforms at that address
             shown["Host"] = server["host"]
         request = Request(f"{server['url']}/v1/leases", headers=shown)  # noqa: S310 - our own
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        with build_opener(_Staying).open(request, timeout=_TIMEOUT_S) as answer:
             return {"live": True, **json.load(answer)}
     except (OSError, URLError, ValueError, KeyError, TypeError):
         # None runs, or it was killed and left its address behind.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from consentry import __version__
@@ -70,6 +72,16 @@ ROUTERS = (
 )
 
 
+class Files(StaticFiles):
+    """Files of our own, each with its type and, as all of them are text, its characters."""
+
+    def file_response(self, *args: Any, **named: Any) -> Response:  # noqa: D102
+        answer = super().file_response(*args, **named)
+        if answer.headers.get("content-type") == "image/svg+xml":
+            answer.headers["content-type"] = "image/svg+xml; charset=utf-8"
+        return answer
+
+
 def _take_threads(count: int) -> None:
     """Let as many pages wait for disks; renewals have threads of their own. With several platforms there are more."""
     limiter = to_thread.current_default_thread_limiter()
@@ -108,6 +120,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # It would lead to an address made from what the request calls this server.
+        redirect_slashes=False,
         # Its spans would hold private links, its logs messages of exceptions and values that did not fit: `traces.py`.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
@@ -119,7 +133,7 @@ def create_app(
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.mount("/static", Files(directory=FOLDER / "static"))
     app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
     app.add_middleware(Bounded)
     problems.install(app)

@@ -25,7 +25,7 @@ from consentry.service.site import page
 PAGE_ROWS = 50
 Kind = Literal["text", "number", "time", "list", "state"]
 Row = Mapping[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx2
 from authlib.common.errors import AuthlibBaseError
@@ -41,6 +42,7 @@ SILENT_S = 5.0
 """So long a provider that failed is not asked again."""
 _AT_ONCE = 8
 """Threads that wait for one provider: of a hundred for all pages."""
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Begun(NamedTuple):
@@ -128,6 +130,10 @@ class Provider:
         found: dict[str, Any] = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise _wrong("the provider calls itself otherwise")
+        # Codes and secrets go to these: never over less than the way by which they were found.
+        scheme = urlsplit(self.issuer).scheme
+        if any(urlsplit(str(found.get(name))).scheme != scheme for name in _ENDPOINTS):
+            raise _wrong("the provider has an address that others could listen to")
         return found
 
     def _keys(self) -> Any:

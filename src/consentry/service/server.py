@@ -130,6 +130,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nobody's `X-Forwarded-…` is believed: `site_url` says by which address people come.
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_S,
         timeout_keep_alive=75,
     )

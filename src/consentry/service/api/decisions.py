@@ -24,7 +24,7 @@ from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.explain import worded
 from consentry.service.api.shape import Answer, Body, Ident, Problem, Word, problems
 from consentry.service.direct import DirectRoute, read, takes
-from consentry.service.gate import Needs
+from consentry.service.gate import Deployed, Needs
 from consentry.service.problems import status_of
 from consentry.service.snapshots import Held, Snapshots
 
@@ -261,9 +261,9 @@ async def _one_of(
 
 
 @META.get("/.well-known/authzen-configuration")
-async def configuration(request: Request) -> Configuration:
+async def configuration(request: Request, deployment: Deployed) -> Configuration:
     """Say where decisions are asked for."""
-    base = str(request.base_url).rstrip("/")
+    base = (deployment.settings.site_url or str(request.base_url)).rstrip("/")
     return Configuration(
         policy_decision_point=base,
         access_evaluation_endpoint=f"{base}/access/v1/evaluation",

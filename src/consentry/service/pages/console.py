@@ -11,6 +11,7 @@ from consentry.service.pages import (
     console_notices,
     console_objections,
     console_overview,
+    console_password,
     console_people,
     console_policies,
     console_releases,
@@ -30,4 +31,5 @@ ROUTERS = (
     console_policies.ROUTER,
     console_people.ROUTER,
     console_accounts.ROUTER,
+    console_password.ROUTER,
 )

@@ -52,11 +52,11 @@ def sign_in(
 
 @ROUTER.post("/sign-out")
 def sign_out(request: Request, admission: Admitting) -> Response:
-    """End the session."""
+    """End the session, and have the browser forget what it showed."""
     secret = request.cookies.get(COOKIE)
     if secret:
         admission.sign_out(secret)
-    answer = RedirectResponse("/", 303)
+    answer = RedirectResponse("/", 303, headers={"clear-site-data": '"cache", "storage"'})
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="lax")
     return answer
 

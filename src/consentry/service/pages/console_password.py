@@ -1,0 +1,66 @@
+"""A new password for oneself: made up, as every password here, for the one that it takes the place of."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import SESSION_S, Principal
+from consentry.accounts.admission import Admission
+from consentry.errors import StateError
+from consentry.service.gate import Admitting, Needs
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, told
+from consentry.service.pages.sign_in import with_session
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Asking = Annotated[Principal, Depends(Needs(Action.ANYONE))]
+PATH = "/console/password"
+_BYTES = 15
+
+
+@ROUTER.get(PATH)
+def show(request: Request, admission: Admitting, *, who: Asking) -> Response:
+    """Show the form to whoever signs in with a password."""
+    if not who.is_known:
+        return RedirectResponse(f"/sign-in?next={PATH}", SEE_OTHER)
+    _require_password(admission, who)
+    return page(request, "console/password.html", problem=None, made=None)
+
+
+@ROUTER.post(PATH)
+def renew(
+    *,
+    request: Request,
+    admission: Admitting,
+    who: Asking,
+    password: Annotated[str, Form(max_length=1000)] = "",
+) -> Response:
+    """Make a new password for whoever types the one they have, show it once, and end their other sessions."""
+    if not who.is_known:
+        return RedirectResponse(f"/sign-in?next={PATH}", SEE_OTHER)
+    _require_password(admission, who)
+    try:
+        # As signing in: whoever sits at somebody else's browser guesses no faster.
+        admission.sign_in(who.handle, password)
+    except StateError as problem:
+        shown = told(problem, field="password")
+        return page(request, "console/password.html", status=REFUSED, problem=shown, made=None)
+    made = secrets.token_urlsafe(_BYTES)
+    admission.set_password(who.handle, made)
+    secret = admission.sign_in(who.handle, made)
+    return with_session(page(request, "console/password.html", problem=None, made=made), secret, seconds=SESSION_S)
+
+
+def _require_password(admission: Admission, who: Principal) -> None:
+    """Refuse whoever has no password here.
+
+    Raises:
+        StateError: a member, a program, or somebody who signs in with an organisation.
+    """
+    if not any(each.handle == who.handle and each.password for each in admission.all()):
+        raise StateError("account-elsewhere", "you sign in without a password here", help="change it where you sign in")
