@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from anyio import to_thread
@@ -88,6 +89,24 @@ def _take_threads(count: int) -> None:
     limiter.total_tokens = max(limiter.total_tokens, count)
 
 
+@asynccontextmanager
+async def _running(
+    _: FastAPI, *, deployment: Deployment, admission: Admission, verbs: Verbs, watch: Watch
+) -> AsyncIterator[None]:
+    """Keep up what runs beside an application while it answers."""
+    sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
+    _take_threads(THREADS)
+    running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
+    try:
+        yield
+    finally:
+        watch.stop()
+        sending.stop()
+        await asyncio.gather(*running)
+        watch.close()
+        verbs.close()
+
+
 def create_app(
     deployment: Deployment, admission: Admission, *, token: str, platform: str = "", log: AccessLog | None = None
 ) -> FastAPI:
@@ -99,24 +118,10 @@ def create_app(
     verbs = Verbs(deployment.control)
     watch = Watch(verbs)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
-        _take_threads(THREADS)
-        running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
-        try:
-            yield
-        finally:
-            watch.stop()
-            sending.stop()
-            await asyncio.gather(*running)
-            watch.close()
-            verbs.close()
-
     app = FastAPI(
         title="Consentry",
         version=__version__,
-        lifespan=lifespan,
+        lifespan=partial(_running, deployment=deployment, admission=admission, verbs=verbs, watch=watch),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -134,6 +139,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", Files(directory=FOLDER / "static"))
+    # The last that is added is the first that is passed.
     app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
     app.add_middleware(Bounded)
     problems.install(app)
