@@ -42,8 +42,8 @@ def consentry(served: tuple[Deployment, Caller, str]) -> Iterator[Consentry]:
 
 def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> None:
     written = re.sub(r"\{[^}]*\}", "{}", inspect.getsource(Consentry))
-    calls = set(re.findall(r'_(get|post|write|rows)\(f?"([^"]+)"', written))
-    known = {("GET" if verb in {"get", "rows"} else "POST", path) for verb, path in calls}
+    calls = set(re.findall(r'_(get|file|post|once|write|rows)\(f?"([^"]+)"', written))
+    known = {("GET" if verb in {"get", "file", "rows"} else "POST", path) for verb, path in calls}
     operations = {
         (method.upper(), re.sub(r"\{[^}]*\}", "{}", path))
         for path, methods in served[1]("GET", "/openapi.json").json["paths"].items()

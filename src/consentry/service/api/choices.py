@@ -1,4 +1,4 @@
-"""Choices that people made on the platform, passed on by its server."""
+"""Choices that people made on the platform, passed on by its server, and read back by it."""
 
 from __future__ import annotations
 
@@ -48,6 +48,50 @@ class Recorded(Answer):
     """They are in the ledger, durably, at these positions, in the order of the request."""
 
     positions: list[Position]
+
+
+class Whose(Body):
+    """Of whom. An id is in no address: those are kept in histories and logs."""
+
+    person: Ident
+
+
+class Standing(Answer):
+    """A choice that counts now. `position` is where it was recorded, and what its receipt is asked for by."""
+
+    purpose: Purpose
+    category: Category | None = Field(description="Null: all of them.")
+    one_item: bool = Field(description="It is about a single item only.")
+    state: ChoiceState
+    reach: Reach
+    at: int
+    position: Position
+
+
+class WhatCounts(Answer):
+    """What counts of what a person said, oldest first: their choices, and refusals by other accounts of theirs."""
+
+    choices: list[Standing]
+    erased: bool = Field(description="They were erased: nothing may be kept of them, and nothing of theirs is used.")
+
+
+@ROUTER.post("/choices/read", dependencies=[Depends(Needs(Action.CHOICE_READ))])
+def read(body: Whose, deployment: Deployed) -> WhatCounts:
+    """Return what counts of what a person said. Nothing is recorded by it."""
+    asker = deployment.control.own_settings.asker(deployment.person(body.person))
+    found = [
+        Standing(
+            purpose=each.choice.key.purpose,
+            category=each.choice.key.category,
+            one_item=each.choice.key.item is not None,
+            state=each.choice.state,
+            reach=each.choice.reach,
+            at=each.choice.at,
+            position=each.position,
+        )
+        for each in asker.said
+    ]
+    return WhatCounts(choices=found, erased=asker.erased)
 
 
 @ROUTER.post(
