@@ -58,6 +58,34 @@ def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> 
     assert known <= operations, "a method asks for what is not there"
 
 
+NO_KEY = {
+    "/access/v1/evaluation": "a question",
+    "/access/v1/evaluations": "a question",
+    "/v1/choices/read": "a question",
+    "/v1/orders/what-if": "a question",
+    "/v1/policy-sets/check": "a question",
+    "/v1/releases/plan": "a question",
+    "/v1/releases/{release}/compare": "a question",
+    "/v1/releases/{release}/explain": "a question",
+    "/v1/leases": "its answer holds a secret",
+    "/v1/objections": "its answer holds a secret",
+    "/v1/webhooks": "its answer holds a secret",
+    "/v1/webhooks/{webhook}/replay": "it goes back to a position: twice is once",
+}
+
+
+def test_each_write_takes_an_idempotency_key(served: tuple[Deployment, Caller, str]) -> None:
+    paths = served[1]("GET", "/openapi.json").json["paths"]
+    without = {
+        path
+        for path, methods in paths.items()
+        if "post" in methods
+        and "Idempotency-Key" not in {each["name"] for each in methods["post"].get("parameters", ())}
+    }
+    # What a job says of its lease is numbered, and said again it is the same.
+    assert {each for each in without if not each.startswith("/v1/leases/{lease}/")} == set(NO_KEY)
+
+
 def test_what_a_platform_does(served: tuple[Deployment, Caller, str], consentry: Consentry) -> None:
     assert consentry.may("us", purpose="train-genai", category="post", visibility="public")
     assert not consentry.may("us", purpose="train-genai", category="unknown")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx2
 import pytest
 
 from consentry.accounts.access import Role
@@ -16,6 +17,7 @@ from consentry.ledger.case_events import ApprovalGiven, CaseEnded, ConditionMet,
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.policy.library import shipped
 from consentry.service.api.builds import BUILDING
+from consentry.service.gate import COOKIE
 from consentry.transparency.receipt import check_receipt
 from service.at_work import POLICY
 from service.staff import Office, office
@@ -124,6 +126,43 @@ def test_narrowing_and_withdrawing_take_two_and_prohibiting_one(own: Office) -> 
             olga.deliver_report("ended", "weekly")
     assert len(own.events(ReportDelivered)) == 1
     assert [each.how for each in own.events(CaseEnded) if isinstance(each, CaseEnded)] == ["withdrawn", "prohibited"]
+
+
+def test_a_step_that_is_sent_again_is_done_once(own: Office) -> None:
+    own.deployment.control.cases.open("ico", title="a concern", reference="letter", by="olga")
+    body = {"condition": "clearer", "title": "a clearer form", "owner": "olga"}
+    olga, answers = own.visitor("olga"), []
+    for key in ("k-1", "k-1", "k-2"):
+        cookie = {"cookie": f"{COOKIE}={olga.cookies[COOKIE]}", "sec-fetch-site": "none", "idempotency-key": key}
+        answers.append(httpx2.post(f"{own.ask.url}/v1/cases/ico/conditions", json=body, headers=cookie))
+    assert [each.status_code for each in answers] == [201, 201, 409]
+    assert answers[1].headers["idempotency-replayed"] == "true"
+    assert answers[0].content == answers[1].content
+
+
+def test_a_cookie_alone_changes_nothing(own: Office) -> None:
+    headers = {"cookie": f"{COOKIE}={own.cookies['olga']}"}
+    body = {"case": "ico", "title": "a concern", "reference": "letter"}
+    answer = httpx2.post(f"{own.ask.url}/v1/cases", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "access-other-site")
+
+
+def test_the_queue_comes_in_parts(own: Office) -> None:
+    with as_(own, "sue") as (sue,), program(own.deployment, own.ask.url) as consentry:
+        filed = [consentry.file_objection(find=f"link {n}", answer_to="a")["objection"] for n in range(5)]
+        found, after = [], None
+        while True:
+            asked = {"limit": "2", **({} if after is None else {"after": after})}
+            part = sue._get("/v1/objections", asked)
+            found += [each["objection"] for each in part["objections"]]
+            after = part["next"]
+            # What is answered meanwhile leaves the queue and moves nothing of it.
+            sue.objection_not_found(found[-1], text="We searched.")
+            if after is None:
+                break
+        assert found == filed
+        with refused("list-cursor"):
+            sue._get("/v1/objections", {"after": "first"})
 
 
 def test_a_key_of_a_program_approves_nothing(own: Office) -> None:
