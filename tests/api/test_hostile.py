@@ -8,10 +8,12 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
+from consentry.service.bodies import PATIENCE_S
 from service import hostile
 from service.hostile import KEEP_BYTES, KEEP_FILES, Place
 
@@ -54,13 +56,30 @@ def test_slow_clients_hold_nothing_but_their_connections(there: Place) -> None:
         assert time.monotonic() - began < 5
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(there: Place) -> None:
+def test_what_does_not_come_is_not_waited_for(there: Place) -> None:
+    """Neither for a body, nor for a head, nor for the head of the next request of a connection."""
+    head = b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    began = {
+        "body": head + b"Content-Length: 9\r\n\r\n{",
+        "head": head,
+        "nothing": b"",
+        "next": b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+    }
     parts = urlsplit(there.process.ask.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=40) as connection:
-        connection.sendall(
-            b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-        )
-        assert connection.makefile("rb").readline().split()[1] == b"408"
+    with ExitStack() as opened:
+        waiting = {}
+        for name, content in began.items():
+            address = (parts.hostname or "", parts.port or 0)
+            waiting[name] = opened.enter_context(socket.create_connection(address, timeout=PATIENCE_S + 20))
+            waiting[name].sendall(content)
+        # More of the head is no reason to wait longer.
+        time.sleep(PATIENCE_S / 2)
+        waiting["head"].sendall(b"X-More: 1\r\n")
+        waiting["next"].sendall(b"healthz")
+        answers = {name: each.makefile("rb").read() for name, each in waiting.items()}
+    assert answers["body"].split()[1] == b"408"
+    assert (answers["head"], answers["nothing"]) == (b"", b"")
+    assert answers["next"].count(b"HTTP/1.1") == 1
 
 
 def test_the_campaign_notices_a_server_that_breaks() -> None:

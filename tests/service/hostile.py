@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import socket
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from consentry.service.gate import COOKIE, actions_of, addresses
 from service.at_work import Process, home, served
 
 SENDERS = 4
+NO_ANSWER = 599
+"""Stands where the server said nothing and kept the connection for a minute."""
 SLOW = 50
 KEEP_BYTES = 40 << 20
 """By so much the server's memory may grow: allocators keep what 100 threads once needed for bodies of a mebibyte."""
@@ -188,7 +191,7 @@ def place() -> Iterator[Place]:
             _, key = admission.add_key("programs", roles=_PROGRAMS, by="olga")
         deployment.close()
         headers = {name: f"Cookie: {COOKIE}={cookie}\r\n".encode() for name, cookie in shown.items()}
-        with served(folder) as process:
+        with served(folder, errors=subprocess.DEVNULL) as process:  # a line for each that is no HTTP
             yield Place(process, {**headers, "": f"Authorization: Bearer {key}\r\n".encode()})
 
 
@@ -230,7 +233,7 @@ def _shown(there: Place, route: APIRoute) -> bytes:
 
 
 def send(url: str, content: bytes) -> int:
-    """Send bytes over a connection of its own, and return the status; 0: it was closed without a word."""
+    """Send bytes over a connection of its own, and return the status; 0: closed without a word, 599: no answer."""
     parts = urlsplit(url)
     try:
         with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60) as connection:
@@ -241,6 +244,8 @@ def send(url: str, content: bytes) -> int:
                     return int(line.split()[1])
     except ConnectionError:
         pass
+    except TimeoutError:
+        return NO_ANSWER
     return 0
 
 

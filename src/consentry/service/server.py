@@ -26,6 +26,7 @@ from consentry.errors import StateError
 from consentry.service.app import create_app
 from consentry.service.auth import TOKEN_FILE, workload_token
 from consentry.service.logs import as_json
+from consentry.service.patience import Impatient
 from consentry.service.watch import Watch
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8799
@@ -78,7 +79,7 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
             log_config=None,
             access_log=False,
             server_header=False,
-            http="h11",
+            http=Impatient,
             ws="none",
             loop="asyncio",
             timeout_graceful_shutdown=_GRACE_S,
