@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,19 @@ _JSON, _FORM, _PARTS = b"application/json", b"application/x-www-form-urlencoded"
 _SIGN_OUT = "/sign-out"
 
 Bytes = Callable[[random.Random], bytes]
+UNDECLARED = [
+    b"find",
+    b"answer_to",
+    b"reason",
+    b"message",
+    b"person",
+    b"reach",
+    b"category",
+    b"corpus",
+    b"items",
+    b"months",
+]
+"""Fields of forms that are read as they come."""
 
 
 def _deep(chance: random.Random) -> int:
@@ -76,23 +89,31 @@ JSON: dict[str, Bytes] = {
     "names of objects": lambda _: b'{"__proto__": {"a": 1}, "__class__": "x", "constructor": 1}',
     "other types": lambda _: b'{"case": [1], "title": {"a": 1}, "reference": true, "person": 1e400, "text": [[]]}',
 }
-FORMS: dict[str, Bytes] = {
-    "a field many times": lambda _: b"case=a&" * 300,
-    "many fields": lambda chance: b"&".join(b"f%d=1" % each for each in range(chance.randrange(200, 5_000))),
-    "bad UTF-8": lambda _: b"find=%ff%fe&case=%c0%80&text=%ed%a0%80&answer_to=\xff",
-    "NUL": lambda _: b"find=%00&answer_to=%00&case=%00&title=%00&reference=%00&text=%00&handle=%00",
-    "bad escapes": lambda _: b"find=%zz&case=%&title=%1&answer_to=%%%",
-    "a long value": lambda _: b"find=" + b"x" * 300_000 + b"&answer_to=" + b"y" * 300_000,
-    "a long name": lambda _: b"x" * 300_000 + b"=1",
-    "too large": lambda _: b"text=" + b"x" * LARGEST,
-    "markup": lambda _: (
-        quote("<script>alert(1)</script>{{7*7}}${7*7}").encode().join((b"find=", b"&case=", b"&title="))
-    ),
-    "noise": lambda chance: chance.randbytes(chance.randrange(1, 300)),
-    "separators": lambda chance: b"&=;" * chance.randrange(1, 3_000),
-    "bidirectional": lambda _: b"case=%e2%80%ae&title=%e2%80%ae&find=%e2%80%ae&answer_to=%e2%80%8b&reference=%0d%0a",
-    "numbers": lambda _: b"days=1e400&months=-1&due=99999999-99-99&created_from=0000-00-00&number=%D9%A3",
-    "nothing": lambda _: b"",
+
+
+def _fields(value: bytes, *, of: Sequence[bytes]) -> bytes:
+    """Return a form in which every field of an address has the same value."""
+    return b"&".join(name + b"=" + value for name in of)
+
+
+FORMS: dict[str, Callable[[random.Random, Sequence[bytes]], bytes]] = {
+    "a field many times": lambda _, names: _fields(b"a", of=[*names] * 100),
+    "many fields": lambda chance, _: b"&".join(b"f%d=1" % each for each in range(chance.randrange(200, 5_000))),
+    "bad UTF-8": lambda chance, names: _fields(chance.choice((b"%ff%fe", b"%c0%80", b"%ed%a0%80", b"\xff")), of=names),
+    "NUL": lambda _, names: _fields(b"a%00b", of=names),
+    "bad escapes": lambda chance, names: _fields(chance.choice((b"%zz", b"%", b"%1", b"%%%")), of=names),
+    "long values": lambda _, names: _fields(b"x" * (900_000 // len(names)), of=names),
+    "a long name": lambda _, __: b"x" * 300_000 + b"=1",
+    "too large": lambda _, names: _fields(b"x" * LARGEST, of=names[:1]),
+    "markup": lambda _, names: _fields(b"%3Cscript%3Ealert(1)%3C/script%3E%7B%7B7*7%7D%7D", of=names),
+    "noise": lambda chance, _: chance.randbytes(chance.randrange(1, 300)),
+    "noise in fields": lambda chance, names: _fields(quote(chance.randbytes(20)).encode(), of=names),
+    "separators": lambda chance, _: b"&=;" * chance.randrange(1, 3_000),
+    "invisible": lambda chance, names: _fields(chance.choice((b"%e2%80%ae", b"%e2%80%8b", b"%0d%0a", b"+")), of=names),
+    "numbers": lambda chance, names: _fields(chance.choice((b"1e400", b"-1", b"0", b"%D9%A3", b"9" * 30)), of=names),
+    "days": lambda chance, names: _fields(chance.choice((b"99999999-99-99", b"0000-00-00", b"9999-12-31")), of=names),
+    "words": lambda chance, names: _fields(chance.choice((b"a", b"UK", b"train-ai", b"post", b"accept")), of=names),
+    "nothing": lambda _, __: b"",
 }
 
 
@@ -120,12 +141,12 @@ MULTIPART: dict[str, Bytes] = {
     "nothing": lambda _: b"",
 }
 KINDS: dict[str, list[bytes]] = {
-    "json": [_JSON, _JSON, _JSON, _JSON + b"; charset=utf-16", b"application/xml", b"text/plain", b"\xff", b""],
-    "form": [_FORM, _FORM, _FORM, _FORM + b"; charset=x", _JSON, b"text/plain", b"\xff", b""],
-    "multipart": [_PARTS, _PARTS, _PARTS, b"multipart/form-data", b"multipart/form-data; boundary=" + b"x" * 5_000],
+    "json": [*[_JSON] * 12, _JSON + b"; charset=utf-16", b"application/xml", b"text/plain", b"\xff", b""],
+    "form": [*[_FORM] * 12, _FORM + b"; charset=x", _JSON, b"text/plain", b"\xff", b""],
+    "multipart": [*[_PARTS] * 6, b"multipart/form-data", b"multipart/form-data; boundary=" + b"x" * 5_000],
 }
 HEADERS: list[Bytes] = [
-    *([lambda _: b""] * 8),
+    *([lambda _: b""] * 30),
     lambda _: b"X-Long: " + b"x" * 100_000 + b"\r\n",
     lambda _: b"X-Many: 1\r\n" * 2_000,
     lambda chance: b"Idempotency-Key: " + chance.choice((b"\xff\xff", b"x" * 5_000, b" ", b"k")) + b"\r\n",
@@ -139,7 +160,7 @@ HEADERS: list[Bytes] = [
     lambda _: b"Expect: 100-continue\r\n",
     lambda _: b"Host: other.example\r\nX-Forwarded-Host: \xff\r\n",
 ]
-IN_PATHS = ("x1", "concern", "%00", "%ff", "..%2f..", "%F0%9F%98%80", "x" * 500, "1" * 400, "a b", "%0d%0aX:1")
+IN_PATHS = (*["x1", "concern"] * 4, "%00", "%ff", "..%2f..", "%F0%9F%98%80", "x" * 500, "1" * 400, "a b", "%0d%0aX:1")
 
 
 @dataclass
@@ -207,8 +228,8 @@ def request(there: Place, route: APIRoute, chance: random.Random) -> tuple[str, 
         path = path.replace(f"{{{name}}}", quote(chance.choice(IN_PATHS), safe="%."))
     is_api = path.startswith(("/v1/", "/access/"))
     form = "json" if is_api else chance.choice(("form", "multipart"))
-    name, make = chance.choice(list({"json": JSON, "form": FORMS, "multipart": MULTIPART}[form].items()))
-    body, kind = make(chance), chance.choice(KINDS[form])
+    name, body = _body(route, form, chance)
+    kind = chance.choice(KINDS[form])
     if chance.randrange(20) == 0:
         path += "?" + chance.choice(("limit=-1", "%ff=%00", "a" * 5_000, "after=%F0%9F%98%80", "lang=../x"))
     host = urlsplit(there.process.ask.url).netloc.encode()
@@ -221,6 +242,15 @@ def request(there: Place, route: APIRoute, chance: random.Random) -> tuple[str, 
     else:
         body = chance.choice((b"zz\r\n", b"5\r\nabc\r\n0\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"))
     return f"{route.path}: {form}, {name}", head + b"\r\n" + body
+
+
+def _body(route: APIRoute, form: str, chance: random.Random) -> tuple[str, bytes]:
+    """Return what is wrong with a body, in words, and its bytes."""
+    if form == "form":
+        name, fill = chance.choice(list(FORMS.items()))
+        return name, fill(chance, [each.alias.encode() for each in route.dependant.body_params] or UNDECLARED)
+    name, make = chance.choice(list((JSON if form == "json" else MULTIPART).items()))
+    return name, make(chance)
 
 
 def _shown(there: Place, route: APIRoute) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -56,6 +57,12 @@ def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> 
     }
     assert not missing
     assert known <= operations, "a method asks for what is not there"
+
+
+def test_each_method_is_tried() -> None:
+    tried = "".join(Path(__file__).with_name(name).read_text() for name in ("test_client.py", "test_client_steps.py"))
+    methods = [name for name, _ in inspect.getmembers(Consentry, inspect.isfunction) if not name.startswith("_")]
+    assert not [name for name in methods if f".{name}(" not in tried and name != "close"]
 
 
 NO_KEY = {

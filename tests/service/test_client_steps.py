@@ -342,4 +342,5 @@ def test_uses_are_decided_together(own: Office) -> None:
         people = [{"subject": {"type": "person", "id": each}} for each in ("us", "gb", "nobody-knows")]
         found = consentry.evaluate_all({**shared, "evaluations": people})["evaluations"]
         assert [each["decision"] for each in found] == [True, True, False]
+        assert consentry.evaluate({**shared, **people[0]})["decision"] is True
         assert consentry.version()["version"]
