@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
@@ -27,6 +28,14 @@ def there() -> Iterator[Place]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def waited(there: Place) -> Iterator[Future[dict[str, bytes]]]:
+    """What takes its time is begun first, and looked at last."""
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(_wait, there)
+
+
+@pytest.mark.usefixtures("waited")
 def test_hostile_requests_break_nothing(there: Place) -> None:
     _attack(there, COUNT)
 
@@ -56,8 +65,16 @@ def test_slow_clients_hold_nothing_but_their_connections(there: Place) -> None:
         assert time.monotonic() - began < 5
 
 
-def test_what_does_not_come_is_not_waited_for(there: Place) -> None:
+def test_what_does_not_come_is_not_waited_for(waited: Future[dict[str, bytes]]) -> None:
     """Neither for a body, nor for a head, nor for the head of the next request of a connection."""
+    answers = waited.result()
+    assert answers["body"].split()[1] == b"408"
+    assert (answers["head"], answers["nothing"]) == (b"", b"")
+    assert answers["next"].count(b"HTTP/1.1") == 1
+
+
+def _wait(there: Place) -> dict[str, bytes]:
+    """Begin requests and do not end them, and return what came until the server closed."""
     head = b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     began = {
         "body": head + b"Content-Length: 9\r\n\r\n{",
@@ -70,16 +87,13 @@ def test_what_does_not_come_is_not_waited_for(there: Place) -> None:
         waiting = {}
         for name, content in began.items():
             address = (parts.hostname or "", parts.port or 0)
-            waiting[name] = opened.enter_context(socket.create_connection(address, timeout=PATIENCE_S + 20))
+            waiting[name] = opened.enter_context(socket.create_connection(address, timeout=PATIENCE_S + 40))
             waiting[name].sendall(content)
         # More of the head is no reason to wait longer.
         time.sleep(PATIENCE_S / 2)
         waiting["head"].sendall(b"X-More: 1\r\n")
         waiting["next"].sendall(b"healthz")
-        answers = {name: each.makefile("rb").read() for name, each in waiting.items()}
-    assert answers["body"].split()[1] == b"408"
-    assert (answers["head"], answers["nothing"]) == (b"", b"")
-    assert answers["next"].count(b"HTTP/1.1") == 1
+        return {name: each.makefile("rb").read() for name, each in waiting.items()}
 
 
 def test_the_campaign_notices_a_server_that_breaks() -> None:
