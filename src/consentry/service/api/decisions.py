@@ -198,8 +198,9 @@ def _request(model: type[Body]) -> dict[str, Any]:
                 "name": "X-Request-ID",
                 "in": "header",
                 "required": False,
-                "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-                "description": "Comes back with the answer.",
+                "schema": {"type": "string"},
+                # No decision is refused because of it.
+                "description": "Comes back with the answer, if it has 1 to 200 printable ASCII characters.",
             }
         ],
     }
