@@ -258,7 +258,7 @@ def schedule(*, case: Named, body: Report, who: Delivering, control: Control) ->
     "/reports/{report}/delivery",
     status_code=201,
     dependencies=[KEY],
-    responses=problems({404: "case-unknown case-report-unknown", 409: "case-report-delivered idempotency-running"}),
+    responses=problems({404: "case-unknown case-report-unknown", 409: "idempotency-running"}),
 )
 def deliver(*, case: Named, report: Named, who: Delivering, control: Control) -> WholeCase:
     """Note that a report, of everything up to now, was handed over."""
