@@ -1,120 +1,102 @@
-"""Thousands of requests that nobody honest sends: each is refused, none breaks the server, and nothing grows."""
+"""Requests that nobody honest sends: each is answered, none breaks the server, and nothing grows.
+
+`./run bench hostile` sends twenty thousand and says what was answered.
+"""
 
 from __future__ import annotations
 
-import random
-import resource
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
-from api.conftest import Place
+from consentry.service.bodies import PATIENCE_S
+from service import hostile
+from service.hostile import KEEP_BYTES, KEEP_FILES, Place
 
-PATHS = ("/access/v1/evaluation", "/access/v1/evaluations", "/v1/choices", "/v1/leases", "/v1/models")
-_GOOD = (
-    b'{"subject": {"type": "person", "id": "us"}, "action": {"name": "train-ai"}, '
-    b'"resource": {"type": "content", "id": "1"}}'
-)
-_COUNT, _MANY = 2_000, 20_000
+COUNT, MANY = 1_500, 20_000
+WARM = 1_000
 
 
-def _bodies(chance: random.Random) -> Iterator[bytes]:
-    """Yield bodies that are wrong, each in its own way, for ever."""
-    while True:
-        deep = chance.randrange(100, 10_000)
-        at = chance.randrange(len(_GOOD))
-        yield chance.choice(
-            [
-                b'{"choices": [], "choices": []}',
-                b'{"choices": NaN}',
-                b'{"ttl_s": Infinity, "release": "r", "job": "j", "model": "m", "nonce": "n"}',
-                b'{"ttl_s": 1e999, "release": "r", "job": "j", "model": "m", "nonce": "n"}',
-                b"[" * deep + b"]" * deep,
-                b'{"a":' * deep + b"1" + b"}" * deep,
-                b'{"subject": {"type": "person", "id": "\\ud800"}}',
-                b'{"subject": {"type": "person", "id": "\\u0000"}}',
-                b"\xff\xfe" + chance.randbytes(40),
-                chance.randbytes(chance.randrange(1, 300)),
-                _GOOD[:at],
-                _GOOD[:at] + chance.randbytes(3) + _GOOD[at:],
-                _GOOD[:at] + b"\xc0\x80" + _GOOD[at:],
-                b'{"choices": [' + b'{"person": "x"},' * 500 + b"{}]}",
-                b"1" * deep,
-                b'"' + b"x" * 100_000 + b'"',
-                b'{"model": "' + b"x" * 1_100_000 + b'"}',
-                b"",
-            ]
-        )
+@pytest.fixture(scope="module")
+def there() -> Iterator[Place]:
+    with hostile.place() as found:
+        yield found
 
 
-def _send(place: Place, body: bytes, *, path: str, token: str) -> int:
-    """Send one request over a connection of its own, and return the status; 0: the server closed without a word."""
-    parts = urlsplit(place.ask.url)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
-        with suppress(OSError):  # It has answered before it read all.
-            connection.sendall(head.encode() + body)
-        try:
-            line = connection.makefile("rb").readline()
-        except ConnectionError:
-            return 0
-    return int(line.split()[1]) if line else 0
+@pytest.fixture(scope="module")
+def waited(there: Place) -> Iterator[Future[dict[str, bytes]]]:
+    """What takes its time is begun first, and looked at last."""
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(_wait, there)
 
 
-def _attack(place: Place, count: int) -> Counter[int]:
-    chance, found = random.Random(7), Counter[int]()
-    for number, body in zip(range(count), _bodies(chance), strict=False):
-        found[_send(place, body, path=PATHS[number % len(PATHS)], token=place.ask.token)] += 1
-    return found
-
-
-def test_hostile_requests_are_refused(place: Place) -> None:
-    _attack(place, 300)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = _attack(place, _COUNT)
-    assert not [status for status in found if status >= 500 or 200 <= status < 300], found
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000, "kilobytes"
-    assert place.ask("GET", "/healthz").status == 200
+@pytest.mark.usefixtures("waited")
+def test_hostile_requests_break_nothing(there: Place) -> None:
+    _attack(there, COUNT)
 
 
 @pytest.mark.slow
-def test_a_campaign_of_hostile_requests(place: Place) -> None:
-    _attack(place, 1_000)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = _attack(place, _MANY)
-    assert not [status for status in found if status >= 500 or 200 <= status < 300], found
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000, "kilobytes"
+def test_a_campaign_of_hostile_requests(there: Place) -> None:
+    _attack(there, MANY)
 
 
-def test_slow_clients_hold_nothing_but_their_connections(place: Place) -> None:
-    parts = urlsplit(place.ask.url)
-    address = (parts.hostname or "", parts.port or 0)
-    slow = [socket.create_connection(address, timeout=30) for _ in range(60)]
-    try:
-        for number, each in enumerate(slow):
-            each.sendall(b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-            if number % 2:
-                each.sendall(b"Content-Length: 1000\r\n\r\n{")
+def _attack(there: Place, count: int) -> None:
+    hostile.attack(there, WARM, seed=1)
+    memory, files = there.held_bytes(), there.open_files()
+    found = hostile.attack(there, count)
+    assert not found.broken, found.broken
+    assert sum(found.statuses.values()) == count
+    refused = sum(number for status, number in found.statuses.items() if 400 <= status < 500)
+    assert refused > count / 2, found.statuses
+    assert there.held_bytes() - memory < KEEP_BYTES
+    assert there.open_files() - files < KEEP_FILES
+    assert there.process.ask("GET", "/healthz").status == 200
+
+
+def test_slow_clients_hold_nothing_but_their_connections(there: Place) -> None:
+    with hostile.slow_clients(there):
         began = time.monotonic()
-        assert place.ask("GET", "/v1/leases").status == 200
+        assert there.process.ask("GET", "/v1/leases").status == 200
         assert time.monotonic() - began < 5
-    finally:
-        for each in slow:
-            each.close()
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(place: Place) -> None:
-    parts = urlsplit(place.ask.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=40) as connection:
-        connection.sendall(
-            b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
-        )
-        assert connection.makefile("rb").readline().split()[1] == b"408"
+def test_what_does_not_come_is_not_waited_for(waited: Future[dict[str, bytes]]) -> None:
+    """Neither for a body, nor for a head, nor for the head of the next request of a connection."""
+    answers = waited.result()
+    assert answers["body"].split()[1] == b"408"
+    assert (answers["head"], answers["nothing"]) == (b"", b"")
+    assert answers["next"].count(b"HTTP/1.1") == 1
+
+
+def _wait(there: Place) -> dict[str, bytes]:
+    """Begin requests and do not end them, and return what came until the server closed."""
+    head = b"POST /v1/choices HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    began = {
+        "body": head + b"Content-Length: 9\r\n\r\n{",
+        "head": head,
+        "nothing": b"",
+        "next": b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+    }
+    parts = urlsplit(there.process.ask.url)
+    with ExitStack() as opened:
+        waiting = {}
+        for name, content in began.items():
+            address = (parts.hostname or "", parts.port or 0)
+            waiting[name] = opened.enter_context(socket.create_connection(address, timeout=PATIENCE_S + 40))
+            waiting[name].sendall(content)
+        # More of the head is no reason to wait longer.
+        time.sleep(PATIENCE_S / 2)
+        waiting["head"].sendall(b"X-More: 1\r\n")
+        waiting["next"].sendall(b"healthz")
+        return {name: each.makefile("rb").read() for name, each in waiting.items()}
+
+
+def test_the_campaign_notices_a_server_that_breaks() -> None:
+    found = hostile.Found()
+    found.note(500, "/v1/choices: json, NaN")
+    assert found.broken

@@ -14,6 +14,7 @@ NAMES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 TORCH = {"loader"}
 SMALL: dict[str, tuple[str, ...]] = {
     "corpus": ("--scale", "0.002"),
+    "hostile": ("--number", "200"),
     "lineage": ("--scale", "0.002", "--releases", "12"),
     "may": ("--scale", "0.002"),
     "objections": ("--number", "60", "--seconds", "2"),

@@ -171,10 +171,10 @@ def in_thread(deployment: Deployment, *, port: int = 0) -> Iterator[Caller]:
 class Process:
     """`consentry serve` as a process of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, errors: int = subprocess.PIPE) -> None:
         self.home = home
         (home / "serve.json").unlink(missing_ok=True)
-        self.process = command(home, "serve", "--port", "0")
+        self.process = command(home, "serve", "--port", "0", errors=errors)
         try:
             self.ask = self._reached()
         except BaseException:
@@ -203,9 +203,9 @@ class Process:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[Process]:
-    """Serve a home from a process."""
-    process = Process(home)
+def served(home: Path, *, errors: int = subprocess.PIPE) -> Iterator[Process]:
+    """Serve a home from a process. What it complains about goes to `errors`: a pipe that nobody reads fills up."""
+    process = Process(home, errors=errors)
     try:
         yield process
     finally:
@@ -213,11 +213,11 @@ def served(home: Path) -> Iterator[Process]:
             process.stop()
 
 
-def command(home: Path, *words: str) -> subprocess.Popen[str]:
+def command(home: Path, *words: str, errors: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start a command on a home, as a process of its own."""
     line = [sys.executable, "-m", "consentry", "--home", str(home), *words]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
 
 
 def said(home: Path, *words: str) -> str:

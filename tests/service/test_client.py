@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -42,8 +43,8 @@ def consentry(served: tuple[Deployment, Caller, str]) -> Iterator[Consentry]:
 
 def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> None:
     written = re.sub(r"\{[^}]*\}", "{}", inspect.getsource(Consentry))
-    calls = set(re.findall(r'_(get|post|write|rows)\(f?"([^"]+)"', written))
-    known = {("GET" if verb in {"get", "rows"} else "POST", path) for verb, path in calls}
+    calls = set(re.findall(r'_(get|file|post|once|write|rows)\(f?"([^"]+)"', written))
+    known = {("GET" if verb in {"get", "file", "rows"} else "POST", path) for verb, path in calls}
     operations = {
         (method.upper(), re.sub(r"\{[^}]*\}", "{}", path))
         for path, methods in served[1]("GET", "/openapi.json").json["paths"].items()
@@ -56,6 +57,40 @@ def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> 
     }
     assert not missing
     assert known <= operations, "a method asks for what is not there"
+
+
+def test_each_method_is_tried() -> None:
+    tried = "".join(Path(__file__).with_name(name).read_text() for name in ("test_client.py", "test_client_steps.py"))
+    methods = [name for name, _ in inspect.getmembers(Consentry, inspect.isfunction) if not name.startswith("_")]
+    assert not [name for name in methods if f".{name}(" not in tried and name != "close"]
+
+
+NO_KEY = {
+    "/access/v1/evaluation": "a question",
+    "/access/v1/evaluations": "a question",
+    "/v1/choices/read": "a question",
+    "/v1/orders/what-if": "a question",
+    "/v1/policy-sets/check": "a question",
+    "/v1/releases/plan": "a question",
+    "/v1/releases/{release}/compare": "a question",
+    "/v1/releases/{release}/explain": "a question",
+    "/v1/leases": "its answer holds a secret",
+    "/v1/objections": "its answer holds a secret",
+    "/v1/webhooks": "its answer holds a secret",
+    "/v1/webhooks/{webhook}/replay": "it goes back to a position: twice is once",
+}
+
+
+def test_each_write_takes_an_idempotency_key(served: tuple[Deployment, Caller, str]) -> None:
+    paths = served[1]("GET", "/openapi.json").json["paths"]
+    without = {
+        path
+        for path, methods in paths.items()
+        if "post" in methods
+        and "Idempotency-Key" not in {each["name"] for each in methods["post"].get("parameters", ())}
+    }
+    # What a job says of its lease is numbered, and said again it is the same.
+    assert {each for each in without if not each.startswith("/v1/leases/{lease}/")} == set(NO_KEY)
 
 
 def test_what_a_platform_does(served: tuple[Deployment, Caller, str], consentry: Consentry) -> None:

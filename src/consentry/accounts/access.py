@@ -75,10 +75,14 @@ class Action(StrEnum):
     MODEL_READ = "model:read"
     MODEL_REGISTER = "model:register"
     MODEL_REMEDY = "model:remedy"
+    OBJECTION_FILE = "objection:file"
+    """For somebody who wrote to the platform. Who objects themselves needs no account and nobody's permission."""
     OBJECTION_READ = "objection:read"
     OBJECTION_ANSWER = "objection:answer"
     PERSON_LOOK_UP = "person:look-up"
     CHOICE_RECORD = "choice:record"
+    CHOICE_READ = "choice:read"
+    RECEIPT_READ = "receipt:read"
     DECISION_ASK = "decision:ask"
     REPORT_READ = "report:read"
     REPORT_DELIVER = "report:deliver"
@@ -120,10 +124,13 @@ TABLE: Mapping[Action, Mapping[Role, Scope]] = MappingProxyType(
         Action.MODEL_READ: _all(*_OVERSEERS, Role.ML_ENGINEER, Role.WORKLOAD) | {Role.AUTHORITY: Scope.AREAS},
         Action.MODEL_REGISTER: _all(Role.ML_ENGINEER, Role.WORKLOAD),
         Action.MODEL_REMEDY: _all(Role.PRIVACY_OFFICER),
+        Action.OBJECTION_FILE: _all(Role.SUPPORT, Role.PRIVACY_OFFICER, Role.PLATFORM),
         Action.OBJECTION_READ: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
         Action.OBJECTION_ANSWER: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
         Action.PERSON_LOOK_UP: _all(Role.SUPPORT, Role.PRIVACY_OFFICER),
         Action.CHOICE_RECORD: _all(Role.PLATFORM),
+        Action.CHOICE_READ: _all(Role.PLATFORM),
+        Action.RECEIPT_READ: _all(Role.SUPPORT, Role.PRIVACY_OFFICER, Role.PLATFORM),
         Action.DECISION_ASK: _all(Role.PLATFORM, Role.WORKLOAD),
         Action.REPORT_READ: _all(*_OVERSEERS) | {Role.AUTHORITY: Scope.AREAS},
         Action.REPORT_DELIVER: _all(Role.PRIVACY_OFFICER),

@@ -11,61 +11,18 @@ permission: `may` raises rather than guess.
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import quote
 
-import httpx2
+from consentry.client.connection import Connection, Json, RefusedError
 
-from consentry.errors import ConsentryError, UnavailableError
-
-Json = dict[str, Any]
-_TRIES, _FIRST_WAIT_S = 4, 0.2
-_AGAIN = frozenset({502, 503, 504})
+__all__ = ["Consentry", "RefusedError"]
 
 
-class RefusedError(ConsentryError):
-    """The server refused. `code` is its code, `status` the status of the answer."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        super().__init__(
-            str(problem.get("code", "serve-no-answer")),
-            str(problem.get("title", f"the server answered with status {status}")),
-            help=str(problem.get("detail", "is this a Consentry server?")),
-        )
-        self.status = status
-
-
-class Consentry:
-    """A connection to a server. Several threads may share one.
-
-    Args:
-        url: of the server.
-        key: an API key, or the token of workloads.
-        timeout: seconds for each try.
-        transport: for tests: what carries requests.
-    """
-
-    def __init__(
-        self, url: str, *, key: str, timeout: float = 10.0, transport: httpx2.BaseTransport | None = None
-    ) -> None:
-        headers = {"authorization": f"Bearer {key}", "accept": "application/json"}
-        self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._http.close()
+class Consentry(Connection):
+    """What can be asked of a server. A `with` block closes the connection; several threads may share one."""
 
     def may(
         self, person: str, *, purpose: str, category: str, visibility: str = "unknown", policy: str | None = None
@@ -94,6 +51,68 @@ class Consentry:
     def record_choices(self, choices: Sequence[Json]) -> Json:
         """Record what people said; when this returns it is durable."""
         return self._write("/v1/choices", {"choices": list(choices)})
+
+    def choices_of(self, person: str) -> Json:
+        """Return what counts of what a person said."""
+        return self._post("/v1/choices/read", {"person": person})
+
+    def receipt(self, position: int, *, opening: bool = True) -> bytes:
+        """Return the signed receipt for the choice or objection at a position, as it is handed to the person."""
+        return self._file(f"/v1/receipts/{position}", {"opening": str(opening).lower()})
+
+    def receipt_text(self, position: int) -> str:
+        """Return what a receipt says, in words."""
+        return str(self._get(f"/v1/receipts/{position}/text")["text"])
+
+    def receipt_of_objection(self, objection: str) -> bytes:
+        """Return the signed receipt for an objection, as it was received."""
+        return self._file(f"/v1/receipts/of-objection/{quote(objection)}")
+
+    def file_objection(self, *, find: str, answer_to: str, **more: Any) -> Json:
+        """Pass on what somebody wrote: also `reason`, `purpose`. It is tried once: twice would be two objections."""
+        return self._once("/v1/objections", {"find": find, "answer_to": answer_to, **more})
+
+    def objections(self, *states: str, overdue: bool = False, mine: bool = False) -> Iterator[Json]:
+        """Yield objections, oldest first: those in some states, or all that wait for an answer."""
+        asked = {"overdue": str(overdue).lower(), "mine": str(mine).lower()}
+        return self._rows("/v1/objections", "objections", {**asked, **({"state": list(states)} if states else {})})
+
+    def objection(self, name: str) -> Json:
+        """Return an objection with what was written."""
+        return self._get(f"/v1/objections/{quote(name)}")
+
+    def take_objection(self, name: str) -> Json:
+        """Look at an objection, or take it over."""
+        return self._write(f"/v1/objections/{quote(name)}/take", {})
+
+    def ask_objector(self, name: str, *, text: str) -> Json:
+        """Ask the objector for more."""
+        return self._write(f"/v1/objections/{quote(name)}/ask", {"text": text})
+
+    def extend_objection(self, name: str, *, months: int, text: str) -> Json:
+        """Take one or two months longer, and say why."""
+        return self._write(f"/v1/objections/{quote(name)}/extend", {"months": months, "text": text})
+
+    def match_person(self, name: str, person: str, **more: Any) -> Json:
+        """Answer that a person's content is meant: also `categories`, `reach`, `reply`."""
+        return self._write(f"/v1/objections/{quote(name)}/match-person", {"person": person, **more})
+
+    def match_items(self, name: str, items: Sequence[str], *, corpus: str, reply: str = "") -> Json:
+        """Answer that single items are meant."""
+        body = {"items": list(items), "corpus": corpus, "reply": reply}
+        return self._write(f"/v1/objections/{quote(name)}/match-items", body)
+
+    def objection_not_found(self, name: str, *, text: str) -> Json:
+        """Answer that nothing was found, and say what was tried."""
+        return self._write(f"/v1/objections/{quote(name)}/not-found", {"text": text})
+
+    def decline_objection(self, name: str, *, ground: str, text: str) -> Json:
+        """Answer that it is not followed, on a lawful ground."""
+        return self._write(f"/v1/objections/{quote(name)}/decline", {"ground": ground, "text": text})
+
+    def note_objection(self, name: str, *, text: str) -> Json:
+        """Write something down for the others."""
+        return self._write(f"/v1/objections/{quote(name)}/note", {"text": text})
 
     def orders(self) -> Iterator[Json]:
         """Yield the orders, oldest first."""
@@ -128,6 +147,56 @@ class Consentry:
         """Open a case for a concern."""
         return self._write("/v1/cases", {"case": name, "title": title, "reference": reference})
 
+    def begin_review(self, case: str) -> Json:
+        """Begin the review of a case."""
+        return self._write(f"/v1/cases/{quote(case)}/review", {})
+
+    def set_condition(self, case: str, condition: str, *, title: str, owner: str, **more: Any) -> Json:
+        """Set a condition: also `due`, or `check` with `policy` and `parameters`."""
+        body = {"condition": condition, "title": title, "owner": owner, **more}
+        return self._write(f"/v1/cases/{quote(case)}/conditions", body)
+
+    def meet_condition(self, case: str, condition: str, *, text: str | None = None, document: bytes = b"") -> Json:
+        """Note that a condition is met, as a text or a document shows."""
+        body = {"document": base64.b64encode(document).decode()} if text is None else {"text": text}
+        return self._write(f"/v1/cases/{quote(case)}/conditions/{quote(condition)}/evidence", body)
+
+    def reopen_condition(self, case: str, condition: str, *, reason: str) -> Json:
+        """Note that a condition is not met after all, and why."""
+        return self._write(f"/v1/cases/{quote(case)}/conditions/{quote(condition)}/reopening", {"reason": reason})
+
+    def require_notice(self, case: str, notice: str, *, days: int) -> Json:
+        """Require that people are told, and that days pass, before a case is lifted."""
+        return self._write(f"/v1/cases/{quote(case)}/notices", {"notice": notice, "days": days})
+
+    def approve_lifting(self, case: str) -> Json:
+        """Approve lifting a case: two different people have to."""
+        return self._write(f"/v1/cases/{quote(case)}/approvals", {})
+
+    def lift(self, case: str, *, reference: str) -> Json:
+        """Lift a case, if nothing stands in the way."""
+        return self._write(f"/v1/cases/{quote(case)}/lifting", {"reference": reference})
+
+    def narrow(self, case: str, *, scope: Json, reference: str) -> Json:
+        """Agree to a smaller suspension; the second person makes it so."""
+        return self._write(f"/v1/cases/{quote(case)}/narrowing", {"scope": scope, "reference": reference})
+
+    def withdraw_case(self, case: str, *, reference: str) -> Json:
+        """Agree that a concern was given up; the second person ends what is suspended."""
+        return self._write(f"/v1/cases/{quote(case)}/withdrawal", {"reference": reference})
+
+    def prohibit(self, case: str, *, reference: str) -> Json:
+        """End a case with its suspensions in force, for good."""
+        return self._write(f"/v1/cases/{quote(case)}/prohibition", {"reference": reference})
+
+    def schedule_report(self, case: str, report: str, *, title: str, due: int) -> Json:
+        """Note that a report is owed by a time."""
+        return self._write(f"/v1/cases/{quote(case)}/reports", {"report": report, "title": title, "due": due})
+
+    def deliver_report(self, case: str, report: str) -> Json:
+        """Note that a report was handed over."""
+        return self._write(f"/v1/cases/{quote(case)}/reports/{quote(report)}/delivery", {})
+
     def releases(self) -> Iterator[Json]:
         """Yield the releases, oldest first."""
         return self._rows("/v1/releases", "releases")
@@ -139,6 +208,22 @@ class Consentry:
     def withdraw_release(self, name: str, *, reason: str) -> Json:
         """Say that a release may no longer be read, for good."""
         return self._write(f"/v1/releases/{quote(name)}/withdrawal", {"reason": reason})
+
+    def plan_release(self, corpus: str, *, policy: str, **more: Any) -> Json:
+        """Count what a release would hold: also `purpose`, `at`, `suspended` areas."""
+        return self._post("/v1/releases/plan", {"corpus": corpus, "policy": policy, **more})
+
+    def build_release(self, corpus: str, *, policy: str, timeout: float = 3600.0, **more: Any) -> Json:
+        """Build and seal a release, and wait for it: also `purpose`, `at`."""
+        return self._write("/v1/releases", {"corpus": corpus, "policy": policy, **more}, timeout=timeout)
+
+    def explain(self, release: str, item: str) -> Json:
+        """Say why an item is in a release, or is not."""
+        return self._post(f"/v1/releases/{quote(release)}/explain", {"item": item})
+
+    def compare_releases(self, before: str, after: str) -> Json:
+        """Say what changed between two releases, and why."""
+        return self._post(f"/v1/releases/{quote(after)}/compare", {"before": before})
 
     def models(self) -> Iterator[Json]:
         """Yield the models."""
@@ -155,6 +240,22 @@ class Consentry:
     def may_serve(self, model: str) -> Json:
         """Say whether a model may be served, and for how long the answer counts."""
         return self._get(f"/v1/models/{quote(model)}/serving")
+
+    def choose_remedy(self, model: str, remedy: str, *, reason: str = "") -> Json:
+        """Choose what is done about an affected model."""
+        return self._write(f"/v1/models/{quote(model)}/remedy", {"remedy": remedy, "reason": reason})
+
+    def approve_remedy(self, model: str) -> Json:
+        """Approve that nothing is done about a model: two different people have to."""
+        return self._write(f"/v1/models/{quote(model)}/remedy/approvals", {})
+
+    def finish_remedy(self, model: str, *, digest: str | None = None) -> Json:
+        """Say that what was chosen is done."""
+        return self._write(f"/v1/models/{quote(model)}/remedy/completion", {"digest": digest})
+
+    def withdraw_model(self, model: str, *, reason: str) -> Json:
+        """Say that nobody may serve a model any more, for good."""
+        return self._write(f"/v1/models/{quote(model)}/withdrawal", {"reason": reason})
 
     def notices(self) -> Iterator[Json]:
         """Yield the notices."""
@@ -184,6 +285,41 @@ class Consentry:
         """Return a policy set with its rules and its text."""
         return self._get(f"/v1/policy-sets/{quote(name)}")
 
+    def policy_versions(self, name: str) -> list[Json]:
+        """Return what was in force under a name, oldest first."""
+        found: list[Json] = self._get(f"/v1/policy-sets/{quote(name)}/versions")["versions"]
+        return found
+
+    def policy_differences(self, name: str, *, before: int, after: int) -> list[str]:
+        """Say what changed between two versions, by the positions from which they were in force."""
+        asked = {"before": str(before), "after": str(after)}
+        found: list[str] = self._get(f"/v1/policy-sets/{quote(name)}/differences", asked)["differences"]
+        return found
+
+    def check_policy(self, text: str) -> Json:
+        """Say what is wrong with a policy set, or what it would change."""
+        return self._post("/v1/policy-sets/check", {"text": text})
+
+    def policy_proposals(self) -> Iterator[Json]:
+        """Yield the proposals, oldest first."""
+        return self._rows("/v1/policy-proposals", "proposals")
+
+    def policy_proposal(self, name: str) -> Json:
+        """Return a proposal with its text and what it would change."""
+        return self._get(f"/v1/policy-proposals/{quote(name)}")
+
+    def propose_policy(self, text: str, *, reason: str) -> Json:
+        """Propose a policy set."""
+        return self._write("/v1/policy-proposals", {"text": text, "reason": reason})
+
+    def approve_policy(self, proposal: str) -> Json:
+        """Agree to a proposal; the second person puts it in force."""
+        return self._write(f"/v1/policy-proposals/{quote(proposal)}/approvals", {})
+
+    def withdraw_proposal(self, proposal: str) -> Json:
+        """Take a proposal back, or say no to it."""
+        return self._write(f"/v1/policy-proposals/{quote(proposal)}/withdrawal", {})
+
     def leases(self) -> list[Json]:
         """Return every lease. Jobs hold theirs with `consentry.training`."""
         found: list[Json] = self._get("/v1/leases")["leases"]
@@ -196,47 +332,3 @@ class Consentry:
     def version(self) -> Json:
         """Say which program answers."""
         return self._get("/version")
-
-    def _rows(self, path: str, name: str) -> Iterator[Json]:
-        after: str | None = None
-        while True:
-            part = self._get(path, {"limit": "1000", **({} if after is None else {"after": after})})
-            yield from part[name]
-            after = part["next"]
-            if after is None:
-                return
-
-    def _get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-        return self._ask("GET", path, params=dict(query or {}))
-
-    def _post(self, path: str, body: Json) -> Json:
-        return self._ask("POST", path, json=body)
-
-    def _write(self, path: str, body: Json) -> Json:
-        return self._ask("POST", path, json=body, headers={"idempotency-key": str(uuid.uuid4())})
-
-    def _ask(self, method: str, path: str, **more: Any) -> Json:
-        for left in reversed(range(_TRIES)):
-            try:
-                answer = self._http.request(method, path, **more)
-            except httpx2.TransportError as error:
-                if not left:
-                    raise UnavailableError(
-                        "serve-no-answer", f"no answer from the server: {type(error).__name__}", help="is it running?"
-                    ) from None
-            else:
-                if answer.is_success:
-                    found: Json = answer.json()
-                    return found
-                if answer.status_code not in _AGAIN or not left:
-                    raise RefusedError(answer.status_code, _problem(answer))
-            time.sleep(_FIRST_WAIT_S * 2 ** (_TRIES - 1 - left))
-        raise AssertionError("unreachable")
-
-
-def _problem(answer: httpx2.Response) -> Mapping[str, Any]:
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

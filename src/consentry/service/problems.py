@@ -62,9 +62,10 @@ def status_of(error: ConsentryError) -> int:
 def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
     """Return an error as an answer."""
     found = status or status_of(error)
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": _RETRY_S}}.get(found)
+    # After what did not come in time nobody knows where the next request would begin.
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 503: {"Retry-After": _RETRY_S}}
     body = {"type": "about:blank", "status": found, "title": error.message, "detail": error.help, "code": error.code}
-    return JSONResponse(body, found, headers=headers, media_type="application/problem+json")
+    return JSONResponse(body, found, headers=headers.get(found), media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:

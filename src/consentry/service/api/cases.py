@@ -101,6 +101,11 @@ def every(*, _: Reader, control: Control, limit: Limit = 100, after: After = Non
 @ROUTER.get("/cases/{case}", responses=problems({404: "case-unknown"}))
 def one(*, case: Named, _: Reader, control: Control) -> WholeCase:
     """Return a case with its conditions and what stands in the way."""
+    return whole(control, case)
+
+
+def whole(control: ControlPlane, case: str) -> WholeCase:
+    """Return a case as it is now; its checks are run."""
     found, *_standing, obstacles, answers = control.cases.register_of(case)
     conditions = []
     for each in found.conditions.values():

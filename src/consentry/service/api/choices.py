@@ -1,4 +1,4 @@
-"""Choices that people made on the platform, passed on by its server."""
+"""Choices that people made on the platform, passed on by its server, and read back by it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import Answer, Body, Ident, Line, Moment, Position, Word, problems
 from consentry.service.bodies import SIZE, SMALL
 from consentry.service.direct import DirectRoute, read, takes
-from consentry.service.gate import Needs
+from consentry.service.gate import Deployed, Needs
 from consentry.service.together import Together
 from consentry.service.verbs import Verbs
 
@@ -59,11 +59,56 @@ DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Choices,)
 """Models that the document has to have although no handler names them."""
 
 
+class Whose(Body):
+    """Of whom. An id is in no address: those are kept in histories and logs."""
+
+    person: Ident
+
+
+class Standing(Answer):
+    """A choice that counts now. `position` is where it was recorded, and what its receipt is asked for by."""
+
+    purpose: Purpose
+    category: Category | None = Field(description="Null: all of them.")
+    one_item: bool = Field(description="It is about a single item only.")
+    state: ChoiceState
+    reach: Reach
+    at: int
+    position: Position
+
+
+class WhatCounts(Answer):
+    """What counts of what a person said, oldest first: their choices, and refusals by other accounts of theirs."""
+
+    choices: list[Standing]
+    erased: bool = Field(description="They were erased: nothing may be kept of them, and nothing of theirs is used.")
+
+
 class _Address(Once, DirectRoute):
     """Takes an idempotency key, and reads the request itself."""
 
 
 ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=_Address)
+LOOKING = APIRouter(prefix="/v1", tags=["choices"])
+
+
+@LOOKING.post("/choices/read", dependencies=[Depends(Needs(Action.CHOICE_READ))])
+def what_counts(body: Whose, deployment: Deployed) -> WhatCounts:
+    """Return what counts of what a person said. Nothing is recorded by it."""
+    asker = deployment.control.own_settings.asker(deployment.person(body.person))
+    found = [
+        Standing(
+            purpose=each.choice.key.purpose,
+            category=each.choice.key.category,
+            one_item=each.choice.key.item is not None,
+            state=each.choice.state,
+            reach=each.choice.reach,
+            at=each.choice.at,
+            position=each.position,
+        )
+        for each in asker.said
+    ]
+    return WhatCounts(choices=found, erased=asker.erased)
 
 
 @ROUTER.post(

@@ -176,8 +176,9 @@ _REQUEST_ID: dict[str, Any] = {
             "name": "X-Request-ID",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "pattern": "^[!-~]{1,200}$"},
-            "description": "Comes back with the answer.",
+            "schema": {"type": "string"},
+            # No decision is refused because of it.
+            "description": "Comes back with the answer, if it has 1 to 200 printable ASCII characters.",
         }
     ]
 }

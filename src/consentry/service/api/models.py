@@ -1,4 +1,4 @@
-"""Models: what they come from, where they stand, and whether they may be served."""
+"""Models: what they come from, where they stand, what is done about it, and whether they may be served."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.lineage_events import Remedy
 from consentry.oversight.lineage import Stage
 from consentry.service.api.once import KEY, Once
@@ -18,8 +19,10 @@ from consentry.service.api.shape import (
     Body,
     Called,
     Limit,
+    Line,
     Named,
     Position,
+    Released,
     Said,
     Sha256,
     Word,
@@ -33,7 +36,7 @@ ROUTER = APIRouter(prefix="/v1", tags=["models"], route_class=Once)
 SERVING_TTL_S = 60.0
 """For how long an answer about a model counts."""
 Reader = Annotated[Principal, Depends(NeedsAll(Action.MODEL_READ))]
-_Released = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+Remedier = Annotated[Principal, Depends(NeedsAll(Action.MODEL_REMEDY))]
 
 
 class Chosen(Answer):
@@ -83,6 +86,25 @@ class WholeModel(Model):
     withdrawn_since: WithdrawnSince
 
 
+class Remedying(Body):
+    """What is done about an affected model. `accept`, to do nothing, needs a reason and two people who approve it."""
+
+    remedy: Remedy
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class Finished(Body):
+    """That what was chosen is done; `digest` is of the weights there are now."""
+
+    digest: Sha256 | None = None
+
+
+class Withdrawal(Body):
+    """Why nobody may serve a model any more."""
+
+    reason: Line
+
+
 class Serving(Answer):
     """Whether a model may be served. The answer counts for `ttl_s` seconds."""
 
@@ -97,8 +119,8 @@ class Registration(Body):
 
     model: Word
     base: Word | None = None
-    releases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
-    leases: Annotated[tuple[_Released, ...], Field(max_length=100)] = ()
+    releases: Annotated[tuple[Released, ...], Field(max_length=100)] = ()
+    leases: Annotated[tuple[Released, ...], Field(max_length=100)] = ()
     digest: Sha256 | None = None
 
 
@@ -112,6 +134,10 @@ def every(*, _: Reader, control: Control, limit: Limit = 100, after: After = Non
 @ROUTER.get("/models/{model}", responses=problems({404: "model-unknown"}))
 def one(*, model: Named, _: Reader, control: Control) -> WholeModel:
     """Return a model with what it was trained on."""
+    return _whole(control, model)
+
+
+def _whole(control: ControlPlane, model: str) -> WholeModel:
     found = control.models.show(model)
     return WholeModel.model_validate({name: found[name] for name in WholeModel.model_fields})
 
@@ -130,6 +156,60 @@ def register(body: Registration, control: Control) -> Said:
         body.model, base=body.base, releases=body.releases, leases=body.leases, digest=body.digest
     )
     return Said(position=position)
+
+
+@ROUTER.post(
+    "/models/{model}/remedy",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems(
+        {404: "model-unknown", 409: "model-not-now idempotency-running", 422: "model-reason-missing case-text"}
+    ),
+)
+def choose_remedy(*, model: Named, body: Remedying, who: Remedier, control: Control) -> WholeModel:
+    """Choose what is done about an affected model. Another choice takes the place of the one before."""
+    control.models.choose_remedy(model, body.remedy, by=who.handle, reason=body.reason.strip())
+    return _whole(control, model)
+
+
+@ROUTER.post(
+    "/models/{model}/remedy/approvals",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems({404: "model-unknown", 409: "model-not-now model-approved-before idempotency-running"}),
+)
+def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeModel:
+    """Approve that nothing is done about a model. It takes two different people."""
+    control.models.approve_remedy(model, by=who.handle)
+    return _whole(control, model)
+
+
+@ROUTER.post(
+    "/models/{model}/remedy/completion",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems(
+        {
+            404: "model-unknown",
+            409: "model-not-now model-approvals-missing model-not-retrained idempotency-running",
+        }
+    ),
+)
+def finish_remedy(*, model: Named, body: Finished, who: Remedier, control: Control) -> WholeModel:
+    """Say that what was chosen is done."""
+    control.models.finish_remedy(model, by=who.handle, digest=body.digest)
+    return _whole(control, model)
+
+
+@ROUTER.post(
+    "/models/{model}/withdrawal",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems({404: "model-unknown", 409: "model-already-withdrawn idempotency-running"}),
+)
+def withdraw(*, model: Named, body: Withdrawal, who: Remedier, control: Control) -> Said:
+    """Say that nobody may serve a model any more, for good."""
+    return Said(position=control.models.withdraw(model, body.reason, by=who.handle))
 
 
 @ROUTER.get(

@@ -104,6 +104,15 @@ def every(*, _: Reader, control: Control, limit: Limit = 100, after: After = Non
 @ROUTER.get("/releases/{release}", responses=problems({404: "release-unknown"}))
 def one(*, release: Called, _: Reader, control: Control) -> WholeRelease:
     """Return a release with its counts and amendments."""
+    return whole(control, release)
+
+
+def whole(control: ControlPlane, release: str) -> WholeRelease:
+    """Return a release with its counts and amendments.
+
+    Raises:
+        NotFoundError: there is none of this name.
+    """
     if release not in control.releases.sealed():
         raise NotFoundError("release-unknown", f"no release `{release}`", help="GET /v1/releases lists them")
     manifest = control.releases.open(release).manifest

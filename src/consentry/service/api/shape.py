@@ -24,7 +24,12 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
+    """Return a text, if it can be stored and answered.
+
+    Raises:
+        ValueError: half of a surrogate pair, or NUL.
+    """
     if not text.isprintable() and any(0xD800 <= ord(each) < 0xE000 or each == "\0" for each in text):
         raise ValueError("must be text that UTF-8 can hold, without NUL")
     return text
@@ -39,8 +44,10 @@ Line = Annotated[
     AfterValidator(_one_line),
 ]  # fmt: skip
 """One line of text. It stays in the ledger: no personal data."""
-Ident = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_utf8)]
+Ident = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(utf8)]
 """An id of a person or an item as the platform has it. It is pseudonymised before anything is stored."""
+Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S"), AfterValidator(utf8)]
+"""Some lines of somebody's words. They are kept encrypted, and can be erased."""
 Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
 """An ISO 3166 code, or a group of places: UK, EU, EEA."""
 Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
@@ -50,6 +57,9 @@ Position = Annotated[int, Field(ge=0)]
 """A place in the ledger."""
 Yes = Annotated[bool, Field(strict=True)]
 Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+Released = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+"""The name of a release or a lease, in a body."""
 
 Named = Annotated[str, Path(pattern=_NAME, max_length=100)]
 """The name of something, in an address."""

@@ -21,10 +21,10 @@ from consentry.policy.policy_parser import check, load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
-from consentry.release.plan import difference
 from consentry.service.gate import Control
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, said, told
+from consentry.service.policy_effects import effects
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -218,7 +218,7 @@ def _show(
         prose=describe(policy),
         text=control.desk.parts.objects.get(found.document).decode(),
         examples=run_examples(policy),
-        **(_effects(control, policy) if found.ended is None else {"lines": None, "changes": []}),
+        **(effects(control, policy) if found.ended is None else {"lines": None, "changes": []}),
     )
 
 
@@ -246,41 +246,5 @@ def _form(
         failing=[each for each in examples if not each.holds],
         examples=examples,
         starts=sorted({*shipped(), *(each.name for each in control.desk.present().state.policies)}),
-        **({"lines": None, "changes": []} if policy is None else _effects(control, policy)),
+        **({"lines": None, "changes": []} if policy is None else effects(control, policy)),
     )
-
-
-def _effects(control: ControlPlane, policy: PolicySet) -> dict[str, Any]:
-    """Return what differs from the set in force under the name, and what it would change of the newest releases.
-
-    Counted from the census, as of now: both sets with the same people, choices and orders.
-    """
-    now = control.desk.parts.clock()
-    published = control.desk.present().state.policy(policy.name)
-    current = None if published is None else control.desk.document(published.digest)
-    return {
-        "lines": None if current is None else describe_diff(diff(current, policy, at=now)),
-        "changes": [] if current is None else _changes(control, current, policy),
-    }
-
-
-def _changes(control: ControlPlane, current: PolicySet, policy: PolicySet) -> list[dict[str, Any]]:
-    now = control.desk.parts.clock()
-    newest = {
-        (sealed.corpus, sealed.purpose): name
-        for name, sealed in control.releases.sealed().items()
-        if sealed.withdrawn is None and (current.decides(sealed.purpose) or policy.decides(sealed.purpose))
-    }
-    found: list[dict[str, Any]] = []
-    for (corpus, purpose), name in newest.items():
-        try:
-            before, after = (control.releases.plan(corpus, purpose, policy=each, at=now) for each in (current, policy))
-        except ConsentryError as error:
-            found.append({"corpus": corpus, "purpose": str(purpose), "release": name, "problem": error.message})
-            continue
-        changed = difference(before.tally, after.tally)
-        found.append(
-            {"corpus": corpus, "purpose": str(purpose), "release": name, "problem": "", "undecided": after.undecided}
-            | changed
-        )
-    return found
