@@ -32,7 +32,7 @@ _GROWN_UP_BY, _MINOR_FROM = 2000, 2009
 
 
 def people_of(content: Path, country: str | None, *, minor: bool = False) -> list[str]:
-    """Return the ids of members, under age or grown up, by the country of their account; None: of those that say none."""
+    """Return the ids of members, under age or grown up, by the country that their account says; None: it says none."""
     table = pq.read_table(content / "people.parquet", columns=["id", "country", "birth_year"])
     born = table["birth_year"]
     age = pc.greater(born, _MINOR_FROM) if minor else pc.less(born, _GROWN_UP_BY)
