@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from consentry.accounts.webhooks import Webhooks
 from consentry.bootstrap import Deployment
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import NoticeWritten
@@ -64,7 +65,7 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
     )
     text = "What we use\n\nWe train AI that writes texts with what you post in public.\n\nYou can say no at any time."
     control.notices.write("what-we-use", text.encode(), languages=["en"], channel="in the app", audience="members")
-    control.notices.serve("what-we-use", [deployment.person(members["hasty"])], at=control.desk.parts.clock() - 60)
+    control.own_settings.choose(deployment.person(members["hasty"]), _no())
     saved = control.own_settings.choose(deployment.person(members["decided"]), _no())
     proposal = control.proposals.propose(
         shipped()[_SHIPPED].replace("title = ", "# Shorter notice.\ntitle = ", 1),
@@ -77,6 +78,10 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
     control.objections.file("Zoë Q., Cardiff", answer_to="by post")
     control.objection_queue.ask(filed.objection, text="Which of the three pictures do you mean?", by="sam")
     policies = control.desk.present().state.policies
+    with deployment.admission() as admission:
+        hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
+        # Nobody answers there: what is seen is how it fails.
+        hook = hooks.add("https://127.0.0.1:9/hook", kinds=frozenset({"order.issued"}), by="ruth", position=0)
     return {
         "link": filed.link,
         "objection": filed.objection,
@@ -85,6 +90,7 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
         "policy_before": str(policies[0].position),
         "item": _an_item(content),
         "saved": str(saved),
+        "webhook": hook.ident,
         "long": LONG[:60],
     }
 

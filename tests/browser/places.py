@@ -88,6 +88,10 @@ STAFF = (
     Page("proposal", "/console/proposals/{proposal}", "peter"),
     Page("objection", "/console/objections/{objection}", "sam"),
     Page("notice", "/console/notices/what-we-use", "olga"),
+    Page("write-notice", "/console/write-notice?notice=what-we-use", "olga"),
+    Page("notice-serving", "/console/notices/what-we-use", "olga", ("summary", "button[value=serve]"), status=422),
+    Page("webhooks", "/console/webhooks", "ruth"),
+    Page("webhook", "/console/webhooks/{webhook}", "ruth"),
     Page("forbidden", "/console/accounts", "olga", status=403),
 )
 EMPTY = tuple(
@@ -109,6 +113,7 @@ EMPTY = tuple(
         ("/console/objections", "olga"),
         ("/console/notices", "olga"),
         ("/console/keys", "ruth"),
+        ("/console/webhooks", "ruth"),
         ("/authority", "ico"),
     )
 )

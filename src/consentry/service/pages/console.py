@@ -15,6 +15,7 @@ from consentry.service.pages import (
     console_policies,
     console_releases,
     console_suspend,
+    console_webhooks,
 )
 
 ROUTERS = (
@@ -30,4 +31,5 @@ ROUTERS = (
     console_policies.ROUTER,
     console_people.ROUTER,
     console_accounts.ROUTER,
+    console_webhooks.ROUTER,
 )
