@@ -341,7 +341,9 @@ def test_item_by_item(place: tuple[Deployment, Come, str]) -> None:
     assert "1 of 3 items may be used" in words(visitor.get("/me"))
     visitor.post("/me/choices", {**form, "answer-1": "yes"})
     assert "2 of 3 items may be used" in words(visitor.get("/me"))
-    assert "Posts" not in words(visitor.get("/me/items?category=comment")).partition("Kind Created")[2]
+    shown = words(visitor.get("/me/items?category=comment")).partition("Item May AI learn from it?")[2]
+    assert "Comments" in shown
+    assert "Posts" not in shown
 
 
 @pytest.mark.parametrize("item", ["v1", "nonsense", "", "u1\x00"])

@@ -40,10 +40,10 @@ _WEBHOOKS = Listing(
     columns=(
         Column("webhook", N_("Webhook")),
         Column("url", N_("Address")),
-        Column("kinds", N_("Kinds"), kind="list"),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("behind", N_("Events to go"), kind="number"),
         Column("error", N_("Last error")),
+        Column("kinds", N_("Kinds"), kind="list"),
         Column("made_by", N_("Made by"), chosen_from=True),
         Column("made_at", N_("Made"), kind="time"),
     ),
