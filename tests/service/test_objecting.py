@@ -362,6 +362,10 @@ def test_the_queue_is_paged(there: There) -> None:
     assert len(re.findall(r"row \d\d of many", second.text)) == 5
     assert '<button class="plain" name="page" value="2">' in first.text
     assert "Page 2 of 2" in words(second)
+    newest = staff.post("/console/objections", {"q": "of many", "sort": "newest"})
+    assert re.findall(r"row \d\d of many", newest.text)[0] == "row 54 of many"
+    assert "sort=newest" in staff.get("/console/objections?state=all&sort=newest").text
+    assert staff.get("/console/objections?sort=nonsense").status_code == 200
 
 
 def test_what_an_objector_wrote_stands_in_no_address(there: There) -> None:

@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.objection_queue import ObjectionQueue
+from consentry.control_plane.objection_queue import ObjectionQueue, QueueSort
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, InputError, NotFoundError
 from consentry.ledger.objection_events import LawfulGround
@@ -37,6 +37,12 @@ Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
 _MENDABLE = {404, 409, REFUSED}
 _ALIKE_SHOWN = 20
 _WAITING = "waiting"
+_SORTS = (
+    (QueueSort.DUE, N_("Due first")),
+    (QueueSort.NEWEST, N_("Newest first")),
+    (QueueSort.OLDEST, N_("Oldest first")),
+    (QueueSort.CHANGED, N_("Last changed first")),
+)
 _KINDS = [(str(each), CATEGORIES[each]) for each in Category if each is not Category.UNKNOWN]
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -68,6 +74,7 @@ class Asked:
     overdue: bool
     mine: bool
     text: str
+    sort: QueueSort
     number: int
 
     @classmethod
@@ -79,6 +86,7 @@ class Asked:
             overdue=asked.get("overdue") == "1",
             mine=asked.get("mine") == "1",
             text=text.strip()[:200],
+            sort=QueueSort(asked["sort"]) if asked.get("sort") in set(QueueSort) else QueueSort.DUE,
             number=int(number) if number.isascii() and number.isdecimal() and 0 < len(number) < 8 else 1,
         )
 
@@ -96,6 +104,7 @@ class Asked:
             "state": self.state if self.state != _WAITING else "",
             "overdue": "1" if self.overdue else "",
             "mine": "1" if self.mine else "",
+            "sort": self.sort if self.sort is not QueueSort.DUE else "",
         }
         return {name: value for name, value in same.items() if value}
 
@@ -129,12 +138,20 @@ def search(*, request: Request, control: Control, who: Reader, form: Annotated[F
 def _queue(request: Request, control: ControlPlane, who: Principal, *, asked: Asked, form: str) -> Response:
     verbs, by = control.objection_queue, who.handle if asked.mine else None
     if form in {"csv", "json"}:
-        found = verbs.select(asked.states, overdue=asked.overdue, by=by, text=asked.text)
+        found = verbs.select(asked.states, overdue=asked.overdue, by=by, text=asked.text, sort=asked.sort)
         exported = EXPORT.export(_rows(control, found), form)
         assert exported is not None
         return exported
     start = (max(1, asked.number) - 1) * PAGE_ROWS
-    shown = verbs.list(asked.states, overdue=asked.overdue, by=by, text=asked.text, start=start, limit=PAGE_ROWS)
+    shown = verbs.list(
+        asked.states,
+        overdue=asked.overdue,
+        by=by,
+        text=asked.text,
+        sort=asked.sort,
+        start=start,
+        limit=PAGE_ROWS,
+    )
     return page(
         request,
         "console/objections.html",
@@ -143,6 +160,7 @@ def _queue(request: Request, control: ControlPlane, who: Principal, *, asked: As
         total=shown.total,
         pages=max(1, -(-shown.total // PAGE_ROWS)),
         states=[str(each) for each in ObjectionState],
+        sorts=_SORTS,
         waiting=len(verbs.select()),
         late=len(verbs.select(overdue=True)),
     )
