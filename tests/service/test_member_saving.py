@@ -59,6 +59,26 @@ def test_what_each_reach_does_stands_beside_it_in_numbers(place: tuple[Deploymen
     assert deployment.control.desk.parts.ledger.head() == head
 
 
+def test_what_a_no_to_one_kind_does_is_a_click_away(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    link = re.search(r'href="(/me/check\?purpose=train-genai&amp;category=comment)"', visitor.get("/me").text)
+    assert link is not None
+    page = visitor.get(link[1].replace("&amp;", "&"))
+    assert "Comments" in words(page)
+    assert "1 item leaves 1 collection" in words(page)
+
+
+def test_whoever_is_not_known_is_told_only_that(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    text = words(come("stranger").get("/me"))
+    assert "The platform has told us nothing about you yet" in text
+    assert "your age" not in text
+    assert "We do not know how old you are" not in text
+    assert "We do not know for sure where you live" not in text
+    assert "We do not know how old you are" in words(come("noage").get("/me"))
+
+
 def test_with_very_many_releases_the_numbers_are_a_click_away(
     place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

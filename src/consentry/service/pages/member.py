@@ -37,7 +37,7 @@ ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Chooser = Annotated[Principal, Depends(Needs(Action.OWN_CHOOSE))]
 N_ = str
-AFFORDABLE = 20
+AFFORDABLE = 12
 """How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
 there are more of them, the numbers are a click away (`/me/check`)."""
 
