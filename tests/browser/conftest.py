@@ -94,9 +94,9 @@ def _story(folder: Path) -> Iterator[World]:
     assert played.exit_code == 0, played.output
     with _opened(folder) as world:
         world.members = members_of(home / "content")
+        world.names = furnish(world.deployment, home / "content", world.members)
         releases = list(world.deployment.control.releases.sealed())
-        world.names = {"before": releases[0], "release": releases[-1]}
-        world.names |= furnish(world.deployment, home / "content", world.members)
+        world.names |= {"before": releases[0], "release": releases[-1]}
         yield world
 
 

@@ -63,6 +63,10 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
     control.orders.suspend(
         Scope(areas=frozenset({"BR"})), case="br-2026", origin=Origin.BINDING_ORDER, reference="order 12/2026"
     )
+    # The story goes on with a release that the order does not hit.
+    (corpus,) = control.desk.present().state.corpora
+    now = control.desk.parts.clock()
+    control.releases.build(corpus, Purpose.TRAIN_GENAI, policy=_SHIPPED, at=now)
     text = "What we use\n\nWe train AI that writes texts with what you post in public.\n\nYou can say no at any time."
     control.notices.write("what-we-use", text.encode(), languages=["en"], channel="in the app", audience="members")
     control.own_settings.choose(deployment.person(members["hasty"]), _no())
