@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, Response, sync_playwright
+from playwright.sync_api import Page as Window
 
+from browser.furnished import fill, furnish, members_of
+from browser.places import Page
 from consentry.accounts.access import Role
 from consentry.accounts.admission import Admission
 from consentry.accounts.member_link import LinkKeys, claims_for
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.cli.demo_pages import somebody_in
 from consentry.cli.main import cli
 from consentry.service.gate import COOKIE
 from service.at_work import in_thread
@@ -48,6 +50,8 @@ class World:
     folder: Path
     members: dict[str, str]
     admission: Admission
+    names: dict[str, str] = field(default_factory=dict)
+    """What stands in addresses for what is only known once the world is made."""
     sessions: dict[str, str] = field(default_factory=dict)
 
     def link(self, person: str, **facts: str) -> str:
@@ -63,37 +67,60 @@ class World:
         return self.sessions[handle]
 
     def filled(self, path: str) -> str:
-        """Return the path of a page with the names of releases in it."""
-        names = list(self.deployment.control.releases.sealed())
-        return path.format(before=names[0], release=names[-1])
+        """Return the path of a page with the names of this world in it."""
+        return path.format(**self.names)
 
 
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    home = folder / "home"
-    played = CliRunner().invoke(
-        cli, ["--json", "--home", str(home), "demo", "--people", "2000", "--items", "20000"], catch_exceptions=False
-    )
-    assert played.exit_code == 0, played.output
-    deployment = open_deployment(home, embedded=True)
-    people = {"member": somebody_in(home / "content", "GB"), "minor": minor_in(home / "content", "GB")}
+@contextmanager
+def _opened(folder: Path) -> Iterator[World]:
+    """Serve the deployment in a folder, with staff of every role."""
+    deployment = open_deployment(folder / "home", embedded=True)
     try:
         with deployment.admission() as admission, in_thread(deployment) as ask:
             for handle, role in STAFF.items():
                 admission.add(handle, roles=frozenset({role}), password=PASSWORD)
             admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=PASSWORD)
-            yield World(deployment, ask.url, folder, {name: id_ for name, id_ in people.items() if id_}, admission)
+            yield World(deployment, ask.url, folder, {"member": "member"}, admission)
     finally:
         deployment.close()
 
 
-def minor_in(content: Path, country: str) -> str | None:
-    """Return the id of a member under age whose account says that they live in a country."""
-    table = pq.read_table(content / "people.parquet", columns=["id", "country", "birth_year"])
-    fits = pc.and_(pc.equal(table["country"], country), pc.greater(table["birth_year"], 2009))
-    found = table.filter(fits).column(0)
-    return str(found[0].as_py()) if len(found) else None
+@contextmanager
+def _story(folder: Path) -> Iterator[World]:
+    home = folder / "home"
+    played = CliRunner().invoke(
+        cli, ["--json", "--home", str(home), "demo", "--people", "2000", "--items", "20000"], catch_exceptions=False
+    )
+    assert played.exit_code == 0, played.output
+    with _opened(folder) as world:
+        world.members = members_of(home / "content")
+        world.names = furnish(world.deployment, home / "content", world.members)
+        releases = list(world.deployment.control.releases.sealed())
+        world.names |= {"before": releases[0], "release": releases[-1]}
+        yield world
+
+
+@contextmanager
+def _full(folder: Path) -> Iterator[World]:
+    with _opened(folder) as world:
+        fill(world.deployment)
+        yield world
+
+
+_WORLDS = {"story": _story, "bare": _opened, "full": _full}
+Worlds = Callable[[str], World]
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
+    """Worlds by their names (`furnished.py`), each made when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(_WORLDS[name](tmp_path_factory.mktemp(name))))
+
+
+@pytest.fixture(scope="session")
+def world(worlds: Worlds) -> World:
+    return worlds("story")
 
 
 def chromium_path() -> str | None:
@@ -167,3 +194,34 @@ def visits(browser: Browser, world: World) -> Iterator[Visits]:
     made = Visits(browser, world)
     yield made
     made.close()
+
+
+class Seen(NamedTuple):
+    """A page that somebody looks at, and the status it came with."""
+
+    page: Window
+    status: int
+
+
+Look = Callable[..., Seen]
+
+
+@pytest.fixture
+def look(browser: Browser, worlds: Worlds) -> Iterator[Look]:
+    """Go to a place as whoever looks at it, in a window of its own: `look(place, locale="ar")`."""
+    with ExitStack() as stack:
+
+        def go(place: Page, **how: Any) -> Seen:
+            world = worlds(place.world)
+            visits = Visits(browser, world)
+            stack.callback(visits.close)
+            page = visits.of(place.who, **how).new_page()
+            answers: list[Response] = []
+            page.on("response", lambda each: answers.append(each) if each.request.is_navigation_request() else None)
+            page.goto(world.filled(place.path))
+            for button in place.press:
+                page.locator(button).first.click()
+            page.wait_for_load_state()
+            return Seen(page, answers[-1].status)
+
+        yield go

@@ -6,11 +6,23 @@ from typing import NamedTuple
 
 
 class Page(NamedTuple):
-    """A page: what its picture is called, its address, and who sees it (an account, `member`, `minor`, or nobody)."""
+    """A page.
+
+    Attributes:
+        name: what its picture is called.
+        path: its address; names in braces are those of the world.
+        who: an account, a member by what is the matter with them (`furnished.members_of`), or nobody.
+        press: what is pressed there, one after the other, until it looks as it is meant.
+        status: what it comes with.
+        world: where it is: `story`, `bare` or `full` (`furnished.py`).
+    """
 
     name: str
     path: str
     who: str = ""
+    press: tuple[str, ...] = ()
+    status: int = 200
+    world: str = "story"
 
 
 CASE = "uk-2024"
@@ -20,7 +32,7 @@ PUBLIC = (
     Page("accessibility", "/accessibility"),
     Page("object", "/object"),
     Page("sign-in", "/sign-in"),
-    Page("not-there", "/nowhere"),
+    Page("not-there", "/nowhere", status=404),
     Page("interface", "/docs"),
 )
 MEMBER = (
@@ -30,7 +42,23 @@ MEMBER = (
     Page("items", "/me/items", "member"),
     Page("history", "/me/history", "member"),
     Page("uses", "/me/uses", "member"),
-    Page("away", "/me"),
+    Page("away", "/me", status=401),
+    Page("settings-saved", "/me?saved={saved}", "decided"),
+    Page("settings-refused", "/me", "hasty", ("input[name=answer][value=yes]", ".use button"), status=422),
+    Page("settings-stopped", "/me", "stopped"),
+    Page("settings-nowhere", "/me", "nowhere"),
+    Page("settings-stranger", "/me", "stranger"),
+    Page("items-stranger", "/me/items", "stranger"),
+    Page("uses-stranger", "/me/uses", "stranger"),
+    Page("history-decided", "/me/history", "decided"),
+    Page("items-named", "/me/items", "named"),
+    Page("link-damaged", "/me/enter?token=damaged", status=422),
+)
+OBJECTOR = (
+    Page("objection-new", "/object/follow/{link}?new=1"),
+    Page("objection-followed", "/object/follow/{link}"),
+    Page("objection-unknown", "/object/follow/nothing", status=404),
+    Page("object-refused", "/object", press=("main form button:last-of-type",), status=422),
 )
 STAFF = (
     Page("overview", "/console/overview", "olga"),
@@ -54,6 +82,47 @@ STAFF = (
     Page("accounts", "/console/accounts", "ruth"),
     Page("keys", "/console/keys", "ruth"),
     Page("password", "/console/password", "ruth"),
+    Page("case-long", "/console/cases/{long}", "olga"),
+    Page("explanation", "/console/releases/{release}/explain?item={item}", "olga"),
+    Page("policy", "/console/policies/{policy}", "olga"),
+    Page("compare-policies", "/console/compare-policies?before={policy_before}&after={policy}", "olga"),
+    Page("proposal", "/console/proposals/{proposal}", "peter"),
+    Page("objection", "/console/objections/{objection}", "sam"),
+    Page("notice", "/console/notices/what-we-use", "olga"),
+    Page("write-notice", "/console/write-notice?notice=what-we-use", "olga"),
+    Page("notice-serving", "/console/notices/what-we-use", "olga", ("summary", "button[value=serve]"), status=422),
+    Page("webhooks", "/console/webhooks", "ruth"),
+    Page("webhook", "/console/webhooks/{webhook}", "ruth"),
+    Page("forbidden", "/console/accounts", "olga", status=403),
+)
+EMPTY = tuple(
+    Page(f"empty-{path.rpartition('/')[2] or 'front'}", path, who, world="bare")
+    for path, who in (
+        ("/transparency", ""),
+        ("/me", "member"),
+        ("/me/items", "member"),
+        ("/me/history", "member"),
+        ("/me/uses", "member"),
+        ("/console/overview", "olga"),
+        ("/console/cases", "olga"),
+        ("/console/orders", "olga"),
+        ("/console/jobs", "olga"),
+        ("/console/policies", "olga"),
+        ("/console/proposals", "olga"),
+        ("/console/releases", "olga"),
+        ("/console/models", "olga"),
+        ("/console/objections", "olga"),
+        ("/console/notices", "olga"),
+        ("/console/keys", "ruth"),
+        ("/console/webhooks", "ruth"),
+        ("/authority", "ico"),
+    )
+)
+MANY = (
+    Page("many-objections", "/console/objections", "sam", world="full"),
+    Page("many-notices", "/console/notices?page=100", "olga", world="full"),
+    Page("many-jobs", "/console/jobs?sort=-step", "emma", world="full"),
+    Page("many-choices", "/me/history", "member", world="full"),
 )
 AUTHORITY = (
     Page("authority", "/authority", "ico"),
@@ -63,5 +132,5 @@ AUTHORITY = (
     Page("authority-reports", "/authority/reports", "ico"),
     Page("authority-file", "/authority/file", "ico"),
 )
-IN_EVERY_LANGUAGE = (*PUBLIC[:6], *MEMBER)
-ALL = (*PUBLIC, *MEMBER, *STAFF, *AUTHORITY)
+IN_EVERY_LANGUAGE = (*PUBLIC[:6], *MEMBER, *OBJECTOR)
+ALL = (*PUBLIC, *MEMBER, *OBJECTOR, *STAFF, *AUTHORITY, *EMPTY, *MANY)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from browser.accessible import APPEARANCES, overflow, small_targets, unseen_focus, violations
-from browser.conftest import Visits, World
+from browser.conftest import Look, Visits
 from browser.places import ALL, IN_EVERY_LANGUAGE, Page
 
 
-def wrong(visits: Visits, world: World, place: Page, *, language: str) -> list[str]:
+def wrong(look: Look, place: Page, *, language: str) -> list[str]:
     """Return everything that is wrong with a page, in whatever appearance."""
     found: list[str] = []
-    window = visits.of(place.who, locale=language)
-    page = window.new_page()
-    page.goto(world.filled(place.path))
+    page = look(place, locale=language).page
     for scheme, width in APPEARANCES["rtl" if language == "ar" else "ltr"]:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
@@ -22,27 +20,23 @@ def wrong(visits: Visits, world: World, place: Page, *, language: str) -> list[s
         if overflow(page) > 0:
             said.append(f"{overflow(page)} px too wide")
         found += [f"{scheme} {width}: {each}" for each in said]
-    window.close()
     return found
 
 
 @pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
-def test_every_page(visits: Visits, world: World, place: Page) -> None:
-    assert wrong(visits, world, place, language="en-GB") == []
+def test_every_page(look: Look, place: Page) -> None:
+    assert wrong(look, place, language="en-GB") == []
 
 
 @pytest.mark.parametrize("place", IN_EVERY_LANGUAGE, ids=lambda place: place.name)
-def test_from_right_to_left(visits: Visits, world: World, place: Page) -> None:
-    assert wrong(visits, world, place, language="ar") == []
+def test_from_right_to_left(look: Look, place: Page) -> None:
+    assert wrong(look, place, language="ar") == []
 
 
 @pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
-def test_without_javascript(visits: Visits, world: World, place: Page) -> None:
-    window = visits.of(place.who, java_script_enabled=False, viewport={"width": 320, "height": 900})
-    page = window.new_page()
-    answer = page.goto(world.filled(place.path))
-    assert answer is not None
-    assert answer.status == {"not-there": 404, "away": 401}.get(place.name, 200)
+def test_without_javascript(look: Look, place: Page) -> None:
+    page, status = look(place, java_script_enabled=False, viewport={"width": 320, "height": 900})
+    assert status == place.status
     assert page.locator("h1").count() == 1
     assert page.locator("main form, main a, main p").count() > 0
 

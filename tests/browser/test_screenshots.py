@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from browser.conftest import Visits, World
+from browser.conftest import Look
 from browser.places import ALL, IN_EVERY_LANGUAGE, Page
 
 LOOKS = {
@@ -17,15 +17,14 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
-def test_screenshots(visits: Visits, world: World, place: Page, request: pytest.FixtureRequest) -> None:
+def test_screenshots(look: Look, place: Page, request: pytest.FixtureRequest) -> None:
     named = request.config.getoption("--screenshots")
     if not named:
         pytest.skip("asked for with --screenshots FOLDER")
     folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     looks = {**LOOKS, "arabic": {**LOOKS["phone"], "locale": "ar"}} if place in IN_EVERY_LANGUAGE else LOOKS
-    for look, how in looks.items():
-        page = visits.of(place.who, **{"locale": "en-GB", **how}).new_page()
-        page.goto(world.filled(place.path))
-        picture = page.screenshot(path=folder / f"{place.name}-{look}.png", full_page=True)
+    for name, how in looks.items():
+        page = look(place, **{"locale": "en-GB", **how}).page
+        picture = page.screenshot(path=folder / f"{place.name}-{name}.png", full_page=True)
         assert picture.startswith(b"\x89PNG")

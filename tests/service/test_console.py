@@ -414,6 +414,17 @@ def test_pages_hold_no_script_or_style_of_their_own_and_one_heading(place: Offic
         assert len(ids) == len(set(ids)), (path, sorted(each for each in ids if ids.count(each) > 1))
 
 
+def test_what_a_page_shows_is_there_as_json(own: Office) -> None:
+    olga, control = own.visitor("olga"), own.deployment.control
+    control.notices.write("told", b"We use posts.", languages=["en"], channel="mail", audience="all", by="olga")
+    control.models.register("drafts", releases=[own.release])
+    for path in (f"/console/releases/{own.release}", "/console/models/drafts", "/console/notices/told"):
+        link = re.search(r'href="(/v1/[^"]+)">The same as JSON', olga.get(path).text)
+        assert link is not None, path
+        answer = olga.get(link[1])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), path
+
+
 def test_a_key_of_a_program_changes_nothing_on_the_pages(place: Office) -> None:
     with place.deployment.admission() as admission:
         _, secret = admission.add_key("audit", roles=frozenset({STAFF["audrey"]}), by="ada")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc.jwk import RSAKey
@@ -64,6 +73,79 @@ def there(running: There) -> There:
     running.idp.claims = {"sub": "1", "preferred_username": "olga"}
     running.idp.signs_with, running.idp.unsigned = None, False
     return running
+
+
+EMBEDDING = Path(__file__).parents[2] / "docs" / "embedding.md"
+
+
+@contextmanager
+def platform(names: dict[str, Any], *, person: str) -> Iterator[None]:
+    """Serve the provider that the document writes down, for somebody who is signed in there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            if parts.path == "/authorise":
+                self.send_response(303)
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                self.send_header("location", names["authorise"](query, person))
+                self.end_headers()
+            else:
+                self._say(names["keys" if parts.path == "/keys" else "configuration"]())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"])).decode()
+            self._say(names["token"]({name: values[0] for name, values in parse_qs(body).items()}))
+
+        def _say(self, body: object) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    names["ISSUER"] = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_the_login_of_the_document_signs_a_member_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chapter = EMBEDDING.read_text("utf-8").partition("## With OpenID Connect")[2]
+    python, plain = (chapter.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("python", "text"))
+    names: dict[str, Any] = {}
+    exec(compile(python, str(EMBEDDING), "exec", dont_inherit=True), names)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    site = f"http://127.0.0.1:{port}"
+    names["CALLBACK"] = f"{site}/me/sign-in/back"
+    with platform(names, person="member 7"):
+        given = {"SITE_URL": site, "MEMBER_ISSUER": names["ISSUER"], "MEMBER_CLIENT_ID": names["CLIENT"]}
+        for name, value in given.items():
+            monkeypatch.setenv(f"CONSENTRY_{name}", value)
+        deployment = open_deployment(tmp_path / "home", embedded=True)
+        with in_thread(deployment, port=port):
+            environment = {**os.environ, "SITE": site, "JAR": str(tmp_path / "jar")}
+            done = subprocess.run(
+                ["sh", "-eu", "-c", plain], env=environment, capture_output=True, text=True, timeout=60, check=True
+            )
+            assert done.stdout == f"303 {site}/me", done.stderr
+            visitor = Visitor(site)
+            at_platform = visitor.get("/me/sign-in").headers["location"]
+            query = {name: values[0] for name, values in parse_qs(urlsplit(at_platform).query).items()}
+            assert visitor.get(names["authorise"](query, "member 7").removeprefix(site)).status_code == 303
+            assert "Hello Ada" in words(visitor.get("/me?lang=en"))
+            person = deployment.person("member 7").encode()
+            assert any(person in file.read_bytes() for file in deployment.settings.home.glob("accounts*"))
+        deployment.close()
 
 
 def test_staff_sign_in_with_their_organisation(there: There) -> None:

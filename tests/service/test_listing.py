@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.service.listing import PAGE_ROWS, Column, Listing
+from consentry.service.site import coded
 
 LISTING = Listing(
     name="orders",
@@ -73,3 +74,8 @@ def test_no_address_breaks_a_list(asked: dict[str, str]) -> None:
     assert 1 <= shown.number <= shown.pages
     assert len(found) == shown.total <= shown.of
     assert shown.address(page=2).startswith("?")
+
+
+def test_code_in_a_line_is_marked_and_nothing_else_is_markup() -> None:
+    assert coded("rule `a<b>` -> <i>") == "rule <code>a&lt;b&gt;</code> → &lt;i&gt;"
+    assert coded("one ` alone") == "one ` alone"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,10 @@ def no(visitor: Visitor, **more: str) -> str:
     answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "no", **more})
     assert answer.status_code == 303, words(answer)
     return str(answer.headers["location"])
+
+
+def one_item(item: str, number: int, answer: str) -> dict[str, str]:
+    return {f"corpus-{number}": "network", f"item-{number}": item, f"answer-{number}": answer}
 
 
 def main_of(text: str) -> str:
@@ -317,24 +322,37 @@ def test_item_by_item(place: tuple[Deployment, Come, str]) -> None:
     assert "u1" in words(page)
     assert "v1" not in words(page)
     assert page.text.index("u2") < page.text.index("u1"), "newest first"
-    form = {"purpose": "train-genai", "what": "item", "corpus": "network", "item": "u1", "answer": "no"}
+    assert page.text.count('value="yes" checked') == 2, "what may be used, and nothing else, has an answer"
+    form = {"purpose": "train-genai", "what": "items"} | one_item("u1", 1, "no") | one_item("u2", 2, "yes")
     page = visitor.follow(visitor.post("/me/choices", form))
-    assert "You said no" in words(page)
-    assert "Take this no back" in words(page)
+    assert "Saved: you said no" in words(page)
+    assert "Training of AI that writes texts and makes pictures: 1 item" in words(page)
+    assert "Keep your receipt" in words(page)
+    assert page.text.count('value="no" checked') == 1
     assert "1 of 3 items may be used" in words(visitor.get("/me"))
     assert deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"], "it is about one item"
-    visitor.post("/me/choices", {**form, "answer": "back"})
+    head = deployment.control.desk.parts.ledger.head()
+    assert "Nothing to save" in words(visitor.follow(visitor.post("/me/choices", form)))
+    assert deployment.control.desk.parts.ledger.head() == head, "said again, it says nothing new"
+    page = visitor.follow(visitor.post("/me/choices", {**form, "answer-1": "yes", "answer-2": "no"}))
+    assert words(page).index("Saved: you said no") < words(page).index("Saved: taken back"), "both are told"
+    assert len(set(re.findall(r'"/me/receipts/(\d+)"', page.text))) == 2
+    assert visitor.follow(visitor.post("/me/choices", {**form, "answer-2": "yes"})).status_code == 200
+    assert "1 of 3 items may be used" in words(visitor.get("/me"))
+    visitor.post("/me/choices", {**form, "answer-1": "yes"})
     assert "2 of 3 items may be used" in words(visitor.get("/me"))
-    assert "Posts" not in words(visitor.get("/me/items?category=comment")).partition("Kind Created")[2]
+    shown = words(visitor.get("/me/items?category=comment")).partition("Item May AI learn from it?")[2]
+    assert "Comments" in shown
+    assert "Posts" not in shown
 
 
 @pytest.mark.parametrize("item", ["v1", "nonsense", "", "u1\x00"])
 def test_an_item_of_somebody_else_cannot_be_chosen(place: tuple[Deployment, Come, str], item: str) -> None:
     deployment, come, _ = place
     head = deployment.control.desk.parts.ledger.head()
-    form = {"purpose": "train-genai", "what": "item", "corpus": "network", "item": item, "answer": "no"}
+    form = {"purpose": "train-genai", "what": "items"} | one_item("u1", 1, "no") | one_item(item, 2, "no")
     assert come("us").post("/me/choices", form).status_code == 404
-    assert come("us").post("/me/choices", {**form, "corpus": "other"}).status_code == 404
+    assert come("us").post("/me/choices", {**form, "corpus-2": "other"}).status_code == 404
     assert deployment.control.desk.parts.ledger.head() == head
 
 

@@ -314,8 +314,8 @@ def test_what_is_written_is_text_on_every_page(there: There) -> None:
         there.visitor().get(path),
         there.visitor().post("/object", {"find": "", "answer_to": HOSTILE, "reason": HOSTILE}),
         there.visitor().post(path, {"message": HOSTILE + "w" * 10_000}),
-        staff.get("/console/objections?state=all&q=alert(2)"),
-        staff.get(f"/console/objections?q={HOSTILE}"),
+        staff.post("/console/objections", {"state": "all", "q": "alert(2)"}),
+        staff.post("/console/objections", {"q": HOSTILE}),
         staff.get(in_console(path)),
         staff.post(f"{in_console(path)}/match-person", {"person": HOSTILE, "reach": HOSTILE, "person_reply": HOSTILE}),
         staff.post(f"{in_console(path)}/match-items", {"items": HOSTILE, "corpus": HOSTILE, "items_reply": HOSTILE}),
@@ -331,20 +331,20 @@ def test_staff_find_what_is_due_and_take_it_away_without_what_was_written(there:
     path = there.file(find="the blue bicycle", answer_to="somebody@example.org")
     there.file(find="the blue bicycle", answer_to="somebody@example.org")
     staff, number = there.staff(), objection_of(secret_of(path))
-    found = staff.get("/console/objections?q=BLUE+bicycle")
+    found = staff.post("/console/objections", {"q": "BLUE bicycle"})
     assert "2 rows" in words(found)
     assert re.search(r'<td class="num">1</td>', found.text), "the other one says the same"
     assert "1 other says exactly the same" in words(staff.get(in_console(path)))
     staff.post(f"{in_console(path)}/take")
     assert number in staff.get("/console/objections?mine=1&state=looked-at").text
-    assert "Nothing fits" in words(staff.get("/console/objections?q=bicycle&state=declined"))
+    assert "Nothing fits" in words(staff.post("/console/objections", {"q": "bicycle", "state": "declined"}))
     for form in ("csv", "json"):
         away = staff.get(f"/console/objections?state=all&format={form}").text
         assert number in away
         assert "olga" in away
         for text in ("bicycle", "somebody@", "network.example"):
             assert text not in away
-    one = staff.get("/console/objections?q=bicycle&format=json&mine=1").json()["objections"]
+    one = staff.post("/console/objections", {"q": "bicycle", "format": "json", "mine": "1"}).json()["objections"]
     assert [each["objection"] for each in one] == [number]
 
 
@@ -357,11 +357,27 @@ def test_the_queue_is_paged(there: There) -> None:
     for number in range(55):
         there.deployment.control.objections.file(f"row {number:02} of many", answer_to="zoe@example.org")
     staff = there.staff()
-    first, second = (staff.get(f"/console/objections?q=of+many&page={number}") for number in (1, 2))
+    first, second = (staff.post("/console/objections", {"q": "of many", "page": number}) for number in ("1", "2"))
     assert len(re.findall(r"row \d\d of many", first.text)) == 50
     assert len(re.findall(r"row \d\d of many", second.text)) == 5
-    assert 'rel="next" href="?q=of+many&amp;page=2"' in first.text
+    assert '<button class="plain" name="page" value="2">' in first.text
     assert "Page 2 of 2" in words(second)
+    newest = staff.post("/console/objections", {"q": "of many", "sort": "newest"})
+    assert re.findall(r"row \d\d of many", newest.text)[0] == "row 54 of many"
+    assert "sort=newest" in staff.get("/console/objections?state=all&sort=newest").text
+    assert staff.get("/console/objections?sort=nonsense").status_code == 200
+
+
+def test_what_an_objector_wrote_stands_in_no_address(there: There) -> None:
+    there.file(find="the green umbrella")
+    staff = there.staff()
+    assert 'method="post" action="/console/objections"' in staff.get("/console/objections").text
+    found = staff.post("/console/objections", {"q": "green umbrella", "state": "all", "mine": ""})
+    assert "the green umbrella" in words(found)
+    assert not re.findall(r'(?:href|action|src)="[^"]*umbrella', found.text)
+    assert "· 1 row" not in words(staff.get("/console/objections?q=green+umbrella")), "an address looks for no words"
+    empty = staff.post("/console/objections", {"q": " ", "state": "declined", "overdue": "1"})
+    assert empty.headers["location"] == "/console/objections?state=declined&overdue=1"
 
 
 def test_a_match_makes_the_item_objected_to(there: There) -> None:
@@ -463,7 +479,7 @@ def test_only_who_may_sees_the_queue(there: There, handle: str) -> None:
     path = there.file(find="for these eyes only")
     staff = there.staff(handle)
     for answer in (
-        staff.get("/console/objections?q=eyes"),
+        staff.post("/console/objections", {"q": "eyes"}),
         staff.get("/console/objections?format=csv"),
         staff.get(in_console(path)),
         staff.post(f"{in_console(path)}/note", {"note": "seen"}),

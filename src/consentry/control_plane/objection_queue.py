@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -41,6 +43,27 @@ from consentry.release.explain import find
 
 _SHORTEST_PREFIX = 8
 _ERASED_AT_ONCE = 500
+
+
+class QueueSort(StrEnum):
+    """What stands at the top of the queue."""
+
+    DUE = "due"
+    """What is due first at the top."""
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    CHANGED = "changed"
+    """What somebody said something about last at the top."""
+
+
+_SORTED_BY: Mapping[QueueSort, Callable[[Objection], tuple[int, int]]] = MappingProxyType(
+    {
+        QueueSort.DUE: lambda each: (each.due, each.position),
+        QueueSort.NEWEST: lambda each: (-each.received, -each.position),
+        QueueSort.OLDEST: lambda each: (each.received, each.position),
+        QueueSort.CHANGED: lambda each: (-each.changed, each.position),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +109,23 @@ class ObjectionQueue:
         overdue: bool = False,
         by: Handle | None = None,
         text: str = "",
+        sort: QueueSort = QueueSort.DUE,
         start: int = 0,
         limit: int = 50,
     ) -> QueuePage:
-        """Return objections, those due first at the top.
+        """Return objections, those due first at the top unless `sort` says otherwise.
 
         Args:
             states: in which states; those in which an answer is owed if not given.
             overdue: only those that should have been answered by now.
             by: only those that this member of staff looks at or answered.
             text: only those that hold these words in what was filed or said since, in any case of letters.
+            sort: what stands at the top.
             start: how many to leave out.
             limit: how many to return.
         """
         at = self._desk.parts.clock()
-        found = self.select(states, overdue=overdue, by=by, text=text)
+        found = self.select(states, overdue=overdue, by=by, text=text, sort=sort)
         shown = found[start : start + limit]
         filed = self._texts.filed([each.objection for each in shown])
         alike: dict[str | None, int] = {None: 0}
@@ -114,6 +139,7 @@ class ObjectionQueue:
         overdue: bool = False,
         by: Handle | None = None,
         text: str = "",
+        sort: QueueSort = QueueSort.DUE,
     ) -> Sequence[Objection]:
         """Return the objections that `list` pages through, in its order, without a word of what was written."""
         at, wanted = self._desk.parts.clock(), frozenset(states)
@@ -124,7 +150,7 @@ class ObjectionQueue:
                 for each in self._desk.newest.record.objections
                 if each.state in wanted and (not overdue or each.overdue(at)) and by in (None, each.by)
             ]
-        found.sort(key=lambda each: (each.due, each.position))
+        found.sort(key=_SORTED_BY[sort])
         if text:
             holding = self._texts.holding([each.objection for each in found], text.casefold())
             found = [each for each in found if each.objection in holding]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +28,16 @@ _KEY_HEX_DIGITS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """What a choice is about. Empty `categories` are all; an `item` is its pseudonym."""
+    """What a choice is about. Empty `categories` and `items` are all; `items` are pseudonyms."""
 
     purpose: Purpose
     categories: frozenset[Category] = frozenset()
-    item: Pseudonym | None = None
+    items: frozenset[Pseudonym] = frozenset()
+
+    @property
+    def keys(self) -> frozenset[int]:
+        """What sidecars hold of the items."""
+        return frozenset(int(each[:_KEY_HEX_DIGITS], 16) for each in self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,7 @@ class OwnContent:
         files, by or about them.
         """
         asker = self._settings.asker(person)
-        rows, every = self._sealed_rows(asker)
+        rows, every = self._sealed_rows(asker, self.desk.present().state.releases)
         found = []
         for name, kept in rows.items():
             sealed = self.desk.newest.state.releases[name]
@@ -113,23 +118,28 @@ class OwnContent:
 
     def models(self, person: Pseudonym) -> list[dict[str, Any]]:
         """Say of every model that learned from the person's items how many, and what became of it."""
-        rows, _ = self._sealed_rows(self._settings.asker(person))
+        rows, _ = self._sealed_rows(self._settings.asker(person), self.desk.present().state.releases)
         used = {name: kept for name, kept in rows.items() if kept is None or kept}
         return self._people.models_using(used)
+
+    def concerned(self, purpose: Purpose) -> list[str]:
+        """Return the releases that a refusal of a purpose reaches: what `effect` costs grows with their number."""
+        releases = self.desk.present().state.releases
+        return [
+            name for name, each in releases.items() if purpose in each.purpose.lineage or each.purpose.covers(purpose)
+        ]
 
     def effect(self, person: Pseudonym, aim: Aim) -> Effect:
         """Say what a refusal would undo, and has undone: nothing is recorded."""
         asker = self._settings.asker(person)
-        rows, _ = self._sealed_rows(asker)
+        rows, _ = self._sealed_rows(asker, self.concerned(aim.purpose))
         concerned: dict[str, RowsOfFiles | None] = {}
         leaving: set[tuple[FilePin, int]] = set()
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
         for name, kept in rows.items():
             sealed = self.desk.newest.state.releases[name]
-            if not kept or not (aim.purpose in sealed.purpose.lineage or sealed.purpose.covers(aim.purpose)):
-                continue
-            chosen = self._chosen(name, kept, aim)
+            chosen = self._chosen(name, kept, aim) if kept else None
             if not chosen:
                 continue
             concerned[name] = chosen
@@ -152,13 +162,11 @@ class OwnContent:
 
     def items(self, person: Pseudonym, *, purpose: Purpose, category: Category | None, number: int) -> ItemPage:
         """Return a page of the person's own items, newest first, those without a date last."""
-        asker = self._settings.asker(person)
-        every = self._own_items(asker, purpose)
+        every = self._own_items(self._settings.asker(person), purpose)
         counts = dict.fromkeys(Category, 0)
         for _, _, item in every:
             counts[item.category] += 1
-        chosen = [each for each in every if category is None or each[2].category is category]
-        chosen.sort(key=lambda each: (-(each[2].created or 0), each[0].name, each[1], each[2].row))
+        chosen = _newest_first(every, category)
         pages = max(1, -(-len(chosen) // PAGE_ITEMS))
         number = min(max(1, number), pages)
         shown = chosen[(number - 1) * PAGE_ITEMS : number * PAGE_ITEMS]
@@ -169,6 +177,10 @@ class OwnContent:
             pages=pages,
             categories={each: count for each, count in counts.items() if count},
         )
+
+    def every_item(self, person: Pseudonym, *, purpose: Purpose, category: Category | None) -> list[OneItem]:
+        """Return all that `items` pages through."""
+        return self._named(_newest_first(self._own_items(self._settings.asker(person), purpose), category))
 
     def own_item(self, person: Pseudonym, corpus: str, *, id: str) -> Pseudonym:  # noqa: A002
         """Return the pseudonym of an item by or about a person.
@@ -201,9 +213,8 @@ class OwnContent:
 
     def _used_now(self, asker: Asker, aim: Aim) -> int:
         every = self._own_items(asker, aim.purpose)
-        if aim.item is not None:
-            wanted = int(aim.item[:_KEY_HEX_DIGITS], 16)
-            return sum(item.used and int(c.sidecars[number].item[item.row]) == wanted for c, number, item in every)
+        if wanted := aim.keys:
+            return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
         return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
 
     def _named(self, shown: Sequence[tuple[Corpus, int, OwnItem]]) -> list[OneItem]:
@@ -227,9 +238,10 @@ class OwnContent:
             for corpus, number, item in shown
         ]
 
-    def _sealed_rows(self, asker: Asker) -> tuple[dict[str, RowsOfFiles | None], dict[str, int]]:
+    def _sealed_rows(
+        self, asker: Asker, releases: Iterable[str]
+    ) -> tuple[dict[str, RowsOfFiles | None], dict[str, int]]:
         """Return by release the rows by or about a person it was sealed with, and how many its files have."""
-        releases = list(self.desk.present().state.releases)
         mine: dict[Any, Any] = {}
         rows = {name: self._people.rows_in(name, asker.seats, mine=mine) for name in releases} if asker.seats else {}
         every = {}
@@ -241,7 +253,7 @@ class OwnContent:
 
     def _chosen(self, release: str, rows: RowsOfFiles, aim: Aim) -> RowsOfFiles:
         """Return those rows of a release that a choice is about."""
-        if not aim.categories and aim.item is None:
+        if not aim.categories and not aim.items:
             return rows
         manifest = self._people.archive.remembered(release).manifest
         corpus = next(each for each in self._settings.corpora()[0] if each.name == manifest.corpus)
@@ -253,8 +265,15 @@ class OwnContent:
         for index, each in rows.items():
             sidecar, at = sidecars[manifest.files[index].pin], np.asarray(each.to_array(), dtype=np.int64)
             kept = such[sidecar.klass[at]]
-            if aim.item is not None:
-                kept &= sidecar.item[at] == np.uint64(int(aim.item[:_KEY_HEX_DIGITS], 16))
+            if aim.items:
+                kept &= np.isin(sidecar.item[at], np.array(sorted(aim.keys), dtype=np.uint64))
             if kept.any():
                 found[index] = BitMap64(at[kept].astype(np.uint64))
         return found
+
+
+def _newest_first(
+    every: Iterable[tuple[Corpus, int, OwnItem]], category: Category | None
+) -> list[tuple[Corpus, int, OwnItem]]:
+    chosen = [each for each in every if category is None or each[2].category is category]
+    return sorted(chosen, key=lambda each: (-(each[2].created or 0), each[0].name, each[1], each[2].row))

@@ -7,6 +7,7 @@ error.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -33,6 +34,7 @@ IN_ENGLISH = ("console/", "authority/", "api.html")
 """Templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
 _GROUPS = {"UK": "GB"}
+_CODE = re.compile("`([^`]+)`")
 
 
 @cache
@@ -71,6 +73,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
         "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
+        "coded": coded,
     }
 
 
@@ -79,6 +82,12 @@ def place_name(code: str, locale: Locale) -> str:
     country, _, part = _GROUPS.get(code, code).partition("-")
     name = locale.territories.get(country, code)
     return f"{name} ({code})" if part else name
+
+
+def coded(text: str) -> Markup:
+    """Return a line of ours with what stands between backticks as code, and arrows as they are drawn."""
+    safe = str(escape(text.replace(" -> ", " → ")))
+    return Markup(_CODE.sub(r"<code>\1</code>", safe))  # noqa: S704 - escaped above
 
 
 def _drawn(rows: Iterable[tuple[str, Sequence[tuple[str, int]]]], title: str, beside: str) -> Markup:

@@ -16,6 +16,7 @@ from consentry.service.pages import (
     console_policies,
     console_releases,
     console_suspend,
+    console_webhooks,
 )
 
 ROUTERS = (
@@ -32,4 +33,5 @@ ROUTERS = (
     console_people.ROUTER,
     console_accounts.ROUTER,
     console_password.ROUTER,
+    console_webhooks.ROUTER,
 )

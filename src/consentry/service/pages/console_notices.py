@@ -1,24 +1,41 @@
-"""Notices: what people are told, in which version, to how many it was served, and how long they have to object."""
+"""Notices: what people are told, in which version, to how many it was served, and how long they have to object.
+
+Writing a version, saying who can still be told, and recording who was. Ids of people come in a form, never in an
+address; they become pseudonyms at once, and the only thing that holds them again is the list that whoever sent them is
+handed back.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
+from consentry.errors import ConsentryError, InputError
 from consentry.ledger.state import Published
+from consentry.oversight.notice import Version
 from consentry.policy.expressions import SECONDS_PER_DAY
-from consentry.service.gate import Control
+from consentry.policy.vocabulary import Purpose
+from consentry.service.gate import Control, Deployed
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, Staff
+from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, kept, said, told
+from consentry.service.plain_words import PURPOSES
+from consentry.service.problems import status_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
 Reading = Annotated[Principal, Depends(Staff(Action.NOTICE_READ))]
+Writing = Annotated[Principal, Depends(Staff(Action.NOTICE_WRITE))]
+Text = Annotated[str, Form()]
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_NOTHING = kept(notice="", text="", languages="en", channel="", audience="")
 _NOTICES = Listing(
     name="notices",
     columns=(
@@ -48,32 +65,148 @@ def notices(request: Request, control: Control, *, _: Reading) -> Response:
     return _NOTICES.answer(request, rows, template="console/notices.html")
 
 
+@ROUTER.get("/console/write-notice")
+def form(
+    request: Request, control: Control, *, _: Writing, notice: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """Show the form for the next version of a notice, filled with the newest one if there is one."""
+    known = {each.notice: each.newest for each in control.notices.every()}
+    newest = known.get(notice)
+    given = {**_NOTHING, "notice": notice} if newest is None else _given(control, notice, newest=newest)
+    return page(request, "console/write_notice.html", problem=None, given=given)
+
+
+@ROUTER.post("/console/write-notice")
+def write(
+    *,
+    request: Request,
+    control: Control,
+    who: Writing,
+    notice: Text = "",
+    text: Text = "",
+    languages: Text = "",
+    channel: Text = "",
+    audience: Text = "",
+) -> Response:
+    """Store the text of a notice as its next version."""
+    given = kept(notice=notice, text=text, languages=languages, channel=channel, audience=audience)
+    return said(
+        lambda: control.notices.write(
+            notice.strip(),
+            text.replace("\r\n", "\n").encode(),
+            languages=_languages(languages),
+            channel=channel.strip(),
+            audience=audience.strip(),
+            by=who.handle,
+        ),
+        to=f"/console/notices/{quote(notice.strip(), safe='')}?done=written",
+        again=lambda problem: page(request, "console/write_notice.html", status=REFUSED, problem=problem, given=given),
+    )
+
+
 @ROUTER.get("/console/notices/{notice}")
 def one(request: Request, control: Control, *, notice: str, who: Reading) -> Response:
     """Show the texts of a notice, whom it was served to, and which rules and cases wait for it."""
+    return _show(request, control, who, notice=notice)
+
+
+@ROUTER.post("/console/notices/{notice}/serve")
+def serve(
+    *,
+    request: Request,
+    deployment: Deployed,
+    who: Writing,
+    notice: str,
+    people: Text = "",
+    day: Text = "",
+    purpose: Text = "",
+    do: Text = "serve",
+) -> Response:
+    """Record who was told; or hand out who can still be told, which records nothing."""
+    control = deployment.control
+    ids = list(dict.fromkeys(line.strip() for line in people.splitlines() if line.strip()))
+    try:
+        if do == "audience":
+            found, _ = control.notices.audience(ids, purpose=_purpose(purpose))
+            named = {"content-disposition": 'attachment; filename="can-be-told.txt"'}
+            return Response("".join(f"{each}\n" for each in found), media_type="text/plain", headers=named)
+        at = day_of(day, what="day", end=True)
+        control.notices.serve(
+            notice, [deployment.person(each) for each in ids], at=control.desk.parts.clock() if at is None else at
+        )
+    except ConsentryError as error:
+        if status_of(error) != REFUSED:
+            raise
+        given = kept(people=people, day=day, purpose=purpose)
+        return _show(request, control, who, notice=notice, problem=told(error, field="people"), given=given)
+    return RedirectResponse(f"/console/notices/{quote(notice, safe='')}?done=served", SEE_OTHER)
+
+
+def _languages(text: str) -> list[str]:
+    found = text.replace(",", " ").split()
+    if not found or not all(_LANGUAGE.fullmatch(each) for each in found):
+        raise InputError(
+            "form-word", "this is no list of languages", help="give codes such as en or cy, between commas"
+        )
+    return found
+
+
+def _purpose(text: str) -> Purpose:
+    if text not in set(Purpose):
+        raise InputError("form-word", "there is no such use", help="choose from what the form offers")
+    return Purpose(text)
+
+
+def _given(control: ControlPlane, notice: str, *, newest: Version) -> Mapping[str, str]:
+    body = newest.body
+    return {
+        "notice": notice,
+        "text": control.notices.text(newest).decode("utf-8", "replace"),
+        "languages": ", ".join(body.languages),
+        "channel": body.channel,
+        "audience": body.audience,
+    }
+
+
+def _show(
+    request: Request,
+    control: ControlPlane,
+    who: Principal,
+    *,
+    notice: str,
+    problem: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Response:
     found = control.notices.get(notice)
-    now = control.desk.parts.clock()
-    waiting = [
-        (each.case, each.notices[notice], True)
-        for each in (control.cases.every() if who.may(Action.CASE_READ) else ())
-        if notice in each.notices and each.over is None
-    ]
-    waiting += [
+    waiting = _waiting(control, who, notice=notice)
+    days = max((each for _, each, _ in waiting), default=0)
+    return page(
+        request,
+        "console/notice.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        given=given or kept(people="", day="", purpose=str(Purpose.TRAIN_GENAI)),
+        done=request.query_params.get("done", "") if problem is None else "",
+        notice=found,
+        texts=[(each, control.notices.text(each).decode("utf-8", "replace")) for each in reversed(found.versions)],
+        servings=[{"serving": each, "until": each.at + days * SECONDS_PER_DAY} for each in reversed(found.servings)],
+        waiting=waiting,
+        purposes=[(str(each), PURPOSES[each]) for each in Purpose],
+        may_write=who.may(Action.NOTICE_WRITE),
+        at=control.desk.parts.clock(),
+    )
+
+
+def _waiting(control: ControlPlane, who: Principal, *, notice: str) -> list[tuple[str, int, bool]]:
+    """Return what waits for a notice: its name, for how many days, and whether it is a case."""
+    cases = control.cases.every() if who.may(Action.CASE_READ) else ()
+    found = [(each.case, each.notices[notice], True) for each in cases if notice in each.notices and each.over is None]
+    return found + [
         (f"{published.name}: {rule.id}", rule.notice.days, False)
         for published in _in_force(control)
         for rule in control.desk.document(published.digest).rules
         if rule.notice is not None and rule.notice.notice == notice
     ]
-    days = max((each for _, each, _ in waiting), default=0)
-    return page(
-        request,
-        "console/notice.html",
-        notice=found,
-        texts=[(each, control.notices.text(each).decode("utf-8", "replace")) for each in reversed(found.versions)],
-        servings=[{"serving": each, "until": each.at + days * SECONDS_PER_DAY} for each in reversed(found.servings)],
-        waiting=waiting,
-        at=now,
-    )
 
 
 def _in_force(control: ControlPlane) -> list[Published]:

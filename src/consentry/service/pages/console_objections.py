@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.objection_queue import ObjectionQueue
+from consentry.control_plane.objection_queue import ObjectionQueue, QueueSort
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, InputError, NotFoundError
 from consentry.ledger.objection_events import LawfulGround
@@ -37,6 +37,12 @@ Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
 _MENDABLE = {404, 409, REFUSED}
 _ALIKE_SHOWN = 20
 _WAITING = "waiting"
+_SORTS = (
+    (QueueSort.DUE, N_("Due first")),
+    (QueueSort.NEWEST, N_("Newest first")),
+    (QueueSort.OLDEST, N_("Oldest first")),
+    (QueueSort.CHANGED, N_("Last changed first")),
+)
 _KINDS = [(str(each), CATEGORIES[each]) for each in Category if each is not Category.UNKNOWN]
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -62,24 +68,25 @@ EXPORT = Listing(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the address of the list asks for."""
+    """What is asked for of the list. The words stand in no address: those are kept in histories and logs."""
 
     state: str
     overdue: bool
     mine: bool
     text: str
+    sort: QueueSort
     number: int
 
     @classmethod
-    def of(cls, request: Request) -> Asked:
-        """Read it; what makes no sense asks for nothing."""
-        query = request.query_params
-        state, number = query.get("state", ""), query.get("page", "")
+    def of(cls, asked: Mapping[str, str], *, text: str = "") -> Asked:
+        """Read it; what makes no sense asks for nothing. `text` never comes from an address."""
+        state, number = asked.get("state", ""), asked.get("page", "")
         return cls(
             state=state if state in {_WAITING, "all", *ObjectionState} else _WAITING,
-            overdue=query.get("overdue") == "1",
-            mine=query.get("mine") == "1",
-            text=query.get("q", "").strip()[:200],
+            overdue=asked.get("overdue") == "1",
+            mine=asked.get("mine") == "1",
+            text=text.strip()[:200],
+            sort=QueueSort(asked["sort"]) if asked.get("sort") in set(QueueSort) else QueueSort.DUE,
             number=int(number) if number.isascii() and number.isdecimal() and 0 < len(number) < 8 else 1,
         )
 
@@ -90,30 +97,61 @@ class Asked:
             return OPEN
         return frozenset(ObjectionState) if self.state == "all" else frozenset({ObjectionState(self.state)})
 
-    def address(self, **changed: object) -> str:
-        """Return the query of an address that asks for the same, but for what is named."""
+    @property
+    def kept(self) -> dict[str, str]:
+        """What is asked for but for the words and the page, as fields of an address or a form."""
         same = {
             "state": self.state if self.state != _WAITING else "",
             "overdue": "1" if self.overdue else "",
             "mine": "1" if self.mine else "",
-            "q": self.text,
+            "sort": self.sort if self.sort is not QueueSort.DUE else "",
         }
-        asked = {**same, **changed}
+        return {name: value for name, value in same.items() if value}
+
+    def address(self, **changed: object) -> str:
+        """Return the query of an address that asks for the same, but for the words and what is named."""
+        asked = {**self.kept, **changed}
         return "?" + urlencode({name: str(value) for name, value in asked.items() if value})
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_files=0, max_fields=200)
 
 
 @ROUTER.get("/console/objections")
 def queue(*, request: Request, control: Control, who: Reader) -> Response:
     """Show a part of the queue, what is due first at the top, or hand all of it out."""
-    asked, verbs = Asked.of(request), control.objection_queue
-    by = who.handle if asked.mine else None
-    if request.query_params.get("format") in {"csv", "json"}:
-        found = verbs.select(asked.states, overdue=asked.overdue, by=by, text=asked.text)
-        exported = EXPORT.export(_rows(control, found), request.query_params["format"])
+    query = request.query_params
+    return _queue(request, control, who, asked=Asked.of(query), form=query.get("format", ""))
+
+
+@ROUTER.post("/console/objections")
+def search(*, request: Request, control: Control, who: Reader, form: Annotated[FormData, Depends(_form)]) -> Response:
+    """Show what holds some words. They are sent like this because an address would keep what an objector wrote."""
+    said = {name: _text(form, name) for name in form}
+    asked = Asked.of(said, text=said.get("q", ""))
+    if not asked.text:
+        return RedirectResponse(f"/console/objections{asked.address()}", 303)
+    return _queue(request, control, who, asked=asked, form=said.get("format", ""))
+
+
+def _queue(request: Request, control: ControlPlane, who: Principal, *, asked: Asked, form: str) -> Response:
+    verbs, by = control.objection_queue, who.handle if asked.mine else None
+    if form in {"csv", "json"}:
+        found = verbs.select(asked.states, overdue=asked.overdue, by=by, text=asked.text, sort=asked.sort)
+        exported = EXPORT.export(_rows(control, found), form)
         assert exported is not None
         return exported
     start = (max(1, asked.number) - 1) * PAGE_ROWS
-    shown = verbs.list(asked.states, overdue=asked.overdue, by=by, text=asked.text, start=start, limit=PAGE_ROWS)
+    shown = verbs.list(
+        asked.states,
+        overdue=asked.overdue,
+        by=by,
+        text=asked.text,
+        sort=asked.sort,
+        start=start,
+        limit=PAGE_ROWS,
+    )
     return page(
         request,
         "console/objections.html",
@@ -122,6 +160,7 @@ def queue(*, request: Request, control: Control, who: Reader) -> Response:
         total=shown.total,
         pages=max(1, -(-shown.total // PAGE_ROWS)),
         states=[str(each) for each in ObjectionState],
+        sorts=_SORTS,
         waiting=len(verbs.select()),
         late=len(verbs.select(overdue=True)),
     )
@@ -131,10 +170,6 @@ def queue(*, request: Request, control: Control, who: Reader) -> Response:
 def one(*, request: Request, control: Control, who: Reader, objection: str) -> Response:
     """Show one objection: what was written, what was done, and what can be."""
     return _shown(request, control, who, objection=objection)
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=0, max_fields=200)
 
 
 @ROUTER.post("/console/objections/{objection}/{verb}")

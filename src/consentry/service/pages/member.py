@@ -6,28 +6,30 @@ notice to be read, and its name is recorded with the choice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import MEMBER_SESSION_S, Principal
 from consentry.accounts.member_link import LinkKeys, used_up
-from consentry.control_plane.own_content import Aim
+from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import NotFoundError, StateError
-from consentry.ledger.events import ChoiceMade
+from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import Choice
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.service.gate import COOKIE, Admitting, Control, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
+from consentry.service.pages.member_lists import KEY_HEX_DIGITS, refused_items
+from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.sign_in import with_session
 from consentry.service.site import away, page
 
@@ -35,6 +37,9 @@ ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Chooser = Annotated[Principal, Depends(Needs(Action.OWN_CHOOSE))]
 N_ = str
+AFFORDABLE = 12
+"""How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
+there are more of them, the numbers are a click away (`/me/check`)."""
 
 
 async def _form(request: Request) -> FormData:
@@ -74,11 +79,15 @@ def enter(*, request: Request, deployment: Deployed, admission: Admitting, token
 
 
 @ROUTER.get("/me")
-def show(*, request: Request, control: Control, who: Member, saved: str = "") -> Response:
+def show(
+    *,
+    request: Request,
+    control: Control,
+    who: Member,
+    saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+) -> Response:
     """Show how each use stands, with what was just saved."""
-    person = _person(who)
-    done = _done(control, person, int(saved)) if saved.isdecimal() and len(saved) < 16 else None
-    return _shown(request, control, who, done=done)
+    return _shown(request, control, who, done=just_saved(control, _person(who), positions=saved))
 
 
 @ROUTER.get("/me/check")
@@ -120,11 +129,19 @@ def choose(*, request: Request, control: Control, who: Chooser, form: Form) -> R
     except StateError as error:
         saved = N_("your no is saved; the yes is not")
         problem = {"message": error.message, "help": saved if positions else error.help, "field": f"{use.purpose}-read"}
-        done = _done(control, _person(who), positions[0]) if positions else None
+        done = just_saved(control, _person(who), positions=[str(each) for each in positions])
         return _shown(request, control, who, status=422, problem=problem, given=wanted, done=done)
-    back = "/me/items" if wanted.get("what") == "item" else "/me"
-    query = {"saved": positions[0]} if positions else {"unchanged": use.purpose}
-    return RedirectResponse(f"{back}?{urlencode(query)}", 303)
+    back, shown = _back(use, wanted)
+    query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]
+    return RedirectResponse(f"{back}?{urlencode([*shown, *query])}", 303)
+
+
+def _back(use: Block, wanted: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
+    """Return the page that a form came from, and what it showed."""
+    if wanted.get("what") != "items":
+        return "/me", []
+    shown = {"purpose": str(use.purpose), "category": wanted.get("category", ""), "number": wanted.get("number", "")}
+    return "/me/items", [(name, value[:30]) for name, value in shown.items() if value]
 
 
 def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, str]) -> list[Choice]:
@@ -137,11 +154,26 @@ def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, 
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
     reach = Reach(wanted["reach"]) if wanted.get("reach") in set(Reach) else Reach.EVERYTHING
     making = _Making(use, reach, control.desk.parts.clock())
-    if wanted.get("what") == "item":
-        item = control.own_content.own_item(_person(who), wanted.get("corpus", ""), id=wanted.get("item", ""))
-        state = ChoiceState.UNSET if wanted.get("answer") == "back" else ChoiceState.REFUSED
-        return [making.choice(state, items=frozenset({item}))]
+    if wanted.get("what") == "items":
+        return making.items(
+            _items(control, who, wanted), refused=refused_items(control, _person(who), purpose=use.purpose)
+        )
     return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
+
+
+def _items(control: ControlPlane, who: Principal, wanted: Mapping[str, str]) -> dict[Pseudonym, str]:
+    """Return the answers to single items, which stand in fields `item-N`, `corpus-N` and `answer-N`.
+
+    Raises:
+        NotFoundError: one of them is not theirs.
+    """
+    found = {}
+    for name, id_ in wanted.items():
+        field, _, number = name.partition("-")
+        if field == "item" and wanted.get(f"answer-{number}"):
+            item = control.own_content.own_item(_person(who), wanted.get(f"corpus-{number}", ""), id=id_)
+            found[item] = wanted[f"answer-{number}"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +207,14 @@ class _Making:
             stays = self.use.answer == "yes"
             return [] if stays else [self.choice(ChoiceState.ALLOWED)]
         raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
+
+    def items(self, answers: Mapping[Pseudonym, str], *, refused: Collection[str]) -> list[Choice]:
+        """Say no to what was not refused before, and take back what was; a yes to one item is no choice of its own."""
+        known = {item: item[:KEY_HEX_DIGITS] in refused for item in answers}
+        off = frozenset(item for item, answer in answers.items() if answer == "no" and not known[item])
+        back = frozenset(item for item, answer in answers.items() if answer == "yes" and known[item])
+        made = [self.choice(ChoiceState.REFUSED, items=off)] if off else []
+        return made + ([self.choice(ChoiceState.UNSET, items=back)] if back else [])
 
     def kinds(self, wanted: dict[str, str]) -> list[Choice]:
         answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
@@ -219,27 +259,14 @@ def _block_of(control: ControlPlane, who: Principal, purpose: str) -> Block:
     return use
 
 
-def _done(control: ControlPlane, person: str, position: int) -> dict[str, Any] | None:
-    """Return what a choice of this person did; None for what is not theirs."""
-    event = next((each for each in control.own_settings.history(person) if each.position == position), None)
-    if event is None or not isinstance(event.body, ChoiceMade) or event.body.person != person:
-        return None
-    choice = event.body.choice
-    effect = None
-    if choice.state is ChoiceState.REFUSED and choice.reach is Reach.EVERYTHING and choice.purpose in set(Purpose):
-        item = next(iter(choice.items), None)
-        aim = Aim(purpose=choice.purpose, categories=choice.categories, item=item)
-        effect = control.own_content.effect(person, aim)
-    return {
-        "position": position,
-        "at": event.recorded_at,
-        "choice": choice,
-        "purpose": say.PURPOSES[choice.purpose],
-        "kinds": [say.KINDS[each] for each in Category if each in choice.categories],
-        "reach": say.REACHES[choice.reach],
-        "notice": event.body.notice,
-        "effect": effect,
-    }
+def _effects(control: ControlPlane, person: str, found: Sequence[Block]) -> dict[str, Effect]:
+    """Return in numbers what a no would undo, of each use that can be chosen, as far as that comes at once."""
+    content, left, effects = control.own_content, AFFORDABLE, {}
+    for use in found:
+        left -= len(content.concerned(use.purpose))
+        if use.policy and use.can_choose and left >= 0:
+            effects[str(use.purpose)] = content.effect(person, Aim(purpose=use.purpose))
+    return effects
 
 
 def _shown(
@@ -248,16 +275,19 @@ def _shown(
     who: Principal,
     *,
     status: int = 200,
-    done: dict[str, Any] | None = None,
+    done: Sequence[Mapping[str, Any]] = (),
     problem: dict[str, Any] | None = None,
     given: dict[str, str] | None = None,
 ) -> Response:
+    found = blocks(control, _person(who), from_notice=who.facts.get("notice", ""))
     return page(
         request,
         "member/settings.html",
         status=status,
         headers={"vary": "accept-language, cookie, sec-gpc"},
-        blocks=blocks(control, _person(who), from_notice=who.facts.get("notice", "")),
+        blocks=found,
+        effects=_effects(control, _person(who), found),
+        reaches=say.REACHES,
         done=done,
         problem=problem,
         given=given or {},

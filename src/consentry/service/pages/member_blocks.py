@@ -176,7 +176,7 @@ def _block(
         never=never,
         complete=use.complete,
         erased=use.erased,
-        minor=any(_is_about_age(use, reason) for reason in found.obstacles),
+        minor=any(_is_about_age(use, reason) for reason in _in_the_way(use)),
     )
 
 
@@ -227,9 +227,17 @@ def notice_for(control: ControlPlane, names: Sequence[str]) -> NoticeShown | Non
     return None
 
 
+def _in_the_way(use: OwnUse) -> list[Reason]:
+    """Return the obstacles. That somebody is not known at all explains every other gap: only that is told."""
+    unknown = [
+        each for each in use.stands.obstacles if each.kind is ReasonKind.GAP and each.reference == GapKind.PERSON
+    ]
+    return [each for each in use.stands.obstacles if each.kind is not ReasonKind.GAP or not unknown or each in unknown]
+
+
 def _obstacles(use: OwnUse) -> list[Obstacle]:
     found = []
-    for reason in use.stands.obstacles:
+    for reason in _in_the_way(use):
         order = use.orders.get(reason.reference)
         if reason.kind is ReasonKind.SUSPENDED and order is not None:
             areas = sorted(order.scope.areas)

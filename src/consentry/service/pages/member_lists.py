@@ -3,32 +3,79 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.own_content import OneItem
 from consentry.control_plane.plane import ControlPlane
+from consentry.digests import canonical_json
 from consentry.errors import NotFoundError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, PersonLinked
 from consentry.policy.evaluator import ReasonKind
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.gate import Control, Deployed, Needs
+from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import Block, blocks
+from consentry.service.pages.member_saved import just_saved
 from consentry.service.site import page
 from consentry.transparency.receipt import Receipt, key_id_of
 from consentry.transparency.receipt_text import in_words
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
-_KEY_HEX_DIGITS = 16
+Form = Annotated[str, Query(alias="format", max_length=10)]
+FORMS = frozenset({"csv", "json"})
+KEY_HEX_DIGITS = 16
 N_ = str
+
+_ITEMS = Listing(
+    name="items",
+    columns=(
+        Column("corpus", "Corpus"),
+        Column("id", "Item"),
+        Column("category", "Kind"),
+        Column("created", "Created", kind="time"),
+        Column("used", "Used"),
+        Column("reason", "Reason"),
+    ),
+)
+_HISTORY = Listing(
+    name="choices",
+    columns=(
+        Column("at", "At", kind="time"),
+        Column("position", "Position", kind="number"),
+        Column("what", "What"),
+        Column("answer", "Answer"),
+        Column("use", "Use"),
+        Column("categories", "Kinds", kind="list"),
+        Column("items", "Items", kind="number"),
+        Column("how_far", "Reach"),
+        Column("said_with", "Source"),
+        Column("notice", "Notice"),
+        Column("mine", "With this account"),
+    ),
+)
+_USES = Listing(
+    name="releases",
+    columns=(
+        Column("release", "Release"),
+        Column("purpose", "Use"),
+        Column("at", "Made", kind="time"),
+        Column("items", "Items", kind="number"),
+        Column("sealed_with", "In it", kind="number"),
+        Column("removed", "Left since", kind="number"),
+        Column("withdrawn", "Withdrawn"),
+    ),
+)
+"""What a member takes away as a file: plain values, in the words of the interface for programs."""
 
 STATES = {
     ChoiceState.REFUSED: N_("You said no"),
@@ -46,18 +93,22 @@ def items(
     purpose: str = "",
     category: str = "",
     number: str = "1",
-    saved: str = "",
+    saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+    form: Form = "",
 ) -> Response:
-    """List the member's own items, newest first, each with whether it is used and a no for it alone."""
+    """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
     control, person = deployment.control, _person(who)
     uses = blocks(control, person, from_notice=who.facts.get("notice", ""))
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
-        return page(request, "member/items.html", use=None, uses=(), list=None, rows=(), saved=None, address=None)
+        return page(request, "member/items.html", use=None, uses=(), list=None, rows=(), done=(), address=None)
     chosen = next((each for each in Category if each == category), None)
+    if form in FORMS:
+        every = control.own_content.every_item(person, purpose=use.purpose, category=chosen)
+        return taken_away(_ITEMS, map(_plain_item, every), form=form)
     wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
     found = control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
-    refused = _refused_items(control, person, use.purpose)
+    refused = refused_items(control, person, purpose=use.purpose)
     template = deployment.settings.item_url
 
     def address(**changed: object) -> str:
@@ -74,27 +125,37 @@ def items(
         kinds=[(each, say.KINDS[each], count) for each, count in found.categories.items()],
         category=chosen,
         address=address,
-        saved=_own_choice(control, person, saved),
+        done=just_saved(control, person, positions=saved),
     )
 
 
 @ROUTER.get("/me/history")
-def history(*, request: Request, control: Control, who: Member) -> Response:
+def history(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """List what the member said, the newest first, with receipts."""
     person = _person(who)
     events = reversed(control.own_settings.history(person))
     rows = [row for event in events if (row := _said(event, person)) is not None]
-    return page(request, "member/history.html", rows=rows, look_ups=control.look_ups.looked_up(person))
+    if form in FORMS:
+        return taken_away(_HISTORY, rows, form=form)
+    _, shown = _HISTORY.select(rows, dict(request.query_params))
+    return page(request, "member/history.html", shown=shown, look_ups=control.look_ups.looked_up(person))
 
 
 @ROUTER.get("/me/uses")
-def uses(*, request: Request, control: Control, who: Member) -> Response:
+def uses(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """Say which releases and models used the member's content."""
     person = _person(who)
+    found = control.own_content.releases(person)
+    if form == "csv":
+        return taken_away(_USES, found, form=form)
+    if form == "json":
+        plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
+        content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
+        return Response(content, media_type="application/json")
     return page(
         request,
         "member/uses.html",
-        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in control.own_content.releases(person)],
+        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in found],
         models=control.own_content.models(person),
         blocks=blocks(control, person),
     )
@@ -119,6 +180,25 @@ def receipt(*, control: Control, who: Member, position: int, form: str = "json")
     return Response(content, media_type=kind, headers={"content-disposition": name})
 
 
+def taken_away(listing: Listing, rows: Iterable[Row], *, form: str) -> Response:
+    """Return a list as a file in one of `FORMS`."""
+    exported = listing.export(rows, form)
+    assert exported is not None
+    return exported
+
+
+def _plain_item(each: OneItem) -> dict[str, Any]:
+    item = each.item
+    return {
+        "corpus": each.corpus,
+        "id": each.id,
+        "category": str(item.category),
+        "created": item.created,
+        "used": item.used,
+        "reason": None if item.used else "others" if item.decision.allowed else str(item.decision.primary.kind),
+    }
+
+
 def _row(each: OneItem, use: Block, refused: dict[str, int], template: str) -> dict[str, Any]:
     item = each.item
     primary = item.decision.primary
@@ -136,11 +216,11 @@ def _row(each: OneItem, use: Block, refused: dict[str, int], template: str) -> d
     }
 
 
-def _refused_items(control: ControlPlane, person: str, purpose: Purpose) -> dict[str, int]:
+def refused_items(control: ControlPlane, person: str, *, purpose: Purpose) -> dict[str, int]:
     """Return the items that the person themselves said no to one by one, by what is kept of their ids."""
     said = control.own_settings.asker(person).own
     return {
-        each.choice.key.item[:_KEY_HEX_DIGITS]: each.position
+        each.choice.key.item[:KEY_HEX_DIGITS]: each.position
         for each in said
         if each.choice.key.item is not None
         and each.choice.key.purpose is purpose
@@ -163,6 +243,11 @@ def _said(event: Event, person: str) -> dict[str, Any] | None:
     choice = body.choice
     return {
         "what": "choice",
+        "answer": str(choice.state),
+        "use": str(choice.purpose),
+        "categories": sorted(map(str, choice.categories)),
+        "how_far": str(choice.reach) if choice.state is ChoiceState.REFUSED else None,
+        "said_with": str(body.source),
         "at": event.recorded_at,
         "position": event.position,
         "mine": body.person == person,

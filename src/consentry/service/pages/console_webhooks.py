@@ -1,0 +1,207 @@
+"""Webhooks, for administrators: where events are sent, how far that is, what was sent last, and sending it once more.
+
+Of an event only its kind, its number and its time are shown: who it is about is for others. A secret is shown once, on
+the page that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.accounts.admission import Admission
+from consentry.accounts.web_state import Endpoint
+from consentry.accounts.webhooks import SENT, Webhooks
+from consentry.control_plane.plane import ControlPlane
+from consentry.errors import ConsentryError, InputError, NotFoundError
+from consentry.ledger.envelope import Event
+from consentry.policy.choice import Seconds
+from consentry.service.deliveries import message
+from consentry.service.gate import Admitting, Control
+from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, kept, told
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Managing = Annotated[Principal, Depends(Staff(Action.WEBHOOK_MANAGE))]
+Text = Annotated[str, Form()]
+SHOWN = 20
+_SLICE, _MOST_READ = 1_000, 10_000
+_DIGITS = 15
+_WEBHOOKS = Listing(
+    name="webhooks",
+    columns=(
+        Column("webhook", N_("Webhook")),
+        Column("url", N_("Address")),
+        Column("state", N_("State"), kind="state", chosen_from=True),
+        Column("behind", N_("Events to go"), kind="number"),
+        Column("error", N_("Last error")),
+        Column("kinds", N_("Kinds"), kind="list"),
+        Column("made_by", N_("Made by"), chosen_from=True),
+        Column("made_at", N_("Made"), kind="time"),
+    ),
+    sort="-made_at",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """An event as it is sent: its position, kind and time."""
+
+    position: int
+    kind: str
+    at: Seconds
+
+
+@ROUTER.get("/console/webhooks")
+def every(request: Request, admission: Admitting, *, control: Control, _: Managing) -> Response:
+    """List all webhooks."""
+    return _every(request, admission, control)
+
+
+@ROUTER.post("/console/webhooks")
+def add(
+    *,
+    request: Request,
+    admission: Admitting,
+    control: Control,
+    who: Managing,
+    url: Text = "",
+    kinds: Annotated[list[str], Form()] = [],  # noqa: B006 - never changed
+) -> Response:
+    """Send events to an address from now on, and show once by which secret they are signed."""
+    head = control.desk.parts.ledger.head()
+    try:
+        made = _hooks(admission, control).add(url.strip(), kinds=frozenset(kinds), by=who.handle, position=head)
+    except ConsentryError as error:
+        problem, given = told(error, field="url"), kept(url=url, kinds=kinds)
+        return _every(request, admission, control, problem=problem, given=given)
+    return _every(request, admission, control, made=made)
+
+
+@ROUTER.get("/console/webhooks/{webhook}")
+def one(request: Request, admission: Admitting, *, control: Control, webhook: str, _: Managing) -> Response:
+    """Show how far one is, what was sent to it last and what comes next."""
+    return _one(request, admission, control, webhook=webhook)
+
+
+@ROUTER.post("/console/webhooks/{webhook}/replay")
+def replay(
+    *, request: Request, admission: Admitting, control: Control, webhook: str, _: Managing, position: Text = ""
+) -> Response:
+    """Send everything from a position on once more, under the same ids."""
+    good = position.isascii() and position.isdecimal() and len(position) <= _DIGITS
+    if not good:
+        error = InputError("form-number", "this is no number of an event", help="give one from 0 on")
+        return _one(request, admission, control, webhook=webhook, problem=told(error, field="position"))
+    _hooks(admission, control).replay(webhook, position=min(int(position), control.desk.parts.ledger.head()))
+    return RedirectResponse(f"/console/webhooks/{quote(webhook, safe='')}?done=replay", SEE_OTHER)
+
+
+@ROUTER.post("/console/webhooks/{webhook}/remove")
+def remove(admission: Admitting, control: Control, *, webhook: str, _: Managing) -> Response:
+    """Send nothing more to an endpoint."""
+    _hooks(admission, control).remove(webhook)
+    return RedirectResponse("/console/webhooks", SEE_OTHER)
+
+
+def sent_before(control: ControlPlane, endpoint: Endpoint) -> list[Sent]:
+    """Return the events that were delivered last, the newest first; further back than 10,000 events nobody looks."""
+    found: list[Sent] = []
+    stop, oldest = endpoint.position, max(0, endpoint.position - _MOST_READ)
+    while stop > oldest and len(found) < SHOWN:
+        start = max(oldest, stop - _SLICE)
+        events = list(control.desk.parts.ledger.read(start, stop))
+        found += [each for event in reversed(events) if (each := _wanted(event, endpoint)) is not None]
+        stop = start
+    return found[:SHOWN]
+
+
+def to_send(control: ControlPlane, endpoint: Endpoint) -> list[Sent]:
+    """Return the events that are sent next, the first of them first."""
+    events = control.desk.parts.ledger.read(endpoint.position, endpoint.position + _SLICE)
+    return [each for event in events if (each := _wanted(event, endpoint)) is not None][:SHOWN]
+
+
+def _wanted(event: Event, endpoint: Endpoint) -> Sent | None:
+    sent = message(event)
+    if sent is None or (endpoint.kinds and sent["type"] not in endpoint.kinds):
+        return None
+    return Sent(position=event.position, kind=sent["type"], at=event.recorded_at)
+
+
+def _hooks(admission: Admission, control: ControlPlane) -> Webhooks:
+    return Webhooks(admission.web, clock=control.desk.parts.clock)
+
+
+def _state(each: Endpoint, head: int) -> str:
+    return "failing" if each.failures else "up to date" if each.position >= head else "sending"
+
+
+def _every(
+    request: Request,
+    admission: Admission,
+    control: ControlPlane,
+    *,
+    problem: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    made: Endpoint | None = None,
+) -> Response:
+    head = control.desk.parts.ledger.head()
+    rows = [
+        {
+            "webhook": each.ident,
+            "url": each.url,
+            "kinds": sorted(each.kinds) or [N_("all")],
+            "state": _state(each, head),
+            "behind": max(0, head - each.position),
+            "error": each.error,
+            "made_by": each.made_by,
+            "made_at": each.made_at,
+        }
+        for each in _hooks(admission, control).all()
+    ]
+    answer = _WEBHOOKS.answer(
+        request,
+        rows,
+        template="console/webhooks.html",
+        problem=problem,
+        given=given or kept(url="", kinds=[]),
+        made=made,
+        kinds=[(each, each) for each in sorted(SENT)],
+    )
+    answer.status_code = 200 if problem is None else REFUSED
+    return answer
+
+
+def _one(
+    request: Request,
+    admission: Admission,
+    control: ControlPlane,
+    *,
+    webhook: str,
+    problem: Mapping[str, Any] | None = None,
+) -> Response:
+    found = next((each for each in _hooks(admission, control).all() if each.ident == webhook), None)
+    if found is None:
+        raise NotFoundError("webhook-unknown", f"no webhook `{webhook[:40]}`", help="see /console/webhooks")
+    head = control.desk.parts.ledger.head()
+    return page(
+        request,
+        "console/webhook.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        hook=found,
+        state=_state(found, head),
+        behind=max(0, head - found.position),
+        sent=sent_before(control, found),
+        waiting=to_send(control, found),
+        done=request.query_params.get("done", "") if problem is None else "",
+    )

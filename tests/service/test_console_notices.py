@@ -1,0 +1,94 @@
+"""Notices in the console: versions are written, people are told, and nobody who refused is told again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from consentry.ledger.case_events import NoticeWritten
+from consentry.ledger.events import NoticeServed
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose
+from end_to_end.test_story import NOW
+from service.staff import HOSTILE, Office, may, office
+from service.visitor import words
+
+FORM = {"notice": "what-we-use", "text": "We use posts.", "languages": "en, cy", "channel": "mail", "audience": "all"}
+
+
+@pytest.fixture
+def own() -> Iterator[Office]:
+    with office() as made:
+        yield made
+
+
+def test_a_version_is_written_and_the_next_begins_with_it(own: Office) -> None:
+    olga = own.visitor("olga")
+    assert may(own.statuses("/console/write-notice")) == {"olga", "petra"}
+    assert "Write a notice" in words(olga.get("/console/notices"))
+    assert "Write a notice" not in words(own.visitor("sue").get("/console/notices"))
+    page = olga.follow(olga.post("/console/write-notice", {**FORM, "text": f"We use posts.\r\n\r\n{HOSTILE}"}))
+    assert "The version is kept" in words(page)
+    assert HOSTILE not in page.text
+    (body,) = own.events(NoticeWritten)
+    assert isinstance(body, NoticeWritten)
+    assert (body.languages, body.by) == (("en", "cy"), "olga")
+    assert own.deployment.control.desk.parts.objects.get(body.document) == f"We use posts.\n\n{HOSTILE}".encode()
+    again = olga.get("/console/write-notice?notice=what-we-use")
+    assert 'value="en, cy"' in again.text
+    assert "We use posts." in words(again)
+    olga.post("/console/write-notice", {**FORM, "text": "We use more."})
+    assert len(own.deployment.control.notices.get("what-we-use").versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"notice": "No Name"}, "Is no name of a notice"),
+        ({"text": " "}, "is empty"),
+        ({"languages": ""}, "This is no list of languages"),
+        ({"languages": "English"}, "This is no list of languages"),
+        ({"audience": ""}, "audience"),
+    ],
+)
+def test_what_is_wrong_is_said_and_what_was_typed_stays(own: Office, changed: dict[str, str], said: str) -> None:
+    answer = own.visitor("olga").post("/console/write-notice", {**FORM, **changed})
+    assert answer.status_code == 422
+    assert said.lower() in words(answer).lower()
+    assert 'value="mail"' in answer.text
+    assert own.events(NoticeWritten) == []
+
+
+def test_who_was_told_is_recorded_by_pseudonym(own: Office) -> None:
+    olga = own.visitor("olga")
+    olga.post("/console/write-notice", FORM)
+    path = "/console/notices/what-we-use"
+    assert "Record who was told" in words(olga.get(path))
+    assert "Record who was told" not in words(own.visitor("sue").get(path))
+    assert own.visitor("sue").post(f"{path}/serve", {"people": "gb"}).status_code == 403
+    page = olga.follow(olga.post(f"{path}/serve", {"people": "gb\r\nus\r\n\r\ngb\r\n"}))
+    assert "It is recorded who was told" in words(page)
+    (body,) = own.events(NoticeServed)
+    assert isinstance(body, NoticeServed)
+    assert body.count == 2
+    for wrong in ({"people": " "}, {"people": "gb", "day": "2999-01-01"}, {"people": "gb", "day": "soon"}):
+        answer = olga.post(f"{path}/serve", wrong)
+        assert answer.status_code == 422, words(answer)
+        assert f">{wrong['people']}</textarea>" in answer.text
+    assert len(own.events(NoticeServed)) == 1
+    assert olga.post("/console/notices/nothing-known/serve", {"people": ""}).status_code in (404, 422)
+
+
+def test_who_refused_is_not_told_again(own: Office) -> None:
+    control, person = own.deployment.control, own.deployment.person("gb")
+    control.own_settings.choose(person, Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW))
+    olga = own.visitor("olga")
+    olga.post("/console/write-notice", FORM)
+    head = control.desk.parts.ledger.head()
+    asked = {"people": "gb\nus\nbr", "purpose": "train-genai", "do": "audience"}
+    answer = olga.post("/console/notices/what-we-use/serve", asked)
+    assert answer.text == "us\nbr\n"
+    assert "attachment" in answer.headers["content-disposition"]
+    assert control.desk.parts.ledger.head() == head, "nothing is recorded"
+    assert olga.post("/console/notices/what-we-use/serve", {**asked, "purpose": "x"}).status_code == 422

@@ -1,0 +1,122 @@
+"""What a member is told before and after saving, in numbers and with receipts, and what they take away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import service.test_member as member
+from consentry.bootstrap import Deployment
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose
+from end_to_end.test_story import NOW
+from service.test_member import HOSTILE, Come, no
+from service.visitor import Visitor, words
+
+place = member.place
+
+
+def test_a_no_and_a_yes_in_one_save_are_both_told_with_their_receipts(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    form = {"purpose": "train-genai", "what": "kinds"}
+    visitor.post("/me/choices", {**form, "kind-comment": "no", "kind-post": "yes"})
+    page = visitor.follow(visitor.post("/me/choices", {**form, "kind-comment": "yes", "kind-post": "no"}))
+    text = words(page)
+    assert text.index("Saved: you said no") < text.index("Saved: you said yes")
+    positions = sorted(set(re.findall(r'"/me/receipts/(\d+)"', page.text)))
+    assert len(positions) == 2
+    for position in positions:
+        assert visitor.get(f"/me/receipts/{position}").status_code == 200
+    location = f"/me?saved={positions[0]}&saved={positions[1]}"
+    assert "Saved: " not in words(come("us2").get(location)), "what is somebody else's is not shown"
+    for nonsense in ("x", "-1", "9" * 40, "²"):
+        assert (
+            visitor.get(
+                "/me",
+            ).status_code
+            == visitor.get(f"/me?saved={nonsense}").status_code
+            == 200
+        )
+
+
+def test_what_each_reach_does_stands_beside_it_in_numbers(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    page = visitor.get("/me")
+    text = words(page)
+    assert "2 items leave 1 collection that was already made for training" in text
+    assert "1 AI model learned from it and is marked" in text
+    assert "What you have now is used as before" in text
+    assert re.search(r'name="reach" value="everything" checked', page.text)
+    page = visitor.follow(visitor.post("/me/choices", {"purpose": "train-genai", "answer": "no", "reach": "future"}))
+    assert "Only what you create from now on" in words(page)
+    assert re.search(r'name="reach" value="future" checked', page.text), "what was chosen is what is shown"
+    head = deployment.control.desk.parts.ledger.head()
+    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "no", "reach": "future"})
+    assert deployment.control.desk.parts.ledger.head() == head
+
+
+def test_what_a_no_to_one_kind_does_is_a_click_away(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    link = re.search(r'href="(/me/check\?purpose=train-genai&amp;category=comment)"', visitor.get("/me").text)
+    assert link is not None
+    page = visitor.get(link[1].replace("&amp;", "&"))
+    assert "Comments" in words(page)
+    assert "1 item leaves 1 collection" in words(page)
+
+
+def test_whoever_is_not_known_is_told_only_that(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    text = words(come("stranger").get("/me"))
+    assert "The platform has told us nothing about you yet" in text
+    assert "your age" not in text
+    assert "We do not know how old you are" not in text
+    assert "We do not know for sure where you live" not in text
+    assert "We do not know how old you are" in words(come("noage").get("/me"))
+
+
+def test_with_very_many_releases_the_numbers_are_a_click_away(
+    place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, come, _ = place
+    monkeypatch.setattr("consentry.service.pages.member.AFFORDABLE", 0)
+    page = come("us").get("/me")
+    assert 'name="reach"' not in page.text
+    assert "See in numbers what a no does, or choose how far back" in words(page)
+
+
+def test_a_member_takes_everything_away(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    no(visitor)
+    said_before = visitor.get("/me/history?format=json").json()["choices"]
+    assert [(each["answer"], each["use"], each["how_far"]) for each in said_before] == [
+        ("refused", "train-genai", "everything")
+    ]
+    items = visitor.get("/me/items?format=json&purpose=train-genai").json()["items"]
+    assert [each["id"] for each in items] == [HOSTILE, "u2", "u1"]
+    assert {each["used"] for each in items} == {False}
+    uses = visitor.get("/me/uses?format=json").json()
+    assert uses["releases"][0]["removed"] == 2
+    assert [each["model"] for each in uses["models"]] == ["drafts"]
+    for path in ("/me/history", "/me/items", "/me/uses"):
+        answer = visitor.get(f"{path}?format=csv")
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert len(answer.text.splitlines()) > 1
+        assert Visitor(visitor.url).get(f"{path}?format=json").status_code == 401
+
+
+def test_a_long_history_comes_in_pages(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+    made = ChoiceMade(person=deployment.person("us"), choice=choice, source=Source.IMPORT)
+    deployment.control.statements.choose([made] * 120)
+    page = come("us").get("/me/history")
+    assert "Page 1 of 3" in words(page)
+    assert len(page.content) < 100_000
+    assert page.text.count("<li>\n<h2>") == 50
+    assert "Page 3 of 3" in words(come("us").get("/me/history?page=3"))
