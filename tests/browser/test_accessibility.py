@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from browser.accessible import APPEARANCES, overflow, small_targets, unseen_focus, violations
 from browser.conftest import Look, Visits
-from browser.places import ALL, IN_EVERY_LANGUAGE, Page
+from browser.places import ALL, EMPTY, IN_EVERY_LANGUAGE, MANY, Page
 
 
 def wrong(look: Look, place: Page, *, language: str) -> list[str]:
@@ -23,7 +25,13 @@ def wrong(look: Look, place: Page, *, language: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+def each(*places: Page, slow: Collection[str]) -> pytest.MarkDecorator:
+    """Ask about each of some places, those that are called so in the campaign only: `./run test browser -m slow`."""
+    found = [pytest.param(at, id=at.name, marks=[pytest.mark.slow] if at.name in slow else []) for at in places]
+    return pytest.mark.parametrize("place", found)
+
+
+@each(*ALL, slow=[at.name for at in MANY])
 def test_every_page(look: Look, place: Page) -> None:
     assert wrong(look, place, language="en-GB") == []
 
@@ -33,7 +41,7 @@ def test_from_right_to_left(look: Look, place: Page) -> None:
     assert wrong(look, place, language="ar") == []
 
 
-@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+@each(*ALL, slow=[at.name for at in (*EMPTY, *MANY)])
 def test_without_javascript(look: Look, place: Page) -> None:
     page, status = look(place, java_script_enabled=False, viewport={"width": 320, "height": 900})
     assert status == place.status
