@@ -87,17 +87,41 @@ def test_requests_sent_at_once_are_answered_in_turn(place: Place) -> None:
         assert answered(sent).count(b"HTTP/1.1 200") == 21
 
 
-def test_a_body_that_was_refused_is_not_read_on(place: Place) -> None:
+REFUSED = (
+    b"POST /sign-out HTTP/1.1\r\nHost: here\r\nSec-Fetch-Site: cross-site\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+def test_who_was_refused_while_sending_reads_why_and_may_go_on(place: Place) -> None:
     with opened(place) as sent:
-        sent.sendall(b"POST /v1/choices HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n")
-        sent.sendall(b"Authorization: Bearer none\r\nContent-Length: 900000000\r\n\r\n")
+        sent.sendall(REFUSED % 300_000)
+        answer = sent.recv(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 403")
+        sent.sendall(b"a" * 300_000)
+        sent.sendall(HEAD + b"Connection: close\r\n\r\n")
+        assert b"HTTP/1.1 200" in answered(sent)
+
+
+def test_what_was_refused_is_read_for_a_moment_only(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.3)
+    with opened(place) as sent:
+        sent.sendall(REFUSED % 300_000)
+        began = time.monotonic()
+        assert answered(sent).startswith(b"HTTP/1.1 403")
+        assert time.monotonic() - began < 10
+
+
+def test_what_was_refused_is_read_up_to_a_size_only(place: Place) -> None:
+    with opened(place) as sent:
+        sent.sendall(REFUSED % 900_000_000)
+        passed = 0
         try:
-            for _ in range(64):
-                sent.sendall(b"[" * (1 << 16))
+            while passed < 900_000_000:
+                passed += sent.send(b"a" * (1 << 16))
         except OSError:
-            return
-        found = answered(sent)
-        assert found == b"" or found.startswith(b"HTTP/1.1 413"), found
+            pass
+        assert passed < 10 * connection.LARGEST_REFUSED
 
 
 @pytest.mark.parametrize(

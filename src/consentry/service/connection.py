@@ -15,31 +15,38 @@ LARGEST_HEAD = 1 << 16
 PATIENCE_S = 20.0
 """From the first byte of a request to the end of its headers, and from a connection to its first byte."""
 
+LARGEST_REFUSED = 1 << 22
+LINGER_S = 2.0
+"""Bytes and seconds of a body that is still read after its request was refused."""
+
 
 class Connection(HttpToolsProtocol):
     """Gives up a request whose head is too long or too late.
 
-    Invariant: `_due` is set whenever the next thing to come is (the rest of) a head on a connection that has not
-    answered yet; between two requests the time-out of kept connections holds.
+    Invariant: `_due` is set while a head is on its way, before the first byte of a connection, and while what was
+    refused is still being sent. Between two requests the time-out of kept connections holds, and within a body that
+    of `bodies.py`.
     """
 
     _due: asyncio.TimerHandle | None = None
     _read = 0
-    """Bytes that came since the last head was complete; they may belong to a body, then `_in_head` is false."""
-    _in_head = True
+    """Bytes of the head that is on its way, or of a body that was refused."""
+    _in_head, _in_refused = True, False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # noqa: D102
         super().connection_made(transport)
-        self._expect()
+        self._expect(PATIENCE_S)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
-        if self._in_head:
-            if self._due is None:
-                self._expect()
+        if self._in_head and self._due is None:
+            self._expect(PATIENCE_S)
+        if self._in_head or self._in_refused:
             self._read += len(data)
         super().data_received(data)
         if self._in_head and self._read > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
+        if self._in_refused and self._read > LARGEST_REFUSED:
+            self._give_up()
 
     def on_message_begin(self) -> None:  # noqa: D102
         self._in_head = True
@@ -53,19 +60,27 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:  # noqa: D102
         self._in_head = True
         super().on_message_complete()
+        if self._in_refused:
+            self._in_refused, self._read = False, 0
+            self._forget()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_response_complete(self) -> None:
-        """Close a connection on which something was refused that is still being sent: nobody reads it."""
+        """Read for a moment what was refused while it was sent: hung up on, the other end would lose the answer."""
         if self.cycle.more_body:
-            self.transport.close()
+            self._in_refused, self._read = True, 0
+            self._expect(LINGER_S)
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
         self._forget()
         super().connection_lost(exc)
 
-    def _expect(self) -> None:
-        self._due = self.loop.call_later(PATIENCE_S, self._give_up)
+    def _expect(self, seconds: float) -> None:
+        self._forget()
+        self._due = self.loop.call_later(seconds, self._give_up)
 
     def _forget(self) -> None:
         if self._due is not None:
