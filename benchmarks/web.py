@@ -1,6 +1,6 @@
 """The interface over HTTP: decisions one by one and in batches, and acknowledged choices.
 
-    ./run bench web [--seconds 5] [--people 2000] [--store postgres]
+    ./run bench web [--seconds 5] [--people 2000] [--senders 128] [--store postgres]
 
 A real server (`consentry serve`, every commit flushed) as a process of its own; the load comes from
 this process, over connections that stay open, with a plain socket client that costs little. What is sent at a rate is
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--senders", type=int, default=128, help="connections of those who send one choice a request")
     parser.add_argument("--store", choices=STORES, default="sqlite")
     chosen = parser.parse_args()
     with server_of(chosen.store) as database, fresh_home(database) as folder:
@@ -50,13 +51,13 @@ def main() -> None:
         server = Server(folder / "home")
         server.start()
         try:
-            lines = asyncio.run(_measure(server.ask["url"], key, chosen.seconds, chosen.people))
+            lines = asyncio.run(_measure(server.ask["url"], key, chosen.seconds, chosen.people, chosen.senders))
         finally:
             server.kill()
     show(f"{chosen.people:,} people, {chosen.seconds:g} s each, ledger in {chosen.store}", lines)
 
 
-async def _measure(url: str, token: str, seconds: float, people: int) -> list[Line]:
+async def _measure(url: str, token: str, seconds: float, people: int, senders: int) -> list[Line]:
     host, port = url.removeprefix("http://").split(":")
     load = _Load(host, int(port), token)
 
@@ -86,7 +87,7 @@ async def _measure(url: str, token: str, seconds: float, people: int) -> list[Li
     found.append(Line("a batch of 1,000", f"{middle * 1e3:.1f} ms", "", "< 20 ms", middle < 0.020))
     chosen = await load.run(choice, seconds=seconds, rate=200)
     found.append(_timed("an acknowledged choice, 200/s", chosen, p99=0.300, p50=0.060))
-    single = await load.run(choice, seconds=seconds, connections=128)
+    single = await load.run(choice, seconds=seconds, connections=senders)
     found.append(_rated("choices, one a request", len(single) / seconds, 2000))
     many = await load.run(choices, seconds=seconds, connections=8)
     found.append(_rated("choices, a hundred a request", 100 * len(many) / seconds, 2000))

@@ -86,7 +86,7 @@ def test_an_officer_suspends_and_the_switch_and_the_job_are_gone(visits: Visits,
     officer.wait_for_load_state()
     assert any(order.case == "uk-2026" for order in control.orders.every()), officer.inner_text("main")
     # Within a second: told by the server, without a reload.
-    expect(row).not_to_contain_text("granted", timeout=3_000)
+    expect(row).not_to_contain_text("granted", timeout=1_000)
     member.goto("/me")
     assert member.get_by_role("button", name="Save").count() == 0
     assert "suspended" in member.inner_text("main").lower() or "stopped" in member.inner_text("main").lower()

@@ -340,6 +340,22 @@ def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> N
     assert deployment.ledger.head() == head
 
 
+def test_what_if_names_the_models_that_never_held_a_lease(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    control.models.register("offline", releases=[release])
+    control.models.register("tuned", base="offline")
+    control.models.register("apart")
+    found = control.orders.what_if(UK)
+    assert found["models"] == found["no_longer_served"] == ["offline", "tuned"]
+    named = control.orders.what_if(Scope(models=frozenset({"apart"})))
+    assert named["models"] == named["no_longer_served"] == ["apart"]
+    control.orders.suspend(UK, case="uk", origin=Origin.OWN_DECISION, reference="a test")
+    served = {each: control.models.may_serve(each)["may"] for each in ("offline", "tuned", "apart")}
+    assert served == {"offline": False, "tuned": False, "apart": True}, "as it was foreseen"
+
+
 def test_what_if_counts_what_each_release_holds(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control

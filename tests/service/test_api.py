@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
+from consentry.client.api import Consentry
+from consentry.oversight.lineage import TAKE_TWO
 from consentry.policy.library import shipped
+from consentry.service.api.shape import Answer, Body
 from consentry.service.gate import COOKIE
 from end_to_end.network import fresh
 from service.at_work import Caller, in_thread, prepare, suspend_elsewhere
@@ -329,3 +334,25 @@ def test_the_errors_of_the_document_are_explained(place: Place) -> None:
     }
     assert len(named) > 20
     assert {code for code in named if f"`{code}`" not in explained} == set()
+
+
+def test_each_schema_has_a_name_of_its_own(place: Place) -> None:
+    """Two classes of one name would be called by their modules, by the direction, or one in place of the other."""
+    schemas = place.program.get("/openapi.json").json()["components"]["schemas"]
+    assert [each for each in schemas if not re.fullmatch(r"[A-Za-z]+", each)] == []
+    known = Counter(each.__name__ for each in (*_below(Body), *_below(Answer)))
+    assert [name for name, times in known.items() if times > 1] == []
+
+
+def _below(model: type[BaseModel]) -> set[type[BaseModel]]:
+    found = {each for each in model.__subclasses__() if each.__module__.startswith("consentry.service.api.")}
+    return found.union(*map(_below, found))
+
+
+def test_approval_is_said_to_be_of_all_that_takes_two(place: Place) -> None:
+    document = place.program.get("/openapi.json").json()
+    told = document["paths"]["/v1/models/{model}/remedy/approvals"]["post"]["description"]
+    chosen = document["components"]["schemas"]["Remedying"]["description"]
+    for remedy in TAKE_TWO:
+        for text in (told, chosen, str(Consentry.approve_remedy.__doc__)):
+            assert f"`{remedy}`" in text

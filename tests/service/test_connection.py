@@ -121,7 +121,42 @@ def test_what_was_refused_is_read_up_to_a_size_only(place: Place) -> None:
                 passed += sent.send(b"a" * (1 << 16))
         except OSError:
             pass
-        assert passed < 10 * connection.LARGEST_REFUSED
+        assert passed < 10 * connection.LARGEST_REST
+
+
+CHUNKED = (
+    b"POST /v1/choices HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\n{}\r\n"
+)
+
+
+@pytest.mark.parametrize("more", [b"x: " + b"a" * 1000 + b"\r\n", b"a" * 1000, b"1;" + b"b" * 1000 + b"\r\na\r\n"])
+@pytest.mark.parametrize("begins", [b"0\r\n", b"0\r\nx: ", b""])
+def test_what_follows_a_body_in_chunks_has_an_end(place: Place, begins: bytes, more: bytes) -> None:
+    with opened(place) as sent:
+        sent.sendall(CHUNKED + begins)
+        passed = 0
+        try:
+            while passed < 20 * connection.LARGEST_REST:
+                passed += sent.send(more * 64)
+        except OSError:
+            pass
+        assert passed < 10 * connection.LARGEST_REST
+    assert place.ask("GET", "/healthz").status == 200
+
+
+def test_a_body_that_comes_late_after_an_answer_before_it_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.2)
+    asked = CHUNKED.partition(b"Transfer")[0] + b"Content-Length: 4\r\n\r\n"
+    with opened(place) as sent:
+        sent.sendall(HEAD + b"\r\n" + asked + b"{ ")
+        time.sleep(0.8)
+        sent.sendall(b" }" + HEAD + b"Connection: close\r\n\r\n")
+        found = answered(sent)
+        assert found.count(b"HTTP/1.1 200") == 2
+        assert found.count(b"HTTP/1.1 401") == 1
 
 
 @pytest.mark.parametrize(

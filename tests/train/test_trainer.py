@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
 
-from consentry.errors import LeaseOverError
+from consentry.errors import LeaseOverError, StateError
 from consentry.training.client import Lease, hold
-from consentry.training.torch import ReleaseDataset
+from consentry.training.torch import ROW, ReleaseDataset
 from consentry.training.transformers import LeaseCallback, RowCollator
 from train.released import make, small_plane, text_column
 from train.small_models import encode_for_trainer, tiny_gpt
@@ -125,3 +125,25 @@ def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, t
         when = {"eval_strategy": "steps", "eval_steps": 1}
         trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()
     assert len(plane.consumed()) == 2 * 2 * 4
+
+
+def test_a_trainer_that_keeps_its_own_model_checkpoints_is_refused(plane: SmallPlane, url: str, tmp_path: Path) -> None:
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        with pytest.raises(StateError, match=r"trainer-saves"):
+            trainer(lease, dataset, tmp_path, save_strategy="steps", save_steps=1, max_steps=2).train()
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
+    assert plane.consumed() == set()
+
+
+def test_a_step_that_says_nothing_of_its_rows_is_refused(plane: SmallPlane, url: str, tmp_path: Path) -> None:
+    def silent(features: list[dict[str, Any]]) -> Any:
+        return default_data_collator([{name: each[name] for name in each if name != ROW} for each in features])
+
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        training = trainer(lease, dataset, tmp_path, max_steps=2)
+        training.data_collator = silent
+        with pytest.raises(StateError, match=r"trainer-rows-missing"):
+            training.train()
+    assert all(each["ranges"] for each in plane.lease().consumed.values())

@@ -12,8 +12,15 @@ from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.output import Output
 from consentry.corpus.population import read_people_descriptor
+from consentry.durable import replace_file
+from consentry.settings import SETTINGS_FILE
 
 OFFICER, AUTHORITY = "demo-officer", "demo-authority"
+_INTRODUCTION = """\
+site_name = "The demo network"
+controller_name = "The demo network, which is made up"
+controller_contact = "privacy@network.example"
+"""
 _COUNTRY, _BORN, _GROWN_UP_BY = "country", "birth_year", 2000
 
 
@@ -40,6 +47,7 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
     # Only here: a web framework, which takes long to import.
     from consentry.service import server  # noqa: PLC0415
 
+    _introduce(home)
     deployment = open_deployment(home, embedded=True)
     try:
         password = _accounts(deployment)
@@ -59,6 +67,12 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
         server.serve(deployment, port=0, announce=announce)
     finally:
         deployment.close()
+
+
+def _introduce(home: Path) -> None:
+    """Say on the pages who is responsible, unless somebody has written settings into the home."""
+    if not (home / SETTINGS_FILE).exists():
+        replace_file(home / SETTINGS_FILE, _INTRODUCTION.encode(), mode=0o600)
 
 
 def _accounts(deployment: Deployment) -> str:

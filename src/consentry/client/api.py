@@ -5,8 +5,9 @@
             ...
 
 Answers are what the server's description says (`/openapi.json`), as plain values. Reads that fail are tried again;
-writes are as well, because each carries an idempotency key, so that it is done once. What is no answer is no
-permission: `may` raises rather than guess.
+writes are as well, because each carries an idempotency key, so that it is done once. A write that a try of its own
+began is waited for. Where nobody can say whether a write was done, `OutcomeUnknownError` is raised: read, then decide.
+What is no answer is no permission: `may` raises rather than guess.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from consentry.client.connection import Connection, Json, RefusedError
+from consentry.client.connection import Connection, Json, OutcomeUnknownError, RefusedError
+from consentry.errors import InputError
 
-__all__ = ["Consentry", "RefusedError"]
+__all__ = ["Consentry", "OutcomeUnknownError", "RefusedError"]
 
 
 class Consentry(Connection):
@@ -58,15 +60,15 @@ class Consentry(Connection):
 
     def receipt(self, position: int, *, opening: bool = True) -> bytes:
         """Return the signed receipt for the choice or objection at a position, as it is handed to the person."""
-        return self._file(f"/v1/receipts/{position}", {"opening": str(opening).lower()})
+        return self._file(_path("/v1/receipts/{}", position), {"opening": str(opening).lower()})
 
     def receipt_text(self, position: int) -> str:
         """Return what a receipt says, in words."""
-        return str(self._get(f"/v1/receipts/{position}/text")["text"])
+        return str(self._get(_path("/v1/receipts/{}/text", position))["text"])
 
     def receipt_of_objection(self, objection: str) -> bytes:
         """Return the signed receipt for an objection, as it was received."""
-        return self._file(f"/v1/receipts/of-objection/{quote(objection)}")
+        return self._file(_path("/v1/receipts/of-objection/{}", objection))
 
     def file_objection(self, *, find: str, answer_to: str, **more: Any) -> Json:
         """Pass on what somebody wrote: also `reason`, `purpose`. It is tried once: twice would be two objections."""
@@ -79,40 +81,40 @@ class Consentry(Connection):
 
     def objection(self, name: str) -> Json:
         """Return an objection with what was written."""
-        return self._get(f"/v1/objections/{quote(name)}")
+        return self._get(_path("/v1/objections/{}", name))
 
     def take_objection(self, name: str) -> Json:
         """Look at an objection, or take it over."""
-        return self._write(f"/v1/objections/{quote(name)}/take", {})
+        return self._write(_path("/v1/objections/{}/take", name), {})
 
     def ask_objector(self, name: str, *, text: str) -> Json:
         """Ask the objector for more."""
-        return self._write(f"/v1/objections/{quote(name)}/ask", {"text": text})
+        return self._write(_path("/v1/objections/{}/ask", name), {"text": text})
 
     def extend_objection(self, name: str, *, months: int, text: str) -> Json:
         """Take one or two months longer, and say why."""
-        return self._write(f"/v1/objections/{quote(name)}/extend", {"months": months, "text": text})
+        return self._write(_path("/v1/objections/{}/extend", name), {"months": months, "text": text})
 
     def match_person(self, name: str, person: str, **more: Any) -> Json:
         """Answer that a person's content is meant: also `categories`, `reach`, `reply`."""
-        return self._write(f"/v1/objections/{quote(name)}/match-person", {"person": person, **more})
+        return self._write(_path("/v1/objections/{}/match-person", name), {"person": person, **more})
 
     def match_items(self, name: str, items: Sequence[str], *, corpus: str, reply: str = "") -> Json:
         """Answer that single items are meant."""
         body = {"items": list(items), "corpus": corpus, "reply": reply}
-        return self._write(f"/v1/objections/{quote(name)}/match-items", body)
+        return self._write(_path("/v1/objections/{}/match-items", name), body)
 
     def objection_not_found(self, name: str, *, text: str) -> Json:
         """Answer that nothing was found, and say what was tried."""
-        return self._write(f"/v1/objections/{quote(name)}/not-found", {"text": text})
+        return self._write(_path("/v1/objections/{}/not-found", name), {"text": text})
 
     def decline_objection(self, name: str, *, ground: str, text: str) -> Json:
         """Answer that it is not followed, on a lawful ground."""
-        return self._write(f"/v1/objections/{quote(name)}/decline", {"ground": ground, "text": text})
+        return self._write(_path("/v1/objections/{}/decline", name), {"ground": ground, "text": text})
 
     def note_objection(self, name: str, *, text: str) -> Json:
         """Write something down for the others."""
-        return self._write(f"/v1/objections/{quote(name)}/note", {"text": text})
+        return self._write(_path("/v1/objections/{}/note", name), {"text": text})
 
     def orders(self) -> Iterator[Json]:
         """Yield the orders, oldest first."""
@@ -120,7 +122,7 @@ class Consentry(Connection):
 
     def order(self, name: str) -> Json:
         """Return an order."""
-        return self._get(f"/v1/orders/{quote(name)}")
+        return self._get(_path("/v1/orders/{}", name))
 
     def what_if(self, scope: Json) -> Json:
         """Say what an order would hit."""
@@ -137,11 +139,11 @@ class Consentry(Connection):
 
     def case(self, name: str) -> Json:
         """Return a case with its register."""
-        return self._get(f"/v1/cases/{quote(name)}")
+        return self._get(_path("/v1/cases/{}", name))
 
     def timeline(self, case: str) -> Iterator[Json]:
         """Yield what was said of a case, oldest first."""
-        return self._rows(f"/v1/cases/{quote(case)}/timeline", "events")
+        return self._rows(_path("/v1/cases/{}/timeline", case), "events")
 
     def open_case(self, name: str, *, title: str, reference: str) -> Json:
         """Open a case for a concern."""
@@ -149,53 +151,53 @@ class Consentry(Connection):
 
     def begin_review(self, case: str) -> Json:
         """Begin the review of a case."""
-        return self._write(f"/v1/cases/{quote(case)}/review", {})
+        return self._write(_path("/v1/cases/{}/review", case), {})
 
     def set_condition(self, case: str, condition: str, *, title: str, owner: str, **more: Any) -> Json:
         """Set a condition: also `due`, or `check` with `policy` and `parameters`."""
         body = {"condition": condition, "title": title, "owner": owner, **more}
-        return self._write(f"/v1/cases/{quote(case)}/conditions", body)
+        return self._write(_path("/v1/cases/{}/conditions", case), body)
 
     def meet_condition(self, case: str, condition: str, *, text: str | None = None, document: bytes = b"") -> Json:
         """Note that a condition is met, as a text or a document shows."""
         body = {"document": base64.b64encode(document).decode()} if text is None else {"text": text}
-        return self._write(f"/v1/cases/{quote(case)}/conditions/{quote(condition)}/evidence", body)
+        return self._write(_path("/v1/cases/{}/conditions/{}/evidence", case, condition), body)
 
     def reopen_condition(self, case: str, condition: str, *, reason: str) -> Json:
         """Note that a condition is not met after all, and why."""
-        return self._write(f"/v1/cases/{quote(case)}/conditions/{quote(condition)}/reopening", {"reason": reason})
+        return self._write(_path("/v1/cases/{}/conditions/{}/reopening", case, condition), {"reason": reason})
 
     def require_notice(self, case: str, notice: str, *, days: int) -> Json:
         """Require that people are told, and that days pass, before a case is lifted."""
-        return self._write(f"/v1/cases/{quote(case)}/notices", {"notice": notice, "days": days})
+        return self._write(_path("/v1/cases/{}/notices", case), {"notice": notice, "days": days})
 
     def approve_lifting(self, case: str) -> Json:
         """Approve lifting a case: two different people have to."""
-        return self._write(f"/v1/cases/{quote(case)}/approvals", {})
+        return self._write(_path("/v1/cases/{}/approvals", case), {})
 
     def lift(self, case: str, *, reference: str) -> Json:
         """Lift a case, if nothing stands in the way."""
-        return self._write(f"/v1/cases/{quote(case)}/lifting", {"reference": reference})
+        return self._write(_path("/v1/cases/{}/lifting", case), {"reference": reference})
 
     def narrow(self, case: str, *, scope: Json, reference: str) -> Json:
         """Agree to a smaller suspension; the second person makes it so."""
-        return self._write(f"/v1/cases/{quote(case)}/narrowing", {"scope": scope, "reference": reference})
+        return self._write(_path("/v1/cases/{}/narrowing", case), {"scope": scope, "reference": reference})
 
     def withdraw_case(self, case: str, *, reference: str) -> Json:
         """Agree that a concern was given up; the second person ends what is suspended."""
-        return self._write(f"/v1/cases/{quote(case)}/withdrawal", {"reference": reference})
+        return self._write(_path("/v1/cases/{}/withdrawal", case), {"reference": reference})
 
     def prohibit(self, case: str, *, reference: str) -> Json:
         """End a case with its suspensions in force, for good."""
-        return self._write(f"/v1/cases/{quote(case)}/prohibition", {"reference": reference})
+        return self._write(_path("/v1/cases/{}/prohibition", case), {"reference": reference})
 
     def schedule_report(self, case: str, report: str, *, title: str, due: int) -> Json:
         """Note that a report is owed by a time."""
-        return self._write(f"/v1/cases/{quote(case)}/reports", {"report": report, "title": title, "due": due})
+        return self._write(_path("/v1/cases/{}/reports", case), {"report": report, "title": title, "due": due})
 
     def deliver_report(self, case: str, report: str) -> Json:
         """Note that a report was handed over."""
-        return self._write(f"/v1/cases/{quote(case)}/reports/{quote(report)}/delivery", {})
+        return self._write(_path("/v1/cases/{}/reports/{}/delivery", case, report), {})
 
     def releases(self) -> Iterator[Json]:
         """Yield the releases, oldest first."""
@@ -203,11 +205,11 @@ class Consentry(Connection):
 
     def release(self, name: str) -> Json:
         """Return a release with its counts."""
-        return self._get(f"/v1/releases/{quote(name)}")
+        return self._get(_path("/v1/releases/{}", name))
 
     def withdraw_release(self, name: str, *, reason: str) -> Json:
         """Say that a release may no longer be read, for good."""
-        return self._write(f"/v1/releases/{quote(name)}/withdrawal", {"reason": reason})
+        return self._write(_path("/v1/releases/{}/withdrawal", name), {"reason": reason})
 
     def plan_release(self, corpus: str, *, policy: str, **more: Any) -> Json:
         """Count what a release would hold: also `purpose`, `at`, `suspended` areas."""
@@ -219,11 +221,11 @@ class Consentry(Connection):
 
     def explain(self, release: str, item: str) -> Json:
         """Say why an item is in a release, or is not."""
-        return self._post(f"/v1/releases/{quote(release)}/explain", {"item": item})
+        return self._post(_path("/v1/releases/{}/explain", release), {"item": item})
 
     def compare_releases(self, before: str, after: str) -> Json:
         """Say what changed between two releases, and why."""
-        return self._post(f"/v1/releases/{quote(after)}/compare", {"before": before})
+        return self._post(_path("/v1/releases/{}/compare", after), {"before": before})
 
     def models(self) -> Iterator[Json]:
         """Yield the models."""
@@ -231,7 +233,7 @@ class Consentry(Connection):
 
     def model(self, name: str) -> Json:
         """Return a model with what it was trained on."""
-        return self._get(f"/v1/models/{quote(name)}")
+        return self._get(_path("/v1/models/{}", name))
 
     def register_model(self, name: str, **more: Any) -> Json:
         """Say what a model comes from: `base`, `releases`, `leases`, `digest`."""
@@ -239,23 +241,23 @@ class Consentry(Connection):
 
     def may_serve(self, model: str) -> Json:
         """Say whether a model may be served, and for how long the answer counts."""
-        return self._get(f"/v1/models/{quote(model)}/serving")
+        return self._get(_path("/v1/models/{}/serving", model))
 
     def choose_remedy(self, model: str, remedy: str, *, reason: str = "") -> Json:
         """Choose what is done about an affected model."""
-        return self._write(f"/v1/models/{quote(model)}/remedy", {"remedy": remedy, "reason": reason})
+        return self._write(_path("/v1/models/{}/remedy", model), {"remedy": remedy, "reason": reason})
 
     def approve_remedy(self, model: str) -> Json:
-        """Approve that nothing is done about a model: two different people have to."""
-        return self._write(f"/v1/models/{quote(model)}/remedy/approvals", {})
+        """Approve the remedy `accept` or `drop-adapter` of a model: two different people have to."""
+        return self._write(_path("/v1/models/{}/remedy/approvals", model), {})
 
     def finish_remedy(self, model: str, *, digest: str | None = None) -> Json:
         """Say that what was chosen is done."""
-        return self._write(f"/v1/models/{quote(model)}/remedy/completion", {"digest": digest})
+        return self._write(_path("/v1/models/{}/remedy/completion", model), {"digest": digest})
 
     def withdraw_model(self, model: str, *, reason: str) -> Json:
         """Say that nobody may serve a model any more, for good."""
-        return self._write(f"/v1/models/{quote(model)}/withdrawal", {"reason": reason})
+        return self._write(_path("/v1/models/{}/withdrawal", model), {"reason": reason})
 
     def notices(self) -> Iterator[Json]:
         """Yield the notices."""
@@ -263,11 +265,11 @@ class Consentry(Connection):
 
     def notice(self, name: str) -> Json:
         """Return a notice."""
-        return self._get(f"/v1/notices/{quote(name)}")
+        return self._get(_path("/v1/notices/{}", name))
 
     def notice_text(self, name: str, number: int) -> Json:
         """Return a version of a notice with its text."""
-        return self._get(f"/v1/notices/{quote(name)}/versions/{number}")
+        return self._get(_path("/v1/notices/{}/versions/{}", name, number))
 
     def write_notice(self, name: str, **body: Any) -> Json:
         """Store the next version of a notice: `text`, `languages`, `channel`, `audience`."""
@@ -275,7 +277,7 @@ class Consentry(Connection):
 
     def serve_notice(self, name: str, people: Sequence[str], *, at: int) -> Json:
         """Record that people were told."""
-        return self._write(f"/v1/notices/{quote(name)}/servings", {"people": list(people), "at": at})
+        return self._write(_path("/v1/notices/{}/servings", name), {"people": list(people), "at": at})
 
     def policy_sets(self) -> Iterator[Json]:
         """Yield the policy sets in force."""
@@ -283,17 +285,17 @@ class Consentry(Connection):
 
     def policy_set(self, name: str) -> Json:
         """Return a policy set with its rules and its text."""
-        return self._get(f"/v1/policy-sets/{quote(name)}")
+        return self._get(_path("/v1/policy-sets/{}", name))
 
     def policy_versions(self, name: str) -> list[Json]:
         """Return what was in force under a name, oldest first."""
-        found: list[Json] = self._get(f"/v1/policy-sets/{quote(name)}/versions")["versions"]
+        found: list[Json] = self._get(_path("/v1/policy-sets/{}/versions", name))["versions"]
         return found
 
     def policy_differences(self, name: str, *, before: int, after: int) -> list[str]:
         """Say what changed between two versions, by the positions from which they were in force."""
         asked = {"before": str(before), "after": str(after)}
-        found: list[str] = self._get(f"/v1/policy-sets/{quote(name)}/differences", asked)["differences"]
+        found: list[str] = self._get(_path("/v1/policy-sets/{}/differences", name), asked)["differences"]
         return found
 
     def check_policy(self, text: str) -> Json:
@@ -306,7 +308,7 @@ class Consentry(Connection):
 
     def policy_proposal(self, name: str) -> Json:
         """Return a proposal with its text and what it would change."""
-        return self._get(f"/v1/policy-proposals/{quote(name)}")
+        return self._get(_path("/v1/policy-proposals/{}", name))
 
     def propose_policy(self, text: str, *, reason: str) -> Json:
         """Propose a policy set."""
@@ -314,11 +316,11 @@ class Consentry(Connection):
 
     def approve_policy(self, proposal: str) -> Json:
         """Agree to a proposal; the second person puts it in force."""
-        return self._write(f"/v1/policy-proposals/{quote(proposal)}/approvals", {})
+        return self._write(_path("/v1/policy-proposals/{}/approvals", proposal), {})
 
     def withdraw_proposal(self, proposal: str) -> Json:
         """Take a proposal back, or say no to it."""
-        return self._write(f"/v1/policy-proposals/{quote(proposal)}/withdrawal", {})
+        return self._write(_path("/v1/policy-proposals/{}/withdrawal", proposal), {})
 
     def leases(self) -> list[Json]:
         """Return every lease. Jobs hold theirs with `consentry.training`."""
@@ -332,3 +334,18 @@ class Consentry(Connection):
     def version(self) -> Json:
         """Say which program answers."""
         return self._get("/version")
+
+
+def _path(template: str, *parts: object) -> str:
+    """Return an address with names in it, each as one part of the path whatever it holds.
+
+    Raises:
+        InputError: a name is empty, `.` or `..`, which in an address mean another one.
+    """
+    named = [str(each) for each in parts]
+    for each in named:
+        if each in ("", ".", ".."):
+            raise InputError(
+                "serve-malformed", f"`{each}` cannot be a name in an address", help="which one? give its name"
+            )
+    return template.format(*(quote(each, safe="") for each in named))

@@ -14,8 +14,15 @@ from consentry.errors import ConsentryError, UnavailableError
 
 Json = dict[str, Any]
 Query = Mapping[str, str | list[str]]
-_TRIES, _FIRST_WAIT_S = 4, 0.2
+_TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S = 4, 0.2, 5.0
+_PATIENCE_S = 30.0
+"""For how long a write is asked about that a try of our own may have begun; longer if a try may take longer."""
+_MOST_ASKED_WAIT_S = 60.0
+"""A server that says `Retry-After` a longer time is not asked again."""
 _AGAIN = frozenset({502, 503, 504})
+_OF_PROXIES = frozenset({502, 504})
+_UNKNOWN, _RUNNING = "ledger-outcome-unknown", "idempotency-running"
+_NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _COOKIE = "__Host-consentry"
 
 
@@ -31,6 +38,21 @@ class RefusedError(ConsentryError):
         self.status = status
 
 
+class OutcomeUnknownError(ConsentryError):
+    """A write may have been done, or not: read, then decide. The client does not send it again.
+
+    `code` says how that came: `ledger-outcome-unknown` (the server does not know), `idempotency-running` (it did not
+    say in time, or was stopped in between), `serve-no-answer` (the request may have arrived, and no answer came).
+    """
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(
+            code,
+            f"it is not known whether this was done: {why}",
+            help="read whether it was done, then decide; sent again by another call it may be done twice",
+        )
+
+
 class Connection:
     """A connection to a server. Several threads may share one.
 
@@ -38,7 +60,7 @@ class Connection:
         url: of the server.
         key: an API key, or the token of workloads. It is a program, and agrees to nothing that takes two people.
         session: instead of a key, the cookie of somebody who signed in: what is done is done by them.
-        timeout: seconds for each try.
+        timeout: seconds for each try. A write that takes longer is waited for as long again, 30 seconds at least.
         transport: for tests: what carries requests.
     """
 
@@ -51,6 +73,7 @@ class Connection:
         timeout: float = 10.0,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
+        self._timeout_s = timeout
         shown = {"authorization": f"Bearer {key}"} if key else {}
         if session:
             # The server takes a cookie for a change from its own pages only; a program says that it is none of another.
@@ -89,31 +112,81 @@ class Connection:
         return self._ask("POST", path, json=body)
 
     def _once(self, path: str, body: Json) -> Json:
-        return self._ask("POST", path, tries=1, json=body)
+        return self._ask("POST", path, write=True, tries=1, json=body)
 
     def _write(self, path: str, body: Json, **more: Any) -> Json:
-        return self._ask("POST", path, json=body, headers={"idempotency-key": str(uuid.uuid4())}, **more)
+        return self._ask("POST", path, write=True, json=body, headers={"idempotency-key": str(uuid.uuid4())}, **more)
 
     def _ask(self, method: str, path: str, **more: Any) -> Json:
         found: Json = self._answer(method, path, **more).json()
         return found
 
-    def _answer(self, method: str, path: str, *, tries: int = _TRIES, **more: Any) -> httpx2.Response:
-        for left in reversed(range(tries)):
+    def _answer(
+        self, method: str, path: str, *, write: bool = False, tries: int = _TRIES, **more: Any
+    ) -> httpx2.Response:
+        asking = _Asking(write=write, tries=tries, patience_s=max(_PATIENCE_S, more.get("timeout", self._timeout_s)))
+        while True:
             try:
                 answer = self._http.request(method, path, **more)
             except httpx2.TransportError as error:
-                if not left:
-                    raise UnavailableError(
-                        "serve-no-answer", f"no answer from the server: {type(error).__name__}", help="is it running?"
-                    ) from None
+                wait_s = asking.failed(error)
             else:
                 if answer.is_success:
                     return answer
-                if answer.status_code not in _AGAIN or not left:
-                    raise RefusedError(answer.status_code, _problem(answer))
-            time.sleep(_FIRST_WAIT_S * 2 ** (tries - 1 - left))
-        raise AssertionError("unreachable")
+                wait_s = asking.refused(answer)
+            time.sleep(wait_s)
+
+
+class _Asking:
+    """How often a request was sent, and whether a write may have arrived. Says how long to wait, or raises."""
+
+    def __init__(self, *, write: bool, tries: int, patience_s: float) -> None:
+        self._write, self._left, self._patience_s = write, tries, patience_s
+        self._sent = 0
+        self._until: float | None = None
+        self._may_be_done = False
+
+    def failed(self, error: httpx2.TransportError) -> float:
+        """No answer came."""
+        self._left -= 1
+        self._may_be_done |= self._write and not isinstance(error, _NOTHING_SENT)
+        if self._left:
+            return self._wait_s()
+        why = f"no answer from the server: {type(error).__name__}"
+        if self._may_be_done:
+            raise OutcomeUnknownError("serve-no-answer", why) from None
+        raise UnavailableError("serve-no-answer", why, help="is it running?") from None
+
+    def refused(self, answer: httpx2.Response) -> float:
+        """An answer came, and it is no success."""
+        refusal = RefusedError(answer.status_code, _problem(answer))
+        wait_s = max(self._wait_s(), _retry_after_s(answer))
+        if refusal.code == _UNKNOWN:
+            raise OutcomeUnknownError(refusal.code, refusal.message)
+        if refusal.code == _RUNNING:
+            self._until = self._until or time.monotonic() + self._patience_s
+            if time.monotonic() + wait_s < self._until:
+                return wait_s
+            raise OutcomeUnknownError(refusal.code, refusal.message)
+        if answer.status_code not in _AGAIN:
+            raise refusal
+        self._left -= 1
+        self._may_be_done |= self._write and answer.status_code in _OF_PROXIES
+        if self._left and wait_s <= _MOST_ASKED_WAIT_S:
+            return wait_s
+        if self._may_be_done:
+            raise OutcomeUnknownError(refusal.code, refusal.message)
+        raise refusal
+
+    def _wait_s(self) -> float:
+        self._sent += 1
+        return float(min(_FIRST_WAIT_S * 2 ** min(self._sent - 1, 10), _LONGEST_WAIT_S))
+
+
+def _retry_after_s(answer: httpx2.Response) -> float:
+    """Return what `Retry-After` says, if it says seconds."""
+    said = answer.headers.get("retry-after", "").strip()
+    return float(said) if said.isascii() and said.isdecimal() else 0.0
 
 
 def _problem(answer: httpx2.Response) -> Mapping[str, Any]:

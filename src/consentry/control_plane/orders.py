@@ -6,7 +6,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -137,15 +137,24 @@ class OrderVerbs:
         asked = WhatIf(self.hits, scope, at=self.desk.parts.clock())
         corpora, releases = asked.corpora(present.state), asked.releases(present.state)
         leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
+        learned = self._learned(scope, present, releases) | {lease.model for lease in leases}
         return {
             "scope": scope.to_json(),
             "corpora": corpora,
             "releases": releases if not scope.models else {},
             "leases": [lease.lease for lease in leases if lease.ended is None],
             "jobs": sorted({lease.job for lease in leases if lease.ended is None}),
-            "models": sorted({lease.model for lease in leases}),
-            "no_longer_served": sorted({each.model for each in leases}) if scope.concerns(Purpose.SERVE) else [],
+            "models": sorted(learned),
+            "no_longer_served": sorted(learned) if scope.models or scope.concerns(Purpose.SERVE) else [],
         }
+
+    def _learned(self, scope: Scope, present: Known, releases: Collection[str]) -> set[str]:
+        """Return the models that an order names, or that learned from a release it hits, themselves or by a base."""
+        lineage = present.record.lineage
+        if scope.models:
+            return {each.name for each in lineage if each.name in scope.models}
+        direct = {each.name for each in lineage if any(use.release in releases for use in each.uses)}
+        return {each.name for each in lineage if not direct.isdisjoint(lineage.ancestry(each.name))}
 
     def foresee(self, leases: Iterable[str] | None = None) -> None:
         """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""
@@ -162,11 +171,13 @@ class OrderVerbs:
         it is not, and whoever looks next removes them. A held lock would keep those waiting who write a table.
         """
         self.hits.foresee()
-        if not self._to_note():
+        looked_at = {body.order for body in self._to_note()}
+        if not looked_at:
             return []
         self.handouts.remove()
         with self.desk.lock:
-            done = self._to_note()
+            # An order that was given meanwhile may hit a table that stands: its turn is the next.
+            done = [body for body in self._to_note() if body.order in looked_at]
             if done:
                 with self.desk.at_head() as session:
                     known = self.desk.newest.record.orders

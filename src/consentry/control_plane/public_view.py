@@ -30,6 +30,8 @@ class PublicView:
         self._release = release
         self._used: dict[str, dict[str, int]] = {}
         self._last: dict[str, Any] | None = None
+        self._complete = True
+        """Whether every release of the last document could be counted: one that could not is tried again."""
         self._turn = Lock()
 
     def document(self) -> dict[str, Any]:
@@ -43,7 +45,8 @@ class PublicView:
             assert last is not None, "who does not wait has something to show"
             return last
         try:
-            if self._last is None or self._last["position"] != self._desk.parts.ledger.head():
+            if not self._complete or self._last is None or self._last["position"] != self._desk.parts.ledger.head():
+                self._complete = True
                 self._last = self._made()
             return self._last
         finally:
@@ -87,6 +90,7 @@ class PublicView:
             try:
                 counts = self._release(name).manifest.counts["by_category"]
             except ConsentryError:
+                self._complete = False
                 return {}
             self._used[name] = {category: each["eligible"] for category, each in counts.items()}
         return self._used[name]

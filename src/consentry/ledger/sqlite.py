@@ -57,10 +57,10 @@ def open_sqlite(
         with reported():
             _recognise(path, recognise, timeout)
             _migrate(engine)
+        glance = Glance(path)
     except BaseException:
         engine.dispose()
         raise
-    glance = Glance(path)
     return SqlLedger(engine, clock=clock, window=window, glance=glance, closing=glance.close)
 
 

@@ -124,7 +124,7 @@ def create_app(
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
     `platform` is what figures call it where several are served.
-    Only one process may run it for a home: it alone knows until when leases hold. `server.serve` sees to that.
+    Only one process may run it for a home: it alone knows until when leases hold. `homes.alone` sees to that.
     """
     verbs = Verbs(deployment.control)
     watch = Watch(verbs)

@@ -1,6 +1,7 @@
 """Bodies of requests are bounded: read whole before anybody looks at them, refused if too large, too slow or no JSON.
 
-What a document says is left in the scope under `JSON`, so that nobody has to read it again, and its bytes under `SIZE`.
+What a document says is left in the scope under `JSON`, so that nobody has to read it again, and under `SIZE` how many
+bytes it had.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ LARGEST_HEAD = 1 << 16
 PATIENCE_S = 20.0
 """From the first byte of a request to the end of its headers, and from a connection to its first byte."""
 
-LARGEST_REFUSED = 1 << 22
+LARGEST_REST = 1 << 23
+"""Bytes of a body as it is sent, in however small chunks and with what follows them; what it says is bounded before."""
 LINGER_S = 2.0
-"""Bytes and seconds of a body that is still read after its request was refused."""
+"""How long a body is still read after its request was refused."""
 
 
 class Connection(HttpToolsProtocol):
@@ -30,7 +31,7 @@ class Connection(HttpToolsProtocol):
 
     _due: asyncio.TimerHandle | None = None
     _read = 0
-    """Bytes of the head that is on its way, or of a body that was refused."""
+    """Bytes of the head or of the body that is on its way."""
     _in_head, _in_refused = True, False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # noqa: D102
@@ -40,17 +41,21 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:  # noqa: D102
         if self._in_head and self._due is None:
             self._expect(PATIENCE_S)
-        if self._in_head or self._in_refused:
-            self._read += len(data)
+        self._read += len(data)
         super().data_received(data)
         if self._in_head and self._read > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
-        if self._in_refused and self._read > LARGEST_REFUSED:
+        if not self._in_head and self._read > LARGEST_REST:
             self._give_up()
 
     def on_message_begin(self) -> None:  # noqa: D102
         self._in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field of the head. What follows a body in chunks is read by nobody."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:  # noqa: D102
         self._in_head, self._read = False, 0
@@ -58,10 +63,10 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:  # noqa: D102
-        self._in_head = True
+        self._in_head, self._read = True, 0
         super().on_message_complete()
         if self._in_refused:
-            self._in_refused, self._read = False, 0
+            self._in_refused = False
             self._forget()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -69,7 +74,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Read for a moment what was refused while it was sent: hung up on, the other end would lose the answer."""
-        if self.cycle.more_body:
+        # With requests sent at once `cycle` is the newest of them, and this may be about one before it.
+        if self.cycle.response_complete and self.cycle.more_body:
             self._in_refused, self._read = True, 0
             self._expect(LINGER_S)
         super().on_response_complete()

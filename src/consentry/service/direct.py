@@ -7,7 +7,7 @@ What is left out is what takes longest: the search for a route, and the solving 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -28,7 +28,18 @@ _Model = TypeVar("_Model", bound=BaseModel)
 class DirectRoute(APIRoute):
     """An address whose function takes the request and reads it itself: `read`."""
 
-    def get_route_handler(self) -> Handler:  # noqa: D102
+    handled: ClassVar[frozenset[Callable[..., Any]]] = frozenset()
+    """Dependencies that somebody else sees to."""
+
+    def get_route_handler(self) -> Handler:
+        """Return what answers.
+
+        Raises:
+            TypeError: it depends on something that nobody would ask. That is a mistake in the program.
+        """
+        for each in self.dependant.dependencies:
+            if each.dependencies or not (isinstance(each.call, Needs) or each.call in self.handled):
+                raise TypeError(f"{self.path} depends on what is not asked here: {each.call}")
         guards = [each.call for each in self.dependant.dependencies if isinstance(each.call, Needs)]
         endpoint = cast("Handler", self.endpoint)
 

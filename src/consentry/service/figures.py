@@ -17,6 +17,8 @@ from consentry.service.verbs import Verbs
 KIND = CONTENT_TYPE_LATEST
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _NOWHERE = "(none)"
+_GONE = 499
+"""Whoever asked hung up before there was an answer."""
 
 
 class Figures:
@@ -86,7 +88,7 @@ class Observed:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 500
+        status = _GONE
         ident = request_id(scope)
 
         async def sending(message: Message) -> None:
@@ -100,6 +102,9 @@ class Observed:
         with spanned(scope) as span:
             try:
                 await self.app(scope, receive, sending)
+            except Exception:
+                status = 500 if status == _GONE else status
+                raise
             finally:
                 seconds = time.perf_counter() - began
                 method, route = _named(scope)

@@ -126,6 +126,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         app,
         http=Connection,
         ws="none",
+        # Not "auto": that takes what fails at the start for an application that has none, and serves without it.
+        lifespan="on",
         loop="asyncio",
         log_config=None,
         access_log=False,

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from consentry.errors import StateError
 from consentry.training.client import Lease
 from consentry.training.torch import ROW, ReleaseDataset, check_together
 
@@ -43,8 +44,18 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         self._rows: list[Any] = []
         self._hook: Any = None
 
-    def on_train_begin(self, _args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
-        """Look before anything is read, and put the hook in place."""
+    def on_train_begin(self, args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
+        """Look before anything is read, and put the hook in place.
+
+        Raises:
+            StateError: the Trainer would keep model checkpoints itself, past the fence, and known to nobody.
+        """
+        if str(getattr(args.save_strategy, "value", args.save_strategy)) != "no":
+            raise StateError(
+                "trainer-saves",
+                "the Trainer would keep model checkpoints past the fence of the lease",
+                help='set save_strategy="no" and keep them with ModelCheckpoints',
+            )
         check_together(self._lease, state.global_step)
         self._rows.clear()
         self._hook = kwargs["model"].register_forward_pre_hook(self._take_rows, with_kwargs=True)
@@ -54,8 +65,18 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         check_together(self._lease, state.global_step + 1)
 
     def on_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
-        """Log what the step consumed, over all its micro-batches."""
+        """Log what the step consumed, over all its micro-batches.
+
+        Raises:
+            StateError: no batch said which rows it holds: what was learned from would be known to nobody.
+        """
         rows, self._rows = self._rows, []
+        if not rows:
+            raise StateError(
+                "trainer-rows-missing",
+                "no batch of this step says which rows of the release it holds",
+                help="collate with RowCollator, and set remove_unused_columns=False",
+            )
         self._dataset.commit(state.global_step + 1, rows)
 
     def on_prediction_step(self, *_: Any, **__: Any) -> None:

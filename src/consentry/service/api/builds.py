@@ -28,7 +28,7 @@ BUILDING = Lock()
 """Held by the one request that builds. Only one process serves a home."""
 
 
-class Kind(Body):
+class ReleaseWanted(Body):
     """Of what, for what, and by which policy set in force."""
 
     corpus: Word
@@ -37,7 +37,7 @@ class Kind(Body):
     at: Moment | None = Field(default=None, description="Decide as of this time; now, if left out.")
 
 
-class Imagined(Kind):
+class Imagined(ReleaseWanted):
     """A release that is only counted, as if some areas were suspended."""
 
     suspended: Annotated[tuple[Area, ...], Field(max_length=100)] = ()
@@ -51,7 +51,7 @@ class Plan(Answer):
     involving_several: int = Field(description="Items that involve several people.")
 
 
-class Asked(Body):
+class ItemAsked(Body):
     """About which item, by the id it has in the corpus."""
 
     item: Ident
@@ -133,7 +133,7 @@ def plan(*, body: Imagined, _: Reader, control: Control) -> Plan:
         }
     ),
 )
-def build(*, body: Kind, control: Control) -> WholeRelease:
+def build(*, body: ReleaseWanted, control: Control) -> WholeRelease:
     """Decide every item of a corpus and seal those that may be used. It is answered when the release is sealed."""
     if not BUILDING.acquire(blocking=False):
         raise StateError(
@@ -147,7 +147,7 @@ def build(*, body: Kind, control: Control) -> WholeRelease:
 
 
 @ROUTER.post("/{release}/explain", responses=problems({404: "release-unknown item-unknown"}))
-def explain(*, release: Called, body: Asked, _: Reader, control: Control) -> Explanation:
+def explain(*, release: Called, body: ItemAsked, _: Reader, control: Control) -> Explanation:
     """Say why an item is in a release, or is not. Its id is in no address: those are kept in logs."""
     return Explanation.model_validate(control.releases.explain(release, body.item).body)
 

@@ -42,7 +42,7 @@ Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Z
 MOST_DAYS = 36_500
 
 
-class Condition(Body):
+class NewCondition(Body):
     """What has to be so before the case is lifted: shown by a document, or found by a check of the live system."""
 
     condition: Word
@@ -67,7 +67,7 @@ class Evidence(Body):
     document: Base64 | None = None
 
 
-class Notice(Body):
+class RequiredNotice(Body):
     """A notice that has to be served, and full days that have to pass, before the case is lifted."""
 
     notice: Word
@@ -126,7 +126,7 @@ def review(*, case: Named, who: Working, control: Control) -> WholeCase:
         }
     ),
 )
-def set_condition(*, case: Named, body: Condition, who: Working, control: Control) -> WholeCase:
+def set_condition(*, case: Named, body: NewCondition, who: Working, control: Control) -> WholeCase:
     """Set a condition. Approvals that were given before count no more."""
     control.conditions.add(ConditionAdded(case=case, **dict(body), by=who.handle))
     return whole(control, case)
@@ -173,7 +173,7 @@ def reopen(*, case: Named, condition: Named, body: Reopening, who: Working, cont
     dependencies=[KEY],
     responses=problems({404: "case-unknown", 409: "case-over idempotency-running", 422: "case-notice"}),
 )
-def require_notice(*, case: Named, body: Notice, who: Working, control: Control) -> WholeCase:
+def require_notice(*, case: Named, body: RequiredNotice, who: Working, control: Control) -> WholeCase:
     """Require that people are told, and that full days pass, before the case can be lifted. Days only grow."""
     control.cases.require_notice(case, body.notice, days=body.days, by=who.handle)
     return whole(control, case)

@@ -15,7 +15,7 @@ from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source, made_too_late
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from consentry.service.api.once import KEY, Once
+from consentry.service.api.once import KEY, Once, documented
 from consentry.service.api.shape import Answer, Body, Ident, Line, Moment, Position, Word, problems
 from consentry.service.bodies import SIZE, SMALL
 from consentry.service.direct import DirectRoute, read, takes
@@ -65,7 +65,7 @@ class Whose(Body):
     person: Ident
 
 
-class Standing(Answer):
+class ChoiceInForce(Answer):
     """A choice that counts now. `position` is where it was recorded, and what its receipt is asked for by."""
 
     purpose: Purpose
@@ -80,12 +80,14 @@ class Standing(Answer):
 class WhatCounts(Answer):
     """What counts of what a person said, oldest first: their choices, and refusals by other accounts of theirs."""
 
-    choices: list[Standing]
+    choices: list[ChoiceInForce]
     erased: bool = Field(description="They were erased: nothing may be kept of them, and nothing of theirs is used.")
 
 
 class _Address(Once, DirectRoute):
     """Takes an idempotency key, and reads the request itself."""
+
+    handled = frozenset({documented})
 
 
 ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=_Address)
@@ -97,7 +99,7 @@ def what_counts(body: Whose, deployment: Deployed) -> WhatCounts:
     """Return what counts of what a person said. Nothing is recorded by it."""
     asker = deployment.control.own_settings.asker(deployment.person(body.person))
     found = [
-        Standing(
+        ChoiceInForce(
             purpose=each.choice.key.purpose,
             category=each.choice.key.category,
             one_item=each.choice.key.item is not None,

@@ -3,7 +3,7 @@
 May something that this person makes now be used for this purpose? The subject is the person, the action the purpose,
 the resource a kind of content. What is not said is unknown, and unknown means no.
 
-These two addresses are asked before every use, so they answer on the event loop, without a model in between.
+These two addresses are asked before every use, so they answer on the event loop, without the framework in between.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ Secret = Annotated[str, Depends(shown)]
 Index = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
 
 
-class Asked(Body):
+class LeaseRequest(Body):
     """What a job says that asks for a lease."""
 
     release: Name
@@ -200,7 +200,7 @@ async def every(verbs: Calling) -> Leases:
         }
     ),
 )
-async def grant(*, body: Asked, verbs: Calling) -> Granted:
+async def grant(*, body: LeaseRequest, verbs: Calling) -> Granted:
     """Grant a lease."""
 
     def granted() -> Granted:

@@ -87,7 +87,7 @@ class WholeModel(Model):
 
 
 class Remedying(Body):
-    """What is done about an affected model. `accept`, to do nothing, needs a reason and two people who approve it."""
+    """What is done about an affected model. Two people approve `accept`, which needs a reason, and `drop-adapter`."""
 
     remedy: Remedy
     reason: Annotated[str, Field(max_length=200)] = ""
@@ -99,13 +99,13 @@ class Finished(Body):
     digest: Sha256 | None = None
 
 
-class Withdrawal(Body):
+class ModelWithdrawal(Body):
     """Why nobody may serve a model any more."""
 
     reason: Line
 
 
-class Serving(Answer):
+class MayBeServed(Answer):
     """Whether a model may be served. The answer counts for `ttl_s` seconds."""
 
     model: str
@@ -179,7 +179,7 @@ def choose_remedy(*, model: Named, body: Remedying, who: Remedier, control: Cont
     responses=problems({404: "model-unknown", 409: "model-not-now model-approved-before idempotency-running"}),
 )
 def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeModel:
-    """Approve that nothing is done about a model. It takes two different people."""
+    """Approve `accept` or `drop-adapter`, of which the ledger shows only words. It takes two different people."""
     control.models.approve_remedy(model, by=who.handle)
     return _whole(control, model)
 
@@ -207,7 +207,7 @@ def finish_remedy(*, model: Named, body: Finished, who: Remedier, control: Contr
     dependencies=[KEY],
     responses=problems({404: "model-unknown", 409: "model-already-withdrawn idempotency-running"}),
 )
-def withdraw(*, model: Named, body: Withdrawal, who: Remedier, control: Control) -> Said:
+def withdraw(*, model: Named, body: ModelWithdrawal, who: Remedier, control: Control) -> Said:
     """Say that nobody may serve a model any more, for good."""
     return Said(position=control.models.withdraw(model, body.reason, by=who.handle))
 
@@ -217,7 +217,7 @@ def withdraw(*, model: Named, body: Withdrawal, who: Remedier, control: Control)
     dependencies=[Depends(Program(Action.MODEL_READ))],
     responses=problems({404: "model-unknown"}),
 )
-def serving(model: Called, control: Control) -> Serving:
+def serving(model: Called, control: Control) -> MayBeServed:
     """Say whether a model may be served."""
     found = control.models.may_serve(model)
-    return Serving(model=model, may=found["may"], reasons=found["reasons"], ttl_s=SERVING_TTL_S)
+    return MayBeServed(model=model, may=found["may"], reasons=found["reasons"], ttl_s=SERVING_TTL_S)

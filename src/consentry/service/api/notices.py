@@ -36,7 +36,7 @@ Writer = Annotated[Principal, Depends(Needs(Action.NOTICE_WRITE))]
 MOST_PEOPLE = 10_000
 
 
-class Version(Answer):
+class NoticeVersion(Answer):
     """A text of a notice."""
 
     number: int
@@ -62,7 +62,7 @@ class Notice(Answer):
     """A notice, its versions and servings oldest first."""
 
     notice: str
-    versions: list[Version]
+    versions: list[NoticeVersion]
     servings: list[Serving]
 
 
@@ -73,7 +73,7 @@ class Notices(Answer):
     next: str | None
 
 
-class VersionText(Version):
+class VersionText(NoticeVersion):
     """A version with its text."""
 
     text: str
@@ -121,7 +121,7 @@ def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
 
 
 @ROUTER.post("/notices", status_code=201, dependencies=[KEY], responses=problems({409: "idempotency-running"}))
-def write(*, body: Written, who: Writer, control: Control) -> Version:
+def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
     """Store the text of a notice as its next version."""
     made = control.notices.write(
         body.notice,
@@ -146,8 +146,8 @@ def serve(*, notice: Named, body: Served, deployment: Deployed) -> Said:
     return Said(position=deployment.control.notices.serve(notice, people, at=body.at))
 
 
-def _version(each: notices.Version) -> Version:
-    return Version(
+def _version(each: notices.Version) -> NoticeVersion:
+    return NoticeVersion(
         number=each.number,
         document=each.body.document,
         languages=list(each.body.languages),

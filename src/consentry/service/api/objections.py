@@ -73,7 +73,7 @@ class Objections(Answer):
     next: str | None
 
 
-class Told(Answer):
+class ObjectionEvent(Answer):
     """Something that was said about it. What `words` holds depends on `what`."""
 
     position: Position
@@ -85,7 +85,7 @@ class Told(Answer):
 class WholeObjection(Objection):
     """An objection with everything that was said, oldest first, and the ids of exact duplicates."""
 
-    course: list[Told]
+    course: list[ObjectionEvent]
     alike: list[str]
 
 
@@ -192,7 +192,8 @@ def one(*, objection: ObjectionId, _: Reader, control: Control) -> WholeObjectio
     detail = control.objection_queue.show(objection)
     (described,) = _described(control, [detail.objection])
     course = [
-        Told(position=each.position, at=each.at, what=each.what, words=dict(each.words)) for each in detail.course
+        ObjectionEvent(position=each.position, at=each.at, what=each.what, words=dict(each.words))
+        for each in detail.course
     ]
     return WholeObjection(**dict(described), course=course, alike=list(detail.alike))
 

@@ -34,8 +34,8 @@ _WRONG = "must be 1 to 200 printable characters of ASCII, without a space"
 _REPLAYED = {"idempotency-replayed": "true"}
 
 
-async def _documented(
-    key: Annotated[  # noqa: ARG001 - for the description, and to be checked
+async def documented(
+    key: Annotated[
         str | None,
         Header(
             alias="Idempotency-Key",
@@ -44,10 +44,10 @@ async def _documented(
         ),
     ] = None,
 ) -> None:
-    return None
+    """Stand in the description of an address that takes a key. The key is read by `Once`."""
 
 
-KEY = Depends(_documented)
+KEY = Depends(documented)
 """Of an address that takes an idempotency key."""
 
 
@@ -56,7 +56,7 @@ class Once(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # noqa: D102
         plain = super().get_route_handler()
-        if not any(each.call is _documented for each in self.dependant.dependencies):
+        if not any(each.call is documented for each in self.dependant.dependencies):
             return plain
         actions = actions_of(self)
 

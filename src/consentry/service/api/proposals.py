@@ -35,7 +35,7 @@ Toml = Annotated[str, Field(min_length=1, max_length=500_000, pattern=r"[!-~]"),
 At = Annotated[int, Query(ge=0, description="Where a set of this name came into force.")]
 
 
-class Version(Answer):
+class PolicyVersion(Answer):
     """A policy set that is or was in force under a name, from its position on."""
 
     version: str
@@ -43,10 +43,10 @@ class Version(Answer):
     position: Position
 
 
-class Versions(Answer):
+class PolicyVersions(Answer):
     """What was in force under a name, oldest first. The last one is."""
 
-    versions: list[Version]
+    versions: list[PolicyVersion]
 
 
 class Differences(Answer):
@@ -55,14 +55,14 @@ class Differences(Answer):
     differences: list[str]
 
 
-class Split(Answer):
+class BeforeAndAfter(Answer):
     """How many items, and how many afterwards."""
 
     before: int
     after: int
 
 
-class Effect(Answer):
+class PolicyEffect(Answer):
     """What would change of what is used for a purpose, by the newest release of it, counted from the census.
 
     Numbers by place, category and reason are changes. `undecided` items depend on when they were created. `problem`
@@ -74,7 +74,7 @@ class Effect(Answer):
     release: str
     problem: str
     undecided: int | None = None
-    eligible: Split | None = None
+    eligible: BeforeAndAfter | None = None
     by_place: Mapping[str, int] = {}
     by_category: Mapping[str, int] = {}
     by_reason: Mapping[str, int] = {}
@@ -111,7 +111,7 @@ class WholeProposal(Proposal):
 
     text: str
     differences: list[str] | None
-    effects: list[Effect]
+    effects: list[PolicyEffect]
 
 
 class Text(Body):
@@ -151,14 +151,16 @@ class Checked(Answer):
     name: str | None = None
     version: str | None = None
     differences: list[str] | None = None
-    effects: tuple[Effect, ...] = ()
+    effects: tuple[PolicyEffect, ...] = ()
 
 
 @ROUTER.get("/policy-sets/{name}/versions", responses=problems({404: "policy-not-published"}))
-def versions(*, name: Named, _: Reader, control: Control) -> Versions:
+def versions(*, name: Named, _: Reader, control: Control) -> PolicyVersions:
     """Return what was in force under a name."""
     found = _published(control, name).values()
-    return Versions(versions=[Version(version=e.version, digest=e.digest, position=e.position) for e in found])
+    return PolicyVersions(
+        versions=[PolicyVersion(version=e.version, digest=e.digest, position=e.position) for e in found]
+    )
 
 
 @ROUTER.get("/policy-sets/{name}/differences", responses=problems({404: "policy-not-published"}))
@@ -259,7 +261,7 @@ def _published(control: ControlPlane, name: str) -> dict[int, Published]:
 
 def _effects(control: ControlPlane, name: str, text: str) -> dict[str, Any]:
     found = effects(control, load(text, name))
-    return {"differences": found["lines"], "effects": [Effect.model_validate(each) for each in found["changes"]]}
+    return {"differences": found["lines"], "effects": [PolicyEffect.model_validate(each) for each in found["changes"]]}
 
 
 def _described(found: policy_proposal.Proposal) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def overview(
         jobs=[each for each in control.leases.jobs() if each["state"] == "granted"]
         if who.may(Action.LEASE_READ)
         else None,
-        overdue=_overdue(control, now) if who.may(Action.CASE_READ) else None,
+        overdue=_overdue(control, now, models=who.may(Action.MODEL_READ)) if who.may(Action.CASE_READ) else None,
         models=_held(control) if who.may(Action.MODEL_READ) else None,
         objections=_objections(control) if who.may(Action.OBJECTION_READ) else None,
     )
@@ -134,9 +134,10 @@ def case_rows(control: ControlPlane) -> list[dict[str, Any]]:
     return found
 
 
-def _overdue(control: ControlPlane, now: Seconds) -> list[dict[str, Any]]:
-    """Return the reports and conditions that should have been delivered, or met, by now; the oldest first."""
-    found = [
+def _overdue(control: ControlPlane, now: Seconds, *, models: bool) -> list[dict[str, Any]]:
+    """Return the reports, conditions and models for which something is late by now; the oldest first."""
+    found = _late_models(control) if models else []
+    found += [
         {"case": case.case, "what": report.title, "name": report.report, "kind": "report", "due": report.due}
         for case, report in control.reports.overdue(at=now)
     ]
@@ -149,6 +150,14 @@ def _overdue(control: ControlPlane, now: Seconds) -> list[dict[str, Any]]:
                 if each.due is not None and each.due < now and not each.answer(answers).met
             ]
     return sorted(found, key=lambda each: (each["due"], each["case"], each["name"]))
+
+
+def _late_models(control: ControlPlane) -> list[dict[str, Any]]:
+    return [
+        {"case": "", "what": each["model"], "name": each["model"], "kind": "model", "due": each["deadline"]}
+        for each in live_models(control.models.every())
+        if each["late"]
+    ]
 
 
 def _objections(control: ControlPlane) -> dict[str, int]:

@@ -52,8 +52,13 @@ def renew(
         return page(request, "console/password.html", status=REFUSED, problem=shown, made=None)
     made = secrets.token_urlsafe(_BYTES)
     admission.set_password(who.handle, made)
-    secret = admission.sign_in(who.handle, made)
-    return with_session(page(request, "console/password.html", problem=None, made=made), secret, seconds=SESSION_S)
+    told_once = page(request, "console/password.html", problem=None, made=made)
+    try:
+        secret = admission.sign_in(who.handle, made)
+    except StateError:
+        # Too many sign in at the moment. The password has changed: it has to be seen, and they sign in with it.
+        return told_once
+    return with_session(told_once, secret, seconds=SESSION_S)
 
 
 def _require_password(admission: Admission, who: Principal) -> None:

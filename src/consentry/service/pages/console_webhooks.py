@@ -113,12 +113,15 @@ def remove(admission: Admitting, control: Control, *, webhook: str, _: Managing)
 
 
 def sent_before(control: ControlPlane, endpoint: Endpoint) -> list[Sent]:
-    """Return the events that were delivered last, the newest first; further back than 10,000 events nobody looks."""
+    """Return the events that were delivered last, the newest first, of those recorded since it was registered.
+
+    Further back than 10,000 events nobody looks.
+    """
     found: list[Sent] = []
     stop, oldest = endpoint.position, max(0, endpoint.position - _MOST_READ)
     while stop > oldest and len(found) < SHOWN:
         start = max(oldest, stop - _SLICE)
-        events = list(control.desk.parts.ledger.read(start, stop))
+        events = [each for each in control.desk.parts.ledger.read(start, stop) if each.recorded_at >= endpoint.made_at]
         found += [each for event in reversed(events) if (each := _wanted(event, endpoint)) is not None]
         stop = start
     return found[:SHOWN]

@@ -263,8 +263,10 @@ def _effects(control: ControlPlane, person: str, found: Sequence[Block]) -> dict
     """Return in numbers what a no would undo, of each use that can be chosen, as far as that comes at once."""
     content, left, effects = control.own_content, AFFORDABLE, {}
     for use in found:
+        if not use.policy or not use.can_choose:
+            continue
         left -= len(content.concerned(use.purpose))
-        if use.policy and use.can_choose and left >= 0:
+        if left >= 0:
             effects[str(use.purpose)] = content.effect(person, Aim(purpose=use.purpose))
     return effects
 
