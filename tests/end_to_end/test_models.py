@@ -259,6 +259,18 @@ def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(
     assert control.people.uses_of("bo")["models"] == []
 
 
+def test_steps_on_no_rows_are_not_believed(place: tuple[Path, Deployment]) -> None:
+    """A loader that lost the identities of its rows reports every step, and nothing of any."""
+    _, deployment = place
+    release = build(deployment)
+    train(deployment, release, "silent", [])
+    train(deployment, release, "other", [[0, 3, 4]])
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert stage(deployment, "silent") == Stage.AFFECTED
+    assert stage(deployment, "other") == Stage.CLEAR, "it said what it consumed, and nothing of bo's"
+    assert [each["model"] for each in deployment.control.people.uses_of("bo")["models"]] == ["silent"]
+
+
 def test_what_is_registered_must_be_known(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control

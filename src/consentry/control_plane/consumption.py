@@ -70,11 +70,14 @@ class RowsConsumed:
     def told_all(self, use: Use) -> bool:
         """Say whether no step is known to be taken under a lease of which nobody said what it consumed.
 
-        The step that a job stopped at was not taken.
+        The step that a job stopped at was not taken. Steps that are said to have consumed nothing were not told of: no
+        optimiser steps on no rows, so whoever says that has not looked.
         """
         lease = None if use.lease is None else self.desk.newest.record.leases.get(use.lease)
         if lease is None:
             return True
+        if any(each.body.items == 0 for each in self.desk.newest.record.lineage.consumed(use.lease or "")):
+            return False
         steps = [each.step for _, each in lease.checkpoints if not each.quarantined]
         if lease.ended is not None and lease.ended.step is not None:
             steps.append(lease.ended.step)
