@@ -153,6 +153,14 @@ def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
     assert code_of(lambda: control.models.approve_remedy("m", by="privacy")) == "model-not-now"
     assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-retrained"
     train(deployment, build(deployment), "m", None)
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-retrained", (
+        "a lease is no training"
+    )
+    train(deployment, build(deployment), "m", [])
+    assert code_of(lambda: control.models.finish_remedy("m", by="ml")) == "model-not-retrained", (
+        "nor are steps on nothing"
+    )
+    train(deployment, build(deployment), "m", [[0, 0, 1]])
     assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
     say(deployment, "nobody-else", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.REMEDIED
@@ -204,10 +212,10 @@ def test_training_anew_takes_no_mark_off_that_the_base_still_has(place: tuple[Pa
     control.models.register("m", base="base")
     say(deployment, "bo", reach=Reach.EVERYTHING)
     control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
-    train(deployment, build(deployment), "m", None)
+    train(deployment, build(deployment), "m", [[0, 0, 1]])
     assert control.models.finish_remedy("m", by="ml").stage is Stage.AFFECTED
     control.models.choose_remedy("base", Remedy.RETRAIN, by="ml")
-    train(deployment, build(deployment), "base", None)
+    train(deployment, build(deployment), "base", [[0, 0, 1]])
     control.models.finish_remedy("base", by="ml")
     assert stage(deployment, "m") == Stage.REMEDIED
 

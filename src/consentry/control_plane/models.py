@@ -28,7 +28,17 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, ModelStanding, Stage, standing
+from consentry.oversight.lineage import (
+    APPROVALS,
+    TAKE_TWO,
+    TRAINED_ANEW,
+    Choice,
+    Model,
+    ModelStanding,
+    Stage,
+    Use,
+    standing,
+)
 from consentry.oversight.order import Order
 from consentry.policy.vocabulary import Purpose
 
@@ -247,15 +257,23 @@ class ModelVerbs:
                 f"{len(chosen.approved)} of {APPROVALS} people approved `{chosen.remedy}` for model `{name}`",
                 help=f"let another one approve it: consentry model approve {name} --by WHO",
             )
-        if chosen.remedy in TRAINED_ANEW and all(use.position < chosen.position for use in model.uses):
+        if chosen.remedy in TRAINED_ANEW and not any(self._trained(use, since=chosen.position) for use in model.uses):
             raise StateError(
                 "model-not-retrained",
                 f"nothing says that model `{name}` was trained since `{chosen.remedy}` was chosen",
-                help="train it under a lease, or say on what: consentry model register",
+                help="train it under a lease and say what was consumed, or say on what: consentry model register",
             )
         done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
         self._say_of(chosen, done)
         return self.standing(name)
+
+    def _trained(self, use: Use, *, since: int) -> bool:
+        """Say whether training on a release began since, and took place as far as is known: a lease is none yet."""
+        if use.position < since or use.lease is None:
+            return use.position >= since
+        lease, record = self.desk.newest.record.leases.get(use.lease), self.desk.newest.record
+        kept = lease is not None and any(not each.quarantined for _, each in lease.checkpoints)
+        return kept or any(each.body.items for each in record.lineage.consumed(use.lease))
 
     def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied) -> None:
         """Say something about a choice, unless another one was made meanwhile: nobody agreed to that."""
