@@ -23,8 +23,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 from sqlalchemy.exc import OperationalError
 
-from consentry.accounts.web_state import KEPT_S, SECRET_PREFIX, Endpoint, KeptAnswer
-from consentry.errors import IntegrityError, UnavailableError
+from consentry.accounts.web_state import KEPT_S, SECRET_PREFIX, Endpoint, KeptAnswer, secret_unreadable
+from consentry.errors import UnavailableError
 
 METADATA = MetaData()
 _ANSWERS = Table(
@@ -93,14 +93,8 @@ class SqlWebState:
         return _SEALED + self._sealing.seal(secret, about=f"webhook {ident}")
 
     def _opened(self, ident: str, kept: str) -> str:
-        found = self._sealing.open(kept.removeprefix(_SEALED), about=f"webhook {ident}")
-        if found is None:
-            raise IntegrityError(
-                "webhook-secret-unreadable",
-                f"the secret of webhook `{ident}` cannot be decrypted",
-                help="restore the keys of the home it was made in; or remove the webhook and add it anew",
-            )
-        return found
+        """Return a secret; empty if it cannot be read: that is the matter of one webhook, and the others go on."""
+        return self._sealing.open(kept.removeprefix(_SEALED), about=f"webhook {ident}") or ""
 
     def begin(self, name: str, *, request: str, now: int) -> KeptAnswer | None:
         """Note that a request is being answered, and return None; or what is kept of one before."""
@@ -146,7 +140,13 @@ class SqlWebState:
             ]
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
-        """Write one down, new or changed."""
+        """Write one down, new or changed.
+
+        Raises:
+            IntegrityError: it has no secret that could be read, and what is kept of it must not be lost.
+        """
+        if not endpoint.secret:
+            raise secret_unreadable(endpoint.ident)
         values = {
             "url": endpoint.url,
             "kinds": " ".join(sorted(endpoint.kinds)),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consentry.errors import IntegrityError
+
 SECRET_PREFIX = "whsec_"  # noqa: S105 - of a secret, as the Standard Webhooks specification has it
 KEPT_S = 24 * 3600
 """How long an answer is kept for a request that may be sent again."""
@@ -37,7 +39,7 @@ class Endpoint:
         ident: what it is called in lists.
         url: where to.
         kinds: the kinds of events it wants; none: all.
-        secret: by which what is sent is signed, `whsec_` and base64.
+        secret: by which what is sent is signed, `whsec_` and base64; empty if it cannot be read.
         position: events before this were delivered, or were not wanted.
         failures: tries that failed since the last delivery.
         retry_at: not before this, seconds.
@@ -53,6 +55,15 @@ class Endpoint:
     failures: int = 0
     retry_at: int = 0
     error: str = ""
+
+
+def secret_unreadable(ident: str) -> IntegrityError:
+    """Return the error of a webhook whose secret was sealed with another key, or changed."""
+    return IntegrityError(
+        "webhook-secret-unreadable",
+        f"the secret of webhook `{ident}` cannot be decrypted",
+        help="restore the keys of the home it was made in; or remove the webhook and add it anew",
+    )
 
 
 class KeptAnswers(Protocol):

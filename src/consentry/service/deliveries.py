@@ -25,7 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, WebState
+from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, WebState, secret_unreadable
 from consentry.accounts.webhooks import KINDS, LIFTED
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import CaseEnd, CaseEnded
@@ -127,6 +127,8 @@ class Deliveries:
 
     async def _send(self, client: httpx2.AsyncClient, endpoint: Endpoint, position: int, sent: dict[str, Any]) -> str:
         """Send one event; return why it did not arrive, or nothing."""
+        if not endpoint.secret:
+            return secret_unreadable(endpoint.ident).message
         content = json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode()
         at = self._verbs.control.desk.parts.clock()
         parts = urlsplit(endpoint.url)
