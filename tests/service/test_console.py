@@ -24,7 +24,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.service.gate import COOKIE
 from consentry.service.listing import Column, Listing
-from service.at_work import POLICY, in_thread
+from service.at_work import POLICY, in_thread, prepare
 from service.staff import HOSTILE, STAFF, Office, may, office
 from service.visitor import Visitor, words
 
@@ -445,4 +445,23 @@ def test_objections_that_wait_too_long_are_on_the_overview(tmp_path: Path) -> No
             visitor = Visitor(ask.url, {COOKIE: admission.admit(handle, subject=f"https://idp.example/#{handle}")})
             said = words(visitor.get("/console/overview"))
             assert ("Objections to answer 3 2 are overdue" in said) is (handle == "sam"), said
+    deployment.close()
+
+
+def test_models_that_nobody_decided_about_are_overdue_and_a_list_says_that_it_was_cut(tmp_path: Path) -> None:
+    ahead = [0]
+    deployment = open_deployment(tmp_path / "home", embedded=True, ahead=lambda: ahead[0])
+    release = prepare(tmp_path, deployment)
+    for number in range(12):
+        deployment.control.models.register(f"m-{number}", releases=[release])
+    deployment.control.releases.withdraw(release, "a mistake")
+    with deployment.admission() as admission, in_thread(deployment) as ask:
+        admission.add("ada", roles=frozenset({Role.AUDITOR}), password="")
+        cookie = admission.admit("ada", subject="https://idp.example/#ada")
+        assert "Overdue 0" in words(Visitor(ask.url, {COOKIE: cookie}).get("/console/overview"))
+        ahead[0] = 4000 * 86_400
+        cookie = admission.admit("ada", subject="https://idp.example/#ada")
+        said = words(Visitor(ask.url, {COOKIE: cookie}).get("/console/overview"))
+        assert "Overdue 12" in said
+        assert "The first 10 of 12 are shown. All of them" in said
     deployment.close()
