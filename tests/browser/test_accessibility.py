@@ -31,7 +31,7 @@ def each(*places: Page, slow: Collection[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("place", found)
 
 
-@each(*ALL, slow=[at.name for at in MANY])
+@each(*ALL, slow=[at.name for at in (*EMPTY, *MANY)])
 def test_every_page(look: Look, place: Page) -> None:
     assert wrong(look, place, language="en-GB") == []
 
