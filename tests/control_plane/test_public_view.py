@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from consentry.control_plane.known import Known
+from consentry.errors import IntegrityError
 from consentry.policy.library import shipped
+from consentry.release.sealed import SealedRelease
 from end_to_end.network import fresh
+from service.at_work import prepare
 
 
 def test_it_is_made_once_for_each_position(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +55,19 @@ def test_while_somebody_is_at_work_one_visitor_waits_and_the_others_do_not() -> 
         for each in visitors:
             each.result(timeout=30)
         assert told[-1] == first["position"] + 1
+
+
+def test_a_release_that_could_not_be_read_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fresh() as (folder, deployment):
+        prepare(folder, deployment)
+        view, plain = deployment.control.public_view, deployment.control.public_view._release
+
+        def fails(_: str) -> SealedRelease:
+            raise IntegrityError("release-damaged", "it is damaged", help="restore it")
+
+        monkeypatch.setattr(view, "_release", fails)
+        assert view.document()["counts"]["items_by_category"] == {}
+        monkeypatch.setattr(view, "_release", plain)
+        found = view.document()
+        assert found["counts"]["items_by_category"], "at the same position"
+        assert view.document() is found
