@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -163,10 +163,6 @@ def _control(deployment: Deployment, said: Mapping[str, int]) -> Line:
     return Line("of one release, counted row by row", f"{counted:,} items", "", "equal", equal)
 
 
-def _may_be_there(places: Collection[str]) -> bool:
-    return not places or any(contains("UK", place, at=AT) is not False for place in places)
-
-
 def whole_command(home: Path) -> float:
     """Return the seconds of `consentry suspend --dry-run`, from its start to its end."""
     line = [sys.executable, "-P", "-m", "consentry", "--json", "--home", str(home), "suspend", "--case", "c-2"]
@@ -180,7 +176,6 @@ def whole_command(home: Path) -> float:
 def main() -> None:
     """Make the deployment, ask, and print."""
     parser = arguments(__doc__)
-    parser.set_defaults(scale=0.02)
     parser.add_argument("--releases", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--home", type=Path, default=None, metavar="DIR", help="where the deployment is made")
