@@ -31,8 +31,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parts.clients import Client
 from parts.holder import clock
+from parts.jobs import Client
 from parts.measuring import Line, share, show
 from parts.server import Server
 from rich.console import Console

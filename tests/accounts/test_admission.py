@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from consentry.accounts.access import TABLE, Action, Role, Scope, scope_of
-from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION_S
+from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION_S, new_password
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
@@ -245,3 +246,9 @@ def test_cases_of_two_authorities_can_be_told_apart(admission: Admission) -> Non
             admission.add(handle, roles=authority, areas=areas, password="")
     admission.add("icon", roles=authority, areas=areas, password="")
     admission.add("ico-desk", roles=OFFICER, password="")
+
+
+def test_made_up_passwords_are_long_enough_and_never_the_same() -> None:
+    made = {new_password() for _ in range(200)}
+    assert len(made) == 200
+    assert all(re.fullmatch(r"[0-9a-f]{4}(-[0-9a-f]{4}){7}", each) for each in made), "128 bits"

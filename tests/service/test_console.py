@@ -348,7 +348,7 @@ def test_a_notice_shows_its_text_and_whom_it_was_served_to(own: Office) -> None:
 def test_accounts_are_made_changed_and_closed(own: Office) -> None:
     ada = own.visitor("ada")
     made = ada.post("/console/accounts", {"handle": "nora", "roles": "support"})
-    password = re.search(r"<code>([\w-]{20})</code>", made.text)
+    password = re.search(r"<code>([\w-]{39})</code>", made.text)
     assert password is not None
     assert password[1] not in ada.get("/console/accounts").text, "shown once"
     nora = own.visitor()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from consentry.accounts.access import Role
+from consentry.accounts.webhooks import Webhooks
 from consentry.bootstrap import Deployment
 from consentry.policy.library import shipped
 from consentry.service.gate import COOKIE
+from consentry.service.pages.console_webhooks import sent_before
 from service import test_webhooks as webhooks
 from service.at_work import Caller, in_thread
 from service.visitor import Visitor, words
@@ -58,6 +61,17 @@ def test_one_is_made_delivers_and_is_sent_once_more(deployment: Deployment) -> N
         assert ada.post(f"{path}/remove").status_code == 303
         assert ada.get(path).status_code == 404
         assert ada.post(f"{path}/replay", {"position": "0"}).status_code == 404
+
+
+def test_what_was_before_a_webhook_was_not_delivered_to_it(deployment: Deployment) -> None:
+    control = deployment.control
+    control.statements.publish(shipped()["august-2024"], "p")
+    with deployment.admission() as admission:
+        clock = control.desk.parts.clock
+        hooks = Webhooks(admission.web, clock=lambda: clock() + 10)
+        made = hooks.add("https://receiver.example/", kinds=frozenset(), by="ada", position=deployment.ledger.head())
+    assert sent_before(control, made) == []
+    assert sent_before(control, replace(made, made_at=made.made_at - 3600)), "it would be found"
 
 
 def test_one_that_fails_says_why_and_when_it_is_tried_again(deployment: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from consentry.bootstrap import Deployment
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.service.pages.member import _effects
+from consentry.service.pages.member_blocks import blocks
 from end_to_end.test_story import NOW
 from service.test_member import HOSTILE, Come, no
 from service.visitor import Visitor, words
@@ -87,6 +90,19 @@ def test_with_very_many_releases_the_numbers_are_a_click_away(
     page = come("us").get("/me")
     assert 'name="reach"' not in page.text
     assert "See in numbers what a no does, or choose how far back" in words(page)
+
+
+def test_a_use_that_nobody_can_choose_costs_the_others_no_numbers(
+    place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, _, _ = place
+    found = blocks(deployment.control, deployment.person("us"), from_notice="")
+    (use,) = [each for each in found if each.purpose == "train-genai"]
+    releases = len(deployment.control.own_content.concerned(use.purpose))
+    monkeypatch.setattr("consentry.service.pages.member.AFFORDABLE", releases)
+    fixed = replace(use, policy="")
+    assert releases > 0
+    assert list(_effects(deployment.control, deployment.person("us"), [fixed, use])) == ["train-genai"]
 
 
 def test_a_member_takes_everything_away(place: tuple[Deployment, Come, str]) -> None:

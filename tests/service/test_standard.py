@@ -21,7 +21,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from consentry.accounts.access import Role
+from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import StateError
 from consentry.service.app import ROUTERS
 from consentry.service.gate import COOKIE, addresses
 from consentry.service.logs import ACCESS, AccessLog, JsonLines
@@ -204,7 +206,7 @@ def test_somebody_gets_a_new_password_for_the_one_they_have(place: Place) -> Non
     wrong = here.post("/console/password", {"password": "some other password"})
     assert (wrong.status_code, "password is wrong" in words(wrong)) == (422, True)
     assert there.get("/authority").status_code == 200, "nothing has changed"
-    made = re.search(r"<code>([\w-]{20})</code>", here.post("/console/password", {"password": PASSWORD}).text)
+    made = re.search(r"<code>([\w-]{39})</code>", here.post("/console/password", {"password": PASSWORD}).text)
     assert made is not None
     assert made[1] not in here.get("/console/password").text, "shown once"
     assert (here.get("/authority").status_code, there.get("/authority").status_code) == (200, 303)
@@ -214,6 +216,26 @@ def test_somebody_gets_a_new_password_for_the_one_they_have(place: Place) -> Non
         "/sign-in?next=/console/password"
     )
     assert Visitor(place.url, {COOKIE: elsewhere}).get("/console/password").status_code == 409
+
+
+def test_a_new_password_is_shown_though_nobody_can_sign_in_with_it_yet(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.deployment.admission() as admission:
+        admission.add("petra", roles=frozenset({Role.SUPPORT}), password=PASSWORD)
+    visitor, plain = Visitor(place.url), Admission.sign_in
+    visitor.post("/sign-in", {"handle": "petra", "password": PASSWORD})
+
+    def busy(self: Admission, handle: str, password: str) -> str:
+        if password != PASSWORD:
+            raise StateError("sign-in-busy", "too many sign in", help="try again")
+        return plain(self, handle, password)
+
+    monkeypatch.setattr(Admission, "sign_in", busy)
+    made = re.search(r"<code>([\w-]{39})</code>", visitor.post("/console/password", {"password": PASSWORD}).text)
+    assert made is not None
+    monkeypatch.undo()
+    assert visitor.post("/sign-in", {"handle": "petra", "password": made[1]}).status_code == 303
 
 
 def test_whoever_sits_at_a_browser_guesses_no_faster(place: Place) -> None:

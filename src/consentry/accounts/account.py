@@ -24,6 +24,7 @@ SHORTEST_PASSWORD = 15
 """Characters, where the password is all there is (NIST SP 800-63B-4, section 3.1.1.2)."""
 LONGEST_PASSWORD = 256
 _BYTES = 32
+_GROUPS, _GROUP_BYTES = 8, 2
 _LONGEST_HANDLE = 60
 _NO_ACCOUNTS = frozenset({Role.MEMBER, Role.WORKLOAD, Role.PLATFORM})
 
@@ -128,6 +129,11 @@ class Principal:
 
 
 NOBODY = Principal()
+
+
+def new_password() -> str:
+    """Return a password that is made up, of 128 bits, in groups that can be read out and typed."""
+    return "-".join(secrets.token_hex(_GROUP_BYTES) for _ in range(_GROUPS))
 
 
 def new_secret() -> str:

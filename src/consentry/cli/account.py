@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 
 from consentry.accounts.access import Role
+from consentry.accounts.account import new_password
 from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
 from consentry.public_key import key_id, read_public_key
@@ -38,7 +38,7 @@ def account() -> None:
 @pass_context
 def add(context: Context, handle: str, roles: tuple[str, ...], areas: tuple[str, ...], no_password: bool) -> None:  # noqa: FBT001
     """Make an account. Its password is made up and shown once."""
-    password = "" if no_password else "-".join(secrets.token_hex(2) for _ in range(5))
+    password = "" if no_password else new_password()
     with _admission(context) as admission:
         made = admission.add(handle, roles=frozenset(map(Role, roles)), areas=frozenset(areas), password=password)
 
@@ -104,7 +104,7 @@ def sign_out(context: Context, handle: str) -> None:
 @pass_context
 def password(context: Context, handle: str) -> None:
     """Give an account a new password, which is shown once. Its sessions end."""
-    made = "-".join(secrets.token_hex(2) for _ in range(5))
+    made = new_password()
     with _admission(context) as admission:
         admission.set_password(handle, made)
     context.out.show(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentry.accounts.access import Role
+from consentry.accounts.account import new_password
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.output import Output
 from consentry.corpus.population import read_people_descriptor
@@ -76,7 +76,7 @@ def _introduce(home: Path) -> None:
 
 
 def _accounts(deployment: Deployment) -> str:
-    password = "-".join(secrets.token_hex(2) for _ in range(5))
+    password = new_password()
     with deployment.admission() as admission:
         admission.add(OFFICER, roles=frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR}), password=password)
         admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -33,7 +33,6 @@ AGAIN_S = 10.0
 """After this a home that could not be opened is tried again."""
 PATIENCE_S = 60.0
 """So long a start waits for all homes; it goes on without those that are not there by then."""
-_SMALL, _REST_S = 1 << 16, 5.0
 """Bytes that are read of a request nobody answers, and for how long."""
 _HEALTH, _READY = "/healthz", "/readyz"
 _PAGE = """<!doctype html>
@@ -178,12 +177,12 @@ class Hosting:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what no platform answers. Nothing of any of them is in it, not even how many there are."""
-        await _read_out(receive)
         asks = scope["path"] if scope["method"] in {"GET", "HEAD"} else ""
-        if self._named(scope) is None and asks in {_HEALTH, _READY}:
+        found = self._named(scope)
+        if found is None and asks in {_HEALTH, _READY}:
             await self._how_it_is(asks)(scope, receive, send)
             return
-        error = _unknown_host() if self._named(scope) is None else _unavailable()
+        error = _unknown_host() if found is None else _unavailable()
         if "text/html" in Headers(scope=scope).get("accept", ""):
             content = _PAGE.format(title=error.message, help=error.help)
             await HTMLResponse(content, status_of(error))(scope, receive, send)
@@ -232,18 +231,6 @@ def _require_address(site_url: str, platform: Platform) -> None:
             f"`site_url` of platform `{platform.name}` is not at its host `{platform.host}`",
             help="set `site_url` in its consentry.toml to the address by which people reach it",
         )
-
-
-async def _read_out(receive: Receive) -> None:
-    """Read the rest of a small request: on a connection where more is being sent, nobody would read the answer."""
-    left = _SMALL
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_REST_S):
-            while left > 0:
-                message = await receive()
-                if message["type"] != "http.request" or not message.get("more_body", False):
-                    return
-                left -= len(message.get("body", b""))
 
 
 def _unknown_host() -> StateError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action, Role
-from consentry.accounts.account import Principal
+from consentry.accounts.account import Principal, new_password
 from consentry.accounts.admission import Admission
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.policy.choice import Seconds
@@ -21,7 +20,6 @@ from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff,
 ROUTER = APIRouter()
 Managing = Annotated[Principal, Depends(Staff(Action.ACCOUNT_MANAGE))]
 Text = Annotated[str, Form()]
-_PASSWORD_BYTES = 15
 _PROGRAMS = (Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR)
 _ACCOUNTS = Listing(
     name="accounts",
@@ -68,7 +66,7 @@ def add(
 ) -> Response:
     """Make an account, and show its password once; without one if it signs in elsewhere."""
     given = kept(handle=handle, roles=roles, areas=areas, elsewhere=elsewhere)
-    password = "" if elsewhere else secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = "" if elsewhere else new_password()
     try:
         admission.add(handle.strip(), roles=_roles(roles), areas=words_of(areas.upper()), password=password)
     except ConsentryError as error:
@@ -93,9 +91,9 @@ def disable(request: Request, admission: Admitting, *, handle: str, who: Managin
 
 
 @ROUTER.post("/console/accounts/{handle}/password")
-def new_password(request: Request, admission: Admitting, *, handle: str, _: Managing) -> Response:
+def renew_password(request: Request, admission: Admitting, *, handle: str, _: Managing) -> Response:
     """Make a new password, and show it once; all sessions of the account end."""
-    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = new_password()
     admission.set_password(handle, password)
     return _accounts(request, admission, made={"handle": handle, "password": password})
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
-from consentry.accounts.account import SESSION_S, Principal
+from consentry.accounts.account import SESSION_S, Principal, new_password
 from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import Admitting, Needs
@@ -20,7 +19,6 @@ from consentry.service.site import page
 ROUTER = APIRouter()
 Asking = Annotated[Principal, Depends(Needs(Action.ANYONE))]
 PATH = "/console/password"
-_BYTES = 15
 
 
 @ROUTER.get(PATH)
@@ -50,7 +48,7 @@ def renew(
     except StateError as problem:
         shown = told(problem, field="password")
         return page(request, "console/password.html", status=REFUSED, problem=shown, made=None)
-    made = secrets.token_urlsafe(_BYTES)
+    made = new_password()
     admission.set_password(who.handle, made)
     told_once = page(request, "console/password.html", problem=None, made=made)
     try:

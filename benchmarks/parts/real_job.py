@@ -1,6 +1,6 @@
 """A training job that holds its lease with the client that trainers use, its watchdog included.
 
-    python client.py '{"release": ..., "column": ..., "ttl_s": ..., "step_s": ...}'
+    python real_job.py '{"release": ..., "column": ..., "ttl_s": ..., "step_s": ...}'
 
 It reads rows that may be read by now, and takes a step with them now and then. It says `began` with its first step, and
 when it has to stop: when it last took a step, and when it was told, both on the boot clock. Whoever says nothing more

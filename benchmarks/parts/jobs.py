@@ -13,7 +13,7 @@ from typing import Any
 
 from parts.holder import clock
 
-_JOB = Path(__file__).with_name("client.py")
+_JOB = Path(__file__).with_name("real_job.py")
 
 
 class Client:
