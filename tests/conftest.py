@@ -5,6 +5,7 @@ Its packages are not installed elsewhere. `./run test NAME` asks for it in the e
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     asked = any(Path(argument.split("::")[0]).resolve().is_relative_to(TESTS / lane[0]) for argument in config.args)
     return None if asked else True
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a third of a test's time is waiting for disks, databases and clocks."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1

@@ -45,14 +45,14 @@ def serve(
     """
     with _prepared(deployment, host, port) as (server, listener, address):
         announce(address, deployment.settings.home / "keys" / TOKEN_FILE)
-        asyncio.run(server.serve(sockets=[listener]))
+        _run(server, listener)
 
 
 @contextmanager
 def serving(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Serve at a free port on a thread of this process while the block lasts; yield the address and the token."""
     with _prepared(deployment, DEFAULT_HOST, 0) as (server, listener, address):
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), name="consentry-serve")
+        thread = threading.Thread(target=lambda: _run(server, listener), name="consentry-serve")
         thread.start()
         try:
             yield address, workload_token(deployment.settings.home / "keys")
@@ -86,7 +86,7 @@ def serve_platforms(
 
         hosting = Hosting(platforms, address=address, log=log, begun=begun)
         server = _Server(_config(hosting), hosting)
-        asyncio.run(server.serve(sockets=[listener]))
+        _run(server, listener)
     if hosting.failed:
         raise StateError(
             "platforms-none-served",
@@ -119,6 +119,21 @@ def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_S
         address = url(host, listener.getsockname()[1])
         with applied(deployment, address=address, log=log) as app:
             yield _Server(_config(app), app.state.watch), listener, address
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until the server is told to stop.
+
+    Raises:
+        StateError: what it serves could not start.
+    """
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    except SystemExit:
+        # How uvicorn says so, once it has logged why.
+        raise StateError(
+            "serve-not-started", "the service could not start", help="the lines before this one say why"
+        ) from None
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
