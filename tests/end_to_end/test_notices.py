@@ -89,6 +89,15 @@ def test_nobody_who_refused_on_any_account_is_asked_again(place: tuple[Path, Dep
     assert control.notices.audience(["told", "second"], purpose=Purpose.TRAIN_GENAI)[1] == 0
 
 
+def test_who_refused_one_use_of_several_can_be_told_about_the_rest(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    say(deployment, "told", at=SERVED, purpose=Purpose.TRAIN_GENAI_IMAGE)
+    say(deployment, "late", at=SERVED, purpose=Purpose.TRAIN_GENAI)
+    audience = deployment.control.notices.audience
+    assert audience(["told", "late"], purpose=Purpose.TRAIN_GENAI) == (["told"], 1)
+    assert audience(["told", "late"], purpose=Purpose.TRAIN_GENAI_IMAGE) == ([], 2)
+
+
 def test_versions_and_servings(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control

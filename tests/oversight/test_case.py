@@ -22,6 +22,7 @@ from consentry.ledger.case_events import (
     ConditionReopened,
     ConditionReopenedV1,
     NoticeRequired,
+    NoticeWritten,
     ReportDelivered,
     ReportScheduled,
     ReviewBegun,
@@ -61,6 +62,9 @@ REOPENED = ConditionReopened(case="c", condition="window", reason="a form was le
 REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
 SERVED = NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=9)
+WRITTEN = NoticeWritten(
+    notice="n", document=DOCUMENT, languages=("en",), channel="in-app", audience="members", by="ann"
+)
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
 YES, NO = {"minors": Answer(met=True, found="none")}, {"minors": Answer(met=False, found="a minor in `GB`")}
 
@@ -114,10 +118,10 @@ def test_a_refusal_to_lift_names_every_reason() -> None:
         "condition `window` (a longer window) is open: no evidence yet",
         "condition `minors` (no minors) is open: a minor in `GB`",
         "2 of 2 approvals missing",
-        "2 days left to wait after notice `n`",
+        "notice `n` was not served since lifting was approved",
     ]
     with pytest.raises(ConsentryError) as caught:
-        lifted(case, at=2_000, answers=NO, reference="x", by="ann")
+        lifted(case, at=2_000, answers=NO, left_out={}, reference="x", by="ann")
     assert caught.value.code == "case-not-ready"
     assert all(text in caught.value.message for text in texts[:4])
 
@@ -126,7 +130,7 @@ def test_what_is_missing_at_the_beginning() -> None:
     kinds = [each.kind for each in what_stands_in_the_way(after((OPENED,)), END, answers={})]
     assert kinds == ["suspension", "review", "approval", "notice"]
     not_served = what_stands_in_the_way(after(WHOLE[:-1]), END, answers=YES)
-    assert [each.text for each in not_served] == ["notice `n` was not served since the case was opened"]
+    assert [each.text for each in not_served] == ["notice `n` was not served since lifting was approved"]
 
 
 @pytest.mark.parametrize(
@@ -140,12 +144,47 @@ def test_what_is_missing_at_the_beginning() -> None:
         ORDER,
         REVIEW,
         OrderEnded(order="x", case="c", how=OrderEnd.NARROWED),
+        WRITTEN,
     ],
 )
-def test_a_change_makes_earlier_approvals_count_for_nothing(change: Body) -> None:
-    before = (OPENED, ORDER, WINDOW, approves("ann"), approves("bob"))
+def test_a_change_makes_earlier_approvals_count_for_nothing_and_what_was_served_on_them(change: Body) -> None:
+    before = (OPENED, ORDER, WINDOW, NOTICE, approves("ann"), approves("bob"), SERVED)
     assert not missing_approvals(after(before), Step.LIFT)
-    assert missing_approvals(after((*before, change)), Step.LIFT)[0].text == "2 of 2 approvals missing"
+    assert after(before).served
+    changed = after((*before, change))
+    assert missing_approvals(changed, Step.LIFT)[0].text == "2 of 2 approvals missing"
+    approved = after((*before, change, approves("ann"), approves("cy")))
+    assert not missing_approvals(approved, Step.LIFT)
+    assert not approved.served
+
+
+def test_a_text_for_a_notice_that_the_case_does_not_require_changes_nothing() -> None:
+    other = replace(WRITTEN, notice="m")
+    assert after((*WHOLE, other)) == after(WHOLE)
+
+
+@pytest.mark.parametrize("approvals", [(), ("ann",), ("ann", "ann")])
+def test_what_is_served_before_two_people_approved_is_not_what_they_approved(approvals: Sequence[str]) -> None:
+    said: list[Body] = [*WHOLE[:-3], *map(approves, approvals), SERVED, approves("ann"), approves("bob")]
+    assert standing(after(said), 10 * END, answers=YES) is CaseStanding.APPROVED
+    assert standing(after([*said, SERVED]), 10 * END, answers=YES) is CaseStanding.READY
+
+
+def test_a_third_approval_does_not_start_the_days_again() -> None:
+    assert standing(after((*WHOLE, approves("cy"))), END, answers=YES) is CaseStanding.READY
+    assert after((*WHOLE, approves("cy"))).approved_at == len(WHOLE) - 2
+
+
+@pytest.mark.parametrize(("missed", "people"), [(1, "1 person"), (12_345, "12,345 people")])
+def test_nothing_is_lifted_while_people_were_left_out(missed: int, people: str) -> None:
+    case, left_out = after(WHOLE), {"n": missed}
+    (found,) = what_stands_in_the_way(case, END, answers=YES, left_out=left_out)
+    assert found.text == f"notice `n` did not reach {people} whose content would be used again"
+    assert standing(case, END, answers=YES, left_out=left_out) is CaseStanding.APPROVED
+    with pytest.raises(ConsentryError, match=r"did not reach") as caught:
+        lifted(case, at=END, answers=YES, left_out=left_out, reference="x", by="ann")
+    assert caught.value.code == "case-not-ready"
+    assert lifted(case, at=END, answers=YES, left_out={"n": 0}, reference="x", by="ann").by == ("ann", "bob")
 
 
 def test_one_person_is_one_approval_and_one_step_is_not_another() -> None:
@@ -192,6 +231,7 @@ def test_a_report_is_overdue_until_it_is_delivered() -> None:
 SAID = st.sampled_from(
     [
         *WHOLE,
+        WRITTEN,
         REOPENED,
         REOPENED_BEFORE,
         ENDED,
@@ -243,7 +283,7 @@ class Staff(RuleBasedStateMachine):
 
     def change(self, body: Body) -> None:
         self.say(body)
-        self.approved = set()
+        self.approved, self.served = set(), {}
 
     @property
     def case(self) -> Case:
@@ -299,8 +339,17 @@ class Staff(RuleBasedStateMachine):
 
     @rule(notice=st.sampled_from(["n", "m"]))
     def serve(self, notice: str) -> None:
-        self.served[notice] = 1_000 + self.position
+        if len(self.approved) >= 2:
+            self.served[notice] = 1_000 + self.position
         self.say(NoticeServed(notice=notice, at=0, cohort=DOCUMENT, count=1))
+
+    @rule(notice=st.sampled_from(["n", "m"]))
+    def write(self, notice: str) -> None:
+        said = replace(WRITTEN, notice=notice)
+        if notice in self.days:
+            self.change(said)
+        else:
+            self.say(said)
 
     @rule(by=st.sampled_from(["ann", "bob", "cy"]))
     def approve(self, by: str) -> None:
@@ -334,7 +383,7 @@ class Staff(RuleBasedStateMachine):
     @rule()
     def lift(self) -> None:
         try:
-            body = lifted(self.case, at=self.now, answers={}, reference="x", by="ann")
+            body = lifted(self.case, at=self.now, answers={}, left_out={}, reference="x", by="ann")
         except ConsentryError:
             assert not self.may_lift()
             return

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import Any
 
 import fsspec
@@ -15,7 +17,7 @@ import pytest
 from consentry.errors import ConflictError, ConsentryError
 from consentry.training.client import Lease, hold
 from consentry.training.fsspec import FsspecFolder
-from consentry.training.model_checkpoints import ModelCheckpoints
+from consentry.training.model_checkpoints import ModelCheckpoints, OvertakenError
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within
 
@@ -86,9 +88,9 @@ def test_an_old_fence_is_refused(url: str, tmp_path: Path, address: str) -> None
 
 def test_whoever_was_overtaken_while_it_wrote_takes_it_back(url: str, tmp_path: Path, address: str) -> None:
     class Overtaken(FsspecFolder):
-        def put(self, folder: Path, target: str) -> None:
-            super().put(folder, target)
-            if "/" not in target:
+        def put(self, folder: Path, target: str, *, fence: int | None) -> None:
+            super().put(folder, target, fence=fence)
+            if fence is not None:
                 FsspecFolder(address).fence(new.fence)
 
     with (
@@ -99,3 +101,152 @@ def test_whoever_was_overtaken_while_it_wrote_takes_it_back(url: str, tmp_path: 
         save(Overtaken(address), old, "old")
     assert kept(address) == set()
     assert reasons(address) == ["checkpoint-fence-stale"]
+
+
+def content(folder: Path, words: bytes = b"weights") -> Path:
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "weights").write_bytes(words)
+    (folder / "consentry.json").write_bytes(b"{}")
+    return folder
+
+
+def test_whoever_is_overtaken_between_its_look_and_its_word_keeps_nothing(tmp_path: Path, address: str) -> None:
+    class Overtaken(FsspecFolder):
+        def _say(self, entry: dict[str, Any]) -> bool:
+            if "kept" in entry:
+                FsspecFolder(address).fence(9)
+            return super()._say(entry)
+
+    old = Overtaken(address)
+    assert old.fence(7) == 7
+    with pytest.raises(OvertakenError):
+        old.put(content(tmp_path / "c"), "one", fence=7)
+    assert kept(address) == set()
+    assert FsspecFolder(address).fence(8) == 9
+
+
+def test_the_highest_fence_is_never_forgotten(address: str) -> None:
+    """With one object for the fence, an older lease that had looked before would have written over the newer one."""
+
+    class Slow(FsspecFolder):
+        def _say(self, entry: dict[str, Any]) -> bool:
+            if entry == {"fence": 7}:
+                FsspecFolder(address).fence(9)
+            return super()._say(entry)
+
+    assert Slow(address).fence(7) == 9
+    assert FsspecFolder(address).fence(1) == 9
+
+
+def test_a_name_that_was_kept_is_not_given_again_and_one_that_a_crash_left_is(tmp_path: Path, address: str) -> None:
+    store, root = fsspec.core.url_to_fs(address)
+
+    class Crash(FsspecFolder):
+        def _say(self, entry: dict[str, Any]) -> bool:
+            if "kept" in entry:
+                raise KeyboardInterrupt
+            return super()._say(entry)
+
+    crashing = Crash(address)
+    crashing.fence(7)
+    with pytest.raises(KeyboardInterrupt):
+        crashing.put(content(tmp_path / "a", b"of before the crash"), "one", fence=7)
+    assert kept(address) == set()
+    place = FsspecFolder(address)
+    place.fence(8)
+    place.put(content(tmp_path / "b"), "one", fence=8)
+    assert store.cat_file(f"{root}/one/parts/weights") == b"weights"
+    place.fence(9)
+    with pytest.raises(FileExistsError):
+        place.put(content(tmp_path / "c", b"another"), "one", fence=9)
+    place.withdraw("one", "quarantine/one-8-1", note=b"{}")
+    with pytest.raises(FileExistsError):
+        place.put(content(tmp_path / "d", b"another"), "one", fence=9)
+    assert store.cat_file(f"{root}/quarantine/one-8-1/parts/weights") == b"weights"
+
+
+def test_what_was_kept_before_there_was_a_log_is_not_touched(tmp_path: Path, address: str) -> None:
+    store, root = fsspec.core.url_to_fs(address)
+    store.makedirs(f"{root}/one", exist_ok=True)
+    store.pipe_file(f"{root}/one/consentry.json", b"{}")
+    place = FsspecFolder(address)
+    place.fence(7)
+    with pytest.raises(FileExistsError):
+        place.put(content(tmp_path / "c"), "one", fence=7)
+    assert store.cat_file(f"{root}/one/consentry.json") == b"{}"
+
+
+def test_a_store_that_writes_over_what_is_there_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    place = FsspecFolder(address)
+
+    monkeypatch.setattr(place, "_create", lambda *_: True)
+    with pytest.raises(ConsentryError) as caught:
+        place.fence(7)
+    assert caught.value.code == "checkpoint-store-overwrites"
+    assert FsspecFolder(address).fence(0) == 0
+
+
+class LooksThenWrites(FsspecFolder):
+    """The control: what all stores inherit looks whether an object is there, and then writes it."""
+
+    def _create(self, path: str, value: dict[str, Any]) -> bool:
+        self._store.makedirs(path.rpartition("/")[0], exist_ok=True)
+        if self._store.exists(path):
+            return False
+        time.sleep(0.002)
+        self._store.pipe_file(path, json.dumps(value).encode())
+        return True
+
+
+def race(kind: type[FsspecFolder], address: str, folder: Path, *, leases: int = 12) -> list[str]:
+    """Let leases keep a model checkpoint each, all at a time; return what contradicts the order of the fences."""
+    content(folder)
+    begun = Barrier(leases)
+    kept: list[tuple[int, int]] = []
+    unreadable: list[str] = []
+
+    def keep(fence: int) -> None:
+        place = kind(address)
+        begun.wait()
+        for step in range(4):
+            if place.fence(fence) > fence:
+                return
+            try:
+                place.put(folder, f"{fence}-{step}", fence=fence)
+            except OvertakenError:
+                return
+            kept.append((fence, step))
+
+    def try_to_keep(fence: int) -> None:
+        try:
+            keep(fence)
+        except ValueError:
+            unreadable.append(f"{fence} read an entry that was not written to its end")
+
+    threads = [Thread(target=try_to_keep, args=(fence,)) for fence in range(1, leases + 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if unreadable:
+        return unreadable
+    log = FsspecFolder(address)
+    log.fence(0)
+    entries = log._read
+    wrong, highest = [], 0
+    for entry in entries:
+        if entry["fence"] < highest:
+            wrong.append(f"{entry} after fence {highest}")
+        highest = max(highest, entry["fence"])
+    said = [each["kept"] for each in entries if "kept" in each]
+    wrong += [f"{fence}-{step} was kept and is not in the log" for fence, step in kept if f"{fence}-{step}" not in said]
+    return wrong if highest == leases else [*wrong, f"the highest fence is {highest}"]
+
+
+def test_of_leases_that_write_at_a_time_none_keeps_anything_after_a_later_one(tmp_path: Path, address: str) -> None:
+    assert race(FsspecFolder, address, tmp_path / "content") == []
+
+
+def test_control_without_a_store_that_refuses_the_race_is_lost(tmp_path: Path, address: str) -> None:
+    lost = (race(LooksThenWrites, f"{address}/{again}", tmp_path / f"content-{again}") for again in range(5))
+    assert any(lost)

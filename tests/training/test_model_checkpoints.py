@@ -157,10 +157,10 @@ def test_a_failed_writing_leaves_nothing(holding: Holding, tmp_path: Path) -> No
 class Frozen(LocalFolder):
     """Stands still at the worst moment: all was asked, and nothing has its name yet."""
 
-    def put(self, folder: Path, target: str) -> None:
-        if "/" not in target:
+    def put(self, folder: Path, target: str, *, fence: int | None) -> None:
+        if fence is not None:
             time.sleep(1.2)
-        super().put(folder, target)
+        super().put(folder, target, fence=fence)
 
 
 class Unfenced(Frozen):

@@ -13,6 +13,7 @@ from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.telling import Telling
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.digests import digest_json
 from consentry.errors import ConflictError, InputError, StateError
@@ -63,6 +64,7 @@ class CaseVerbs:
         self.book = book
         self.conditions = conditions
         self.orders = orders
+        self.telling = Telling(desk)
 
     def open(self, name: str, *, title: str, reference: str, by: Handle) -> Case:
         """Open a case for a concern. Nothing is suspended by it.
@@ -112,8 +114,9 @@ class CaseVerbs:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
         with self.desk.lock:
             case, at = self.book.get(name), self.desk.parts.clock()
-            answers = self.conditions.answers(case)
-            return case, standing(case, at, answers=answers), what_stands_in_the_way(case, at, answers=answers), answers
+            answers, left_out = self.conditions.answers(case), self.telling.left_out(case, at=at)
+            obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
+            return case, standing(case, at, answers=answers, left_out=left_out), obstacles, answers
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
@@ -168,15 +171,17 @@ class CaseVerbs:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
                 looked_at, answers = self._looked_at(case), self.conditions.answers(case)
+                self.telling.left_out(case, at=self.desk.parts.clock())
             with self.desk.at_head() as session:
                 case = self.book.known(name)
                 if self._looked_at(case) != looked_at:
                     continue
                 case.require_open()
                 at = self.desk.parts.clock()
-                obstacles = what_stands_in_the_way(case, at, answers=answers)
+                left_out = self.telling.left_out(case, at=at)  # again: people are not held, and it is quick now
+                obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
                 if not obstacles:
-                    end = lifted(case, at=at, answers=answers, reference=reference, by=by)
+                    end = lifted(case, at=at, answers=answers, left_out=left_out, reference=reference, by=by)
                     session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
             self.desk.present()
             return obstacles

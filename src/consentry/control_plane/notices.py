@@ -17,7 +17,7 @@ from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
 from consentry.oversight.notice import Notice, Version
-from consentry.policy.choice import Seconds, standing
+from consentry.policy.choice import LiveChoice, Seconds, standing
 from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 
@@ -104,7 +104,8 @@ class NoticeVerbs:
         """Return those ids whose person can still be told about a use, and the number of those left out.
 
         Left out are people who refused the use as a whole, on any of their accounts, and people who were erased: nobody
-        is asked twice. Nothing is recorded, and nobody gets a seat by it.
+        is asked twice. Who refused a part of it, some kinds of items or one use of several, is told about the rest.
+        Nothing is recorded, and nobody gets a seat by it.
         """
         with self.desk.lock:
             present = self.desk.present()
@@ -121,10 +122,14 @@ class NoticeVerbs:
         state = present.state
         if any(state.is_erased(each) for each in accounts):
             return True
-        # Whole accounts only: who refused pictures can still be told about posts.
+        # The use as a whole only: who refused pictures, or one kind of training, can still be told about the rest.
         said = (each.choice for account in accounts for each in state.statements_of(account))
-        whole = [each for each in said if each.key.category is None and each.key.item is None]
+        whole = [each for each in said if _is_about_all_of(each, purpose)]
         return standing(whole, purpose=purpose, category=Category.POST).state is ChoiceState.REFUSED
+
+
+def _is_about_all_of(choice: LiveChoice, purpose: Purpose) -> bool:
+    return choice.key.category is None and choice.key.item is None and choice.key.purpose in purpose.lineage
 
 
 def require_notice_name(notice: str) -> None:

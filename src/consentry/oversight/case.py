@@ -12,11 +12,13 @@ Rules:
   2. every condition is met: by evidence, or if it names a check, by what the check finds now. A check that cannot be
      run is open;
   3. two different people approved, both after the last change;
-  4. people were told: at least one notice is required, and each was served since the case was opened;
-  5. the days that were promised have passed since each notice was last served, counted from when that was recorded;
-  6. every authority whose own order is in force signed that it may be lifted.
+  4. people were told what was approved: at least one notice is required, and each was served after the approval;
+  5. nobody was left out: each notice reached everybody whose content would be used again, but for those who said no;
+  6. the days that were promised have passed since each notice was last served, counted from when that was recorded;
+  7. every authority whose own order is in force signed that it may be lifted.
 * A change is whatever alters what people approve: an order issued or ended, the beginning of the review, a condition
-  added, met or reopened, a notice required. It makes all earlier approvals count for nothing.
+  added, met or reopened, a notice required, a text written for a notice that is required. It makes all earlier
+  approvals count for nothing, and what was served on them.
 * Narrowing and withdrawing give something back as well. Each takes two different people who say the same after the last
   change; for narrowing, the very same scope.
 * Prohibiting takes one person: it is the safe direction. The orders of a prohibited case hold for good.
@@ -51,6 +53,12 @@ APPROVALS = 2
 
 Answers = Mapping[str, Answer]
 """What the checks of conditions find now, by the id of the condition."""
+
+LeftOut = Mapping[str, int]
+"""How many people each notice did not reach whose content would be used again; nothing of a notice that reached all."""
+
+NOT_COUNTED: LeftOut = {}
+"""Where a case is only told about. Whoever lifts one counts."""
 
 
 class CaseStanding(StrEnum):
@@ -167,7 +175,7 @@ class Case:
     notices: Mapping[str, int] = field(default_factory=dict)
     """The days that have to pass after each notice."""
     served: Mapping[str, Seconds] = field(default_factory=dict)
-    """When it was last recorded that a notice was served."""
+    """When it was last recorded that a notice was served on the approval that holds."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     narrowed: int = 0
     over: Over | None = None
@@ -205,8 +213,21 @@ class Case:
 
     def approved_by(self, step: Step, about: Digest | None = None) -> tuple[Handle, ...]:
         """Return the different people whose approval of a step counts, in order."""
-        counting = (a.by for a in self.approvals if (a.step, a.about) == (step, about) and a.position > self.changed)
-        return tuple(dict.fromkeys(counting))
+        return tuple(self._approvals(step, about))
+
+    @property
+    def approved_at(self) -> int | None:
+        """The position of the approval with which lifting was approved; None if it is not."""
+        positions = list(self._approvals(Step.LIFT, None).values())
+        return positions[APPROVALS - 1] if len(positions) >= APPROVALS else None
+
+    def _approvals(self, step: Step, about: Digest | None) -> dict[Handle, int]:
+        """Return the people whose approval counts, each with the position of the first, in order."""
+        found: dict[Handle, int] = {}
+        for each in self.approvals:
+            if (each.step, each.about) == (step, about) and each.position > self.changed:
+                found.setdefault(each.by, each.position)
+        return found
 
     def require_open(self) -> None:
         """Refuse a case that is over.
@@ -231,7 +252,9 @@ class Obstacle:
     text: str
 
 
-def what_stands_in_the_way(case: Case, at: Seconds, *, answers: Answers) -> tuple[Obstacle, ...]:
+def what_stands_in_the_way(
+    case: Case, at: Seconds, *, answers: Answers, left_out: LeftOut = NOT_COUNTED
+) -> tuple[Obstacle, ...]:
     """Return everything that keeps a case from being lifted at `at`, in the order of the steps."""
     if case.over is not None:
         return (Obstacle(kind="over", about=case.case, text=f"the case is over: it was {case.over.how}"),)
@@ -252,9 +275,14 @@ def what_stands_in_the_way(case: Case, at: Seconds, *, answers: Answers) -> tupl
     for notice, days in case.notices.items():
         served = case.served.get(notice)
         if served is None:
-            text = f"notice `{notice}` was not served since the case was opened"
+            text = f"notice `{notice}` was not served since lifting was approved"
             found.append(Obstacle(kind="notice", about=notice, text=text))
-        elif (left := served + days * SECONDS_PER_DAY - at) > 0:
+            continue
+        if missed := left_out.get(notice):
+            people = "person" if missed == 1 else "people"
+            text = f"notice `{notice}` did not reach {missed:,} {people} whose content would be used again"
+            found.append(Obstacle(kind="notice", about=notice, text=text))
+        if (left := served + days * SECONDS_PER_DAY - at) > 0:
             text = f"{_days(-(-left // SECONDS_PER_DAY))} left to wait after notice `{notice}`"
             found.append(Obstacle(kind="waiting", about=notice, text=text))
     return tuple(found)
@@ -294,22 +322,22 @@ _FIRST_OBSTACLE = {
 }
 
 
-def standing(case: Case, at: Seconds, *, answers: Answers) -> CaseStanding:
+def standing(case: Case, at: Seconds, *, answers: Answers, left_out: LeftOut = NOT_COUNTED) -> CaseStanding:
     """Return how far a case is at `at`."""
     if case.over is not None:
         return CaseStanding(case.over.how)
-    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers)}
+    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers, left_out=left_out)}
     return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
 
 
-def lifted(case: Case, *, at: Seconds, answers: Answers, reference: str, by: Handle) -> CaseEnded:
+def lifted(case: Case, *, at: Seconds, answers: Answers, left_out: LeftOut, reference: str, by: Handle) -> CaseEnded:
     """Return the event that lifts a case.
 
     Raises:
         StateError: it is over, or something stands in the way.
     """
     case.require_open()
-    obstacles = what_stands_in_the_way(case, at, answers=answers)
+    obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
     if obstacles:
         raise StateError(
             "case-not-ready",

@@ -46,7 +46,8 @@ class Cases:
         """Take one event in, if it is about a case."""
         body = event.body
         if isinstance(body, NoticeServed):
-            for case in [each for each in self if each.over is None and body.count]:
+            # What was served before it was approved is not what was approved.
+            for case in [each for each in self if each.over is None and body.count and each.approved_at is not None]:
                 # The latest time: where the clock went back in between, nothing becomes shorter.
                 last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
                 self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
@@ -56,9 +57,11 @@ class Cases:
                 filed = Statement(body=body, position=event.position, at=event.recorded_at)
                 self._cases[body.case] = replace(of, statements=(*of.statements, filed))
             return
-        if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(
-            body, AssessmentBound | NoticeWritten
-        ):
+        if isinstance(body, NoticeWritten):
+            for case in [each for each in self if each.over is None and body.notice in each.notices]:
+                self._cases[case.case] = _altered(case, event)
+            return
+        if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(body, AssessmentBound):
             return
         found = self._cases.get(body.case)
         if found is None and isinstance(body, CaseOpened | OrderIssued):
@@ -86,7 +89,7 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         return _reported(case, body, event)
     changed = _changed(case, body, event)
     if changed is not None:
-        return replace(changed, changed=event.position)
+        return _altered(changed, event)
     if isinstance(body, ApprovalGiven):
         given = Approval(by=body.by, step=body.step, about=body.about, position=event.position, at=event.recorded_at)
         return replace(case, approvals=(*case.approvals, given))
@@ -103,6 +106,11 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         )
         return replace(case, over=over)
     return case
+
+
+def _altered(case: Case, event: Event) -> Case:
+    """Return a case that is another one than was approved, and than people were told of."""
+    return replace(case, changed=event.position, served={})
 
 
 def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event) -> Case:

@@ -179,6 +179,10 @@ class Present:
         """Return all seats of the person in `seat`, at least that one, ascending."""
         return self._groups.get(seat, (seat,))
 
+    def reached_by(self, cohort: Digest) -> Seats:
+        """Return the seats of all accounts of the people whom a stored list names, ascending."""
+        return self._with_accounts(_somebody(self.registry.seats_of(self.cohorts.cohort(cohort))))
+
     def _named(self, events: Sequence[Event]) -> Seats:
         """Return the seats of those who chose or were linked."""
         bodies = (event.body for event in events)

@@ -1,19 +1,32 @@
 """Model checkpoints in any store that fsspec knows.
 
-Such stores rename nothing in one step, so a model checkpoint is there once its `consentry.json` is: that is written
-last, and removed first when it is withdrawn. They lock nothing either: two leases may pass each other between a look
-at the fence and the writing, and then the older one withdraws what it wrote when it looks again.
+Such stores lock nothing and rename nothing in one step. What they can do is refuse to create what is there. So what
+has to have an order is a log of small objects, each created once under the next free number and never written again:
+
+    ROOT/.consentry/log/00000001    {"fence": 7}                       a lease was here, and none below it comes back
+    ROOT/.consentry/log/00000002    {"fence": 7, "kept": "step-100"}   what was uploaded under this name is kept
+
+Whoever wants the next number reads all before it. An older lease that was overtaken finds the number taken, reads why,
+and keeps nothing more: there is no moment between its look at the fence and its word. A model checkpoint is there once
+its `consentry.json` is: that is written after the word, and removed first when it is withdrawn. A name that was kept is
+not given again. What a crash left under a name that was not is replaced by the next lease that writes it; where the
+older one still lives, a file that it had begun to send may arrive late, and does not match the digest in the note.
 """
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
-from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, fence_document, fence_in
+from consentry import durable
+from consentry.errors import StateError
+from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError
 
 
 class FsspecFolder:
@@ -23,28 +36,42 @@ class FsspecFolder:
 
     def __init__(self, address: str, **options: Any) -> None:
         self._store, self._root = fsspec.core.url_to_fs(address, **options)
+        self._read: list[dict[str, Any]] = []
+        self._refuses = False
 
     def only_one(self) -> AbstractContextManager[None]:
-        """Hold nothing: there is nothing to hold."""
+        """Hold nothing: the log gives an order."""
         return nullcontext()
 
     def fence(self, own: int) -> int:
-        """Return the highest fence, as far as the store shows it."""
-        path = f"{self._root}/{STATE}/fence.json"
-        self._store.invalidate_cache()
-        known = fence_in(self._store.cat_file(path) if self._store.exists(path) else None)
-        if own > known:
-            self._store.makedirs(f"{self._root}/{STATE}", exist_ok=True)
-            self._store.pipe_file(path, fence_document(own))
-        return max(known, own)
+        """Return the highest fence of the log, raised to one's own.
 
-    def put(self, folder: Path, target: str) -> None:
+        Raises:
+            StateError: the store overwrites what it should refuse to create.
+        """
+        self._require_refusal()
+        while True:
+            highest = self._highest()
+            if own <= highest:
+                return highest
+            self._say({"fence": own})
+
+    def put(self, folder: Path, target: str, *, fence: int | None) -> None:
         """Upload everything, the note last."""
         root = f"{self._root}/{target}"
-        if self._store.exists(root):
-            raise FileExistsError(target)
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        for path in sorted(files, key=lambda path: path.name in (NOTE, QUARANTINE_NOTE)):
+        if fence is None:
+            if self._store.exists(root):
+                raise FileExistsError(target)
+        else:
+            self._require_mine(target, fence)
+            if self._store.exists(f"{root}/{NOTE}"):
+                raise FileExistsError(target)
+            self._remove(root)
+        notes = (NOTE, QUARANTINE_NOTE)
+        files = (path for path in folder.rglob("*") if path.is_file())
+        for path in sorted(files, key=lambda path: path.name in notes):
+            if fence is not None:
+                self._require_mine(target, fence, saying=path == folder / NOTE)
             remote = f"{root}/{path.relative_to(folder).as_posix()}"
             self._store.makedirs(remote.rpartition("/")[0], exist_ok=True)
             self._store.put_file(str(path), remote)
@@ -58,3 +85,82 @@ class FsspecFolder:
         self._store.mv(source, root, recursive=True)
         self._store.makedirs(root, exist_ok=True)
         self._store.pipe_file(f"{root}/{QUARANTINE_NOTE}", note)
+
+    def _require_mine(self, name: str, fence: int, *, saying: bool = False) -> None:
+        """Refuse to write under a name that is kept, or after a later lease; if `saying`, say that it is kept now."""
+        while True:
+            if self._highest() > fence:
+                # What was uploaded stays: whoever overtook this lease may be writing under the same name.
+                raise OvertakenError
+            if any(each.get("kept") == name for each in self._read):
+                raise FileExistsError(name)
+            if not saying or self._say({"fence": fence, "kept": name}):
+                return
+
+    def _remove(self, root: str) -> None:
+        if self._store.exists(root):
+            self._store.rm(root, recursive=True)
+
+    def _highest(self) -> int:
+        """Return the highest fence of the log as it is now; what was read once does not change."""
+        while self._store.exists(path := self._entry(len(self._read) + 1)):
+            self._read.append(json.loads(self._store.cat_file(path)))
+        return max((int(each["fence"]) for each in self._read), default=0)
+
+    def _say(self, entry: dict[str, Any]) -> bool:
+        """Write the next entry of the log; False: somebody else wrote it since the log was read."""
+        return self._create(self._entry(len(self._read) + 1), entry)
+
+    def _entry(self, number: int) -> str:
+        self._store.invalidate_cache()
+        return f"{self._root}/{STATE}/log/{number:08}"
+
+    def _create(self, path: str, value: dict[str, Any]) -> bool:
+        """Create an object, in one step; False: it is there."""
+        content = json.dumps(value).encode() + b"\n"
+        self._store.makedirs(path.rpartition("/")[0], exist_ok=True)
+        try:
+            if isinstance(self._store, LocalFileSystem):
+                _create_file(Path(path), content)
+            elif _creates_in_one_request(self._store):
+                self._store.pipe_file(path, content, mode="create")
+            else:
+                with self._store.open(path, "xb") as file:
+                    file.write(content)
+        except FileExistsError:
+            return False
+        return True
+
+    def _require_refusal(self) -> None:
+        if self._refuses:
+            return
+        probe = f"{self._root}/{STATE}/probe-{uuid4().hex}"
+        try:
+            self._refuses = self._create(probe, {}) and not self._create(probe, {})
+        except (NotImplementedError, ValueError):
+            self._refuses = False
+        finally:
+            if self._store.exists(probe):
+                self._store.rm_file(probe)
+        if not self._refuses:
+            raise StateError(
+                "checkpoint-store-overwrites",
+                f"the store of `{self._root}` cannot create an object only if there is none",
+                help="use a store that can, as those of S3, Google Cloud and Azure do, or a folder",
+            )
+
+
+def _create_file(path: Path, content: bytes) -> None:
+    """Create a file of this machine as a whole: nobody finds it without its content."""
+    aside = path.with_name(f"{path.name}.{uuid4().hex}")
+    try:
+        durable.replace_file(aside, content)
+        path.hardlink_to(aside)
+        durable.sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _creates_in_one_request(store: Any) -> bool:
+    """Say whether a store has a way of its own to create an object; the one that all inherit looks, and then writes."""
+    return hasattr(store, "_pipe_file") or type(store).pipe_file is not fsspec.AbstractFileSystem.pipe_file

@@ -1,7 +1,8 @@
 """Keeping model checkpoints: only those of a lease that lives, confirmed by the control plane, are ever seen as one.
 
     ROOT/NAME/                      a model checkpoint; its `consentry.json` says of which lease, fence and step it is
-    ROOT/.consentry/fence.json      the highest fence that was seen here: an older lease writes nothing more
+    ROOT/.consentry/fence.json      the highest fence that was seen here: an older lease writes nothing more (in a
+                                    store without locks, a log instead: `consentry.training.fsspec`)
     ROOT/.consentry/staged/         what is being written; nobody reads it
     ROOT/quarantine/NAME-FENCE-STEP what came too late, with `quarantine.json`: lease, fence, step, reason, digest
 
@@ -34,6 +35,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _AGAIN_S = 0.2
 
 
+class OvertakenError(Exception):
+    """A later lease writes here."""
+
+
 class Place(Protocol):
     """Where model checkpoints are kept. After a crash what was put there is there as a whole, or is not seen as one.
 
@@ -48,8 +53,13 @@ class Place(Protocol):
     def fence(self, own: int) -> int:
         """Return the highest fence, raised to one's own if that is higher. It is kept before this returns."""
 
-    def put(self, folder: Path, target: str) -> None:
-        """Give the content of a folder of this machine a name. Raises FileExistsError if the name is taken."""
+    def put(self, folder: Path, target: str, *, fence: int | None) -> None:
+        """Give the content of a folder of this machine a name; `fence` is None for quarantine.
+
+        Raises:
+            FileExistsError: the name is taken.
+            OvertakenError: a later lease was here, and nothing has the name.
+        """
 
     def withdraw(self, name: str, target: str, *, note: bytes) -> None:
         """Give what has a name another one, with a note in place of its own."""
@@ -75,7 +85,7 @@ class LocalFolder:
             durable.replace_file(path, fence_document(own))
         return max(known, own)
 
-    def put(self, folder: Path, target: str) -> None:
+    def put(self, folder: Path, target: str, *, fence: int | None) -> None:  # noqa: ARG002  the lock is held
         """Flush the folder and rename it."""
         path = self._root / target
         if path.exists():
@@ -159,7 +169,9 @@ class ModelCheckpoints:
 
     def _put(self, folder: Path, name: str) -> None:
         try:
-            self._place.put(folder, name)
+            self._place.put(folder, name, fence=self._lease.fence)
+        except OvertakenError:
+            raise _stale() from None
         except FileExistsError as error:
             raise ConflictError(
                 "checkpoint-exists",
@@ -171,7 +183,7 @@ class ModelCheckpoints:
         for attempt in count():
             again = f"-{attempt}" if attempt else ""
             try:
-                self._place.put(folder, f"{QUARANTINE}/{name}-{self._lease.fence}-{step}{again}")
+                self._place.put(folder, f"{QUARANTINE}/{name}-{self._lease.fence}-{step}{again}", fence=None)
             except FileExistsError:
                 continue
             return
@@ -180,11 +192,7 @@ class ModelCheckpoints:
         """Raise unless the lease lives and no later one was here."""
         self._lease.check(step)
         if self._place.fence(self._lease.fence) > self._lease.fence:
-            raise ConflictError(
-                "checkpoint-fence-stale",
-                "a later lease writes model checkpoints here",
-                help="stop this job: it was replaced. What it wrote is in quarantine",
-            )
+            raise _stale()
 
     def _confirmed(self, name: str, *, step: int, digest: str) -> int:
         """Return the position at which the control plane noted the model checkpoint. Ask until the lease is over."""
@@ -218,6 +226,14 @@ def fence_document(fence: int) -> bytes:
 def fence_in(document: bytes | None) -> int:
     """Return the fence in a fence file; without a file no lease was here."""
     return 0 if document is None else int(json.loads(document)["fence"])
+
+
+def _stale() -> ConflictError:
+    return ConflictError(
+        "checkpoint-fence-stale",
+        "a later lease writes model checkpoints here",
+        help="stop this job: it was replaced. What it wrote is in quarantine",
+    )
 
 
 def _document(value: dict[str, Any]) -> bytes:

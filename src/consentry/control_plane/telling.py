@@ -1,0 +1,130 @@
+"""Whom the notices of a case did not reach: people whose content would be used again if it was lifted now.
+
+Asked of the evaluator, class of people by class of people: a policy that waits for the notice lets nothing of theirs
+through before they were told, so it leaves nobody out. Who said no to a use is asked nothing again, and is not counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.known import Known
+from consentry.corpus.classes import PersonClasses
+from consentry.corpus.sidecar import NOBODY
+from consentry.digests import Digest
+from consentry.oversight.case import Case, LeftOut
+from consentry.oversight.order import Order
+from consentry.policy.choice import Seconds, standing
+from consentry.policy.expressions import Rule
+from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES, Category, ChoiceState, Purpose
+from consentry.release.in_scope import lay_out
+
+Mask = npt.NDArray[np.bool_]
+
+_KINDS = tuple(ItemClass(category, visibility) for category, visibility in product(CATEGORIES, VISIBILITIES))
+_COHORTS = 8
+"""How many lists of people are remembered: those of a case, while somebody looks at it."""
+
+
+class Telling:
+    """Knows who was told. The caller holds the lock of the desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
+        self._cohorts: dict[tuple[Digest, int], npt.NDArray[np.uint32]] = {}
+
+    def left_out(self, case: Case, *, at: Seconds) -> LeftOut:
+        """Return how many accounts each notice that was served on the approval of a case did not reach."""
+        since = case.approved_at
+        if since is None or not case.served:
+            return {}
+        present = self.desk.newest
+        concerned = self._concerned(case, present, at=at)
+        missed = {notice: concerned & ~self._told(notice, since, present, concerned.size) for notice in case.served}
+        return Counter({notice: int(np.count_nonzero(mask)) for notice, mask in missed.items()})
+
+    def _concerned(self, case: Case, present: Known, *, at: Seconds) -> Mask:
+        """Return the seats of those whose content would be used again."""
+        orders = [each for each in present.record.orders.in_force() if each.order in case.orders]
+        others = [each for each in present.record.orders.in_force() if each.order not in case.orders]
+        found = np.zeros(present.knowledge(Purpose.TRAIN_AI, at=at).classes.codes.size, dtype=np.bool_)
+        for policy, document, purpose in self._in_force(present):
+            given_back = [order for order in orders if order.scope.concerns(purpose)]
+            if not given_back:
+                continue
+            rest = tuple(each.rule for each in others if each.scope.names(None) and each.scope.concerns(purpose))
+            classes = present.knowledge(purpose, at=at).classes
+            matrix = self._compiler(policy, document, purpose, rest).compile(classes.members, _KINDS, at=at)
+            let_through = _let_through(matrix)
+            for order in given_back:
+                found |= _of_order(order, classes, let_through, purpose=purpose, at=at)
+        found[NOBODY] = False
+        return found
+
+    def _in_force(self, present: Known) -> Iterator[tuple[PolicySet, Digest, Purpose]]:
+        newest = {each.name: each.digest for each in present.state.policies}
+        for document in newest.values():
+            policy = self.desk.document(document)
+            yield from ((policy, document, purpose) for purpose in Purpose if policy.decides(purpose))
+
+    def _compiler(
+        self, policy: PolicySet, document: Digest, purpose: Purpose, rest: tuple[Rule, ...]
+    ) -> MatrixCompiler:
+        key = (document, purpose, rest)
+        if key not in self._compilers:
+            # Those of another time are of no use: policies and orders change seldom, and then for good.
+            self._compilers = {each: kept for each, kept in self._compilers.items() if each[2] == rest}
+            self._compilers[key] = MatrixCompiler((*policy.rules, *rest), purpose)
+        return self._compilers[key]
+
+    def _told(self, notice: str, since: int, present: Known, seats: int) -> Mask:
+        told = np.zeros(seats, dtype=np.bool_)
+        for served in present.state.notices:
+            if served.notice == notice and served.position > since:
+                reached = self._cohort(served.cohort, present)
+                told[reached[reached < seats]] = True
+        return told
+
+    def _cohort(self, cohort: Digest, present: Known) -> npt.NDArray[np.uint32]:
+        # By whom is linked with whom: one account that was told is a person that was told.
+        key = (cohort, present.reaching.joined)
+        if key not in self._cohorts:
+            while len(self._cohorts) >= _COHORTS:
+                del self._cohorts[next(iter(self._cohorts))]
+            self._cohorts[key] = present.reached_by(cohort)
+        return self._cohorts[key]
+
+
+def _let_through(matrix: DecisionMatrix) -> Mask:
+    """Return by row of a matrix and kind of item whether anything is let through, whenever it was created."""
+    allowed = np.array([each.allowed for each in matrix.outcomes], dtype=np.bool_)
+    variants = np.array([allowed[list(each)].any() for each in matrix.variants], dtype=np.bool_)
+    cells: npt.NDArray[Any] = np.array(matrix.cells, dtype=np.int64).reshape(-1, len(set(matrix.item_columns)))
+    found: Mask = np.zeros(cells.shape, dtype=np.bool_)
+    found[cells >= 0] = allowed[cells[cells >= 0]]
+    found[cells < 0] = variants[-1 - cells[cells < 0]]
+    return found[list(matrix.person_rows)][:, list(matrix.item_columns)]
+
+
+def _of_order(order: Order, classes: PersonClasses, let_through: Mask, *, purpose: Purpose, at: Seconds) -> Mask:
+    look = lay_out(order.rule, classes, items=_KINDS, at=at)
+    of_class = let_through[:, look.items].any(axis=1)
+    of_class &= np.array([each is not None and not _said_no(each, purpose) for each in classes.members])
+    found: Mask = of_class[classes.codes] & look.seats
+    return found
+
+
+def _said_no(person: PersonClass, purpose: Purpose) -> bool:
+    """Say whether somebody refused a use as a whole: also who did so from some day on is not asked again."""
+    whole = [each for each in person.choices if each.key.category is None]
+    return standing(whole, purpose=purpose, category=Category.POST).state is ChoiceState.REFUSED

@@ -1,0 +1,204 @@
+"""A case is lifted only when everybody was told whose content comes back, but for those who said no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, now
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.test_cases import CASE, later, suspend
+from end_to_end.test_story import eligible, say
+from end_to_end.test_suspending import POLICY, UK
+
+PEOPLE = (
+    RawPerson(id="us"),
+    RawPerson(id="gb", country="GB"),
+    RawPerson(id="gb-2", country="GB"),
+    RawPerson(id="gb-minor", country="GB", age="minor"),
+    RawPerson(id="gb-left", country="GB", account="closed"),
+    RawPerson(id="br", country="BR"),
+)
+ITEMS = tuple(RawItem(id=f"{each.id}-1", author=each.id) for each in PEOPLE)
+DAYS = 30
+
+
+@pytest.fixture
+def place() -> Iterator[tuple[Path, Deployment]]:
+    with fresh() as (folder, deployment):
+        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
+        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+        yield folder, deployment
+
+
+def publish(deployment: Deployment, name: str = POLICY) -> None:
+    deployment.control.statements.publish(shipped()[name], name)
+
+
+def approved(deployment: Deployment, scope: Scope = UK, *, notice: str = "n-1") -> None:
+    suspend(deployment, scope)
+    deployment.control.cases.begin_review(CASE, by="ann")
+    deployment.control.cases.require_notice(CASE, notice, days=DAYS, by="ann")
+    for by in ("ann", "bob"):
+        assert deployment.control.cases.approve(CASE, by=by) == ()
+
+
+def serve(deployment: Deployment, *people: str, notice: str = "n-1") -> None:
+    deployment.control.notices.serve(notice, [deployment.person(each) for each in people], at=now())
+
+
+def in_the_way(deployment: Deployment) -> list[str]:
+    found = deployment.control.cases.lift(CASE, by="ann", reference="x")
+    shown = deployment.control.cases.register_of(CASE)[2]
+    if found:
+        assert [each.text for each in found] == [each.text for each in shown]
+    return [each.text for each in found]
+
+
+def missed(number: int, *, notice: str = "n-1") -> str:
+    people = "person" if number == 1 else "people"
+    return f"notice `{notice}` did not reach {number} {people} whose content would be used again"
+
+
+def test_who_was_not_told_stands_in_the_way_and_the_days_count_from_when_the_last_were(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb", "us")
+    assert in_the_way(deployment) == [missed(1), "30 days left to wait after notice `n-1`"]
+    later(deployment, days=31)
+    assert in_the_way(deployment) == [missed(1)]
+    serve(deployment, "gb-2")
+    assert in_the_way(deployment) == []
+
+
+def test_who_said_no_is_not_asked_again_and_holds_up_nothing(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb")
+    later(deployment, days=31)
+    say(deployment, "gb-2", categories=frozenset({Category.IMAGE}))
+    assert in_the_way(deployment) == [missed(1)]  # of a part only: they can still be told about the rest
+    say(deployment, "gb-2", reach=Reach.FUTURE)
+    assert in_the_way(deployment) == []
+
+
+def test_who_refused_one_use_of_several_has_to_be_told_about_the_rest(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb")
+    later(deployment, days=31)
+    say(deployment, "gb-2", purpose=Purpose.TRAIN_GENAI_IMAGE)
+    assert in_the_way(deployment) == [missed(1)]
+    told, _ = deployment.control.notices.audience(["gb", "gb-2"], purpose=Purpose.TRAIN_GENAI)
+    assert told == ["gb", "gb-2"]
+
+
+def test_who_took_a_refusal_back_meanwhile_has_to_be_told(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    say(deployment, "gb-2", at=now() - 10)
+    approved(deployment)
+    serve(deployment, "gb")
+    later(deployment, days=31)
+    say(deployment, "gb-2", ChoiceState.UNSET, at=now())
+    assert in_the_way(deployment) == [missed(1)]
+
+
+def test_who_joins_while_people_wait_has_to_be_told(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb", "gb-2")
+    later(deployment, days=31)
+    joined = write_people(folder / "more", (*PEOPLE, RawPerson(id="gb-3", country="GB")))
+    deployment.control.statements.load_people(joined)
+    assert in_the_way(deployment) == [missed(1)]
+    deployment.control.statements.erase([deployment.person("gb-3")])
+    assert in_the_way(deployment) == []
+
+
+def test_one_account_that_was_told_is_a_person_that_was_told(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb")
+    later(deployment, days=31)
+    assert in_the_way(deployment) == [missed(1)]
+    deployment.control.statements.link(deployment.person("gb"), deployment.person("gb-2"))
+    assert in_the_way(deployment) == []
+
+
+def test_a_policy_that_waits_for_the_notice_itself_leaves_nobody_out(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment, "november-2025")
+    approved(deployment, notice="genai-2025")
+    serve(deployment, "gb", notice="genai-2025")
+    later(deployment, days=31)
+    assert in_the_way(deployment) == []
+    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
+    assert eligible(deployment, made.manifest.release) == {"us-1", "gb-1", "br-1"}
+
+
+def test_only_what_comes_back_counts(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment, Scope(areas=frozenset({"UK"}), categories=frozenset({Category.DIRECT_MESSAGE})))
+    serve(deployment, "us")
+    later(deployment, days=31)
+    assert in_the_way(deployment) == []  # no direct message is let through, whoever wrote it
+
+
+def test_what_another_order_still_holds_does_not_come_back(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "us")
+    later(deployment, days=31)
+    assert in_the_way(deployment) == [missed(2)]
+    deployment.control.orders.suspend(UK, case="other", origin=Origin.OWN_DECISION, reference="x")
+    assert in_the_way(deployment) == []
+
+
+def test_an_order_about_one_model_concerns_the_same_people(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    deployment.control.models.register("drafts")
+    approved(deployment, Scope(areas=frozenset({"UK"}), models=frozenset({"drafts"})))
+    serve(deployment, "us")
+    later(deployment, days=31)
+    assert in_the_way(deployment) == [missed(2)]
+
+
+def test_what_was_served_before_the_approval_told_nobody(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    serve(deployment, "gb", "gb-2")
+    approved(deployment)
+    later(deployment, days=31)
+    assert in_the_way(deployment) == ["notice `n-1` was not served since lifting was approved"]
+    serve(deployment, "gb")
+    assert in_the_way(deployment) == [missed(1)]
+
+
+def test_a_text_written_after_the_approval_takes_it_back(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    serve(deployment, "gb", "gb-2")
+    later(deployment, days=31)
+    deployment.control.notices.write("n-1", b"other words", languages=["en"], channel="in-app", audience="all")
+    assert in_the_way(deployment) == [
+        "2 of 2 approvals missing",
+        "notice `n-1` was not served since lifting was approved",
+    ]
