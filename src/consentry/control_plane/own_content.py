@@ -13,6 +13,7 @@ from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.own_settings import Asker, OwnSettings
 from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import item_ids
+from consentry.corpus.pseudonym import key_of
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, NotFoundError
@@ -23,7 +24,6 @@ from consentry.release.basis import rules_for
 from consentry.release.own_items import OwnItem
 
 PAGE_ITEMS = 25
-_KEY_HEX_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Aim:
     @property
     def keys(self) -> frozenset[int]:
         """What sidecars hold of the items."""
-        return frozenset(int(each[:_KEY_HEX_DIGITS], 16) for each in self.items)
+        return frozenset(key_of(each) for each in self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class OwnContent:
         found = next((each for each in self._settings.corpora()[0] if each.name == corpus), None)
         if found is not None and id and asker.seats:
             item = self.desk.parts.pseudonyms.item(corpus, id)
-            key = np.uint64(int(item[:_KEY_HEX_DIGITS], 16))
+            key = np.uint64(key_of(item))
             seats = np.array(asker.seats, dtype=np.uint32)
             if any((each.item[each.rows_of(seats)] == key).any() for each in found.sidecars):
                 return item

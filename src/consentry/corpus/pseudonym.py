@@ -147,6 +147,11 @@ def text_of(pair: Words) -> str:
     return f"{pair.high:016x}{pair.low:016x}"
 
 
+def key_of(item: str) -> int:
+    """Return what a sidecar keeps of the pseudonym of an item: its first 64 bits."""
+    return int(item[:16], 16)
+
+
 def words_of(text: str) -> Words:
     """Return the words of a pseudonym's text."""
     if len(text) != 32:

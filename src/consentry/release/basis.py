@@ -18,6 +18,7 @@ from consentry.corpus.choices import ChoiceSet
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.population import index_behind
+from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import NOBODY, Sidecar
 from consentry.policy.choice import Seconds, Standing, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, evaluate_person
@@ -27,8 +28,6 @@ from consentry.policy.vocabulary import CATEGORIES, Category, Purpose
 from consentry.release.reaching import rows_of_items
 from consentry.release.tables import Bounds, Tables, strength, tables
 from consentry.release.tallies import place_label
-
-_KEY_HEX_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +189,12 @@ class Asked:
         rows = np.union1d(sidecar.rows_of(seats), rows_of_items(sidecar, excluded))
         keys = sidecar.item[rows]
         wanted: dict[int, str] = {
-            int(choice.key.item[:_KEY_HEX_DIGITS], 16): choice.key.item
+            key_of(choice.key.item): choice.key.item
             for choices in single.values()
             for choice in choices
             if choice.key.item is not None
         }
-        wanted |= {int(item[:_KEY_HEX_DIGITS], 16): item for item in excluded}
+        wanted |= {key_of(item): item for item in excluded}
         return {
             int(row): self.decide(sidecar, int(row), item_key=wanted[int(key)])
             for row, key in zip(rows, keys, strict=True)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import LiveChoice, Seconds
@@ -22,8 +23,6 @@ from consentry.policy.evaluator import Decision
 from consentry.policy.expressions import Item
 from consentry.policy.vocabulary import Category, Visibility
 from consentry.release.basis import Asked
-
-_KEY_HEX_DIGITS = 16
 
 
 class OwnItem(NamedTuple):
@@ -64,7 +63,7 @@ class OwnItems:
         rows = sidecar.rows_of(seats)
         owned = rows[np.isin(sidecar.person[rows], seats)]
         cuts, named = self._cuts(), _by_key(self.said)
-        objected = {int(each[:_KEY_HEX_DIGITS], 16) for each in self.asked.knowledge.excluded}
+        objected = {key_of(each) for each in self.asked.knowledge.excluded}
         created = [UNKNOWN_DATE] * owned.size if sidecar.created is None else sidecar.created[owned].tolist()
         first, last = (np.searchsorted(sidecar.involved_row, owned, side=side) for side in ("left", "right"))
         columns = [each[owned].tolist() for each in (sidecar.person, sidecar.klass, sidecar.item)]
@@ -104,4 +103,4 @@ class OwnItems:
 def _by_key(said: Sequence[LiveChoice]) -> Mapping[int, Pseudonym]:
     """Return the items that somebody chose about one by one, by what sidecars keep of them."""
     items = {choice.key.item for choice in said if choice.key.item is not None}
-    return {int(item[:_KEY_HEX_DIGITS], 16): item for item in items}
+    return {key_of(item): item for item in items}

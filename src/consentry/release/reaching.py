@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.choices import ChoiceColumns, ChoiceSet
+from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import NOBODY, Sidecar
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import State
@@ -24,7 +25,6 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
 Seats = npt.NDArray[np.uint32]
 Rows = npt.NDArray[np.int64]
-_KEY_HEX_DIGITS = 16
 
 
 def reaches_back(choice: LiveChoice) -> bool:
@@ -65,7 +65,7 @@ class Reached:
             found.append(rows[_of_category(sidecar, rows, items=items, category=category)])
         for each in self.single:
             rows = sidecar.rows_of(np.array([each.seat], dtype=np.uint32))
-            rows = rows[sidecar.item[rows] == np.uint64(int(each.item[:_KEY_HEX_DIGITS], 16))]
+            rows = rows[sidecar.item[rows] == np.uint64(key_of(each.item))]
             if each.category is not None:
                 rows = rows[_of_category(sidecar, rows, items=items, category=each.category)]
             found.append(rows)
@@ -77,7 +77,7 @@ def rows_of_items(sidecar: Sidecar, items: Collection[Pseudonym]) -> npt.NDArray
     """Return the rows of a file that hold one of these items, ascending."""
     if not items:
         return np.empty(0, dtype=np.uint32)
-    keys = np.unique(np.array([int(each[:_KEY_HEX_DIGITS], 16) for each in items], dtype=np.uint64))
+    keys = np.unique(np.array([key_of(each) for each in items], dtype=np.uint64))
     stored = np.asarray(sidecar.item, dtype=np.uint64)
     place = np.minimum(np.searchsorted(keys, stored), keys.size - 1)
     return np.flatnonzero(keys[place] == stored).astype(np.uint32)

@@ -81,8 +81,11 @@ class FsspecFolder:
         source, root = f"{self._root}/{name}", f"{self._root}/{target}"
         if self._store.exists(f"{source}/{NOTE}"):
             self._store.rm_file(f"{source}/{NOTE}")
-        self._store.makedirs(root.rpartition("/")[0], exist_ok=True)
-        self._store.mv(source, root, recursive=True)
+        self._store.invalidate_cache()
+        for path in self._store.find(source):
+            moved = f"{root}{path.removeprefix(source)}"
+            self._store.makedirs(moved.rpartition("/")[0], exist_ok=True)
+            self._store.mv(path, moved)
         self._store.makedirs(root, exist_ok=True)
         self._store.pipe_file(f"{root}/{QUARANTINE_NOTE}", note)
 
@@ -146,7 +149,7 @@ class FsspecFolder:
             raise StateError(
                 "checkpoint-store-overwrites",
                 f"the store of `{self._root}` cannot create an object only if there is none",
-                help="use a store that can, as those of S3, Google Cloud and Azure do, or a folder",
+                help="use a store whose client can, as those for S3, Google Cloud and Azure, or a folder",
             )
 
 
