@@ -100,9 +100,9 @@ def prepare(deployment: Deployment, verb: str) -> None:
             suspend(scope)
         control.cases.begin_review(CASE, by="ann")
         control.cases.require_notice(CASE, "n-1", days=0, by="ann")
-        control.notices.serve("n-1", [deployment.person("gb")], at=now() - 1)
         for by in ("ann", "bob"):
             assert not control.cases.approve(CASE, by=by)
+        control.notices.serve("n-1", [deployment.person(each) for each in ("gb", "br")], at=now() - 1)
 
 
 @pytest.fixture(scope="module")

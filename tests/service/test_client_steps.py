@@ -79,14 +79,21 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
         assert olga.meet_condition("ico", "clearer", text="minutes of 3 May")["standing"] == "conditions-met"
         olga.write_notice("told", text="We use what you write.", languages=["en"], channel="e-mail", audience="all")
         olga.require_notice("ico", "told", days=0)
-        olga.serve_notice("told", ["gb"], at=int(time.time()))
         olga.approve_lifting("ico")
         with refused("case-approved-already"):
             olga.approve_lifting("ico")
         with refused("case-not-ready"):
             olga.lift("ico", reference="letter 3")
-        assert [each["text"] for each in paul.case("ico")["obstacles"]] == ["1 of 2 approvals missing, given by olga"]
-        assert paul.approve_lifting("ico")["standing"] == "ready"
+        olga.serve_notice("told", ["gb"], at=int(time.time()))
+        not_served = "notice `told` was not served since lifting was approved"
+        assert [each["text"] for each in paul.case("ico")["obstacles"]] == [
+            "1 of 2 approvals missing, given by olga",
+            not_served,
+        ]
+        assert paul.approve_lifting("ico")["standing"] == "approved"
+        assert [each["text"] for each in paul.case("ico")["obstacles"]] == [not_served]
+        olga.serve_notice("told", ["gb"], at=int(time.time()))
+        assert paul.case("ico")["standing"] == "ready"
         assert paul.lift("ico", reference="letter 3")["standing"] == "lifted"
         assert olga.order(order)["ended"]["how"] == "lifted"
         with refused("case-over"):
