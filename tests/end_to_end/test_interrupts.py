@@ -18,9 +18,11 @@ from end_to_end.test_command_line import ready as ready  # noqa: PLC0414 - a fix
 from end_to_end.test_command_line import terminal as terminal  # noqa: PLC0414 - a fixture
 
 _WAITING = """
-import importlib, sys, time
+import importlib, signal, sys, time
 from consentry.cli.main import main
 
+# Whoever runs the tests in the background may have told all processes to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 place, when, *words = sys.argv[1:]
 module, _, name = place.rpartition(".")
 owner = importlib.import_module(module)
