@@ -1,4 +1,4 @@
-"""The composition root: opens a deployment from its settings. The only importer of adapters, and of the clock.
+"""The composition root: opens a deployment from its settings. The only importer of adapters.
 
     deployment = open_deployment(Path("consentry-home"))
     deployment.control.statements.publish(text, "policy.toml")
@@ -14,7 +14,6 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
+from consentry.clock import milliseconds, now, uptime
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
@@ -33,6 +33,7 @@ from consentry.control_plane.plane import ControlPlane, compose
 from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
+from consentry.corpus.people_load import LoadReport
 from consentry.corpus.population import Population, index_behind, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
@@ -50,7 +51,7 @@ from consentry.ledger.sqlite import open_sqlite
 from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
-from consentry.progress import Progress
+from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
 from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
@@ -62,16 +63,6 @@ HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
 ACCOUNTS_FILE = "accounts.db"
 _SQLITE = "sqlite:///"
-
-
-def now() -> Seconds:
-    """Return the time: the one place where the clock is read."""
-    return int(time.time())
-
-
-def uptime() -> float:
-    """Return seconds since the machine was booted; where sleep cannot be counted, those it was awake."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +100,14 @@ class Deployment:
     def history(self, person: str) -> Iterator[Event]:
         """Return every event that names a person, oldest first."""
         return self.ledger.history(self.person(person))
+
+    def load_people(
+        self, descriptor: Path, *, query: tuple[str, str] | None = None, progress: Progress | None = None
+    ) -> LoadReport:
+        """Load the people table that a descriptor names: Parquet, CSV, JSON lines, or a query's rows (URL, SQL)."""
+        batches = tabular.people_batches(read_people_descriptor(descriptor), _source(descriptor, query))
+        loaded: LoadReport = self.control.statements.load_people(descriptor, batches=batches, progress=progress)
+        return loaded
 
     def import_choices(
         self,
@@ -169,19 +168,7 @@ class Deployment:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
         if progress is not None:
             progress.begin("converting", total=None, unit="rows")
-        made = stackexchange.convert(dump, target, age=age, progress=progress)
-        return {
-            "sites": ", ".join(made.sites),
-            "people": made.people,
-            "linked accounts": made.linked_accounts,
-            "items": made.items.total(),
-            **{f"items: {kind}": count for kind, count in made.items.most_common()},
-            "without an owner": made.without_owner,
-            "involving others": made.with_involved,
-            "with an unknown contributor": made.with_unknown_contributor,
-            "community wiki": made.community_wiki,
-            **{f"licence: {licence or 'none'}": count for licence, count in made.licences.most_common()},
-        }
+        return stackexchange.convert(dump, target, age=age, progress=progress).report()
 
     def import_tabular(
         self,
@@ -199,9 +186,9 @@ class Deployment:
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),
-            items=tabular.Files(descriptor.parent) if query is None else tabular.Query(*query),
+            items=_source(descriptor, query),
             people=None if people is None else read_people_descriptor(people),
-            people_from=_people_source(people, people_query),
+            people_from=None if people is None else _source(people, people_query),
             progress=progress,
         )
         return {"items": made.items, "people": made.people}
@@ -219,12 +206,17 @@ def _real_time() -> Seconds:
 
 
 def open_deployment(
-    home: Path | None = None, *, embedded: bool = False, ahead: Callable[[], Seconds] = _real_time
+    home: Path | None = None,
+    *,
+    embedded: bool = False,
+    ahead: Callable[[], Seconds] = _real_time,
+    watching: Watching = unwatched,
 ) -> Deployment:
     """Open the deployment in `home` (else CONSENTRY_HOME, else `consentry-home`); an empty home becomes a new one.
 
     With `embedded`, its ledger is that in the home, whatever the environment names. `ahead` says how many seconds its
     clock is ahead of the real one, for a story that is played in a minute. No deadline of a lease depends on it.
+    `watching` is told of work that no verb announces: reading the ledger, bringing sealed releases up to date.
     """
 
     def clock() -> Seconds:
@@ -235,18 +227,7 @@ def open_deployment(
     folder.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     # Two first starts at a time would make two keys, of which one is kept.
     with only_one(folder / "opening.lock"):
-        bound = _read_identity(folder)
-        ledger = _open_ledger(settings, bound, clock=clock)
-        try:
-            key, signer = _keys(folder, ledger, bound)
-            newest_seal.require(folder, ledger)
-            newest_word.require(folder, ledger)
-            index = PeopleIndex(folder / "people")
-            if len(index) + 1 < seats_in_use(folder / "corpora"):
-                raise index_behind("a sidecar")
-        except BaseException:
-            ledger.close()
-            raise
+        ledger, key, signer, index = _belonging_together(settings, clock)
     objects = Objects(folder / "objects")
     names = Pseudonyms(key=key, index=index)
     parts = Parts(
@@ -263,10 +244,30 @@ def open_deployment(
         check_signature=partial(_is_ours, signer),
         objection_form=lambda: FORM,
         clock=clock,
-        milliseconds=lambda: time.time_ns() // 1_000_000 + 1_000 * ahead(),
+        milliseconds=lambda: milliseconds() + 1_000 * ahead(),
         uptime=uptime,
+        watching=watching,
     )
     return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)
+
+
+def _belonging_together(
+    settings: Settings, clock: Callable[[], Seconds]
+) -> tuple[SqlLedger, PseudonymKey, Ed25519Signer, PeopleIndex]:
+    folder = settings.home
+    bound = _read_identity(folder)
+    ledger = _open_ledger(settings, bound, clock=clock)
+    try:
+        key, signer = _keys(folder, ledger, bound)
+        newest_seal.require(folder, ledger)
+        newest_word.require(folder, ledger)
+        index = PeopleIndex(folder / "people")
+        if len(index) + 1 < seats_in_use(folder / "corpora"):
+            raise index_behind("a sidecar")
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger, key, signer, index
 
 
 def published_key(home: Path | None = None) -> bytes | None:
@@ -279,10 +280,8 @@ def _any_objection(ledger: SqlLedger) -> bool:
     return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
 
 
-def _people_source(people: Path | None, query: tuple[str, str] | None) -> tabular.Files | tabular.Query | None:
-    if people is None:
-        return None
-    return tabular.Files(people.parent) if query is None else tabular.Query(*query)
+def _source(descriptor: Path, query: tuple[str, str] | None) -> tabular.Files | tabular.Query:
+    return tabular.Files(descriptor.parent) if query is None else tabular.Query(*query)
 
 
 def migrate(home: Path | None = None) -> None:

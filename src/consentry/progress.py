@@ -5,7 +5,12 @@ Nobody may be watching: then there is no `Progress` at all (None), and what a to
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, TypeVar
+
+_Thing = TypeVar("_Thing")
+_Result = TypeVar("_Result")
 
 
 class Progress(Protocol):
@@ -18,3 +23,40 @@ class Progress(Protocol):
     def __call__(self, done: int) -> None:
         """Say how much was done since the last call. Any thread may."""
         ...
+
+
+Watching = Callable[[], AbstractContextManager[Progress | None]]
+"""Whoever watches work that no caller announced, such as reading the ledger: for as long as the block lasts."""
+
+
+def unwatched() -> AbstractContextManager[Progress | None]:
+    """Nobody watches."""
+    return nullcontext()
+
+
+def watched(
+    things: Iterable[_Thing], progress: Progress | None, *, what: str, total: int | None, unit: str
+) -> Iterator[_Thing]:
+    """Announce what is done with things, give them out one by one, and count each when the next one is asked for."""
+    if progress is None:
+        yield from things
+        return
+    progress.begin(what, total=total, unit=unit)
+    for thing in things:
+        yield thing
+        progress(1)
+
+
+def watched_work(
+    work: Callable[[_Thing], _Result], progress: Progress | None, *, size: Callable[[_Thing], int] = lambda _: 1
+) -> Callable[[_Thing], _Result]:
+    """Return `work` that also counts, by `size`, what it was done with."""
+    if progress is None:
+        return work
+
+    def counted_work(thing: _Thing) -> _Result:
+        result = work(thing)
+        progress(size(thing))
+        return result
+
+    return counted_work

@@ -33,7 +33,7 @@ FOREIGN_SIGNATURES = {
 BANNED_NAMES = re.compile(
     r"^_?(utils?|helpers?|common|managers?|misc|handlers?|processors?)$|_(utils?|helpers?|manager)$"
 )
-CLOCK_OWNER = "consentry.bootstrap"
+CLOCK_OWNER = "consentry.clock"
 CLOCK_CALLS = {"now", "utcnow", "today", "time_ns", "gmtime", "localtime"}
 
 # Put together here so that this file does not break its own rule.

@@ -55,6 +55,7 @@ def test_the_contracts_hold(tree: Path) -> None:
         ("cli/main.py", "import consentry.connectors.planted", "bootstrap only"),
         ("control_plane/plane.py", "import consentry.storage", "bootstrap only"),
         ("training/planted.py", "import consentry.control_plane", "no server"),
+        ("service/planted.py", "import consentry.clock", "Time is an argument"),
         ("connectors/planted.py", "import consentry.connectors.other", "do not know each other"),
         ("training/planted.py", "import consentry.ledger.state", "no server"),
         ("ledger/events.py", "import consentry.ledger.sql", "storage is on top"),

@@ -26,18 +26,26 @@ done or yes, 1 for an error, 2 for a command used wrongly, **3 if the answer is 
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *_index(), *(line for name in _names(cli) for line in _chapter(cli.commands[name], name))])
+    chapters = (line for name in _names(cli) for line in _chapter(command_in(cli, name), name))
+    return "\n".join([_HEAD, *_index(), *chapters])
 
 
 def _names(group: click.Group) -> list[str]:
     return list(group.commands)
 
 
+def command_in(group: click.Group, name: str) -> click.Command:
+    """Return a command as it is found on a command line: some are imported only then."""
+    found = group.resolve_command(click.Context(group), [name])[1]
+    assert found is not None
+    return found
+
+
 def _index() -> Iterator[str]:
     yield "| command | what it does |"
     yield "|---|---|"
     for name in _names(cli):
-        command = cli.commands[name]
+        command = command_in(cli, name)
         yield f"| [`{name}`](#{name}) | {_sentence(command)} |"
     yield ""
 
@@ -60,7 +68,7 @@ def _chapter(command: click.Command, name: str) -> Iterator[str]:
 def _below(group: click.Group, name: str) -> Iterator[str]:
     """The commands of a group, those of the groups in it under their full names."""
     for each in _names(group):
-        command = group.commands[each]
+        command = command_in(group, each)
         if isinstance(command, click.Group):
             yield from _below(command, f"{name} {each}")
             continue

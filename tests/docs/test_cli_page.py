@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from cli_page import page
+from cli_page import command_in, page
 
 from consentry.cli.main import cli
 
@@ -20,7 +20,7 @@ def test_the_page_is_current() -> None:
 def test_everything_on_the_page_is_explained() -> None:
     commands = [
         (f"{name} {each}", command)
-        for name, group in cli.commands.items()
+        for name, group in ((name, command_in(cli, name)) for name in cli.commands)
         for each, command in (group.commands.items() if isinstance(group, click.Group) else [("", group)])
     ]
     assert len(commands) > 20

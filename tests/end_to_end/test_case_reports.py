@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consentry.bootstrap import Deployment, now, open_deployment
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.clock import now
 from consentry.digests import canonical_json, digest
 from consentry.doctor.examination import examine
 from consentry.errors import ConsentryError

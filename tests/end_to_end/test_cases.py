@@ -9,7 +9,8 @@ from threading import Thread
 
 import pytest
 
-from consentry.bootstrap import Deployment, now, open_deployment
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.clock import now
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consentry.bootstrap import Deployment, now, open_deployment
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.clock import now
 from consentry.control_plane.parts import Parts
 from consentry.errors import ConsentryError
 from consentry.policy.expressions import SECONDS_PER_DAY

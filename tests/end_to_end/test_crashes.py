@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +49,22 @@ class Driver:
             text=True,
         )
 
-    def carry_out(self, verb: str, home: Path, folder: Path, *, kill_at: int = 0) -> tuple[int, int]:
-        """Return how the child ended, and how many steps it took if it was not killed."""
-        job = {"verb": verb, "home": str(home), "folder": str(folder), "kill_at": kill_at}
+    def carry_out(
+        self, verb: str, home: Path, folder: Path, *, kill_at: int | str = 0, lines: bool = False
+    ) -> tuple[int, int]:
+        """Return how the child ended, and how many steps it took if it was not killed.
+
+        It is killed at a step by its number, or at the first step of a kind. With `lines` a step is a line.
+        """
+        at, kind = (0, kill_at) if isinstance(kill_at, str) else (kill_at, "")
+        job = {"verb": verb, "home": str(home), "folder": str(folder), "kill_at": at, "kind": kind, "lines": lines}
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
-        answer: dict[str, int] = json.loads(self.process.stdout.readline())
-        return answer["status"], answer["steps"]
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        self.kinds: list[str] = answer["kinds"]
+        return answer["status"], len(self.kinds)
 
     def close(self) -> None:
         self.process.communicate()
@@ -215,23 +222,42 @@ def _content(stage: Stage) -> Iterator[tuple[str, str]]:
         yield from zip(table["id"].to_pylist(), table["author_id"].to_pylist(), strict=True)
 
 
+Step = int | str
+"""A step by its number, or the first one of a kind."""
+
+
+def spread(points: int) -> Callable[[list[str]], Iterable[Step]]:
+    """Choose up to so many steps, evenly spread."""
+    return lambda kinds: range(1, len(kinds) + 1, max(1, len(kinds) // points))
+
+
+def of_each_kind(kinds: list[str]) -> Iterable[Step]:
+    """Choose one step of each kind."""
+    return dict.fromkeys(kinds)
+
+
 def kill_all_over(
-    verb: str, driver: Driver, stage: Stage, *, points: int, offset: int = 0
-) -> Iterator[tuple[int, list[str]]]:
-    """Kill a verb at up to `points` of its steps, evenly spread, and yield each step with what was wrong after it."""
+    verb: str,
+    driver: Driver,
+    stage: Stage,
+    *,
+    steps: Callable[[list[str]], Iterable[Step]],
+    lines: bool = False,
+) -> Iterator[tuple[Step, list[str]]]:
+    """Kill a verb at the chosen ones of its steps, and yield each step with what was wrong after it."""
     home = stage.folder / "copy"
     shutil.rmtree(home, ignore_errors=True)
     if verb != "start":
         stage.copy()
-    status, steps = driver.carry_out(verb, home, stage.folder)
-    assert (status, steps > 3) == (0, True)
-    stride = max(1, steps // points)
-    for kill_at in range(1 + offset % stride, steps + 1, stride):
+    status, count = driver.carry_out(verb, home, stage.folder, lines=lines)
+    assert (status, count > 3) == (0, True)
+    for kill_at in steps(driver.kinds):
         shutil.rmtree(home, ignore_errors=True)
         if verb != "start":
             stage.copy()
-        status, _ = driver.carry_out(verb, home, stage.folder, kill_at=kill_at)
-        assert status == -signal.SIGKILL
+        status, _ = driver.carry_out(verb, home, stage.folder, kill_at=kill_at, lines=lines)
+        # Threads of one run may take a few lines less than those of another.
+        assert status == -signal.SIGKILL or (lines and status == 0)
         found = violations(home, stage)
         if not found and verb in VERBS:
             again, _ = driver.carry_out(verb, home, stage.folder)
@@ -250,33 +276,54 @@ def changed(stage: Stage) -> Iterator[Stage]:
     old(stage)
 
 
-def check(verb: str, driver: Driver, stage: Stage, *, points: int) -> None:
-    wrong = {step: found for step, found in kill_all_over(verb, driver, stage, points=points) if found}
+def check(
+    verb: str,
+    driver: Driver,
+    stage: Stage,
+    *,
+    steps: Callable[[list[str]], Iterable[Step]],
+    lines: bool = False,
+) -> None:
+    wrong = {step: found for step, found in kill_all_over(verb, driver, stage, steps=steps, lines=lines) if found}
     assert wrong == {}
 
 
 def test_killed_at_the_first_start(driver: Driver, stage: Stage) -> None:
-    check("start", driver, stage, points=4)
+    check("start", driver, stage, steps=spread(4))
 
 
 def test_killed_while_registering(driver: Driver, changed: Stage) -> None:
-    check("register", driver, changed, points=8)
+    check("register", driver, changed, steps=spread(8))
 
 
 def test_killed_while_loading_people(driver: Driver, stage: Stage) -> None:
-    check("people", driver, stage, points=4)
+    check("people", driver, stage, steps=spread(4))
 
 
-def test_killed_while_building(driver: Driver, stage: Stage) -> None:
-    check("build", driver, stage, points=8)
+def test_killed_while_building_at_every_kind_of_step(driver: Driver, stage: Stage) -> None:
+    check("build", driver, stage, steps=of_each_kind)
+
+
+def test_the_steps_of_a_build_are_before_and_after_all_that_it_makes_durable(driver: Driver, stage: Stage) -> None:
+    status, _ = driver.carry_out("build", stage.copy(), stage.folder)
+    assert status == 0
+    part = "releases/.network.train-genai.#.part"
+    written = [f"{part}/{name}" for name in ("exclusions.bin", "manifest.dsse.json", "manifest.json", "tallies.json")]
+    durable = [*written, part, "releases"]
+    wanted = {
+        *(f"open {file}" for file in written),
+        *(f"{when} a flush of {file}" for file in durable for when in ("before", "after")),
+        *("before a commit", "after a commit", f"os.mkdir {part}", f"os.rename {part}"),
+    }
+    assert wanted - set(driver.kinds) == set()
 
 
 def test_killed_while_erasing(driver: Driver, stage: Stage) -> None:
-    check("erase", driver, stage, points=6)
+    check("erase", driver, stage, steps=spread(6))
 
 
 def test_killed_while_withdrawing(driver: Driver, stage: Stage) -> None:
-    check("withdraw", driver, stage, points=12)
+    check("withdraw", driver, stage, steps=spread(12))
 
 
 def after_a_refusal(home: Path, *, recorded: bool) -> list[str]:
@@ -327,8 +374,8 @@ def test_killed_at_every_step_of_refusing_everything(driver: Driver, stage: Stag
 
 
 def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage: Stage) -> None:
-    wrong: dict[int, list[str]] = {}
-    for step, found in kill_all_over("build_naively", driver, stage, points=40):
+    wrong: dict[Step, list[str]] = {}
+    for step, found in kill_all_over("build_naively", driver, stage, steps=spread(40)):
         wrong |= {step: found} if found else {}
         if wrong:
             break
@@ -339,4 +386,10 @@ def test_the_harness_catches_who_announces_before_writing(driver: Driver, stage:
 @pytest.mark.parametrize("verb", ["start", "register", "people", "build", "erase", "withdraw"])
 def test_killed_at_every_step(verb: str, driver: Driver, stage: Stage, request: pytest.FixtureRequest) -> None:
     used: Any = request.getfixturevalue("changed") if verb == "register" else stage
-    check(verb, driver, used, points=100_000)
+    check(verb, driver, used, steps=spread(100_000))
+
+
+@pytest.mark.slow
+def test_killed_between_lines_of_a_build(driver: Driver, stage: Stage) -> None:
+    """Denser than the steps: at every second line or so of what decides, writes, seals and appends."""
+    check("build", driver, stage, steps=spread(180), lines=True)

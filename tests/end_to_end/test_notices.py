@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consentry.bootstrap import Deployment, now
+from consentry.bootstrap import Deployment
+from consentry.clock import now
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import AssessmentKind
 from consentry.policy.expressions import SECONDS_PER_DAY

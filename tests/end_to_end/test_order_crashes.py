@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from consentry.bootstrap import Deployment, now, open_deployment
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.clock import now
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope, in_words

@@ -9,18 +9,25 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from consentry.bootstrap import Deployment
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import main
 from consentry.cli.output import Output
 from consentry.cli.progress_bar import ProgressBar
 from consentry.errors import ConsentryError
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
+from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.release.materialise import CopyFormat
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 from end_to_end.test_story import GENAI, NOW, POLICY
@@ -101,6 +108,114 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
         ("copying", eligible, "items"),
         ("copying", eligible, "items"),
     ]
+
+
+def test_what_no_verb_announces_is_watched_all_the_same(place: tuple[Path, Deployment]) -> None:
+    """Reading the ledger and bringing sealed releases up to date happen on the way to something else."""
+    folder, deployment = place
+    control = deployment.control
+    control.statements.load_people(folder / "people" / "people.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.statements.publish(shipped()[POLICY], POLICY)
+    release = control.releases.build("network", GENAI, policy=POLICY, at=NOW).manifest.release
+    control.releases.table(release, 2)
+    said = [refusal(deployment, "p7", Reach.UNTRAINED)] * 1_200
+    control.statements.choose(said)
+    head = deployment.ledger.head()
+    deployment.close()
+    seen = Watching()
+    again = open_deployment(folder / "home", watching=lambda: nullcontext(seen))
+    try:
+        again.control.statements.choose([refusal(again, "p3", Reach.EVERYTHING)])
+        again.control.orders.suspend(
+            Scope(areas=frozenset({"UK"})), case="c", origin=Origin.OWN_DECISION, reference="x"
+        )
+    finally:
+        again.close()
+    assert seen.told() == [
+        ("opening", None, "events"),
+        ("reading the ledger", head + 1, "events"),
+        (f"looking for what leaves {release}", 270, "items"),
+        ("writing a table", 3, "files"),
+        ("looking for what an order hits", 270, "items"),
+    ]
+
+
+def refusal(deployment: Deployment, person: str, reach: Reach) -> ChoiceMade:
+    choice = Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=reach, at=NOW)
+    return ChoiceMade(person=deployment.person(person), choice=choice, source=Source.FORM)
+
+
+def test_questions_count_what_they_announce(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.statements.load_people(folder / "people" / "people.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.statements.publish(shipped()[POLICY], POLICY)
+    release = control.releases.build("network", GENAI, policy=POLICY, at=NOW).manifest.release
+    seen = Watching()
+    control.orders.what_if(Scope(areas=frozenset({"US"})), progress=seen)
+    control.releases.table(release, 3, progress=seen)
+    assert control.people.uses_of("p3", progress=seen)["releases"]
+    assert seen.told() == [
+        ("looking through network", 270, "items"),
+        ("looking into releases", 1, "releases"),
+        ("writing a table", 3, "files"),
+        ("looking into releases", 1, "releases"),
+        ("looking at models", 0, "models"),
+    ]
+
+
+class Watched(Output):
+    """An output somebody looks at: what is announced goes to `seen`."""
+
+    seen = Watching()
+
+    @contextmanager
+    def progress(self) -> Iterator[Watching]:
+        yield self.seen
+
+
+RELEASE = "network.train-genai.3"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ledger", "verify"), [("reading the ledger", 4, "events")]),
+        (("notice", "serve", "n1", "ids.txt"), [("reading people", 500, "people")]),
+        (
+            ("suspend", "--case", "c", "--reference", "x", "--dry-run"),
+            [("looking through network", 270, "items"), ("looking into releases", 1, "releases")],
+        ),
+        (("people", "uses", "p1"), [("looking into releases", 1, "releases"), ("looking at models", 0, "models")]),
+        (("release", "table", RELEASE), [("writing a table", 3, "files")]),
+        (
+            ("choice", "record", "p1", "refused", "--reach", "everything"),
+            [(f"looking for what leaves {RELEASE}", 270, "items")],
+        ),
+    ],
+)
+def test_the_commands_are_watched(
+    place: tuple[Path, Deployment], words: Sequence[str], told: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.statements.load_people(folder / "people" / "people.toml")
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.statements.publish(shipped()[POLICY], POLICY)
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW)
+    deployment.close()
+    (folder / "ids.txt").write_text("".join(f"p{number}\n" for number in range(500)), "utf-8")
+    monkeypatch.chdir(folder)
+    seen = Watched.seen = Watching()
+    monkeypatch.setattr("consentry.cli.main.Output", Watched)
+    with pytest.raises(SystemExit) as left:
+        main(["--home", str(folder / "home"), *words])
+    assert left.value.code == 0
+    announced = seen.told()
+    assert [each for each in announced if each[0] != "opening"] == told
+    assert seen.stretches, "somebody is asked to look"
 
 
 def test_a_build_that_is_overtaken_begins_anew(place: tuple[Path, Deployment]) -> None:
@@ -194,6 +309,19 @@ def test_nobody_is_told_who_does_not_look() -> None:
     for out in (Output(as_json=True), Output(notes=Console(file=io.StringIO()))):
         with out.progress() as progress:
             assert progress is None
+
+
+def test_work_inside_of_work_has_the_same_bar() -> None:
+    terminal, shown = console()
+    out = Output(notes=terminal)
+    with out.progress() as outer:
+        with out.progress() as inner:
+            assert inner is outer is not None
+        assert outer is not None
+        outer.begin("deciding", total=7, unit="items")
+        await_drawn(shown, "0 of 7 items")
+    with out.progress() as later:
+        assert later is not outer
 
 
 _WORK = """

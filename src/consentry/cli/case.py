@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from consentry.bootstrap import now
 from consentry.cli.case_register import condition, report
 from consentry.cli.case_words import body_of, show_case
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
+from consentry.clock import now
 from consentry.control_plane.cases import Agreed
 from consentry.oversight.case import CaseStanding, Obstacle
 from consentry.oversight.order import in_words

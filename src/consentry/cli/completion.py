@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Invocation, pass_invocation
 
 PROGRAM = "consentry"
 _VARIABLE = "_CONSENTRY_COMPLETE"
@@ -14,8 +14,8 @@ _SHELLS = ("bash", "fish", "zsh")
 
 @click.command()
 @click.argument("shell", type=click.Choice(_SHELLS))
-@pass_context
-def completion(context: Context, shell: str) -> None:
+@pass_invocation
+def completion(context: Invocation, shell: str) -> None:
     """Print what makes SHELL complete commands and options of `consentry`.
 
     For bash put `eval "$(consentry completion bash)"` into ~/.bashrc, for zsh the same with zsh into ~/.zshrc, for fish

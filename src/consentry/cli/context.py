@@ -1,19 +1,21 @@
-"""What every command is given, and how it ends."""
+"""What a command that needs the deployment is given."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.cli.output import Output
+from consentry.cli.invocation import Invocation
 from consentry.identity import IDENTITY_FILE
 from consentry.settings import read_settings
 
-DENIED = 3
-"""Exit status of a command whose answer is no."""
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class InterruptedWorkError(click.Abort):
@@ -21,18 +23,16 @@ class InterruptedWorkError(click.Abort):
 
 
 @dataclass(slots=True)
-class Context:
+class Context(Invocation):
     """Where to write, and the deployment, opened when first asked for."""
 
-    home: Path | None
-    out: Output
     _deployment: Deployment | None = field(default=None)
 
     @property
     def deployment(self) -> Deployment:
         """The deployment."""
         if self._deployment is None:
-            self._deployment = open_deployment(self.home)
+            self._deployment = open_deployment(self.home, watching=self.out.progress)
         return self._deployment
 
     @property
@@ -46,4 +46,20 @@ class Context:
             self._deployment.close()
 
 
-pass_context = click.make_pass_decorator(Context)
+def current() -> Context:
+    """Return the context of the command that is running; it is closed when the command has ended."""
+    root = click.get_current_context().find_root()
+    if not isinstance(root.obj, Context):
+        root.obj = Context(home=root.obj.home, out=root.obj.out)
+        root.call_on_close(root.obj.close)
+    return root.obj
+
+
+def pass_context(command: Callable[Concatenate[Context, _Given], _Result]) -> Callable[_Given, _Result]:
+    """Give a command its context as the first argument."""
+
+    @wraps(command)
+    def given(*args: _Given.args, **named: _Given.kwargs) -> _Result:
+        return command(current(), *args, **named)
+
+    return given

@@ -10,10 +10,12 @@ from itertools import islice
 import click
 
 from consentry.bootstrap import migrate
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.cli.output import moment
 from consentry.ledger.envelope import Event, log_entry
 from consentry.ledger.state import EMPTY, fold, unexplained
+from consentry.progress import watched
 
 _NUMBER = click.IntRange(0, sys.maxsize)
 
@@ -69,7 +71,9 @@ def verify(context: Context) -> int:
             kinds[event.kind] += 1
             yield event
 
-    fold(EMPTY, counted())
+    events = context.deployment.ledger.head()
+    with context.out.progress() as progress:
+        fold(EMPTY, watched(counted(), progress, what="reading the ledger", total=events, unit="events"))
     body = {"events": kinds.total(), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
 
     def human() -> None:

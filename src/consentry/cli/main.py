@@ -15,37 +15,16 @@ from pathlib import Path
 import click
 
 from consentry import __version__
-from consentry.cli.account import account
-from consentry.cli.assessment import assessment
-from consentry.cli.authority import authority
-from consentry.cli.case import case
-from consentry.cli.completion import completion
-from consentry.cli.context import Context
-from consentry.cli.corpus import corpus, import_
-from consentry.cli.demo import demo
-from consentry.cli.ledger import ledger
-from consentry.cli.may import may
-from consentry.cli.model import model
-from consentry.cli.notice import notice
-from consentry.cli.objection import objection
+from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
-from consentry.cli.people import choice, people
-from consentry.cli.policy import policy
-from consentry.cli.receipt import receipt
-from consentry.cli.release import release, what_if
-from consentry.cli.serve import jobs, serve
-from consentry.cli.suspend import order, suspend
-from consentry.cli.system import doctor
-from consentry.cli.webhook import webhook
 from consentry.errors import ConsentryError, StateError, UnavailableError
 from consentry.release.staging import NO_SPACE
-from consentry.settings import DEBUG_VARIABLE
 
 INTERRUPTED = 130
 _SOURCE = Path(__file__).parents[1]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--home", type=click.Path(path_type=Path), help="The folder of the deployment (or CONSENTRY_HOME).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
 @click.version_option(__version__, prog_name="consentry")
@@ -55,39 +34,66 @@ def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # no
 
     Start with `consentry demo`, then `consentry doctor`.
     """
-    context.obj = Context(home=home, out=Output(as_json=as_json))
-    context.call_on_close(context.obj.close)
+    context.obj = Invocation(home=home, out=Output(as_json=as_json))
 
 
-_COMMANDS = (
-    demo,
-    doctor,
-    policy,
-    people,
-    choice,
-    notice,
-    objection,
-    receipt,
-    corpus,
-    import_,
-    release,
-    what_if,
-    may,
-    suspend,
-    order,
-    case,
-    authority,
-    assessment,
-    model,
-    serve,
-    jobs,
-    account,
-    webhook,
-    ledger,
-    completion,
-)
-for command in _COMMANDS:
-    cli.add_command(command)
+_COMMANDS = {
+    "demo": (
+        "demo:demo",
+        "Play the whole story: a release, training, a suspension that stops it, the review, and the way back.",
+    ),
+    "doctor": ("system:doctor", "Say what is installed, what is missing for what, and how to get it."),
+    "policy": ("policy:policy", "Check, read, compare, test and publish policy sets."),
+    "people": (
+        "people:people",
+        "Load the people table, link accounts, erase people; say where somebody may live and what used their content.",
+    ),
+    "choice": ("people:choice", "Record choices, and see what a person chose."),
+    "notice": ("notice:notice", "Write what people are told, record who was told, and see who still can be."),
+    "objection": (
+        "objection:objection",
+        "Take objections in, from anybody, and answer them. Staff say who they are with `--by`, a handle.",
+    ),
+    "receipt": ("receipt:receipt", "Give receipts for choices and objections, and check them."),
+    "corpus": ("corpus:corpus", "Register content, and see what is registered."),
+    "import": ("corpus:import_", "Turn a platform's export into a corpus folder that can be registered."),
+    "release": ("release:release", "Plan, build, read, explain, compare, verify and copy releases."),
+    "what-if": ("release:what_if", "Say what suspending areas would change, from the census alone. Changes nothing."),
+    "may": (
+        "may:may",
+        "Say whether an item that PERSON creates now may be used, and why. Exit status 3 if it may not.",
+    ),
+    "suspend": (
+        "suspend:suspend",
+        "Suspend a use from now on: no release is sealed with it, no lease granted or renewed, and `may` says no.",
+    ),
+    "order": ("suspend:order", "See the suspensions."),
+    "case": (
+        "case:case",
+        "Open cases, work through their conditions, and give a use back only when all of them are met.",
+    ),
+    "authority": (
+        "authority:authority",
+        "Signed statements of authorities, and signed downloads for them (docs/authority.md).",
+    ),
+    "assessment": ("assessment:assessment", "Bind assessments to policy sets, and see which are bound."),
+    "model": ("model:model", "Say what models come from, see where they stand, remedy, withdraw and destroy them."),
+    "serve": (
+        "serve:serve",
+        "Serve the pages, the interface for programs and the leases of training jobs, until it is stopped.",
+    ),
+    "jobs": ("serve:jobs", "List the leases of training jobs, with how it is with each."),
+    "account": ("account:account", "Who signs in to the pages of `consentry serve`, and which programs hold a key."),
+    "webhook": (
+        "webhook:webhook",
+        "Send what happens to other programs, signed (docs/api.md). `consentry serve` does the sending.",
+    ),
+    "ledger": ("ledger:ledger", "Read what was said, check it, migrate a PostgreSQL ledger."),
+    "completion": ("completion:completion", "Print what makes SHELL complete commands and options of `consentry`."),
+}
+"""Where each command is, and the first sentence of its help: none is imported before it is used."""
+for name, (place, summary) in _COMMANDS.items():
+    cli.add_command(Later(name, place=f"consentry.cli.{place}", summary=summary))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -113,8 +119,6 @@ def main(arguments: list[str] | None = None) -> None:
         out.error(_of_the_system(error))
         raise SystemExit(1) from None
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
-            traceback.print_exc()
         out.error(_mistake(error))
         raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
@@ -131,6 +135,11 @@ def _show_usage(error: click.ClickException, out: Output) -> None:
 
 def _mistake(error: Exception) -> ConsentryError:
     """Say where the program went wrong. What an exception says itself can be somebody's data: that is left out."""
+    # Only here: it brings what reads settings, and most commands never get here.
+    from consentry.settings import DEBUG_VARIABLE  # noqa: PLC0415
+
+    if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+        traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = [each for each in frames if _SOURCE in Path(each.filename).parents][-1]
     return ConsentryError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.cli.output import moment
 from consentry.cli.release_text import show_reasons
 from consentry.policy.vocabulary import Category, Purpose, Visibility

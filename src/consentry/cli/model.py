@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.cli.output import Output, counted, moment
 from consentry.ledger.lineage_events import Destroyed, Remedy
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from consentry.bootstrap import now
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted, moment, read_last_moment
+from consentry.clock import now
 from consentry.errors import ChoiceError
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import watched
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BY = click.option("--by", required=True, metavar="HANDLE", help="Who says so: a handle, no name and no address.")
@@ -63,8 +64,11 @@ def serve(context: Context, name: str, file: Path | None, persons: tuple[str, ..
         raise click.UsageError("give either a file of ids, or --person")
     deployment = context.deployment
     ids = list(persons) if file is None else read_ids(file)
-    people_told = [deployment.person(person) for person in dict.fromkeys(ids)]
-    position = deployment.control.notices.serve(name, people_told, at=now() if at is None else at)
+    told = dict.fromkeys(ids)
+    with context.out.progress() as progress:
+        named = watched(told, progress, what="reading people", total=len(told), unit="people")
+        people_told = [deployment.person(person) for person in named]
+        position = deployment.control.notices.serve(name, people_told, at=now() if at is None else at)
     written = bool(deployment.control.notices.get(name).versions)
     body = {"position": position, "people": len(people_told), "written": written}
 

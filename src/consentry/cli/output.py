@@ -42,6 +42,7 @@ class Output:
     as_json: bool = False
     console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=False))
     notes: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    _bar: ProgressBar | None = field(default=None, init=False)
 
     def show(self, body: Mapping[str, Any], human: Callable[[], None] | None = None) -> None:
         """Show a result: `body` as JSON, or what `human` prints."""
@@ -109,15 +110,19 @@ class Output:
 
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
-        """Yield what shows a bar on standard error once the work has taken a second; None if no person is watching."""
-        if self.as_json or not self.notes.is_terminal:
-            yield None
+        """Yield what shows a bar on standard error once the work has taken a second; None if no person is watching.
+
+        Inside of such a block it is the same bar: there is one line for it.
+        """
+        if self.as_json or not self.notes.is_terminal or self._bar is not None:
+            yield self._bar
             return
-        bar = ProgressBar(self.notes)
+        self._bar = ProgressBar(self.notes)
         try:
-            yield bar
+            yield self._bar
         finally:
-            bar.stop()
+            self._bar.stop()
+            self._bar = None
 
 
 def visible(text: str) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 import click
 import numpy as np
 
-from consentry.bootstrap import Deployment, now
+from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, InterruptedWorkError, pass_context
 from consentry.cli.output import counted, moment
+from consentry.clock import now
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -30,11 +31,20 @@ def people() -> None:
 
 @people.command()
 @click.argument("descriptor", type=click.Path(path_type=Path))
+@click.option("--url", help="Read the people from this database (an SQLAlchemy URL) instead of the descriptor's files.")
+@click.option("--query", help="The SQL query that yields them (with --url).")
 @pass_context
-def load(context: Context, descriptor: Path) -> None:
-    """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place."""
+def load(context: Context, descriptor: Path, url: str | None, query: str | None) -> None:
+    """Read the people table that DESCRIPTOR names. What was known before is replaced; ids keep their place.
+
+    The table is Parquet, CSV or JSON lines, or comes from a database. What is read is not kept: only what it means.
+    """
+    if (url is None) is not (query is None):
+        raise click.UsageError("--url goes with --query")
     with context.out.progress() as progress:
-        report = context.deployment.control.statements.load_people(descriptor, progress=progress)
+        report = context.deployment.load_people(
+            descriptor, query=None if url is None or query is None else (url, query), progress=progress
+        )
     body = asdict(report)
 
     def human() -> None:
@@ -166,7 +176,9 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 @pass_context
 def uses(context: Context, person: str) -> None:
     """Say which releases and models used the content of PERSON, on all their accounts."""
-    body = context.deployment.control.people.uses_of(person)
+    control = context.deployment.control
+    with context.out.progress() as progress:
+        body = control.people.uses_of(person, progress=progress)
 
     def human() -> None:
         if not body["releases"]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from consentry.bootstrap import now
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.invocation import DENIED, Invocation, pass_invocation
 from consentry.cli.output import counted
+from consentry.clock import now
 from consentry.errors import IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
 from consentry.policy.library import shipped
@@ -51,11 +51,14 @@ def policy() -> None:
 
 
 @policy.command("list")
-@pass_context
-def list_(context: Context) -> None:
+@pass_invocation
+def list_(context: Invocation) -> None:
     """List the policy sets that are shipped and those in force."""
+    # Only where the deployment is asked: reading and checking policy sets should not wait for its packages.
+    from consentry.cli.context import current  # noqa: PLC0415
+
     ready = {name: load(text, name) for name, text in shipped().items()}
-    published = context.deployment.control.desk.present().state.policies
+    published = current().deployment.control.desk.present().state.policies
     body = {
         "shipped": [{"name": name, "version": each.version, "title": each.title} for name, each in ready.items()],
         "published": [each._asdict() for each in published],
@@ -72,11 +75,11 @@ def list_(context: Context) -> None:
 
 @policy.command()
 @click.argument("files", nargs=-1, required=True)
-@pass_context
-def check(context: Context, files: tuple[str, ...]) -> int:
+@pass_invocation
+def check(context: Invocation, files: tuple[str, ...]) -> int:
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
     found = [(name, problem) for name in files for problem in check_text(*read_text(name))]
-    unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(context, read_set(name)))}
+    unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
     def human() -> None:
         for _, problem in found:
@@ -91,8 +94,11 @@ def check(context: Context, files: tuple[str, ...]) -> int:
     return DENIED if found else 0
 
 
-def _unassessed(context: Context, loaded: PolicySet) -> list[str]:
+def _unassessed(loaded: PolicySet) -> list[str]:
     """Return the permits that claim legitimate interests without a bound assessment; none is bound where nothing is."""
+    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+    context = current()
     if context.is_new:
         return list(Assessments().missing(loaded))
     try:
@@ -102,7 +108,7 @@ def _unassessed(context: Context, loaded: PolicySet) -> list[str]:
         return []
 
 
-def _note_unassessed(context: Context, name: str, permits: list[str]) -> None:
+def _note_unassessed(context: Invocation, name: str, permits: list[str]) -> None:
     context.out.note(
         f"{name}: {', '.join(permits)} claim{'s' * (len(permits) == 1)} legitimate interests, and no assessment of that"
         " is bound to this set: consentry assessment bind legitimate-interest FILE --policy NAME --by HANDLE"
@@ -111,8 +117,8 @@ def _note_unassessed(context: Context, name: str, permits: list[str]) -> None:
 
 @policy.command()
 @click.argument("name")
-@pass_context
-def show(context: Context, name: str) -> None:
+@pass_invocation
+def show(context: Invocation, name: str) -> None:
     """Say in plain English what the policy set NAME (a file or a shipped set) permits and forbids."""
     loaded = read_set(name)
     lines = describe(loaded)
@@ -129,8 +135,8 @@ def show(context: Context, name: str) -> None:
 @policy.command()
 @click.argument("before")
 @click.argument("after")
-@pass_context
-def diff(context: Context, before: str, after: str) -> None:
+@pass_invocation
+def diff(context: Invocation, before: str, after: str) -> None:
     """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
     found = diff_sets(read_set(before), read_set(after), at=now())
     lines = describe_diff(found)
@@ -139,8 +145,8 @@ def diff(context: Context, before: str, after: str) -> None:
 
 @policy.command()
 @click.argument("name")
-@pass_context
-def test(context: Context, name: str) -> int:
+@pass_invocation
+def test(context: Invocation, name: str) -> int:
     """Decide the examples in policy set NAME and say which do not hold."""
     results = run_examples(read_set(name))
     failed = [result for result in results if not result.holds]
@@ -162,9 +168,11 @@ def test(context: Context, name: str) -> int:
 
 @policy.command()
 @click.argument("name")
-@pass_context
-def publish(context: Context, name: str) -> None:
+@pass_invocation
+def publish(context: Invocation, name: str) -> None:
     """Put policy set NAME (a file or a shipped set) in force. Its examples must hold."""
+    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
     text, filename = read_text(name)
     failed = [result for result in run_examples(load(text, filename)) if not result.holds]
     if failed:
@@ -174,8 +182,8 @@ def publish(context: Context, name: str) -> None:
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
-    published, position = context.deployment.control.statements.publish(text, filename)
-    unassessed = _unassessed(context, published)
+    published, position = current().deployment.control.statements.publish(text, filename)
+    unassessed = _unassessed(published)
     body = {
         "name": published.name,
         "version": published.version,

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from consentry.bootstrap import published_key
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
 from consentry.transparency.receipt import check_receipt, key_id_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from consentry.bootstrap import now
-from consentry.cli.context import DENIED, Context, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import DENIED
 from consentry.cli.model import destroy_folder, show_certificates
 from consentry.cli.output import Output, read_moment
 from consentry.cli.policy import read_set
@@ -22,6 +22,7 @@ from consentry.cli.release_text import (
     show_withdrawn,
     withdrawn_since,
 )
+from consentry.clock import now
 from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.policy.jurisdictions import known_area
@@ -227,7 +228,9 @@ def materialise(context: Context, name: str, target: Path, kind: str) -> None:
 @pass_context
 def table(context: Context, name: str, format_version: str) -> None:
     """Write release NAME as an Iceberg table over the untouched files; print the path of its metadata."""
-    report = context.deployment.control.releases.table(name, 3 if format_version == "3" else 2)
+    control = context.deployment.control
+    with context.out.progress() as progress:
+        report = control.releases.table(name, 3 if format_version == "3" else 2, progress=progress)
     context.out.show(report, lambda: context.out.text(str(report["metadata"])))
 
 

@@ -88,7 +88,8 @@ def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> Non
     scope = scope_of(parts)
     control = context.deployment.control
     if parts["dry_run"]:
-        body = control.orders.what_if(scope)
+        with context.out.progress() as progress:
+            body = control.orders.what_if(scope, progress=progress)
         context.out.show(body, lambda: show_what_if(context.out, body))
         return
     order = control.orders.suspend(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from consentry.bootstrap import now
-from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Invocation, pass_invocation
 from consentry.cli.output import counted
+from consentry.clock import now
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import State
 
@@ -14,8 +14,8 @@ _MARK = {State.OK: "ok", State.MISSING: "missing", State.PROBLEM: "PROBLEM"}
 
 
 @click.command()
-@pass_context
-def doctor(context: Context) -> int:
+@pass_invocation
+def doctor(context: Invocation) -> int:
     """Say what is installed, what is missing for what, and how to get it."""
     findings = examine(context.home, at=now())
     problems = sum(finding.state is State.PROBLEM for finding in findings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consentry.bootstrap import now
 from consentry.cli.output import Output, day
+from consentry.clock import now
 from consentry.policy.choice import Seconds
 
 

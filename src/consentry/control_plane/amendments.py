@@ -26,6 +26,7 @@ from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConflictError, ConsentryError
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import watched_work
 from consentry.release.amendment import (
     AmendedFile,
     Amendment,
@@ -230,7 +231,16 @@ class AmendmentVerbs:
             if file.pin not in sidecars:
                 raise changed(file, "is registered with other bytes now, or not at all")
         new = [file.pin for file in manifest.files if (manifest.purpose, file.pin) not in known]
-        found = self.desk.parts.runner.map(lambda pin: reached.rows(sidecars[pin], corpus.items), new)
+
+        def look(pin: FilePin) -> Rows:
+            return reached.rows(sidecars[pin], corpus.items)
+
+        with self.desk.parts.watching() as progress:
+            if progress is not None and new:
+                total = sum(sidecars[pin].rows for pin in new)
+                progress.begin(f"looking for what leaves {manifest.release}", total=total, unit="items")
+            work = watched_work(look, progress, size=lambda pin: sidecars[pin].rows)
+            found = self.desk.parts.runner.map(work, new)
         known |= {(manifest.purpose, pin): each for pin, each in zip(new, found, strict=True)}
         leaving = [known[manifest.purpose, file.pin] for file in manifest.files]
         rows = {index: each for index, each in enumerate(leaving) if each.size}

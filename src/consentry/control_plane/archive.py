@@ -89,7 +89,7 @@ class Archive:
         release = self.open(name)
         manifest = release.manifest
         then = self._nothing_known() if then is None else then
-        then.advance(self.desk.parts.ledger.read(then.position, manifest.position))
+        self.desk.carry_on(then, manifest.position)
         corpus = sidecars_of(manifest, open_corpus(self.desk.corpora, manifest.corpus))
         policy = self.desk.document(manifest.policy.digest)
         basis = self.desk.basis(

@@ -28,7 +28,11 @@ from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import watched
 from consentry.release.basis import Basis, lay_out, rules_for
+
+_FAR = 1_000
+"""From how many events on reading them may take a moment."""
 
 
 class Desk:
@@ -61,21 +65,39 @@ class Desk:
     def present(self) -> Known:
         """Return what is known now, advanced to the head of the ledger."""
         with self.lock:
-            if not self.newest.position and (kept := self.kept.read()) is not None:
-                self.newest.restore(kept)
-            restored = self.newest.position
-            head = self.parts.ledger.head()
-            if head == restored > 0:
-                self.kept.keep(self.newest.state)
-                return self.newest
-            if head < restored:
-                raise newest_word.older(f"the ledger ends before position {restored}, up to which it was read before")
-            self.newest.advance(self.parts.ledger.read(restored, head))
-            if max(self.newest.state.erased.values(), default=-1) >= restored:
-                # A process that was killed may have left a state of before the erasure.
-                self.kept.drop()
+            if self.newest.position:
+                return self._present()
+            with self.parts.watching() as progress:
+                if progress is not None:
+                    progress.begin("opening", total=None, unit="events")
+                if (kept := self.kept.read()) is not None:
+                    self.newest.restore(kept)
+                return self._present()
+
+    def _present(self) -> Known:
+        restored = self.newest.position
+        head = self.parts.ledger.head()
+        if head == restored > 0:
             self.kept.keep(self.newest.state)
             return self.newest
+        if head < restored:
+            raise newest_word.older(f"the ledger ends before position {restored}, up to which it was read before")
+        self.carry_on(self.newest, head)
+        if max(self.newest.state.erased.values(), default=-1) >= restored:
+            # A process that was killed may have left a state of before the erasure.
+            self.kept.drop()
+        self.kept.keep(self.newest.state)
+        return self.newest
+
+    def carry_on(self, known: Known, position: int) -> None:
+        """Carry what is known forward to a position of the ledger; whoever watches sees it if it is far."""
+        start = known.position
+        events = self.parts.ledger.read(start, position)
+        if position - start < _FAR:
+            known.advance(events)
+            return
+        with self.parts.watching() as progress:
+            known.advance(watched(events, progress, what="reading the ledger", total=position - start, unit="events"))
 
     @contextmanager
     def at_head(self) -> Iterator[SealingSession]:

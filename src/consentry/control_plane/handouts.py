@@ -28,6 +28,7 @@ from consentry.control_plane.removals import Removals
 from consentry.durable import only_one, take_name
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger.state import Sealed
+from consentry.progress import Progress
 from consentry.release import builder
 from consentry.release.amendment import joined, number_of
 from consentry.release.data_file import DataFile
@@ -78,14 +79,14 @@ class Handouts:
             for index, file in enumerate(files)
         ]
 
-    def write(self, name: str, version: FormatVersion) -> TableReport:
+    def write(self, name: str, version: FormatVersion, *, progress: Progress | None = None) -> TableReport:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
         with self._holding():
             self._sweep()
             # Asked with the lock held: who withdraws the release after this waits, and then removes the table.
-            return self._write(name, version)
+            return self._write(name, version, progress=progress)
 
-    def _write(self, name: str, format_version: FormatVersion) -> TableReport:
+    def _write(self, name: str, format_version: FormatVersion, *, progress: Progress | None) -> TableReport:
         files = self.files(name)
         manifest = self.archive.open(name).manifest
         number = number_of(self.desk.newest.amendments.newest(name))
@@ -98,6 +99,7 @@ class Handouts:
             report = write_table(
                 folder,
                 files,
+                progress=progress,
                 schema=pq.read_schema(files[0].path),
                 format_version=format_version,
                 release=name,
@@ -120,12 +122,12 @@ class Handouts:
         behind = [(name, version) for name in names for version in VERSIONS if self._is_behind(name, version)]
         if not behind:
             return
-        with self._holding():
+        with self._holding(), self.desk.parts.watching() as progress:
             for name, version in behind:
                 if not self._is_behind(name, version):
                     continue
                 try:
-                    self._write(name, version)
+                    self._write(name, version, progress=progress)
                 except (ConsentryError, OSError):
                     # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
                     shutil.rmtree(self.desk.tables / name / f"v{version}", ignore_errors=True)

@@ -13,12 +13,14 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.removals import Removals
 from consentry.corpus.registration import open_corpus
+from consentry.corpus.sidecar import Sidecar
 from consentry.errors import ConsentryError
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
+from consentry.progress import watched_work
 from consentry.release.in_scope import lay_out, rows_in_scope
 from consentry.release.manifest import ReleaseFile
 from consentry.release.reproduce import sidecars_of
@@ -175,7 +177,15 @@ class Hits:
         with self.desk.lock:
             classes = self.desk.newest.knowledge(release.manifest.purpose, at=at).classes
         look = lay_out(rule, classes, items=corpus.items, at=at)
-        found = self.desk.parts.runner.map(lambda each: rows_in_scope(each, look), corpus.sidecars)
+
+        def look_through(sidecar: Sidecar) -> BitMap64:
+            return rows_in_scope(sidecar, look)
+
+        with self.desk.parts.watching() as progress:
+            if progress is not None:
+                progress.begin("looking for what an order hits", total=corpus.rows, unit="items")
+            work = watched_work(look_through, progress, size=lambda sidecar: sidecar.rows)
+            found = self.desk.parts.runner.map(work, corpus.sidecars)
         in_scope = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
         return sum(
             rows_hit(release, file, found=in_scope.get(file.pin), left=left.get(index))

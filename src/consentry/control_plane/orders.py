@@ -22,6 +22,7 @@ from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, 
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import Progress
 
 
 class OrderVerbs:
@@ -130,11 +131,11 @@ class OrderVerbs:
         held = [order for name in names if (order := known.get(name)) is not None and order.ended is None]
         return [OrderEnded(order=order.order, case=order.case, how=how) for order in held]
 
-    def what_if(self, scope: Scope) -> dict[str, Any]:
+    def what_if(self, scope: Scope, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
         self.require(scope, "what-if")
         present = self.desk.present()
-        asked = WhatIf(self.hits, scope, at=self.desk.parts.clock())
+        asked = WhatIf(self.hits, scope, at=self.desk.parts.clock(), progress=progress)
         corpora, releases = asked.corpora(present.state), asked.releases(present.state)
         leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
         learned = self._learned(scope, present, releases) | {lease.model for lease in leases}

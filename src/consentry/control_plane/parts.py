@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from consentry.ledger.events import (
 from consentry.ledger.store import Ledger, PersonalEvents
 from consentry.oversight.objection_form import Form
 from consentry.policy.choice import Seconds
-from consentry.progress import Progress
+from consentry.progress import Progress, Watching, unwatched
 from consentry.release import builder, sealed
 from consentry.release.present import Cohorts, PeopleTables, Registry
 from consentry.transparency.signed_document import Signer
@@ -54,8 +54,8 @@ class TextSealer(Protocol):
 class PeopleStore(Registry, PeopleTables, Cohorts, Protocol):
     """Everything about people: seats, tables, cohorts. See the three protocols."""
 
-    def load_people(self, path: Path, *, progress: Progress | None) -> Any:
-        """Read a people table and return a report with `snapshot` and `rows`."""
+    def load_people(self, path: Path, *, batches: Iterable[Any] | None, progress: Progress | None) -> Any:
+        """Read a people table, from Arrow batches if given, and return a report with `snapshot` and `rows`."""
         ...
 
     def store_cohort(self, people: Sequence[Pseudonym]) -> Digest:
@@ -114,3 +114,5 @@ class Parts:
     """The same clock, finer: only to show how long something took."""
     uptime: Callable[[], float]
     """Seconds since the machine was booted, sleep included: nobody sets it."""
+    watching: Watching = unwatched
+    """Who watches what may take long and was not asked for by itself, such as reading the ledger."""

@@ -21,6 +21,7 @@ from consentry.oversight import lineage
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import Progress, watched
 from consentry.release.basis import rules_for
 from consentry.release.explain import worded
 from consentry.release.snapshot import Snapshot, Use, take
@@ -85,7 +86,7 @@ class PersonVerbs:
             when = self.desk.parts.clock() if at is None else at
             return document, take(present, rules, index=index, key=key, at=when, like=like)
 
-    def uses_of(self, person: str) -> dict[str, Any]:
+    def uses_of(self, person: str, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say which releases hold items by or about a person, which held some, and which models were trained on them.
 
         Who is asked about is looked up, never stored. What is read of a release is not checked: see `verify`.
@@ -97,13 +98,15 @@ class PersonVerbs:
             seats = () if ordinal == MISSING else present.accounts(ordinal + 1)
             releases = dict(present.state.releases)
         mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]] = {}
-        sealed_rows = {name: self.rows_in(name, seats, mine=mine) for name in releases} if seats else {}
+        names = list(releases) if seats else []
+        asked = watched(names, progress, what="looking into releases", total=len(names), unit="releases")
+        sealed_rows = {name: self.rows_in(name, seats, mine=mine) for name in asked}
         sealed_rows = {name: rows for name, rows in sealed_rows.items() if rows is None or rows}
         return {
             "person": self.desk.parts.pseudonyms.person(person),
             "accounts": len(seats),
             "releases": [self._release_used(name, rows) for name, rows in sealed_rows.items()],
-            "models": self.models_using(sealed_rows),
+            "models": self.models_using(sealed_rows, progress=progress),
             "position": present.position,
         }
 
@@ -142,12 +145,14 @@ class PersonVerbs:
             "withdrawn": self.desk.newest.state.releases[name].withdrawn is not None,
         }
 
-    def models_using(self, sealed_rows: Mapping[str, RowsOfFiles | None]) -> list[dict[str, Any]]:
+    def models_using(
+        self, sealed_rows: Mapping[str, RowsOfFiles | None], *, progress: Progress | None = None
+    ) -> list[dict[str, Any]]:
         """Say which models were trained on some of a person's rows, by the release that was sealed with them."""
         with self.desk.lock:
             models = self.desk.present().record.lineage
         own = {}
-        for model in models:
+        for model in watched(models, progress, what="looking at models", total=len(list(models)), unit="models"):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 self.desk.present()

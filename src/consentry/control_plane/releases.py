@@ -162,11 +162,11 @@ class ReleaseVerbs:
             files, target, format=kind, progress=progress, before_it_appears=lambda: self.handouts.files(name)
         )
 
-    def table(self, name: str, format_version: FormatVersion) -> dict[str, Any]:
+    def table(self, name: str, format_version: FormatVersion, *, progress: Progress | None = None) -> dict[str, Any]:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
         # Before the lock of the tables is taken: it makes tables of amended releases anew.
         self.data_files(name)
-        report = self.handouts.write(name, format_version)
+        report = self.handouts.write(name, format_version, progress=progress)
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
 
     def withdraw(self, name: str, reason: str) -> int:

@@ -55,9 +55,14 @@ class StatementVerbs:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
         return done
 
-    def load_people(self, descriptor: Path, *, progress: Progress | None = None) -> Any:
-        """Replace what is known of people by what their table says now. Seats stay."""
-        report = self.desk.parts.people.load_people(descriptor, progress=progress)
+    def load_people(
+        self, descriptor: Path, *, batches: Iterable[Any] | None = None, progress: Progress | None = None
+    ) -> Any:
+        """Replace what is known of people by what their table says now. Seats stay.
+
+        The table is in the Parquet files that the descriptor names, or in Arrow batches with the columns it names.
+        """
+        report = self.desk.parts.people.load_people(descriptor, batches=batches, progress=progress)
         self.desk.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         # The table may say that accounts are one person's: what one refused, all did.
         self.amendments.amend()

@@ -19,6 +19,7 @@ from consentry.ledger.state import State
 from consentry.oversight.order import Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
+from consentry.progress import Progress, watched_work
 from consentry.release.in_scope import ScopeTables, lay_out, people_in_scope, rows_in_scope
 from consentry.release.manifest import ReleaseFile
 from consentry.release.sealed import SealedRelease
@@ -35,8 +36,9 @@ class _Part(NamedTuple):
 class WhatIf:
     """One question, by what is known of people as of `at`. Not for several threads at a time."""
 
-    def __init__(self, hits: Hits, scope: Scope, *, at: Seconds) -> None:
+    def __init__(self, hits: Hits, scope: Scope, *, at: Seconds, progress: Progress | None = None) -> None:
         self._hits = hits
+        self._progress = progress
         self._desk = hits.desk
         self._scope = scope
         self._at = at
@@ -61,8 +63,11 @@ class WhatIf:
             for name, sealed in state.releases.items()
             if sealed.withdrawn is None and self._scope.concerns(sealed.purpose)
         ]
-        counted = self._desk.parts.runner.map(_count, [self._parts(name) for name in asked])
-        return {name: count for name, count in zip(asked, counted, strict=True) if count}
+        parts = [self._parts(name) for name in asked]
+        if self._progress is not None:
+            self._progress.begin("looking into releases", total=len(asked), unit="releases")
+        counts = self._desk.parts.runner.map(watched_work(_count, self._progress), parts)
+        return {name: count for name, count in zip(asked, counts, strict=True) if count}
 
     def _parts(self, name: str) -> list[_Part] | None:
         try:
@@ -84,7 +89,10 @@ class WhatIf:
             def look_through(sidecar: Sidecar) -> BitMap64:
                 return rows_in_scope(sidecar, look)
 
-            found = self._desk.parts.runner.map(look_through, corpus.sidecars)
+            if self._progress is not None:
+                self._progress.begin(f"looking through {corpus.name}", total=corpus.rows, unit="items")
+            work = watched_work(look_through, self._progress, size=lambda sidecar: sidecar.rows)
+            found = self._desk.parts.runner.map(work, corpus.sidecars)
             self._found[corpus.name] = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
         return self._found[corpus.name]
 

@@ -88,7 +88,7 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
             raise PeopleError(
                 "people-not-parquet",
                 f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
-                help="convert CSV or JSON lines with `consentry import tabular`; a damaged file: write it again",
+                help="CSV and JSON lines are known by .csv, .tsv, .jsonl or .ndjson; a damaged file: write it again",
             ) from error
 
 

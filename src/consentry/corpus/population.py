@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -27,6 +27,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from consentry.corpus.classes import Attributes
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
@@ -125,20 +126,22 @@ class Population:
     def _load_table(self, snapshot: Digest) -> PeopleTable:
         return load(self._folder, snapshot)
 
-    def load_people(self, path: Path, *, progress: Progress | None) -> LoadReport:
-        """Read the people table that a descriptor names into a new snapshot.
+    def load_people(
+        self, path: Path, *, batches: Iterable[pa.RecordBatch] | None = None, progress: Progress | None
+    ) -> LoadReport:
+        """Read the people table that a descriptor names into a new snapshot; its rows may be given as `batches`.
 
         Raises:
             DescriptorError: the descriptor cannot be used.
             PeopleError: the table cannot be used; what was known stays.
         """
         descriptor = read_people_descriptor(path)
-        files = resolve_files(descriptor, path.parent)
+        files = resolve_files(descriptor, path.parent) if batches is None else []
         if progress is not None:
-            progress.begin("reading people", total=rows_in(files), unit="people")
+            progress.begin("reading people", total=rows_in(files) if batches is None else None, unit="people")
         self._sweep()
         return load_people(
-            people_batches(files, descriptor),
+            people_batches(files, descriptor) if batches is None else batches,
             descriptor=descriptor,
             index=self._index,
             key=self._key,

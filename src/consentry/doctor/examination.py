@@ -8,7 +8,7 @@ from consentry.doctor import deployment, installation, machine
 from consentry.doctor.finding import Finding, State
 from consentry.errors import InputError
 from consentry.policy.choice import Seconds
-from consentry.settings import read_settings
+from consentry.settings import Settings, read_settings
 
 
 def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Finding]:
@@ -29,11 +29,19 @@ def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Find
         machine.disk(settings.home),
         deployment.home(settings.home),
         deployment.settings(settings),
-        deployment.ledger(settings),
-        *deployment.keys(settings.home / "keys"),
-        deployment.identity(settings),
-        *([] if at is None else deployment.due(settings, at)),
+        *_ledger_and_keys(settings, at),
     ]
+
+
+def _ledger_and_keys(settings: Settings, at: Seconds | None) -> list[Finding]:
+    keys = deployment.keys(settings.home / "keys")
+    if deployment.is_new(settings):
+        return [deployment.sqlite(settings.ledger), *keys, deployment.no_identity()]
+    # Only here: it brings a database and more, which nobody should wait for who has no deployment yet.
+    from consentry.doctor import asking  # noqa: PLC0415
+
+    due = [] if at is None else asking.due(settings, at)
+    return [asking.ledger(settings), *keys, asking.identity(settings), *due]
 
 
 def _settings_problem(error: InputError) -> Finding:

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 from consentry import __version__
 from consentry.digests import Digest, digest, digest_file, digest_json
 from consentry.errors import InputError
+from consentry.progress import Progress, watched
 from consentry.release import deletion_vector, iceberg_manifest, position_deletes, puffin
 from consentry.release.data_file import DataFile, excluded_count, excluded_positions, open_pinned
 from consentry.release.iceberg_manifest import (
@@ -103,6 +104,7 @@ def write_table(
     release: str,
     sealed_at: int,
     properties: Mapping[str, str],
+    progress: Progress | None = None,
 ) -> TableReport:
     """Write the table into `folder`, which must not exist and appears whole or not at all.
 
@@ -114,6 +116,7 @@ def write_table(
         release: the id of the release, from which the table's ids are derived.
         sealed_at: seconds since the epoch, the time of the table.
         properties: further table properties.
+        progress: is told how many files are written.
 
     Raises:
         CorpusError: a column that Iceberg cannot describe, or files with different schemas.
@@ -130,7 +133,7 @@ def write_table(
     layout = _Layout(location=_location(folder), snapshot=snapshot)
     described = _metadata(table, kept, layout, release=release, sealed_at=sealed_at, properties=properties)
     with staged(folder) as part:
-        _write_files(part, kept, layout, described)
+        _write_files(part, kept, layout, described=described, progress=progress)
         written = _written(part)
     return TableReport(
         metadata=folder / "metadata" / METADATA_NAME,
@@ -193,19 +196,32 @@ def _snapshot(table: TableSchema, kept: Sequence[_Source], *, release: str, form
     )
 
 
-def _write_files(part: Path, kept: Sequence[_Source], layout: _Layout, described: Document) -> None:
+def _write_files(
+    part: Path,
+    kept: Sequence[_Source],
+    layout: _Layout,
+    *,
+    described: Document,
+    progress: Progress | None,
+) -> None:
     """Write deletes, then manifests, then their list, then the metadata that names it."""
     (part / "metadata").mkdir()
     (part / "deletes").mkdir()
-    listed = _write_manifests(part, kept, layout)
+    deletes = []
+    numbered = watched(enumerate(kept), progress, what="writing a table", total=len(kept), unit="files")
+    for number, source in numbered:
+        if source.excluded:
+            deletes.append(_write_deletes(part, number, source, layout))
+    listed = _write_manifests(part, kept, layout, deletes)
     (part / "metadata" / "snapshot.avro").write_bytes(iceberg_manifest.manifest_list(layout.snapshot, listed))
     (part / "metadata" / "version-hint.text").write_text("1", encoding="ascii")
     text = json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False)
     (part / "metadata" / METADATA_NAME).write_text(text, encoding="utf-8")
 
 
-def _write_manifests(part: Path, kept: Sequence[_Source], layout: _Layout) -> list[Document]:
-    deletes = [_write_deletes(part, number, source, layout) for number, source in enumerate(kept) if source.excluded]
+def _write_manifests(
+    part: Path, kept: Sequence[_Source], layout: _Layout, deletes: Sequence[Document]
+) -> list[Document]:
     data = [_data_entry(source) for source in kept]
     listed = []
     for name, content, entries in (("data", MANIFEST_DATA, data), ("deletes", MANIFEST_DELETES, deletes)):

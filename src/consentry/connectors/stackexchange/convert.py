@@ -108,6 +108,21 @@ class Summary:
     linked_accounts: int = 0
     licences: Counter[str] = field(default_factory=Counter)
 
+    def report(self) -> Mapping[str, str | int]:
+        """Return everything by its name, as people read it."""
+        return {
+            "sites": ", ".join(self.sites),
+            "people": self.people,
+            "linked accounts": self.linked_accounts,
+            "items": self.items.total(),
+            **{f"items: {kind}": count for kind, count in self.items.most_common()},
+            "without an owner": self.without_owner,
+            "involving others": self.with_involved,
+            "with an unknown contributor": self.with_unknown_contributor,
+            "community wiki": self.community_wiki,
+            **{f"licence: {licence or 'none'}": count for licence, count in self.licences.most_common()},
+        }
+
 
 def convert(
     dump: Path, folder: Path, *, name: str = "stackexchange", age: Age = Age.UNKNOWN, progress: Progress | None = None

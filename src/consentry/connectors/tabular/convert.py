@@ -1,7 +1,8 @@
 """A platform's tables become a corpus folder.
 
 Parquet stays where it is: its descriptor is checked against it and nothing is copied (`check_in_place`). CSV, JSON
-lines and SQL queries are written as Parquet, a batch at a time: memory does not grow with the table.
+lines and SQL queries are written as Parquet, a batch at a time: memory does not grow with the table. A people table can
+also be given out in batches (`people_batches`), to be loaded without being written anywhere.
 
 Only the columns that the descriptor names are taken along. Ids become texts, times become UTC, and the descriptor of
 the new folder says so; the platform's own words and column names stay.
@@ -9,8 +10,9 @@ the new folder says so; the platform's own words and column names stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.connectors.tabular import values
-from consentry.connectors.tabular.rows import CORPUS, PEOPLE, Family, SourceRow, read_file, read_query
+from consentry.connectors.tabular.rows import CORPUS, PEOPLE, READERS, Family, SourceRow, read_file, read_query
 from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor, check_schema, resolve_files
 from consentry.corpus.folder import ITEMS, PEOPLE_FILE, RowWriter, new_folder, write_descriptors
 
 Progress = Callable[[int], None]
 
 _ROWS_A_FILE = 1_000_000
+_BATCH_ROWS = 10_000
+_PARQUET = ".parquet"
 _UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -120,6 +124,30 @@ def convert(
     return Summary(items=item_rows, people=person_rows)
 
 
+def people_batches(descriptor: PeopleDescriptor, source: Files | Query) -> Iterator[pa.RecordBatch] | None:
+    """Return the columns of a people table that its descriptor names, a batch at a time; None if it is Parquet already.
+
+    A row without an id is given out as it is: whoever loads the table counts it, as with Parquet.
+
+    Raises:
+        PeopleError: while batches are read, a row that cannot be read or means nothing, with its line.
+    """
+    if isinstance(source, Files):
+        kinds = {path.suffix.lower() for path in resolve_files(descriptor, source.base)}
+        if not kinds & (READERS.keys() - {_PARQUET}):
+            return None
+    return _batches(descriptor, source)
+
+
+def _batches(descriptor: PeopleDescriptor, source: Files | Query) -> Iterator[pa.RecordBatch]:
+    cells = [replace(cell, required=False) for cell in _cells(descriptor)]
+    schema = _schema(cells)
+    rows = _read(_rows(source, descriptor, PEOPLE), cells, PEOPLE)
+    while some := list(islice(rows, _BATCH_ROWS)):
+        columns = [pa.array(column, field.type) for column, field in zip(zip(*some, strict=True), schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
 def _rows(
     source: Files | Query, descriptor: CorpusDescriptor | PeopleDescriptor, family: Family
 ) -> Iterator[SourceRow]:
@@ -141,30 +169,41 @@ def _write(
 ) -> int:
     """Write rows into as many files as they need (one at least); return their number."""
     cells = _cells(descriptor)
-    schema = pa.schema([(cell.column, cell.kind) for cell in cells])
-    missing = {cell.column for cell in cells}
-    stream = iter(rows)
+    stream = _read(rows, cells, family)
     total = part = 0
     more = True
     while more:
-        with RowWriter(path_of(part), schema) as writer:
-            for row in stream:
-                if missing:
-                    missing.difference_update(row.values)
-                writer.add(tuple(_value(cell, row, family) for cell in cells))
+        with RowWriter(path_of(part), _schema(cells)) as writer:
+            for values_of_row in stream:
+                writer.add(values_of_row)
                 if progress is not None:
                     progress(1)
                 if writer.rows == rows_a_file:
                     break
             more = writer.rows == rows_a_file
         total, part = total + writer.rows, part + 1
-    if missing and total:
+    return total
+
+
+def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> Iterator[tuple[Any, ...]]:
+    """Yield what the rows hold, in the order of the cells; in the end, refuse a column that no row had."""
+    missing = {cell.column for cell in cells}
+    any_row = False
+    for row in rows:
+        any_row = True
+        if missing:
+            missing.difference_update(row.values)
+        yield tuple(_value(cell, row, family) for cell in cells)
+    if missing and any_row:
         raise family.refusal(
             "missing-column",
             f"no row has a column `{min(missing)}`",
             advice="correct the descriptor, or leave the role out",
         )
-    return total
+
+
+def _schema(cells: Sequence[_Cell]) -> pa.Schema:
+    return pa.schema([(cell.column, cell.kind) for cell in cells])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,12 +57,12 @@ def read_file(path: Path, *, family: Family) -> Iterator[SourceRow]:
     Raises:
         InputError: of the family, if the kind is unknown or a row cannot be read.
     """
-    read = _READERS.get(path.suffix.lower())
+    read = READERS.get(path.suffix.lower())
     if read is None:
         raise family.refusal(
             "unknown-file-kind",
             f"`{path.name}` is no kind of file that can be read",
-            advice=f"write it as one of: {', '.join(_READERS)}",
+            advice=f"write it as one of: {', '.join(READERS)}",
         )
     if not path.is_file():
         raise family.refusal("no-file", f"there is no file `{path}`", advice="name the file to read")
@@ -186,7 +186,7 @@ def _in_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-_READERS: Mapping[str, Callable[[Path, Family], Iterator[SourceRow]]] = {
+READERS: Mapping[str, Callable[[Path, Family], Iterator[SourceRow]]] = {
     ".csv": _read_csv,
     ".tsv": _read_tsv,
     ".jsonl": _read_jsonl,

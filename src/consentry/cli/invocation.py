@@ -1,0 +1,60 @@
+"""What stands on the line before a command: which deployment it is about, and how to show things. Opens nothing.
+
+It imports little, and so does what needs no deployment: a start should not wait for a database it does not ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from consentry.cli.output import Output
+
+DENIED = 3
+"""Exit status of a command whose answer is no."""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """Where to write, and the folder of the deployment if one was named."""
+
+    home: Path | None
+    out: Output
+
+
+pass_invocation = click.make_pass_decorator(Invocation)
+
+
+class Later(click.Command):
+    """Stands for a command that is imported when it is used: until then its name and summary are known.
+
+    Args:
+        name: the command's name.
+        place: its module and variable, as `consentry.cli.release:what_if`.
+        summary: the first sentence of its help.
+    """
+
+    def __init__(self, name: str, *, place: str, summary: str) -> None:
+        super().__init__(name, help=summary)
+        self.place = place
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, variable = self.place.partition(":")
+        found = getattr(import_module(module), variable)
+        assert isinstance(found, click.Command), f"{self.place} is no command"
+        return found
+
+
+class Commands(click.Group):
+    """A group some of whose commands are imported later."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is asked for, imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Later) else command, rest

@@ -1,0 +1,92 @@
+"""A command that needs no deployment does not wait for what a deployment needs: it is not even imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from consentry.cli.invocation import Later
+from consentry.cli.main import cli
+
+HEAVY = frozenset(
+    {
+        *("alembic", "argon2", "authlib", "babel", "faker", "fastapi", "fastavro", "httptools", "jinja2", "lxml"),
+        *("numpy", "opentelemetry", "phonenumbers", "prometheus_client", "pyarrow", "pycountry", "pydantic"),
+        *("pydantic_settings", "pyroaring", "sqlalchemy", "starlette", "uvicorn"),
+        *("consentry.bootstrap", "consentry.connectors", "consentry.control_plane", "consentry.corpus"),
+        "consentry.service",
+    }
+)
+"""What takes long to import. A module below one of these counts as well."""
+
+OF_THE_DOCTOR = frozenset({"pydantic", "pydantic_settings"})
+"""It reads the settings; whether the rest is there it finds out without importing it."""
+
+
+def imported_by(program: str, *, folder: Path) -> set[str]:
+    """Return those of the heavy modules that are there when a program ends."""
+    shown = "import atexit, sys\natexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", shown + program], capture_output=True, text=True, check=False, cwd=folder
+    )
+    names = set(done.stderr.splitlines()[-1].split())
+    assert "sys" in names, done.stderr
+    return {heavy for heavy in HEAVY if any(name == heavy or name.startswith(f"{heavy}.") for name in names)}
+
+
+def running(*words: str) -> str:
+    return f"from consentry.cli.main import main\nmain({list(words)!r})"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import consentry.cli.main",
+        running("--version"),
+        running("--help"),
+        running("completion", "bash"),
+        running("policy", "show", "september-2024"),
+        running("policy", "test", "september-2024"),
+        running("policy", "diff", "september-2024", "november-2025"),
+        running("no-such-command"),
+    ],
+)
+def test_nothing_heavy_is_imported(program: str, tmp_path: Path) -> None:
+    assert imported_by(program, folder=tmp_path) == set()
+
+
+def test_the_doctor_imports_little_where_there_is_no_deployment(tmp_path: Path) -> None:
+    assert imported_by(running("doctor"), folder=tmp_path) == OF_THE_DOCTOR
+
+
+def test_control_what_is_heavy_is_noticed(tmp_path: Path) -> None:
+    found = imported_by(running("release", "--help"), folder=tmp_path)
+    assert {"consentry.bootstrap", "sqlalchemy", "numpy", "pyarrow"} <= found
+
+
+def commands() -> list[tuple[str, Later]]:
+    return [(name, command) for name, command in cli.commands.items() if isinstance(command, Later)]
+
+
+def test_every_command_is_imported_when_it_is_used() -> None:
+    assert len(commands()) == len(cli.commands) > 20
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_a_command_is_where_it_is_said_to_be_and_is_summed_up_in_its_own_words(name: str, command: Later) -> None:
+    found = command.load()
+    assert found.name == name
+    assert (found.help or "").split("\n\n")[0].split() == (command.help or "").split()
+
+
+def test_a_summary_is_shown_in_the_help_and_a_command_is_found_by_its_name() -> None:
+    context = click.Context(cli)
+    shown = cli.get_help(context)
+    assert "Register content, and see what is registered." in shown
+    _, found, rest = cli.resolve_command(context, ["corpus", "list"])
+    assert isinstance(found, click.Group)
+    assert rest == ["list"]
