@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from sqlalchemy import text
+
+from consentry.ledger.postgres import _WORTH_A_CONNECTION
 from consentry.ledger.sql import SqlLedger
 from ledger.conftest import Place
 from ledger.sayings import chose
@@ -77,3 +80,46 @@ def test_a_ledger_without_a_head_says_nothing(sqlite_place: Place) -> None:
         connection.exec_driver_sql("DROP TABLE head")
     assert ledger.glance() is None
     assert ledger.glance() is None, "and goes on saying nothing: `head` tells what is wrong"
+
+
+def connections_of(place: Place, ledger: SqlLedger) -> list[int]:
+    """Return the server's numbers of the connections that look at the head, with the question asked often enough."""
+    for _ in range(2 * _WORTH_A_CONNECTION):
+        ledger.head()
+    with place.engine.connect() as connection:
+        looking = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = :asked"
+        return list(connection.execute(text(looking), {"asked": "SELECT position FROM head"}).scalars())
+
+
+def test_the_head_knows_all_that_was_acknowledged_before_it(place: Place) -> None:
+    looking = place.open()
+    assert behind([looking, *(place.open() for _ in range(_WRITERS - 1))], looking.head) == 0
+
+
+def test_the_head_is_asked_over_a_connection_of_its_own_once_that_is_worth_it(postgres_place: Place) -> None:
+    ledger = postgres_place.open()
+    ledger.append([chose(1)])
+    assert len(connections_of(postgres_place, ledger)) == 1
+    ledger.append([chose(2)])
+    assert ledger.head() == 2
+    ledger.close()
+    assert connections_of(postgres_place, ledger) == [], "a closed one is not opened again"
+
+
+def test_a_lost_connection_is_replaced(postgres_place: Place) -> None:
+    ledger = postgres_place.open()
+    (lost,) = connections_of(postgres_place, ledger)
+    ledger.append([chose(1)])
+    with postgres_place.engine.connect() as connection:
+        connection.execute(text(f"SELECT pg_terminate_backend({lost}, 10000)"))
+    assert [ledger.head() for _ in range(3)] == [1, 1, 1]
+    (found,) = connections_of(postgres_place, ledger)
+    assert found != lost
+
+
+def test_several_who_ask_at_once_wait_for_no_other(postgres_place: Place) -> None:
+    ledger = postgres_place.open()
+    connections_of(postgres_place, ledger)
+    ledger.append([chose(1)])
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: ledger.head(), range(200))) == {1}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 import time
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from consentry.service import connection
+from consentry.service.server import _config, _run, _Server
 from service.conftest import Place
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: here\r\n"
@@ -177,3 +181,50 @@ def test_what_readers_disagree_about_is_no_request(place: Place, head: bytes) ->
         sent.sendall(head)
         assert answered(sent).startswith(b"HTTP/1.1 400")
     assert place.ask("GET", "/healthz").status == 200
+
+
+def test_an_answer_comes_in_one_piece(place: Place) -> None:
+    with opened(place) as sent:
+        for _ in range(200):
+            sent.sendall(HEAD + b"\r\n")
+            head, _, body = sent.recv(1 << 16).partition(b"\r\n\r\n")
+            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            assert len(body) == length > 0
+
+
+def test_the_head_of_what_is_streamed_is_not_held_back() -> None:
+    going_on = threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.to_thread(going_on.wait, 20)
+        for number in range(3):
+            await send({"type": "http.response.body", "body": b"part %d" % number, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    class Nobody:
+        def stop(self) -> None:
+            return None
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = _Server(_config(app), Nobody())
+        running = threading.Thread(target=_run, args=(server, listener))
+        running.start()
+        try:
+            with socket.create_connection(listener.getsockname(), timeout=10) as sent:
+                sent.sendall(HEAD + b"Connection: close\r\n\r\n")
+                head = sent.recv(1 << 16)
+                assert head.startswith(b"HTTP/1.1 200")
+                assert head.endswith(b"\r\n\r\n"), "what follows was not there yet"
+                going_on.set()
+                rest = answered(sent)
+            assert rest == b"6\r\npart 0\r\n6\r\npart 1\r\n6\r\npart 2\r\n0\r\n\r\n"
+        finally:
+            going_on.set()
+            server.leave()
+            running.join()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +22,16 @@ class Pseudonyms:
 
     key: PseudonymKey
     index: PeopleIndex
+    _people: PseudonymKey = field(init=False, repr=False, compare=False)
+    """Derived once: that takes several times as long as a pseudonym."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_people", self.key.for_people())
 
     def person(self, person: str) -> Pseudonym:
         """Return the pseudonym of a person id; none has an empty one."""
         _require_id(person, "people-empty-id", "person")
-        return pseudonym(self.key.for_people(), person)
+        return pseudonym(self._people, person)
 
     def item(self, corpus: str, item: str) -> Pseudonym:
         """Return the pseudonym of an item id of a corpus; none has an empty one."""
@@ -36,11 +41,11 @@ class Pseudonyms:
     def identities(self, corpus: str, *, seating: bool = True) -> Identities:
         """Return what turns the id columns of a corpus into seats and keys; not `seating`: without new seats."""
         seats = self.index.assign if seating else self.index.lookup
-        return Identities(people=self.key.for_people(), items=self.key.for_items(corpus), ordinals=seats)
+        return Identities(people=self._people, items=self.key.for_items(corpus), ordinals=seats)
 
     def lookup(self) -> tuple[PeopleIndex, PseudonymKey]:
         """Return what turns ids of people into seats without giving any."""
-        return self.index, self.key.for_people()
+        return self.index, self._people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,15 @@ asynchronous replica, a fail-over lost one acknowledged write in eight.
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from consentry.errors import MissingExtraError, StateError
 from consentry.ledger import schema
@@ -23,6 +27,9 @@ Replica = Literal["required", "none"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for a connection, and for whoever holds the head."""
+_HEAD = "SELECT position FROM head"
+_WORTH_A_CONNECTION = 10
+"""A command asks for the head a few times, a server before every decision."""
 
 
 def open_postgres(
@@ -50,7 +57,58 @@ def open_postgres(
     except BaseException:
         engine.dispose()
         raise
-    return SqlLedger(engine, clock=clock, window=window)
+    look = Look(engine)
+    return SqlLedger(engine, clock=clock, window=window, look=look, closing=look.close)
+
+
+class Look:
+    """Looks at the head over a connection of its own: one way to the server and back.
+
+    One of the pool is asked first whether it is still there, begins a transaction and ends it: that is four. Whenever
+    it cannot be asked, or is being asked by somebody else, this says nothing, and the pool finds out what is wrong.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._mutex = threading.Lock()
+        self._errors = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self._connection: Any = None
+        self._asked = 0
+
+    def __call__(self) -> int | None:
+        """Return the head, with all that was committed before this call; None: ask over the pool."""
+        if not self._mutex.acquire(blocking=False):
+            return None
+        try:
+            self._asked += 1
+            return self._read() if self._asked > _WORTH_A_CONNECTION else None
+        except self._errors:
+            self._drop()
+            return None
+        finally:
+            self._mutex.release()
+
+    def _read(self) -> int | None:
+        if self._connection is None:
+            raw = self._engine.raw_connection()
+            self._connection = raw.driver_connection
+            raw.detach()
+            # Each question is a transaction of its own, and sees what was committed before it.
+            self._connection.autocommit = True
+        found = self._connection.execute(_HEAD).fetchone()
+        return None if found is None else int(found[0])
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*self._errors):
+                connection.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with self._mutex:
+            self._drop()
+            self._asked = -sys.maxsize
 
 
 def migrate_postgres(

@@ -31,6 +31,7 @@ from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
+from consentry.ledger.insertion import insert_rows
 from consentry.ledger.objection_events import ObjectionErased
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
@@ -80,16 +81,16 @@ class SqlLedger:
         engine: Engine,
         *,
         clock: Callable[[], Seconds],
-        salts: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES),
         window: float = DEFAULT_WINDOW,
         glance: Callable[[], int | None] = lambda: None,
+        look: Callable[[], int | None] = lambda: None,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._glance = glance
+        self._look = look
         self._closing = closing
         self._clock = clock
-        self._salts = salts
         self._group = GroupCommit(self._commit_batch, window=window)
 
     def append(self, bodies: Sequence[Body]) -> range:
@@ -104,6 +105,9 @@ class SqlLedger:
 
     def head(self) -> int:
         """Return the number of events."""
+        found = self._look()
+        if found is not None:
+            return found
         with reported(), self._engine.connect() as connection:
             return _position(connection.execute(_HEAD).scalar_one_or_none())
 
@@ -167,7 +171,12 @@ class SqlLedger:
 
     def _drafts(self, bodies: Sequence[Body]) -> list[Draft]:
         recorded_at = self._clock()
-        return [draft(body, recorded_at=recorded_at, salt=self._salts()) for body in bodies]
+        # All salts at once: each time the system is asked for some, other threads take the turn.
+        salts = secrets.token_bytes(SALT_BYTES * len(bodies))
+        return [
+            draft(body, recorded_at=recorded_at, salt=salts[SALT_BYTES * number : SALT_BYTES * (number + 1)])
+            for number, body in enumerate(bodies)
+        ]
 
     def _slices(self, start: int, stop: int) -> Iterator[Event]:
         while start < stop:
@@ -286,28 +295,21 @@ class _Session:
         if not self._pending:
             return
         rows = list(enumerate(self._pending, self._start))
-        self._connection.execute(insert(EVENTS), [_event_row(position, each) for position, each in rows])
+        insert_rows(self._connection, EVENTS, [_event_row(position, each) for position, each in rows])
         personal = [_personal_row(position, each) for position, each in rows if each.salt is not None]
-        if personal:
-            self._connection.execute(insert(PERSONAL), personal)
+        insert_rows(self._connection, PERSONAL, personal)
         self._connection.execute(update(HEAD).values(position=self.position))
         self._start, self._pending = self.position, []
 
 
-def _event_row(position: int, each: Draft) -> dict[str, Any]:
-    return {
-        "position": position,
-        "kind": each.body.KIND,
-        "version": each.body.VERSION,
-        "recorded_at": each.recorded_at,
-        "commitment": each.commitment,
-        "document": each.document if each.salt is None else None,
-    }
+def _event_row(position: int, each: Draft) -> tuple[object, ...]:
+    body, document = each.body, each.document if each.salt is None else None
+    return position, body.KIND, body.VERSION, each.recorded_at, each.commitment, document
 
 
-def _personal_row(position: int, each: Draft) -> dict[str, Any]:
+def _personal_row(position: int, each: Draft) -> tuple[object, ...]:
     person, other = (*each.people, None, None)[:2]
-    return {"position": position, "person": person, "other": other, "salt": each.salt, "document": each.document}
+    return position, person, other, each.salt, each.document
 
 
 def _slice(connection: Connection, start: int, stop: int) -> Sequence[Any]:

@@ -61,7 +61,7 @@ def open_sqlite(
     except BaseException:
         engine.dispose()
         raise
-    return SqlLedger(engine, clock=clock, window=window, glance=glance, closing=glance.close)
+    return SqlLedger(engine, clock=clock, window=window, glance=glance, look=glance, closing=glance.close)
 
 
 class Glance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -102,12 +102,18 @@ def _take_threads(count: int) -> None:
 
 @asynccontextmanager
 async def _running(
-    _: FastAPI, *, deployment: Deployment, admission: Admission, verbs: Verbs, watch: Watch
+    _: FastAPI,
+    *,
+    deployment: Deployment,
+    admission: Admission,
+    verbs: Verbs,
+    watch: Watch,
+    settled: Callable[[], None],
 ) -> AsyncIterator[None]:
     """Keep up what runs beside an application while it answers."""
     sending = Deliveries(verbs, admission.web, private=deployment.settings.webhook_private)
     _take_threads(THREADS)
-    running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs))]
+    running = [asyncio.create_task(each) for each in (watch.run(), sending.run(), warm(verbs, settled=settled))]
     try:
         yield
     finally:
@@ -119,11 +125,17 @@ async def _running(
 
 
 def create_app(
-    deployment: Deployment, admission: Admission, *, token: str, platform: str = "", log: AccessLog | None = None
+    deployment: Deployment,
+    admission: Admission,
+    *,
+    token: str,
+    platform: str = "",
+    log: AccessLog | None = None,
+    settled: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
-    `platform` is what figures call it where several are served.
+    `platform` is what figures call it where several are served. `settled` is called when what it keeps is in memory.
     Only one process may run it for a home: it alone knows until when leases hold. `homes.alone` sees to that.
     """
     verbs = Verbs(deployment.control)
@@ -132,7 +144,9 @@ def create_app(
     app = FastAPI(
         title="Consentry",
         version=__version__,
-        lifespan=partial(_running, deployment=deployment, admission=admission, verbs=verbs, watch=watch),
+        lifespan=partial(
+            _running, deployment=deployment, admission=admission, verbs=verbs, watch=watch, settled=settled
+        ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -21,6 +21,40 @@ LINGER_S = 2.0
 """How long a body is still read after its request was refused."""
 
 
+class _Gathering(asyncio.Transport):
+    """Sends the head of an answer together with what follows it at once: one call of the system, and one packet.
+
+    INVARIANT: what is held back is sent before anything else is, and in the next turn of the loop at the latest: who
+    streams an answer does not wait for its head.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._held is None:
+            self._held = bytes(data)
+            self._loop.call_soon(self._flush)
+        else:
+            held, self._held = self._held, None
+            self._transport.write(b"".join((held, data)))
+
+    def _flush(self) -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._transport.write(held)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class Connection(HttpToolsProtocol):
     """Gives up a request whose head is too long or too late.
 
@@ -36,6 +70,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # noqa: D102
         super().connection_made(transport)
+        self.transport = _Gathering(transport, self.loop)
         self._expect(PATIENCE_S)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102

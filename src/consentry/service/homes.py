@@ -7,7 +7,7 @@ serve.json          the address and a token that shows the leases, while it runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -45,7 +45,12 @@ def alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def applied(
-    deployment: Deployment, *, address: str, platform: tuple[str, str] | None = None, log: AccessLog | None = None
+    deployment: Deployment,
+    *,
+    address: str,
+    platform: tuple[str, str] | None = None,
+    log: AccessLog | None = None,
+    settled: Callable[[], None] = lambda: None,
 ) -> Iterator[FastAPI]:
     """Yield the application of a deployment while the block lasts. Whoever calls this holds `alone`.
 
@@ -54,12 +59,14 @@ def applied(
         address: where this machine reaches it.
         platform: its name and its host, where several are served at that address.
         log: is written a line for each answer.
+        settled: is called when what the application keeps is in memory.
     """
     home = deployment.settings.home
     name, host = platform or ("", "")
     with deployment.admission() as admission:
         deployment.control.leases.take_over()
-        app = create_app(deployment, admission, token=workload_token(home / "keys"), platform=name, log=log)
+        token = workload_token(home / "keys")
+        app = create_app(deployment, admission, token=token, platform=name, log=log, settled=settled)
         told = {"url": address, "view": app.state.view} | ({"host": host} if host else {})
         replace_file(home / ADDRESS_FILE, canonical_json(told), mode=0o600)
         try:

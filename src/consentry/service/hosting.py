@@ -44,7 +44,15 @@ _PAGE = """<!doctype html>
 class Hosted:
     """One platform: opened, served, closed. All of it runs on the event loop, but for opening and closing."""
 
-    def __init__(self, platform: Platform, *, address: str, log: AccessLog | None, again: float = AGAIN_S) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        address: str,
+        log: AccessLog | None,
+        again: float = AGAIN_S,
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
         self.platform = platform
         self.app: FastAPI | None = None
         self.trouble: ConsentryError | None = None
@@ -53,6 +61,7 @@ class Hosted:
         self._address = address
         self._log = log
         self._again = again
+        self._settled = settled
         self._stopping = asyncio.Event()
         self._opening = CapacityLimiter(1)
 
@@ -116,7 +125,8 @@ class Hosted:
             held.callback(deployment.close)
             _require_address(deployment.settings.site_url, platform)
             named = (platform.name, platform.host)
-            app = held.enter_context(applied(deployment, address=self._address, platform=named, log=self._log))
+            served = applied(deployment, address=self._address, platform=named, log=self._log, settled=self._settled)
+            app = held.enter_context(served)
             return app, held.pop_all()
 
     def _note(self, error: ConsentryError) -> None:
@@ -140,10 +150,11 @@ class Hosting:
         address: str,
         log: AccessLog | None = None,
         begun: Callable[[Sequence[Hosted]], None] = lambda _: None,
+        settled: Callable[[], None] = lambda: None,
         again: float = AGAIN_S,
         patience: float = PATIENCE_S,
     ) -> None:
-        self.hosted = [Hosted(each, address=address, log=log, again=again) for each in platforms]
+        self.hosted = [Hosted(each, address=address, log=log, again=again, settled=settled) for each in platforms]
         self.failed = False
         self._by_host = {each.platform.host: each for each in self.hosted}
         self._begun = begun

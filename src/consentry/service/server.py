@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -43,7 +44,7 @@ def serve(
     Raises:
         StateError: another server runs for this home, or the address is taken.
     """
-    with _prepared(deployment, host, port) as (server, listener, address):
+    with _prepared(deployment, host, port, settled=gc.freeze) as (server, listener, address):
         announce(address, deployment.settings.home / "keys" / TOKEN_FILE)
         _run(server, listener)
 
@@ -84,7 +85,7 @@ def serve_platforms(
             if hosting.failed:
                 server.leave()
 
-        hosting = Hosting(platforms, address=address, log=log, begun=begun)
+        hosting = Hosting(platforms, address=address, log=log, begun=begun, settled=gc.freeze)
         server = _Server(_config(hosting), hosting)
         _run(server, listener)
     if hosting.failed:
@@ -113,11 +114,13 @@ def _log_of(settings: Sequence[Settings]) -> AccessLog | None:
 
 
 @contextmanager
-def _prepared(deployment: Deployment, host: str, port: int) -> Iterator[tuple[_Server, socket.socket, str]]:
+def _prepared(
+    deployment: Deployment, host: str, port: int, *, settled: Callable[[], None] = lambda: None
+) -> Iterator[tuple[_Server, socket.socket, str]]:
     with alone(deployment.settings.home), _listening(host, port) as listener:
         log = as_json(level=deployment.settings.log_level) if deployment.settings.log_format == "json" else None
         address = url(host, listener.getsockname()[1])
-        with applied(deployment, address=address, log=log) as app:
+        with applied(deployment, address=address, log=log, settled=settled) as app:
             yield _Server(_config(app), app.state.watch), listener, address
 
 
