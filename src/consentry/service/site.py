@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from consentry import __version__
-from consentry.charts import Bar, bars
+from consentry.charts import Bar, bars, columns
 from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
@@ -73,6 +73,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
         "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
+        "columns": _columns,
         "coded": coded,
     }
 
@@ -93,6 +94,11 @@ def coded(text: str) -> Markup:
 def _drawn(rows: Iterable[tuple[str, Sequence[tuple[str, int]]]], title: str, beside: str) -> Markup:
     """Draw a bar chart of rows (label, parts); a part is the class of its colour and its length."""
     return Markup(bars(title, [Bar(label, list(parts)) for label, parts in rows], beside=beside))  # noqa: S704 - escaped there
+
+
+def _columns(rows: Iterable[tuple[str, Sequence[tuple[str, int]]]], title: str, beside: str) -> Markup:
+    """Draw a chart of columns of the same."""
+    return Markup(columns(title, [Bar(label, list(parts)) for label, parts in rows], beside=beside))  # noqa: S704 - escaped there
 
 
 def page(

@@ -16,8 +16,8 @@ from consentry.errors import ConsentryError
 from consentry.ledger.state import Sealed
 from consentry.service.gate import Control
 from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_counts import counts_of, split_rows
 from consentry.service.pages.console_frame import N_, REFUSED, Staff, said, told
-from consentry.service.pages.console_overview import counts_of, split_rows
 from consentry.service.site import page
 
 ROUTER = APIRouter()
