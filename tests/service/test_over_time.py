@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
 from consentry.service.pages.console_counts import counts_of, over_time
+from consentry.service.site import environment
 from service.at_work import POLICY
 from service.staff import Office, office
 from service.visitor import words
@@ -31,17 +33,17 @@ def place() -> Iterator[Office]:
 
 def test_each_split_has_what_every_release_held(place: Office) -> None:
     control = place.deployment.control
-    (use,) = over_time(control)
+    (use,) = over_time(control, partial(counts_of, control))
     assert (use["corpus"], use["purpose"]) == ("network", "train-genai")
     counted = [counts_of(control, name) for name in control.releases.sealed()]
     assert use["releases"] == counted
     by_kind = {split["kind"]: split["rows"] for split in use["splits"]}
-    assert list(by_kind) == ["places", "categories", "reasons"]
+    assert list(by_kind) == ["whole", "places", "categories", "reasons"]
     brazil = next(row for row in by_kind["places"] if row["name"] == "BR")
     assert brazil["held"] == [(1, 0), (0, 1)]
     suspended = next(row for row in by_kind["reasons"] if row["name"].startswith("suspended"))
     assert suspended["held"] == [(0, 0), (0, 1)]
-    for kind in ("places", "categories"):
+    for kind in ("whole", "places", "categories"):
         for at, release in enumerate(counted):
             assert sum(sum(row["held"][at]) for row in by_kind[kind]) == release["items"]
 
@@ -50,24 +52,26 @@ def test_each_chart_has_its_table_beside_it(place: Office) -> None:
     text = place.visitor("audrey").get("/console/overview").text.partition("Over time: network")[2]
     tables = re.findall(r"<caption>([^<]*)</caption>", text)
     assert tables == [
+        "All items: eligible / denied",
         "By country: eligible / denied",
         "By category: eligible / denied",
         "By reason: why items are left out: denied",
     ]
-    assert len(re.findall(r'<svg role="img"', text)) >= 3
+    assert len(re.findall(r'<svg role="img"', text)) >= 4
     assert "Brazil" in text
     assert "1 / 0" in words(place.visitor("audrey").get("/console/overview"))
 
 
 def test_a_release_that_cannot_be_read_is_left_out_and_one_alone_is_no_time() -> None:
     with office() as own:
-        assert over_time(own.deployment.control) == []
+        counts = partial(counts_of, own.deployment.control)
+        assert over_time(own.deployment.control, counts) == []
         own.deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY)
-        assert len(over_time(own.deployment.control)) == 1
+        assert len(over_time(own.deployment.control, counts)) == 1
         for path in (own.deployment.settings.home / "releases" / own.release).glob("*.json"):
             path.chmod(0o600)
             path.write_bytes(b"{}")
-        assert over_time(own.deployment.control) == []
+        assert over_time(own.deployment.control, counts) == []
         assert own.visitor("audrey").get("/console/overview").status_code == 200
 
 
@@ -86,3 +90,13 @@ def test_columns_stand_on_each_other_and_to_one_scale() -> None:
     assert drawn.count("<text") == 2
     assert "<rect" not in columns("nothing", [])
     assert columns("one", [Bar("May", [("go", 1)])]).count("<text") == 1
+
+
+def test_a_name_is_escaped_once_where_it_is_drawn() -> None:
+    macro = "{% macro name() %}{{ 'Bosnia & <b>' }}{% endmacro %}"
+    for chart in ("bars", "columns"):
+        text = (
+            environment("en").from_string(f"{macro}{{{{ [(name(), [('go', 1)])] | {chart}(name(), 'x') }}}}").render()
+        )
+        assert text.count("Bosnia &amp; &lt;b&gt;") == 2
+        assert "amp;amp" not in text

@@ -6,6 +6,7 @@ ends of all orders of the case and the end of the case are in the ledger togethe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,9 +136,9 @@ class CaseVerbs:
             if each.body is not None and concerns(each.body)
         ]
 
-    def papers(self, name: str) -> list[Paper]:
-        """Return the documents that were given in a case, oldest first."""
-        timeline = self.timeline(name)
+    def papers(self, name: str, timeline: Iterable[Mapping[str, Any]] | None = None) -> list[Paper]:
+        """Return the documents that were given in a case, oldest first; `timeline` saves reading it once more."""
+        timeline = self.timeline(name) if timeline is None else timeline
         with self.desk.lock:
             return papers_of(self.book.get(name), timeline, notices=self.desk.present().record.notices)
 

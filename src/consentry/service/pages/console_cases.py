@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Path, Request
@@ -157,7 +157,8 @@ def show(
     """Return the page of a case; with a `problem`, what was `given` in the form that was refused stays in it."""
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
-    papers = control.cases.papers(name)
+    timeline = control.cases.timeline(name)
+    papers = control.cases.papers(name, timeline)
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
     return page(
@@ -175,7 +176,7 @@ def show(
         approvals=case.approved_by(Step.LIFT),
         needed=APPROVALS,
         reports=[_report(each, now) for each in case.reports.values()],
-        timeline=_timeline(control, name),
+        timeline=_in_words(timeline),
         papers=papers,
         evidence={each.document: each for each in papers if each.kind is PaperKind.EVIDENCE},
         checks=[(each, each) for each in sorted(CHECKS)],
@@ -237,11 +238,10 @@ def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[s
     return found
 
 
-def _timeline(control: ControlPlane, name: str) -> list[dict[str, Any]]:
+def _in_words(timeline: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what was said of a case, each with what kind of thing it is in words."""
     return [
-        {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])}
-        for each in control.cases.timeline(name)
+        {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])} for each in timeline
     ]
 
 

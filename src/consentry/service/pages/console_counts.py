@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from consentry.control_plane.plane import ControlPlane
@@ -10,6 +10,8 @@ from consentry.errors import ConsentryError
 from consentry.policy.policy_set import PolicySet
 from consentry.service.pages.console_frame import N_
 
+Counts = Callable[[str], dict[str, Any]]
+"""Returns the counts of a release, as `counts_of` does."""
 _RELEASES, _NAMES = 12, 6
 """How many releases of a use are shown over time, and of how many countries, categories or reasons."""
 _SPLITS = (
@@ -53,19 +55,24 @@ def reason_rows(counts: Mapping[str, int], policy: PolicySet | None) -> list[dic
     return [{"name": name, "items": items, "why": rules.get(name.rpartition(":")[2], "")} for name, items in ordered]
 
 
-def over_time(control: ControlPlane) -> list[dict[str, Any]]:
+def over_time(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
     """Return for each corpus and use that has several releases what the newest of them held, oldest first.
 
-    Each is split by country, category and reason: of the largest names, eligible and denied items release by release.
+    Each is told as a whole and split by country, category and reason: of the largest names, eligible and denied items
+    release by release.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for name, sealed in control.releases.sealed().items():
         found.setdefault((sealed.corpus, str(sealed.purpose)), []).append(name)
     uses = []
     for (corpus, purpose), names in sorted(found.items()):
-        counted = [each for each in (counts_of(control, name) for name in names[-_RELEASES:]) if not each["damaged"]]
+        counted = [each for each in map(counts, names[-_RELEASES:]) if not each["damaged"]]
         if len(counted) > 1:
-            splits = [
+            whole = [{"name": "", "held": [(each["eligible"], each["denied"]) for each in counted]}]
+            splits: list[dict[str, Any]] = [
+                {"kind": "whole", "heading": N_("All items"), "noun": N_("Items"), "rows": whole}
+            ]
+            splits += [
                 {"kind": kind, "heading": heading, "noun": noun, "rows": _series(counted, kind)}
                 for kind, heading, noun in _SPLITS
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -14,12 +15,11 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.oversight.order import in_words
 from consentry.policy.choice import Seconds
 from consentry.service.gate import Control, Needs
-from consentry.service.pages.console_counts import counts_of, over_time
+from consentry.service.pages.console_counts import Counts, counts_of, over_time
 from consentry.service.pages.console_frame import SEE_OTHER, Staff
 from consentry.service.site import page
 
 ROUTER = APIRouter()
-_NEWEST = 12
 _BEGINS = (
     (Action.OVERVIEW_READ, "/console/overview"),
     (Action.ACCOUNT_MANAGE, "/console/accounts"),
@@ -43,12 +43,13 @@ def overview(
 ) -> Response:
     """Show what there is to know now."""
     now = control.desk.parts.clock()
+    # A release is opened and checked once, in however many places of the page it stands.
+    counts = cache(partial(counts_of, control))
     return page(
         request,
         "console/overview.html",
-        purposes=newest_counts(control),
-        history=_history(control),
-        over_time=over_time(control),
+        purposes=newest_counts(control, counts),
+        over_time=over_time(control, counts),
         cases=[row for row in case_rows(control) if not row["over"]] if who.may(Action.CASE_READ) else None,
         orders=[
             {"order": each.order, "case": each.case, "scope": in_words(each.scope), "at": each.at}
@@ -64,19 +65,13 @@ def overview(
     )
 
 
-def newest_counts(control: ControlPlane) -> list[dict[str, Any]]:
+def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
     """Return the counts of the newest release of each purpose that is not withdrawn."""
     newest: dict[str, str] = {}
     for name, sealed in control.releases.sealed().items():
         if sealed.withdrawn is None:
             newest[str(sealed.purpose)] = name
-    return [{"purpose": purpose, **counts_of(control, name)} for purpose, name in sorted(newest.items())]
-
-
-def _history(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return what the newest releases held, oldest first."""
-    names = list(control.releases.sealed().items())[-_NEWEST:]
-    return [{"purpose": str(sealed.purpose), **counts_of(control, name)} for name, sealed in names]
+    return [{"purpose": purpose, **counts(name)} for purpose, name in sorted(newest.items())]
 
 
 def case_rows(control: ControlPlane) -> list[dict[str, Any]]:

@@ -38,6 +38,16 @@ _RELEASES = Listing(
     sort="-position",
 )
 
+_FILES = Listing(
+    name="files",
+    columns=(
+        Column("file", N_("File")),
+        Column("items", N_("Items"), kind="number"),
+        Column("left_out", N_("Left out"), kind="number"),
+    ),
+    sort="file",
+)
+
 
 @ROUTER.get("/console/releases")
 def releases(request: Request, control: Control, *, _: Reading) -> Response:
@@ -67,6 +77,14 @@ def _row(control: ControlPlane, name: str, sealed: Sealed) -> dict[str, Any]:
 def one(request: Request, control: Control, *, release: str, _: Reading) -> Response:
     """Show what a release holds."""
     return _show(request, control, release)
+
+
+@ROUTER.get("/console/releases/{release}/files")
+def files(request: Request, control: Control, *, release: str, _: Reading) -> Response:
+    """List the files of a release, with how many rows of each were left out when it was sealed."""
+    found = control.releases.open(release).manifest.files
+    rows = [{"file": each.pin.path, "items": each.pin.rows, "left_out": each.bitmap.cardinality} for each in found]
+    return _FILES.answer(request, rows, template="console/release_files.html", release=release)
 
 
 @ROUTER.get("/console/releases/{release}/explain")
