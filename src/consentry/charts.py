@@ -1,4 +1,4 @@
-"""Bars as SVG, for the demo's page and for the console: drawn here, without a script and without styles of their own.
+"""Bars and columns as SVG, for the demo's page and for the console: drawn here, without scripts or styles of their own.
 
 They are as wide as their column, so that their words keep their size on a telephone. A chart never stands alone: it
 has its table beside it, and says so to those who do not see it. What a part looks like is up to its class.
@@ -14,6 +14,9 @@ _ROW_HEIGHT = 36
 _LABEL_LENGTH = 38
 _THINNEST = 0.5
 """Per cent: what is there can be seen."""
+_COLUMN_HEIGHT, _LOWEST, _BELOW = 72, 1.0, 18
+"""Pixels: of the tallest column, of the smallest part, and of the line of words below."""
+_FILLED = 0.8
 BESIDE = "The numbers are in the table that follows."
 
 
@@ -40,6 +43,32 @@ def bars(title: str, rows: Sequence[Bar], *, beside: str = BESIDE) -> str:
     height = len(rows) * _ROW_HEIGHT
     said = f"<title>{escape(title)}</title><desc>{escape(beside)}</desc>"
     # Left to right also on a page that reads the other way: a bar begins at 0 per cent.
+    return f'<svg role="img" class="bars" direction="ltr" width="100%" height="{height}">{said}{"".join(drawn)}</svg>'
+
+
+def columns(title: str, rows: Sequence[Bar], *, beside: str = BESIDE) -> str:
+    """Return a chart of columns as an SVG element, one beside the other in the order given, all to one scale.
+
+    The parts of a column stand on each other, the first at the bottom. Only the first and the last are named.
+    """
+    tallest = max((sum(size for _, size in row.parts) for row in rows), default=0) or 1
+    step = 100 / max(1, len(rows))
+    drawn = []
+    for index, row in enumerate(rows):
+        top = float(_COLUMN_HEIGHT)
+        for name, size in row.parts:
+            height = max(_COLUMN_HEIGHT * size / tallest, _LOWEST) if size else 0.0
+            top -= height
+            place = f'x="{index * step:.2f}%" y="{top:.2f}" width="{step * _FILLED:.2f}%" height="{height:.2f}"'
+            drawn.append(f'<rect class="{name}" {place}/>')
+    line = _COLUMN_HEIGHT + _BELOW - 4
+    if rows:
+        drawn.append(f'<text x="0" y="{line}">{escape(_shorten(rows[0].label))}</text>')
+    if len(rows) > 1:
+        drawn.append(f'<text x="100%" y="{line}" text-anchor="end">{escape(_shorten(rows[-1].label))}</text>')
+    said = f"<title>{escape(title)}</title><desc>{escape(beside)}</desc>"
+    height = _COLUMN_HEIGHT + _BELOW
+    # Left to right also on a page that reads the other way: time begins at 0 per cent.
     return f'<svg role="img" class="bars" direction="ltr" width="100%" height="{height}">{said}{"".join(drawn)}</svg>'
 
 

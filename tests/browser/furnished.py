@@ -82,6 +82,7 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
     control.objections.file("Zoë Q., Cardiff", answer_to="by post")
     control.objection_queue.ask(filed.objection, text="Which of the three pictures do you mean?", by="sam")
     policies = control.desk.present().state.policies
+    papers = control.cases.papers("uk-2024")
     with deployment.admission() as admission:
         hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
         # Nobody answers there: what is seen is how it fails.
@@ -95,6 +96,7 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
         "item": _an_item(content),
         "saved": str(saved),
         "webhook": hook.ident,
+        "paper": str(papers[0].position),
         "long": LONG[:60],
     }
 

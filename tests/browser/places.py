@@ -80,6 +80,10 @@ STAFF = (
     Page("people", "/console/people", "sam"),
     Page("notices", "/console/notices", "olga"),
     Page("accounts", "/console/accounts", "ruth"),
+    Page("account", "/console/accounts/ico", "ruth"),
+    Page("account-own", "/console/accounts/ruth", "ruth"),
+    Page("acts", "/console/acts", "ada"),
+    Page("paper", f"/console/cases/{CASE}/documents/{{paper}}", "olga"),
     Page("keys", "/console/keys", "ruth"),
     Page("password", "/console/password", "ruth"),
     Page("case-long", "/console/cases/{long}", "olga"),
@@ -116,18 +120,24 @@ EMPTY = tuple(
         ("/console/keys", "ruth"),
         ("/console/webhooks", "ruth"),
         ("/authority", "ico"),
+        ("/console/acts", "ada"),
     )
 )
 MANY = (
     Page("many-objections", "/console/objections", "sam", world="full"),
     Page("many-notices", "/console/notices?page=100", "olga", world="full"),
+    Page("many-acts", "/console/acts?sort=at", "ada", world="full"),
     Page("many-jobs", "/console/jobs?sort=-step", "emma", world="full"),
     Page("many-choices", "/me/history", "member", world="full"),
 )
 AUTHORITY = (
     Page("authority", "/authority", "ico"),
     Page("authority-case", f"/authority/cases/{CASE}", "ico"),
+    Page("authority-paper", f"/authority/cases/{CASE}/documents/{{paper}}", "ico"),
+    Page("authority-cases", "/authority/cases", "ico"),
+    Page("authority-orders", "/authority/orders", "ico"),
     Page("authority-releases", "/authority/releases", "ico"),
+    Page("authority-models", "/authority/models", "ico"),
     Page("authority-notices", "/authority/notices", "ico"),
     Page("authority-reports", "/authority/reports", "ico"),
     Page("authority-file", "/authority/file", "ico"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +25,11 @@ class Reads:
         self._read = deployment.ledger.read
         deployment.ledger.read = self.read  # type: ignore[method-assign]
 
-    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
+    def read(
+        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+    ) -> Iterator[Event]:
         """Note what is read. A single event is the name of a kept state, or a withdrawal."""
-        events = list(self._read(start, stop, only_open=only_open))
+        events = list(self._read(start, stop, only_open=only_open, beside=beside))
         if len(events) > 1 and not only_open:
             self.found.append((start, start + len(events)))
         return iter(events)

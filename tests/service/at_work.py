@@ -58,8 +58,9 @@ class Answer:
     @property
     def code(self) -> str:
         assert self.kind == "application/problem+json", (self.status, self.content)
-        assert set(self.json) == {"type", "status", "title", "detail", "code"}
+        assert set(self.json) == {"type", "status", "title", "detail", "code", "request_id"}
         assert self.json["status"] == self.status
+        assert self.json["request_id"] == self.headers["x-request-id"]
         return str(self.json["code"])
 
 

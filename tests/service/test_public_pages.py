@@ -11,6 +11,7 @@ import pytest
 from consentry.bootstrap import open_deployment
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
 from service.at_work import in_thread
 from service.conftest import Place
@@ -71,3 +72,24 @@ def test_the_pages_are_whole_in_every_language(place: Place, path: str, language
     assert answer.status_code == 200
     assert len(re.findall("<h1", answer.text)) == 1
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script", answer.text)
+
+
+def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -> None:
+    control, visitor = place.deployment.control, Visitor(place.ask.url)
+    control.statements.publish(shipped()["november-2025"], "november-2025")
+    body = visitor.get("/transparency.json").json()
+    assert [each["name"] for each in body["policies"]] == ["november-2025"]
+    assert set(body["policies"][0]["in_force_for"]) == set(body["policies"][0]["purposes"])
+    (earlier,) = body["earlier_policies"]
+    assert (earlier["name"], earlier["newest_data"]) == ("august-2024", True)
+    assert earlier["since"] <= earlier["until"] == body["policies"][0]["since"]
+    said = words(visitor.get("/transparency"))
+    now, _, before = said.partition("Earlier rules")
+    assert "In force for: training generative AI" in now
+    assert "november-2025" in now
+    assert "august-2024" not in now
+    assert "august-2024" in before
+    assert "The newest data set for a use was made by them." in before
+    control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
+    (earlier,) = visitor.get("/transparency.json").json()["earlier_policies"]
+    assert earlier["newest_data"] is False

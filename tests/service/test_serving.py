@@ -199,3 +199,16 @@ def test_an_older_ledger_under_a_running_deployment_is_noticed(place: tuple[Path
         deployment.control.leases.grant(release, job="job-2", model="drafts")
     assert caught.value.code == "ledger-older"
     deployment.close()
+
+
+@pytest.mark.parametrize(("line", "loud"), [((), True), (("--no-password",), False)])
+def test_passwords_of_its_own_are_said_to_be_for_evaluation(
+    place: tuple[Path, str], line: tuple[str, ...], *, loud: bool
+) -> None:
+    folder, _ = place
+    said(folder, "account", "add", "olga", "--role", "privacy-officer", *line)
+    with served(folder) as server:
+        _, out, errors = server.stop()
+    assert ("FOR EVALUATION ONLY" in errors) is loud
+    assert "FOR EVALUATION ONLY" not in out
+    assert "Traceback" not in errors

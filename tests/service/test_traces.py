@@ -60,7 +60,12 @@ def test_no_span_holds_what_stood_in_an_address(place: Place, spans: InMemorySpa
     (span,) = finished(spans)
     assert SECRET not in span.to_json()
     assert span.attributes is not None
-    assert set(span.attributes) == {"http.request.method", "http.route", "http.response.status_code"}
+    assert set(span.attributes) == {
+        "http.request.method",
+        "http.route",
+        "http.response.status_code",
+        "consentry.request_id",
+    }
 
 
 def test_where_nobody_collects_nothing_is_done(place: Place) -> None:

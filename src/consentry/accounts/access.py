@@ -87,6 +87,8 @@ class Action(StrEnum):
     REPORT_READ = "report:read"
     REPORT_DELIVER = "report:deliver"
     ACCOUNT_MANAGE = "account:manage"
+    ACTS_READ = "acts:read"
+    """Who did what, from the ledger. It names nobody but staff and authorities."""
     WEBHOOK_MANAGE = "webhook:manage"
     METRICS_READ = "metrics:read"
 
@@ -135,6 +137,7 @@ TABLE: Mapping[Action, Mapping[Role, Scope]] = MappingProxyType(
         Action.REPORT_READ: _all(*_OVERSEERS) | {Role.AUTHORITY: Scope.AREAS},
         Action.REPORT_DELIVER: _all(Role.PRIVACY_OFFICER),
         Action.ACCOUNT_MANAGE: _all(Role.ADMINISTRATOR),
+        Action.ACTS_READ: _all(Role.PRIVACY_OFFICER, Role.AUDITOR),
         Action.WEBHOOK_MANAGE: _all(Role.ADMINISTRATOR),
         Action.METRICS_READ: _all(Role.ADMINISTRATOR, Role.ML_ENGINEER, Role.WORKLOAD, Role.PLATFORM),
     }

@@ -83,6 +83,35 @@ class Admission:
         """Return every account."""
         return self._store.accounts()
 
+    def get(self, handle: str) -> Account:
+        """Return an account.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        return self._account(handle)
+
+    def change_roles(self, handle: str, *, roles: frozenset[Role], areas: frozenset[str] = frozenset()) -> Account:
+        """Give an account other roles, or an authority other jurisdictions, in place of those it has; sessions end.
+
+        Raises:
+            NotFoundError: there is no such account.
+            InputError: roles it cannot have, or an authority would become staff or the other way round.
+            ConflictError: the account was changed by somebody else meanwhile.
+        """
+        account = self._account(handle)
+        check_roles(roles, areas)
+        if (Role.AUTHORITY in roles) != (Role.AUTHORITY in account.roles):
+            raise InputError(
+                "account-roles",
+                "an authority stays one, and nobody becomes one",
+                help="the ledger has what it said under its name: make an account of another name",
+            )
+        changed = replace(account, roles=roles, areas=areas)
+        if not self._store.change_account(changed, since=account):
+            raise _changed_meanwhile(handle)
+        return changed
+
     def disable(self, handle: str) -> None:
         """Let somebody sign in no more; their sessions end.
 
@@ -111,11 +140,7 @@ class Admission:
             )
         check_password(password, handle=handle)
         if not self._store.change_account(replace(account, password=passwords.hashed(password)), since=account):
-            raise ConflictError(
-                "account-changed",
-                f"account `{handle}` was changed by somebody else at the same time",
-                help="look at it again: consentry account list",
-            )
+            raise _changed_meanwhile(handle)
 
     def sign_in(self, handle: str, password: str) -> str:
         """Begin a session and return its secret.
@@ -324,3 +349,11 @@ class Admission:
             known = ", ".join(account.handle for account in self._store.accounts())
             raise NotFoundError("account-unknown", f"no account `{handle}`", help=f"there are: {known or 'none'}")
         return found
+
+
+def _changed_meanwhile(handle: str) -> ConflictError:
+    return ConflictError(
+        "account-changed",
+        f"account `{handle}` was changed by somebody else at the same time",
+        help="look at it again: consentry account list",
+    )

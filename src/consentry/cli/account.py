@@ -99,6 +99,19 @@ def sign_out(context: Context, handle: str) -> None:
     context.out.show({"signed-out": handle}, lambda: context.out.text(f"{handle} is signed in nowhere any more."))
 
 
+@account.command("roles")
+@click.argument("handle")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(_OF_ACCOUNTS), help="Several times.")
+@click.option("--area", "areas", multiple=True, metavar="CODE", help="Of an authority: a jurisdiction; several times.")
+@pass_context
+def change_roles(context: Context, handle: str, roles: tuple[str, ...], areas: tuple[str, ...]) -> None:
+    """Give an account other roles in place of those it has, or an authority other jurisdictions. Its sessions end."""
+    with _admission(context) as admission:
+        made = admission.change_roles(handle, roles=frozenset(map(Role, roles)), areas=frozenset(areas))
+    body = {"handle": handle, "roles": sorted(made.roles), "areas": sorted(made.areas)}
+    context.out.show(body, lambda: context.out.text(f"{handle} is now: {', '.join(body['roles'])}. Sessions ended."))
+
+
 @account.command("password")
 @click.argument("handle")
 @pass_context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -13,6 +13,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import click
 from rich.live import Live
 
+from consentry.accounts.account import Account
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import Output
 from consentry.ledger.oversight_events import LeaseEnd
@@ -21,6 +22,10 @@ from consentry.settings import read_settings
 _ADDRESS = "serve.json"
 _TIMEOUT_S = 5.0
 _WATCHED_EVERY_S = 0.5
+_FOR_EVALUATION = (
+    "FOR EVALUATION ONLY: there are accounts with a password of this server. For real use people sign in with your "
+    "organisation (settings `oidc_issuer` and `oidc_client_id`), and these accounts are closed."
+)
 _CHOSEN_BY = ("job", "model", "release", "state")
 _STATES = ("granted", "open", "revoked", *map(str, LeaseEnd))
 
@@ -65,7 +70,10 @@ def _serve_one(context: Context, *, host: str, port: int) -> None:
     from consentry.service import server  # noqa: PLC0415
 
     with context.deployment.admission() as admission:
-        is_new = not admission.all()
+        accounts = admission.all()
+    is_new = not accounts
+    if _with_passwords(accounts):
+        context.out.note(_FOR_EVALUATION)
 
     def announce(address: str, token: Path) -> None:
         def human() -> None:
@@ -103,9 +111,17 @@ def _serve_several(context: Context, file: Path, *, host: str, port: int) -> Non
             context.out.text("Stop with Ctrl+C, or SIGTERM.")
             context.out.console.file.flush()
 
+        for each in hosted:
+            if each.app is not None and _with_passwords(each.app.state.admission.all()):
+                context.out.note(f"{each.platform.name}: {_FOR_EVALUATION}")
         context.out.show({"url": address, "platforms": found}, human)
 
     server.serve_platforms(read_platforms(file), host=host, port=port, announce=announce)
+
+
+def _with_passwords(accounts: Iterable[Account]) -> bool:
+    """Say whether somebody signs in with a password that is kept here."""
+    return any(each.password and not each.disabled for each in accounts)
 
 
 def _how(trouble: str | None) -> str:

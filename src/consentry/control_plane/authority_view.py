@@ -5,6 +5,7 @@ Whatever does not concern it is not there: asked for by name, the answer is the 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,11 +17,20 @@ from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderDrained
-from consentry.oversight.authority_view import Sight, case_document, case_line, notices_of, order_document, reports_of
+from consentry.oversight.authority_view import (
+    Sight,
+    case_document,
+    case_line,
+    notices_of,
+    order_document,
+    papers_seen,
+    reports_of,
+)
 from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import System, run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Loss, Model, standing
+from consentry.oversight.paper import no_such_paper
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.sealed import SealedRelease
@@ -63,10 +73,7 @@ class AuthorityView:
             releases, models = self._releases(known, sight), self._models(known, sight)
             return {
                 **_head("start", known, sight=sight),
-                "cases": [
-                    case_line(each, record, sight=sight, answers=self._answers(each, known, sight=sight))
-                    for each in cases
-                ],
+                "cases": [self._line(each, known, sight=sight) for each in cases],
                 "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
                 "reports": [one for each in cases for one in reports_of(each, whole=sight.whole(each, record))],
                 "trained_on": {
@@ -89,6 +96,23 @@ class AuthorityView:
                 case, known.record, sight=sight, answers=self._answers(case, known, sight=sight), events=events
             )
             return {**_head("case", known, sight=sight), **found}
+
+    def cases(self, areas: Areas) -> dict[str, Any]:
+        """Return the cases that concern them."""
+        with self._looking(areas) as (known, sight):
+            found = [self._line(each, known, sight=sight) for each in sight.cases(known.record)]
+            return {**_head("cases", known, sight=sight), "cases": found}
+
+    def orders(self, areas: Areas) -> dict[str, Any]:
+        """Return the orders that concern them, in force or not."""
+        with self._looking(areas) as (known, sight):
+            found = [order_document(each) for each in sight.orders(known.record)]
+            return {**_head("orders", known, sight=sight), "orders": found}
+
+    def models(self, areas: Areas) -> dict[str, Any]:
+        """Return the models that were trained on content of their jurisdictions."""
+        with self._looking(areas) as (known, sight):
+            return {**_head("models", known, sight=sight), "models": self._models(known, sight)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
         """Return the releases and models with content of their jurisdictions, and how much."""
@@ -134,6 +158,24 @@ class AuthorityView:
                 )
             document = found.delivered.document
         return self._desk.parts.objects.get(document)
+
+    def paper(self, name: str, position: int, *, areas: Areas) -> tuple[dict[str, Any], bytes]:
+        """Return a document that was given in a case, as a page and its download have it, and its bytes.
+
+        Raises:
+            NotFoundError: there is no such case or document, or it may be about the matters of others.
+        """
+        with self._looking(areas) as (known, sight):
+            case = self._seen(name, known, sight=sight)
+            papers = papers_seen(case, known.record, sight=sight, events=self._timeline(case, known))
+            found = next((each for each in papers if each.position == position), None)
+            if found is None:
+                raise no_such_paper()
+            head = _head("paper", known, sight=sight)
+        content = self._desk.parts.objects.get(found.document)
+        given = {"position": found.position, "at": found.at}
+        said = {"case": name, "kind": str(found.kind), "name": found.name, "document": found.document, "given": given}
+        return {**head, **said, "content": base64.b64encode(content).decode("ascii")}, content
 
     def model_names(self, areas: Areas) -> frozenset[str]:
         """Return the models that were trained on content of their jurisdictions."""

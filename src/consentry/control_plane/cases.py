@@ -6,6 +6,7 @@ ends of all orders of the case and the end of the case are in the ledger togethe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,7 @@ from consentry.oversight.case import (
     what_stands_in_the_way,
 )
 from consentry.oversight.order import Scope, is_inside, issue
+from consentry.oversight.paper import Paper, no_such_paper, papers_of
 from consentry.policy.policy_parser import IDENTIFIER
 
 _MOST_DAYS = 36_500
@@ -136,6 +138,23 @@ class CaseVerbs:
             for each in events
             if each.body is not None and concerns(each.body)
         ]
+
+    def papers(self, name: str, timeline: Iterable[Mapping[str, Any]] | None = None) -> list[Paper]:
+        """Return the documents that were given in a case, oldest first; `timeline` saves reading it once more."""
+        timeline = self.timeline(name) if timeline is None else timeline
+        with self.desk.lock:
+            return papers_of(self.book.get(name), timeline, notices=self.desk.present().record.notices)
+
+    def paper(self, name: str, position: int) -> tuple[Paper, bytes]:
+        """Return a document of a case, by the position of the event that names it.
+
+        Raises:
+            NotFoundError: that event names none, or is of another case.
+        """
+        found = next((each for each in self.papers(name) if each.position == position), None)
+        if found is None:
+            raise no_such_paper()
+        return found, self.desk.parts.objects.get(found.document)
 
     def approve(self, name: str, *, by: Handle) -> tuple[Obstacle, ...]:
         """Approve lifting a case; return what has to be done before anybody can, nothing if the approval counts.

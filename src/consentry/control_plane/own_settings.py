@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.in_force import by_purpose
 from consentry.control_plane.known import Known
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words_of
@@ -236,15 +237,8 @@ class OwnSettings:
         return deciding.get(purpose) or self._covering(deciding, purpose)
 
     def _deciding(self, present: Known) -> dict[Purpose, Published]:
-        found: dict[Purpose, Published] = {}
-        names = set()
-        for published in reversed(present.state.policies):
-            if published.name not in names:
-                names.add(published.name)
-                for purpose in self.desk.document(published.digest).purposes:
-                    if Purpose.TRAIN_AI.covers(purpose):
-                        found.setdefault(purpose, published)
-        return found
+        found = by_purpose(present.state.policies, self.desk.document)
+        return {purpose: each for purpose, each in found.items() if Purpose.TRAIN_AI.covers(purpose)}
 
     def _covering(self, deciding: Mapping[Purpose, Published], purpose: Purpose) -> Published | None:
         return next((deciding[each] for each in purpose.lineage if each in deciding), None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consentry.control_plane.acts import Acts
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.assessments import AssessmentVerbs
@@ -73,6 +74,7 @@ class ControlPlane:
     public_view: PublicView
     proposals: ProposalVerbs
     look_ups: LookUpVerbs
+    acts: Acts
 
 
 def compose(parts: Parts) -> ControlPlane:
@@ -123,4 +125,5 @@ def compose(parts: Parts) -> ControlPlane:
         public_view=PublicView(desk, release=archive.open),
         proposals=ProposalVerbs(desk),
         look_ups=LookUpVerbs(desk, uses_of=people.uses_of),
+        acts=Acts(desk),
     )

@@ -10,9 +10,11 @@ from threading import Lock
 from typing import Any
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.in_force import history
 from consentry.control_plane.known import Known
 from consentry.errors import ConsentryError
 from consentry.oversight.order import Order
+from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_set import PolicySet
 from consentry.release.sealed import SealedRelease
@@ -60,9 +62,7 @@ class PublicView:
             return {
                 "format": FORMAT,
                 "position": known.position,
-                "policies": [
-                    self._policy(name, known) for name in sorted({each.name for each in known.state.policies})
-                ],
+                **self._policies(known),
                 "suspensions": [_suspension(each) for each in known.record.orders.in_force()],
                 "counts": {
                     "releases": bounded(len(sealed)),
@@ -71,10 +71,39 @@ class PublicView:
                 },
             }
 
-    def _policy(self, name: str, known: Known) -> dict[str, Any]:
-        published = known.state.policy(name)
-        assert published is not None, "a set that was published is in force"
-        return described(self._desk.document(published.digest))
+    def _policies(self, known: Known) -> dict[str, Any]:
+        """Return the sets that decide about some use now, and those that did, or were never asked: newest first."""
+        published = known.state.policies
+        found = history(published, self._desk.document)
+        newest = {(each.corpus, each.purpose): each for each in known.state.releases.values() if not each.withdrawn}
+        counts = {each.policy for each in newest.values()}
+        return {
+            "policies": [
+                {
+                    **described(self._desk.document(each.published.digest)),
+                    "in_force_for": list(each.purposes),
+                    "since": self._recorded_at(each.published.position),
+                }
+                for each in found
+                if each.purposes
+            ],
+            "earlier_policies": [
+                {
+                    "name": each.published.name,
+                    "version": each.published.version,
+                    "title": self._desk.document(each.published.digest).title,
+                    "since": self._recorded_at(each.published.position),
+                    "until": None if each.until is None else self._recorded_at(each.until),
+                    "newest_data": each.published.digest in counts,
+                }
+                for each in found
+                if not each.purposes
+            ],
+        }
+
+    def _recorded_at(self, position: int) -> Seconds:
+        (event,) = self._desk.parts.ledger.read(position, position + 1)
+        return event.recorded_at
 
     def _by_category(self, known: Known) -> dict[str, Any]:
         """Return how many items of each category the newest releases use, of each corpus one."""

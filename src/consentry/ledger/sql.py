@@ -60,6 +60,8 @@ _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position
 )
 _OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
 """Answered from the index `events_open`."""
+_KINDS: BindParameter[Sequence[str]] = bindparam("kinds", expanding=True)
+_OPEN_AND = _SLICE.where(or_(EVENTS.c.document.is_not(None), EVENTS.c.kind.in_(_KINDS))).limit(READ_BATCH)
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
 _EACH: BindParameter[Sequence[str]] = bindparam("people", expanding=True)
 _NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person.in_(_EACH))
@@ -97,11 +99,13 @@ class SqlLedger:
         """Append all or nothing; see `store.Ledger`."""
         return self._group.submit(Request(self._drafts(bodies)))
 
-    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
+    def read(
+        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+    ) -> Iterator[Event]:
         """Read the events [`start`, `stop`) in batches, each batch a short transaction of its own."""
         head = self.head()
         end = head if stop is None else min(stop, head)
-        return self._open(start, end) if only_open else self._slices(start, end)
+        return self._open(start, end, beside=beside) if only_open else self._slices(start, end)
 
     def head(self) -> int:
         """Return the number of events."""
@@ -185,10 +189,11 @@ class SqlLedger:
             yield from map(_event, rows)
             start += len(rows)
 
-    def _open(self, start: int, stop: int) -> Iterator[Event]:
+    def _open(self, start: int, stop: int, *, beside: Collection[str]) -> Iterator[Event]:
+        asked, kinds = (_OPEN_AND, {"kinds": tuple(beside)}) if beside else (_OPEN, {})
         while start < stop:
             with reported(), self._engine.connect() as connection:
-                rows = connection.execute(_OPEN, {"start": start, "stop": stop}).all()
+                rows = connection.execute(asked, {"start": start, "stop": stop, **kinds}).all()
             yield from map(_event, rows)
             start = rows[-1].position + 1 if rows else stop
 

@@ -55,10 +55,13 @@ class Ledger(Protocol):
         """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
         ...
 
-    def read(self, start: int = 0, stop: int | None = None, *, only_open: bool = False) -> Iterator[Event]:
+    def read(
+        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+    ) -> Iterator[Event]:
         """Read the events [`start`, `stop`), each checked against its commitment; without `stop` up to the head.
 
-        With `only_open`, leave out those that are about single people: of millions, they are all but a few.
+        With `only_open`, leave out those that are about single people: of millions, they are all but a few. Those of
+        the kinds in `beside` are read all the same; no index leads to them, so all events are gone through once.
         """
         ...
 

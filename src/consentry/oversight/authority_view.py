@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, standing, what_stands_in_the_way
+from consentry.oversight.case import APPROVALS, Answers, Case, Statement, standing, what_stands_in_the_way
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
 from consentry.oversight.order import Order
 from consentry.oversight.overseen import Overseen
+from consentry.oversight.paper import Paper, papers_of
 from consentry.policy.choice import Seconds
 
 _SAID = ("order", "condition", "notice", "report", "step", "how", "says", "took_ms", "count", "days", "due", "evidence")
@@ -89,9 +90,12 @@ def case_document(
     """Return all that an authority sees of a case that concerns it; `events` is its timeline."""
     whole, over = sight.whole(case, record), case.over
     orders = [each for each in sight.orders(record) if each.case == case.case]
-    others = {each.order for each in record.orders.of(case.case)} - {each.order for each in orders}
+    others = _others(case, record, sight=sight)
     conditions = [
-        each if whole else {**each, "title": None, "found": None, "parameters": []}
+        # Who gave the evidence stands in what was found.
+        {**each, "found": None if each["evidence"] else each["found"]}
+        if whole
+        else {**each, "title": None, "found": None, "parameters": []}
         for each in conditions_json(case, answers)
     ]
     approvals = [each for each in case.approvals if each.step is Step.LIFT]
@@ -111,23 +115,59 @@ def case_document(
         if whole and over is None
         else [],
         "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
-        "statements": [
-            {
-                "says": str(each.body.says),
-                "by": each.body.by,
-                "orders": [order for order in each.body.orders if order not in others],
-                "reference": each.body.reference,
-                "signed_with": each.body.key,
-                "document": each.body.document,
-                "position": each.position,
-                "at": each.at,
-            }
-            for each in case.statements
-            if _about_nobody_else(each.body.orders, others) and statement_concerns(each, sight.areas, now=sight.at)
-        ],
+        "statements": [_statement_json(each, others) for each in _statements(case, record, sight=sight)],
+        "papers": [_paper_json(each) for each in papers_seen(case, record, sight=sight, events=events)],
         "reports": reports_of(case, whole=whole),
         "timeline": list(_timeline(events, others, whole=whole)),
     }
+
+
+def _statement_json(statement: Statement, others: set[str]) -> dict[str, Any]:
+    body = statement.body
+    return {
+        "says": str(body.says),
+        "by": body.by,
+        "orders": [order for order in body.orders if order not in others],
+        "reference": body.reference,
+        "signed_with": body.key,
+        "document": body.document,
+        "position": statement.position,
+        "at": statement.at,
+    }
+
+
+def _paper_json(paper: Paper) -> dict[str, Any]:
+    return {
+        "kind": str(paper.kind),
+        "name": paper.name,
+        "document": paper.document,
+        "position": paper.position,
+        "at": paper.at,
+    }
+
+
+def papers_seen(case: Case, record: Overseen, *, sight: Sight, events: Sequence[Mapping[str, Any]]) -> list[Paper]:
+    """Return the documents of a case that an authority may read: of a case about others as well, only statements."""
+    found = papers_of(case, events, notices=record.notices)
+    if sight.whole(case, record):
+        return found
+    seen = {each.position for each in _statements(case, record, sight=sight)}
+    return [each for each in found if each.position in seen]
+
+
+def _statements(case: Case, record: Overseen, *, sight: Sight) -> list[Statement]:
+    others = _others(case, record, sight=sight)
+    return [
+        each
+        for each in case.statements
+        if _about_nobody_else(each.body.orders, others) and statement_concerns(each, sight.areas, now=sight.at)
+    ]
+
+
+def _others(case: Case, record: Overseen, *, sight: Sight) -> set[str]:
+    """Return the orders of a case that do not concern them."""
+    seen = {each.order for each in sight.orders(record)}
+    return {each.order for each in record.orders.of(case.case)} - seen
 
 
 def reports_of(case: Case, *, whole: bool) -> list[dict[str, Any]]:

@@ -43,7 +43,17 @@ from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
-from consentry.service.pages import authority, console, elsewhere, member, member_lists, objection, public, sign_in
+from consentry.service.pages import (
+    authority,
+    authority_lists,
+    console,
+    elsewhere,
+    member,
+    member_lists,
+    objection,
+    public,
+    sign_in,
+)
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
@@ -79,6 +89,7 @@ ROUTERS = (
     member.ROUTER,
     member_lists.ROUTER,
     objection.ROUTER,
+    authority_lists.ROUTER,
     authority.ROUTER,
     *console.ROUTERS,
 )

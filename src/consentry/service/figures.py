@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter as Tally
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consentry.service.logs import AccessLog
+from consentry.service.logs import REQUEST, AccessLog
 from consentry.service.traces import spanned, tell
 from consentry.service.verbs import Verbs
 
 KIND = CONTENT_TYPE_LATEST
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _NOWHERE = "(none)"
+_BEGUN, _COUNT = f"{uuid4().hex[:12]}-".encode(), itertools.count()
+"""Ids of requests that came without one: no two are the same, of this process or of another."""
 _GONE = 499
 """Whoever asked hung up before there was an answer."""
 
@@ -76,7 +80,10 @@ class Figures:
 
 
 class Observed:
-    """Middleware: counts, logs and traces every answer, and gives the id of the request back."""
+    """Middleware: counts, logs and traces every answer, and says by which id the request is known.
+
+    INVARIANT: while a request is answered, `REQUEST` is its id, and every answer carries it as `x-request-id`.
+    """
 
     def __init__(self, app: ASGIApp, *, figures: Figures, log: AccessLog | None) -> None:
         self.app = app
@@ -90,13 +97,14 @@ class Observed:
         began = time.perf_counter()
         status = _GONE
         ident = request_id(scope)
+        known_as = ident.decode()
+        mark = REQUEST.set(known_as)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if ident:
-                    message["headers"] = [*message["headers"], (b"x-request-id", ident)]
+                message["headers"] = [*message["headers"], (b"x-request-id", ident)]
             await send(message)
 
         with spanned(scope) as span:
@@ -106,13 +114,14 @@ class Observed:
                 status = 500 if status == _GONE else status
                 raise
             finally:
+                REQUEST.reset(mark)
                 seconds = time.perf_counter() - began
                 method, route = _named(scope)
                 self.figures.answered(method=method, route=route, status=status, seconds=seconds)
                 if self.log is not None:
-                    self.log.answered(method=method, route=route, status=status, seconds=seconds, ident=ident.decode())
+                    self.log.answered(method=method, route=route, status=status, seconds=seconds, ident=known_as)
                 if span is not None:
-                    tell(span, method=method, route=route, status=status, ident=ident.decode())
+                    tell(span, method=method, route=route, status=status, ident=known_as)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -127,11 +136,11 @@ def _named(scope: Scope) -> tuple[str, str]:
 
 
 def request_id(scope: Scope) -> bytes:
-    """Return the id that the caller gave a request, if it is one that can be written down; else none."""
+    """Return the id that the caller gave a request, if it is one that can be written down; else one that is made."""
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return bytes(value) if _plain(value) else b""
-    return b""
+        if name == b"x-request-id" and _plain(value):
+            return bytes(value)
+    return b"%s%x" % (_BEGUN, next(_COUNT))
 
 
 def _plain(value: bytes) -> bool:

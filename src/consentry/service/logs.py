@@ -1,7 +1,7 @@
 """Logs as lines of JSON, without personal data: which address, not what stood in it; how it went, not what was said.
 
-Switched on by the setting `log_format = "json"`. The id of a request is the caller's own: whoever puts a name into it
-finds it here.
+Switched on by the setting `log_format = "json"`. The id of a request is the caller's own, if it gave one: whoever puts
+a name into it finds it here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ PLATFORM: ContextVar[str] = ContextVar("platform", default="")
 """Of several platforms, whose request is answered or whose work is done here; empty where there is one."""
 
 
+REQUEST: ContextVar[str] = ContextVar("request", default="")
+"""The id of the request that is answered here; empty where none is."""
+
+
 class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON."""
 
@@ -28,6 +32,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **({"platform": PLATFORM.get()} if PLATFORM.get() else {}),
+            **({"request_id": REQUEST.get()} if REQUEST.get() else {}),
             **getattr(record, "facts", {}),
         }
         return json.dumps(body, ensure_ascii=False)
@@ -47,9 +52,13 @@ class AccessLog:
 
     def answered(self, *, method: str, route: str, status: int, seconds: float, ident: str) -> None:
         """Write how a request was answered."""
-        facts = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
-        if ident:
-            facts["request_id"] = ident
+        facts = {
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "request_id": ident,
+        }
         ACCESS.info("answered", extra={"facts": facts})
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
+from consentry.service.logs import REQUEST
 from consentry.service.site import away, page, wants_page
 
 LOG = logging.getLogger("consentry.service")
@@ -64,7 +65,14 @@ def answer(error: ConsentryError, status: int | None = None) -> JSONResponse:
     found = status or status_of(error)
     # After what did not come in time nobody knows where the next request would begin.
     headers = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 503: {"Retry-After": _RETRY_S}}
-    body = {"type": "about:blank", "status": found, "title": error.message, "detail": error.help, "code": error.code}
+    body = {
+        "type": "about:blank",
+        "status": found,
+        "title": error.message,
+        "detail": error.help,
+        "code": error.code,
+        "request_id": REQUEST.get(),
+    }
     return JSONResponse(body, found, headers=headers.get(found), media_type="application/problem+json")
 
 

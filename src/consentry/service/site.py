@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from consentry import __version__
-from consentry.charts import Bar, bars
+from consentry.charts import Bar, bars, columns
 from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
@@ -73,6 +73,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
         "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
+        "columns": _columns,
         "coded": coded,
     }
 
@@ -90,9 +91,26 @@ def coded(text: str) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", safe))  # noqa: S704 - escaped above
 
 
-def _drawn(rows: Iterable[tuple[str, Sequence[tuple[str, int]]]], title: str, beside: str) -> Markup:
+_Rows = Iterable[tuple[str, Sequence[tuple[str, int]]]]
+
+
+def _drawn(rows: _Rows, title: str, beside: str) -> Markup:
     """Draw a bar chart of rows (label, parts); a part is the class of its colour and its length."""
-    return Markup(bars(title, [Bar(label, list(parts)) for label, parts in rows], beside=beside))  # noqa: S704 - escaped there
+    return Markup(bars(_plain(title), _bars(rows), beside=_plain(beside)))  # noqa: S704 - escaped there
+
+
+def _columns(rows: _Rows, title: str, beside: str) -> Markup:
+    """Draw a chart of columns of the same."""
+    return Markup(columns(_plain(title), _bars(rows), beside=_plain(beside)))  # noqa: S704 - escaped there
+
+
+def _bars(rows: _Rows) -> list[Bar]:
+    return [Bar(_plain(label), list(parts)) for label, parts in rows]
+
+
+def _plain(text: str) -> str:
+    """Return a text as it is read: what a macro made is escaped already, and is escaped where it is drawn."""
+    return text.unescape() if isinstance(text, Markup) else text
 
 
 def page(

@@ -1,6 +1,7 @@
 """A span for each request, for whoever collects traces (OpenTelemetry), if a tracer provider is configured.
 
-A span says what the access log says: method, address as a template, status. It never holds the path or the query, where
+A span says what the access log says: method, address as a template, status, the id of the request, and of several
+platforms which one. It never holds the path or the query, where
 private links stand. Names are those of the HTTP semantic conventions, 1.23 and later.
 """
 
@@ -15,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from consentry import __version__
+from consentry.service.logs import PLATFORM
 
 _NAME = "consentry"
 
@@ -39,7 +41,8 @@ def tell(span: Span, *, method: str, route: str, status: int, ident: str) -> Non
     span.set_attribute("http.request.method", method)
     span.set_attribute("http.route", route)
     span.set_attribute("http.response.status_code", status)
-    if ident:
-        span.set_attribute("consentry.request_id", ident)
+    span.set_attribute("consentry.request_id", ident)
+    if PLATFORM.get():
+        span.set_attribute("consentry.platform", PLATFORM.get())
     if status >= 500:
         span.set_status(StatusCode.ERROR)

@@ -63,15 +63,16 @@ class BeforeAndAfter(Answer):
 
 
 class PolicyEffect(Answer):
-    """What would change of what is used for a purpose, by the newest release of it, counted from the census.
+    """What would change of what is used for a purpose, counted from the census.
 
-    Numbers by place, category and reason are changes. `undecided` items depend on when they were created. `problem`
-    says why nothing could be counted, and then there are no numbers.
+    What decides about the purpose now is compared with what would if the set were published. `release` is the newest,
+    if there is one. Numbers by place, category and reason are changes. `undecided` items depend on when they were
+    created. `problem` says why nothing could be counted, and then there are no numbers.
     """
 
     corpus: str
     purpose: Purpose
-    release: str
+    release: str | None
     problem: str
     undecided: int | None = None
     eligible: BeforeAndAfter | None = None
@@ -107,9 +108,14 @@ class Proposals(Answer):
 
 
 class WholeProposal(Proposal):
-    """A proposal with its text (TOML), and while it is open what it would change; null where nothing is in force."""
+    """A proposal with its text (TOML), and while it is open what it would change.
+
+    `against` names what `differences` are to: the set in force under its name, and those that decide now about what it
+    is for. They are null where there is none.
+    """
 
     text: str
+    against: list[str]
     differences: list[str] | None
     effects: list[PolicyEffect]
 
@@ -150,6 +156,7 @@ class Checked(Answer):
     failing: list[Failing]
     name: str | None = None
     version: str | None = None
+    against: tuple[str, ...] = ()
     differences: list[str] | None = None
     effects: tuple[PolicyEffect, ...] = ()
 
@@ -210,7 +217,9 @@ def one(*, proposal: Called, _: Reader, control: Control) -> WholeProposal:
     """Return a proposal with its text, and what it would change."""
     found = control.proposals.get(proposal)
     text = control.desk.parts.objects.get(found.document).decode()
-    changed = {"differences": None, "effects": []} if found.ended else _effects(control, found.name, text)
+    changed = (
+        {"against": [], "differences": None, "effects": []} if found.ended else _effects(control, found.name, text)
+    )
     return WholeProposal(**_described(found), text=text, **changed)
 
 
@@ -261,7 +270,8 @@ def _published(control: ControlPlane, name: str) -> dict[int, Published]:
 
 def _effects(control: ControlPlane, name: str, text: str) -> dict[str, Any]:
     found = effects(control, load(text, name))
-    return {"differences": found["lines"], "effects": [PolicyEffect.model_validate(each) for each in found["changes"]]}
+    changes = [PolicyEffect.model_validate(each) for each in found["changes"]]
+    return {"against": found["against"], "differences": found["lines"], "effects": changes}
 
 
 def _described(found: policy_proposal.Proposal) -> dict[str, Any]:

@@ -92,6 +92,7 @@ class Problem(Answer):
     title: str = Field(description="What is wrong.")
     detail: str = Field(description="What to do about it.")
     code: str = Field(examples=["release-unknown"], pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    request_id: str = Field(description="Of the request, as in `x-request-id` and in the log.")
 
 
 class Said(Answer):

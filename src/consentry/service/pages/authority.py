@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
@@ -24,6 +24,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
 from consentry.service.gate import Admitting, Control, Deployed, Needs
+from consentry.service.papers import as_file, filed_of, text_of
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
 from consentry.service.site import page
 from consentry.transparency.download import signed
@@ -32,6 +33,8 @@ ROUTER = APIRouter(prefix="/authority")
 Reader = Annotated[Principal, Depends(Needs(Action.AUTHORITY_READ))]
 Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
 Issuer = Annotated[Principal, Depends(Needs(Action.ORDER_ISSUE))]
+Place = Annotated[int, Path(ge=0, le=1 << 53)]
+"""A position in the ledger."""
 _Word = TypeVar("_Word", Says, Purpose, Category)
 _PUBLIC_KEY = "signing.pub.pem"
 _AskedLine = Annotated[str, Query(max_length=300)]
@@ -55,35 +58,28 @@ def case(*, request: Request, control: Control, who: Reader, name: str) -> Respo
     )
 
 
-@ROUTER.get("/releases")
-def releases(*, request: Request, control: Control, who: Reader) -> Response:
-    """Show releases and models, and how much of them is content of these jurisdictions."""
-    return _answer(
-        request, control, template="authority/releases.html", document=control.authority_view.releases(who.areas)
-    )
-
-
-@ROUTER.get("/notices")
-def notices(*, request: Request, control: Control, who: Reader) -> Response:
-    """Show the notices, and until when people can object."""
-    return _answer(
-        request, control, template="authority/notices.html", document=control.authority_view.notices(who.areas)
-    )
-
-
-@ROUTER.get("/reports")
-def reports(*, request: Request, control: Control, who: Reader) -> Response:
-    """Show the reports, due and delivered."""
-    return _answer(
-        request, control, template="authority/reports.html", document=control.authority_view.reports(who.areas)
-    )
+@ROUTER.get("/cases/{name}/documents/{position}")
+def paper(*, request: Request, control: Control, who: Reader, name: str, position: Place) -> Response:
+    """Show a document that was given in a case, or hand it out as it is kept."""
+    document, content = control.authority_view.paper(name, position, areas=who.areas)
+    if request.query_params.get("format") == "file":
+        return as_file(content, name=f"{name}-{position}")
+    if request.query_params.get("format") == "signed":
+        return taken_away(control, document, name=f"{name}-{position}")
+    found = {**document, **document["given"]}
+    shown: dict[str, Any] = {
+        "text": text_of(content),
+        "filed": filed_of(document["kind"], content),
+        "size": len(content),
+    }
+    return page(request, "authority/paper.html", doc=document, paper=found, **shown)
 
 
 @ROUTER.get("/reports/{name}/{report}")
 def report(*, control: Control, who: Reader, name: str, report: str) -> Response:
     """Hand out a report that was delivered, signed."""
     document = json.loads(control.authority_view.report(name, report, areas=who.areas))
-    return _taken_away(control, document, name=f"{name}-{report}")
+    return taken_away(control, document, name=f"{name}-{report}")
 
 
 @ROUTER.get("/key.pem")
@@ -190,13 +186,14 @@ def statement(
 def _answer(request: Request, control: ControlPlane, *, template: str, document: Mapping[str, Any]) -> Response:
     """Return a document as a page; signed, if the address asks for `?format=signed`."""
     if request.query_params.get("format") == "signed":
-        return _taken_away(control, document, name=f"{document.get('case', document['what'])}-{document['position']}")
+        return taken_away(control, document, name=f"{document.get('case', document['what'])}-{document['position']}")
     return page(
         request, template, doc=document, purposes=PURPOSES, categories=CATEGORIES, standings=STANDINGS, events=EVENTS
     )
 
 
-def _taken_away(control: ControlPlane, document: Mapping[str, Any], *, name: str) -> Response:
+def taken_away(control: ControlPlane, document: Mapping[str, Any], *, name: str) -> Response:
+    """Return a document as a file, signed."""
     named = {"content-disposition": f'attachment; filename="{name}.signed.json"'}
     return Response(signed(document, control.desk.parts.signer), media_type="application/json", headers=named)
 

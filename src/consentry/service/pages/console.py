@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consentry.service.pages import (
     console_accounts,
+    console_acts,
     console_case_steps,
     console_cases,
     console_jobs,
@@ -32,6 +33,7 @@ ROUTERS = (
     console_policies.ROUTER,
     console_people.ROUTER,
     console_accounts.ROUTER,
+    console_acts.ROUTER,
     console_password.ROUTER,
     console_webhooks.ROUTER,
 )

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action, Role
 from consentry.accounts.account import Principal, new_password
 from consentry.accounts.admission import Admission
-from consentry.errors import ConsentryError, InputError, StateError
+from consentry.errors import ConflictError, ConsentryError, InputError, StateError
 from consentry.policy.choice import Seconds
+from consentry.public_key import key_id, read_public_key
 from consentry.service.gate import Admitting, Control
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, kept, told, words_of
+from consentry.service.site import page
 
 ROUTER = APIRouter()
 Managing = Annotated[Principal, Depends(Staff(Action.ACCOUNT_MANAGE))]
 Text = Annotated[str, Form()]
+_OF_ACCOUNTS = [str(each) for each in Role if each not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]
+_MOST_OF_A_KEY = 4_096
+"""Bytes; a public key has about a hundred."""
 _PROGRAMS = (Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR)
 _ACCOUNTS = Listing(
     name="accounts",
@@ -74,6 +80,53 @@ def add(
     if not password:
         return RedirectResponse("/console/accounts", SEE_OTHER)
     return _accounts(request, admission, made={"handle": handle.strip(), "password": password})
+
+
+@ROUTER.get("/console/accounts/{handle}")
+def one(request: Request, admission: Admitting, *, handle: str, _: Managing) -> Response:
+    """Show an account, and what can be changed of it."""
+    return _one(request, admission, handle)
+
+
+@ROUTER.post("/console/accounts/{handle}/roles")
+def change_roles(
+    *,
+    request: Request,
+    admission: Admitting,
+    handle: str,
+    who: Managing,
+    roles: Annotated[list[str], Form()] = [],  # noqa: B006 - never changed
+    areas: Text = "",
+) -> Response:
+    """Give an account other roles, or an authority other jurisdictions; all its sessions end."""
+    try:
+        if handle == who.handle:
+            raise StateError(
+                "account-own", "nobody changes what they themselves may do", help="ask another administrator"
+            )
+        admission.change_roles(handle, roles=_roles(roles), areas=words_of(areas.upper()))
+    except (InputError, StateError, ConflictError) as error:
+        return _one(request, admission, handle, problem=told(error), given=kept(roles=roles, areas=areas))
+    return RedirectResponse(f"/console/accounts/{quote(handle, safe='')}?done=roles", SEE_OTHER)
+
+
+@ROUTER.post("/console/accounts/{handle}/key")
+def set_key(
+    *,
+    request: Request,
+    admission: Admitting,
+    handle: str,
+    _: Managing,
+    file: UploadFile | None = None,
+    key: Annotated[str, Form(max_length=4_000)] = "",
+) -> Response:
+    """Let an authority sign with a key from now on, and with no other."""
+    uploaded = b"" if file is None else file.file.read(_MOST_OF_A_KEY)
+    try:
+        admission.set_public_key(handle, read_public_key(uploaded or key.encode()))
+    except (InputError, StateError) as error:
+        return _one(request, admission, handle, problem=told(error, field="file"))
+    return RedirectResponse(f"/console/accounts/{quote(handle, safe='')}?done=key", SEE_OTHER)
 
 
 @ROUTER.post("/console/accounts/{handle}/disable")
@@ -142,6 +195,29 @@ def _roles(words: list[str]) -> frozenset[Role]:
         raise InputError("form-word", "there is no such role", help="choose from what the form offers") from None
 
 
+def _one(
+    request: Request,
+    admission: Admission,
+    handle: str,
+    *,
+    problem: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Response:
+    account, public = admission.get(handle), admission.public_key(handle)
+    return page(
+        request,
+        "console/account.html",
+        status=200 if problem is None else REFUSED,
+        problem=problem,
+        given=given or kept(roles=sorted(map(str, account.roles)), areas=" ".join(sorted(account.areas))),
+        done=request.query_params.get("done", "") if problem is None else "",
+        account=account,
+        is_authority=Role.AUTHORITY in account.roles,
+        key=None if public is None else key_id(public),
+        roles=[(each, each) for each in _OF_ACCOUNTS if each != Role.AUTHORITY],
+    )
+
+
 def _accounts(
     request: Request,
     admission: Admission,
@@ -167,8 +243,7 @@ def _accounts(
         problem=problem,
         given=given or kept(handle="", roles=[], areas="", elsewhere=""),
         made=made,
-        roles=[(str(each), str(each)) for each in Role if each not in {Role.MEMBER, Role.WORKLOAD}],
-        open_ones=[each["handle"] for each in rows if each["state"] == "open"],
+        roles=[(each, each) for each in _OF_ACCOUNTS],
     )
     answer.status_code = 200 if problem is None else REFUSED
     return answer

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
@@ -17,11 +17,13 @@ from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Report
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.order import Order, in_words
+from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
 from consentry.service.gate import Control
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, Staff, kept, said
 from consentry.service.pages.console_overview import case_rows
+from consentry.service.papers import as_file, filed_of, text_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -62,9 +64,10 @@ _KINDS = {
     "case.ended": N_("Case ended"),
     "report.scheduled": N_("Report scheduled"),
     "report.delivered": N_("Report delivered"),
+    "statement.filed": N_("Statement filed by an authority"),
 }
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
-_ABOUT = ("order", "condition", "notice", "report", "step", "how", "reference", "title", "reason")
+_ABOUT = ("says", "order", "condition", "notice", "report", "step", "how", "reference", "title", "reason")
 
 
 @ROUTER.get("/console/cases")
@@ -115,6 +118,23 @@ def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Sta
     return Response(body, media_type="application/json")
 
 
+@ROUTER.get("/console/cases/{case}/documents/{position}")
+def paper(
+    request: Request,
+    control: Control,
+    *,
+    case: str,
+    position: Annotated[int, Path(ge=0, le=1 << 53)],
+    _: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
+) -> Response:
+    """Show a document that was given in a case, or hand it out as it is kept."""
+    found, content = control.cases.paper(case, position)
+    if request.query_params.get("format") == "file":
+        return as_file(content, name=f"{case}-{position}")
+    shown: dict[str, Any] = {"text": text_of(content), "filed": filed_of(found.kind, content), "size": len(content)}
+    return page(request, "console/paper.html", case=case, paper=found, **shown)
+
+
 @ROUTER.get("/console/cases/{case}/reports/{report}.json")
 def report(
     control: Control, case: str, *, report: str, _: Annotated[Principal, Depends(Staff(Action.REPORT_READ))]
@@ -137,6 +157,8 @@ def show(
     """Return the page of a case; with a `problem`, what was `given` in the form that was refused stays in it."""
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
+    timeline = control.cases.timeline(name)
+    papers = control.cases.papers(name, timeline)
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
     return page(
@@ -154,7 +176,9 @@ def show(
         approvals=case.approved_by(Step.LIFT),
         needed=APPROVALS,
         reports=[_report(each, now) for each in case.reports.values()],
-        timeline=_timeline(control, name),
+        timeline=_in_words(timeline),
+        papers=papers,
+        evidence={each.document: each for each in papers if each.kind is PaperKind.EVIDENCE},
         checks=[(each, each) for each in sorted(CHECKS)],
         policies=[(each, each) for each in sorted({one.name for one in control.desk.present().state.policies})],
     )
@@ -214,11 +238,10 @@ def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[s
     return found
 
 
-def _timeline(control: ControlPlane, name: str) -> list[dict[str, Any]]:
+def _in_words(timeline: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what was said of a case, each with what kind of thing it is in words."""
     return [
-        {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])}
-        for each in control.cases.timeline(name)
+        {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])} for each in timeline
     ]
 
 
@@ -235,7 +258,8 @@ def _report(report: Report, now: Seconds) -> dict[str, Any]:
 
 def _about(body: Mapping[str, Any]) -> str:
     """Return what distinguishes an event from others of its kind, and who said it."""
-    words = [value for key in _ABOUT if isinstance(value := body.get(key), str) and value]
+    words = [value.replace("-", " ") if key == "says" else value for key, value in _said(body)]
+    words += body.get("orders", ())
     by = body.get("by")
     if by:
         words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
@@ -244,3 +268,7 @@ def _about(body: Mapping[str, Any]) -> str:
     if "count" in body:
         words.append(f"{body['count']:,} people")
     return ", ".join(words)
+
+
+def _said(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, value) for key in _ABOUT if isinstance(value := body.get(key), str) and value]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cache, partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -11,16 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
-from consentry.errors import ConsentryError
 from consentry.oversight.order import in_words
 from consentry.policy.choice import Seconds
-from consentry.policy.policy_set import PolicySet
 from consentry.service.gate import Control, Needs
+from consentry.service.pages.console_counts import Counts, counts_of, over_time
 from consentry.service.pages.console_frame import SEE_OTHER, Staff
 from consentry.service.site import page
 
 ROUTER = APIRouter()
-_NEWEST = 12
 _BEGINS = (
     (Action.OVERVIEW_READ, "/console/overview"),
     (Action.ACCOUNT_MANAGE, "/console/accounts"),
@@ -44,11 +43,13 @@ def overview(
 ) -> Response:
     """Show what there is to know now."""
     now = control.desk.parts.clock()
+    # A release is opened and checked once, in however many places of the page it stands.
+    counts = cache(partial(counts_of, control))
     return page(
         request,
         "console/overview.html",
-        purposes=newest_counts(control),
-        history=_history(control),
+        purposes=newest_counts(control, counts),
+        over_time=over_time(control, counts),
         cases=[row for row in case_rows(control) if not row["over"]] if who.may(Action.CASE_READ) else None,
         orders=[
             {"order": each.order, "case": each.case, "scope": in_words(each.scope), "at": each.at}
@@ -64,53 +65,13 @@ def overview(
     )
 
 
-def newest_counts(control: ControlPlane) -> list[dict[str, Any]]:
+def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
     """Return the counts of the newest release of each purpose that is not withdrawn."""
     newest: dict[str, str] = {}
     for name, sealed in control.releases.sealed().items():
         if sealed.withdrawn is None:
             newest[str(sealed.purpose)] = name
-    return [{"purpose": purpose, **counts_of(control, name)} for purpose, name in sorted(newest.items())]
-
-
-def counts_of(control: ControlPlane, name: str) -> dict[str, Any]:
-    """Return the counts of a release as rows for the parts of the console; `damaged` if they cannot be read."""
-    try:
-        manifest = control.releases.open(name).manifest
-        policy: PolicySet | None = control.desk.document(manifest.policy.digest)
-    except ConsentryError as error:
-        return {"release": name, "damaged": error.message, "items": 0, "eligible": 0, "denied": 0}
-    counts = manifest.counts
-    return {
-        "release": name,
-        "damaged": "",
-        "items": counts["items"],
-        "eligible": counts["eligible"],
-        "denied": counts["denied"],
-        "places": split_rows(counts["by_place"]),
-        "categories": split_rows(counts["by_category"]),
-        "reasons": reason_rows(counts["by_reason"], policy),
-        "decided_at": manifest.decided_at,
-    }
-
-
-def split_rows(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
-    """Return eligible and denied items by name as rows, those with most items first."""
-    ordered = sorted(counts.items(), key=lambda each: (-sum(each[1].values()), each[0]))
-    return [{"name": name, **each} for name, each in ordered]
-
-
-def reason_rows(counts: Mapping[str, int], policy: PolicySet | None) -> list[dict[str, Any]]:
-    """Return denied items by reason as rows, the largest first, with why where a rule says it."""
-    rules = {} if policy is None else {rule.id: rule.why for rule in policy.rules}
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return [{"name": name, "items": items, "why": rules.get(name.rpartition(":")[2], "")} for name, items in ordered]
-
-
-def _history(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return what the newest releases held, oldest first."""
-    names = list(control.releases.sealed().items())[-_NEWEST:]
-    return [{"purpose": str(sealed.purpose), **counts_of(control, name)} for name, sealed in names]
+    return [{"purpose": purpose, **counts(name)} for purpose, name in sorted(newest.items())]
 
 
 def case_rows(control: ControlPlane) -> list[dict[str, Any]]:

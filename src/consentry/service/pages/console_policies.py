@@ -218,7 +218,7 @@ def _show(
         prose=describe(policy),
         text=control.desk.parts.objects.get(found.document).decode(),
         examples=run_examples(policy),
-        **(effects(control, policy) if found.ended is None else {"lines": None, "changes": []}),
+        **(effects(control, policy) if found.ended is None else {"against": [], "lines": None, "changes": []}),
     )
 
 
@@ -246,5 +246,5 @@ def _form(
         failing=[each for each in examples if not each.holds],
         examples=examples,
         starts=sorted({*shipped(), *(each.name for each in control.desk.present().state.policies)}),
-        **({"lines": None, "changes": []} if policy is None else effects(control, policy)),
+        **({"against": [], "lines": None, "changes": []} if policy is None else effects(control, policy)),
     )

@@ -16,8 +16,8 @@ from consentry.errors import ConsentryError
 from consentry.ledger.state import Sealed
 from consentry.service.gate import Control
 from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_counts import counts_of, split_rows
 from consentry.service.pages.console_frame import N_, REFUSED, Staff, said, told
-from consentry.service.pages.console_overview import counts_of, split_rows
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -36,6 +36,16 @@ _RELEASES = Listing(
         Column("position", N_("Position"), kind="number"),
     ),
     sort="-position",
+)
+
+_FILES = Listing(
+    name="files",
+    columns=(
+        Column("file", N_("File")),
+        Column("items", N_("Items"), kind="number"),
+        Column("left_out", N_("Left out"), kind="number"),
+    ),
+    sort="file",
 )
 
 
@@ -67,6 +77,14 @@ def _row(control: ControlPlane, name: str, sealed: Sealed) -> dict[str, Any]:
 def one(request: Request, control: Control, *, release: str, _: Reading) -> Response:
     """Show what a release holds."""
     return _show(request, control, release)
+
+
+@ROUTER.get("/console/releases/{release}/files")
+def files(request: Request, control: Control, *, release: str, _: Reading) -> Response:
+    """List the files of a release, with how many rows of each were left out when it was sealed."""
+    found = control.releases.open(release).manifest.files
+    rows = [{"file": each.pin.path, "items": each.pin.rows, "left_out": each.bitmap.cardinality} for each in found]
+    return _FILES.answer(request, rows, template="console/release_files.html", release=release)
 
 
 @ROUTER.get("/console/releases/{release}/explain")

@@ -1,0 +1,81 @@
+"""Documents of a case as they are shown: their text where they are text, and what an authority filed in words."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.responses import Response
+
+from consentry.errors import InputError
+from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatement
+from consentry.oversight.order import in_words
+from consentry.oversight.paper import PaperKind
+from consentry.public_key import key_id, verify_signature
+
+MOST_SHOWN = 200_000
+"""Characters. What is longer is taken away as a file."""
+_ENDINGS = ((b"%PDF-", "pdf"), (b"\x89PNG", "png"), (b"PK\x03\x04", "zip"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What an authority filed: the statement in words, and how it was signed.
+
+    Attributes:
+        signed_with: the id of the key; None: nobody signed it.
+        holds: whether the signature is by this key, of these bytes.
+    """
+
+    statement: AuthorityStatement
+    scope: str
+    signed_with: str | None
+    holds: bool
+
+
+def text_of(content: bytes) -> str | None:
+    """Return a document as text; None if it is none, or too long to be shown."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) <= MOST_SHOWN and "\0" not in text else None
+
+
+def filed_of(kind: str, content: bytes) -> Filed | None:
+    """Return what a kept statement says; None if the document is no such thing."""
+    if kind != PaperKind.STATEMENT:
+        return None
+    try:
+        kept = json.loads(content)
+        if kept["format"] != KEPT_FORMAT:
+            return None
+        signed, key, signature = (_bytes(kept, name) for name in ("statement", "key", "signature"))
+        statement = AuthorityStatement.from_bytes(signed or b"")
+    except (ValueError, KeyError, TypeError, InputError):
+        return None
+    holds = key is not None and verify_signature(key, signature=signature or b"", content=signed or b"")
+    return Filed(
+        statement=statement,
+        scope="" if statement.orders else in_words(statement.scope),
+        signed_with=None if key is None else key_id(key),
+        holds=holds,
+    )
+
+
+def as_file(content: bytes, *, name: str) -> Response:
+    """Return a document to be taken away as it is kept. No browser opens it here, whatever is in it."""
+    named = {"content-disposition": f'attachment; filename="{name}.{_ending(content)}"'}
+    return Response(content, media_type="application/octet-stream", headers=named)
+
+
+def _bytes(kept: Mapping[str, Any], name: str) -> bytes | None:
+    return None if kept[name] is None else base64.b64decode(kept[name], validate=True)
+
+
+def _ending(content: bytes) -> str:
+    known = next((ending for begins, ending in _ENDINGS if content.startswith(begins)), None)
+    return known or ("bin" if text_of(content) is None else "json" if content.startswith(b"{") else "txt")

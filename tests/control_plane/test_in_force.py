@@ -1,0 +1,86 @@
+"""Which of several policy sets decides about a use, and until when one did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consentry.control_plane.in_force import by_purpose, deciding, history
+from consentry.ledger.state import Published
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
+
+AI, GENAI, TEXT, SERVE = Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT, Purpose.SERVE
+SETS: dict[str, PolicySet] = {}
+
+
+def read(digest: str) -> PolicySet:
+    return SETS[digest]
+
+
+def published(*sets: tuple[str, Iterable[Purpose]]) -> list[Published]:
+    """Return sets that were published one after the other, by name and uses."""
+    found = []
+    for position, (name, purposes) in enumerate(sets):
+        made = PolicySet(name=name, version=str(position), title=name, purposes=frozenset(purposes), rules=())
+        SETS[made.digest] = made
+        found.append(Published(name, str(position), made.digest, position))
+    return found
+
+
+def name_of(found: Published | None) -> str | None:
+    return None if found is None else f"{found.name} {found.version}"
+
+
+def test_of_two_names_for_one_use_the_one_published_last_decides() -> None:
+    found = by_purpose(published(("old", [GENAI]), ("new", [GENAI])), read)
+    assert name_of(deciding(found, GENAI)) == "new 1"
+    found = by_purpose(published(("old", [GENAI]), ("new", [GENAI]), ("old", [GENAI])), read)
+    assert name_of(deciding(found, GENAI)) == "old 2"
+
+
+def test_who_names_the_use_itself_goes_before_who_names_one_above_it() -> None:
+    found = by_purpose(published(("narrow", [GENAI]), ("wide", [AI])), read)
+    assert name_of(deciding(found, GENAI)) == "narrow 0"
+    assert name_of(deciding(found, TEXT)) == "narrow 0"
+    assert name_of(deciding(found, AI)) == "wide 1"
+    assert deciding(found, SERVE) is None
+
+
+def test_a_version_that_was_replaced_decides_nothing_though_it_named_more() -> None:
+    found = by_purpose(published(("a", [GENAI, SERVE]), ("a", [GENAI])), read)
+    assert deciding(found, SERVE) is None
+
+
+def test_the_history_says_until_when_a_set_decided() -> None:
+    sets = published(("a", [GENAI]), ("b", [SERVE]), ("c", [GENAI]), ("b", [SERVE]))
+    told = {name_of(each.published): (each.purposes, each.until) for each in history(sets, read)}
+    assert told == {"b 3": ((SERVE,), None), "c 2": ((GENAI,), None), "b 1": ((), 3), "a 0": ((), 2)}
+
+
+def test_a_set_that_decides_again_is_in_force() -> None:
+    sets = published(("a", [GENAI]), ("b", [GENAI, SERVE]), ("b", [SERVE]))
+    told = {name_of(each.published): (each.purposes, each.until) for each in history(sets, read)}
+    assert told["a 0"] == ((GENAI,), None)
+    assert told["b 1"] == ((), 2)
+
+
+_SETS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sets(st.sampled_from([AI, GENAI, TEXT, SERVE]), min_size=1)), max_size=8
+)
+
+
+@given(_SETS)
+def test_every_use_is_decided_by_one_set_in_force_at_most(sets: list[tuple[str, set[Purpose]]]) -> None:
+    every = published(*sets)
+    newest = {each.name: each for each in every}
+    told = history(every, read)
+    assert [each.published for each in told] == every[::-1]
+    decided = [purpose for each in told for purpose in each.purposes]
+    assert len(decided) == len(set(decided))
+    assert set(decided) == {purpose for each in newest.values() for purpose in read(each.digest).purposes}
+    for each in told:
+        assert not (each.purposes and each.until is not None)
+        assert not each.purposes or newest[each.published.name] == each.published

@@ -1,0 +1,137 @@
+"""The page of an account: what it may do, and the key with which an authority signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from consentry.accounts.access import Role
+from consentry.errors import ConflictError, InputError
+from consentry.public_key import key_id
+from service.staff import HOSTILE, Office, may, office
+from service.visitor import words
+
+
+@pytest.fixture
+def own() -> Iterator[Office]:
+    with office(filled=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Office]:
+    with office(filled=False) as made:
+        yield made
+
+
+def pem(secret: Ed25519PrivateKey) -> bytes:
+    return secret.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_the_page_is_for_administrators_and_is_reached_from_the_list(place: Office) -> None:
+    assert may(place.statuses("/console/accounts/olga")) == {"ada"}
+    ada = place.visitor("ada")
+    assert 'href="/console/accounts/olga"' in ada.get("/console/accounts").text
+    assert "privacy-officer" in words(ada.get("/console/accounts/olga"))
+    assert ada.get("/console/accounts/nobody").status_code == 404
+    for handle in ("olga", "ico", ""):
+        visitor = place.visitor(handle)
+        for step in ("roles", "key"):
+            assert visitor.post(f"/console/accounts/sue/{step}", {"roles": "administrator"}).status_code in (401, 403)
+
+
+def test_roles_are_changed_and_sessions_end(own: Office) -> None:
+    ada, sue = own.visitor("ada"), own.visitor("sue")
+    assert sue.get("/console/overview").status_code == 200
+    changed = ada.post("/console/accounts/sue/roles", {"roles": ["auditor", "ml-engineer"]})
+    assert "It is changed" in words(ada.follow(changed))
+    assert sue.get("/console/overview").status_code == 303, "signed out"
+    with own.deployment.admission() as admission:
+        assert admission.get("sue").roles == {Role.AUDITOR, Role.ML_ENGINEER}
+    (row,) = ada.get("/console/accounts?q=sue&format=json").json()["accounts"]
+    assert row["roles"] == ["auditor", "ml-engineer"]
+
+
+@pytest.mark.parametrize(
+    ("handle", "form", "said"),
+    [
+        ("ada", {"roles": "privacy-officer"}, "Nobody changes what they themselves may do"),
+        ("sue", {}, "The account has no role"),
+        ("sue", {"roles": "king"}, "There is no such role"),
+        ("sue", {"roles": "member"}, "An account cannot be member"),
+        ("sue", {"roles": "platform"}, "An account cannot be platform"),
+        ("sue", {"roles": "authority", "areas": "UK"}, "An authority stays one, and nobody becomes one"),
+        ("sue", {"roles": "support", "areas": "UK"}, "An authority has jurisdictions, and nobody else has"),
+        ("ico", {"roles": "support"}, "An authority stays one, and nobody becomes one"),
+        ("ico", {"roles": "authority", "areas": ""}, "An authority has jurisdictions"),
+        ("ico", {"roles": "authority", "areas": "ATLANTIS"}, "is no jurisdiction"),
+        ("ico", {"roles": ["authority", "auditor"], "areas": "UK"}, "An authority cannot be anything else as well"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    place: Office, handle: str, form: dict[str, object], said: str
+) -> None:
+    with place.deployment.admission() as admission:
+        before = admission.get(handle)
+        answer = place.visitor("ada").post(f"/console/accounts/{handle}/roles", form)
+        assert answer.status_code == 422
+        assert said in words(answer).replace("`", "")
+        assert admission.get(handle) == before
+
+
+def test_an_authority_is_given_other_jurisdictions(own: Office) -> None:
+    ada = own.visitor("ada")
+    assert ada.post("/console/accounts/ico/roles", {"roles": "authority", "areas": "uk, ch"}).status_code == 303
+    with own.deployment.admission() as admission:
+        assert admission.get("ico").areas == {"UK", "CH"}
+
+
+def test_two_who_change_an_account_at_a_time_do_not_undo_each_other(own: Office) -> None:
+    with own.deployment.admission() as admission:
+        plain = admission._store.change_account
+
+        def late(*args: object, **named: object) -> bool:
+            admission._store.change_account = plain  # type: ignore[method-assign]
+            admission.disable("sue")
+            return plain(*args, **named)  # type: ignore[arg-type]
+
+        admission._store.change_account = late  # type: ignore[method-assign]
+        with pytest.raises(ConflictError):
+            admission.change_roles("sue", roles=frozenset({Role.AUDITOR}))
+        assert admission.get("sue").disabled
+        assert admission.get("sue").roles == {Role.SUPPORT}
+
+
+def test_the_key_of_an_authority_is_taken_from_a_file_or_as_text(own: Office) -> None:
+    ada = own.visitor("ada")
+    first, second = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    assert "none yet" in words(ada.get("/console/accounts/ico"))
+    assert ada.send("/console/accounts/ico/key", {"file": pem(first)}).status_code == 303
+    raw = first.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert key_id(raw) in ada.get("/console/accounts/ico").text
+    done = ada.follow(ada.post("/console/accounts/ico/key", {"key": pem(second).decode()}))
+    assert "The key counts from now on" in words(done)
+    assert key_id(raw) not in done.text
+    made = own.visitor("ico").get("/authority/draft?says=suspend&case=ico-1&reference=decision&areas=UK")
+    for secret, status in ((first, 422), (second, 303)):
+        files = {"statement": made.content, "signature": secret.sign(made.content)}
+        assert own.visitor("ico").send("/authority/statement", files).status_code == status
+
+
+def test_what_is_no_key_or_for_no_authority_is_refused(place: Office) -> None:
+    ada = place.visitor("ada")
+    other = generate_private_key(SECP256R1()).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    good = pem(Ed25519PrivateKey.generate())
+    for handle, content in (("ico", other), ("ico", b"x" * 10_000), ("ico", b""), ("sue", good)):
+        assert ada.send(f"/console/accounts/{handle}/key", {"file": content}).status_code == 422, handle
+    wrong = ada.post("/console/accounts/ico/key", {"key": HOSTILE})
+    assert wrong.status_code == 422
+    assert "<script>alert" not in wrong.text
+    with place.deployment.admission() as admission:
+        assert admission.public_key("ico") is None
+        with pytest.raises(InputError):
+            admission.set_public_key("sue", b"x" * 32)

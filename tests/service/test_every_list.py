@@ -1,0 +1,100 @@
+"""Every list of the console is searched, narrowed, sorted, paged and exported, and none is missing here."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from consentry.accounts.access import Role
+from consentry.accounts.webhooks import Webhooks
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.service.site import FOLDER
+from service.staff import Office, office
+from service.test_authority_lists import LISTS
+from service.visitor import words
+
+BY_A_FORM = {"objections"}
+"""Searched with a form that is sent, because an address would keep what objectors wrote: `test_objecting.py`."""
+CONSOLE = {
+    "cases": ("olga", "/console/cases"),
+    "orders": ("olga", "/console/orders"),
+    "jobs": ("mel", "/console/jobs"),
+    "releases": ("olga", "/console/releases"),
+    "files": ("audrey", "/console/releases/{release}/files"),
+    "models": ("olga", "/console/models"),
+    "policies": ("olga", "/console/policies"),
+    "proposals": ("olga", "/console/proposals"),
+    "notices": ("olga", "/console/notices"),
+    "accounts": ("ada", "/console/accounts"),
+    "keys": ("ada", "/console/keys"),
+    "webhooks": ("ada", "/console/webhooks"),
+    "acts": ("audrey", "/console/acts"),
+}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Office]:
+    """Something in every list."""
+    with office() as made:
+        control = made.deployment.control
+        control.leases.grant(made.release, job="job-1", model="drafts")
+        control.orders.suspend(
+            Scope(areas=frozenset({"BR"})), case="br-1", origin=Origin.OWN_DECISION, reference="letter", by="olga"
+        )
+        control.notices.write("told", b"Text", languages=["en"], channel="mail", audience="all", by="olga")
+        control.proposals.propose(shipped()["november-2025"], reason="newer", by="olga")
+        with made.deployment.admission() as admission:
+            admission.add_key("trainer", roles=frozenset({Role.WORKLOAD}), by="ada")
+            hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
+            hooks.add("https://hooks.example/x", kinds=frozenset({"order.issued"}), by="ada", position=0)
+        yield made
+
+
+def test_no_list_is_missing() -> None:
+    pages = {path.stem: path.read_text("utf-8") for path in (FOLDER / "templates" / "console").glob("*.html")}
+    lists = {name for name, text in pages.items() if "parts.listing(" in text}
+    assert lists == {name if name != "files" else "release_files" for name in CONSOLE}
+    pages = {path.stem: path.read_text("utf-8") for path in (FOLDER / "templates" / "authority").glob("*.html")}
+    assert {name for name, text in pages.items() if "parts.listing(" in text} == set(LISTS)
+
+
+@pytest.mark.parametrize("name", sorted(CONSOLE))
+def test_a_list_does_what_every_list_does(place: Office, name: str) -> None:
+    handle, path = CONSOLE[name]
+    path, visitor = path.format(release=place.release), place.visitor(handle)
+    rows = visitor.get(f"{path}?format=json").json()[name]
+    assert rows
+    answer = visitor.get(f"{path}?format=csv")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}.csv"'
+    table = list(csv.DictReader(io.StringIO(answer.text)))
+    assert (len(table), set(table[0])) == (len(rows), set(rows[0]))
+    assert visitor.get(f"{path}?q=no-such-word-anywhere&format=json").json() == {name: []}
+    for column in rows[0]:
+        there, back = (visitor.get(f"{path}?sort={sign}{column}&format=json").json()[name] for sign in ("", "-"))
+        assert [row[column] for row in there] == [row[column] for row in back][::-1], column
+    shown = visitor.get(path)
+    assert 'type="search"' in shown.text
+    assert "aria-sort" in shown.text
+    assert f"{len(rows)} row" in words(shown)
+    for column in re.findall(r'<select id="by-([a-z_]+)"', shown.text):
+        value = next(str(each) for row in rows for each in _texts(row[column]))
+        narrowed = visitor.get(f"{path}?{column}={value}&format=json").json()[name]
+        assert narrowed
+        assert all(value in _texts(row[column]) for row in narrowed)
+
+
+def _texts(value: object) -> list[str]:
+    return [] if value is None else [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+@pytest.mark.parametrize("name", sorted(BY_A_FORM))
+def test_a_list_that_is_searched_by_a_form_is_exported_too(place: Office, name: str) -> None:
+    sam = place.visitor("sue")
+    assert name in sam.get(f"/console/{name}?format=json&state=all").json()
+    assert sam.get(f"/console/{name}?format=csv").headers["content-type"].startswith("text/csv")
