@@ -18,6 +18,7 @@ from consentry.ledger.case_events import (
     ConditionReopenedV1,
     NoticeRequired,
     NoticeWritten,
+    NoticeWrittenV1,
     ReportDelivered,
     ReportScheduled,
     ReviewBegun,
@@ -57,7 +58,7 @@ class Cases:
                 self._cases[body.case] = replace(of, statements=(*of.statements, filed))
             return
         if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(
-            body, AssessmentBound | NoticeWritten
+            body, AssessmentBound | NoticeWritten | NoticeWrittenV1
         ):
             return
         found = self._cases.get(body.case)
