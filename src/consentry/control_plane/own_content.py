@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pyroaring import BitMap64
@@ -24,6 +24,9 @@ from consentry.release.own_items import OwnItem
 
 PAGE_ITEMS = 25
 _KEY_HEX_DIGITS = 16
+_Name = TypeVar("_Name", bound=Hashable)
+_Own = tuple[Corpus, int, OwnItem]
+"""An item with its corpus and the number of its file in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +134,19 @@ class OwnContent:
 
     def effect(self, person: Pseudonym, aim: Aim) -> Effect:
         """Say what a refusal would undo, and has undone: nothing is recorded."""
+        return self.effects(person, {"": aim})[""]
+
+    def effects(self, person: Pseudonym, aims: Mapping[_Name, Aim]) -> dict[_Name, Effect]:
+        """Say of several refusals what each would undo by itself. What is theirs is looked up once."""
         asker = self._settings.asker(person)
-        rows, _ = self._sealed_rows(asker, self.concerned(aim.purpose))
+        found: dict[_Name, Effect] = {}
+        for purpose in dict.fromkeys(aim.purpose for aim in aims.values()):
+            rows, _ = self._sealed_rows(asker, self.concerned(purpose))
+            every = self._own_items(asker, purpose)
+            found |= {name: self._effect(rows, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
+        return found
+
+    def _effect(self, rows: Mapping[str, RowsOfFiles | None], every: Sequence[_Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
         leaving: set[tuple[FilePin, int]] = set()
         releases: dict[str, int] = {}
@@ -151,9 +165,9 @@ class OwnContent:
                 leaving |= {(files[index].pin, row) for index, each in staying.items() for row in each}
                 releases |= {name: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {name: count} if (count := sum(map(len, gone.values()))) else {}
-        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)}
+        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
         return Effect(
-            next_release=self._used_now(asker, aim),
+            next_release=_used_now(every, aim),
             leaving=len(leaving),
             releases=releases,
             left=left,
@@ -211,12 +225,6 @@ class OwnContent:
         compiler = MatrixCompiler((*rules, *orders), purpose)
         return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
 
-    def _used_now(self, asker: Asker, aim: Aim) -> int:
-        every = self._own_items(asker, aim.purpose)
-        if wanted := aim.keys:
-            return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
-        return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
-
     def _named(self, shown: Sequence[tuple[Corpus, int, OwnItem]]) -> list[OneItem]:
         files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
         for corpus, number, item in shown:
@@ -270,6 +278,12 @@ class OwnContent:
             if kept.any():
                 found[index] = BitMap64(at[kept].astype(np.uint64))
         return found
+
+
+def _used_now(every: Iterable[_Own], aim: Aim) -> int:
+    if wanted := aim.keys:
+        return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
+    return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
 
 
 def _newest_first(

@@ -43,7 +43,18 @@ from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
-from consentry.service.pages import authority, console, elsewhere, member, member_lists, objection, public, sign_in
+from consentry.service.pages import (
+    authority,
+    console,
+    elsewhere,
+    member,
+    member_check,
+    member_items,
+    member_lists,
+    objection,
+    public,
+    sign_in,
+)
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
@@ -77,6 +88,8 @@ ROUTERS = (
     sign_in.ROUTER,
     elsewhere.ROUTER,
     member.ROUTER,
+    member_check.ROUTER,
+    member_items.ROUTER,
     member_lists.ROUTER,
     objection.ROUTER,
     authority.ROUTER,
