@@ -209,7 +209,7 @@ def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, 
     assert event.body.choice.reach is Reach.EVERYTHING
     page = words(visitor.get(location))
     assert "Saved: you said no" in page
-    assert f"Number in the ledger {position}" in page
+    assert f"Number of this choice {position}" in page
     assert "Your items have left 1 collection" in page
     assert "1 AI model learned from it and is marked" in page
     assert 'role="status"' in visitor.get(location).text
