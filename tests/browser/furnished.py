@@ -115,7 +115,12 @@ def fill(deployment: Deployment) -> dict[str, str]:
             ObjectionReceived(objection=objection, purpose=Purpose.TRAIN_AI, form=1, by=None),
             ObjectionTold(objection=objection, beside=None, sealed=sealed),
             NoticeWritten(
-                notice=f"notice-{number}", document=document, languages=("en",), channel="mail", audience="all", by=None
+                notice=f"notice-{number}",
+                documents=(document,),
+                languages=("en",),
+                channel="mail",
+                audience="all",
+                by=None,
             ),
             LeaseGranted(
                 lease=f"{number:012x}",

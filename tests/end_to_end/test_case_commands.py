@@ -132,6 +132,17 @@ def test_notices(ready: Terminal) -> None:
     assert ready.run("notice", "write", "n-1", text, *wording)["version"] == 1
     assert "We would like to" in ready.run("notice", "show", "n-1", "--text", as_json=False)
     assert [each["people"] for each in ready.run("notice", "show", "n-1")["servings"]] == [2, 1]
+    welsh = written(ready, "cy.txt", "Hoffem ddefnyddio eich negeseuon.")
+    made = ready.run("notice", "write", "n-1", text, *wording[:2], *wording[4:], "--also", f"cy={welsh}")
+    assert [each["languages"] for each in made["texts"]] == [["en"], ["cy"]]
+    assert list(ready.run("notice", "show", "n-1", "--text")["newest_texts"]) == ["en", "cy"]
+    shown = ready.run("notice", "show", "n-1", "--text", as_json=False)
+    assert shown.index("en:") < shown.index("We would like to") < shown.index("cy:") < shown.index("Hoffem")
+    ready.run("notice", "write", "n-1", text, *wording, "--also", "cy", status=2)
+    ready.run("notice", "write", "n-1", text, *wording, "--also", "fr=nowhere.txt", status=2)
+    ready.fails("notice-language-twice", "notice", "write", "n-1", text, *wording, "--also", f"cy={welsh}")
+    twice = ("--also", f"fr={welsh}", "--also", f"fr={welsh}")
+    ready.fails("notice-language-twice", "notice", "write", "n-1", text, *wording, *twice)
     ready.run("choice", "record", "ada", "refused")
     assert ready.run("notice", "audience", ids) == {"people": 1, "left_out": 1, "ids": ["bö"]}
     target = ready.folder / "told.txt"

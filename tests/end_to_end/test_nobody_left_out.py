@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from consentry.bootstrap import Deployment, now
+from consentry.bootstrap import Deployment
+from consentry.clock import now
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped

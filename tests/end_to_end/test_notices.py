@@ -10,7 +10,8 @@ import pytest
 from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.errors import ConsentryError
-from consentry.ledger.case_events import AssessmentKind
+from consentry.ledger.case_events import AssessmentKind, NoticeWrittenV1
+from consentry.oversight.case_report import notice_json
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
@@ -111,6 +112,44 @@ def test_versions_and_servings(place: tuple[Path, Deployment]) -> None:
     assert found.people == 3
     assert found.newest is not None
     assert control.notices.text(found.newest) == b"second"
+
+
+def test_a_version_has_a_text_for_each_language(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    notices = deployment.control.notices
+    told = {"channel": "in-app", "audience": "all"}
+    made = notices.write(NOTICE, b"Both", languages=["en", "cy"], others={"fr-CA": b"En fran\xc3\xa7ais"}, **told)
+    assert [each.languages for each in made.texts] == [("en", "cy"), ("fr-CA",)]
+    assert notices.texts(made)[1][1].decode() == "En français"
+    for language, text in (("cy", b"Both"), ("en_GB", b"Both"), ("fr", "En français".encode()), ("ar", b"Both")):
+        assert notices.text(made, language=language) == text
+    assert not made.text_for("ar").is_in("ar")
+    assert notices.text(made) == b"Both"
+    with pytest.raises(ConsentryError) as caught:
+        notices.write(NOTICE, b"x", languages=["en"], others={"en": b"y"}, **told)
+    assert caught.value.code == "notice-language-twice"
+    with pytest.raises(ConsentryError) as caught:
+        notices.write(NOTICE, b"x", languages=["en"], others={"cy": b" \n"}, **told)
+    assert caught.value.code == "notice-empty"
+    assert len(notices.get(NOTICE).versions) == 1
+
+
+def test_what_was_written_before_there_were_several_texts_is_read_as_it_was(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    document = control.desk.parts.objects.put(b"Both")
+    before = NoticeWrittenV1(
+        notice=NOTICE, document=document, languages=("en", "cy"), channel="mail", audience="all", by=None
+    )
+    deployment.ledger.append([before])
+    control.notices.write(NOTICE, b"x", languages=["en"], others={"cy": b"y"}, channel="mail", audience="all")
+    first, second = control.notices.get(NOTICE).versions
+    assert (first.number, second.number) == (1, 2)
+    assert [each.languages for each in first.texts] == [("en", "cy")]
+    assert control.notices.text(first, language="cy") == b"Both"
+    reported = notice_json(control.notices.get(NOTICE), NOTICE, days=0)["versions"]
+    assert "texts" not in reported[0], "reports on what was said before stay what they were"
+    assert [each["languages"] for each in reported[1]["texts"]] == [["en"], ["cy"]]
 
 
 def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:

@@ -86,6 +86,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("model.withdrawn", 1),
         ("notice.served", 1),
         ("notice.written", 1),
+        ("notice.written", 2),
         ("objection.asked", 1),
         ("objection.declined", 1),
         ("objection.erased", 1),

@@ -63,7 +63,7 @@ REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
 SERVED = NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=9)
 WRITTEN = NoticeWritten(
-    notice="n", document=DOCUMENT, languages=("en",), channel="in-app", audience="members", by="ann"
+    notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
 )
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
 YES, NO = {"minors": Answer(met=True, found="none")}, {"minors": Answer(met=False, found="a minor in `GB`")}

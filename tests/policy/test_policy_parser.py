@@ -11,9 +11,10 @@ from consentry.policy.choice import Standing
 from consentry.policy.expressions import Effect, NoticeCondition
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
+from consentry.policy.policy_diff import diff
 from consentry.policy.policy_parser import check, load
-from consentry.policy.policy_prose import describe
-from consentry.policy.policy_set import PolicySet, Remedies
+from consentry.policy.policy_prose import describe, describe_diff
+from consentry.policy.policy_set import PolicySet, Remedies, SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 GOOD = """\
@@ -380,4 +381,38 @@ def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_i
 )
 def test_remedies_that_are_none(lines: str, code: str, line: int) -> None:
     (problem,) = check(f"[remedies]\n{lines}\n{GOOD}", "good.toml")
+    assert (problem.code, problem.where) == (code, f"good.toml:{line}")
+
+
+def test_a_set_says_what_a_signal_means_and_one_that_is_silent_has_the_digest_it_had() -> None:
+    silent = load(GOOD, "good.toml")
+    assert silent.signals == Signals(global_privacy_control=SignalMeaning.REFUSE)
+    assert "signals" not in silent.canonical()
+    assert load('[signals]\nglobal_privacy_control = "refuse"\n' + GOOD, "good.toml").digest == silent.digest
+    assert load("[signals]\n" + GOOD, "good.toml").signals == Signals()
+    told = load('[signals]\nglobal_privacy_control = "suggest"\n' + GOOD, "good.toml")
+    assert told.signals == Signals(global_privacy_control=SignalMeaning.SUGGEST)
+    assert PolicySet.from_json(told.to_json()) == told
+    assert told.digest != silent.digest
+    ignored = load('[signals]\nglobal_privacy_control = "ignore"\n' + GOOD, "good.toml")
+    said = {
+        next(line for line in describe(each) if "Global Privacy Control" in line) for each in (silent, told, ignored)
+    }
+    assert len(said) == 3
+    assert describe_diff(diff(silent, told, at=0)) == [
+        "signals: global_privacy_control refuse -> global_privacy_control suggest",
+        "no answer changes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "line"),
+    [
+        ('do_not_track = "refuse"', "policy-unknown-key", 2),
+        ('global_privacy_control = "no"', "policy-unknown-word", 2),
+        ("global_privacy_control = true", "policy-unknown-word", 2),
+    ],
+)
+def test_signals_that_are_none(lines: str, code: str, line: int) -> None:
+    (problem,) = check(f"[signals]\n{lines}\n{GOOD}", "good.toml")
     assert (problem.code, problem.where) == (code, f"good.toml:{line}")

@@ -284,6 +284,19 @@ def test_a_release_a_model_a_notice_and_a_policy_set(place: Place) -> None:
     written = {"notice": "settings", "text": "We use…", "languages": ["en"], "channel": "e-mail", "audience": "all"}
     assert place.officer.post("/v1/notices", json=written).json()["number"] == 1
     assert place.officer.get("/v1/notices/settings/versions/1").json()["text"] == "We use…"
+    others = [{"language": "cy", "text": "Rydym yn defnyddio…"}, {"language": "fr", "text": "Nous utilisons…"}]
+    second = place.officer.post("/v1/notices", json={**written, "others": others}).json()
+    assert [each["languages"] for each in second["texts"]] == [["en"], ["cy"], ["fr"]]
+    assert (second["number"], second["languages"], second["document"]) == (
+        2,
+        ["en", "cy", "fr"],
+        second["texts"][0]["document"],
+    )
+    contents = place.officer.get("/v1/notices/settings/versions/2").json()["contents"]
+    assert [each["text"] for each in contents] == ["We use…", "Rydym yn defnyddio…", "Nous utilisons…"]
+    for again in ([*others, others[0]], [{"language": "en", "text": "x"}]):
+        answer = place.officer.post("/v1/notices", json={**written, "others": again})
+        assert (answer.status_code, answer.json()["code"]) == (422, "notice-language-twice")
     served = {"people": ["us", "gb"], "at": 1_000}
     assert place.officer.post("/v1/notices/settings/servings", json=served).status_code == 201
     assert place.officer.get("/v1/notices/settings").json()["servings"][0]["people"] == 2

@@ -42,6 +42,29 @@ def test_a_version_is_written_and_the_next_begins_with_it(own: Office) -> None:
     assert len(own.deployment.control.notices.get("what-we-use").versions) == 2
 
 
+def test_a_version_is_written_in_several_languages(own: Office) -> None:
+    olga = own.visitor("olga")
+    form = {**FORM, "languages": "en", "text-cy": "Defnyddiwn negeseuon.\r\n", "text-fr": " ", "text-x!": "no"}
+    page = olga.follow(olga.post("/console/write-notice", form))
+    (version,) = own.deployment.control.notices.get("what-we-use").versions
+    assert [each.languages for each in version.texts] == [("en",), ("cy",)]
+    assert own.deployment.control.notices.text(version, language="cy") == b"Defnyddiwn negeseuon.\n"
+    assert "Defnyddiwn negeseuon." in words(page)
+    own.deployment.control.notices.write(
+        "what-we-use", b"We.", languages=["en"], others={"it": b"Noi."}, channel="mail", audience="all"
+    )
+    again = olga.get("/console/write-notice?notice=what-we-use").text
+    assert ">Noi.</textarea>" in again, "a language that the pages are not in is not lost"
+    olga.post("/console/write-notice", {**FORM, "languages": "en", "text-it": "Noi usiamo."})
+    newest = own.deployment.control.notices.get("what-we-use").newest
+    assert newest is not None
+    assert newest.body.languages == ("en", "it")
+    answer = olga.post("/console/write-notice", {**FORM, "text-cy": "Eto."})
+    assert answer.status_code == 422
+    assert "Has two texts in" in words(answer) or "two texts in `cy`" in words(answer)
+    assert ">Eto.</textarea>" in answer.text
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -209,7 +209,7 @@ def test_saying_no_is_one_step_and_holds_at_once(place: tuple[Deployment, Come, 
     assert event.body.choice.reach is Reach.EVERYTHING
     page = words(visitor.get(location))
     assert "Saved: you said no" in page
-    assert f"Number in the ledger {position}" in page
+    assert f"Number of this choice {position}" in page
     assert "Your items have left 1 collection" in page
     assert "1 AI model learned from it and is marked" in page
     assert 'role="status"' in visitor.get(location).text
@@ -284,6 +284,26 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     assert "Saved: you said yes" in words(page)
     assert "Notice you read what-we-use" in words(page)
     assert control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
+
+
+def test_the_notice_is_read_in_the_language_of_the_page(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    told = {"channel": "mail", "audience": "all"}
+    others = {"cy": b"Defnyddiwn negeseuon."}
+    deployment.control.notices.write("what-we-use", b"We use posts.", languages=["en"], others=others, **told)
+    visitor = come("us", notice="what-we-use")
+    no(visitor)
+    page = visitor.get("/me?lang=cy")
+    assert '<div class="prose" lang="cy" dir="auto"><p>Defnyddiwn negeseuon.</p>' in page.text
+    assert "Does dim testun ohono yn eich iaith chi" not in words(page)
+    page = visitor.get("/me?lang=de")
+    assert '<div class="prose" lang="en" dir="auto"><p>We use posts.</p>' in page.text
+    assert "Davon gibt es keinen Text in Ihrer Sprache. Er erscheint in dieser: Englisch" in words(page)
+    page = visitor.get("/me?lang=en")
+    assert "We use posts." in words(page)
+    assert "no text of it in your language" not in words(page)
+    (use,) = visitor.get("/me?format=json&lang=de").json()["uses"]
+    assert use["notice"]["language"] == "en"
 
 
 def test_without_an_answer_nothing_is_saved(place: tuple[Deployment, Come, str]) -> None:
@@ -447,22 +467,6 @@ def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, C
     assert "unless you say no" in page
     no(visitor)
     assert "Off You said no" in words(visitor.get("/me"))
-
-
-def test_a_signal_of_the_browser_chooses_no_and_saves_nothing(place: tuple[Deployment, Come, str]) -> None:
-    deployment, come, _ = place
-    head = deployment.control.desk.parts.ledger.head()
-    visitor = come("us")
-    page = visitor.get("/me", **{"sec-gpc": "1"})
-    assert "Your browser asks that your data is not used" in words(page)
-    assert 'id="train-genai-no" name="answer" value="no" checked' in page.text
-    assert "sec-gpc" in page.headers["vary"]
-    assert deployment.control.desk.parts.ledger.head() == head
-    assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me").text
-    no(visitor)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
-    page = visitor.get("/me", **{"sec-gpc": "1"})
-    assert 'value="yes" checked' in page.text, "what they said themselves is not turned round"
 
 
 def test_whoever_was_erased_is_told_so(place: tuple[Deployment, Come, str]) -> None:

@@ -9,13 +9,14 @@ import pytest
 
 import service.test_member as member
 from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
-from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from consentry.service.pages.member import _effects
 from consentry.service.pages.member_blocks import blocks
 from end_to_end.test_story import NOW
-from service.test_member import HOSTILE, Come, no
+from service.test_member import HOSTILE, Come, no, one_item
 from service.visitor import Visitor, words
 
 place = member.place
@@ -72,6 +73,105 @@ def test_what_a_no_to_one_kind_does_is_a_click_away(place: tuple[Deployment, Com
     assert "1 item leaves 1 collection" in words(page)
 
 
+def test_what_a_no_to_each_item_does_stands_beside_it(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    rows = visitor.get("/me/items").text.split("<tr>")
+    for item in ("u1", "u2"):
+        (row,) = [each for each in rows if f'value="{item}"' in each]
+        text = re.sub(r"\s+", " ", row)
+        assert "1 item leaves 1 collection that was already made for training." in text
+        assert "1 AI model learned from it." in text
+    (other,) = [each for each in rows if "alert(1)" in each]
+    assert "leaves" not in other, "it is never used"
+
+
+def test_items_and_kinds_show_what_they_do_before_they_are_saved(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    head = deployment.control.desk.parts.ledger.head()
+    form = {"purpose": "train-genai", "what": "items"} | one_item("u1", 1, "no") | one_item("u2", 2, "yes")
+    page = visitor.post("/me/check", form)
+    text = words(page)
+    assert page.status_code == 200
+    assert "Training of AI that writes texts and makes pictures: 1 item" in text
+    assert "1 item leaves 1 collection that was already made for training" in text
+    assert "1 AI model learned from it and is marked" in text
+    assert "What you have now is used as before" in text, "each reach says what it does"
+    assert deployment.control.desk.parts.ledger.head() == head, "nothing is recorded by looking"
+    fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    assert {**form, "whose": fields["whose"]} == fields
+    saved = visitor.follow(visitor.post("/me/choices", {**fields, "reach": "untrained"}))
+    assert "How far back Everything that is not yet in a collection" in words(saved)
+    kinds = {"purpose": "train-genai", "what": "kinds", "kind-comment": "no", "kind-post": "no"}
+    text = words(visitor.post("/me/check", kinds))
+    assert "Posts, Comments" in text
+    assert "2 items leave 1 collection" in text
+    text = words(visitor.post("/me/check", {**form, "answer-1": "no", "answer-2": "yes"}))
+    assert "There is no new no in what you chose" in text
+    assert visitor.post("/me/check", {"purpose": "train-genai", "answer": ""}).headers["location"] == "/me"
+    assert visitor.post("/me/check", form | one_item("v1", 3, "no")).status_code == 404
+
+
+def test_each_kind_says_in_numbers_what_a_no_does(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    rows = visitor.get("/me").text.split("<tr>")
+    (comments,) = [each for each in rows if 'name="kind-comment"' in each]
+    assert "1 item leaves" in comments
+    assert "1 AI model learned from it." in comments
+    (pictures,) = [each for each in rows if 'name="kind-poll-answer"' in each]
+    assert "leaves" not in pictures, "they have none"
+
+
+def test_many_effects_at_once_are_those_of_each(place: tuple[Deployment, Come, str]) -> None:
+    deployment, _, _ = place
+    content, person = deployment.control.own_content, deployment.person("us")
+    aims = {
+        "all": Aim(purpose=Purpose.TRAIN_GENAI),
+        "below": Aim(purpose=Purpose.TRAIN_GENAI_TEXT),
+        "comments": Aim(purpose=Purpose.TRAIN_GENAI, categories=frozenset({Category.COMMENT})),
+        "pictures": Aim(purpose=Purpose.TRAIN_GENAI, categories=frozenset({Category.IMAGE})),
+        "one": Aim(purpose=Purpose.TRAIN_GENAI, items=frozenset({deployment.item("network", "u1")})),
+        "none": Aim(purpose=Purpose.TRAIN_GENAI, items=frozenset({"0" * 32})),
+    }
+    assert content.effects(person, aims) == {name: content.effect(person, aim) for name, aim in aims.items()}
+    assert content.effects(person, {}) == {}
+
+
+def test_the_page_is_there_for_programs(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    position = int(no(visitor, reach="future").partition("=")[2])
+    page = visitor.get("/me")
+    assert '<link rel="alternate" type="application/json" href="?format=json">' in page.text
+    answer = visitor.get("/me?format=json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    (use,) = answer.json()["uses"]
+    assert (use["purpose"], use["situation"], use["answer"]) == ("train-genai", "off", "no")
+    assert use["refusals"] == [{"at": use["since"], "position": position, "reach": "future", "mine": True}]
+    assert (use["items"], use["places"], use["established"]) == (3, ["US"], True)
+    assert use["legal_bases"] == ["legitimate-interests"]
+    assert use["signal"] == "refuse"
+    assert {each["category"]: each["items"] for each in use["kinds"] if each["items"]} == {
+        "post": 1,
+        "comment": 1,
+        "direct-message": 1,
+    }
+    assert visitor.get("/me", accept="application/json").json() == answer.json()
+    assert "accept" in visitor.get("/me").headers["vary"]
+    (stopped,) = come("de").get("/me?format=json").json()["uses"]
+    assert (stopped["situation"], stopped["can_choose"]) == ("stopped", False)
+    assert "EU" in stopped["obstacles"][0]["areas"]
+    for path in ("/me/items", "/me/history", "/me/uses"):
+        text = visitor.get(path).text
+        assert 'rel="alternate" type="application/json"' in text
+        assert visitor.get(f"{path}?format=json").json()
+    assert Visitor(visitor.url).get("/me", accept="application/json").status_code == 401
+    assert deployment.control.desk.parts.ledger.head() == position + 1, "nothing is recorded by looking"
+
+
 def test_whoever_is_not_known_is_told_only_that(place: tuple[Deployment, Come, str]) -> None:
     _, come, _ = place
     text = words(come("stranger").get("/me"))
@@ -102,7 +202,9 @@ def test_a_use_that_nobody_can_choose_costs_the_others_no_numbers(
     monkeypatch.setattr("consentry.service.pages.member.AFFORDABLE", releases)
     fixed = replace(use, policy="")
     assert releases > 0
-    assert list(_effects(deployment.control, deployment.person("us"), [fixed, use])) == ["train-genai"]
+    effects, kinds = _effects(deployment.control, deployment.person("us"), [fixed, use])
+    assert list(effects) == ["train-genai"]
+    assert set(kinds["train-genai"]) == {"post", "comment"}
 
 
 def test_a_member_takes_everything_away(place: tuple[Deployment, Come, str]) -> None:

@@ -182,3 +182,27 @@ def test_nobody_who_is_not_signed_in_reads_a_document(own: Office) -> None:
     for base in ("/authority", "/console"):
         answer = Visitor(own.ask.url).get(f"{base}/cases/{CASE}/documents/{positions(own)['evidence']}", accept="*/*")
         assert answer.status_code == 401
+
+
+def test_a_notice_has_a_document_for_each_of_its_texts(own: Office) -> None:
+    control = own.deployment.control
+    control.notices.write(
+        "told", NOTICE.encode(), languages=["en"], channel="mail", audience="members", others={"cy": b"Cewch wrthod."}
+    )
+    control.notices.serve("told", [own.deployment.person("gb")], at=control.desk.parts.clock())
+    position = max(each.position for each in control.cases.papers(CASE) if each.kind is PaperKind.NOTICE)
+    key = read_public_key((own.deployment.settings.home / "keys" / "signing.pub.pem").read_bytes())
+    for handle, base in (("ico", "/authority"), ("audrey", "/console")):
+        visitor = own.visitor(handle)
+        shown = visitor.get(f"{base}/cases/{CASE}").text
+        address = f"{base}/cases/{CASE}/documents/{position}"
+        assert f'"{address}?part=1"' in shown
+        assert "You can say no" in words(visitor.get(address))
+        welsh = visitor.get(f"{address}?part=1")
+        assert "Cewch wrthod." in words(welsh)
+        assert "version 2, cy" in words(welsh)
+        (file,) = re.findall(r'href="(\?format=file[^"]*)"', welsh.text)
+        assert visitor.get(address + file.replace("&amp;", "&")).content == b"Cewch wrthod."
+        assert visitor.get(f"{address}?part=2").status_code == 404
+    signed = own.visitor("ico").get(f"/authority/cases/{CASE}/documents/{position}?format=signed&part=1").content
+    assert base64.b64decode(opened(signed, key)["content"]) == b"Cewch wrthod."

@@ -343,6 +343,10 @@ class Admission:
         """Return a text that was kept, once; None: there is none any more."""
         return self._store.take(name, now=self._clock())
 
+    def kept(self, name: str) -> str | None:
+        """Return a text that was kept, and leave it there; None: there is none any more."""
+        return self._store.kept(name, now=self._clock())
+
     def _account(self, handle: str) -> Account:
         found = self._store.account(handle)
         if found is None:

@@ -244,6 +244,12 @@ class SqlAccounts:
             gone = connection.execute(delete(_KEPT).where(_KEPT.c.name == name)).rowcount
         return row.text if row is not None and gone and row.until >= now else None
 
+    def kept(self, name: str, *, now: int) -> str | None:
+        """Return a text that was kept, which stays."""
+        with self._reading() as connection:
+            row = connection.execute(select(_KEPT).where(_KEPT.c.name == name)).one_or_none()
+        return row.text if row is not None and row.until >= now else None
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         with _reported(), self._engine.connect() as connection:

@@ -95,6 +95,10 @@ class Once(Protocol):
         """Return a text that was kept, once; None: there is none any more."""
         ...
 
+    def kept(self, name: str, *, now: int) -> str | None:
+        """Return a text that was kept, which stays; None: there is none any more."""
+        ...
+
 
 class AccountStore(Accounts, Sessions, ApiKeys, PublicKeys, Once, Protocol):
     """All of it."""

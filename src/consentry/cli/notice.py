@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
+from consentry.control_plane.notices import twice
 from consentry.errors import ChoiceError
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
@@ -33,18 +35,55 @@ def notice() -> None:
 @click.option("--channel", required=True, metavar="TEXT", help="How people get it: in-app, e-mail, ...")
 @click.option("--audience", required=True, metavar="TEXT", help="Who it is for, in words.")
 @click.option("--by", metavar="HANDLE", help="Who wrote it down: a handle, no name and no address.")
+@click.option(
+    "--also", "others", multiple=True, metavar="CODE=FILE", help="The same in another language; several times."
+)
 @pass_context
 def write(
-    context: Context, name: str, file: Path, languages: tuple[str, ...], channel: str, audience: str, by: str | None
+    context: Context,
+    name: str,
+    file: Path,
+    languages: tuple[str, ...],
+    channel: str,
+    audience: str,
+    by: str | None,
+    others: tuple[str, ...],
 ) -> None:
-    """Store the text in FILE as the next version of notice NAME."""
+    """Store the text in FILE as the next version of notice NAME.
+
+    A member reads the text of their language, and the one in FILE if there is none.
+    """
     version = context.deployment.control.notices.write(
-        name, file.read_bytes(), languages=languages, channel=channel, audience=audience, by=by
+        name,
+        file.read_bytes(),
+        languages=languages,
+        channel=channel,
+        audience=audience,
+        by=by,
+        others=_others(others, notice=name),
     )
     body = {"notice": name, **_version(version)}
     context.out.show(
         body, lambda: context.out.text(f"Notice {name}, version {version.number}: {version.body.document}")
     )
+
+
+def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
+    """Read texts that are given as CODE=FILE.
+
+    Raises:
+        ChoiceError: two are in one language.
+        UsageError: something is no CODE=FILE, or there is no such file.
+    """
+    found: dict[str, bytes] = {}
+    for each in given:
+        code, _, path = each.partition("=")
+        if not code or not path or not Path(path).is_file():
+            raise click.UsageError(f"`{each}` names no language and file: --also cy=notice.cy.txt")
+        if code in found:
+            raise twice(notice, code)
+        found[code] = Path(path).read_bytes()
+    return found
 
 
 @notice.command()
@@ -116,14 +155,15 @@ def list_(context: Context) -> None:
 
 @notice.command()
 @click.argument("name")
-@click.option("--text", is_flag=True, help="Print the newest text as well.")
+@click.option("--text", is_flag=True, help="Print the newest text as well, in each of its languages.")
 @pass_context
 def show(context: Context, name: str, text: bool) -> None:  # noqa: FBT001 - click calls it by name
     """Show the versions of notice NAME, and how often it was served."""
     control = context.deployment.control
     found = control.notices.get(name)
     newest = found.newest
-    words = "" if newest is None or not text else control.notices.text(newest).decode("utf-8", "replace")
+    texts = [] if newest is None or not text else control.notices.texts(newest)
+    words = [(", ".join(each.languages), content.decode("utf-8", "replace")) for each, content in texts]
 
     def human() -> None:
         context.out.heading(f"Notice {name}")
@@ -141,10 +181,14 @@ def show(context: Context, name: str, text: bool) -> None:  # noqa: FBT001 - cli
             context.out.table(["position", "served", "version", "people"], servings)
         else:
             context.out.text("It was never served.")
-        if words:
-            context.out.text(f"\n{words.rstrip()}")
+        for languages, content in words:
+            context.out.text(f"\n{languages}:" if len(words) > 1 else "")
+            context.out.text(content.rstrip())
 
-    context.out.show({**_body(found), **({"newest_text": words} if text else {})}, human)
+    body = _body(found)
+    if text:
+        body |= {"newest_text": words[0][1] if words else "", "newest_texts": dict(words)}
+    context.out.show(body, human)
 
 
 @notice.command()
@@ -195,6 +239,7 @@ def _version(version: Version) -> dict[str, Any]:
         "position": version.position,
         "text": version.body.document,
         "languages": list(version.body.languages),
+        "texts": [{"languages": list(each.languages), "text": each.document} for each in version.texts],
         "channel": version.body.channel,
         "audience": version.body.audience,
     }

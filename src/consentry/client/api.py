@@ -272,7 +272,7 @@ class Consentry(Connection):
         return self._get(_path("/v1/notices/{}/versions/{}", name, number))
 
     def write_notice(self, name: str, **body: Any) -> Json:
-        """Store the next version of a notice: `text`, `languages`, `channel`, `audience`."""
+        """Store the next version of a notice: `text`, `languages`, `channel`, `audience`, and `others` if there are."""
         return self._write("/v1/notices", {"notice": name, **body})
 
     def serve_notice(self, name: str, people: Sequence[str], *, at: int) -> Json:

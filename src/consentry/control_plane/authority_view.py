@@ -30,7 +30,7 @@ from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import System, run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Loss, Model, standing
-from consentry.oversight.paper import no_such_paper
+from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.sealed import SealedRelease
@@ -159,7 +159,7 @@ class AuthorityView:
             document = found.delivered.document
         return self._desk.parts.objects.get(document)
 
-    def paper(self, name: str, position: int, *, areas: Areas) -> tuple[dict[str, Any], bytes]:
+    def paper(self, name: str, position: int, *, areas: Areas, part: int = 0) -> tuple[dict[str, Any], bytes]:
         """Return a document that was given in a case, as a page and its download have it, and its bytes.
 
         Raises:
@@ -168,12 +168,10 @@ class AuthorityView:
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
             papers = papers_seen(case, known.record, sight=sight, events=self._timeline(case, known))
-            found = next((each for each in papers if each.position == position), None)
-            if found is None:
-                raise no_such_paper()
+            found = the_one(papers, position, part)
             head = _head("paper", known, sight=sight)
         content = self._desk.parts.objects.get(found.document)
-        given = {"position": found.position, "at": found.at}
+        given = {"position": found.position, "part": found.part, "at": found.at}
         said = {"case": name, "kind": str(found.kind), "name": found.name, "document": found.document, "given": given}
         return {**head, **said, "content": base64.b64encode(content).decode("ascii")}, content
 

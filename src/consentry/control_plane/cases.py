@@ -42,7 +42,7 @@ from consentry.oversight.case import (
     what_stands_in_the_way,
 )
 from consentry.oversight.order import Scope, is_inside, issue
-from consentry.oversight.paper import Paper, no_such_paper, papers_of
+from consentry.oversight.paper import Paper, papers_of, the_one
 from consentry.policy.policy_parser import IDENTIFIER
 
 _MOST_DAYS = 36_500
@@ -145,15 +145,13 @@ class CaseVerbs:
         with self.desk.lock:
             return papers_of(self.book.get(name), timeline, notices=self.desk.present().record.notices)
 
-    def paper(self, name: str, position: int) -> tuple[Paper, bytes]:
-        """Return a document of a case, by the position of the event that names it.
+    def paper(self, name: str, position: int, *, part: int = 0) -> tuple[Paper, bytes]:
+        """Return a document of a case, by the position of the event that names it, and which of its texts.
 
         Raises:
             NotFoundError: that event names none, or is of another case.
         """
-        found = next((each for each in self.papers(name) if each.position == position), None)
-        if found is None:
-            raise no_such_paper()
+        found = the_one(self.papers(name), position, part)
         return found, self.desk.parts.objects.get(found.document)
 
     def approve(self, name: str, *, by: Handle) -> tuple[Obstacle, ...]:

@@ -5,7 +5,8 @@ Texts are documents in the object store; the ledger names them by digest. They h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
@@ -16,10 +17,12 @@ from consentry.corpus.sidecar import NOBODY
 from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
-from consentry.oversight.notice import Notice, Version
+from consentry.oversight.notice import Notice, Text, Version
 from consentry.policy.choice import LiveChoice, Seconds, standing
 from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+
+_NO_OTHERS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class NoticeVerbs:
@@ -37,21 +40,33 @@ class NoticeVerbs:
         channel: str,
         audience: str,
         by: Handle | None = None,
+        others: Mapping[str, bytes] = _NO_OTHERS,
     ) -> Version:
         """Store the text of a notice as its next version.
 
+        `text` is in all of `languages`, and is shown where there is none in somebody's own; `others` say the same in
+        further languages, by their codes.
+
         Raises:
-            ChoiceError: no policy can ask for a notice of this name, or there is no text.
+            ChoiceError: no policy can ask for a notice of this name, there is no text, or two for one language.
         """
         require_notice_name(notice)
-        if not text.strip():
+        if not all(each.strip() for each in (text, *others.values())):
             raise ChoiceError("notice-empty", f"the text of notice `{notice}` is empty", help="give what people read")
-        require_texts(channel=channel, audience=audience, language=", ".join(languages))
+        every = (*languages, *others)
+        require_texts(channel=channel, audience=audience, language=", ".join(every))
+        if again := next((each for each in every if every.count(each) > 1), None):
+            raise twice(notice, again)
         if by is not None:
             require_handle(by)
-        document = self.desk.parts.objects.put(text)
+        put = self.desk.parts.objects.put
         body = NoticeWritten(
-            notice=notice, document=document, languages=tuple(languages), channel=channel, audience=audience, by=by
+            notice=notice,
+            languages=every,
+            documents=(*[put(text)] * len(languages), *map(put, others.values())),
+            channel=channel,
+            audience=audience,
+            by=by,
         )
         (position,) = self.desk.parts.ledger.append([body])
         return next(each for each in self.get(notice).versions if each.position == position)
@@ -75,9 +90,14 @@ class NoticeVerbs:
             )
         return known[name]
 
-    def text(self, version: Version) -> bytes:
-        """Return the text of a version of a notice."""
-        return self.desk.parts.objects.get(version.body.document)
+    def text(self, version: Version, *, language: str | None = None) -> bytes:
+        """Return the text of a version of a notice: the one for a language, or the one that was written first."""
+        document = version.body.document if language is None else version.text_for(language).document
+        return self.desk.parts.objects.get(document)
+
+    def texts(self, version: Version) -> list[tuple[Text, bytes]]:
+        """Return every text of a version of a notice."""
+        return [(each, self.desk.parts.objects.get(each.document)) for each in version.texts]
 
     def serve(self, notice: str, people: Sequence[Pseudonym], *, at: Seconds) -> int:
         """Record that people were told something. Return the position.
@@ -130,6 +150,15 @@ class NoticeVerbs:
 
 def _is_about_all_of(choice: LiveChoice, purpose: Purpose) -> bool:
     return choice.key.category is None and choice.key.item is None and choice.key.purpose in purpose.lineage
+
+
+def twice(notice: str, language: str) -> ChoiceError:
+    """Return the error for two texts of a notice in one language."""
+    return ChoiceError(
+        "notice-language-twice",
+        f"notice `{notice}` has two texts in `{language}`",
+        help="give one text for each language",
+    )
 
 
 def require_notice_name(notice: str) -> None:

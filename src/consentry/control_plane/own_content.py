@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.control_plane.consumption import RowsOfFiles
@@ -18,12 +19,15 @@ from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Pseudonym
-from consentry.policy.matrix import MatrixCompiler
+from consentry.policy.matrix import ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
 from consentry.release.own_items import OwnItem
 
 PAGE_ITEMS = 25
+_Name = TypeVar("_Name", bound=Hashable)
+_Own = tuple[Corpus, int, OwnItem]
+"""An item with its corpus and the number of its file in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,45 @@ class ItemPage:
     categories: Mapping[Category, int]
 
 
+class _Columns(NamedTuple):
+    """Rows of a file, and what they are: the class and the key of each."""
+
+    at: npt.NDArray[np.int64]
+    klass: npt.NDArray[Any]
+    item: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What a release was sealed with of a person, by the numbers of its files, and what has left it since.
+
+    `kinds` and `columns` tell their items apart; empty where nobody asks about a part of them.
+    """
+
+    release: str
+    rows: RowsOfFiles
+    pins: Mapping[int, FilePin]
+    removed: RowsOfFiles
+    withdrawn: bool
+    kinds: Sequence[ItemClass]
+    columns: Mapping[int, _Columns]
+
+    def chosen(self, aim: Aim) -> RowsOfFiles:
+        """Return those rows that a choice is about."""
+        if not aim.categories and not aim.items:
+            return self.rows
+        such = np.array([not aim.categories or kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
+        keys = np.array(sorted(aim.keys), dtype=np.uint64)
+        found = {}
+        for index, each in self.columns.items():
+            kept = such[each.klass]
+            if aim.items:
+                kept = kept & np.isin(each.item, keys)
+            if kept.any():
+                found[index] = BitMap64(each.at[kept].astype(np.uint64))
+        return found
+
+
 class OwnContent:
     """Verbs of a person about what became of their content."""
 
@@ -131,34 +174,75 @@ class OwnContent:
 
     def effect(self, person: Pseudonym, aim: Aim) -> Effect:
         """Say what a refusal would undo, and has undone: nothing is recorded."""
+        return self.effects(person, {"": aim})[""]
+
+    def effects(self, person: Pseudonym, aims: Mapping[_Name, Aim]) -> dict[_Name, Effect]:
+        """Say of several refusals what each would undo by itself. What is theirs is looked up once."""
         asker = self._settings.asker(person)
-        rows, _ = self._sealed_rows(asker, self.concerned(aim.purpose))
+        found: dict[_Name, Effect] = {}
+        for purpose in dict.fromkeys(aim.purpose for aim in aims.values()):
+            rows, _ = self._sealed_rows(asker, self.concerned(purpose))
+            part = any(aim.categories or aim.items for aim in aims.values() if aim.purpose is purpose)
+            held = self._held(rows, parts=part)
+            every = self._own_items(asker, purpose)
+            found |= {name: self._effect(held, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
+        return found
+
+    def _effect(self, held: Sequence[_Held], every: Sequence[_Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
         leaving: set[tuple[FilePin, int]] = set()
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
-        for name, kept in rows.items():
-            sealed = self.desk.newest.state.releases[name]
-            chosen = self._chosen(name, kept, aim) if kept else None
+        for each in held:
+            chosen = each.chosen(aim)
             if not chosen:
                 continue
-            concerned[name] = chosen
-            removed = self._people.removals.removed(self.desk.newest.amendments.newest(name))
-            gone = {index: each & removed[index] for index, each in chosen.items() if index in removed}
-            staying = {index: each - gone.get(index, BitMap64()) for index, each in chosen.items()}
-            files = self._people.archive.remembered(name).manifest.files
-            if sealed.withdrawn is None:
-                leaving |= {(files[index].pin, row) for index, each in staying.items() for row in each}
-                releases |= {name: count} if (count := sum(map(len, staying.values()))) else {}
-            left |= {name: count} if (count := sum(map(len, gone.values()))) else {}
-        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)}
+            concerned[each.release] = chosen
+            gone = {index: rows & each.removed[index] for index, rows in chosen.items() if index in each.removed}
+            staying = {index: rows - gone.get(index, BitMap64()) for index, rows in chosen.items()}
+            if not each.withdrawn:
+                leaving |= {(each.pins[index], row) for index, rows in staying.items() for row in rows}
+                releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
+            left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
+        models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
         return Effect(
-            next_release=self._used_now(asker, aim),
+            next_release=_used_now(every, aim),
             leaving=len(leaving),
             releases=releases,
             left=left,
             models=models,
         )
+
+    def _held(self, rows: Mapping[str, RowsOfFiles | None], *, parts: bool) -> list[_Held]:
+        """Return what releases hold of a person; `parts`: with what tells their items apart."""
+        corpora = {each.name: each for each in self._settings.corpora()[0]} if parts else {}
+        sidecars = {name: {each.pin: each for each in corpus.sidecars} for name, corpus in corpora.items()}
+        found = []
+        for name, kept in rows.items():
+            if not kept:
+                continue
+            manifest = self._people.archive.remembered(name).manifest
+            pins = {index: manifest.files[index].pin for index in kept}
+            known = sidecars.get(manifest.corpus, {})
+            if parts and not known.keys() >= set(pins.values()):
+                # Registered anew since the rows were found: as a file that is not known any more.
+                continue
+            columns = {}
+            for index, each in kept.items() if parts else ():
+                sidecar, at = known[pins[index]], np.asarray(each.to_array(), dtype=np.int64)
+                columns[index] = _Columns(at, sidecar.klass[at], sidecar.item[at])
+            found.append(
+                _Held(
+                    release=name,
+                    rows=kept,
+                    pins=pins,
+                    removed=self._people.removals.removed(self.desk.newest.amendments.newest(name)),
+                    withdrawn=self.desk.newest.state.releases[name].withdrawn is not None,
+                    kinds=corpora[manifest.corpus].items if parts else (),
+                    columns=columns,
+                )
+            )
+        return found
 
     def items(self, person: Pseudonym, *, purpose: Purpose, category: Category | None, number: int) -> ItemPage:
         """Return a page of the person's own items, newest first, those without a date last."""
@@ -211,12 +295,6 @@ class OwnContent:
         compiler = MatrixCompiler((*rules, *orders), purpose)
         return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
 
-    def _used_now(self, asker: Asker, aim: Aim) -> int:
-        every = self._own_items(asker, aim.purpose)
-        if wanted := aim.keys:
-            return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
-        return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
-
     def _named(self, shown: Sequence[tuple[Corpus, int, OwnItem]]) -> list[OneItem]:
         files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
         for corpus, number, item in shown:
@@ -251,25 +329,11 @@ class OwnContent:
                 every[name] = sum(mine[manifest.corpus, file.pin].size for file in manifest.files)
         return rows, every
 
-    def _chosen(self, release: str, rows: RowsOfFiles, aim: Aim) -> RowsOfFiles:
-        """Return those rows of a release that a choice is about."""
-        if not aim.categories and not aim.items:
-            return rows
-        manifest = self._people.archive.remembered(release).manifest
-        corpus = next(each for each in self._settings.corpora()[0] if each.name == manifest.corpus)
-        sidecars = {each.pin: each for each in corpus.sidecars}
-        such = np.array(
-            [not aim.categories or kind.category in aim.categories for kind in corpus.items], dtype=np.bool_
-        )
-        found = {}
-        for index, each in rows.items():
-            sidecar, at = sidecars[manifest.files[index].pin], np.asarray(each.to_array(), dtype=np.int64)
-            kept = such[sidecar.klass[at]]
-            if aim.items:
-                kept &= np.isin(sidecar.item[at], np.array(sorted(aim.keys), dtype=np.uint64))
-            if kept.any():
-                found[index] = BitMap64(at[kept].astype(np.uint64))
-        return found
+
+def _used_now(every: Iterable[_Own], aim: Aim) -> int:
+    if wanted := aim.keys:
+        return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
+    return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
 
 
 def _newest_first(

@@ -66,7 +66,8 @@ class OwnUse:
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it.
         orders: the orders among the obstacles, by id.
-        places: where they may live; `served` are the notices they were served, with the time.
+        places: where they may live; `established` says whether anything but a weak sign says so.
+        served: the notices they were served, with the time.
     """
 
     purpose: Purpose
@@ -78,6 +79,7 @@ class OwnUse:
     said: Sequence[Stated]
     orders: Mapping[str, Order]
     places: frozenset[str]
+    established: bool
     served: Mapping[str, Seconds]
     erased: bool
 
@@ -201,6 +203,7 @@ class OwnSettings:
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
             orders={name: order for name, order in orders.items() if name in named},
             places=facts.places,
+            established=facts.established,
             served=dict(facts.notices),
             erased=asker.erased,
         )

@@ -76,6 +76,10 @@ class PseudonymKey:
         """Return the 32-byte key under which secrets of webhooks are kept; it helps to guess no pseudonym."""
         return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-web").digest()
 
+    def for_forms(self) -> bytes:
+        """Return the 32-byte key that marks whose page a form is on; it helps to guess no pseudonym."""
+        return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-forms").digest()
+
     def fingerprint(self) -> str:
         """Return what this key is recognised by, as 32 hexadecimal digits.
 

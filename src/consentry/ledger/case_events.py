@@ -210,8 +210,8 @@ class AssessmentBound(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeWritten(PlainBody):
-    """The text of a notice, or the next version of it."""
+class NoticeWrittenV1(PlainBody):
+    """The text of a notice: one for all its languages, as it was before. Read, and never written any more."""
 
     KIND: ClassVar[str] = "notice.written"
 
@@ -221,6 +221,34 @@ class NoticeWritten(PlainBody):
     channel: str
     audience: str
     by: Handle | None
+
+    @property
+    def documents(self) -> tuple[Digest, ...]:
+        """The text for each language."""
+        return (self.document,) * len(self.languages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeWritten(PlainBody):
+    """The texts of a notice, or the next version of them: `documents` has one for each of `languages`, in their order.
+
+    A text that holds several languages stands for each of them.
+    """
+
+    KIND: ClassVar[str] = "notice.written"
+    VERSION: ClassVar[int] = 2
+
+    notice: str
+    languages: tuple[str, ...]
+    documents: tuple[Digest, ...]
+    channel: str
+    audience: str
+    by: Handle | None
+
+    @property
+    def document(self) -> Digest:
+        """The text that was written first: what is shown where there is none in somebody's language."""
+        return self.documents[0]
 
 
 CaseBody = (
@@ -238,6 +266,7 @@ CaseBody = (
     | ReportDelivered
     | AssessmentBound
     | NoticeWritten
+    | NoticeWrittenV1
 )
 CASES = (
     CaseOpened,
@@ -254,5 +283,6 @@ CASES = (
     ReportDelivered,
     AssessmentBound,
     NoticeWritten,
+    NoticeWrittenV1,
 )
 """They concern nobody's choices: what is known of people stays as it is."""

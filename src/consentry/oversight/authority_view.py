@@ -142,6 +142,7 @@ def _paper_json(paper: Paper) -> dict[str, Any]:
         "name": paper.name,
         "document": paper.document,
         "position": paper.position,
+        "part": paper.part,
         "at": paper.at,
     }
 

@@ -18,6 +18,7 @@ from consentry.ledger.case_events import (
     ConditionReopenedV1,
     NoticeRequired,
     NoticeWritten,
+    NoticeWrittenV1,
     ReportDelivered,
     ReportScheduled,
     ReviewBegun,
@@ -57,7 +58,7 @@ class Cases:
                 filed = Statement(body=body, position=event.position, at=event.recorded_at)
                 self._cases[body.case] = replace(of, statements=(*of.statements, filed))
             return
-        if isinstance(body, NoticeWritten):
+        if isinstance(body, NoticeWritten | NoticeWrittenV1):
             for case in [each for each in self if each.over is None and body.notice in each.notices]:
                 self._cases[case.case] = _altered(case, event)
             return

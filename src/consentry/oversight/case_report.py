@@ -13,7 +13,7 @@ from typing import Any
 
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
-from consentry.oversight.notice import Notice
+from consentry.oversight.notice import Notice, Version
 from consentry.oversight.order import Order, drained_in_words, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
@@ -126,6 +126,8 @@ def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any
                 "version": each.number,
                 "text": each.body.document,
                 "languages": list(each.body.languages),
+                # Only where there are several: reports on what was said before stay what they were.
+                **({"texts": _texts(each)} if len(each.texts) > 1 else {}),
                 "channel": each.body.channel,
                 "audience": each.body.audience,
                 "position": each.position,
@@ -143,6 +145,10 @@ def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any
             for each in known.servings
         ],
     }
+
+
+def _texts(version: Version) -> list[dict[str, Any]]:
+    return [{"languages": list(each.languages), "text": each.document} for each in version.texts]
 
 
 def markdown(body: dict[str, Any]) -> str:

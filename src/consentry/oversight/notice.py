@@ -2,7 +2,8 @@
 
 Rules:
 
-* A notice has a name; a policy waits for it by that name. Each text written under it is the next version.
+* A notice has a name; a policy waits for it by that name. What is written under it at once is the next version: a text,
+  or the same in several languages.
 * A serving is of the version that was newest when it was recorded. Serving a name that nobody wrote a text for is
   possible, because the text may be kept elsewhere; it is shown as unwritten.
 * Whether somebody was told, and whether their days are over, is decided for each person by the evaluator, to the
@@ -14,20 +15,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from consentry.ledger.case_events import NoticeWritten
+from consentry.digests import Digest
+from consentry.ledger.case_events import NoticeWritten, NoticeWrittenV1
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
 from consentry.policy.choice import Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text of a notice, and the languages it is in."""
+
+    languages: tuple[str, ...]
+    document: Digest
+
+    def is_in(self, language: str) -> bool:
+        """Say whether somebody who reads a language can read it: `cy-GB` is `cy`."""
+        return any(_main(each) == _main(language) for each in self.languages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A text of a notice."""
+    """What a notice says: one text, or one for each of its languages."""
 
     number: int
-    body: NoticeWritten
+    body: NoticeWritten | NoticeWrittenV1
     position: int
     at: Seconds
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        """The texts, in the order in which they were written."""
+        languages: dict[Digest, tuple[str, ...]] = {}
+        for language, document in zip(self.body.languages, self.body.documents, strict=True):
+            languages[document] = (*languages.get(document, ()), language)
+        return tuple(Text(languages=each, document=document) for document, each in languages.items())
+
+    def text_for(self, language: str) -> Text:
+        """Return the text for somebody who reads a language: the one that was written first, if none is in it."""
+        texts = self.texts
+        return next((each for each in texts if each.is_in(language)), texts[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +102,10 @@ class Notices:
     def take(self, event: Event) -> None:
         """Take one event in, if it is about notices."""
         body = event.body
-        if not isinstance(body, NoticeWritten | NoticeServed):
+        if not isinstance(body, NoticeWritten | NoticeWrittenV1 | NoticeServed):
             return
         known = self._notices.get(body.notice, Notice(notice=body.notice))
-        if isinstance(body, NoticeWritten):
+        if isinstance(body, NoticeWritten | NoticeWrittenV1):
             number = len(known.versions) + 1
             version = Version(number=number, body=body, position=event.position, at=event.recorded_at)
             known = replace(known, versions=(*known.versions, version))
@@ -86,3 +113,8 @@ class Notices:
             serving = Serving(version=len(known.versions), people=body.count, at=body.at, position=event.position)
             known = replace(known, servings=(*known.servings, serving))
         self._notices[body.notice] = known
+
+
+def _main(language: str) -> str:
+    """Return a language without its region or script."""
+    return language.replace("_", "-").partition("-")[0].lower()

@@ -15,7 +15,7 @@ from consentry.errors import NotFoundError
 from consentry.ledger.case_events import ConditionMet, ReportDelivered
 from consentry.ledger.statement_events import StatementFiled
 from consentry.oversight.case import Case
-from consentry.oversight.notice import Notices
+from consentry.oversight.notice import Notices, Version
 from consentry.policy.choice import Seconds
 
 
@@ -41,6 +41,7 @@ class Paper:
         document: the digest by which it is kept.
         position: of the event that names it.
         at: when that was recorded.
+        part: which of the texts that the event names: a notice has one for each language.
     """
 
     kind: PaperKind
@@ -48,6 +49,7 @@ class Paper:
     document: Digest
     position: int
     at: Seconds
+    part: int = 0
 
 
 _NAMED_BY = {
@@ -63,17 +65,35 @@ def papers_of(case: Case, timeline: Iterable[Mapping[str, Any]], *, notices: Not
     found = [_paper(case, each) for each in timeline if each["kind"] in _NAMED_BY]
     for name in case.notices:
         known = notices.get(name)
-        found += [
-            Paper(
-                kind=PaperKind.NOTICE,
-                name=f"{name}, version {each.number}",
-                document=each.body.document,
-                position=each.position,
-                at=each.at,
-            )
-            for each in (() if known is None else known.versions)
-        ]
-    return sorted(found, key=lambda each: each.position)
+        found += [paper for version in (() if known is None else known.versions) for paper in _texts(name, version)]
+    return sorted(found, key=lambda each: (each.position, each.part))
+
+
+def _texts(name: str, version: Version) -> list[Paper]:
+    texts = version.texts
+    return [
+        Paper(
+            kind=PaperKind.NOTICE,
+            name=f"{name}, version {version.number}" + (f", {', '.join(text.languages)}" if len(texts) > 1 else ""),
+            document=text.document,
+            position=version.position,
+            at=version.at,
+            part=part,
+        )
+        for part, text in enumerate(texts)
+    ]
+
+
+def the_one(papers: Iterable[Paper], position: int, part: int) -> Paper:
+    """Return the document that an event names.
+
+    Raises:
+        NotFoundError: it names none of these, or not so many.
+    """
+    found = next((each for each in papers if (each.position, each.part) == (position, part)), None)
+    if found is None:
+        raise no_such_paper()
+    return found
 
 
 def no_such_paper() -> NotFoundError:

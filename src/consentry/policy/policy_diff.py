@@ -10,7 +10,7 @@ Left out, because any set denies it: refusals, closed accounts, and what has a g
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
@@ -105,7 +105,8 @@ def diff(before: PolicySet, after: PolicySet, *, at: Seconds) -> PolicyDiff:
 
 
 def _head(policy_set: PolicySet) -> dict[str, Any]:
-    head = policy_set.canonical()
+    # What is left out means something: the change is from that, not from nothing.
+    head = {**policy_set.canonical(), "signals": asdict(policy_set.signals)}
     del head["rules"]
     return head
 

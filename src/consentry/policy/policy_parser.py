@@ -7,6 +7,10 @@
     choose_within_days                    of a withdrawal: what is done about models trained on it
     finish_within_days                    of that choice: until it is done
 
+    [signals]                             what a signal of a browser means, of a person who has said nothing
+    global_privacy_control                refuse: it is their no (left out, too); suggest: no is chosen on their page;
+                                          ignore
+
     [[permit]] or [[forbid]]              any number of them, in any order
     id, why                               required
     legal_basis                           required for a permit, not there for a forbid
@@ -39,7 +43,7 @@ from consentry.policy.jurisdictions import AREAS, known_area, known_place, part_
 from consentry.policy.line_map import line_map
 from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_checks import find
-from consentry.policy.policy_set import Example, PolicySet, Remedies
+from consentry.policy.policy_set import Example, PolicySet, Remedies, SignalMeaning, Signals
 from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
@@ -58,6 +62,7 @@ _NOT_OF_A_FORBID = {
 _PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")
 _GIVEN_KEYS = ("purpose", "at", "category", "visibility", "created", "involves", *_PERSON_KEYS)
 _REMEDIES = ("choose_within_days", "finish_within_days")
+_GPC = "global_privacy_control"
 _PLACE_ADVICE = "use the code of a country (`GB`) or of a part of one (`CA-QC`), as in ISO 3166"
 _UNKNOWN_DENIES = {"unknown": "leave it out: what is unknown is a gap, and a gap always denies"}
 
@@ -123,7 +128,7 @@ class _Known:
 
 
 def _policy_set(top: Table, text: str) -> PolicySet | None:
-    top.only(("policy_set", "remedies", "permit", "forbid", "example"))
+    top.only(("policy_set", "remedies", "signals", "permit", "forbid", "example"))
     head = top.table("policy_set", name="[policy_set]") if top.require("policy_set") else None
     if head is None:
         return None
@@ -147,7 +152,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     examples = [named(table, "title") for table in top.tables("example", name="example")]
     _note_repeated(examples, "title")
     read = tuple(_example(table, known) for table in examples)
-    remedies = _remedies(top)
+    remedies, signals = _remedies(top), _signals(top)
     if top.notes.found:
         return None
     return PolicySet(
@@ -159,6 +164,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         examples=read,
         source=digest(text.encode("utf-8")),
         remedies=remedies,
+        signals=signals,
     )
 
 
@@ -168,6 +174,14 @@ def _remedies(top: Table) -> Remedies:
         return Remedies()
     table.only(_REMEDIES)
     return Remedies(**{key: table.days(key) for key in _REMEDIES if key in table.values})
+
+
+def _signals(top: Table) -> Signals:
+    table = top.table("signals", name="[signals]")
+    if table is None:
+        return Signals()
+    table.only((_GPC,))
+    return Signals(global_privacy_control=table.word(_GPC, SignalMeaning, default=SignalMeaning.REFUSE))
 
 
 def _identifier(table: Table, key: str) -> str:

@@ -7,13 +7,20 @@ from typing import Any
 
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_diff import Flip, PolicyDiff, as_date
-from consentry.policy.policy_set import PolicySet, Remedies
+from consentry.policy.policy_set import PolicySet, Remedies, SignalMeaning
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
 _CHOICES = {
     ChoiceState.UNSET: "said nothing",
     ChoiceState.ALLOWED: "agreed",
     ChoiceState.REFUSED: "refused",
+}
+
+_SIGNALS = {
+    SignalMeaning.REFUSE: "A browser that sends Global Privacy Control says no for a person who has said nothing.",
+    SignalMeaning.SUGGEST: "Where a browser sends Global Privacy Control, no is chosen on the page of a person who has "
+    "said nothing; it counts once they save it.",
+    SignalMeaning.IGNORE: "That a browser sends Global Privacy Control means nothing.",
 }
 
 
@@ -33,6 +40,7 @@ def describe(policy_set: PolicySet) -> list[str]:
             "A model that was trained on what is withdrawn later: what to do is chosen within "
             f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more."
         )
+    lines.append(_SIGNALS[policy_set.signals.global_privacy_control])
     for rule in (*permits, *forbids):
         lines += ["", *_rule(rule, policy_set)]
     count = len(policy_set.examples)
@@ -99,6 +107,8 @@ def _flip(flip: Flip) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "(none)"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -62,6 +62,23 @@ class Remedies:
     finish_within_days: int = 90
 
 
+class SignalMeaning(StrEnum):
+    """What it means that the browser of a person who has said nothing sends a signal."""
+
+    REFUSE = "refuse"
+    """It is their no, and is recorded."""
+    SUGGEST = "suggest"
+    """No is chosen on their page, and counts once they save it."""
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What signals of browsers mean."""
+
+    global_privacy_control: SignalMeaning = SignalMeaning.REFUSE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
     """Rules for some purposes, under a name and a version.
@@ -77,6 +94,7 @@ class PolicySet:
     examples: tuple[Example, ...] = ()
     source: Digest = ""
     remedies: Remedies = Remedies()
+    signals: Signals = Signals()
 
     def __post_init__(self) -> None:
         if len({rule.id for rule in self.rules}) != len(self.rules):
@@ -114,6 +132,7 @@ class PolicySet:
         """Return what the digest covers."""
         # Only if it says something: the digests of sets that are silent about it stay what they were.
         remedies = {} if self.remedies == Remedies() else {"remedies": asdict(self.remedies)}
+        signals = {} if self.signals == Signals() else {"signals": asdict(self.signals)}
         return {
             "format": FORMAT,
             "name": self.name,
@@ -121,6 +140,7 @@ class PolicySet:
             "title": self.title,
             "purposes": sorted(self.purposes),
             **remedies,
+            **signals,
             "rules": [rule_to_json(rule) for rule in sorted(self.rules, key=lambda rule: rule.id)],
         }
 
@@ -151,6 +171,7 @@ class PolicySet:
             examples=tuple(map(_example_from_json, body["examples"])),
             source=body["source"],
             remedies=Remedies(**body.get("remedies", {})),
+            signals=Signals(**{name: SignalMeaning(word) for name, word in body.get("signals", {}).items()}),
         )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from babel import Locale
 
-from consentry.policy.jurisdictions import groups
 from consentry.policy.vocabulary import Age, Category, LegalBasis, Purpose, Visibility
 
 N_ = str
@@ -110,12 +109,24 @@ EVENTS: Mapping[str, str] = MappingProxyType(
 )
 """What happened, for the timeline of a case."""
 GROUP_NAMES: Mapping[str, str] = MappingProxyType(
-    {"EEA": N_("European Economic Area"), "EU": N_("European Union"), "UK": N_("United Kingdom")}
+    {
+        "EEA": N_("European Economic Area"),
+        "EFTA": N_("European Free Trade Association"),
+        "EU": N_("European Union"),
+        "EU-LAW": N_("places where the law of the European Union applies"),
+        "GDPR": N_("places where the data protection law of the European Union applies"),
+        "UK-GDPR": N_("places where the data protection law of the United Kingdom applies"),
+        "US-STATE-LAW": N_("states of the USA with a privacy law of their own"),
+    }
 )
+"""Groups of places that no list of countries has a name for. `UK` has: that of its country."""
 _COUNTRY_OF_GROUP = {"UK": "GB"}
 
 
-def place_name(code: str, locale: Locale) -> str:
-    """Return what a place or a group is called in a language; groups without a name there as they are described."""
-    known = locale.territories.get(_COUNTRY_OF_GROUP.get(code, code))
-    return str(known or GROUP_NAMES.get(code) or groups().get(code) or code)
+def place_name(code: str, locale: Locale, *, translated: Callable[[str], str]) -> str:
+    """Return what a language calls a place or a group of places; of a part of a country, the country and the code."""
+    if code in GROUP_NAMES:
+        return translated(GROUP_NAMES[code])
+    country, _, part = _COUNTRY_OF_GROUP.get(code, code).partition("-")
+    name = str(locale.territories.get(country) or country)
+    return f"{name} ({code})" if part else name

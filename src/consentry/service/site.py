@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -28,13 +27,15 @@ from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
+from consentry.service.plain_words import place_name
 
 FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
 """Templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
-_GROUPS = {"UK": "GB"}
 _CODE = re.compile("`([^`]+)`")
+UNSAVED_COOKIE, UNSAVED_S = "__Host-unsaved", 3600
+"""The secret under which a choice is kept that could not be saved any more, and for how long."""
 
 
 @cache
@@ -64,25 +65,20 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
 
     return {
         "in_language": lambda query, code: "?" + urlencode({**dict(query), "lang": code}),
+        "as_json": lambda query: "?" + urlencode({**dict(query), "format": "json"}),
         "number": lambda value: format_decimal(value, locale=locale),
         "percent": lambda value: format_percent(value, "#,##0.0%", locale=locale),
         "day": lambda at: format_date(moment(at), "long", locale=locale),
         "time": lambda at: format_datetime(moment(at), "d MMMM y, HH:mm 'UTC'", locale=locale),
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "territory": lambda code: place_name(code, locale),
+        "territory": lambda code: place_name(code, locale, translated=translations(language.code).gettext),
+        "language_name": lambda code: locale.languages.get(code.replace("_", "-").partition("-")[0].lower(), code),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
         "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
         "columns": _columns,
         "coded": coded,
     }
-
-
-def place_name(code: str, locale: Locale) -> str:
-    """Return what a language calls a place or a group of places; of a part of a country, the country and the code."""
-    country, _, part = _GROUPS.get(code, code).partition("-")
-    name = locale.territories.get(country, code)
-    return f"{name} ({code})" if part else name
 
 
 def coded(text: str) -> Markup:
@@ -146,9 +142,16 @@ def page(
 
 
 def away(request: Request, *, status: int, error: ConsentryError | None = None) -> HTMLResponse:
-    """Return the page that sends a member back to their platform, or lets it sign them in."""
+    """Return the page that sends a member back to their platform, or lets it sign them in.
+
+    What they chose and could not save is kept for their browser, if it was (`pages/member_unsaved.py`).
+    """
     oidc = bool(request.app.state.deployment.settings.member_issuer)
-    return page(request, "member/away.html", status=status, error=error, oidc=oidc)
+    kept: str = getattr(request.state, "unsaved", "")
+    answer = page(request, "member/away.html", status=status, error=error, oidc=oidc, kept=bool(kept))
+    if kept:
+        answer.set_cookie(UNSAVED_COOKIE, kept, max_age=UNSAVED_S, secure=True, httponly=True, samesite="lax")
+    return answer
 
 
 def wants_page(request: Request) -> bool:

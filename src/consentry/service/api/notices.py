@@ -9,6 +9,7 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.notices import twice
 from consentry.errors import NotFoundError
 from consentry.oversight import notice as notices
 from consentry.service.api.once import KEY, Once
@@ -34,14 +35,24 @@ ROUTER = APIRouter(prefix="/v1", tags=["notices"], route_class=Once)
 READS = [Depends(NeedsAll(Action.NOTICE_READ))]
 Writer = Annotated[Principal, Depends(Needs(Action.NOTICE_WRITE))]
 MOST_PEOPLE = 10_000
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["cy"])]
+Content = Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"[!-~]")]
+
+
+class NoticeText(Answer):
+    """A text of a notice, and the languages it is in."""
+
+    languages: list[str]
+    document: str
 
 
 class NoticeVersion(Answer):
-    """A text of a notice."""
+    """What a notice says: one text, or one for each of its languages. `document` is the one that was written first."""
 
     number: int
     document: str
     languages: list[str]
+    texts: list[NoticeText]
     channel: str
     audience: str
     by: str | None
@@ -73,21 +84,37 @@ class Notices(Answer):
     next: str | None
 
 
-class VersionText(NoticeVersion):
-    """A version with its text."""
+class WholeText(NoticeText):
+    """A text of a notice, in words."""
 
     text: str
+
+
+class VersionText(NoticeVersion):
+    """A version with its texts; `text` is the one that was written first."""
+
+    text: str
+    contents: list[WholeText]
+
+
+class OtherText(Body):
+    """The same in another language."""
+
+    language: Language
+    text: Content
 
 
 class Written(Body):
     """The next version of a notice."""
 
     notice: Word
-    text: Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"[!-~]")]
-    languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]],
-                         Field(min_length=1, max_length=20)]  # fmt: skip
+    text: Content
+    languages: Annotated[list[Language], Field(min_length=1, max_length=20)]
     channel: Line
     audience: Line
+    others: Annotated[list[OtherText], Field(max_length=20)] = Field(
+        default=[], description="The same in further languages. A member reads the one in theirs, else `text`."
+    )
 
 
 class Served(Body):
@@ -115,14 +142,26 @@ def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
     """Return a version of a notice with its text."""
     for each in control.notices.get(notice).versions:
         if each.number == number:
-            content = control.notices.text(each).decode("utf-8", "replace")
-            return VersionText(**dict(_version(each)), text=content)
+            contents = [
+                WholeText(languages=list(text.languages), document=text.document, text=_decoded(content))
+                for text, content in control.notices.texts(each)
+            ]
+            return VersionText(**dict(_version(each)), text=contents[0].text, contents=contents)
     raise NotFoundError("notice-unknown", f"notice `{notice}` has no version `{number}`", help="GET it to see them")
 
 
-@ROUTER.post("/notices", status_code=201, dependencies=[KEY], responses=problems({409: "idempotency-running"}))
+@ROUTER.post(
+    "/notices",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems({409: "idempotency-running", 422: "notice-language-twice"}),
+)
 def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
-    """Store the text of a notice as its next version."""
+    """Store the text of a notice, and the same in other languages, as its next version."""
+    others = {each.language: each.text.encode() for each in body.others}
+    if len(others) < len(body.others):
+        names = [each.language for each in body.others]
+        raise twice(body.notice, next(each for each in names if names.count(each) > 1))
     made = control.notices.write(
         body.notice,
         body.text.encode(),
@@ -130,6 +169,7 @@ def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
         channel=body.channel,
         audience=body.audience,
         by=who.handle,
+        others=others,
     )
     return _version(made)
 
@@ -146,11 +186,16 @@ def serve(*, notice: Named, body: Served, deployment: Deployed) -> Said:
     return Said(position=deployment.control.notices.serve(notice, people, at=body.at))
 
 
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "replace")
+
+
 def _version(each: notices.Version) -> NoticeVersion:
     return NoticeVersion(
         number=each.number,
         document=each.body.document,
         languages=list(each.body.languages),
+        texts=[NoticeText(languages=list(text.languages), document=text.document) for text in each.texts],
         channel=each.body.channel,
         audience=each.body.audience,
         by=each.body.by,

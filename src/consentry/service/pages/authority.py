@@ -35,6 +35,8 @@ Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
 Issuer = Annotated[Principal, Depends(Needs(Action.ORDER_ISSUE))]
 Place = Annotated[int, Path(ge=0, le=1 << 53)]
 """A position in the ledger."""
+Part = Annotated[int, Query(ge=0, le=1000)]
+"""Which of the documents that an event names."""
 _Word = TypeVar("_Word", Says, Purpose, Category)
 _PUBLIC_KEY = "signing.pub.pem"
 _AskedLine = Annotated[str, Query(max_length=300)]
@@ -59,9 +61,9 @@ def case(*, request: Request, control: Control, who: Reader, name: str) -> Respo
 
 
 @ROUTER.get("/cases/{name}/documents/{position}")
-def paper(*, request: Request, control: Control, who: Reader, name: str, position: Place) -> Response:
+def paper(*, request: Request, control: Control, who: Reader, name: str, position: Place, part: Part = 0) -> Response:
     """Show a document that was given in a case, or hand it out as it is kept."""
-    document, content = control.authority_view.paper(name, position, areas=who.areas)
+    document, content = control.authority_view.paper(name, position, areas=who.areas, part=part)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{name}-{position}")
     if request.query_params.get("format") == "signed":

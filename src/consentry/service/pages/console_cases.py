@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Path, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
@@ -125,10 +125,11 @@ def paper(
     *,
     case: str,
     position: Annotated[int, Path(ge=0, le=1 << 53)],
+    part: Annotated[int, Query(ge=0, le=1000)] = 0,
     _: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
 ) -> Response:
     """Show a document that was given in a case, or hand it out as it is kept."""
-    found, content = control.cases.paper(case, position)
+    found, content = control.cases.paper(case, position, part=part)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{case}-{position}")
     shown: dict[str, Any] = {"text": text_of(content), "filed": filed_of(found.kind, content), "size": len(content)}

@@ -24,6 +24,7 @@ from consentry.oversight.notice import Version
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import Control, Deployed
+from consentry.service.languages import LANGUAGES
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, kept, said, told
 from consentry.service.plain_words import PURPOSES
@@ -36,6 +37,8 @@ Writing = Annotated[Principal, Depends(Staff(Action.NOTICE_WRITE))]
 Text = Annotated[str, Form()]
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _NOTHING = kept(notice="", text="", languages="en", channel="", audience="")
+_OTHER = "text-"
+"""Before the code of a language: the field for the same text in it."""
 _NOTICES = Listing(
     name="notices",
     columns=(
@@ -47,6 +50,20 @@ _NOTICES = Listing(
     ),
     sort="notice",
 )
+
+
+async def _others(request: Request) -> dict[str, str]:
+    """Return what was typed into the fields for other languages, by their codes."""
+    form = await request.form()
+    given = {name.removeprefix(_OTHER): each for name, each in form.items() if name.startswith(_OTHER)}
+    return {
+        code: each.replace("\r\n", "\n")
+        for code, each in given.items()
+        if isinstance(each, str) and each and _LANGUAGE.fullmatch(code)
+    }
+
+
+Others = Annotated[dict[str, str], Depends(_others)]
 
 
 @ROUTER.get("/console/notices")
@@ -73,7 +90,8 @@ def form(
     known = {each.notice: each.newest for each in control.notices.every()}
     newest = known.get(notice)
     given = {**_NOTHING, "notice": notice} if newest is None else _given(control, notice, newest=newest)
-    return page(request, "console/write_notice.html", problem=None, given=given)
+    others = {} if newest is None else _other_texts(control, newest)
+    return _form(request, given, others)
 
 
 @ROUTER.post("/console/write-notice")
@@ -87,6 +105,7 @@ def write(
     languages: Text = "",
     channel: Text = "",
     audience: Text = "",
+    others: Others,
 ) -> Response:
     """Store the text of a notice as its next version."""
     given = kept(notice=notice, text=text, languages=languages, channel=channel, audience=audience)
@@ -98,9 +117,10 @@ def write(
             channel=channel.strip(),
             audience=audience.strip(),
             by=who.handle,
+            others={code: each.encode() for code, each in others.items() if each.strip()},
         ),
         to=f"/console/notices/{quote(notice.strip(), safe='')}?done=written",
-        again=lambda problem: page(request, "console/write_notice.html", status=REFUSED, problem=problem, given=given),
+        again=lambda problem: _form(request, given, others, problem=problem),
     )
 
 
@@ -142,6 +162,29 @@ def serve(
     return RedirectResponse(f"/console/notices/{quote(notice, safe='')}?done=served", SEE_OTHER)
 
 
+def _form(
+    request: Request,
+    given: Mapping[str, Any],
+    others: Mapping[str, str],
+    *,
+    problem: Mapping[str, Any] | None = None,
+) -> Response:
+    """Show the form; it offers the languages of the pages, and those that the notice has beside them."""
+    offered = {each.code: each.name for each in LANGUAGES.values()} | {
+        code: code for code in others if code not in LANGUAGES
+    }
+    status = 200 if problem is None else REFUSED
+    return page(
+        request,
+        "console/write_notice.html",
+        status=status,
+        problem=problem,
+        given=given,
+        others=others,
+        offered=offered,
+    )
+
+
 def _languages(text: str) -> list[str]:
     found = text.replace(",", " ").split()
     if not found or not all(_LANGUAGE.fullmatch(each) for each in found):
@@ -157,12 +200,18 @@ def _purpose(text: str) -> Purpose:
     return Purpose(text)
 
 
+def _other_texts(control: ControlPlane, newest: Version) -> dict[str, str]:
+    """Return the texts of a version but the first, each by its language."""
+    later = control.notices.texts(newest)[1:]
+    return {code: content.decode("utf-8", "replace") for text, content in later for code in text.languages}
+
+
 def _given(control: ControlPlane, notice: str, *, newest: Version) -> Mapping[str, str]:
     body = newest.body
     return {
         "notice": notice,
         "text": control.notices.text(newest).decode("utf-8", "replace"),
-        "languages": ", ".join(body.languages),
+        "languages": ", ".join(newest.texts[0].languages),
         "channel": body.channel,
         "audience": body.audience,
     }
@@ -188,7 +237,16 @@ def _show(
         given=given or kept(people="", day="", purpose=str(Purpose.TRAIN_GENAI)),
         done=request.query_params.get("done", "") if problem is None else "",
         notice=found,
-        texts=[(each, control.notices.text(each).decode("utf-8", "replace")) for each in reversed(found.versions)],
+        versions=[
+            (
+                each,
+                [
+                    (", ".join(text.languages), content.decode("utf-8", "replace"))
+                    for text, content in control.notices.texts(each)
+                ],
+            )
+            for each in reversed(found.versions)
+        ],
         servings=[{"serving": each, "until": each.at + days * SECONDS_PER_DAY} for each in reversed(found.servings)],
         waiting=waiting,
         purposes=[(str(each), PURPOSES[each]) for each in Purpose],

@@ -1,4 +1,4 @@
-"""The page where a member decides: coming in by the platform's link, how each use stands, and saying yes or no.
+"""The page where a member decides: coming in by the platform's link, how each use stands, and saying yes and no.
 
 Saying no is one step: it is saved at once, asks nothing, and is never counted or slowed down. Saying yes asks for the
 notice to be read, and its name is recorded with the choice.
@@ -6,47 +6,43 @@ notice to be read, and its name is recorded with the choice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import MEMBER_SESSION_S, Principal
 from consentry.accounts.member_link import LinkKeys, used_up
+from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
+from consentry.digests import canonical_json
 from consentry.errors import NotFoundError, StateError
-from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import Choice
-from consentry.policy.vocabulary import Category, ChoiceState, Reach
-from consentry.service.gate import COOKIE, Admitting, Control, Deployed, Needs, principal_of
-from consentry.service.languages import LANGUAGES
+from consentry.policy.policy_set import SignalMeaning
+from consentry.policy.vocabulary import ChoiceState
+from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
+from consentry.service.languages import LANGUAGES, language_of
+from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
+from consentry.service.pages.member_asked import Written, asked, block_of, person_of, require_read
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_lists import KEY_HEX_DIGITS, refused_items
+from consentry.service.pages.member_document import document, wants_document
+from consentry.service.pages.member_items import AFFORDABLE
 from consentry.service.pages.member_saved import just_saved
+from consentry.service.pages.member_signal import counted_as_no, is_sent
 from consentry.service.pages.sign_in import with_session
 from consentry.service.site import away, page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
-Chooser = Annotated[Principal, Depends(Needs(Action.OWN_CHOOSE))]
+Chooser = Annotated[Principal, Depends(unsaved.Keeping(Action.OWN_CHOOSE))]
 N_ = str
-AFFORDABLE = 12
-"""How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
-there are more of them, the numbers are a click away (`/me/check`)."""
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=0, max_fields=200)
-
-
-Form = Annotated[FormData, Depends(_form)]
+_SHOWN = ("purpose", "category", "number")
+"""What the list of items shows: fields of its form, and of its address."""
+_VARY = {"vary": "accept, accept-language, cookie, sec-gpc"}
 
 
 @ROUTER.get("/me/enter", dependencies=[Depends(Needs(Action.ANYONE))])
@@ -82,58 +78,64 @@ def enter(*, request: Request, deployment: Deployed, admission: Admitting, token
 def show(
     *,
     request: Request,
-    control: Control,
+    deployment: Deployed,
+    admission: Admitting,
     who: Member,
     saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+    form: Annotated[str, Query(alias="format", max_length=10)] = "",
 ) -> Response:
-    """Show how each use stands, with what was just saved."""
-    return _shown(request, control, who, done=just_saved(control, _person(who), positions=saved))
-
-
-@ROUTER.get("/me/check")
-def check(*, request: Request, control: Control, who: Member, purpose: str = "", category: str = "") -> Response:
-    """Show in numbers what a no would undo, for each reach, before it is said."""
-    person, use = _person(who), _block_of(control, who, purpose)
-    categories = frozenset(each.category for each in use.kinds if each.category == category)
-    effect = control.own_content.effect(person, Aim(purpose=use.purpose, categories=categories))
-    return page(
-        request,
-        "member/check.html",
-        use=use,
-        kind=next((each for each in use.kinds if each.category in categories), None),
-        effect=effect,
-        reaches=say.REACHES,
-    )
+    """Show how each use stands, with what was just saved, or could not be."""
+    control, person = deployment.control, person_of(who)
+    if wants_document(request, form):
+        return Response(canonical_json(document(_blocks(request, control, who))), headers=_VARY,
+                        media_type="application/json")  # fmt: skip
+    signalled = counted_as_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
+    done = just_saved(control, person, positions=[*map(str, signalled), *saved])
+    given = unsaved.found(request, admission, person=person)
+    return _shown(request, deployment, who, done=done, given=given, waiting=bool(given))
 
 
 @ROUTER.post("/me/choices")
-def choose(*, request: Request, control: Control, who: Chooser, form: Form) -> Response:
+def choose(*, request: Request, deployment: Deployed, admission: Admitting, who: Chooser, wanted: Written) -> Response:
     """Record a choice, and lead back to the page that says what it does.
 
     A no is recorded before a yes is looked at: nothing that a yes lacks may hold it up.
     """
-    wanted = {name: value for name, value in form.items() if isinstance(value, str)}
-    use = _block_of(control, who, wanted.get("purpose", ""))
+    control, person = deployment.control, person_of(who)
+    unsaved.require_own(deployment, person, wanted=wanted)
+    use = block_of(control, who, purpose=wanted.get("purpose", ""))
     positions: list[int] = []
     try:
-        said = _asked(control, who, use, wanted)
+        said = asked(control, who, use=use, wanted=wanted)
         noes = (choice for choice in said if choice.state is not ChoiceState.ALLOWED)
-        positions.extend(control.own_settings.choose(_person(who), choice, notice=None) for choice in noes)
+        positions.extend(control.own_settings.choose(person, choice, notice=None) for choice in noes)
         for choice in said:
             if choice.state is ChoiceState.ALLOWED:
-                _require_read(use, wanted)
+                require_read(use, wanted)
                 notice = use.notice.name if use.notice else None
-                positions.append(control.own_settings.choose(_person(who), choice, notice=notice))
+                positions.append(control.own_settings.choose(person, choice, notice=notice))
     except NotFoundError:
         raise
     except StateError as error:
-        saved = N_("your no is saved; the yes is not")
-        problem = {"message": error.message, "help": saved if positions else error.help, "field": f"{use.purpose}-read"}
-        done = just_saved(control, _person(who), positions=[str(each) for each in positions])
-        return _shown(request, control, who, status=422, problem=problem, given=wanted, done=done)
+        half = N_("your no is saved; the yes is not")
+        problem = {"message": error.message, "help": half if positions else error.help, "field": f"{use.purpose}-read"}
+        done = just_saved(control, person, positions=[str(each) for each in positions])
+        return _shown(request, deployment, who, status=422, problem=problem, given=wanted, done=done)
     back, shown = _back(use, wanted)
     query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]
-    return RedirectResponse(f"{back}?{urlencode([*shown, *query])}", 303)
+    answer = RedirectResponse(f"{back}?{urlencode([*shown, *query])}", 303)
+    waiting = unsaved.found(request, admission, person=person)
+    if all(waiting.get(name) == wanted.get(name) for name in ("purpose", "what")):
+        unsaved.forget(request, admission, answer=answer)
+    return answer
+
+
+@ROUTER.post("/me/unsaved", dependencies=[Depends(Needs(Action.OWN_CHOOSE))])
+def discard(*, request: Request, admission: Admitting) -> Response:
+    """Forget what was chosen when nobody was signed in any more."""
+    answer = RedirectResponse("/me", 303)
+    unsaved.forget(request, admission, answer=answer)
+    return answer
 
 
 def _back(use: Block, wanted: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
@@ -144,154 +146,65 @@ def _back(use: Block, wanted: Mapping[str, str]) -> tuple[str, list[tuple[str, s
     return "/me/items", [(name, value[:30]) for name, value in shown.items() if value]
 
 
-def _asked(control: ControlPlane, who: Principal, use: Block, wanted: dict[str, str]) -> list[Choice]:
-    """Return the choices that a form asks for; none where nothing would change.
-
-    Raises:
-        StateError: there is nothing to choose, or no answer was given.
-    """
-    if not use.can_choose:
-        raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
-    reach = Reach(wanted["reach"]) if wanted.get("reach") in set(Reach) else Reach.EVERYTHING
-    making = _Making(use, reach, control.desk.parts.clock())
-    if wanted.get("what") == "items":
-        return making.items(
-            _items(control, who, wanted), refused=refused_items(control, _person(who), purpose=use.purpose)
-        )
-    return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
-
-
-def _items(control: ControlPlane, who: Principal, wanted: Mapping[str, str]) -> dict[Pseudonym, str]:
-    """Return the answers to single items, which stand in fields `item-N`, `corpus-N` and `answer-N`.
-
-    Raises:
-        NotFoundError: one of them is not theirs.
-    """
-    found = {}
-    for name, id_ in wanted.items():
-        field, _, number = name.partition("-")
-        if field == "item" and wanted.get(f"answer-{number}"):
-            item = control.own_content.own_item(_person(who), wanted.get(f"corpus-{number}", ""), id=id_)
-            found[item] = wanted[f"answer-{number}"]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Making:
-    use: Block
-    reach: Reach
-    at: int
-
-    def choice(
-        self, state: ChoiceState, *, categories: Sequence[Category] = (), items: frozenset[str] = frozenset()
-    ) -> Choice:
-        # A choice that is no refusal reaches nowhere; the word stands in the ledger all the same.
-        reach = self.reach if state is ChoiceState.REFUSED else Reach.UNTRAINED
-        return Choice(
-            purpose=self.use.purpose,
-            state=state,
-            reach=reach,
-            at=self.at,
-            categories=frozenset(categories),
-            items=items,
-        )
-
-    def whole(self, answer: str) -> list[Choice]:
-        if answer == "no":
-            # Said again with the same reach, it would say nothing new.
-            again = self.use.no is not None and self.use.no.reach is self.reach
-            return [] if again else [self.choice(ChoiceState.REFUSED)]
-        if answer == "back" and not self.use.policy:
-            return [self.choice(ChoiceState.UNSET)]
-        if answer == "yes":
-            stays = self.use.answer == "yes"
-            return [] if stays else [self.choice(ChoiceState.ALLOWED)]
-        raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
-
-    def items(self, answers: Mapping[Pseudonym, str], *, refused: Collection[str]) -> list[Choice]:
-        """Say no to what was not refused before, and take back what was; a yes to one item is no choice of its own."""
-        known = {item: item[:KEY_HEX_DIGITS] in refused for item in answers}
-        off = frozenset(item for item, answer in answers.items() if answer == "no" and not known[item])
-        back = frozenset(item for item, answer in answers.items() if answer == "yes" and known[item])
-        made = [self.choice(ChoiceState.REFUSED, items=off)] if off else []
-        return made + ([self.choice(ChoiceState.UNSET, items=back)] if back else [])
-
-    def kinds(self, wanted: dict[str, str]) -> list[Choice]:
-        answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
-        off = [each.category for each, answer in answers if answer == "no" and not each.refused]
-        on = [each.category for each, answer in answers if answer == "yes" and (each.refused or not each.on)]
-        on = [each for each in on if self.use.answer != "yes" or _is_refused(self.use, each)]
-        made = [self.choice(ChoiceState.REFUSED, categories=off)] if off else []
-        return made + ([self.choice(ChoiceState.ALLOWED, categories=on)] if on else [])
-
-
-def _is_refused(use: Block, category: Category) -> bool:
-    return any(each.refused for each in use.kinds if each.category is category)
-
-
-def _require_read(use: Block, wanted: dict[str, str]) -> None:
-    if use.notice is None:
-        return
-    if wanted.get("read") != "yes":
-        raise StateError(
-            "choice-notice-unread",
-            N_("tick that you have read the notice, or leave it at no"),
-            help=N_("the notice says what your content would be used for; nothing has changed"),
-        )
-    if wanted.get("version") != f"{use.notice.name}/{use.notice.number}":
-        raise StateError(
-            "choice-notice-newer",
-            N_("the notice has changed: please read it again"),
-            help=N_("nothing has changed for you"),
-        )
-
-
-def _person(who: Principal) -> str:
-    assert who.person is not None  # the table gives these actions to members only
-    return who.person
-
-
-def _block_of(control: ControlPlane, who: Principal, purpose: str) -> Block:
-    found = blocks(control, _person(who), from_notice=who.facts.get("notice", ""))
-    use = next((each for each in found if each.purpose == purpose), None)
-    if use is None:
-        raise StateError("choice-no-such-use", "nothing is decided here about this use", help="open your page again")
-    return use
-
-
-def _effects(control: ControlPlane, person: str, found: Sequence[Block]) -> dict[str, Effect]:
-    """Return in numbers what a no would undo, of each use that can be chosen, as far as that comes at once."""
-    content, left, effects = control.own_content, AFFORDABLE, {}
+def _effects(
+    control: ControlPlane, person: str, found: Sequence[Block]
+) -> tuple[dict[str, Effect], dict[str, dict[str, Effect]]]:
+    """Return in numbers what a no would undo, as far as that comes at once: of each use, and of each kind in it."""
+    content, left = control.own_content, AFFORDABLE
+    aims: dict[tuple[str, str], Aim] = {}
     for use in found:
         if not use.policy or not use.can_choose:
             continue
         left -= len(content.concerned(use.purpose))
         if left >= 0:
-            effects[str(use.purpose)] = content.effect(person, Aim(purpose=use.purpose))
-    return effects
+            aims[use.purpose, ""] = Aim(purpose=use.purpose)
+            aims |= {
+                (use.purpose, each.category): Aim(purpose=use.purpose, categories=frozenset({each.category}))
+                for each in use.kinds
+                if each.can_choose and each.items and not each.refused
+            }
+    effects = content.effects(person, aims)
+    kinds: dict[str, dict[str, Effect]] = {use.purpose: {} for use in found}
+    for (purpose, kind), effect in effects.items():
+        kinds[purpose] |= {kind: effect} if kind else {}
+    return {purpose: effect for (purpose, kind), effect in effects.items() if not kind}, kinds
+
+
+def _blocks(request: Request, control: ControlPlane, who: Principal) -> list[Block]:
+    notice = who.facts.get("notice", "")
+    return blocks(control, person_of(who), from_notice=notice, language=language_of(request).code)
 
 
 def _shown(
     request: Request,
-    control: ControlPlane,
+    deployment: Deployment,
     who: Principal,
     *,
     status: int = 200,
     done: Sequence[Mapping[str, Any]] = (),
     problem: dict[str, Any] | None = None,
-    given: dict[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+    waiting: bool = False,
 ) -> Response:
-    found = blocks(control, _person(who), from_notice=who.facts.get("notice", ""))
+    control, person = deployment.control, person_of(who)
+    found = _blocks(request, control, who)
+    effects, of_kinds = _effects(control, person, found)
     return page(
         request,
         "member/settings.html",
         status=status,
-        headers={"vary": "accept-language, cookie, sec-gpc"},
+        headers=_VARY,
         blocks=found,
-        effects=_effects(control, _person(who), found),
+        effects=effects,
+        of_kinds=of_kinds,
         reaches=say.REACHES,
         done=done,
         problem=problem,
         given=given or {},
-        signal=request.headers.get("sec-gpc") == "1",
+        waiting=waiting,
+        mark_of_page=unsaved.mark_of(deployment, person),
+        items_address=f"/me/items?{urlencode({name: text for name, text in (given or {}).items() if name in _SHOWN})}",
+        signal=is_sent(request),
+        suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
+        counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose for use in found),
     )

@@ -14,8 +14,10 @@ from consentry.oversight.notice import Version
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import Effect, GapKind, Rule
+from consentry.policy.policy_set import SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.situation import Situation
+from consentry.service.languages import DEFAULT
 from consentry.service.pages.member_words import (
     BADGES,
     BASES,
@@ -32,13 +34,22 @@ from consentry.service.pages.member_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeShown:
-    """A notice to read before saying yes: its name, the number of its newest version and its text."""
+    """A notice to read before saying yes: its name, the number of its newest version and its text.
+
+    `languages` are those of the text; `fits` says whether the reader's is among them.
+    """
 
     name: str
     number: int
     at: Seconds
     paragraphs: Sequence[str]
-    language: str
+    languages: tuple[str, ...]
+    fits: bool
+
+    @property
+    def language(self) -> str:
+        """The language of the text; empty if it is in several."""
+        return self.languages[0] if len(self.languages) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +97,8 @@ class Block:
         since: of the state in words; None if not known.
         no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
+        places: codes of where they may live; several if it is not known which. `established` says whether anything
+            but a weak sign, such as the time zone of a device, says so.
         kinds: what they have, and what the rules permit; `never` are kinds that no rule permits.
     """
 
@@ -100,18 +113,25 @@ class Block:
     yes: Said | None
     no: Said | None
     wider: Sequence[Said]
-    bases: Sequence[str]
+    legal_bases: Sequence[LegalBasis]
     own_words: Sequence[str]
     policy: str
     notice: NoticeShown | None
     served: Mapping[str, Seconds]
     places: Sequence[str]
+    established: bool
     obstacles: Sequence[Obstacle]
     kinds: Sequence[Kind]
     never: Sequence[Kind]
     complete: bool
     erased: bool
     minor: bool
+    signal: SignalMeaning
+
+    @property
+    def bases(self) -> list[str]:
+        """The legal bases, each in a sentence."""
+        return [BASES[each] for each in self.legal_bases]
 
     @property
     def can_choose(self) -> bool:
@@ -136,16 +156,23 @@ class Block:
         return sum(each.used for each in (*self.kinds, *self.never))
 
 
-def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "") -> list[Block]:
-    """Return every use as the page shows it. `from_notice` is the notice that led the person here, if one did."""
+def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "", language: str = DEFAULT) -> list[Block]:
+    """Return every use as the page shows it, in a language.
+
+    `from_notice` is the notice that led the person here, if one did.
+    """
     uses = control.own_settings.uses(person)
     events = {event.position: event for event in control.own_settings.history(person)} if uses else {}
-    return [_block(control, use, person=person, events=events, from_notice=from_notice) for use in uses]
+    further = [from_notice] if from_notice else []
+    found = []
+    for use in uses:
+        names = [*_notices(use.stands.permits), *further, *use.served]
+        shown = notice_for(control, names, language=language)
+        found.append(_block(use, person=person, events=events, notice=shown))
+    return found
 
 
-def _block(
-    control: ControlPlane, use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], from_notice: str
-) -> Block:
+def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notice: NoticeShown | None) -> Block:
     found = use.stands
     whole = [_said(each, events, person) for each in use.said if each.choice in found.whole]
     own = [each for each in whole if each.mine and each.purpose == PURPOSES[use.purpose]]
@@ -165,17 +192,19 @@ def _block(
         yes=yes[-1] if yes else None,
         no=no,
         wider=[each for each in whole if each is not no],
-        bases=[BASES[basis] for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
+        legal_bases=[basis for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
         own_words=list(dict.fromkeys(rule.why for rule in found.permits)),
         policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
-        notice=notice_for(control, [*_notices(found.permits), *([from_notice] if from_notice else []), *use.served]),
+        notice=notice,
         served=use.served,
         places=sorted(each for each in use.places if not any(part.startswith(f"{each}-") for part in use.places)),
+        established=use.established,
         obstacles=_obstacles(use),
         kinds=kinds,
         never=never,
         complete=use.complete,
         erased=use.erased,
+        signal=(Signals() if use.policy is None else use.policy.signals).global_privacy_control,
         minor=any(_is_about_age(use, reason) for reason in _in_the_way(use)),
     )
 
@@ -208,21 +237,22 @@ def _notices(permits: Sequence[Rule]) -> list[str]:
     return [rule.notice.notice for rule in permits if rule.notice is not None]
 
 
-def notice_for(control: ControlPlane, names: Sequence[str]) -> NoticeShown | None:
-    """Return the first of some notices that has a text; None if nobody wrote one."""
+def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) -> NoticeShown | None:
+    """Return the first of some notices that has a text, for somebody who reads a language; None if nobody wrote one."""
     known = {each.notice: each.newest for each in control.notices.every()}
     for name in names:
         version: Version | None = known.get(name)
         if version is not None:
-            text = control.notices.text(version).decode("utf-8", "replace")
+            chosen = version.text_for(language)
+            text = control.notices.text(version, language=language).decode("utf-8", "replace")
             parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
-            languages = version.body.languages
             return NoticeShown(
                 name=name,
                 number=version.number,
                 at=version.at,
                 paragraphs=[part for part in parts if part],
-                language=languages[0] if languages else "",
+                languages=chosen.languages,
+                fits=chosen.is_in(language),
             )
     return None
 

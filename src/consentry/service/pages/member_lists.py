@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.own_content import OneItem
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, PersonLinked
-from consentry.policy.evaluator import ReasonKind
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from consentry.service.gate import Control, Deployed, Needs
+from consentry.service.gate import Control, Needs
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_saved import just_saved
+from consentry.service.pages.member_blocks import blocks
 from consentry.service.site import page
 from consentry.transparency.receipt import Receipt, key_id_of
 from consentry.transparency.receipt_text import in_words
@@ -36,17 +32,6 @@ FORMS = frozenset({"csv", "json"})
 KEY_HEX_DIGITS = 16
 N_ = str
 
-_ITEMS = Listing(
-    name="items",
-    columns=(
-        Column("corpus", "Corpus"),
-        Column("id", "Item"),
-        Column("category", "Kind"),
-        Column("created", "Created", kind="time"),
-        Column("used", "Used"),
-        Column("reason", "Reason"),
-    ),
-)
 _HISTORY = Listing(
     name="choices",
     columns=(
@@ -82,51 +67,6 @@ STATES = {
     ChoiceState.ALLOWED: N_("You said yes"),
     ChoiceState.UNSET: N_("You took back what you said before"),
 }
-
-
-@ROUTER.get("/me/items")
-def items(
-    *,
-    request: Request,
-    deployment: Deployed,
-    who: Member,
-    purpose: str = "",
-    category: str = "",
-    number: str = "1",
-    saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
-    form: Form = "",
-) -> Response:
-    """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
-    control, person = deployment.control, _person(who)
-    uses = blocks(control, person, from_notice=who.facts.get("notice", ""))
-    use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
-    if use is None:
-        return page(request, "member/items.html", use=None, uses=(), list=None, rows=(), done=(), address=None)
-    chosen = next((each for each in Category if each == category), None)
-    if form in FORMS:
-        every = control.own_content.every_item(person, purpose=use.purpose, category=chosen)
-        return taken_away(_ITEMS, map(_plain_item, every), form=form)
-    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
-    found = control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
-    refused = refused_items(control, person, purpose=use.purpose)
-    template = deployment.settings.item_url
-
-    def address(**changed: object) -> str:
-        asked = {"purpose": use.purpose, "category": chosen or "", **changed}
-        return "?" + urlencode({name: value for name, value in asked.items() if value})
-
-    return page(
-        request,
-        "member/items.html",
-        use=use,
-        uses=uses,
-        list=found,
-        rows=[_row(each, use, refused, template) for each in found.items],
-        kinds=[(each, say.KINDS[each], count) for each, count in found.categories.items()],
-        category=chosen,
-        address=address,
-        done=just_saved(control, person, positions=saved),
-    )
 
 
 @ROUTER.get("/me/history")
@@ -185,35 +125,6 @@ def taken_away(listing: Listing, rows: Iterable[Row], *, form: str) -> Response:
     exported = listing.export(rows, form)
     assert exported is not None
     return exported
-
-
-def _plain_item(each: OneItem) -> dict[str, Any]:
-    item = each.item
-    return {
-        "corpus": each.corpus,
-        "id": each.id,
-        "category": str(item.category),
-        "created": item.created,
-        "used": item.used,
-        "reason": None if item.used else "others" if item.decision.allowed else str(item.decision.primary.kind),
-    }
-
-
-def _row(each: OneItem, use: Block, refused: dict[str, int], template: str) -> dict[str, Any]:
-    item = each.item
-    primary = item.decision.primary
-    said = primary.kind is ReasonKind.REFUSED and each.key in refused
-    return {
-        "id": each.id,
-        "corpus": each.corpus,
-        "link": template.replace("{item}", quote(each.id, safe="")) if template and each.id else "",
-        "kind": say.KINDS[item.category],
-        "created": item.created,
-        "used": item.used,
-        "why": None if item.used else say.Told(say.OTHERS) if item.decision.allowed else say.told(primary),
-        "refused": said,
-        "can_choose": use.can_choose and each.id is not None and (item.used or said),
-    }
 
 
 def refused_items(control: ControlPlane, person: str, *, purpose: Purpose) -> dict[str, int]:

@@ -11,7 +11,7 @@ from consentry.accounts.access import Action
 from consentry.bootstrap import Deployment
 from consentry.digests import canonical_json
 from consentry.service.gate import Deployed, Needs
-from consentry.service.languages import language_of
+from consentry.service.languages import language_of, translations
 from consentry.service.plain_words import AGES, CATEGORIES, LEGAL_BASES, PURPOSES, VISIBILITIES, place_name
 from consentry.service.site import page
 
@@ -28,7 +28,8 @@ def front(request: Request, deployed: Deployed) -> Response:
 def transparency(request: Request, deployed: Deployed) -> Response:
     """Show what content is used for, under which rules, and where the use is suspended."""
     document = _document(deployed)
-    locale = language_of(request).locale
+    language = language_of(request)
+    translated = translations(language.code).gettext
     named = {area for each in document["suspensions"] for area in each["areas"]}
     for policy in document["policies"]:
         for rule in (*policy["permits"], *policy["forbids"]):
@@ -40,7 +41,7 @@ def transparency(request: Request, deployed: Deployed) -> Response:
         "ages": AGES,
         "bases": LEGAL_BASES,
     }
-    places = {code: place_name(code, locale) for code in named}
+    places = {code: place_name(code, language.locale, translated=translated) for code in named}
     return page(request, "transparency.html", doc=document, places=places, **words)
 
 

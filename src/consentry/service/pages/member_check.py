@@ -1,0 +1,84 @@
+"""What a no would do, in numbers, before it is said: of a whole use, of kinds of content, or of single items.
+
+Nothing is recorded here. What was chosen is handed on to the form that records it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import RedirectResponse, Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import Aim
+from consentry.errors import NotFoundError, StateError
+from consentry.policy.vocabulary import Category, ChoiceState
+from consentry.service.gate import Deployed, Needs
+from consentry.service.pages import member_words as say
+from consentry.service.pages.member_asked import Written, asked, block_of, person_of
+from consentry.service.pages.member_blocks import Block
+from consentry.service.pages.member_unsaved import mark_of
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
+
+
+@ROUTER.get("/me/check")
+def check(*, request: Request, deployment: Deployed, who: Member, purpose: str = "", category: str = "") -> Response:
+    """Show in numbers what a no to a use, or to one kind of content in it, would undo, for each reach."""
+    use = block_of(deployment.control, who, purpose=purpose)
+    if any(each.category == category for each in use.kinds):
+        wanted = {"what": "kinds", f"kind-{category}": "no"}
+        aim = Aim(purpose=use.purpose, categories=frozenset({Category(category)}))
+    else:
+        wanted, aim = {"answer": "no"}, Aim(purpose=use.purpose)
+    return _shown(request, deployment, who, use=use, aim=aim, wanted={"purpose": purpose, **wanted})
+
+
+@ROUTER.post("/me/check")
+def check_these(*, request: Request, deployment: Deployed, who: Member, wanted: Written) -> Response:
+    """Show in numbers what the answers of a form would undo. It is sent, but records nothing: it may be long."""
+    use = block_of(deployment.control, who, purpose=wanted.get("purpose", ""))
+    try:
+        said = asked(deployment.control, who, use=use, wanted=wanted)
+    except NotFoundError:
+        raise
+    except StateError:
+        # Nothing to choose, or no answer: the page that it came from says so.
+        return RedirectResponse("/me", 303)
+    noes = [choice for choice in said if choice.state is ChoiceState.REFUSED]
+    categories = frozenset(each for choice in noes for each in choice.categories)
+    items = frozenset(each for choice in noes for each in choice.items)
+    aim = Aim(purpose=use.purpose, categories=categories, items=items) if noes else None
+    return _shown(request, deployment, who, use=use, aim=aim, wanted=wanted)
+
+
+def _shown(
+    request: Request,
+    deployment: Deployment,
+    who: Principal,
+    *,
+    use: Block,
+    aim: Aim | None,
+    wanted: Mapping[str, str],
+) -> Response:
+    """Show the numbers, and a form that holds all that was chosen but how far back it goes."""
+    return page(
+        request,
+        "member/check.html",
+        use=use,
+        words=[] if aim is None else [say.KINDS[each] for each in Category if each in aim.categories],
+        items_chosen=0 if aim is None else len(aim.items),
+        effect=None if aim is None else deployment.control.own_content.effect(person_of(who), aim),
+        reach=wanted.get("reach") if wanted.get("reach") in say.REACHES else "everything",
+        reaches=say.REACHES,
+        wanted=[(name, value) for name, value in wanted.items() if name not in ("reach", "whose")],
+        only_no=aim is not None and "yes" not in wanted.values(),
+        back="/me/items" if wanted.get("what") == "items" else "/me",
+        mark_of_page=mark_of(deployment, person_of(who)),
+    )

@@ -1,0 +1,76 @@
+"""The page of a member for programs: the same facts as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+
+from consentry.service.pages.member_blocks import Block, Kind, NoticeShown, Obstacle, Said
+
+
+def wants_document(request: Request, form: str) -> bool:
+    """Say whether somebody asks for the document: with `?format=json`, or by accepting JSON and no page."""
+    accepted = request.headers.get("accept", "")
+    return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
+
+
+def document(found: Sequence[Block]) -> dict[str, Any]:
+    """Return how each use stands, in the words of the interface for programs. Times are seconds since 1970."""
+    return {"uses": [_use(each) for each in found]}
+
+
+def _use(use: Block) -> dict[str, Any]:
+    return {
+        "purpose": use.purpose,
+        "situation": use.situation,
+        "answer": use.answer or None,
+        "can_choose": use.can_choose,
+        "since": use.since,
+        "begins": use.begins,
+        "agreed": use.agreed,
+        "refusals": [_said(each) for each in ([use.no] if use.no else []) + list(use.wider)],
+        "obstacles": [_obstacle(each) for each in use.obstacles],
+        "legal_bases": list(use.legal_bases),
+        "policy": use.policy or None,
+        "signal": use.signal,
+        "notice": None if use.notice is None else _notice(use.notice),
+        "served": dict(use.served),
+        "places": list(use.places),
+        "established": use.established,
+        "items": use.items,
+        "used": use.used,
+        "complete": use.complete,
+        "erased": use.erased,
+        "kinds": [_kind(each) for each in (*use.kinds, *use.never)],
+    }
+
+
+def _said(each: Said) -> dict[str, Any]:
+    return {"at": each.at, "position": each.position, "reach": each.reach, "mine": each.mine}
+
+
+def _obstacle(each: Obstacle) -> dict[str, Any]:
+    return {
+        "why": each.told.text,
+        "rule": each.told.own or None,
+        "since": each.since,
+        "areas": list(each.areas),
+    }
+
+
+def _notice(each: NoticeShown) -> dict[str, Any]:
+    return {"name": each.name, "version": each.number, "at": each.at, "language": each.language or None}
+
+
+def _kind(each: Kind) -> dict[str, Any]:
+    return {
+        "category": each.category,
+        "items": each.items,
+        "used": each.used,
+        "permitted": each.permitted,
+        "on": each.on,
+        "refused": each.refused,
+        "can_choose": each.can_choose,
+    }

@@ -1,0 +1,171 @@
+"""A member's own items, one by one: whether each is used, an answer for it alone, and what a no to it would undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
+from consentry.accounts.admission import Admission
+from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import Aim, Effect, OneItem
+from consentry.control_plane.plane import ControlPlane
+from consentry.policy.evaluator import ReasonKind
+from consentry.policy.vocabulary import Category, Purpose
+from consentry.service.gate import Admitting, Deployed, Needs
+from consentry.service.listing import Column, Listing
+from consentry.service.pages import member_words as say
+from consentry.service.pages.member_asked import person_of
+from consentry.service.pages.member_blocks import Block, blocks
+from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
+from consentry.service.pages.member_saved import just_saved
+from consentry.service.pages.member_unsaved import found as found_unsaved
+from consentry.service.pages.member_unsaved import mark_of
+from consentry.service.site import page
+
+ROUTER = APIRouter()
+Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
+Form = Annotated[str, Query(alias="format", max_length=10)]
+AFFORDABLE = 12
+"""How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
+there are more of them, the numbers are a click away (`/me/check`)."""
+
+_ITEMS = Listing(
+    name="items",
+    columns=(
+        Column("corpus", "Corpus"),
+        Column("id", "Item"),
+        Column("category", "Kind"),
+        Column("created", "Created", kind="time"),
+        Column("used", "Used"),
+        Column("reason", "Reason"),
+    ),
+)
+
+
+@ROUTER.get("/me/items")
+def items(
+    *,
+    request: Request,
+    deployment: Deployed,
+    admission: Admitting,
+    who: Member,
+    purpose: str = "",
+    category: str = "",
+    number: str = "1",
+    saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+    form: Form = "",
+) -> Response:
+    """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
+    control, person = deployment.control, person_of(who)
+    uses = blocks(control, person, from_notice=who.facts.get("notice", ""))
+    use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
+    if use is None:
+        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}}
+        return page(request, "member/items.html", uses=(), rows=(), done=(), **nothing)
+    chosen = next((each for each in Category if each == category), None)
+    if form in FORMS:
+        every = control.own_content.every_item(person, purpose=use.purpose, category=chosen)
+        return taken_away(_ITEMS, map(_plain_item, every), form=form)
+    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
+    found = control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
+    given = _unsaved(request, admission, person=person, purpose=use.purpose)
+    return page(
+        request,
+        "member/items.html",
+        use=use,
+        uses=uses,
+        list=found,
+        rows=_rows(deployment, person, use=use, shown=found.items, given=given),
+        given=given,
+        reaches=say.REACHES,
+        mark_of_page=mark_of(deployment, person),
+        kinds=[(each, say.KINDS[each], count) for each, count in found.categories.items()],
+        category=chosen,
+        address=partial(_address, purpose=use.purpose, category=chosen or ""),
+        done=just_saved(control, person, positions=saved),
+    )
+
+
+def _address(**asked: object) -> str:
+    return "?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def _rows(
+    deployment: Deployment, person: str, *, use: Block, shown: Sequence[OneItem], given: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    known = _Known(
+        use=use,
+        refused=refused_items(deployment.control, person, purpose=use.purpose),
+        effects=_effects_of_items(deployment.control, person, use=use, shown=shown),
+        given=given,
+        template=deployment.settings.item_url,
+    )
+    return [_row(each, known) for each in shown]
+
+
+def _plain_item(each: OneItem) -> dict[str, Any]:
+    item = each.item
+    return {
+        "corpus": each.corpus,
+        "id": each.id,
+        "category": str(item.category),
+        "created": item.created,
+        "used": item.used,
+        "reason": None if item.used else "others" if item.decision.allowed else str(item.decision.primary.kind),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is known of items beside themselves: which are refused, what a no would undo, and what waits to be saved."""
+
+    use: Block
+    refused: Mapping[str, int]
+    effects: Mapping[str, Effect]
+    given: Mapping[str, str]
+    template: str
+
+    def answer(self, key: str, *, refused: bool) -> str:
+        return self.given.get(f"answer-{key}") or ("no" if refused else "yes")
+
+
+def _row(each: OneItem, known: _Known) -> dict[str, Any]:
+    item, template = each.item, known.template
+    primary = item.decision.primary
+    said = primary.kind is ReasonKind.REFUSED and each.key in known.refused
+    return {
+        "id": each.id,
+        "corpus": each.corpus,
+        "link": template.replace("{item}", quote(each.id, safe="")) if template and each.id else "",
+        "kind": say.KINDS[item.category],
+        "created": item.created,
+        "used": item.used,
+        "why": None if item.used else say.Told(say.OTHERS) if item.decision.allowed else say.told(primary),
+        "refused": said,
+        "answer": known.answer(each.key, refused=said),
+        "effect": known.effects.get(each.key),
+        "can_choose": known.use.can_choose and each.id is not None and (item.used or said),
+    }
+
+
+def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: Sequence[OneItem]) -> dict[str, Effect]:
+    """Return in numbers what a no to each item would undo; nothing where there are too many releases to look into."""
+    if not use.can_choose or len(control.own_content.concerned(use.purpose)) > AFFORDABLE:
+        return {}
+    # Of an item the key is all that is known here, and all that is looked at.
+    aims = {each.key: Aim(purpose=use.purpose, items=frozenset({each.key})) for each in shown if each.item.used}
+    return control.own_content.effects(person, aims)
+
+
+def _unsaved(request: Request, admission: Admission, *, person: str, purpose: Purpose) -> Mapping[str, str]:
+    """Return what was chosen here about single items for a use, and could not be saved."""
+    given = found_unsaved(request, admission, person=person)
+    return given if (given.get("what"), given.get("purpose")) == ("items", purpose) else {}

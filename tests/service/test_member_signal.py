@@ -1,0 +1,127 @@
+"""Global Privacy Control means what the policy set says: a no, a suggestion, or nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+import service.test_member as member
+from consentry.bootstrap import Deployment
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from end_to_end.test_story import NOW
+from service.at_work import POLICY
+from service.test_member import NEW_POST, Come, no
+from service.visitor import words
+
+place = member.place
+GPC = {"sec-gpc": "1"}
+
+
+def means(deployment: Deployment, word: str) -> None:
+    text = f'{shipped()[POLICY]}\n[signals]\nglobal_privacy_control = "{word}"\n'
+    deployment.control.statements.publish(text, POLICY)
+
+
+def heard(deployment: Deployment, head: int) -> list[ChoiceMade]:
+    events = deployment.control.desk.parts.ledger.read(head, deployment.control.desk.parts.ledger.head())
+    return [event.body for event in events if isinstance(event.body, ChoiceMade)]
+
+
+def test_it_counts_as_a_no_of_whoever_has_said_nothing(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    head = deployment.control.desk.parts.ledger.head()
+    visitor = come("us")
+    page = visitor.get("/me", **GPC)
+    text = words(page)
+    assert "Your browser asks that your data is not used" in text
+    assert "The rules here count that as your no" in text
+    assert "Saved: you said no" in text
+    assert "with a signal of your browser" in text
+    assert "sec-gpc" in page.headers["vary"]
+    (said,) = heard(deployment, head)
+    assert (said.person, said.source) == (deployment.person("us"), Source.SIGNAL)
+    assert (said.choice.state, said.choice.reach) == (ChoiceState.REFUSED, Reach.UNTRAINED)
+    assert not deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
+    assert deployment.control.people.may("us2", NEW_POST, policy=POLICY)["allowed"]
+    visitor.get("/me", **GPC)
+    assert len(heard(deployment, head)) == 1, "said again, it says nothing new"
+    receipt = next(part for part in page.text.split('"') if part.startswith("/me/receipts/"))
+    assert visitor.get(receipt).status_code == 200
+
+
+def test_what_they_say_themselves_counts_more_before_and_after(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    visitor.get("/me", **GPC)
+    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    head = deployment.control.desk.parts.ledger.head()
+    assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me", **GPC).text
+    other = come("us2")
+    other.post("/me/choices", {"purpose": "train-genai", "what": "kinds", "kind-comment": "no"})
+    assert deployment.control.people.may("us2", NEW_POST, policy=POLICY)["allowed"]
+    other.get("/me", **GPC)
+    assert deployment.control.people.may("us2", NEW_POST, policy=POLICY)["allowed"]
+    comment = NEW_POST._replace(category=Category.COMMENT)
+    assert not deployment.control.people.may("us2", comment, policy=POLICY)["allowed"]
+    assert all(each.source is Source.SETTINGS for each in heard(deployment, head))
+
+
+@pytest.mark.parametrize("person", ["de", "kid", "stranger", "gone"])
+def test_where_nothing_is_used_nothing_is_recorded(place: tuple[Deployment, Come, str], person: str) -> None:
+    deployment, come, _ = place
+    head = deployment.control.desk.parts.ledger.head()
+    page = come(person).get("/me", **GPC)
+    assert page.status_code == 200
+    assert "Your browser asks" not in words(page)
+    assert heard(deployment, head) == []
+
+
+def test_only_the_signal_itself_counts(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    head = deployment.control.desk.parts.ledger.head()
+    visitor = come("us")
+    for headers in ({"sec-gpc": "0"}, {"sec-gpc": "true"}, {**GPC, "sec-purpose": "prefetch"}):
+        assert visitor.get("/me", **headers).status_code == 200
+    assert heard(deployment, head) == []
+
+
+def test_it_may_only_choose_no_on_the_page(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    means(deployment, "suggest")
+    head = deployment.control.desk.parts.ledger.head()
+    visitor = come("us")
+    page = visitor.get("/me", **GPC)
+    assert "Your browser asks that your data is not used" in words(page)
+    assert "It counts when you press Save: we save nothing on our own" in words(page)
+    assert 'id="train-genai-no" name="answer" value="no" checked' in page.text
+    assert "sec-gpc" in page.headers["vary"]
+    assert deployment.control.desk.parts.ledger.head() == head
+    assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me").text
+    no(visitor)
+    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    page = visitor.get("/me", **GPC)
+    assert 'value="yes" checked' in page.text, "what they said themselves is not turned round"
+
+
+def test_it_may_mean_nothing(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    means(deployment, "ignore")
+    head = deployment.control.desk.parts.ledger.head()
+    page = come("us").get("/me", **GPC)
+    assert "Your browser asks" not in words(page)
+    assert 'id="train-genai-yes" name="answer" value="yes" checked' in page.text
+    assert deployment.control.desk.parts.ledger.head() == head
+
+
+def test_another_account_of_theirs_that_refused_is_no_reason_to_say_it_again(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, come, _ = place
+    choice = Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, at=NOW)
+    made = ChoiceMade(person=deployment.person("other"), choice=choice, source=Source.IMPORT)
+    deployment.control.statements.choose([made])
+    head = deployment.control.desk.parts.ledger.head()
+    assert "You said no with another account" in words(come("one").get("/me", **GPC))
+    assert heard(deployment, head) == []
