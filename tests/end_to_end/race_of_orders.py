@@ -25,7 +25,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, ChoiceMade, Source
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.ledger.sql import SqlLedger
-from consentry.oversight.lease import Lease
+from consentry.oversight.lease import LONGEST_TTL_MS, Lease
 from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
@@ -127,7 +127,8 @@ class Course:
             release, job = self._newest, f"job-{next(self._numbers)}"
         time.sleep(self.rng.random() * 0.02)
         leases, before = deployment.control.leases, deployment.ledger.head()
-        lease, secret = leases.grant(release, job=job, model="drafts")
+        # On a machine with too much to do a thread may be away for a minute: no lease shall run out by that.
+        lease, secret = leases.grant(release, job=job, model="drafts", ttl_ms=LONGEST_TTL_MS)
         try:
             self._note(deployment, lease, "grants", before)
             for sequence in range(1, 1 + self.rng.randrange(RENEWALS)):
