@@ -163,6 +163,23 @@ def waiting_in(loader: Any) -> int:
     return count
 
 
+def test_a_loader_counts_passes_from_that_of_the_state(holding: Holding) -> None:
+    with holding() as lease:
+        dataset = opened(lease)
+        dataset.set_epoch(2)
+        trained = [row[ROW] for row, _ in zip(dataset, range(10), strict=False)]
+        dataset.commit(1, trained)
+        again = opened(lease)
+        again.load_state_dict(dataset.state_dict())
+        loader = ReleaseLoader(again, batch_size=None)
+        loader.set_epoch(0)
+        assert again.epoch == 2
+        assert set(order(loader)) == ELIGIBLE - {tuple(row.tolist()) for row in trained}
+        loader.set_epoch(1)
+        assert again.epoch == 3
+        assert set(order(loader)) == ELIGIBLE
+
+
 def test_a_batch_that_hides_its_rows_is_refused_once_something_was_removed(plane: SmallPlane, holding: Holding) -> None:
     with holding() as lease:
         batches = iter(ReleaseLoader(opened(lease), batch_size=4, collate_fn=len))

@@ -13,7 +13,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from consentry.errors import StateError
-from consentry.training.torch import ROW, batches_together
+from consentry.training.torch import ROW, ReleaseDataset, batches_together
 
 
 class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in the environment of mypy
@@ -22,6 +22,11 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
     A batch is left out as a whole: what else it holds is not committed, and read by whoever goes on from the state.
     What it is collated to must carry ROW. On several ranks a pass ends at the same step, as in `batches_together`.
     """
+
+    def __init__(self, dataset: ReleaseDataset, **options: Any) -> None:
+        """Take what a DataLoader takes."""
+        super().__init__(dataset, **options)
+        self._first_epoch = dataset.epoch
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches.
@@ -35,8 +40,8 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
         return batches_together(self._usable(super().__iter__(), known))
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin another pass; a Trainer calls it."""
-        self.dataset.set_epoch(epoch)
+        """Begin another pass. A Trainer calls it, and counts from 0 although a state may be of a later pass."""
+        self.dataset.set_epoch(self._first_epoch + epoch)
 
     def _usable(self, batches: Iterator[Any], known: int) -> Iterator[Any]:
         for batch in batches:
