@@ -9,19 +9,22 @@ import sys
 import time
 from pathlib import Path
 
+_JUMPING = Path(__file__).with_name("jumping_clock.py")
+
 
 class Server:
-    """`consentry serve`, started again when it was killed."""
+    """`consentry serve`, started again when it was killed. With `jumping` its wall clock can be set."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, jumping: bool = False) -> None:
         self.home = home
+        self._program = ["-P", str(_JUMPING)] if jumping else ["-m", "consentry"]
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it, unless it runs."""
         if self.process is not None and self.process.poll() is None:
             return
-        line = [sys.executable, "-m", "consentry", "--json", "--home", str(self.home), "serve", "--port", "0"]
+        line = [sys.executable, *self._program, "--json", "--home", str(self.home), "serve", "--port", "0"]
         (self.home / "serve.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True)  # noqa: S603 - ours
         while not (self.home / "serve.json").exists():
@@ -34,6 +37,11 @@ class Server:
         assert self.process is not None
         self.process.send_signal(number)
         self.process.wait()
+
+    def send(self, number: int) -> None:
+        """Send it a signal that it outlives."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     @property
     def ask(self) -> dict[str, str]:
