@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import signal
 import subprocess
@@ -19,6 +20,7 @@ class Server:
         self.home = home
         self._program = ["-P", str(_JUMPING)] if jumping else ["-m", "consentry"]
         self.process: subprocess.Popen[str] | None = None
+        atexit.register(self._leave)
 
     def start(self) -> None:
         """Start it, unless it runs."""
@@ -31,6 +33,11 @@ class Server:
             time.sleep(0.02)
             if self.process.poll() is not None:
                 raise SystemExit("the server does not start")
+
+    def _leave(self) -> None:
+        """Leave no server behind, however the benchmark ends."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End it."""
