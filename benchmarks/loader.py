@@ -3,9 +3,10 @@
     ./run bench loader [--rows 400000] [--excluded 0.05] [--rounds 9]
 
 The files are made up and the same for one seed: text of some hundred bytes, row groups of 20,000. Both sides read with
-the same dataset, seed and checks of the lease; what differs is that one leaves rows out. They take turns, and
-ratios are of neighbours, because a machine that others use as well is not equally fast for long. The time that
-processors spent on it, workers included, says the same with less noise: of the quickest pass of each side.
+the same dataset, loader, seed, batches and checks of the lease; what differs is that one leaves rows out. Both have to
+yield the same rows. They take turns, and ratios are of neighbours, because a machine that others use as well is not
+equally fast for long. The time that processors spent on it, workers included, says the same with less noise: of the
+quickest pass of each side.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from parts.measuring import Line, show
 from pyroaring import BitMap64
-from torch.utils.data import DataLoader
 
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.held_release import HeldFile, HeldRelease
 from consentry.training.lease_requests import LeaseRequests
 from consentry.training.shared_deadline import SharedDeadline
 from consentry.training.torch import ReleaseDataset
+from consentry.training.torch_loader import ReleaseLoader
 
 _FILES, _GROUP_ROWS, _BATCH = 4, 20_000, 256
 _GOAL = 0.95
@@ -90,10 +91,22 @@ class Pass(NamedTuple):
     busy: float
 
 
+def loader_of(release: HeldRelease, *, workers: int) -> ReleaseLoader:
+    """Return a loader as jobs have it."""
+    lease: Any = SimpleNamespace(release=release)
+    return ReleaseLoader(ReleaseDataset(lease, columns=["id", "text"]), batch_size=_BATCH, num_workers=workers)
+
+
+def require_the_same(gated: HeldRelease, copied: HeldRelease) -> None:
+    """Both sides have to yield the same rows."""
+    seen = [sorted(each for batch in loader_of(side, workers=0) for each in batch["id"]) for side in (gated, copied)]
+    if seen[0] != seen[1]:
+        raise SystemExit("the copy holds other rows than the release")
+
+
 def read(release: HeldRelease, *, workers: int, rows: int) -> Pass:
     """Read everything once."""
-    lease: Any = SimpleNamespace(release=release)
-    loader = DataLoader(ReleaseDataset(lease, columns=["id", "text"]), batch_size=_BATCH, num_workers=workers)
+    loader = loader_of(release, workers=workers)
     busy, began = busy_seconds(), time.perf_counter()
     seen = sum(len(batch["id"]) for batch in loader)
     done = Pass(time.perf_counter() - began, busy_seconds() - busy)
@@ -133,6 +146,7 @@ def measure(*, rows: int, share: float, rounds: int) -> list[Line]:
     lines = []
     with tempfile.TemporaryDirectory() as name:
         gated, copied, eligible = write(Path(name), rows=rows, share=share)
+        require_the_same(gated, copied)
         for workers in (0, 2):
             pairs = [pair(gated, copied, workers=workers, rows=eligible, turn=turn) for turn in range(rounds + 1)]
             lines += compared(pairs[1:], what=f"{share:.0%} excluded, {workers} workers", rows=eligible)

@@ -1,19 +1,24 @@
 """From an order to the last job that has stopped: 200 holders of leases, and trials in which something goes wrong.
 
-    ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 150] [--clients 20]
+    ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 200] [--clients 20] [--real 36]
+    ./run bench suspension --scale 0.2 [--data DIR] [--home DIR]
 
 The server is `consentry serve` in a process of its own, the orders come from another, the holders from a third. All
-times are of the boot clock, which they share.
+times are of the boot clock, which they share. Every other order names a window of dates: whether such an order hits a
+release no count tells, so the server looks at every row. With `--scale` the items are those of `./run bench corpus`, 50
+million at 1, and only this part runs.
 
 The second part runs trials at a time to live of 1 s. In each, a job loses its right to read, and how is mixed: an
-order; an order that no watch tells of, while answers are lost, late and replayed; the server killed; an order and the
-server killed; no answer arriving any more; the holder frozen past its deadline and continued. No job may take a step
-later than its time to live afterwards. `--control` is the same with holders that forget their deadlines, and has to
-fail. `--full` runs 1,000 trials.
+order; an order that no watch tells of, while answers are lost, late and replayed; the server killed, or stopped so that
+it takes connections and answers nothing; an order and either of that; no answer arriving any more; the holder frozen
+past its deadline and continued; an order while the holder stands still for less than that; an order after the server's
+wall clock was set a day forward or back. No job may take a step later than its time to live afterwards. `--control` is
+the same with holders that forget their deadlines, and has to fail. `--full` runs 1,000 trials.
 
 The holders of both are simulated, many in a process. The third part has jobs with the client that trainers use, each in
 a process of its own with its watchdog beside it. A tenth of them are frozen before the order: their watchdogs have to
-kill them by the end of their time to live.
+kill them by the end of their time to live. The fourth part has such jobs at a time to live of 1 s, and what fails is on
+their side as well; `parts/real_trials.py` says what. There the control are jobs without a watchdog that go on.
 """
 
 from __future__ import annotations
@@ -29,11 +34,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from parts.deployment import CORPUS, POLICY_NAME, prepare
 from parts.holder import clock
 from parts.jobs import Client
 from parts.measuring import Line, share, show
+from parts.real_trials import real_trials
 from parts.server import Server
 from rich.console import Console
 
@@ -42,15 +49,31 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
+from corpus import DATA, Shape, ensure
 
 LOG = Console(stderr=True)
-POLICY, CORPUS = "september-2024", "synthetic-network"
+POLICY = "september-2024"
 HOLDER = Path(__file__).parent / "parts" / "holder.py"
 AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
+WINDOW = {"created_from": 1_577_836_800, "created_before": 1_609_459_200}  # 2020
 TTL_S = 1.0
 BATCH = 20
 CLIENTS_TTL_S, CLIENTS_TOGETHER, CLIENTS_START_S = 10.0, 4, 120.0
-MODES = ("order", "lossy", "killed", "cut", "frozen", "order and killed")
+MODES = (
+    "order",
+    "lossy",
+    "killed",
+    "cut",
+    "frozen",
+    "order and killed",
+    "paused",
+    "standing still",
+    "order and paused",
+    "wall clock set",
+)
+_BY_ORDER = frozenset(MODES) - {"killed", "cut", "paused"}
+_TOLD = ("order", "lossy", "wall clock set")
+"""Their time to live counts from when the order was acknowledged: nobody but the server can extend a lease by then."""
 
 
 class Orders:
@@ -65,7 +88,7 @@ class Orders:
         assert self._process.stdout is not None
         return self._process.stdout.readline()
 
-    def give(self, **scope: list[str]) -> None:
+    def give(self, **scope: Any) -> None:
         """Ask for an order; do not wait."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(scope) + "\n")
@@ -88,8 +111,11 @@ def give_orders(home: Path) -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        given: dict[str, list[str]] = json.loads(line)
-        scope = Scope(areas=frozenset(given.get("areas", ())), models=frozenset(given.get("models", ())))
+        given: dict[str, Any] = json.loads(line)
+        named: dict[str, Any] = {
+            name: frozenset(each) if isinstance(each, list) else each for name, each in given.items()
+        }
+        scope = Scope(**named)
         deployment.control.desk.present()
         asked = clock()
         deployment.control.orders.suspend(scope, case="measured", origin=Origin.OWN_DECISION, reference="a benchmark")
@@ -124,9 +150,26 @@ class Holders:
         return found
 
 
+class Deployed(NamedTuple):
+    """A deployment under test, with one corpus and one policy set."""
+
+    home: Path
+    corpus: str
+    policy: str
+
+    def build(self) -> str:
+        """Build a release as of now."""
+        deployment = open_deployment(self.home, embedded=True)
+        built = deployment.control.releases.build(self.corpus, Purpose.TRAIN_GENAI, policy=self.policy).manifest
+        deployment.close()
+        if not built.eligible:
+            raise SystemExit("nothing is eligible")
+        return built.release
+
+
 @contextmanager
-def deployed(items: int) -> Iterator[tuple[Path, str]]:
-    """Yield a home with a release of a synthetic network."""
+def small(items: int) -> Iterator[Deployed]:
+    """Yield a deployment with a synthetic network."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name, "home")
         LOG.print(f"making a network of {items:,} items ...")
@@ -135,26 +178,32 @@ def deployed(items: int) -> Iterator[tuple[Path, str]]:
         deployment.control.statements.register_corpus(home / "content" / "corpus.toml")
         deployment.control.statements.load_people(home / "content" / "people.toml")
         deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        release = build(home)
         deployment.close()
-        yield home, release
+        yield Deployed(home, "synthetic-network", POLICY)
 
 
-def build(home: Path) -> str:
-    """Build a release as of now."""
-    deployment = open_deployment(home, embedded=True)
-    built = deployment.control.releases.build(CORPUS, Purpose.TRAIN_GENAI, policy=POLICY).manifest
-    deployment.close()
-    if not built.eligible:
-        raise SystemExit("nothing is eligible")
-    return built.release
+@contextmanager
+def large(scale: float, data: Path, where: Path | None) -> Iterator[Deployed]:
+    """Yield a deployment with the corpus of `./run bench corpus`, people and choices included."""
+    shape = Shape().scaled(scale)
+    LOG.print(f"making a deployment of {shape.items:,} items ...")
+    folder = ensure(data, shape)
+    with tempfile.TemporaryDirectory(dir=where, prefix="suspension-") as name:
+        home = prepare(folder, threads=2, log=LOG, home=Path(name, "home"))
+        deployment = open_deployment(home, embedded=True)
+        deployment.control.statements.register_corpus(folder / "corpus.toml")
+        deployment.close()
+        yield Deployed(home, CORPUS, POLICY_NAME)
 
 
-def rounds(home: Path, release: str, *, holders: int, times: int) -> list[Line]:
-    """Measure how long it takes until every holder denies."""
+def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float) -> list[Line]:
+    """Measure how long it takes until every holder denies; wait for the last of them for `patience_s`."""
+    home, release = deployed.home, deployed.build()
     server, orders = Server(home), Orders(home)
     server.start()
-    denied: list[float] = []
+    # What the first who asks a server has to wait for is no matter of suspensions.
+    Holders(**server.ask, release=release, model="drafts", ttl_s=600, holders=1).finish()
+    denied: dict[str, list[float]] = {"whole": [], "dated": []}
     after: list[float] = []
     recorded: list[float] = []
     for number in range(times):
@@ -162,28 +211,38 @@ def rounds(home: Path, release: str, *, holders: int, times: int) -> list[Line]:
             **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
         )
         time.sleep(2)
-        orders.give(areas=[AREAS[number % len(AREAS)]])
+        orders.give(areas=[AREAS[number % len(AREAS)]], **(WINDOW if number % 2 else {}))
         asked, acknowledged = orders.given()
-        time.sleep(3)
+        time.sleep(patience_s)
         found = held.finish()
         if not all(each["over"] == "revoked" for each in found):
             raise SystemExit(f"not all were told: {[each for each in found if each['over'] != 'revoked'][:3]}")
         recorded.append(acknowledged - asked)
-        denied += [each["over_at"] - asked for each in found]
+        denied["dated" if number % 2 else "whole"] += [each["over_at"] - asked for each in found]
         after += [max(0.0, each["over_at"] - acknowledged) for each in found]
         if number + 1 < times:
-            release = build(home)
+            release = deployed.build()
     orders.close()
     server.kill(signal.SIGTERM)
     drained = drains(home)
-    p99 = share(denied, 0.99)
     return [
         Line("order, from asked to acknowledged", f"{max(recorded):.3f} s", f"largest of {times}"),
-        Line("asked to denied, p50", f"{share(denied, 0.5):.3f} s", f"{len(denied)} holders"),
-        Line("asked to denied, p99", f"{p99:.3f} s", "", "< 1 s", p99 < 1),
-        Line("asked to denied, last", f"{max(denied):.3f} s"),
+        *denied_lines("asked to denied", denied["whole"]),
+        *denied_lines("a window of dates: asked to denied", denied["dated"]),
         Line("acknowledged to denied, p99", f"{share(after, 0.99):.3f} s", "", "< 1 s", share(after, 0.99) < 1),
         Line("asked to `drained` in the ledger", f"{max(drained):.3f} s", f"largest of {len(drained)}"),
+    ]
+
+
+def denied_lines(what: str, seconds: list[float]) -> list[Line]:
+    """Say how long it took until holders were denied."""
+    if not seconds:
+        return []
+    p99 = share(seconds, 0.99)
+    return [
+        Line(f"{what}, p50", f"{share(seconds, 0.5):.3f} s", f"{len(seconds)} holders"),
+        Line(f"{what}, p99", f"{p99:.3f} s", "", "< 1 s", p99 < 1),
+        Line(f"{what}, last", f"{max(seconds):.3f} s"),
     ]
 
 
@@ -195,9 +254,10 @@ def drains(home: Path) -> list[float]:
     return [each.took_ms / 1000 for each in found if each is not None] or [float("nan")]
 
 
-def trials(home: Path, release: str, *, number: int, deadlines: bool) -> list[Line]:
+def trials(deployed: Deployed, *, number: int, deadlines: bool) -> list[Line]:
     """Run trials and say how late the last step of each was."""
-    server, orders = Server(home), Orders(home)
+    home, release = deployed.home, deployed.build()
+    server, orders = Server(home, jumping=True), Orders(home)
     late: dict[str, list[float]] = {mode: [] for mode in MODES}
     troubles: dict[str, int] = {"lost": 0, "late": 0, "replayed": 0}
     done = batch = 0
@@ -248,30 +308,41 @@ def trial(
     )
     time.sleep(0.7 + 0.05 * (batch % 7))
     living = since = clock()
-    if mode in ("order", "lossy", "order and killed", "frozen"):
-        if mode == "frozen":
-            held.process.send_signal(signal.SIGSTOP)
+    if mode in ("frozen", "standing still"):
+        held.process.send_signal(signal.SIGSTOP)
+    if mode == "wall clock set":
+        server.send(signal.SIGUSR1 if batch % 20 < 10 else signal.SIGUSR2)
+    if mode in _BY_ORDER:
         orders.give(models=[model])
         if mode == "order and killed":
             server.kill()
         asked, acknowledged = orders.given()
         # A killed server can extend nothing from then on, and neither can an order that was acknowledged.
-        since = acknowledged if mode in ("order", "lossy") else min(since, asked)
+        since = acknowledged if mode in _TOLD else min(since, asked)
     elif mode == "killed":
         server.kill()
     elif mode == "cut":
         held.say("cut")
         since = clock()
+    if mode in ("paused", "order and paused"):
+        server.send(signal.SIGSTOP)
+    if mode == "standing still":
+        time.sleep(TTL_S * 0.4)
+        held.process.send_signal(signal.SIGCONT)
     time.sleep(TTL_S * 1.5)
     if mode == "frozen":
         held.process.send_signal(signal.SIGCONT)
         time.sleep(0.3)
+    if mode in ("paused", "order and paused"):  # now it answers what it was asked before
+        server.send(signal.SIGCONT)
+        time.sleep(0.3)
     return held.finish(), living, since
 
 
-def real_clients(home: Path, release: str, *, number: int) -> list[Line]:
+def real_clients(deployed: Deployed, *, number: int) -> list[Line]:
     """Measure how long it takes until the last job with the real client has stopped, or was killed."""
-    server, orders, column = Server(home), Orders(home), text_column(home)
+    home, release = deployed.home, deployed.build()
+    server, orders, column = Server(home), Orders(home), text_column(deployed)
     server.start()
     asked = {"release": release, "model": "clients", "ttl_s": CLIENTS_TTL_S, "step_s": 0.1, "column": column}
     clients: list[Client] = []
@@ -319,12 +390,43 @@ def client_lines(*, denied: list[float], steps: list[float], killed: list[float]
     ]
 
 
-def text_column(home: Path) -> str:
+def text_column(deployed: Deployed) -> str:
     """Return the column of texts of the corpus."""
-    deployment = open_deployment(home, embedded=True)
-    column = deployment.control.desk.corpus(CORPUS).descriptor.columns["text"]
+    deployment = open_deployment(deployed.home, embedded=True)
+    column = deployment.control.desk.corpus(deployed.corpus).descriptor.columns["text"]
     deployment.close()
     return column
+
+
+def fail(deployed: Deployed, *, number: int, control: bool) -> list[Line]:
+    """Run trials of jobs with the real client at a time to live of 1 s."""
+    release, column = deployed.build(), text_column(deployed)
+    server, orders = Server(deployed.home), Orders(deployed.home)
+
+    def order(model: str) -> float:
+        orders.give(models=[model])
+        return orders.given()[1]
+
+    lines = real_trials(server, order, release=release, column=column, number=number, control=control)
+    orders.close()
+    server.kill(signal.SIGTERM)
+    return lines
+
+
+def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
+    """Measure what is asked for, on a small deployment."""
+    if given.rounds:
+        show("Suspension", rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3))
+    number = 1_000 if given.full else given.trials
+    if number:
+        title = f"Trials at a time to live of {TTL_S:g} s"
+        show(title, trials(deployed, number=number, deadlines=not given.control))
+    if given.clients:
+        title = f"Jobs with the real client, at a time to live of {CLIENTS_TTL_S:g} s"
+        show(title, real_clients(deployed, number=given.clients))
+    if given.real:
+        title = f"Jobs with the real client that fail, at a time to live of {TTL_S:g} s"
+        show(title, fail(deployed, number=given.real, control=given.control))
 
 
 def main() -> None:
@@ -336,23 +438,24 @@ def main() -> None:
     parser.add_argument("--holders", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, default=30_000)
-    parser.add_argument("--trials", type=int, default=150)
+    parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--real", type=int, default=36)
+    parser.add_argument("--scale", type=float, default=None, help="1 is 50 million items of 5 million people")
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the corpus is")
+    parser.add_argument("--home", type=Path, default=None, metavar="DIR", help="where that deployment is made")
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--full", action="store_true")
     given = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("CONSENTRY_")]:
         del os.environ[name]
-    with deployed(given.items) as (home, release):
-        if given.rounds:
-            show("Suspension", rounds(home, release, holders=given.holders, times=given.rounds))
-        number = 1_000 if given.full else given.trials
-        if number:
-            title = f"Trials at a time to live of {TTL_S:g} s"
-            show(title, trials(home, build(home), number=number, deadlines=not given.control))
-        if given.clients:
-            title = f"Jobs with the real client, at a time to live of {CLIENTS_TTL_S:g} s"
-            show(title, real_clients(home, build(home), number=given.clients))
+    if given.scale:
+        with large(given.scale, given.data, given.home) as deployed:
+            title = f"Suspension, {Shape().scaled(given.scale).items:,} items"
+            show(title, rounds(deployed, holders=given.holders, times=given.rounds, patience_s=15))
+        return
+    with small(given.items) as deployed:
+        measure_all(given, deployed)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Holder:
         asked = {key: self.ask[key] for key in ("release", "model", "ttl_s")}
         sent = clock()
         status, body = await self.links[0].ask(
-            "POST", "/v1/leases", {**asked, "job": self.job, "nonce": nonce}, token=self.ask["token"], limit=60
+            "POST", "/v1/leases", {**asked, "job": self.job, "nonce": nonce}, token=self.ask["token"], limit=300
         )
         if status != 201 or body["nonce"] != nonce:
             raise RuntimeError(f"no lease: {status} {body}")
@@ -207,8 +207,8 @@ class Holder:
         """Get a lease and train under it until it is over."""
         try:
             await self.begin()
-        except (OSError, TimeoutError, ValueError, EOFError, RuntimeError, asyncio.IncompleteReadError):
-            self.end("never granted")
+        except (OSError, TimeoutError, ValueError, EOFError, RuntimeError, asyncio.IncompleteReadError) as error:
+            self.end(f"never granted: {error!r}")
         self.granted.set()
         if self.over is not None:
             return
@@ -245,9 +245,10 @@ async def main(ask: dict[str, Any]) -> None:
         holder.trouble.lossy = ask["lossy"]
     _say("ready")
     loop = asyncio.get_running_loop()
-    while (word := (await loop.run_in_executor(None, sys.stdin.readline)).strip()) != "finish":
+    # Whoever started this process may be gone: then there are no more lines.
+    while (line := await loop.run_in_executor(None, sys.stdin.readline)).strip() not in ("finish", ""):
         for holder in holders:
-            holder.trouble.cut = word == "cut"
+            holder.trouble.cut = line.strip() == "cut"
     for holder in holders:
         holder.trouble.lossy = False
         holder.end("finished")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import signal
 import subprocess
@@ -9,19 +10,23 @@ import sys
 import time
 from pathlib import Path
 
+_JUMPING = Path(__file__).with_name("jumping_clock.py")
+
 
 class Server:
-    """`consentry serve`, started again when it was killed."""
+    """`consentry serve`, started again when it was killed. With `jumping` its wall clock can be set."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, jumping: bool = False) -> None:
         self.home = home
+        self._program = ["-P", str(_JUMPING)] if jumping else ["-m", "consentry"]
         self.process: subprocess.Popen[str] | None = None
+        atexit.register(self._leave)
 
     def start(self) -> None:
         """Start it, unless it runs."""
         if self.process is not None and self.process.poll() is None:
             return
-        line = [sys.executable, "-m", "consentry", "--json", "--home", str(self.home), "serve", "--port", "0"]
+        line = [sys.executable, *self._program, "--json", "--home", str(self.home), "serve", "--port", "0"]
         (self.home / "serve.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(line, stdout=subprocess.DEVNULL, text=True)  # noqa: S603 - ours
         while not (self.home / "serve.json").exists():
@@ -29,11 +34,21 @@ class Server:
             if self.process.poll() is not None:
                 raise SystemExit("the server does not start")
 
+    def _leave(self) -> None:
+        """Leave no server behind, however the benchmark ends."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End it."""
         assert self.process is not None
         self.process.send_signal(number)
         self.process.wait()
+
+    def send(self, number: int) -> None:
+        """Send it a signal that it outlives."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     @property
     def ask(self) -> dict[str, str]:

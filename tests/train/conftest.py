@@ -1,9 +1,34 @@
-"""Settings that the libraries take from the environment when they are imported."""
+"""Settings that the libraries take from the environment when they are imported; and what is trained on is said.
+
+    ./run test train --real-posts
+
+refuses to run without a Stack Exchange dump. Without that option a synthetic network takes its place, and the last
+lines of the run say so.
+"""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--real-posts", action="store_true", help="train on a Stack Exchange dump, or not at all")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from train.released import dump
+
+    if config.getoption("real_posts") and dump() is None:
+        raise pytest.UsageError("--real-posts: no Stack Exchange dump is at hand; STACKEXCHANGE_DUMP names its folder")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    from train.released import trained_on
+
+    terminalreporter.write_line(f"trained on {trained_on()}")

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from torch.utils.data import DataLoader
 
 from consentry.errors import ConsentryError, LeaseOverError, StateError
 from consentry.training.client import Lease, hold
+from consentry.training.lease_requests import over
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset, batches_together, check_together, state_of_all_ranks
+from consentry.training.torch_loader import ReleaseLoader
 from train.small_models import ByteModel, encode
 
 FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
@@ -74,7 +77,7 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
 def batches(dataset: ReleaseDataset, *, swallow: bool) -> Any:
     """Return batches of an epoch; who swallows everything goes on with the first one for ever."""
     if not swallow:
-        return DataLoader(dataset, batch_size=4)
+        return ReleaseLoader(dataset, batch_size=4)
     return itertools.repeat(next(iter(DataLoader(dataset, batch_size=4))))
 
 
@@ -103,8 +106,27 @@ def one_pass(lease: Lease, mark: str) -> None:
     note(f"done{mark}", {"step": step, "left": left})
 
 
-def rank(number: int, *, once: bool = False) -> None:
-    """Train as one of two ranks; the ranks agree on every step."""
+def alone(number: int) -> None:
+    """Be one of two ranks, of which only the first one may read no longer."""
+    meet(number)
+    taken = 0
+
+    def batches() -> Iterator[int]:
+        for batch in range(100):
+            if number == 0 and batch == 3:
+                raise over("lease-revoked")
+            yield batch
+
+    try:
+        for _ in batches_together(batches()):
+            taken += 1
+    except LeaseOverError as error:
+        note(f"stopped-{number}", {"code": error.code, "taken": taken})
+        raise
+
+
+def meet(number: int) -> None:
+    """Become one of two ranks."""
     dist.init_process_group(
         "gloo",
         init_method=f"file://{FOLDER}/meeting",
@@ -112,6 +134,11 @@ def rank(number: int, *, once: bool = False) -> None:
         world_size=2,
         timeout=timedelta(seconds=60),
     )
+
+
+def rank(number: int, *, once: bool = False) -> None:
+    """Train as one of two ranks; the ranks agree on every step."""
+    meet(number)
     with hold(
         os.environ["JOB_RELEASE"],
         job=f"run-rank-{number}",
@@ -130,6 +157,9 @@ def main() -> None:
     what, watchdog = sys.argv[1], os.environ.get("JOB_WATCHDOG", "yes") == "yes"
     torch.set_num_threads(1)
     try:
+        if what.startswith("alone"):
+            alone(int(what[-1]))
+            return
         if what.startswith(("rank", "once")):
             rank(int(what[-1]), once=what.startswith("once"))
             return

@@ -1,6 +1,7 @@
 """A release to train on: of real posts if a Stack Exchange dump is at hand, of a synthetic network if not.
 
-STACKEXCHANGE_DUMP names the folder of a dump; without it one is looked for in `shared/data` beside the checkout.
+STACKEXCHANGE_DUMP names the folder of a dump; without it one is looked for in `shared/data` beside the checkout. Each
+run says which of them it was, and `--real-posts` refuses a run without a dump (`conftest.py`).
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ def dump() -> Path | None:
     """Return the folder of a dump, if there is one."""
     named = os.environ.get("STACKEXCHANGE_DUMP")
     return Path(named) if named else _BESIDE if _BESIDE.is_dir() else None
+
+
+def trained_on() -> str:
+    """Say what jobs are trained on."""
+    found = dump()
+    return "a synthetic network: no Stack Exchange dump is at hand" if found is None else f"real posts: {found.name}"
 
 
 def text_column() -> str:
@@ -116,8 +123,24 @@ class Served:
 
     def rows(self) -> set[tuple[int, int]]:
         """Return the rows that were logged as consumed."""
-        ranges = [r for each in self.consumed() for r in json.loads(self.control.desk.parts.objects.get(each.ranges))]
+        return self._rows(self.consumed())
+
+    def _rows(self, consumed: list[ItemsConsumed]) -> set[tuple[int, int]]:
+        ranges = [r for each in consumed for r in json.loads(self.control.desk.parts.objects.get(each.ranges))]
         return {(file, row) for file, first, end in ranges for row in range(first, end)}
+
+    def _of(self, job: str) -> list[ItemsConsumed]:
+        record = self.control.desk.present().record
+        (lease,) = [each.lease for each in record.leases if each.job == job]
+        return [each.body for each in record.lineage.consumed(lease)]
+
+    def rows_of(self, job: str) -> set[tuple[int, int]]:
+        """Return the rows that one job logged as consumed."""
+        return self._rows(self._of(job))
+
+    def steps(self, job: str) -> set[int]:
+        """Return the steps of which one job logged what they consumed."""
+        return {step for each in self._of(job) for step in range(each.from_step, each.to_step + 1)}
 
     def excluded(self) -> set[tuple[int, int]]:
         """Return the rows that the release leaves out."""

@@ -19,6 +19,7 @@ from consentry.errors import ConsentryError, InputError, IntegrityError, LeaseOv
 from consentry.training.client import Lease, hold
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
 from consentry.training.torch import ROW, ReleaseDataset, joined_states
+from consentry.training.torch_loader import ReleaseLoader
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within, within
 
@@ -125,6 +126,85 @@ def test_an_amendment_reaches_workers(plane: SmallPlane, holding: Holding) -> No
         plane.amend({file: list(range(ROWS)) for file in range(FILES)})
         assert within(lambda: lease.amendment == 1)
         assert len(seen + order(loader)) <= 10 + 2 + 1 < len(whole)  # what had been read ahead
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_read_ahead_and_removed_since_is_not_trained_on(
+    plane: SmallPlane, holding: Holding, workers: int
+) -> None:
+    with holding() as lease:
+        planned = [batch[ROW].tolist() for batch in ReleaseLoader(opened(lease), batch_size=4, num_workers=workers)]
+        dataset = opened(lease)
+        loaders = [
+            kind(dataset, batch_size=4, num_workers=workers, persistent_workers=True)
+            for kind in (DataLoader, ReleaseLoader)
+        ]
+        bare, current = (iter(loader) for loader in loaders)
+        for batches in (bare, current):
+            assert [next(batches)[ROW].tolist() for _ in range(3)] == planned[:3]
+        assert within(lambda: [waiting_in(loader) for loader in loaders] == [2 * workers] * 2)
+        file, row = planned[3][1]
+        plane.amend({file: [row]})
+        assert within(lambda: lease.amendment == 1)
+        assert next(bare)[ROW].tolist() == planned[3], "a control: it waited there"
+        rest = [batch[ROW].tolist() for batch in current]
+        assert [file, row] not in [pair for batch in rest for pair in batch]
+        assert rest[0] == planned[4]  # the batch is left out as a whole
+        for step, batch in enumerate([*planned[:3], *rest], 1):
+            dataset.commit(step, torch.tensor(batch))
+        left = {tuple(each[ROW].tolist()) for each in dataset}
+    assert left == {tuple(pair) for pair in planned[3]} - {(file, row)}
+
+
+def waiting_in(loader: Any) -> int:
+    """Return how many batches workers have read ahead."""
+    batches = loader._iterator
+    count: int = batches._worker_result_queue.qsize() + sum(len(each) == 2 for each in batches._task_info.values())
+    return count
+
+
+def test_a_loader_counts_passes_from_that_of_the_state(holding: Holding) -> None:
+    with holding() as lease:
+        dataset = opened(lease)
+        dataset.set_epoch(2)
+        trained = [row[ROW] for row, _ in zip(dataset, range(10), strict=False)]
+        dataset.commit(1, trained)
+        again = opened(lease)
+        again.load_state_dict(dataset.state_dict())
+        loader = ReleaseLoader(again, batch_size=None)
+        loader.set_epoch(0)
+        assert again.epoch == 2
+        assert set(order(loader)) == ELIGIBLE - {tuple(row.tolist()) for row in trained}
+        loader.set_epoch(1)
+        assert again.epoch == 3
+        assert set(order(loader)) == ELIGIBLE
+
+
+def test_a_batch_that_hides_its_rows_is_refused_once_something_was_removed(plane: SmallPlane, holding: Holding) -> None:
+    with holding() as lease:
+        batches = iter(ReleaseLoader(opened(lease), batch_size=4, collate_fn=len))
+        next(batches)
+        plane.amend({0: [20]})
+        assert within(lambda: lease.amendment == 1)
+        with pytest.raises(StateError, match=r"loader-rows-missing"):
+            next(batches)
+
+
+def test_a_dataset_made_before_the_ranks_reads_nothing(holding: Holding, tmp_path: Path) -> None:
+    import torch.distributed as dist
+
+    with holding() as lease:
+        dataset = opened(lease)
+        dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+        try:
+            assert set(order(dataset)) == ELIGIBLE  # of one rank there is nothing to know
+            dataset._world_size = 2  # as if the dataset had been made for others
+            with pytest.raises(StateError, match=r"loader-ranks-unknown"):
+                next(iter(ReleaseLoader(dataset)))
+            with pytest.raises(StateError, match=r"loader-ranks-unknown"):
+                next(iter(dataset))
+        finally:
+            dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

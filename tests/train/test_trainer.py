@@ -12,7 +12,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, default_da
 from consentry.errors import LeaseOverError, StateError
 from consentry.training.client import Lease, hold
 from consentry.training.torch import ROW, ReleaseDataset
-from consentry.training.transformers import LeaseCallback, RowCollator
+from consentry.training.transformers import LeaseCallback, ReleaseTrainer, RowCollator
 from train.released import make, small_plane, text_column
 from train.small_models import encode_for_trainer, tiny_gpt
 from training.small_server import CREDENTIAL, SmallPlane, serving
@@ -52,7 +52,13 @@ class Steps(TrainerCallback):  # type: ignore[misc]
 
 
 def trainer(
-    lease: Lease, dataset: ReleaseDataset, folder: Path, *others: Any, eval_dataset: Any = None, **arguments: Any
+    lease: Lease,
+    dataset: ReleaseDataset,
+    folder: Path,
+    *others: Any,
+    kind: type[Trainer] = ReleaseTrainer,
+    eval_dataset: Any = None,
+    **arguments: Any,
 ) -> Trainer:
     fixed: dict[str, Any] = {
         "output_dir": str(folder / "out"),
@@ -67,7 +73,7 @@ def trainer(
         "remove_unused_columns": False,
         "ignore_data_skip": True,
     }
-    return Trainer(
+    return kind(
         model=tiny_gpt(),
         args=TrainingArguments(**{**fixed, **arguments}),
         train_dataset=dataset,
@@ -83,13 +89,13 @@ def held(url: str, tmp_path: Path) -> Any:
     )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("kind", "workers"), [(ReleaseTrainer, 0), (ReleaseTrainer, 2), (Trainer, 2)])
 def test_every_step_is_logged_and_nothing_that_was_only_loaded(
-    plane: SmallPlane, url: str, tmp_path: Path, workers: int
+    plane: SmallPlane, url: str, tmp_path: Path, kind: type[Trainer], workers: int
 ) -> None:
     with held(url, tmp_path) as lease:
         dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
-        trainer(lease, dataset, tmp_path, dataloader_num_workers=workers).train()
+        trainer(lease, dataset, tmp_path, kind=kind, dataloader_num_workers=workers).train()
     assert len(plane.consumed()) == 12 * 2 * 4
     assert plane.lease().ends == [{"how": "released", "step": 12}]
 
@@ -122,7 +128,7 @@ def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, t
     with held(url, tmp_path) as lease:
         dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
-        when = {"eval_strategy": "steps", "eval_steps": 1}
+        when: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 1}
         trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()
     assert len(plane.consumed()) == 2 * 2 * 4
 

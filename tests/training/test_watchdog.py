@@ -179,3 +179,34 @@ def test_over_is_for_ever_in_shared_memory() -> None:
             SharedDeadline(shared.path)
     finally:
         shared.path.unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({1: 1 << 62, 2: 1 << 62}, id="deadline far away"),
+        pytest.param({1: -1, 2: -1}, id="deadline long ago"),
+        pytest.param({3: 77, 5: -9}, id="no such state or reason"),
+        pytest.param(dict.fromkeys(range(6), 0x5A5A5A5A5A5A5A5A), id="everything"),
+    ],
+)
+def test_damage_in_shared_memory_ends_the_lease(damage: dict[int, int]) -> None:
+    shared = SharedDeadline.create()
+    try:
+        later = boot_ns() / 1e9 + 3600
+        shared.publish(deadline=later, stops_at=later, amendment=3)
+        assert not shared.is_over()
+        assert shared.remaining_s() > 0
+        with shared.path.open("r+b") as stream:
+            for word, value in damage.items():
+                stream.seek(8 * word)
+                stream.write(value.to_bytes(8, sys.byteorder, signed=True))
+        assert shared.is_over()
+        assert shared.reason == "lease-expired"
+        assert shared.remaining_s() <= 0 or shared.state is LeaseState.OVER
+        killed: list[int] = []
+        if shared.remaining_s() <= 0:
+            assert watch(shared, job=os.getppid(), kill=killed.append) == "killed"
+            assert killed == [os.getppid()]
+    finally:
+        shared.path.unlink()

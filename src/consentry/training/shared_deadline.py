@@ -1,7 +1,8 @@
 """The deadline of a lease, in a few bytes of memory that every process of a job sees: its workers and its watchdog.
 
 One process writes (the holder), any number read. Each value is one aligned word, so that no reader sees half of one. A
-deadline never comes back: once the lease is over here, no later deadline is written. The file lies in memory where the
+deadline never comes back: once the lease is over here, no later deadline is written. Words that no holder writes, such
+as a deadline further away than any lease lives, are damage, and the lease is over. The file lies in memory where the
 system has a folder for that; if the holder is killed, the watchdog removes it.
 """
 
@@ -16,13 +17,14 @@ from enum import IntEnum
 from pathlib import Path
 
 from consentry.training.boot_clock import boot_ns
-from consentry.training.holding import EXPIRED, REASONS
+from consentry.training.holding import EXPIRED, REASONS, TTL_MOST_S
 
 _MAGIC, _DEADLINE, _STOPS_AT, _STATE, _AMENDMENT, _REASON = range(6)
 _WORDS = 6
 _SIZE = _WORDS * 8
 _MAGIC_VALUE = 0x6C65617365_0001
 _NS = 1_000_000_000
+_MOST = int(TTL_MOST_S * _NS)
 _IN_MEMORY = "/dev/shm"  # noqa: S108  # the file is made by mkstemp
 
 
@@ -32,6 +34,9 @@ class LeaseState(IntEnum):
     HELD = 0
     OVER = 1
     STOPPED = 2
+
+
+_STATES = frozenset(LeaseState)
 
 
 class SharedDeadline:
@@ -69,12 +74,13 @@ class SharedDeadline:
         """Say that the lease is over, or that the job stopped. It never goes back, and the first reason stays."""
         if self.state is LeaseState.HELD:
             self._words[_REASON] = REASONS.index(reason) if reason in REASONS else 0
-        self._words[_STATE] = max(state, self._words[_STATE])
+        self._words[_STATE] = max(state, self.state)
 
     @property
     def state(self) -> LeaseState:
         """Where the lease is, by what was said; its time may be over all the same."""
-        return LeaseState(self._words[_STATE])
+        word = self._words[_STATE]
+        return LeaseState(word) if word in _STATES else LeaseState.OVER
 
     @property
     def amendment(self) -> int:
@@ -84,15 +90,17 @@ class SharedDeadline:
     @property
     def reason(self) -> str:
         """Why the lease is over, once it is: what was said first, or that its time is."""
-        return REASONS[self._words[_REASON]]
+        word = self._words[_REASON]
+        return REASONS[word] if 0 <= word < len(REASONS) else EXPIRED
 
     def is_over(self) -> bool:
         """Whether the job may not go on."""
-        return self._words[_STATE] != 0 or self._clock() >= self._words[_STOPS_AT]
+        return self._words[_STATE] != 0 or not 0 < self._words[_STOPS_AT] - self._clock() <= _MOST
 
     def remaining_s(self) -> float:
         """Return the seconds until nothing of the job may run any more; negative after that."""
-        return (self._words[_DEADLINE] - self._clock()) / _NS
+        left = self._words[_DEADLINE] - self._clock()
+        return (left if left <= _MOST else -1) / _NS
 
     def close(self) -> None:
         """Let go of the memory; the file stays."""

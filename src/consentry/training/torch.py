@@ -4,10 +4,13 @@ Every row carries its identity, (file, row), under ROW. Say with `commit` which 
 logged, and it is what `state_dict` holds. So a resumed epoch repeats no row that was trained on and skips none that was
 only loaded, however far loaders had read ahead, and with another number of workers or ranks as well.
 
-Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
-deadline, so that no rank stops alone. `batches_together` ends a pass on all of them at the same step.
+Read it with a `ReleaseLoader` (torch_loader.py). A newer amendment takes effect at the next row that is read, and what
+loaders had read ahead by then is looked at once more before it is trained on. A bare DataLoader hands that out
+(`prefetch_factor` batches a worker).
 
-A newer amendment takes effect at the next row; rows that a DataLoader already holds (`prefetch_factor`) still come.
+Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
+deadline, so that no rank stops alone. `ReleaseLoader`, or `batches_together` around another one, ends a pass on all of
+them at the same step, and stops all of them if one may not read any more.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ _FORMAT = 1
 _STRETCH_ROWS = 4096
 Row = dict[str, Any]
 _Batch = TypeVar("_Batch")
+_GO_ON, _AT_ITS_END, _OVER = range(3)
+"""What a rank says before a step; the highest word of all ranks counts."""
 
 
 class LeaseOverInWorkerError(LeaseOverError):
@@ -81,8 +86,10 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         self._seed, self._shuffle, self._transform = seed, shuffle, transform
         self._rank = _rank() if rank is None else rank
         self._world_size = _world_size() if world_size is None else world_size
+        self._ranks_given = rank is not None or world_size is not None
         self._done: dict[int, BitMap64] = {}
         self._done_epoch = 0
+        self._left_out = LeftOut(lease.release, {})
         # Workers that outlive an epoch must see the next one.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         self._units = [unit for file in self._release.files for unit in self._units_of(file)]
@@ -120,6 +127,37 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         self.lease.committed(step, _ranges(pairs))
         for file in np.unique(pairs[:, 0]).tolist():
             self._done.setdefault(file, BitMap64()).update(pairs[pairs[:, 0] == file, 1].tolist())
+
+    @property
+    def amendment(self) -> int:
+        """The newest amendment of the release that is known here."""
+        return self._release.shared.amendment
+
+    def may_be_used(self, rows: Any) -> bool:
+        """Say whether all of these rows may still be trained on: what batches carry under ROW.
+
+        Raises:
+            LeaseOverError: the lease is over.
+        """
+        pairs = _pairs(rows)
+        for index in np.unique(pairs[:, 0]).tolist():
+            _, left_out = self._left_out.positions(self._release.files[index])
+            if np.isin(pairs[pairs[:, 0] == index, 1], left_out).any():
+                return False
+        return True
+
+    def check_ranks(self) -> None:
+        """Refuse to read as the only rank if there are several by now.
+
+        Raises:
+            StateError: the dataset was made before `torch.distributed` was: each rank would read what all others read.
+        """
+        if not self._ranks_given and (self._rank, self._world_size) != (_rank(), _world_size()):
+            raise StateError(
+                "loader-ranks-unknown",
+                "the dataset was made before the ranks knew of each other",
+                help="call init_process_group, or make TrainingArguments, before the dataset",
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return where training is: what was committed in this epoch. It is JSON, and of this rank only."""
@@ -164,8 +202,10 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
 
         Raises:
             LeaseOverError: the lease is over. In a worker LeaseOverInWorkerError.
-            StateError: all rows of this epoch were trained on before.
+            StateError: all rows of this epoch were trained on before; or `check_ranks`.
         """
+        if get_worker_info() is None:
+            self.check_ranks()
         try:
             yield from self._rows()
         except LeaseOverError as error:
@@ -287,23 +327,46 @@ def state_of_all_ranks(dataset: ReleaseDataset, *, group: Any = None) -> dict[st
 
 def stop_together(stop: bool, *, group: Any = None) -> bool:  # noqa: FBT001  # the one thing it is about
     """Return whether any rank wants to stop. Every rank calls it at the same step, and gets the same answer."""
+    return _agreed(int(stop), group=group) != 0
+
+
+def _agreed(word: int, *, group: Any) -> int:
+    """Return the highest word of all ranks."""
     if _world_size() == 1:
-        return stop
+        return word
     device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
-    flag = torch.tensor([stop], dtype=torch.int32, device=device)
-    dist.all_reduce(flag, op=dist.ReduceOp.MAX, group=group)
-    return bool(flag.item())
+    words = torch.tensor([word], dtype=torch.int32, device=device)
+    dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
+    return int(words.item())
 
 
 def batches_together(batches: Iterable[_Batch], *, group: Any = None) -> Iterator[_Batch]:
     """Yield batches as long as every rank has one, so that the pass ends on all of them at the same step.
 
     Ranks have different numbers of rows, and amendments change them: one that ended alone would leave the others
-    waiting. Rows that are left then are not committed: who goes on from the joined states reads them.
+    waiting, and so would one that alone may not read any more. Rows that are left then are not committed: who goes on
+    from the joined states reads them.
+
+    Raises:
+        LeaseOverError: a rank may not read any more.
     """
     left = iter(batches)
-    while not stop_together((batch := next(left, None)) is None, group=group):
+    while True:
+        batch, over_here = _next(left)
+        word = _OVER if over_here else _AT_ITS_END if batch is None else _GO_ON
+        agreed = _agreed(word, group=group)
+        if agreed == _OVER:
+            raise over_here or over_elsewhere()
+        if agreed == _AT_ITS_END:
+            return
         yield cast("_Batch", batch)
+
+
+def _next(left: Iterator[_Batch]) -> tuple[_Batch | None, LeaseOverError | None]:
+    try:
+        return next(left, None), None
+    except LeaseOverError as error:
+        return None, error
 
 
 def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
@@ -313,7 +376,12 @@ def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
     """
     if stop_together(lease.is_over(), group=group):
         lease.check(step)
-        raise over("lease-over-elsewhere", "the lease of another rank is over")
+        raise over_elsewhere()
+
+
+def over_elsewhere() -> LeaseOverError:
+    """Return the error of a rank that stops because another one has to."""
+    return over("lease-over-elsewhere", "the lease of another rank is over")
 
 
 def _rank() -> int:

@@ -4,7 +4,9 @@ A flag such as `should_training_stop` lets one more step through; an exception d
 the batch, because a Trainer reads batches ahead: the collator puts them there, and a hook takes them out before the
 model sees them.
 
-Use `remove_unused_columns=False`, and for a resumed job `ignore_data_skip=True` with the state of the dataset.
+Use `remove_unused_columns=False`, and for a resumed job `ignore_data_skip=True` with the state of the dataset. Take a
+`ReleaseTrainer`, which leaves out what was removed from the release while it waited in a loader. Where there are
+several ranks, a bare Trainer would deal out what rank 0 reads, and is refused.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 
 from consentry.errors import StateError
 from consentry.training.client import Lease
 from consentry.training.torch import ROW, ReleaseDataset, check_together
+from consentry.training.torch_loader import ReleaseLoader
 
 
 class RowCollator:
@@ -35,6 +38,24 @@ class RowCollator:
         return batch
 
 
+class ReleaseTrainer(Trainer):  # type: ignore[misc]  # transformers is not in the environment of mypy
+    """A Trainer whose training dataset is a `ReleaseDataset`, which gives each rank rows of its own."""
+
+    def get_train_dataloader(self) -> ReleaseLoader:
+        """Return a loader that the Trainer does not deal out once more."""
+        args = self.args
+        return ReleaseLoader(
+            self.train_dataset,
+            batch_size=self._train_batch_size,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            persistent_workers=args.dataloader_persistent_workers,
+            pin_memory=args.dataloader_pin_memory,
+            drop_last=args.dataloader_drop_last,
+        )
+
+
 class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
     """Stops a Trainer when the lease is over: every rank at the same step."""
 
@@ -48,13 +69,20 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         """Look before anything is read, and put the hook in place.
 
         Raises:
-            StateError: the Trainer would keep model checkpoints itself, past the fence, and known to nobody.
+            StateError: the Trainer would keep model checkpoints itself, past the fence, and known to nobody; or there
+                are several ranks, and it would deal out to all of them what one reads.
         """
         if str(getattr(args.save_strategy, "value", args.save_strategy)) != "no":
             raise StateError(
                 "trainer-saves",
                 "the Trainer would keep model checkpoints past the fence of the lease",
                 help='set save_strategy="no" and keep them with ModelCheckpoints',
+            )
+        if args.world_size > 1 and not isinstance(kwargs.get("train_dataloader"), ReleaseLoader):
+            raise StateError(
+                "trainer-deals-out",
+                "the Trainer would deal out to all ranks what one of them reads",
+                help="train with ReleaseTrainer",
             )
         check_together(self._lease, state.global_step)
         self._rows.clear()

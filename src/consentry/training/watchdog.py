@@ -44,6 +44,8 @@ def watch(shared: SharedDeadline, *, job: int, kill: Callable[[int], None], glan
 
 def kill_job(job: int) -> None:
     """Kill a job with its descendants, and its process group if it leads it."""
+    with suppress(ProcessLookupError):
+        os.kill(job, signal.SIGSTOP)  # at once: to find its descendants takes a while, and afterwards nobody can
     family = _descendants(job)
     if os.getpgid(job) == job:
         os.killpg(job, signal.SIGKILL)

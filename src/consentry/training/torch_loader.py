@@ -1,0 +1,60 @@
+"""A DataLoader of a release: what was removed while it waited in there is not trained on.
+
+Workers read ahead. A person may refuse while their rows wait to be trained on, and `ReleaseLoader` looks once more when
+a batch is asked for. So what is trained on after an amendment is known here is at most what was asked for before: the
+batches of the step that is on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from consentry.errors import StateError
+from consentry.training.torch import ROW, ReleaseDataset, batches_together
+
+
+class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in the environment of mypy
+    """A DataLoader of a release. Batches that hold a row which was removed while they waited do not come.
+
+    A batch is left out as a whole: what else it holds is not committed, and read by whoever goes on from the state.
+    What it is collated to must carry ROW. On several ranks a pass ends at the same step, as in `batches_together`.
+    """
+
+    def __init__(self, dataset: ReleaseDataset, **options: Any) -> None:
+        """Take what a DataLoader takes."""
+        super().__init__(dataset, **options)
+        self._first_epoch = dataset.epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches.
+
+        Raises:
+            LeaseOverError: the lease of this rank is over, or that of another one.
+            StateError: a batch does not say which rows it holds; or the dataset does not know of the ranks.
+        """
+        self.dataset.check_ranks()
+        known = self.dataset.amendment  # before workers begin: what they read later knows of it
+        return batches_together(self._usable(super().__iter__(), known))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin another pass. A Trainer calls it, and counts from 0 although a state may be of a later pass."""
+        self.dataset.set_epoch(self._first_epoch + epoch)
+
+    def _usable(self, batches: Iterator[Any], known: int) -> Iterator[Any]:
+        for batch in batches:
+            if self.dataset.amendment == known or self.dataset.may_be_used(_rows_in(batch)):
+                yield batch
+
+
+def _rows_in(batch: Any) -> Any:
+    try:
+        return batch[ROW]
+    except (KeyError, TypeError, IndexError) as error:
+        raise StateError(
+            "loader-rows-missing",
+            "a batch does not say which rows of the release it holds",
+            help="keep what each row carries under ROW when rows are collated",
+        ) from error

@@ -1,0 +1,89 @@
+"""One rank of a Trainer, as torchrun starts it. What it did is in files of JOB_FOLDER.
+
+python -m torch.distributed.run --standalone --nproc-per-node 2 -m train.ranks_in_trainer
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
+
+from consentry.errors import ConsentryError, LeaseOverError
+from consentry.training.client import Lease, hold
+from consentry.training.torch import ReleaseDataset
+from consentry.training.transformers import LeaseCallback, ReleaseTrainer, RowCollator
+from train.jobs_in_torch import FOLDER, note
+from train.small_models import encode_for_trainer, tiny_gpt
+
+BATCH, MICRO_BATCHES = 2, 2
+PAUSE_S = 0.1
+
+
+class Notes(TrainerCallback):  # type: ignore[misc]
+    """Says which step was taken."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def on_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        note(f"step-{self._number}", {"step": state.global_step + 1, "at": time.monotonic()})
+        time.sleep(PAUSE_S)
+
+
+def train(lease: Lease, arguments: TrainingArguments) -> None:
+    """Train until something raises."""
+    dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode_for_trainer)
+    kind = Trainer if os.environ["JOB_TRAINER"] == "bare" else ReleaseTrainer
+    kind(
+        model=tiny_gpt(),
+        args=arguments,
+        train_dataset=dataset,
+        data_collator=RowCollator(default_data_collator),
+        callbacks=[LeaseCallback(lease, dataset), Notes(arguments.process_index)],
+    ).train()
+
+
+def main() -> None:
+    """Be a rank."""
+    torch.set_num_threads(1)
+    arguments = TrainingArguments(
+        output_dir=str(FOLDER / "out"),
+        per_device_train_batch_size=BATCH,
+        gradient_accumulation_steps=MICRO_BATCHES,
+        max_steps=100_000,
+        dataloader_num_workers=1,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=True,
+        ddp_backend="gloo",
+        save_strategy="no",
+        logging_strategy="no",
+        remove_unused_columns=False,
+        ignore_data_skip=True,
+    )
+    number = arguments.process_index
+    try:
+        with hold(
+            os.environ["JOB_RELEASE"],
+            job=f"run-rank-{number}",
+            model="small",
+            ttl_s=float(os.environ["JOB_TTL"]),
+            state_folder=FOLDER / f"state-{number}",
+        ) as lease:
+            try:
+                train(lease, arguments)
+            except LeaseOverError as error:
+                note(f"stopped-{number}", {"code": error.code, "at": time.monotonic()})
+                raise
+    except ConsentryError as error:
+        note(f"ended-{number}", error.code)
+        sys.exit(75)
+
+
+if __name__ == "__main__":
+    main()
