@@ -11,6 +11,7 @@ import pytest
 
 from consentry.cli.invocation import Later
 from consentry.cli.main import cli
+from end_to_end.network import copy_home
 
 HEAVY = frozenset(
     {
@@ -27,7 +28,7 @@ OF_THE_DOCTOR = frozenset({"pydantic", "pydantic_settings"})
 """It reads the settings; whether the rest is there it finds out without importing it."""
 
 
-def imported_by(program: str, *, folder: Path) -> set[str]:
+def imported_by(program: str, *, folder: Path, heavy: frozenset[str] = HEAVY) -> set[str]:
     """Return those of the heavy modules that are there when a program ends."""
     shown = "import atexit, sys\natexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
     done = subprocess.run(
@@ -35,7 +36,7 @@ def imported_by(program: str, *, folder: Path) -> set[str]:
     )
     names = set(done.stderr.splitlines()[-1].split())
     assert "sys" in names, done.stderr
-    return {heavy for heavy in HEAVY if any(name == heavy or name.startswith(f"{heavy}.") for name in names)}
+    return {each for each in heavy if any(name == each or name.startswith(f"{each}.") for name in names)}
 
 
 def running(*words: str) -> str:
@@ -61,6 +62,28 @@ def test_nothing_heavy_is_imported(program: str, tmp_path: Path) -> None:
 
 def test_the_doctor_imports_little_where_there_is_no_deployment(tmp_path: Path) -> None:
     assert imported_by(running("doctor"), folder=tmp_path) == OF_THE_DOCTOR
+
+
+OF_OTHER_WORK = frozenset(
+    {
+        *("sqlalchemy.dialects.postgresql", "psycopg", "alembic", "faker", "fastapi", "starlette", "uvicorn", "lxml"),
+        *("jinja2", "prometheus_client", "consentry.service", "consentry.connectors.synthetic"),
+    }
+)
+"""What a deployment with a ledger in SQLite needs for none of its verbs."""
+
+
+def test_the_doctor_of_a_deployment_imports_no_control_plane(tmp_path: Path) -> None:
+    home = str(copy_home(tmp_path / "home"))
+    found = imported_by(running("--home", home, "doctor"), folder=tmp_path, heavy=HEAVY | OF_OTHER_WORK)
+    assert "sqlalchemy" in found
+    assert found & {*OF_OTHER_WORK, "consentry.bootstrap", "consentry.control_plane", "consentry.connectors"} == set()
+
+
+def test_a_verb_imports_no_other_database_and_no_web(tmp_path: Path) -> None:
+    home = str(copy_home(tmp_path / "home"))
+    words = ("--home", home, "release", "list")
+    assert imported_by(running(*words), folder=tmp_path, heavy=OF_OTHER_WORK) == set()
 
 
 def test_control_what_is_heavy_is_noticed(tmp_path: Path) -> None:

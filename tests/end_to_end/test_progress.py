@@ -184,6 +184,13 @@ RELEASE = "network.train-genai.3"
     [
         (("ledger", "verify"), [("reading the ledger", 4, "events")]),
         (("notice", "serve", "n1", "ids.txt"), [("reading people", 500, "people")]),
+        (("notice", "audience", "ids.txt"), [("looking at people", 500, "people")]),
+        (("release", "plan", "network", "--policy", POLICY), [("counting", 3, "parts")]),
+        (
+            ("release", "build", "network", "--policy", POLICY),
+            [("counting", 3, "parts"), ("deciding", 270, "items")],
+        ),
+        (("release", "diff", RELEASE, RELEASE), [("comparing", 3, "files")]),
         (
             ("suspend", "--case", "c", "--reference", "x", "--dry-run"),
             [("looking through network", 270, "items"), ("looking into releases", 1, "releases")],

@@ -16,7 +16,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Index, text
 
 from consentry.errors import IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.ledger import schema
@@ -25,6 +25,10 @@ from consentry.ledger.sqlite import open_sqlite
 from ledger import postgres_server
 from ledger.conftest import URL_VARIABLE, Place, at
 from ledger.sayings import chose
+
+OPEN = schema.EVENTS.c.document.is_not(None)
+Index("events_open", schema.EVENTS.c.position, sqlite_where=OPEN, postgresql_where=OPEN)
+"""Described here and not with the tables: naming a partial index imports the dialects of all databases."""
 
 
 def set_revision(place: Place, revision: str) -> None:

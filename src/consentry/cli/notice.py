@@ -207,7 +207,9 @@ def audience(context: Context, file: Path, purpose: str, output: Path | None) ->
 
     Without --output the ids are printed. Nothing is recorded.
     """
-    told, left_out = context.deployment.control.notices.audience(read_ids(file), purpose=Purpose(purpose))
+    control = context.deployment.control
+    with context.out.progress() as progress:
+        told, left_out = control.notices.audience(read_ids(file), purpose=Purpose(purpose), progress=progress)
     if output is not None:
         output.write_text("".join(f"{each}\n" for each in told), "utf-8")
     body: dict[str, Any] = {"people": len(told), "left_out": left_out, **({} if output else {"ids": told})}

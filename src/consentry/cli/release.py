@@ -164,7 +164,9 @@ def explain(context: Context, name: str, item: str) -> int:
 @pass_context
 def diff(context: Context, before: str, after: str) -> None:
     """Say what changed between releases BEFORE and AFTER, and why."""
-    found = context.deployment.control.releases.compare(before, after)
+    control = context.deployment.control
+    with context.out.progress() as progress:
+        found = control.releases.compare(before, after, progress=progress)
     context.out.show(found, lambda: show_comparison(context.out, found))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus import census
@@ -20,7 +20,7 @@ from consentry.policy.jurisdictions import DECISIONS_BEGIN, boundaries
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
-from consentry.progress import Progress
+from consentry.progress import Progress, watched_work
 from consentry.release import builder, newest_seal, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 
@@ -34,6 +34,24 @@ class _Decided(NamedTuple):
     document: Digest
     orders: tuple[Rule, ...]
     draft: builder.Draft
+
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+
+class _Watched(NamedTuple):
+    """A runner that says how much of a corpus is counted."""
+
+    runner: builder.Runner
+    progress: Progress | None
+
+    def map(self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> list[_Result]:
+        """Return work(task) for every task, in order."""
+        pending = list(tasks)
+        if self.progress is not None:
+            self.progress.begin("counting", total=len(pending), unit="parts")
+        return self.runner.map(watched_work(work, self.progress), pending)
 
 
 _Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
@@ -124,9 +142,9 @@ class Drafts:
             )
             draft = None if last is None else self._continued(last, opened, basis)
         if draft is None:
+            counted = self._census(opened, basis.knowledge.classes)
             if progress is not None:
                 progress.begin("deciding", total=opened.rows, unit="items")
-            counted = self._census(opened, basis.knowledge.classes)
             draft = builder.decide(
                 opened.sidecars, basis, census=counted, runner=self.desk.parts.runner, progress=progress
             )
@@ -142,9 +160,9 @@ class Drafts:
                 self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.desk.parts.runner
             )
         if found is None:
-            found = census.take(
-                sidecars, classes.codes, classes=members, width=len(corpus.items), threads=self.desk.parts.runner
-            )
+            with self.desk.parts.watching() as progress:
+                threads = _Watched(self.desk.parts.runner, progress)
+                found = census.take(sidecars, classes.codes, classes=members, width=len(corpus.items), threads=threads)
         self._counted = key, found
         return found
 

@@ -21,6 +21,7 @@ from consentry.oversight.notice import Notice, Text, Version
 from consentry.policy.choice import LiveChoice, Seconds, standing
 from consentry.policy.policy_parser import IDENTIFIER
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+from consentry.progress import Progress, watched
 
 _NO_OTHERS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -120,7 +121,9 @@ class NoticeVerbs:
         cohort = self.desk.parts.people.store_cohort(people)
         return self.desk.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
 
-    def audience(self, people: Iterable[str], *, purpose: Purpose) -> tuple[list[str], int]:
+    def audience(
+        self, people: Iterable[str], *, purpose: Purpose, progress: Progress | None = None
+    ) -> tuple[list[str], int]:
         """Return those ids whose person can still be told about a use, and the number of those left out.
 
         Left out are people who refused the use as a whole, on any of their accounts, and people who were erased: nobody
@@ -130,7 +133,8 @@ class NoticeVerbs:
         with self.desk.lock:
             present = self.desk.present()
             ids = list(dict.fromkeys(people))
-            told = [each for each in ids if not self._answered(present, each, purpose)]
+            asked = watched(ids, progress, what="looking at people", total=len(ids), unit="people")
+            told = [each for each in asked if not self._answered(present, each, purpose)]
         return told, len(ids) - len(told)
 
     def _answered(self, present: Known, person: str, purpose: Purpose) -> bool:

@@ -115,13 +115,13 @@ class ReleaseVerbs:
         corpus.check_files()
         return explain.examples(side, corpus)
 
-    def compare(self, before: str, after: str) -> dict[str, Any]:
+    def compare(self, before: str, after: str, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say what changed between two releases, and why."""
         in_order = sorted((before, after), key=lambda name: self.archive.sealed_as(name).position)
         # The ledger is read once: what was known at the later release is carried on from the earlier one.
         then = self.archive.before(self.archive.sealed_as(in_order[0]).position)
         sides = {name: self.archive.side(name, then=then)[0] for name in in_order}
-        found = compare.compare(sides[before], sides[after])
+        found = compare.compare(sides[before], sides[after], progress=progress)
         for label, name in (("before", before), ("after", after)):
             found[label]["withdrawn"] = self.archive.withdrawal(name)
         return found

@@ -59,12 +59,7 @@ EVENTS = Table(
     Column("commitment", LargeBinary, nullable=False),
     Column("document", LargeBinary),
 )
-Index(
-    "events_open",
-    EVENTS.c.position,
-    sqlite_where=EVENTS.c.document.is_not(None),
-    postgresql_where=EVENTS.c.document.is_not(None),
-)
+# Migration 0003 makes a partial index, `events_open`. Naming it here would import PostgreSQL's dialect at every start.
 
 PERSONAL = Table(
     "personal",

@@ -18,6 +18,7 @@ from pyroaring import BitMap64
 
 from consentry.corpus.sidecar import Sidecar
 from consentry.policy.expressions import Effect, Rule
+from consentry.progress import Progress, watched
 from consentry.release.basis import Basis
 from consentry.release.kernel import decide_rows
 from consentry.release.sealed import SealedRelease
@@ -44,7 +45,7 @@ ERASED_SINCE = "erased-since"
 """Stands where it does not because somebody was erased since: why can no longer be said."""
 
 
-def compare(before: Side, after: Side) -> dict[str, Any]:
+def compare(before: Side, after: Side, *, progress: Progress | None = None) -> dict[str, Any]:
     """Return the changes from `before` to `after` as plain values."""
     moves: Counter[tuple[str, str]] = Counter()
     old_files = {file.pin.path: file for file in before.release.manifest.files}
@@ -52,7 +53,7 @@ def compare(before: Side, after: Side) -> dict[str, Any]:
     same = [
         path for path in new_files if path in old_files and old_files[path].pin.digest == new_files[path].pin.digest
     ]
-    for path in same:
+    for path in watched(same, progress, what="comparing", total=len(same), unit="files"):
         old_bits = BitMap64.deserialize(before.release.bitmap(old_files[path]))
         new_bits = BitMap64.deserialize(after.release.bitmap(new_files[path]))
         rows = np.array(old_bits ^ new_bits, dtype=np.int64)
