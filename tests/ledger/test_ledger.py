@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from consentry.errors import ChoiceError, ConflictError, IntegrityError, StateError
 from consentry.ledger.envelope import log_entry
 from consentry.ledger.events import ChoiceMade, PersonErased, PersonLinked, suppression_token
+from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionErased, ObjectionTaken, ObjectionTold
 from consentry.ledger.sql import READ_BATCH, SqlLedger
 from consentry.ledger.state import EMPTY, Excluded, fold, unexplained
@@ -65,6 +66,22 @@ def test_read_takes_a_slice(ledger: SqlLedger) -> None:
 def test_reading_crosses_batches(ledger: SqlLedger) -> None:
     ledger.append([chose(number) for number in range(READ_BATCH + 3)])
     assert [each.position for each in ledger.read(1)] == list(range(1, READ_BATCH + 3))
+
+
+def test_open_events_are_read_with_personal_ones_of_some_kinds(place: Place) -> None:
+    ledger = place.open()
+    looked = PersonLookedUp(person=person(3), reason="ticket 7", by="sue")
+    ledger.append([chose(1), published("1"), looked, chose(2), looked, published("2")])
+    assert [each.position for each in ledger.read(only_open=True)] == [1, 5]
+    found = list(ledger.read(only_open=True, beside=(PersonLookedUp.KIND,)))
+    assert [each.position for each in found] == [1, 2, 4, 5]
+    assert found[1].body == looked
+    assert [each.position for each in ledger.read(3, 5, only_open=True, beside=(PersonLookedUp.KIND,))] == [4]
+    ledger.append([looked for _ in range(READ_BATCH + 3)])
+    assert len(list(ledger.read(only_open=True, beside=(PersonLookedUp.KIND,)))) == READ_BATCH + 7
+    ledger.erase([person(3)])
+    bodies = [each.body for each in ledger.read(2, 5, only_open=True, beside=(PersonLookedUp.KIND,))]
+    assert bodies == [None, None]
 
 
 def test_positions_are_gapless_under_eight_writers(place: Place) -> None:

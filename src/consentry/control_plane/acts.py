@@ -35,6 +35,8 @@ _ABOUT = (
     "proposal", "name", "version", "release", "corpus", "purpose", "model", "remedy", "what", "ground",
 )  # fmt: skip
 """What an act is about: names and words of ours. Titles, references and reasons are somebody's texts."""
+_DIGEST = "sha256:"
+"""What begins like this says nothing to anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def _acts(events: Iterable[Event]) -> Iterator[Act]:
         by = _names(event.body.by if isinstance(event.body, PersonLookedUp) else body.get("by"))
         if event.kind == "objection.received" and not by:
             continue  # They filed it themselves.
-        about = tuple(word for name in _ABOUT for word in _names(body.get(name)))
+        about = tuple(word for name in _ABOUT for word in _names(body.get(name)) if not word.startswith(_DIGEST))
         yield Act(
             by=by,
             kind=event.kind,

@@ -168,7 +168,7 @@ class AuthorityView:
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
             papers = papers_seen(case, known.record, sight=sight, events=self._timeline(case, known))
-            found = the_one(papers, position, part)
+            found = the_one(papers, position, part=part)
             head = _head("paper", known, sight=sight)
         content = self._desk.parts.objects.get(found.document)
         given = {"position": found.position, "part": found.part, "at": found.at}

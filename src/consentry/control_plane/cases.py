@@ -151,7 +151,7 @@ class CaseVerbs:
         Raises:
             NotFoundError: that event names none, or is of another case.
         """
-        found = the_one(self.papers(name), position, part)
+        found = the_one(self.papers(name), position, part=part)
         return found, self.desk.parts.objects.get(found.document)
 
     def approve(self, name: str, *, by: Handle) -> tuple[Obstacle, ...]:

@@ -84,7 +84,7 @@ def _texts(name: str, version: Version) -> list[Paper]:
     ]
 
 
-def the_one(papers: Iterable[Paper], position: int, part: int) -> Paper:
+def the_one(papers: Iterable[Paper], position: int, *, part: int) -> Paper:
     """Return the document that an event names.
 
     Raises:

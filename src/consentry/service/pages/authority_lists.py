@@ -62,12 +62,11 @@ _RELEASES = Listing(
         Column("policy", N_("Policy set"), chosen_from=True),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("used", N_("Used"), kind="number"),
-        Column("perhaps_used", N_("Perhaps from there, used"), kind="number"),
-        Column("refused", N_("Kept out: people refused"), kind="number"),
-        Column("suspended", N_("Kept out: suspended"), kind="number"),
-        Column("other", N_("Kept out: the rules"), kind="number"),
-        Column("amendments", N_("Times items left it since"), kind="number"),
-        Column("categories", N_("Used, by kind of content"), kind="list"),
+        Column("perhaps_used", N_("Perhaps"), kind="number"),
+        Column("refused", N_("Refused"), kind="number"),
+        Column("suspended", N_("Suspended"), kind="number"),
+        Column("other", N_("The rules"), kind="number"),
+        Column("amendments", N_("Left since"), kind="number"),
         Column("decided_at", N_("Decided"), kind="time"),
     ),
     sort="-decided_at",
@@ -203,7 +202,7 @@ def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
             "used": each["there"]["used"],
             "perhaps_used": each["perhaps"]["used"],
             **{kind: each["there"][kind] + each["perhaps"][kind] for kind in ("refused", "suspended", "other")},
-            "categories": [f"{CATEGORIES[kind]}: {items}" for kind, items in each["used_by_category"].items()],
+            "categories": [(CATEGORIES[kind], items) for kind, items in each["used_by_category"].items()],
         }
         for each in document["releases"]
     ]

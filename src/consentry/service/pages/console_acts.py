@@ -22,10 +22,10 @@ _ACTS = Listing(
         Column("at", N_("When"), kind="time"),
         Column("by", N_("Who"), kind="list", chosen_from=True),
         Column("what", N_("What"), chosen_from=True),
-        Column("about", N_("About"), kind="list"),
         Column("case", N_("Case"), chosen_from=True),
-        Column("kind", N_("Event")),
+        Column("about", N_("About"), kind="list"),
         Column("position", N_("Position"), kind="number"),
+        Column("kind", N_("Event")),
     ),
     sort="-position",
 )

@@ -14,7 +14,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Report
+from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Condition, Report
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.order import Order, in_words
 from consentry.oversight.paper import PaperKind
@@ -233,10 +233,16 @@ def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[s
                 "check": " ".join([each.check, *each.parameters]) if each.check else None,
                 "policy": each.policy,
                 "evidence": None if each.met is None else each.met.evidence,
-                "found": _DIGEST.sub(r"\1…", at_the_end.get(each.condition, answer.found)),
+                "found": _found(each, at_the_end.get(each.condition, answer.found)),
             }
         )
     return found
+
+
+def _found(condition: Condition, answer: str) -> str:
+    """Return what shows a condition; of evidence who gave it, as the document has a link of its own."""
+    given = condition.met if condition.check is None else None
+    return _DIGEST.sub(r"\1…", answer) if given is None else f"given by {given.by}"
 
 
 def _in_words(timeline: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
