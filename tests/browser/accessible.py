@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import axe_playwright_python
@@ -13,7 +14,10 @@ APPEARANCES = {
     "ltr": (("light", 1280), ("dark", 320)),
     "rtl": (("dark", 1280), ("light", 320)),
 }
-"""By direction of writing: together both colours at both widths."""
+"""By direction of writing: together every colour at every width, every colour in every direction, every width in every
+direction. The campaign (`-m slow`) has all of `EVERY` in both directions."""
+EVERY = tuple(product(("light", "dark"), (320, 768, 1280)))
+"""Colours and widths in pixels: a phone, a tablet, a desktop."""
 
 
 def violations(page: Page) -> list[str]:

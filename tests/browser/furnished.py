@@ -52,6 +52,7 @@ def members_of(content: Path) -> dict[str, str]:
         "nowhere": people_of(content, None)[:1],
         "minor": people_of(content, "GB", minor=True)[:1],
         "named": indian[:1],
+        "leaver": indian[1:2],
     }
     return {**{name: ids[0] for name, ids in found.items() if ids}, "stranger": "nobody-has-heard-of-them"}
 

@@ -52,6 +52,7 @@ MEMBER = (
     Page("uses-stranger", "/me/uses", "stranger"),
     Page("history-decided", "/me/history", "decided"),
     Page("items-named", "/me/items", "named"),
+    Page("items-check", "/me/items", "named", ("input[name=answer-1][value=no]", "button[formaction]")),
     Page("link-damaged", "/me/enter?token=damaged", status=422),
 )
 OBJECTOR = (

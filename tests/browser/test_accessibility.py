@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import combinations, product
 
 import pytest
 
-from browser.accessible import APPEARANCES, overflow, small_targets, unseen_focus, violations
+from browser.accessible import APPEARANCES, EVERY, overflow, small_targets, unseen_focus, violations
 from browser.conftest import Look, Visits
 from browser.places import ALL, EMPTY, IN_EVERY_LANGUAGE, MANY, Page
 
+FOR_MEMBERS = tuple(at for at in (*EMPTY, *MANY) if at.path.startswith("/me") or not at.who)
+"""What lists of them look like empty and full: seen from right to left in the campaign."""
 
-def wrong(look: Look, place: Page, *, language: str) -> list[str]:
+
+def wrong(look: Look, place: Page, *, language: str, appearances: Iterable[tuple[str, int]] | None = None) -> list[str]:
     """Return everything that is wrong with a page, in whatever appearance."""
     found: list[str] = []
     page = look(place, locale=language).page
-    for scheme, width in APPEARANCES["rtl" if language == "ar" else "ltr"]:
+    for scheme, width in appearances or APPEARANCES["rtl" if language == "ar" else "ltr"]:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 900})
         said = [*violations(page), *small_targets(page), *unseen_focus(page)]
@@ -39,6 +43,34 @@ def test_every_page(look: Look, place: Page) -> None:
 @pytest.mark.parametrize("place", IN_EVERY_LANGUAGE, ids=lambda place: place.name)
 def test_from_right_to_left(look: Look, place: Page) -> None:
     assert wrong(look, place, language="ar") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ALL, ids=lambda place: place.name)
+def test_every_page_in_every_appearance(look: Look, place: Page) -> None:
+    assert wrong(look, place, language="en-GB", appearances=EVERY) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [*IN_EVERY_LANGUAGE, *FOR_MEMBERS], ids=lambda place: place.name)
+def test_every_appearance_from_right_to_left(look: Look, place: Page) -> None:
+    assert wrong(look, place, language="ar", appearances=EVERY) == []
+
+
+def test_two_of_direction_colour_and_width_are_always_seen_together() -> None:
+    seen = [(direction, *each) for direction, shown in APPEARANCES.items() for each in shown]
+    for first, second in combinations(range(3), 2):
+        pairs = {(each[first], each[second]) for each in seen}
+        assert pairs == set(product({each[first] for each in seen}, {each[second] for each in seen}))
+    for shown in APPEARANCES.values():
+        assert {scheme for scheme, _ in shown} == {scheme for scheme, _ in EVERY}, "pages in one direction as well"
+        assert {width for _, width in shown} == {min(EVERY)[1], max(EVERY)[1]}
+
+
+def test_every_page_for_members_is_seen_in_both_directions() -> None:
+    assert {place.name for place in ALL if place.path.startswith("/me")} <= {
+        place.name for place in (*IN_EVERY_LANGUAGE, *FOR_MEMBERS)
+    }
 
 
 @each(*ALL, slow=[at.name for at in (*EMPTY, *MANY)])

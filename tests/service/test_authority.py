@@ -155,6 +155,22 @@ def _document(content: bytes, scene: Scene) -> object:
         return None
 
 
+def test_texts_of_a_notice_are_named_in_each_of_their_languages(scene: Scene) -> None:
+    control, told = scene.control, {"channel": "mail", "audience": "all"}
+    suspend(control, "in-the-uk", "UK", reference="letter")
+    control.cases.require_notice("in-the-uk", "told", days=3, by="anna")
+    people = [scene.deployment.person("gb")]
+    for others in ({}, {"cy": b"Testun"}):
+        control.notices.write("told", b"Text", languages=["en", "ar"], others=others, **told)
+        control.notices.serve("told", people, at=control.desk.parts.clock())
+    ico = scene.visitor("ico")
+    first, second = control.notices.get("told").versions
+    for path in ("/authority/notices", "/authority/cases/in-the-uk"):
+        said = words(ico.get(path))
+        assert said.count(f"{first.texts[0].document} en, ar") == 2, path
+        assert f"{second.texts[1].document} cy" in said, path
+
+
 def test_a_case_of_several_jurisdictions_tells_each_only_its_part(scene: Scene) -> None:
     suspend(scene.control, "both", "BR", reference="carta de Brasilia")
     suspend(scene.control, "both", "EEA", "UK", reference="letter from Wilmslow")
