@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from consentry.errors import ConflictError, IntegrityError
 from consentry.ledger import postgres, schema, sqlite
+from consentry.ledger.insertion import insert_together
 from consentry.ledger.postgres import migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity, Recognise, anybody
 from consentry.ledger.sql import SqlLedger
@@ -40,7 +41,8 @@ def first_version(engine: Engine) -> None:
         config = schema.migrations_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-    ledger = SqlLedger(engine, clock=at(1_000))
+    insert_rows = insert_together if engine.dialect.name == "sqlite" else postgres.insert
+    ledger = SqlLedger(engine, clock=at(1_000), insert_rows=insert_rows)
     ledger.append([chose(1)])
 
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Table, create_engine, event, text
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from consentry.errors import MissingExtraError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
+from consentry.ledger.insertion import Rows, columns, insertion
 from consentry.ledger.sql import WARNINGS, SqlLedger, reported
 from consentry.policy.choice import Seconds
 
@@ -30,6 +31,8 @@ DEFAULT_TIMEOUT = 30.0
 _HEAD = "SELECT position FROM head"
 _WORTH_A_CONNECTION = 10
 """A command asks for the head a few times, a server before every decision."""
+_WORTH_A_COPY = 4
+"""From so many rows on, COPY takes less time than INSERT; of hundreds it takes a fifth."""
 
 
 def open_postgres(
@@ -58,7 +61,7 @@ def open_postgres(
         engine.dispose()
         raise
     look = Look(engine)
-    return SqlLedger(engine, clock=clock, window=window, look=look, closing=look.close)
+    return SqlLedger(engine, clock=clock, insert_rows=insert, window=window, look=look, closing=look.close)
 
 
 class Look:
@@ -109,6 +112,28 @@ class Look:
         with self._mutex:
             self._drop()
             self._asked = -sys.maxsize
+
+
+def insert(connection: Connection, table: Table, *, rows: Rows) -> None:
+    """Insert rows; many are copied."""
+    connection.exec_driver_sql(insertion(table, place="%s"), list(rows))
+
+
+_COPIES = {insertion(each, place="%s"): f"COPY {columns(each)} FROM STDIN" for each in (schema.EVENTS, schema.PERSONAL)}
+
+
+def _copy(cursor: Any, statement: str, rows: Rows, _: Any) -> bool:
+    """Copy rows instead of inserting them one by one; say whether that was done.
+
+    Called where the driver would be: what goes wrong here is an error of the database like any other.
+    """
+    copying = _COPIES.get(statement)
+    if copying is None or len(rows) < _WORTH_A_COPY:
+        return False
+    with cursor.copy(copying) as copy:
+        for row in rows:
+            copy.write_row(row)
+    return True
 
 
 def migrate_postgres(
@@ -180,6 +205,7 @@ def _engine(url: str, timeout: float) -> Engine:
             "ledger-no-psycopg", "the PostgreSQL driver is not installed", help="install `consentry[postgres]`"
         ) from error
     event.listen(engine, "connect", _keep_warnings)
+    event.listen(engine, "do_executemany", _copy)
     return engine
 
 

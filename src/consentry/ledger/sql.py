@@ -31,7 +31,7 @@ from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
-from consentry.ledger.insertion import insert_rows
+from consentry.ledger.insertion import Insert
 from consentry.ledger.objection_events import ObjectionErased
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
@@ -83,12 +83,14 @@ class SqlLedger:
         engine: Engine,
         *,
         clock: Callable[[], Seconds],
+        insert_rows: Insert,
         window: float = DEFAULT_WINDOW,
         glance: Callable[[], int | None] = lambda: None,
         look: Callable[[], int | None] = lambda: None,
         closing: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
+        self._insert_rows = insert_rows
         self._glance = glance
         self._look = look
         self._closing = closing
@@ -215,7 +217,7 @@ class SqlLedger:
         try:
             with reported():
                 position = _position(connection.execute(_LOCK_HEAD).scalar_one_or_none())
-            session = _Session(connection, position, drafts=self._drafts)
+            session = _Session(connection, position, drafts=self._drafts, insert_rows=self._insert_rows)
             yield session
             with reported():
                 session.flush()
@@ -246,10 +248,16 @@ class _Session:
     """A transaction that holds the head (`store.SealingSession`). What it places is inserted when it is flushed."""
 
     def __init__(
-        self, connection: Connection, position: int, *, drafts: Callable[[Sequence[Body]], list[Draft]]
+        self,
+        connection: Connection,
+        position: int,
+        *,
+        drafts: Callable[[Sequence[Body]], list[Draft]],
+        insert_rows: Insert,
     ) -> None:
         self._connection = connection
         self._drafts = drafts
+        self._insert_rows = insert_rows
         self._start = position
         self._pending: list[Draft] = []
 
@@ -299,10 +307,11 @@ class _Session:
     def flush(self) -> None:
         if not self._pending:
             return
-        rows = list(enumerate(self._pending, self._start))
-        insert_rows(self._connection, EVENTS, [_event_row(position, each) for position, each in rows])
-        personal = [_personal_row(position, each) for position, each in rows if each.salt is not None]
-        insert_rows(self._connection, PERSONAL, personal)
+        placed = list(enumerate(self._pending, self._start))
+        self._insert_rows(self._connection, EVENTS, rows=[_event_row(position, each) for position, each in placed])
+        personal = [_personal_row(position, each) for position, each in placed if each.salt is not None]
+        if personal:
+            self._insert_rows(self._connection, PERSONAL, rows=personal)
         self._connection.execute(update(HEAD).values(position=self.position))
         self._start, self._pending = self.position, []
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from consentry.errors import NotFoundError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
+from consentry.ledger.insertion import insert_together
 from consentry.ledger.sql import WRITING, SqlLedger, reported
 from consentry.policy.choice import Seconds
 
@@ -61,7 +62,15 @@ def open_sqlite(
     except BaseException:
         engine.dispose()
         raise
-    return SqlLedger(engine, clock=clock, window=window, glance=glance, look=glance, closing=glance.close)
+    return SqlLedger(
+        engine,
+        clock=clock,
+        insert_rows=insert_together,
+        window=window,
+        glance=glance,
+        look=glance,
+        closing=glance.close,
+    )
 
 
 class Glance:
