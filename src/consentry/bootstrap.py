@@ -15,7 +15,7 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane import newest_word
+from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
 from consentry.corpus.identities import Pseudonyms
@@ -41,6 +42,8 @@ from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
+from consentry.ledger.acknowledged import Acknowledged
+from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
@@ -259,8 +262,7 @@ def _belonging_together(
     ledger = _open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
-        newest_seal.require(folder, ledger)
-        newest_word.require(folder, ledger)
+        _require_newest(folder, ledger)
         index = PeopleIndex(folder / "people")
         if len(index) + 1 < seats_in_use(folder / "corpora"):
             raise index_behind("a sidecar")
@@ -268,6 +270,31 @@ def _belonging_together(
         ledger.close()
         raise
     return ledger, key, signer, index
+
+
+def _require_newest(folder: Path, ledger: SqlLedger) -> None:
+    """Refuse an older copy of the ledger, and have the newest event noted from now on."""
+    acknowledged = Acknowledged(folder)
+    ledger.note_to(acknowledged)
+    require_newest(ledger, acknowledged)
+    newest_seal.require(folder, ledger)
+    newest_word.require(folder, ledger)
+
+
+def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> GoneOn:
+    """Go on with an older copy of the ledger, as the newest is lost for good: see `control_plane.older_copy`.
+
+    Raises:
+        StateError: the ledger has forgotten nothing.
+        IntegrityError: it is that of another deployment.
+    """
+    settings = read_settings(home)
+    folder, bound = settings.home, _read_identity(settings.home)
+    with only_one(folder / "opening.lock"), closing(_open_ledger(settings, bound, clock=now)) as ledger:
+        _keys(folder, ledger, bound)
+        acknowledged = Acknowledged(folder)
+        ledger.note_to(acknowledged)
+        return go_on(folder, ledger, acknowledged, by=by, reference=reference)
 
 
 def published_key(home: Path | None = None) -> bytes | None:

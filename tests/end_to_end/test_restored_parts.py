@@ -12,8 +12,8 @@ import pytest
 
 from consentry import bootstrap
 from consentry.bootstrap import Deployment, open_deployment
-from consentry.errors import IntegrityError
-from consentry.ledger.events import ChoiceMade, Source
+from consentry.errors import IntegrityError, StateError
+from consentry.ledger.events import ChoiceMade, EventLost, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
@@ -87,36 +87,165 @@ def test_control_without_the_comparison_refused_people_are_let_through(
     again.close()
 
 
-def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None:
-    folder, deployment = place
+def copied(folder: Path) -> None:
+    """Make a backup of the ledger while it is in use."""
     ledger = folder / "home" / "ledger.db"
     with closing(sqlite3.connect(ledger)) as live, closing(sqlite3.connect(folder / "older.db")) as copy:
         live.backup(copy)
-    assert eligible(deployment) == {*NAMES} - {"u5"}
-    deployment.close()
-    newest = folder / "newest.db"
-    shutil.copy(ledger, newest)
+
+
+def restored(folder: Path, backup: str = "older.db") -> None:
+    """Put a backup of the ledger, which nobody has open, in its place."""
     for name in ("ledger.db-wal", "ledger.db-shm"):
         (folder / "home" / name).unlink(missing_ok=True)
-    shutil.copy(folder / "older.db", ledger)
+    shutil.copy(folder / backup, folder / "home" / "ledger.db")
+
+
+NOTES = ("acknowledged", "sealed.json", "overseen.json")
+
+
+def without(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / "home" / name).unlink(missing_ok=True)
+
+
+def test_an_older_ledger_is_not_built_on(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    copied(folder)
+    assert eligible(deployment) == {*NAMES} - {"u5"}
+    deployment.close()
+    shutil.copy(folder / "home" / "ledger.db", folder / "newest.db")
+    kept = {name: (folder / "home" / name).read_bytes() for name in NOTES if (folder / "home" / name).exists()}
+    restored(folder)
     with pytest.raises(IntegrityError, match="ledger-older"):
         open_deployment(folder / "home")
-    # The control: what was written down is what shows it.
-    (folder / "home" / "sealed.json").rename(folder / "sealed.json")
+    # The control: what was noted is what shows it.
+    without(folder, *NOTES)
     open_deployment(folder / "home").close()
-    (folder / "sealed.json").rename(folder / "home" / "sealed.json")
-    shutil.copy(newest, ledger)
+    for name, content in kept.items():
+        (folder / "home" / name).write_bytes(content)
+    restored(folder, "newest.db")
+    open_deployment(folder / "home").close()
+
+
+def say(folder: Path, deployment: Deployment, what: str) -> None:
+    control = deployment.control
+    match what:
+        case "refusal":
+            refuse(deployment, "u6")
+        case "policy":
+            control.statements.publish(shipped()["opt-in-only"], "opt-in-only")
+        case "link":
+            control.statements.link(deployment.person("u6"), deployment.person("u5"))
+        case "erasure":
+            control.statements.erase([deployment.person("u5")])
+        case "people":
+            control.statements.load_people(write_people(folder / "people", PEOPLE))
+        case "notice":
+            control.notices.serve("n-1", [deployment.person("u6")], at=NOW)
+        case _:
+            control.objections.file("a link", answer_to="an address")
+
+
+SAID = ("refusal", "policy", "link", "erasure", "people", "notice", "objection")
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_a_ledger_that_forgot_one_thing_somebody_said_is_not_opened(place: tuple[Path, Deployment], what: str) -> None:
+    folder, deployment = place
+    copied(folder)
+    say(folder, deployment, what)
+    deployment.close()
+    restored(folder)
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
+
+
+def test_control_without_the_note_a_forgotten_refusal_is_built_on(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    copied(folder)
+    refuse(deployment, "u6")
+    deployment.close()
+    restored(folder)
+    without(folder, "acknowledged")
+    again = open_deployment(folder / "home")
+    assert "u6" in eligible(again)
+    again.close()
+
+
+def test_going_on_with_an_older_copy_takes_every_lost_position(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    copied(folder)
+    head = deployment.ledger.head()
+    refuse(deployment, "u6")
+    assert eligible(deployment) == {*NAMES} - {"u5", "u6"}
+    (lost_release,) = deployment.control.desk.present().state.releases
+    deployment.close()
+    restored(folder)
+    gone_on = bootstrap.accept_older(folder / "home", by="olga", reference="disk of 3 May")
+    assert gone_on.lost == range(head, head + 2)
+    assert gone_on.aside == (lost_release,)
+    assert (folder / "home" / "lost-releases" / lost_release).is_dir()
+    again = open_deployment(folder / "home")
+    assert [event.body for event in again.ledger.read(head)] == [EventLost(reference="disk of 3 May", by="olga")] * 2
+    assert not again.control.desk.present().state.releases
+    refuse(again, "u6")
+    assert eligible(again) == {*NAMES} - {"u5", "u6"}
+    again.close()
+    with pytest.raises(StateError, match="ledger-not-older"):
+        bootstrap.accept_older(folder / "home", by="olga", reference="again")
+    open_deployment(folder / "home").close()
+
+
+@pytest.mark.parametrize("kept", [NOTES, NOTES[:1], NOTES[2:]])
+def test_going_on_where_the_last_word_was_an_order(place: tuple[Path, Deployment], kept: tuple[str, ...]) -> None:
+    folder, deployment = place
+    copied(folder)
+    head = deployment.ledger.head()
+    refuse(deployment, "u6")
+    deployment.control.cases.open("ico", title="a concern", reference="letter", by="olga")
+    deployment.control.cases.begin_review("ico", by="olga")
+    deployment.close()
+    restored(folder)
+    without(folder, *({*NOTES} - {*kept}))
+    assert bootstrap.accept_older(folder / "home", by="olga", reference="x").lost == range(head, head + 3)
+    again = open_deployment(folder / "home")
+    assert again.control.cases.every() == []
+    again.close()
+
+
+def test_a_copy_that_went_another_way_is_noticed_and_can_be_gone_on_with(place: tuple[Path, Deployment]) -> None:
+    """Somebody removed the note, wrote on, and put it back: the ledger is longer, and another one."""
+    folder, deployment = place
+    copied(folder)
+    refuse(deployment, "u6")
+    deployment.close()
+    note = (folder / "home" / "acknowledged").read_bytes()
+    restored(folder)
+    without(folder, "acknowledged")
+    other = open_deployment(folder / "home")
+    for name in ("u1", "u2", "u3"):
+        refuse(other, name)
+    head = other.ledger.head()
+    other.close()
+    (folder / "home" / "acknowledged").write_bytes(note)
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
+    assert bootstrap.accept_older(folder / "home", by="olga", reference="x").lost == range(head, head + 1)
     open_deployment(folder / "home").close()
 
 
 @pytest.mark.parametrize("forgotten", ["release withdrawn", "model withdrawn", "model registered", "amendment"])
-def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(place: tuple[Path, Deployment], forgotten: str) -> None:
+@pytest.mark.parametrize("note", ["acknowledged", "overseen.json"])
+def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(
+    place: tuple[Path, Deployment], forgotten: str, note: str
+) -> None:
+    """Either note shows it: one is flushed, the other is of everything."""
     folder, deployment = place
-    control, ledger = deployment.control, folder / "home" / "ledger.db"
+    control = deployment.control
     release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
     control.models.register("m", releases=[release])
-    with closing(sqlite3.connect(ledger)) as live, closing(sqlite3.connect(folder / "older.db")) as copy:
-        live.backup(copy)
+    copied(folder)
     match forgotten:
         case "release withdrawn":
             control.releases.withdraw(release, "case 7")
@@ -127,9 +256,8 @@ def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(place: tuple[Path
         case _:
             refuse(deployment, "u6", reach=Reach.EVERYTHING)
     deployment.close()
-    for name in ("ledger.db-wal", "ledger.db-shm"):
-        (folder / "home" / name).unlink(missing_ok=True)
-    shutil.copy(folder / "older.db", ledger)
+    restored(folder)
+    without(folder, *({*NOTES} - {note}))
     with pytest.raises(IntegrityError, match="ledger-older"):
         open_deployment(folder / "home")
 

@@ -14,6 +14,7 @@ from consentry.ledger.events import (
     Body,
     ChoiceMade,
     CorpusRegistered,
+    EventLost,
     NoticeServed,
     PeopleLoaded,
     PersonErased,
@@ -126,7 +127,7 @@ OPEN = st.one_of(
         position=st.integers(0, 2**40),
     ),
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
-    *(st.builds(body, **_fields(body)) for body in OVERSEEN),
+    *(st.builds(body, **_fields(body)) for body in (*OVERSEEN, EventLost)),
 )
 TOLD = st.builds(ObjectionTold, objection=PEOPLE, beside=st.none() | PEOPLE, sealed=WORDS)
 EXCLUDED = st.builds(

@@ -78,6 +78,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("items.excluded", 1),
         ("lease.ended", 1),
         ("lease.granted", 1),
+        ("ledger.event-lost", 1),
         ("model-checkpoint.written", 1),
         ("model.registered", 1),
         ("model.remedied", 1),

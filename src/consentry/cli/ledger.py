@@ -9,7 +9,7 @@ from itertools import islice
 
 import click
 
-from consentry.bootstrap import migrate
+from consentry.bootstrap import accept_older, migrate
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
 from consentry.cli.output import moment
@@ -93,3 +93,26 @@ def migrate_(context: Context) -> None:
     """Make or update the tables of the PostgreSQL ledger that the settings name. Nobody may be writing."""
     migrate(context.home)
     context.out.show({"migrated": True}, lambda: context.out.text("The ledger's tables are up to date."))
+
+
+@ledger.command("accept-older")
+@click.option("--by", required=True, metavar="HANDLE", help="Who decides it.")
+@click.option("--reference", required=True, metavar="TEXT", help="Why: the incident, the ticket.")
+@pass_context
+def accept_older_(context: Context, by: str, reference: str) -> None:
+    """Go on with an older copy of the ledger, as the newest is lost for good. No server may be running.
+
+    Every position that is lost is taken by an event that says so. Record again what people said since the copy was
+    made, above all refusals, before anything is built.
+    """
+    found = accept_older(context.home, by=by, reference=reference)
+    first, last = found.lost[0], found.lost[-1]
+    body = {"lost": len(found.lost), "first": first, "last": last, "releases_aside": list(found.aside)}
+
+    def human() -> None:
+        context.out.text(f"Positions {first:,} to {last:,} are lost, and marked as such by {by}.")
+        if found.aside:
+            context.out.text(f"Releases nobody knows any more are in lost-releases: {', '.join(found.aside)}.")
+        context.out.text("Record again what people said since the copy was made, before you build anything.")
+
+    context.out.show(body, human)

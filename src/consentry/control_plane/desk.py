@@ -18,6 +18,7 @@ from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConflictError, NotFoundError, names_there_are
+from consentry.ledger.acknowledged import older
 from consentry.ledger.events import (
     Pseudonym,
 )
@@ -81,7 +82,7 @@ class Desk:
             self.kept.keep(self.newest.state)
             return self.newest
         if head < restored:
-            raise newest_word.older(f"the ledger ends before position {restored}, up to which it was read before")
+            raise older(f"the ledger ends before position {restored}, up to which it was read before")
         self.carry_on(self.newest, head)
         if max(self.newest.state.erased.values(), default=-1) >= restored:
             # A process that was killed may have left a state of before the erasure.

@@ -14,6 +14,7 @@ from pathlib import Path
 from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file, sweep
 from consentry.errors import IntegrityError
+from consentry.ledger.acknowledged import older
 from consentry.ledger.store import Ledger
 
 FILE = "overseen.json"
@@ -29,6 +30,16 @@ def write_down(home: Path, ledger: Ledger, *, position: int) -> None:
             replace_file(home / FILE, canonical_json(body))
 
 
+def position(home: Path) -> int:
+    """Return the position that was written down, -1 if none was.
+
+    Raises:
+        IntegrityError: the file cannot be read.
+    """
+    known = _read(home)
+    return -1 if known is None else known[0]
+
+
 def require(home: Path, ledger: Ledger) -> None:
     """Refuse a ledger that does not have the event that was written down.
 
@@ -40,20 +51,9 @@ def require(home: Path, ledger: Ledger) -> None:
     known = _read(home)
     if known is None:
         return
-    position, commitment = known
-    if [event.commitment.hex() for event in ledger.read(position, position + 1)] != [commitment]:
-        raise older(f"the ledger does not have the order or grant at position {position}", file=FILE)
-
-
-def older(message: str, *, file: str | None = None) -> IntegrityError:
-    """Return the error for a ledger that has forgotten something."""
-    away = f", and remove `{file}`" if file is not None else ""
-    return IntegrityError(
-        "ledger-older",
-        message,
-        help="this is an older copy, which has forgotten what was said since: restore the newest one. If there is "
-        f"none, record again what was said since{away}",
-    )
+    last, commitment = known
+    if [event.commitment.hex() for event in ledger.read(last, last + 1)] != [commitment]:
+        raise older(f"the ledger does not have the order or grant at position {last}")
 
 
 def _read(home: Path) -> tuple[int, str] | None:

@@ -18,11 +18,12 @@ from typing import Any, ClassVar
 
 from consentry.digests import Digest, digest
 from consentry.errors import ChoiceError
-from consentry.ledger.case_events import CASES, CaseBody
+from consentry.ledger.case_events import CASES, CaseBody, Handle
 from consentry.ledger.lineage_events import LINEAGE, LineageBody
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import OBJECTIONS, ItemsExcluded, ObjectionBody, ObjectionTold
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
+from consentry.ledger.plain_body import PlainBody
 from consentry.ledger.proposal_events import PROPOSALS, ProposalBody
 from consentry.ledger.statement_events import STATEMENTS, StatementBody
 from consentry.policy.choice import Choice, Seconds
@@ -300,6 +301,19 @@ class PersonErased:
         return cls(token=body["token"], events=body["events"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLost(PlainBody):
+    """What stood at this position was acknowledged and is lost; somebody goes on with an older copy of the ledger.
+
+    Nothing else ever takes the position: it is the fence of a lease, or in somebody's receipt.
+    """
+
+    KIND: ClassVar[str] = "ledger.event-lost"
+
+    reference: str
+    by: Handle
+
+
 OpenBody = (
     PolicyPublished
     | CorpusRegistered
@@ -313,6 +327,7 @@ OpenBody = (
     | ObjectionBody
     | StatementBody
     | ProposalBody
+    | EventLost
 )
 PersonalBody = ChoiceMade | PersonLinked | PersonErased | ObjectionTold | ItemsExcluded | PersonLookedUp
 Body = OpenBody | PersonalBody
@@ -320,7 +335,7 @@ Body = OpenBody | PersonalBody
 OVERSEEN = (*OVERSIGHT, *CASES, *LINEAGE, *OBJECTIONS, *STATEMENTS, *PROPOSALS)
 """What is about orders, leases, cases, amendments, models, objections, authorities and proposals: open."""
 
-CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold, PersonLookedUp)
+CHANGES_NO_STATE = (*OVERSEEN, ObjectionTold, PersonLookedUp, EventLost)
 """What the fold of `state` passes over."""
 
 BODIES: dict[tuple[str, int], type[Body]] = {

@@ -27,6 +27,7 @@ from sqlalchemy.exc import InterfaceError as DriverInterfaceError
 from sqlalchemy.exc import InternalError as DriverInternalError
 
 from consentry.errors import ConflictError, ConsentryError, IntegrityError, StateError, UnavailableError
+from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
 from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
@@ -96,6 +97,11 @@ class SqlLedger:
         self._closing = closing
         self._clock = clock
         self._group = GroupCommit(self._commit_batch, window=window)
+        self._acknowledged: Acknowledged | None = None
+
+    def note_to(self, acknowledged: Acknowledged) -> None:
+        """Have the newest event noted from now on, and let go of the notes when this is closed."""
+        self._acknowledged = acknowledged
 
     def append(self, bodies: Sequence[Body]) -> range:
         """Append all or nothing; see `store.Ledger`."""
@@ -174,6 +180,8 @@ class SqlLedger:
         """Let go of every connection."""
         self._closing()
         self._engine.dispose()
+        if self._acknowledged is not None:
+            self._acknowledged.close()
 
     def _drafts(self, bodies: Sequence[Body]) -> list[Draft]:
         recorded_at = self._clock()
@@ -222,6 +230,7 @@ class SqlLedger:
             with reported():
                 session.flush()
             _commit(connection)
+            self._note(session)
         except BaseException:
             with suppress(SQLAlchemyError):
                 connection.rollback()
@@ -229,6 +238,12 @@ class SqlLedger:
         finally:
             with suppress(SQLAlchemyError):
                 connection.close()
+
+    def _note(self, session: _Session) -> None:
+        if self._acknowledged is not None and session.newest is not None:
+            # What cannot be noted was said all the same: the note before it stands.
+            with suppress(OSError):
+                self._acknowledged.note(session.position - 1, session.newest)
 
     def _overwrite_deleted(self) -> None:
         """Move the deletion out of SQLite's write-ahead log, which still holds the pages as they were before.
@@ -260,6 +275,8 @@ class _Session:
         self._insert_rows = insert_rows
         self._start = position
         self._pending: list[Draft] = []
+        self.newest: bytes | None = None
+        """The commitment to the last event that was placed."""
 
     @property
     def position(self) -> int:
@@ -289,6 +306,8 @@ class _Session:
                     help="seal inside a sealing block, at its position",
                 )
         self._pending.extend(drafts)
+        if drafts:
+            self.newest = drafts[-1].commitment
         return range(start, start + len(drafts))
 
     def forget(self, person: Pseudonym) -> int:

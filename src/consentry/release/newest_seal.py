@@ -13,6 +13,7 @@ from pathlib import Path
 from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import IntegrityError
+from consentry.ledger.acknowledged import older
 from consentry.ledger.events import ReleaseSealed
 from consentry.ledger.store import Ledger
 from consentry.release.sealing import Built
@@ -27,28 +28,40 @@ def write_down(home: Path, built: Built) -> None:
         replace_file(home / FILE, canonical_json(body))
 
 
+def position(home: Path) -> int:
+    """Return the position of the newest seal that was written down, -1 if none was.
+
+    Raises:
+        IntegrityError: the file cannot be read.
+    """
+    known = _read(home)
+    return -1 if known is None else known[0]
+
+
 def require(home: Path, ledger: Ledger) -> None:
     """Refuse a ledger that does not have the newest seal.
 
     Raises:
         IntegrityError: it has not, or the file cannot be read.
     """
+    known = _read(home)
+    if known is None:
+        return
+    sealed, manifest = known
+    found = [event.body for event in ledger.read(sealed, sealed + 1)]
+    if not found or not isinstance(found[0], ReleaseSealed) or found[0].manifest != manifest:
+        raise older(f"the ledger does not have the release that was sealed at position {sealed}")
+
+
+def _read(home: Path) -> tuple[int, str] | None:
     try:
         body = json.loads((home / FILE).read_bytes())
-        position, manifest = int(body["position"]), str(body["manifest"])
+        return int(body["position"]), str(body["manifest"])
     except FileNotFoundError:
-        return
+        return None
     except (ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             "release-newest-damaged",
             f"`{FILE}` cannot be read",
             help="it names the newest release; remove it if the ledger is the newest one there is",
         ) from error
-    found = [event.body for event in ledger.read(position, position + 1)]
-    if not found or not isinstance(found[0], ReleaseSealed) or found[0].manifest != manifest:
-        raise IntegrityError(
-            "ledger-older",
-            f"the ledger does not have the release that was sealed at position {position}",
-            help="this is an older copy, which has forgotten what was said since: restore the newest one. If there is "
-            f"none, record again what was said since, and remove `{FILE}`",
-        )

@@ -58,6 +58,7 @@ _WORDS = {
     "objection.noted": "A note was added to an objection",
     "objection.erased": "What was written about an objection was erased",
     "person.looked-up": "Somebody was looked up",
+    "ledger.event-lost": "An event was lost with the newest ledger",
 }
 """Kinds of events in words; a test asks for each kind there is."""
 
