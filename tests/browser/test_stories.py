@@ -121,12 +121,17 @@ def suspend_while(visits: Visits, world: World) -> None:
     officer.locator(f"#purposes-{Purpose.TRAIN_GENAI}").check()
     officer.get_by_role("button", name=re.compile("What", re.IGNORECASE)).first.click()
     officer.get_by_role("button", name=re.compile("^Suspend", re.IGNORECASE)).first.click(no_wait_after=True)
-    until = time.time() + 30
-    while member.get_by_role("button", name="Save").count() > 0 and time.time() < until:
-        member.goto("/me")
-    seen_ms = time.time() * 1_000
+    # When the page was asked for counts, not how long this machine takes to draw it.
+    offered_ms, until = 0.0, time.time() + 30
+    while time.time() < until:
+        asked_ms = time.time() * 1_000
+        if 'name="answer"' not in member.request.get("/me").text():
+            break
+        offered_ms = asked_ms
     (order,) = [each for each in world.deployment.control.orders.every() if each.case == "uk-2026"]
-    assert seen_ms - order.at_ms < SECOND_MS, "from when the order is in force to a page without the switch"
+    assert offered_ms - order.at_ms < SECOND_MS, "a page that is asked for a second later has no switch"
+    member.goto("/me")
+    assert member.get_by_role("button", name="Save").count() == 0
     text = member.inner_text("main").lower()
     assert "stop this use" in text or "stopped this use" in text
     # Told by the server, without a reload: revoked within a second, and stopped once the job has said so.
