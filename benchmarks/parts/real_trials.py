@@ -26,6 +26,7 @@ from os import kill
 
 from rich.console import Console
 
+from consentry.training.http import Requests
 from parts.holder import clock
 from parts.jobs import Client
 from parts.measuring import Line, share
@@ -61,6 +62,7 @@ def real_trials(
     while sum(map(len, late.values())) < number and batch < 3 * number:
         mode = modes[batch % len(modes)]
         server.start()
+        warm(server, release)
         with tempfile.TemporaryDirectory() as folder:
             asked = {"release": release, "model": f"real-{batch}", "ttl_s": TTL_S, "step_s": STEP_S, "column": column}
             swallow = mode == "order, error swallowed"
@@ -100,6 +102,13 @@ def _lines(late: dict[str, list[float]], *, lost: int, over: int, control: bool)
     lines.append(Line("processes that went on", str(over), "", goal, (over == 0) is not control))
     what = "last step later than the time to live"
     return [*lines, Line(what, str(too_late), f"{done} trials", goal, (too_late == 0) is not control)]
+
+
+def warm(server: Server, release: str) -> None:
+    """Ask a server that may just have been started for a lease: the first one takes longer than jobs have here."""
+    asked = {"release": release, "job": "first", "model": "first", "ttl_s": 60, "nonce": "first"}
+    there = server.ask
+    Requests(there["url"]).send("POST", "/v1/leases", secret=there["token"], body=asked, timeout_s=120)
 
 
 def happen(mode: str, server: Server, order: Order, jobs: list[Client], *, model: str) -> float:
