@@ -13,6 +13,8 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.dirfs import DirFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 
 from consentry.errors import ConflictError, ConsentryError
 from consentry.training.client import Lease, hold
@@ -184,6 +186,83 @@ def test_a_store_that_writes_over_what_is_there_is_refused(monkeypatch: pytest.M
         place.fence(7)
     assert caught.value.code == "checkpoint-store-overwrites"
     assert FsspecFolder(address).fence(0) == 0
+
+
+@pytest.mark.parametrize("kind", ["wrapped", "inherited", "no mode"])
+def test_a_store_of_which_nobody_knows_is_refused(tmp_path: Path, kind: str) -> None:
+    class Inherits(MemoryFileSystem):  # type: ignore[misc]
+        pipe_file = fsspec.AbstractFileSystem.pipe_file
+
+    class NoMode(MemoryFileSystem):  # type: ignore[misc]
+        def pipe_file(self, path: str, value: bytes) -> None:
+            self.store[path] = value
+
+    place = FsspecFolder(f"file://{tmp_path}/models")
+    stores = {
+        "wrapped": lambda: DirFileSystem(str(tmp_path), place._store),
+        "inherited": Inherits,
+        "no mode": NoMode,
+    }
+    place._store = stores[kind]()
+    with pytest.raises(ConsentryError) as caught:
+        place.fence(7)
+    assert caught.value.code == "checkpoint-store-overwrites"
+
+
+def test_a_fence_of_before_there_was_a_log_still_holds(address: str) -> None:
+    store, root = fsspec.core.url_to_fs(address)
+    store.makedirs(f"{root}/.consentry", exist_ok=True)
+    store.pipe_file(f"{root}/.consentry/fence.json", b'{"fence": 9}')
+    assert FsspecFolder(address).fence(7) == 9
+    assert FsspecFolder(address).fence(10) == 10
+
+
+def test_an_entry_whose_answer_was_lost_is_known_again(tmp_path: Path, address: str) -> None:
+    class Lost(FsspecFolder):
+        def _create(self, path: str, value: dict[str, Any]) -> bool:
+            return super()._create(path, value) and "/log/" not in path
+
+    place = Lost(address)
+    assert place.fence(7) == 7
+    place.put(content(tmp_path / "c"), "one", fence=7)
+    assert kept(address) == {"one"}
+
+
+def test_a_note_that_failed_is_written_by_the_same_lease_and_by_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+) -> None:
+    folder, place = content(tmp_path / "c"), FsspecFolder(address)
+    put_file = place._store.put_file
+
+    def fails(source: str, target: str) -> None:
+        if target.endswith("one/consentry.json"):
+            raise OSError("the store is away")
+        put_file(source, target)
+
+    place.fence(7)
+    with monkeypatch.context() as away, pytest.raises(OSError, match="away"):
+        away.setattr(place._store, "put_file", fails)
+        place.put(folder, "one", fence=7)
+    place.put(folder, "one", fence=7)
+    assert kept(address) == {"one"}
+    with pytest.raises(FileExistsError):
+        place.put(folder, "one", fence=7)
+    place._store.rm_file(f"{place._root}/one/consentry.json")
+    FsspecFolder(address).fence(8)
+    with pytest.raises(FileExistsError):
+        FsspecFolder(address).put(folder, "one", fence=8)
+
+
+def test_what_a_store_that_fails_did_not_keep_is_told_and_in_quarantine(url: str, tmp_path: Path, address: str) -> None:
+    class Fails(FsspecFolder):
+        def put(self, folder: Path, target: str, *, fence: int | None) -> None:
+            if fence is not None:
+                raise OSError("the store is away")
+            super().put(folder, target, fence=fence)
+
+    with held(url, tmp_path) as lease, pytest.raises(ConsentryError, match=r"checkpoint-store-failed"):
+        save(Fails(address), lease, "one")
+    assert reasons(address) == ["checkpoint-store-failed"]
 
 
 class LooksThenWrites(FsspecFolder):

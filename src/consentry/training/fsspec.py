@@ -3,8 +3,8 @@
 Such stores lock nothing and rename nothing in one step. What they can do is refuse to create what is there. So what
 has to have an order is a log of small objects, each created once under the next free number and never written again:
 
-    ROOT/.consentry/log/00000001    {"fence": 7}                       a lease was here, and none below it comes back
-    ROOT/.consentry/log/00000002    {"fence": 7, "kept": "step-100"}   what was uploaded under this name is kept
+    ROOT/.consentry/log/00000001    {"fence": 7, ...}                       a lease was here: none below it comes back
+    ROOT/.consentry/log/00000002    {"fence": 7, "kept": "step-100", ...}   what was uploaded under this name is kept
 
 Whoever wants the next number reads all before it. An older lease that was overtaken finds the number taken, reads why,
 and keeps nothing more: there is no moment between its look at the fence and its word. A model checkpoint is there once
@@ -26,7 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from consentry import durable
 from consentry.errors import StateError
-from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError
+from consentry.training.model_checkpoints import NOTE, QUARANTINE_NOTE, STATE, OvertakenError, fence_in
 
 
 class FsspecFolder:
@@ -37,6 +37,8 @@ class FsspecFolder:
     def __init__(self, address: str, **options: Any) -> None:
         self._store, self._root = fsspec.core.url_to_fs(address, **options)
         self._read: list[dict[str, Any]] = []
+        self._before = 0
+        """The fence of before there was a log."""
         self._refuses = False
 
     def only_one(self) -> AbstractContextManager[None]:
@@ -95,9 +97,11 @@ class FsspecFolder:
             if self._highest() > fence:
                 # What was uploaded stays: whoever overtook this lease may be writing under the same name.
                 raise OvertakenError
-            if any(each.get("kept") == name for each in self._read):
+            kept_by = {int(each["fence"]) for each in self._read if each.get("kept") == name}
+            if kept_by - {fence}:
                 raise FileExistsError(name)
-            if not saying or self._say({"fence": fence, "kept": name}):
+            # Said by this lease already: what failed was the note, and it is tried again.
+            if not saying or kept_by or self._say({"fence": fence, "kept": name}):
                 return
 
     def _remove(self, root: str) -> None:
@@ -108,11 +112,13 @@ class FsspecFolder:
         """Return the highest fence of the log as it is now; what was read once does not change."""
         while self._store.exists(path := self._entry(len(self._read) + 1)):
             self._read.append(json.loads(self._store.cat_file(path)))
-        return max((int(each["fence"]) for each in self._read), default=0)
+        return max((int(each["fence"]) for each in self._read), default=self._before)
 
     def _say(self, entry: dict[str, Any]) -> bool:
         """Write the next entry of the log; False: somebody else wrote it since the log was read."""
-        return self._create(self._entry(len(self._read) + 1), entry)
+        path, own = self._entry(len(self._read) + 1), {**entry, "id": uuid4().hex}
+        # Where the answer was lost, the client asks again and is told that it is there: by this very entry.
+        return self._create(path, own) or json.loads(self._store.cat_file(path)) == own
 
     def _entry(self, number: int) -> str:
         self._store.invalidate_cache()
@@ -125,11 +131,8 @@ class FsspecFolder:
         try:
             if isinstance(self._store, LocalFileSystem):
                 _create_file(Path(path), content)
-            elif _creates_in_one_request(self._store):
-                self._store.pipe_file(path, content, mode="create")
             else:
-                with self._store.open(path, "xb") as file:
-                    file.write(content)
+                self._store.pipe_file(path, content, mode="create")
         except FileExistsError:
             return False
         return True
@@ -137,20 +140,26 @@ class FsspecFolder:
     def _require_refusal(self) -> None:
         if self._refuses:
             return
-        probe = f"{self._root}/{STATE}/probe-{uuid4().hex}"
-        try:
-            self._refuses = self._create(probe, {}) and not self._create(probe, {})
-        except (NotImplementedError, ValueError):
-            self._refuses = False
-        finally:
-            if self._store.exists(probe):
-                self._store.rm_file(probe)
-        if not self._refuses:
+        self._refuses = _creates_in_one_step(self._store) and self._tries_to_create_twice()
+        if self._refuses:
+            before = f"{self._root}/{STATE}/fence.json"
+            self._before = fence_in(self._store.cat_file(before) if self._store.exists(before) else None)
+        else:
             raise StateError(
                 "checkpoint-store-overwrites",
                 f"the store of `{self._root}` cannot create an object only if there is none",
                 help="use a store whose client can, as those for S3, Google Cloud and Azure, or a folder",
             )
+
+    def _tries_to_create_twice(self) -> bool:
+        probe = f"{self._root}/{STATE}/probe-{uuid4().hex}"
+        try:
+            return self._create(probe, {}) and not self._create(probe, {})
+        except (NotImplementedError, TypeError, ValueError):
+            return False
+        finally:
+            if self._store.exists(probe):
+                self._store.rm_file(probe)
 
 
 def _create_file(path: Path, content: bytes) -> None:
@@ -164,6 +173,12 @@ def _create_file(path: Path, content: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _creates_in_one_request(store: Any) -> bool:
-    """Say whether a store has a way of its own to create an object; the one that all inherit looks, and then writes."""
-    return hasattr(store, "_pipe_file") or type(store).pipe_file is not fsspec.AbstractFileSystem.pipe_file
+def _creates_in_one_step(store: Any) -> bool:
+    """Say whether a store has a way of its own to create an object; the one that all inherit looks, and then writes.
+
+    What stands before another store, to cache it or to show a folder of it, says nothing about that one.
+    """
+    if isinstance(getattr(store, "fs", None), fsspec.AbstractFileSystem):
+        return False
+    own = hasattr(store, "_pipe_file") or type(store).pipe_file is not fsspec.AbstractFileSystem.pipe_file
+    return own or isinstance(store, LocalFileSystem)

@@ -178,6 +178,12 @@ class ModelCheckpoints:
                 f"there is a model checkpoint `{name}` already",
                 help="name each differently: by job and step, for example",
             ) from error
+        except OSError as error:
+            raise UnavailableError(
+                "checkpoint-store-failed",
+                f"model checkpoint `{name}` could not be kept: the store failed ({type(error).__name__})",
+                help="what was written is in quarantine, if the store took it; keep it again under another name",
+            ) from error
 
     def _put_into_quarantine(self, folder: Path, name: str, *, step: int) -> None:
         for attempt in count():
