@@ -31,13 +31,15 @@ from consentry.ledger.case_events import (
 from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
 from consentry.ledger.statement_events import Says, StatementFiled
+from consentry.oversight import case as rules
 from consentry.oversight.case import (
+    Answers,
     Case,
     CaseStanding,
+    NotReached,
+    Obstacle,
     lifted,
     missing_approvals,
-    standing,
-    what_stands_in_the_way,
 )
 from consentry.oversight.case_fold import Cases
 from consentry.oversight.condition_check import Answer
@@ -66,7 +68,18 @@ WRITTEN = NoticeWritten(
     notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
 )
 ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
+EVERYBODY_REACHED: dict[str, int] = {}
 YES, NO = {"minors": Answer(met=True, found="none")}, {"minors": Answer(met=False, found="a minor in `GB`")}
+
+
+def standing(case: Case, at: int, *, answers: Answers, not_reached: NotReached = EVERYBODY_REACHED) -> CaseStanding:
+    return rules.standing(case, at, answers=answers, not_reached=not_reached)
+
+
+def what_stands_in_the_way(
+    case: Case, at: int, *, answers: Answers, not_reached: NotReached = EVERYBODY_REACHED
+) -> tuple[Obstacle, ...]:
+    return rules.what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
 
 
 def approves(by: str, step: Step = Step.LIFT, about: str | None = None) -> ApprovalGiven:
@@ -121,7 +134,7 @@ def test_a_refusal_to_lift_names_every_reason() -> None:
         "notice `n` was not served since lifting was approved",
     ]
     with pytest.raises(ConsentryError) as caught:
-        lifted(case, at=2_000, answers=NO, left_out={}, reference="x", by="ann")
+        lifted(case, at=2_000, answers=NO, not_reached={}, reference="x", by="ann")
     assert caught.value.code == "case-not-ready"
     assert all(text in caught.value.message for text in texts[:4])
 
@@ -177,14 +190,17 @@ def test_a_third_approval_does_not_start_the_days_again() -> None:
 
 @pytest.mark.parametrize(("missed", "people"), [(1, "1 person"), (12_345, "12,345 people")])
 def test_nothing_is_lifted_while_people_were_left_out(missed: int, people: str) -> None:
-    case, left_out = after(WHOLE), {"n": missed}
-    (found,) = what_stands_in_the_way(case, END, answers=YES, left_out=left_out)
+    case, not_reached = after(WHOLE), {"n": missed}
+    (found,) = what_stands_in_the_way(case, END, answers=YES, not_reached=not_reached)
     assert found.text == f"notice `n` did not reach {people} whose content would be used again"
-    assert standing(case, END, answers=YES, left_out=left_out) is CaseStanding.APPROVED
+    assert standing(case, END, answers=YES, not_reached=not_reached) is CaseStanding.APPROVED
     with pytest.raises(ConsentryError, match=r"did not reach") as caught:
-        lifted(case, at=END, answers=YES, left_out=left_out, reference="x", by="ann")
+        lifted(case, at=END, answers=YES, not_reached=not_reached, reference="x", by="ann")
     assert caught.value.code == "case-not-ready"
-    assert lifted(case, at=END, answers=YES, left_out={"n": 0}, reference="x", by="ann").by == ("ann", "bob")
+    (unknown,) = what_stands_in_the_way(case, END, answers=YES, not_reached=None)
+    assert unknown.text == "how many people notice `n` did not reach is not counted here"
+    assert standing(case, END, answers=YES, not_reached=None) is CaseStanding.APPROVED
+    assert lifted(case, at=END, answers=YES, not_reached={"n": 0}, reference="x", by="ann").by == ("ann", "bob")
 
 
 def test_one_person_is_one_approval_and_one_step_is_not_another() -> None:
@@ -383,7 +399,7 @@ class Staff(RuleBasedStateMachine):
     @rule()
     def lift(self) -> None:
         try:
-            body = lifted(self.case, at=self.now, answers={}, left_out={}, reference="x", by="ann")
+            body = lifted(self.case, at=self.now, answers={}, not_reached={}, reference="x", by="ann")
         except ConsentryError:
             assert not self.may_lift()
             return

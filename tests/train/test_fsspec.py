@@ -240,9 +240,10 @@ def test_a_note_that_failed_is_written_by_the_same_lease_and_by_no_other(
         put_file(source, target)
 
     place.fence(7)
-    with monkeypatch.context() as away, pytest.raises(OSError, match="away"):
+    with monkeypatch.context() as away:
         away.setattr(place._store, "put_file", fails)
-        place.put(folder, "one", fence=7)
+        with pytest.raises(OSError, match="away"):
+            place.put(folder, "one", fence=7)
     place.put(folder, "one", fence=7)
     assert kept(address) == {"one"}
     with pytest.raises(FileExistsError):

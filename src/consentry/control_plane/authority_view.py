@@ -13,6 +13,7 @@ from typing import Any
 from consentry.control_plane.conditions import areas_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
+from consentry.control_plane.telling import Telling
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Body, NoticeServed
@@ -48,8 +49,10 @@ class AuthorityView:
         *,
         release: Callable[[str], SealedRelease],
         losses: Callable[[str], Sequence[Loss]],
+        telling: Telling,
     ) -> None:
         self._desk = desk
+        self._telling = telling
         self._release = release
         self._losses = losses
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
@@ -93,7 +96,12 @@ class AuthorityView:
             case = self._seen(name, known, sight=sight)
             events = self._timeline(case, known)
             found = case_document(
-                case, known.record, sight=sight, answers=self._answers(case, known, sight=sight), events=events
+                case,
+                known.record,
+                sight=sight,
+                answers=self._answers(case, known, sight=sight),
+                not_reached=self._telling.not_reached(case, at=sight.at),
+                events=events,
             )
             return {**_head("case", known, sight=sight), **found}
 
@@ -197,7 +205,8 @@ class AuthorityView:
 
     def _line(self, case: Case, known: Known, *, sight: Sight) -> dict[str, Any]:
         answers = self._answers(case, known, sight=sight)
-        return case_line(case, known.record, sight=sight, answers=answers)
+        not_reached = self._telling.not_reached(case, at=sight.at)
+        return case_line(case, known.record, sight=sight, answers=answers, not_reached=not_reached)
 
     def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
         """Return what the checks of a case find, as of the last event."""

@@ -61,12 +61,14 @@ class Agreed:
 class CaseVerbs:
     """Verbs about cases."""
 
-    def __init__(self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs) -> None:
+    def __init__(
+        self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs, telling: Telling
+    ) -> None:
         self.desk = desk
         self.book = book
         self.conditions = conditions
         self.orders = orders
-        self.telling = Telling(desk)
+        self.telling = telling
 
     def open(self, name: str, *, title: str, reference: str, by: Handle) -> Case:
         """Open a case for a concern. Nothing is suspended by it.
@@ -116,9 +118,9 @@ class CaseVerbs:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
         with self.desk.lock:
             case, at = self.book.get(name), self.desk.parts.clock()
-            answers, left_out = self.conditions.answers(case), self.telling.left_out(case, at=at)
-            obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
-            return case, standing(case, at, answers=answers, left_out=left_out), obstacles, answers
+            answers, not_reached = self.conditions.answers(case), self.telling.not_reached(case, at=at)
+            obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
+            return case, standing(case, at, answers=answers, not_reached=not_reached), obstacles, answers
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
@@ -165,7 +167,7 @@ class CaseVerbs:
 
         def approve(case: Case) -> list[Body]:
             answers = self.conditions.answers(case)
-            missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers)
+            missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers, not_reached=None)
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
                 return []
@@ -188,17 +190,17 @@ class CaseVerbs:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
                 looked_at, answers = self._looked_at(case), self.conditions.answers(case)
-                self.telling.left_out(case, at=self.desk.parts.clock())
+                self.telling.not_reached(case, at=self.desk.parts.clock())
             with self.desk.at_head() as session:
                 case = self.book.known(name)
                 if self._looked_at(case) != looked_at:
                     continue
                 case.require_open()
                 at = self.desk.parts.clock()
-                left_out = self.telling.left_out(case, at=at)  # again: people are not held, and it is quick now
-                obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
+                not_reached = self.telling.not_reached(case, at=at)  # again: people are not held, and it is quick now
+                obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
                 if not obstacles:
-                    end = lifted(case, at=at, answers=answers, left_out=left_out, reference=reference, by=by)
+                    end = lifted(case, at=at, answers=answers, not_reached=not_reached, reference=reference, by=by)
                     session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
             self.desk.present()
             return obstacles

@@ -18,9 +18,9 @@ from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
 from consentry.oversight.notice import Notice, Text, Version
-from consentry.policy.choice import LiveChoice, Seconds, standing
+from consentry.policy.choice import Seconds, refused_as_a_whole
 from consentry.policy.policy_parser import IDENTIFIER
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress, watched
 
 _NO_OTHERS: Mapping[str, bytes] = MappingProxyType({})
@@ -146,14 +146,8 @@ class NoticeVerbs:
         state = present.state
         if any(state.is_erased(each) for each in accounts):
             return True
-        # The use as a whole only: who refused pictures, or one kind of training, can still be told about the rest.
         said = (each.choice for account in accounts for each in state.statements_of(account))
-        whole = [each for each in said if _is_about_all_of(each, purpose)]
-        return standing(whole, purpose=purpose, category=Category.POST).state is ChoiceState.REFUSED
-
-
-def _is_about_all_of(choice: LiveChoice, purpose: Purpose) -> bool:
-    return choice.key.category is None and choice.key.item is None and choice.key.purpose in purpose.lineage
+        return refused_as_a_whole(said, purpose)
 
 
 def twice(notice: str, language: str) -> ChoiceError:

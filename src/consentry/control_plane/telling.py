@@ -19,13 +19,13 @@ from consentry.control_plane.known import Known
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
-from consentry.oversight.case import Case, LeftOut
+from consentry.oversight.case import Case, NotReached
 from consentry.oversight.order import Order
-from consentry.policy.choice import Seconds, standing
+from consentry.policy.choice import Seconds, refused_as_a_whole
 from consentry.policy.expressions import Rule
-from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
+from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES, Category, ChoiceState, Purpose
+from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES, Purpose
 from consentry.release.in_scope import lay_out
 
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +43,7 @@ class Telling:
         self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._cohorts: dict[tuple[Digest, int], npt.NDArray[np.uint32]] = {}
 
-    def left_out(self, case: Case, *, at: Seconds) -> LeftOut:
+    def not_reached(self, case: Case, *, at: Seconds) -> NotReached:
         """Return how many accounts each notice that was served on the approval of a case did not reach."""
         since = case.approved_at
         if since is None or not case.served:
@@ -72,6 +72,7 @@ class Telling:
         return found
 
     def _in_force(self, present: Known) -> Iterator[tuple[PolicySet, Digest, Purpose]]:
+        # Every set in force, not only the one that decides where none is named: a build can name any.
         newest = {each.name: each.digest for each in present.state.policies}
         for document in newest.values():
             policy = self.desk.document(document)
@@ -119,12 +120,8 @@ def _let_through(matrix: DecisionMatrix) -> Mask:
 def _of_order(order: Order, classes: PersonClasses, let_through: Mask, *, purpose: Purpose, at: Seconds) -> Mask:
     look = lay_out(order.rule, classes, items=_KINDS, at=at)
     of_class = let_through[:, look.items].any(axis=1)
-    of_class &= np.array([each is not None and not _said_no(each, purpose) for each in classes.members])
+    of_class &= np.array(
+        [each is not None and not refused_as_a_whole(each.choices, purpose) for each in classes.members]
+    )
     found: Mask = of_class[classes.codes] & look.seats
     return found
-
-
-def _said_no(person: PersonClass, purpose: Purpose) -> bool:
-    """Say whether somebody refused a use as a whole: also who did so from some day on is not asked again."""
-    whole = [each for each in person.choices if each.key.category is None]
-    return standing(whole, purpose=purpose, category=Category.POST).state is ChoiceState.REFUSED

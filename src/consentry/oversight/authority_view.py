@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, Statement, standing, what_stands_in_the_way
+from consentry.oversight.case import APPROVALS, Answers, Case, NotReached, Statement, standing, what_stands_in_the_way
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
 from consentry.oversight.order import Order
@@ -68,7 +68,9 @@ def order_document(order: Order) -> dict[str, Any]:
     }
 
 
-def case_line(case: Case, record: Overseen, *, sight: Sight, answers: Answers) -> dict[str, Any]:
+def case_line(
+    case: Case, record: Overseen, *, sight: Sight, answers: Answers, not_reached: NotReached
+) -> dict[str, Any]:
     """Return a case as a line of a list."""
     whole = sight.whole(case, record)
     seen = {each.order for each in sight.orders(record)}
@@ -77,7 +79,7 @@ def case_line(case: Case, record: Overseen, *, sight: Sight, answers: Answers) -
         "title": case.title if whole else None,
         "reference": case.reference if whole else None,
         "whole": whole,
-        "standing": str(standing(case, sight.at, answers=answers)),
+        "standing": str(standing(case, sight.at, answers=answers, not_reached=not_reached)),
         "opened": {"position": case.position, "at": case.at},
         "in_force": sorted(case.orders & seen),
         "waits_for": {order: list(by) for order, by in case.unsigned().items() if order in seen},
@@ -85,7 +87,13 @@ def case_line(case: Case, record: Overseen, *, sight: Sight, answers: Answers) -
 
 
 def case_document(
-    case: Case, record: Overseen, *, sight: Sight, answers: Answers, events: Sequence[Mapping[str, Any]]
+    case: Case,
+    record: Overseen,
+    *,
+    sight: Sight,
+    answers: Answers,
+    not_reached: NotReached,
+    events: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return all that an authority sees of a case that concerns it; `events` is its timeline."""
     whole, over = sight.whole(case, record), case.over
@@ -100,7 +108,7 @@ def case_document(
     ]
     approvals = [each for each in case.approvals if each.step is Step.LIFT]
     return {
-        **case_line(case, record, sight=sight, answers=answers),
+        **case_line(case, record, sight=sight, answers=answers, not_reached=not_reached),
         "ended": None
         if over is None
         else {"how": str(over.how), "reference": over.reference if whole else None, "at": over.at},
@@ -111,7 +119,9 @@ def case_document(
             "people": len(over.by if over is not None else case.approved_by(Step.LIFT)),
             "given": [{"position": each.position, "at": each.at} for each in approvals],
         },
-        "in_the_way": [each.text for each in what_stands_in_the_way(case, sight.at, answers=answers)]
+        "in_the_way": [
+            each.text for each in what_stands_in_the_way(case, sight.at, answers=answers, not_reached=not_reached)
+        ]
         if whole and over is None
         else [],
         "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],

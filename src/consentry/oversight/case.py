@@ -54,11 +54,8 @@ APPROVALS = 2
 Answers = Mapping[str, Answer]
 """What the checks of conditions find now, by the id of the condition."""
 
-LeftOut = Mapping[str, int]
-"""How many people each notice did not reach whose content would be used again; nothing of a notice that reached all."""
-
-NOT_COUNTED: LeftOut = {}
-"""Where a case is only told about. Whoever lifts one counts."""
+NotReached = Mapping[str, int] | None
+"""How many people each notice did not reach whose content would be used again; None: nobody counted."""
 
 
 class CaseStanding(StrEnum):
@@ -253,7 +250,7 @@ class Obstacle:
 
 
 def what_stands_in_the_way(
-    case: Case, at: Seconds, *, answers: Answers, left_out: LeftOut = NOT_COUNTED
+    case: Case, at: Seconds, *, answers: Answers, not_reached: NotReached
 ) -> tuple[Obstacle, ...]:
     """Return everything that keeps a case from being lifted at `at`, in the order of the steps."""
     if case.over is not None:
@@ -278,7 +275,10 @@ def what_stands_in_the_way(
             text = f"notice `{notice}` was not served since lifting was approved"
             found.append(Obstacle(kind="notice", about=notice, text=text))
             continue
-        if missed := left_out.get(notice):
+        if not_reached is None:
+            text = f"how many people notice `{notice}` did not reach is not counted here"
+            found.append(Obstacle(kind="notice", about=notice, text=text))
+        elif missed := not_reached.get(notice):
             people = "person" if missed == 1 else "people"
             text = f"notice `{notice}` did not reach {missed:,} {people} whose content would be used again"
             found.append(Obstacle(kind="notice", about=notice, text=text))
@@ -322,22 +322,24 @@ _FIRST_OBSTACLE = {
 }
 
 
-def standing(case: Case, at: Seconds, *, answers: Answers, left_out: LeftOut = NOT_COUNTED) -> CaseStanding:
+def standing(case: Case, at: Seconds, *, answers: Answers, not_reached: NotReached) -> CaseStanding:
     """Return how far a case is at `at`."""
     if case.over is not None:
         return CaseStanding(case.over.how)
-    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers, left_out=left_out)}
+    kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)}
     return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
 
 
-def lifted(case: Case, *, at: Seconds, answers: Answers, left_out: LeftOut, reference: str, by: Handle) -> CaseEnded:
+def lifted(
+    case: Case, *, at: Seconds, answers: Answers, not_reached: NotReached, reference: str, by: Handle
+) -> CaseEnded:
     """Return the event that lifts a case.
 
     Raises:
         StateError: it is over, or something stands in the way.
     """
     case.require_open()
-    obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
+    obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
     if obstacles:
         raise StateError(
             "case-not-ready",

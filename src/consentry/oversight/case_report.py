@@ -56,7 +56,7 @@ def document(
             "title": case.title,
             "reference": case.reference,
             "opened": {"position": case.position, "at": case.at},
-            "standing": str(standing(case, at, answers=answers)),
+            "standing": str(standing(case, at, answers=answers, not_reached=None)),
             "narrowed": case.narrowed,
             "ended": None
             if over is None
@@ -68,7 +68,9 @@ def document(
         "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
-        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers)] if over is None else [],
+        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers, not_reached=None)]
+        if over is None
+        else [],
     }
 
 

@@ -86,3 +86,17 @@ def standing(live: Iterable[LiveChoice], *, purpose: Purpose, category: Category
     if since is not None:
         return Standing(ChoiceState.REFUSED, since)
     return Standing(ChoiceState.ALLOWED) if allowed else NO_CHOICE
+
+
+def refused_as_a_whole(live: Iterable[LiveChoice], purpose: Purpose) -> bool:
+    """Say whether one person refused a use as a whole: also who did so only from some day on.
+
+    Who refused some kinds of items, or one use of several that it covers, can still be told about the rest.
+    """
+    return any(
+        choice.state is ChoiceState.REFUSED
+        and choice.key.category is None
+        and choice.key.item is None
+        and choice.key.purpose in purpose.lineage
+        for choice in live
+    )
