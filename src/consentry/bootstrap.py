@@ -27,7 +27,6 @@ from consentry.clock import milliseconds, now, uptime
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
-from consentry.control_plane import newest_word
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
@@ -38,14 +37,13 @@ from consentry.corpus.people_load import LoadReport
 from consentry.corpus.population import Population, index_behind, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
-from consentry.digests import Digest, digest
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym, ReleaseSealed, made_too_late
+from consentry.ledger.events import ChoiceMade, Pseudonym, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
@@ -56,8 +54,7 @@ from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
-from consentry.release import newest_seal
-from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
+from consentry.release.newest_seal import is_sealed, sealed_in
 from consentry.runners.local import LocalRunner
 from consentry.settings import Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
@@ -262,7 +259,8 @@ def _belonging_together(
     ledger = _open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
-        _require_newest(folder, ledger)
+        ledger.note_to(acknowledged := Acknowledged(folder))
+        require_newest(folder, ledger, acknowledged=acknowledged)
         index = PeopleIndex(folder / "people")
         if len(index) + 1 < seats_in_use(folder / "corpora"):
             raise index_behind("a sidecar")
@@ -270,15 +268,6 @@ def _belonging_together(
         ledger.close()
         raise
     return ledger, key, signer, index
-
-
-def _require_newest(folder: Path, ledger: SqlLedger) -> None:
-    """Refuse an older copy of the ledger, and have the newest event noted from now on."""
-    acknowledged = Acknowledged(folder)
-    ledger.note_to(acknowledged)
-    require_newest(ledger, acknowledged)
-    newest_seal.require(folder, ledger)
-    newest_word.require(folder, ledger)
 
 
 def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> GoneOn:
@@ -292,9 +281,8 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
     folder, bound = settings.home, _read_identity(settings.home)
     with only_one(folder / "opening.lock"), closing(_open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
-        acknowledged = Acknowledged(folder)
-        ledger.note_to(acknowledged)
-        return go_on(folder, ledger, acknowledged, by=by, reference=reference)
+        ledger.note_to(acknowledged := Acknowledged(folder))
+        return go_on(folder, ledger, acknowledged=acknowledged, by=by, reference=reference)
 
 
 def published_key(home: Path | None = None) -> bytes | None:
@@ -387,33 +375,18 @@ def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[Pseu
 
 def _require_releases(folder: Path, ledger: SqlLedger, found: Identity) -> None:
     """Refuse a ledger that sealed none of the releases of a home, or a key that signed none of them."""
-    releases = [*_releases(folder / "releases")]
+    releases = [*sealed_in(folder / "releases")]
     if not releases:
         return
     keys = [key for key, _, _ in releases]
     if found.signing_key not in keys:
         require_signing_key(keys[-1], found.signing_key)
-    if not any(_is_sealed(ledger, manifest, position) for _, manifest, position in releases):
+    if not any(is_sealed(ledger, manifest, position=position) for _, manifest, position in releases):
         raise IntegrityError(
             "ledger-of-another-deployment",
             f"this is ledger `{found.ledger}`, which sealed none of the releases of this home",
             help="name the right one in `ledger_url`, or restore it from a backup",
         )
-
-
-def _releases(folder: Path) -> Iterator[tuple[str, Digest, int]]:
-    """Yield key id, digest and position of the manifests that can be read; `release verify` finds the others."""
-    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
-        try:
-            payload, key, _ = open_envelope(path.read_bytes())
-            yield key, digest(payload), Manifest.from_bytes(payload).position
-        except IntegrityError:
-            continue
-
-
-def _is_sealed(ledger: SqlLedger, manifest: Digest, position: int) -> bool:
-    bodies = [event.body for event in ledger.read(position, position + 1)]
-    return any(isinstance(body, ReleaseSealed) and body.manifest == manifest for body in bodies)
 
 
 def _is_ours(signer: Ed25519Signer, key_id: str, signature: bytes, content: bytes) -> bool:

@@ -25,7 +25,7 @@ import alembic.command  # noqa: F401 - a first start needs it
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.drafts import Drafts
 from consentry.errors import ConsentryError, StateError
-from consentry.ledger import sql
+from consentry.ledger import outcomes
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Scope, issue
@@ -65,7 +65,7 @@ class Steps:
 
     def watch(self) -> None:
         sys.addaudithook(self._audit)
-        fsync, commit = os.fsync, sql._commit
+        fsync, commit = os.fsync, outcomes.commit
 
         def flush(descriptor: Any) -> None:
             file = self._flushed(descriptor)
@@ -79,7 +79,7 @@ class Steps:
             self.step("after a commit")
 
         os.fsync = flush  # type: ignore[assignment]
-        sql._commit = committing
+        outcomes.commit = committing
 
     def watch_lines(self) -> None:
         def line(_: FrameType, event: str, __: Any) -> Any:

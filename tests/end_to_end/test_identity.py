@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from consentry import bootstrap
-from consentry.bootstrap import Deployment, migrate, open_deployment
+from consentry.bootstrap import Deployment, accept_older, migrate, open_deployment
 from consentry.cli.main import main
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import State
@@ -31,7 +31,6 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
-from consentry.release import newest_seal
 from end_to_end.network import RawItem, RawPerson, quick_folder, write_corpus, write_people
 from end_to_end.test_crashes import Driver, driver  # noqa: F401 - a fixture
 from end_to_end.test_story import eligible
@@ -331,6 +330,9 @@ def test_an_older_ledger_of_ones_own_is_no_stranger(two: Two) -> None:
     for path in two.own.glob("ledger.db*"):
         path.unlink()
     shutil.copy(two.own.with_name("backup") / "ledger.db", two.own / "ledger.db")
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        opens(two.own)
+    accept_older(two.own, by="olga", reference="x")
     assert opens(two.own) == {"p2"}
 
 
@@ -486,10 +488,10 @@ def test_what_the_doctor_cannot_read_it_does_not_call_sound(two: Two, monkeypatc
 
 
 def without_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take out every check of what belongs together, that of the newest seal included."""
+    """Take out every check of what belongs together, that of the newest event and seal included."""
     for name in ("require_ledger", "require_pseudonym_key", "require_signing_key"):
         monkeypatch.setattr(bootstrap, name, lambda *_: None)
-    monkeypatch.setattr(newest_seal, "require", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "require_newest", lambda *_, **__: None)
 
 
 def test_control_without_the_comparison_a_refusal_is_forgotten(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.telling import Telling
 from consentry.errors import NotFoundError, names_there_are
 from consentry.ledger.events import Body
 from consentry.oversight.case import (
@@ -17,10 +18,11 @@ from consentry.oversight.case import (
 
 
 class CaseBook:
-    """Finds cases, and writes into them."""
+    """Finds cases, and writes into them; knows whom their notices did not reach."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.telling = Telling(desk)
 
     def every(self) -> list[Case]:
         """Return all cases, oldest first."""

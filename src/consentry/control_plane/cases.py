@@ -14,7 +14,6 @@ from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.orders import OrderVerbs
-from consentry.control_plane.telling import Telling
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.digests import digest_json
 from consentry.errors import ConflictError, InputError, StateError
@@ -61,14 +60,12 @@ class Agreed:
 class CaseVerbs:
     """Verbs about cases."""
 
-    def __init__(
-        self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs, telling: Telling
-    ) -> None:
+    def __init__(self, desk: Desk, *, book: CaseBook, conditions: ConditionVerbs, orders: OrderVerbs) -> None:
         self.desk = desk
         self.book = book
         self.conditions = conditions
         self.orders = orders
-        self.telling = telling
+        self.telling = book.telling
 
     def open(self, name: str, *, title: str, reference: str, by: Handle) -> Case:
         """Open a case for a concern. Nothing is suspended by it.

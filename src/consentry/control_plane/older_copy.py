@@ -30,21 +30,22 @@ class GoneOn(NamedTuple):
     aside: tuple[str, ...]
 
 
-def require_newest(ledger: Ledger, acknowledged: Acknowledged) -> None:
-    """Refuse a ledger that does not have the newest event that was acknowledged.
+def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> None:
+    """Refuse a ledger that does not have the newest event, seal or word of oversight that was acknowledged.
 
     Raises:
-        IntegrityError: it has not, or the note of it cannot be read.
+        IntegrityError: it has not, or a note of it cannot be read.
     """
     newest = acknowledged.newest()
-    if newest is None:
-        return
-    found = [event.commitment for event in ledger.read(newest.position, newest.position + 1)]
-    if found != [newest.commitment]:
-        raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
+    if newest is not None:
+        found = [event.commitment for event in ledger.read(newest.position, newest.position + 1)]
+        if found != [newest.commitment]:
+            raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
+    newest_seal.require(home, ledger)
+    newest_word.require(home, ledger)
 
 
-def go_on(home: Path, ledger: Ledger, acknowledged: Acknowledged, *, by: Handle, reference: str) -> GoneOn:
+def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle, reference: str) -> GoneOn:
     """Take an older copy of the ledger for the newest there is.
 
     Nobody else may have the home open. Killed at any point, it is either refused as before or has gone on: the lost
@@ -60,7 +61,7 @@ def go_on(home: Path, ledger: Ledger, acknowledged: Acknowledged, *, by: Handle,
     last = max(
         -1 if noted is None else noted.position, newest_seal.position(home), newest_word.position(home), head - 1
     )
-    if last == head - 1 and _is_newest(home, ledger, acknowledged):
+    if last == head - 1 and _is_newest(home, ledger, acknowledged=acknowledged):
         raise StateError(
             "ledger-not-older",
             "the ledger has the newest event that was acknowledged: nothing is lost",
@@ -75,11 +76,9 @@ def go_on(home: Path, ledger: Ledger, acknowledged: Acknowledged, *, by: Handle,
     return GoneOn(lost, tuple(_put_aside(home, ledger)))
 
 
-def _is_newest(home: Path, ledger: Ledger, acknowledged: Acknowledged) -> bool:
+def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> bool:
     try:
-        require_newest(ledger, acknowledged)
-        newest_seal.require(home, ledger)
-        newest_word.require(home, ledger)
+        require_newest(home, ledger, acknowledged=acknowledged)
     except IntegrityError:
         return False
     return True

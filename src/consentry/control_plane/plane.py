@@ -43,7 +43,6 @@ from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.reports import ReportVerbs
 from consentry.control_plane.statements import StatementVerbs
-from consentry.control_plane.telling import Telling
 from consentry.control_plane.verification import Verification
 
 
@@ -93,8 +92,7 @@ def compose(parts: Parts) -> ControlPlane:
     consumption = RowsConsumed(desk, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    telling = Telling(desk)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses.of, telling=telling)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses.of, telling=book.telling)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, amendments=amendments)
@@ -110,7 +108,7 @@ def compose(parts: Parts) -> ControlPlane:
         ),
         amendments=amendments,
         orders=orders,
-        cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders, telling=telling),
+        cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders),
         conditions=conditions,
         reports=ReportVerbs(desk, archive=archive, book=book),
         leases=leases,

@@ -20,7 +20,8 @@ from consentry.errors import MissingExtraError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.insertion import Rows, columns, insertion
-from consentry.ledger.sql import WARNINGS, SqlLedger, reported
+from consentry.ledger.outcomes import WARNINGS, reported
+from consentry.ledger.sql import SqlLedger
 from consentry.policy.choice import Seconds
 
 Replica = Literal["required", "none"]

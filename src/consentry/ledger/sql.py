@@ -15,18 +15,16 @@ Only `bootstrap` imports this module. All else sees the protocols in `store`.
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.exc import InterfaceError as DriverInterfaceError
-from sqlalchemy.exc import InternalError as DriverInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from consentry.errors import ConflictError, ConsentryError, IntegrityError, StateError, UnavailableError
+from consentry.errors import ConflictError, ConsentryError, IntegrityError
+from consentry.ledger import outcomes
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
@@ -34,6 +32,7 @@ from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
 from consentry.ledger.insertion import Insert
 from consentry.ledger.objection_events import ObjectionErased
+from consentry.ledger.outcomes import reported
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
@@ -41,9 +40,6 @@ from consentry.policy.choice import Seconds
 READ_BATCH = 5_000
 WRITING = "consentry_writing"
 """The execution option that makes a transaction take SQLite's write lock at once."""
-
-WARNINGS = "consentry_warnings"
-"""Where a connection keeps the warnings the server sent, in `Connection.info`."""
 
 _PARTS = select(
     EVENTS.c.position,
@@ -229,7 +225,7 @@ class SqlLedger:
             yield session
             with reported():
                 session.flush()
-            _commit(connection)
+            outcomes.commit(connection)
             self._note(session)
         except BaseException:
             with suppress(SQLAlchemyError):
@@ -369,56 +365,3 @@ def _position(found: int | None) -> int:
             "ledger-head-missing", "the ledger has lost its head", help="restore the ledger from a backup"
         )
     return found
-
-
-def _commit(connection: Connection) -> None:
-    """Make it durable. This is the commit point: an answer that does not come says neither yes nor no."""
-    warnings = connection.info.get(WARNINGS, [])
-    warnings.clear()
-    try:
-        connection.commit()
-    except DBAPIError as error:
-        connection.invalidate()
-        raise _unknown(str(error.orig)) from error
-    if warnings:
-        # "canceling wait for synchronous replication": committed here, perhaps nowhere else.
-        raise _unknown("; ".join(warnings))
-
-
-def _unknown(why: str) -> UnavailableError:
-    return UnavailableError(
-        "ledger-outcome-unknown",
-        f"the commit was not confirmed: {why.strip()}",
-        help="these events are in the ledger, or none of them is: read it, then retry what is missing",
-    )
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """Say in our own words that the database does not answer, is damaged, or is not the one we need."""
-    try:
-        yield
-    except DatabaseError as error:
-        said = str(error.orig).strip()
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise IntegrityError(
-                "ledger-database-damaged", f"the ledger file is damaged: {said}", help="restore it from a backup"
-            ) from error
-        if code == sqlite3.SQLITE_ERROR or isinstance(error, ProgrammingError):
-            raise StateError(
-                "ledger-tables-unusable",
-                f"the tables of the ledger cannot be used: {said}",
-                help="check that this is the right database, and what this role may do in it",
-            ) from error
-        if isinstance(error, (OperationalError, DriverInternalError)):
-            raise _unavailable(said) from error
-        raise
-    except DriverInterfaceError as error:
-        raise _unavailable(str(error.orig).strip()) from error
-
-
-def _unavailable(said: str) -> UnavailableError:
-    return UnavailableError(
-        "ledger-unavailable", f"the ledger does not answer: {said}", help="nothing was recorded: retry later"
-    )

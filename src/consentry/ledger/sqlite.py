@@ -20,7 +20,8 @@ from consentry.errors import NotFoundError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.insertion import insert_together
-from consentry.ledger.sql import WRITING, SqlLedger, reported
+from consentry.ledger.outcomes import reported
+from consentry.ledger.sql import WRITING, SqlLedger
 from consentry.policy.choice import Seconds
 
 DEFAULT_TIMEOUT = 30.0

@@ -8,14 +8,16 @@ seal. Killed in between, it names an older seal, which still stands.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from consentry.digests import canonical_json
+from consentry.digests import Digest, canonical_json, digest
 from consentry.durable import only_one, replace_file
 from consentry.errors import IntegrityError
 from consentry.ledger.acknowledged import older
 from consentry.ledger.events import ReleaseSealed
 from consentry.ledger.store import Ledger
+from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.release.sealing import Built
 
 FILE = "sealed.json"
@@ -65,3 +67,19 @@ def _read(home: Path) -> tuple[int, str] | None:
             f"`{FILE}` cannot be read",
             help="it names the newest release; remove it if the ledger is the newest one there is",
         ) from error
+
+
+def sealed_in(folder: Path) -> Iterator[tuple[str, Digest, int]]:
+    """Yield key id, digest and position of the manifests that can be read; `release verify` finds the others."""
+    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
+        try:
+            payload, key, _ = open_envelope(path.read_bytes())
+            yield key, digest(payload), Manifest.from_bytes(payload).position
+        except IntegrityError:
+            continue
+
+
+def is_sealed(ledger: Ledger, manifest: Digest, *, position: int) -> bool:
+    """Say whether a ledger sealed a release with this manifest at a position."""
+    bodies = [event.body for event in ledger.read(position, position + 1)]
+    return any(isinstance(body, ReleaseSealed) and body.manifest == manifest for body in bodies)
