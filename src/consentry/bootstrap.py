@@ -23,7 +23,7 @@ from typing import Any
 
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
-from consentry.clock import milliseconds, now, uptime
+from consentry.clock import boot, milliseconds, now, uptime
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
@@ -246,6 +246,7 @@ def open_deployment(
         clock=clock,
         milliseconds=lambda: milliseconds() + 1_000 * ahead(),
         uptime=uptime,
+        boot=boot(),
         watching=watching,
     )
     return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)

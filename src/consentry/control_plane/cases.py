@@ -265,6 +265,7 @@ class CaseVerbs:
             orders.append(f"{name}.{number}")
             now = self.desk.parts.milliseconds()
             smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
+            self.orders.times.note(smaller.order)
             ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
             return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
 

@@ -111,8 +111,10 @@ class Parts:
     """The form for objections that is served, None if none is."""
     clock: Callable[[], Seconds]
     milliseconds: Callable[[], int]
-    """The same clock, finer: only to show how long something took."""
+    """The same clock, finer."""
     uptime: Callable[[], float]
     """Seconds since the machine was booted, sleep included: nobody sets it."""
+    boot: str
+    """Which start of which machine those seconds count from: equal in processes that share the clock."""
     watching: Watching = unwatched
     """Who watches what may take long and was not asked for by itself, such as reading the ledger."""
