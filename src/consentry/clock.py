@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from functools import cache
 from pathlib import Path
@@ -31,4 +31,4 @@ def boot() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return f"process-{secrets.token_hex(16)}"
+        return f"process-{os.getpid()}-{time.time_ns()}"
