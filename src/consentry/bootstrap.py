@@ -48,7 +48,6 @@ from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
-from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
@@ -56,6 +55,7 @@ from consentry.public_key import verify_signature
 from consentry.release import newest_seal
 from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
 from consentry.runners.local import LocalRunner
+from consentry.served_form import served_form
 from consentry.settings import Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
@@ -242,7 +242,7 @@ def open_deployment(
         signer=signer,
         ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
-        objection_form=lambda: FORM,
+        objection_form=partial(served_form, folder),
         clock=clock,
         milliseconds=lambda: milliseconds() + 1_000 * ahead(),
         uptime=uptime,

@@ -114,9 +114,10 @@ class CaseVerbs:
 
     def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
+        form = self.conditions.form_for(name)
         with self.desk.lock:
             case, at = self.book.get(name), self.desk.parts.clock()
-            answers, left_out = self.conditions.answers(case), self.telling.left_out(case, at=at)
+            answers, left_out = self.conditions.answers(case, form=form), self.telling.left_out(case, at=at)
             obstacles = what_stands_in_the_way(case, at, answers=answers, left_out=left_out)
             return case, standing(case, at, answers=answers, left_out=left_out), obstacles, answers
 
@@ -162,9 +163,10 @@ class CaseVerbs:
         """
         require_handle(by)
         obstacles: list[Obstacle] = []
+        form = self.conditions.form_for(name)
 
         def approve(case: Case) -> list[Body]:
-            answers = self.conditions.answers(case)
+            answers = self.conditions.answers(case, form=form)
             missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers)
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
@@ -184,10 +186,11 @@ class CaseVerbs:
         require_handle(by)
         require_texts(reference=reference)
         while True:
+            form = self.conditions.form_for(name)
             with self.desk.lock:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
-                looked_at, answers = self._looked_at(case), self.conditions.answers(case)
+                looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
                 self.telling.left_out(case, at=self.desk.parts.clock())
             with self.desk.at_head() as session:
                 case = self.book.known(name)

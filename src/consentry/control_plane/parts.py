@@ -108,7 +108,7 @@ class Parts:
     """By which id the ledger is known, wherever it is kept."""
     check_signature: sealed.CheckSignature
     objection_form: Callable[[], Form | None]
-    """The form for objections that is served, None if none is."""
+    """The form for objections as a server shows it now, None if none does. It asks that server: hold no lock."""
     clock: Callable[[], Seconds]
     milliseconds: Callable[[], int]
     """The same clock, finer."""
