@@ -252,7 +252,8 @@ def drains(home: Path) -> list[float]:
     deployment = open_deployment(home, embedded=True)
     found = [order.drained for order in deployment.control.orders.every()]
     deployment.close()
-    return [each.took_ms / 1000 for each in found if each is not None] or [float("nan")]
+    took = [None if each is None else each.took_ms for each in found]
+    return [float("nan") if each is None else each / 1000 for each in took] or [float("nan")]
 
 
 def trials(deployed: Deployed, *, number: int, deadlines: bool) -> list[Line]:

@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+"""What is skipped is held against a list of reasons."""
+
 # A slow machine is no counterexample; a counterexample must be found again by whoever reads the log.
 settings.register_profile("consentry", deadline=None, print_blob=True)
 settings.load_profile("consentry")

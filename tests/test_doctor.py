@@ -15,6 +15,7 @@ from consentry.bootstrap import open_deployment
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import Finding, State
 from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, TRAINERS, get_extra
+from skips import NEEDS_NOBODY_SPECIAL
 
 
 def finding(name: str, home: Path) -> Finding:
@@ -88,7 +89,7 @@ def test_an_extra_is_had_as_the_environment_was_made(tmp_path: Path, monkeypatch
     assert get_extra(EXTRAS["cities"]) == "./run extras cities"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason=NEEDS_NOBODY_SPECIAL)
 def test_a_home_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:

@@ -23,7 +23,7 @@ from typing import Any
 
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
-from consentry.clock import milliseconds, now, uptime
+from consentry.clock import boot, milliseconds, now, uptime
 from consentry.connectors.stackexchange import convert as stackexchange
 from consentry.connectors.tabular import choices as choice_files
 from consentry.connectors.tabular import convert as tabular
@@ -49,13 +49,13 @@ from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
 from consentry.ledger.schema import LedgerIdentity
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
-from consentry.oversight.objection_form import FORM
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
 from consentry.release.newest_seal import is_sealed, sealed_in
 from consentry.runners.local import LocalRunner
+from consentry.served_form import served_form
 from consentry.settings import Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
@@ -242,10 +242,11 @@ def open_deployment(
         signer=signer,
         ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
-        objection_form=lambda: FORM,
+        objection_form=partial(served_form, folder),
         clock=clock,
         milliseconds=lambda: milliseconds() + 1_000 * ahead(),
         uptime=uptime,
+        boot=boot(),
         watching=watching,
     )
     return Deployment(settings=settings, control=compose(parts), pseudonyms=names, ledger=ledger)

@@ -8,6 +8,7 @@ import pytest
 
 from browser.conftest import Look
 from browser.places import ALL, IN_EVERY_LANGUAGE, Page
+from skips import NOT_ASKED_FOR
 
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
@@ -20,7 +21,7 @@ LOOKS = {
 def test_screenshots(look: Look, place: Page, request: pytest.FixtureRequest) -> None:
     named = request.config.getoption("--screenshots")
     if not named:
-        pytest.skip("asked for with --screenshots FOLDER")
+        pytest.skip(NOT_ASKED_FOR)
     folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     looks = {**LOOKS, "arabic": {**LOOKS["phone"], "locale": "ar"}} if place in IN_EVERY_LANGUAGE else LOOKS

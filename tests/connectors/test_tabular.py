@@ -22,6 +22,7 @@ from consentry.connectors.tabular.convert import Files, Query, check_in_place, c
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema, parse_corpus, parse_people
 from consentry.errors import CorpusError, InputError, PeopleError
 from ledger.conftest import postgres_url as postgres_url  # noqa: PLC0414 - a fixture
+from skips import NOT_LINUX
 
 CORPUS = """\
 [corpus]
@@ -357,7 +358,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason=NOT_LINUX)
 @pytest.mark.parametrize("kind", ["csv", "sql"])
 def test_memory_does_not_grow_with_the_table(tmp_path: Path, kind: str) -> None:
     peaks = []

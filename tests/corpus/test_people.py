@@ -17,6 +17,7 @@ from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms, pseudonym, pseu
 from consentry.corpus.pseudonym_file import Head, PseudonymFile
 from consentry.corpus.slot_table import SlotTable, in_order_of_appearance
 from consentry.errors import IntegrityError, PeopleError
+from skips import NO_FULL_DEVICE
 
 KEY = PseudonymKey(bytes(range(32))).for_people()
 
@@ -288,7 +289,7 @@ def test_when_ordinals_run_out_nobody_is_added(tmp_path: Path) -> None:
     assert index.assign(column(["d", "a"])).tolist() == [2, 0]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason=NO_FULL_DEVICE)
 def test_a_full_disk_adds_nobody(tmp_path: Path) -> None:
     index = PeopleIndex(tmp_path)
     index.assign(column(["a"]))

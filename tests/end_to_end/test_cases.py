@@ -15,10 +15,12 @@ from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.case import CaseStanding
+from consentry.oversight.objection_form import Form
 from consentry.oversight.order import Scope
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Visibility
+from consentry.service.server import serving
 from end_to_end.network import fresh, write_corpus, write_people
 from end_to_end.test_story import eligible
 from end_to_end.test_suspending import EVERYTHING, ITEMS, PEOPLE, POLICY, UK, build
@@ -152,10 +154,10 @@ def test_a_policy_published_while_the_checks_run_is_looked_at(
     asked = 0
     answers = deployment.control.conditions.answers
 
-    def slow(case: object) -> object:
+    def slow(case: object, *, form: Form | None) -> object:
         nonlocal asked
         asked += 1
-        found = answers(case)  # type: ignore[arg-type]
+        found = answers(case, form=form)  # type: ignore[arg-type]
         if asked == 1:
             deployment.control.statements.publish(shipped()[POLICY], POLICY)
         return found
@@ -341,6 +343,18 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
 def test_the_form_that_is_served_meets_the_condition_about_its_steps(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     suspend(deployment)
-    deployment.control.conditions.add(condition("steps", "2", check="objection-steps"))
-    found = deployment.control.cases.approve(CASE, by="ann")
-    assert all(each.about != "steps" for each in found), "the form that is served has one step"
+    control = deployment.control
+    control.conditions.add(condition("steps", "2", check="objection-steps"))
+    control.cases.begin_review(CASE, by="ann")
+    nothing = "no form for objections is served: start the server"
+    (found,) = control.cases.approve(CASE, by="ann")
+    assert (found.kind, found.about) == ("condition", "steps")
+    assert control.cases.register_of(CASE)[3]["steps"].found == nothing
+    with serving(deployment):
+        assert control.cases.register_of(CASE)[3]["steps"].met, "the form that is served has one step"
+        ready(deployment)
+    later(deployment, days=31)
+    (found,) = control.cases.lift(CASE, by="ann", reference="x")
+    assert found.about == "steps", "the form is not served any more"
+    with serving(deployment):
+        assert control.cases.lift(CASE, by="ann", reference="x") == ()

@@ -23,6 +23,7 @@ from consentry.errors import ConsentryError
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
 from end_to_end.network import Form, RawPerson, copy_home, descriptor, write_people
+from skips import NEEDS_ROOT
 
 POLICY = "september-2024"
 NOW = 1_730_000_000
@@ -57,7 +58,7 @@ def small_disk() -> Iterator[Path]:
     """A disk of 24 MB."""
     with tempfile.TemporaryDirectory() as name:
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", name], check=False).returncode:
-            pytest.skip("only root may mount a small disk; the limit on file sizes is tested below")
+            pytest.skip(NEEDS_ROOT)
         try:
             yield Path(name)
         finally:

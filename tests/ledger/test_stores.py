@@ -25,6 +25,7 @@ from consentry.ledger.sqlite import open_sqlite
 from ledger import postgres_server
 from ledger.conftest import URL_VARIABLE, Place, at
 from ledger.sayings import chose
+from skips import NOT_OURS, NOT_OURS_TO_STOP
 
 OPEN = schema.EVENTS.c.document.is_not(None)
 Index("events_open", schema.EVENTS.c.position, sqlite_where=OPEN, postgresql_where=OPEN)
@@ -197,7 +198,7 @@ def test_a_server_that_does_not_answer() -> None:
 def own_server() -> Iterator[str]:
     """A server that the test may spoil."""
     if os.environ.get(URL_VARIABLE):
-        pytest.skip("the given server is not ours to reconfigure")
+        pytest.skip(NOT_OURS)
     with postgres_server.running() as url:
         migrate_postgres(url)
         yield url
@@ -277,7 +278,7 @@ def test_a_connection_lost_while_committing_is_not_acknowledged(own_server: str)
 
 def test_the_server_of_the_tests_is_gone_when_they_are() -> None:
     if os.environ.get(URL_VARIABLE):
-        pytest.skip("the given server stays")
+        pytest.skip(NOT_OURS_TO_STOP)
     with postgres_server.running() as url:
         folder = url.split("host=")[1]
         assert Path(folder, "data", "postmaster.pid").exists()

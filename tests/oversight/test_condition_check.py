@@ -99,7 +99,7 @@ def test_what_cannot_be_run_is_open() -> None:
     assert not run("no-minors", (), system=nothing).met
     assert not run("who-knows", (), system=nothing).met
     assert not run("no-minors", ("7",), system=nothing).met
-    assert run("objection-steps", ("2",), system=nothing).found == "no form for objections is served"
+    assert run("objection-steps", ("2",), system=nothing).found == "no form for objections is served: start the server"
 
 
 def _steps(most: str, form: Form) -> Answer:
@@ -113,6 +113,8 @@ def test_the_steps_of_the_form_that_is_served_are_counted() -> None:
     assert three == Answer(met=False, found="the form for objections takes 3 steps, 6 required fields, no login")
     assert _steps("3", replace(FORM, steps=(step, step, step))).met
     assert not _steps("2", replace(FORM, login=True)).met, "a login is a step that nobody counted"
+    behind = _steps("2", replace(FORM, steps=(), login=True))
+    assert behind == Answer(met=False, found="the form for objections is behind a login")
 
 
 @pytest.mark.parametrize(

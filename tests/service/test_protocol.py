@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 from pyroaring import BitMap64
 
+from consentry.cli.suspend import drained_words
 from consentry.digests import digest_file
 from consentry.ledger.oversight_events import ItemsConsumed, LeaseEnd, ModelCheckpointWritten, Origin
+from consentry.oversight.authority_view import order_document
 from consentry.oversight.order import Scope
+from consentry.service.api.orders import described
 from service.at_work import Held
 from service.conftest import Place
 
@@ -170,6 +173,7 @@ def test_drained_is_noted_soon_after_the_last_lease_ran_out(place: Place) -> Non
     (found,) = place.deployment.control.orders.every()
     assert found.drained is not None
     assert found.drained.expired == 1
+    assert found.drained.took_ms is not None
     assert 900 < found.drained.took_ms < 2_500
 
 
@@ -351,17 +355,35 @@ def test_the_clock_of_the_day_has_no_say(place: Place) -> None:
     assert place.ask.lease(place.release).renew(1).status == 200
 
 
-def test_a_drained_order_took_no_less_than_no_time_if_the_clock_was_set_back(place: Place) -> None:
+@pytest.mark.parametrize("day_s", [-86_400, 86_400])
+def test_how_long_it_took_to_drain_does_not_follow_the_clock_of_the_day(place: Place, day_s: int) -> None:
     control = place.deployment.control
     held = place.ask.lease(place.release)
     order = suspend(place)
-    now = control.desk.parts.milliseconds() - 86_400_000
-    control.desk.parts = replace(control.desk.parts, milliseconds=lambda: now)
+    now = control.desk.parts.milliseconds() + 1_000 * day_s
+    control.desk.parts = replace(control.desk.parts, clock=lambda: now // 1_000, milliseconds=lambda: now)
+    time.sleep(0.3)
     held.end()
     wait_until_drained(place, order)
     (found,) = control.orders.every()
     assert found.drained is not None
-    assert found.drained.took_ms == 0
+    assert found.drained.took_ms is not None
+    assert 300 <= found.drained.took_ms < 5_000
+
+
+def test_how_long_it_took_to_drain_is_unknown_if_the_machine_was_booted_in_between(place: Place) -> None:
+    control = place.deployment.control
+    held = place.ask.lease(place.release)
+    order = suspend(place)
+    control.desk.parts = replace(control.desk.parts, boot="another")
+    held.end()
+    wait_until_drained(place, order)
+    (found,) = control.orders.every()
+    assert found.drained is not None
+    assert found.drained.took_ms is None
+    assert drained_words(found) == "after a time that is unknown, 1 job"
+    assert described(found).model_dump()["drained"]["took_ms"] is None
+    assert order_document(found)["drained"]["at_ms"] == 1_000 * found.drained.at
 
 
 def test_two_hundred_watchers_take_few_threads(place: Place) -> None:

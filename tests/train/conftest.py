@@ -22,10 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from train.released import dump
+    from real_dump import VARIABLE, dump
 
     if config.getoption("real_posts") and dump() is None:
-        raise pytest.UsageError("--real-posts: no Stack Exchange dump is at hand; STACKEXCHANGE_DUMP names its folder")
+        raise pytest.UsageError(f"--real-posts: no Stack Exchange dump is at hand; {VARIABLE} names its folder")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from consentry.errors import ConsentryError, LeaseOverError, StateError
+from consentry.training.boot_clock import boot_seconds
 from consentry.training.client import Lease, hold
 from consentry.training.lease_requests import over
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
@@ -37,6 +38,23 @@ def note(name: str, content: object) -> None:
     (FOLDER / f"{name}.new").replace(FOLDER / name)
 
 
+class StepTimes:
+    """Writes down, a line a step, when a step was about to be checked and when it had been taken (boot clock)."""
+
+    def __init__(self, lease: Lease, mark: str) -> None:
+        note(f"deadline{mark}", str(lease.release.shared.path))  # whoever looks at it sees by itself when it turns
+        self._stream = (FOLDER / f"steps{mark}").open("a", buffering=1)
+        self._checked = 0.0
+
+    def checks(self) -> None:
+        """Note that the next thing is the check."""
+        self._checked = boot_seconds()
+
+    def taken(self, step: int) -> None:
+        """Note that the optimiser has stepped."""
+        self._stream.write(json.dumps({"step": step, "checked": self._checked, "taken": boot_seconds()}) + "\n")
+
+
 def train(lease: Lease, *, swallow: bool = False, checkpoints: ModelCheckpoints | None = None, mark: str = "") -> None:
     """Train for ever, an epoch after the other."""
     try:
@@ -52,17 +70,19 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
     model = ByteModel()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    step = 0
+    step, times = 0, StepTimes(lease, mark)
     while True:
         for batch in batches(dataset, swallow=swallow):
             loss = model(batch["ids"])
             loss.backward()
+            times.checks()
             try:
                 check_together(lease, step + 1)
             except LeaseOverError:
                 if not swallow:
                     raise
             optimizer.step()
+            times.taken(step + 1)
             optimizer.zero_grad()
             step += 1
             dataset.commit(step, batch[ROW])

@@ -17,11 +17,24 @@ from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training.client import Lease, hold
 from consentry.training.torch import ReleaseDataset
 from consentry.training.transformers import LeaseCallback, ReleaseTrainer, RowCollator
-from train.jobs_in_torch import FOLDER, note
+from train.jobs_in_torch import FOLDER, StepTimes, note
 from train.small_models import encode_for_trainer, tiny_gpt
 
 BATCH, MICRO_BATCHES = 2, 2
 PAUSE_S = 0.1
+
+
+class Times(TrainerCallback):  # type: ignore[misc]
+    """Writes down when each step was checked and taken. It comes before what checks."""
+
+    def __init__(self, lease: Lease, number: int) -> None:
+        self._times = StepTimes(lease, f"-{number}")
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        self._times.checks()
+
+    def on_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+        self._times.taken(state.global_step + 1)
 
 
 class Notes(TrainerCallback):  # type: ignore[misc]
@@ -38,13 +51,14 @@ class Notes(TrainerCallback):  # type: ignore[misc]
 def train(lease: Lease, arguments: TrainingArguments) -> None:
     """Train until something raises."""
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode_for_trainer)
+    number = arguments.process_index
     kind = Trainer if os.environ["JOB_TRAINER"] == "bare" else ReleaseTrainer
     kind(
         model=tiny_gpt(),
         args=arguments,
         train_dataset=dataset,
         data_collator=RowCollator(default_data_collator),
-        callbacks=[LeaseCallback(lease, dataset), Notes(arguments.process_index)],
+        callbacks=[Times(lease, number), LeaseCallback(lease, dataset), Notes(number)],
     ).train()
 
 

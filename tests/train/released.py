@@ -1,13 +1,12 @@
 """A release to train on: of real posts if a Stack Exchange dump is at hand, of a synthetic network if not.
 
-STACKEXCHANGE_DUMP names the folder of a dump; without it one is looked for in `shared/data` beside the checkout. Each
-run says which of them it was, and `--real-posts` refuses a run without a dump (`conftest.py`).
+`real_dump.py` says where one is looked for. Each run says which of them it was, and `--real-posts` refuses a run
+without a dump (`conftest.py`).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,11 +24,11 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Age, ChoiceState, Purpose, Reach
 from consentry.release.data_file import excluded_positions
+from real_dump import dump
 from service.at_work import Caller, in_thread
 from training.small_server import SmallPlane
 
 POLICY = "august-2024"
-_BESIDE = Path(__file__).parents[3] / "shared" / "data" / "stackexchange" / "conlang.meta"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +41,6 @@ class Released:
     def open(self) -> Deployment:
         """Open the deployment."""
         return open_deployment(self.home)
-
-
-def dump() -> Path | None:
-    """Return the folder of a dump, if there is one."""
-    named = os.environ.get("STACKEXCHANGE_DUMP")
-    return Path(named) if named else _BESIDE if _BESIDE.is_dir() else None
 
 
 def trained_on() -> str:

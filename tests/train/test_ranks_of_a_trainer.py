@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from train.ranks_in_trainer import BATCH, MICRO_BATCHES
 from train.released import Released, Served, make, served, text_column
 from train.test_training import START_S
+from train.turned import require_no_step_after, turning
 from training.jobs import ROOT
 from training.test_client import within
 
@@ -89,15 +90,18 @@ def test_an_order_stops_both_ranks_at_one_step_and_each_row_was_trained_on_once(
     excluded = real.excluded()
     with torchrun(real, tmp_path / "job") as job:
         job.begin(5)
-        real.order()
-        ordered_at = time.monotonic()
-        assert job.process.wait(60) != 0
+        with ExitStack() as looking:
+            turned = [looking.enter_context(turning(job.folder, f"-{number}")) for number in range(RANKS)]
+            real.order()
+            ordered_at = time.monotonic()
+            assert job.process.wait(60) != 0
     stopped, last = job.said("stopped"), job.said("step")
     codes = {each["code"] for each in stopped}
     assert codes <= {"lease-revoked", "lease-over-elsewhere", "lease-over-in-worker"}, codes
     assert last[0]["step"] == last[1]["step"] >= 5
     for rank in range(RANKS):
-        assert last[rank]["at"] <= stopped[rank]["at"] < ordered_at + 10  # far below the time to live
+        assert stopped[rank]["at"] < ordered_at + 10  # far below the time to live
+        require_no_step_after(turned[rank], job.folder, f"-{rank}")
     steps = last[0]["step"]
     # Torchrun ends a rank that says farewell more slowly than the other one: its watchdog says the rest.
     assert within(lambda: [each["state"] for each in real.control.leases.jobs()] == ["stopped"] * RANKS, 30)

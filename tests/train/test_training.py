@@ -20,6 +20,7 @@ import pytest
 
 from service.at_work import Process
 from train.released import Released, Served, make, served, small_plane, text_column
+from train.turned import require_no_step_after, turning
 from training.jobs import ROOT, freeze
 from training.small_server import CREDENTIAL, serving
 from training.test_client import within
@@ -107,17 +108,33 @@ class Elsewhere:
 def test_an_order_stops_a_job_before_its_next_step(real: Served, tmp_path: Path) -> None:
     job = Job("plain", real, folder=tmp_path / "job", ttl_s=60)
     job.trains(20)
-    ordered_at = time.monotonic()
-    real.order()
-    assert job.ends(30) == 75
+    with turning(job.folder) as turned:
+        ordered_at = time.monotonic()
+        real.order()
+        assert job.ends(30) == 75
     stopped, last = job.said("stopped"), job.said("step")
     assert stopped["code"] == "lease-revoked"
     assert stopped["at"] - ordered_at < 10  # far below the time to live
-    assert last["at"] <= stopped["at"]  # no step after the lease had turned
+    require_no_step_after(turned, job.folder)
     seen = real.job()
     assert (seen["state"], seen["step"], seen["order"]) == ("stopped", last["step"], "ico-2024.1")
     logged = {step for each in real.consumed() for step in range(each.from_step, each.to_step + 1)}
     assert logged == set(range(1, last["step"] + 1))
+
+
+def test_control_a_job_that_does_not_heed_the_check_steps_after_the_lease_has_turned(
+    real: Served, tmp_path: Path
+) -> None:
+    job = Job("swallow", real, folder=tmp_path / "job", ttl_s=60, watchdog=False)
+    job.trains(20)
+    with turning(job.folder) as turned:
+        real.order()
+        assert within(lambda: turned.at is not None, 30)
+        before = job.step()
+        assert within(lambda: job.step() > before + 5)
+    job.kill()
+    with pytest.raises(AssertionError, match="checked after the lease had turned, and taken"):
+        require_no_step_after(turned, job.folder)
 
 
 def test_a_model_learns_from_what_is_eligible_and_nothing_else(real: Served, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from consentry.cli.suspend import scope_of, scope_options
 from consentry.clock import now
 from consentry.control_plane.cases import Agreed
 from consentry.oversight.case import CaseStanding, Obstacle
-from consentry.oversight.order import in_words
+from consentry.oversight.order import after_in_words, in_words
 
 REFERENCE = click.option(
     "--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data."
@@ -114,7 +114,7 @@ def _about(body: dict[str, Any]) -> str:
     if by:
         words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
     if "took_ms" in body:
-        words.append(f"after {body['took_ms'] / 1000:.1f} s")
+        words.append(after_in_words(body["took_ms"]))
     if "count" in body:
         words.append(counted(body["count"], "person", several="people"))
     return ", ".join(words)

@@ -26,7 +26,7 @@ from consentry.corpus.registration import Corpus
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
-from consentry.oversight.order import Scope
+from consentry.oversight.order import Scope, after_in_words
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
@@ -99,7 +99,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
     seconds = max(0.0, float(stopped["uptime"]) - acknowledged)
     stage.control.orders.drain()
     (order,) = stage.control.orders.every()
-    took = 0 if order.drained is None else order.drained.took_ms
+    took = "not yet" if order.drained is None else after_in_words(order.drained.took_ms)
     (done,) = [each for each in stage.control.leases.jobs() if each["model"] == "drafts-1"]
     stage.timeline.tell(
         "The use of UK content is suspended, and the job stops",
@@ -108,7 +108,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
         facts=[
             ("order", f"{order.order}, position {order.position}"),
             ("last step", str(done["step"])),
-            ("drained", f"{took / 1000:.2f} s after it was issued: nobody reads what it hits any more"),
+            ("drained", f"{took}: nobody reads what it hits any more"),
         ],
     )
     return seconds

@@ -31,6 +31,7 @@ from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import System, run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Loss, Model, standing
+from consentry.oversight.objection_form import FORM
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
@@ -216,7 +217,7 @@ class AuthorityView:
             if each.check is not None:
                 published = None if each.policy is None else known.state.policy(each.policy)
                 policy = None if published is None else self._desk.document(published.digest)
-                system = System(policy=policy, areas=areas, at=sight.at)
+                system = System(policy=policy, areas=areas, at=sight.at, form=FORM)
                 found[each.condition] = run(each.check, each.parameters, system=system)
         return found
 

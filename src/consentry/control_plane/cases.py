@@ -113,9 +113,10 @@ class CaseVerbs:
 
     def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
+        form = self.conditions.form_for(name)
         with self.desk.lock:
             case, at = self.book.get(name), self.desk.parts.clock()
-            answers, not_reached = self.conditions.answers(case), self.telling.not_reached(case, at=at)
+            answers, not_reached = self.conditions.answers(case, form=form), self.telling.not_reached(case, at=at)
             obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
             return case, standing(case, at, answers=answers, not_reached=not_reached), obstacles, answers
 
@@ -161,9 +162,10 @@ class CaseVerbs:
         """
         require_handle(by)
         obstacles: list[Obstacle] = []
+        form = self.conditions.form_for(name)
 
         def approve(case: Case) -> list[Body]:
-            answers = self.conditions.answers(case)
+            answers = self.conditions.answers(case, form=form)
             missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers, not_reached=None)
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
@@ -183,10 +185,11 @@ class CaseVerbs:
         require_handle(by)
         require_texts(reference=reference)
         while True:
+            form = self.conditions.form_for(name)
             with self.desk.lock:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
-                looked_at, answers = self._looked_at(case), self.conditions.answers(case)
+                looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
                 self.telling.not_reached(case, at=self.desk.parts.clock())
             with self.desk.at_head() as session:
                 case = self.book.known(name)
@@ -264,6 +267,7 @@ class CaseVerbs:
             orders.append(f"{name}.{number}")
             now = self.desk.parts.milliseconds()
             smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
+            self.orders.times.note(smaller.order)
             ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
             return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
 

@@ -17,7 +17,8 @@ from consentry.oversight.case import (
     Answers,
     Case,
 )
-from consentry.oversight.condition_check import System, require_check, run
+from consentry.oversight.condition_check import ABOUT_THE_FORM, System, require_check, run
+from consentry.oversight.objection_form import Form
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 
@@ -106,19 +107,31 @@ class ConditionVerbs:
                 help="change what the check looks at: it is run at every attempt to lift",
             )
 
-    def answers(self, case: Case) -> Answers:
-        """Run the checks of a case's conditions on the system as it is known now."""
+    def form_for(self, name: str) -> Form | None:
+        """Return the form for objections as it is served, if a condition of a case is about it.
+
+        It is asked for over HTTP, perhaps of the server that this runs in: the caller holds no lock. Of a condition
+        that is added afterwards the answer is no.
+
+        Raises:
+            NotFoundError: there is no case of this name.
+        """
+        checks = {each.check for each in self.book.get(name).conditions.values()}
+        return self.desk.parts.objection_form() if checks & ABOUT_THE_FORM else None
+
+    def answers(self, case: Case, *, form: Form | None) -> Answers:
+        """Run the checks of a case's conditions on the system as it is known now, and the form as `form_for` saw it."""
         areas, at = areas_of(case, self.desk.newest.record), self.desk.parts.clock()
         return {
-            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at))
+            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at, form=form))
             for each in case.conditions.values()
             if each.check is not None
         }
 
-    def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds) -> System:
+    def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds, form: Form | None) -> System:
         published = None if policy is None else self.desk.newest.state.policy(policy)
         document = None if published is None else self.desk.document(published.digest)
-        return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
+        return System(policy=document, areas=areas, at=at, form=form)
 
 
 def areas_of(case: Case, record: Overseen) -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
+from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.known import Known
 from consentry.control_plane.what_if import WhatIf
 from consentry.control_plane.wording import require_handle, require_name, require_texts
@@ -32,6 +33,12 @@ class OrderVerbs:
         self.desk = desk
         self.hits = hits
         self.handouts = handouts
+
+    @property
+    def times(self) -> IssueTimes:
+        """When orders were issued, by the boot clock."""
+        parts = self.desk.parts
+        return IssueTimes(folder=parts.home / "cache" / "issued", boot=parts.boot, uptime=parts.uptime)
 
     def suspend(
         self,
@@ -74,6 +81,7 @@ class OrderVerbs:
                 by=by,
                 at_ms=self.desk.parts.milliseconds(),
             )
+            self.times.note(body.order)
             positions = session.append([*opening, body, *(along(body.order) if along is not None else ())])
         self.desk.write_down(positions[-1])
         self.drain()
@@ -186,6 +194,8 @@ class OrderVerbs:
                         [body for body in done if (found := known.get(body.order)) and found.drained is None]
                     )
         names = [body.order for body in done]
+        for name in names:
+            self.times.forget(name)
         return [order for order in self.desk.present().record.orders if order.order in names]
 
     def _to_note(self) -> list[OrderDrained]:
@@ -209,5 +219,5 @@ class OrderVerbs:
             stopped=how.count(LeaseEnd.STOPPED),
             expired=how.count(LeaseEnd.EXPIRED),
             released=how.count(LeaseEnd.RELEASED),
-            took_ms=max(0, self.desk.parts.milliseconds() - order.at_ms),
+            took_ms=self.times.since_ms(order.order),
         )

@@ -108,11 +108,13 @@ class Parts:
     """By which id the ledger is known, wherever it is kept."""
     check_signature: sealed.CheckSignature
     objection_form: Callable[[], Form | None]
-    """The form for objections that is served, None if none is."""
+    """The form for objections as a server shows it now, None if none does. It asks that server: hold no lock."""
     clock: Callable[[], Seconds]
     milliseconds: Callable[[], int]
-    """The same clock, finer: only to show how long something took."""
+    """The same clock, finer."""
     uptime: Callable[[], float]
     """Seconds since the machine was booted, sleep included: nobody sets it."""
+    boot: str
+    """Which start of which machine those seconds count from: equal in processes that share the clock."""
     watching: Watching = unwatched
     """Who watches what may take long and was not asked for by itself, such as reading the ledger."""

@@ -19,6 +19,7 @@ from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, Releas
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
 from consentry.oversight.condition_check import System, run
+from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
@@ -98,12 +99,13 @@ class ReportVerbs:
         return case, case.reports[report]
 
     def _answers_then(self, record: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
+        """Run the checks on what there was. The form is the one this version has: no ledger says which was shown."""
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
 
         def system(policy: str | None, areas: frozenset[str]) -> System:
             known = None if policy is None else published.get(policy)
             document = None if known is None else self.desk.document(known)
-            return System(policy=document, areas=areas, at=at, form=self.desk.parts.objection_form())
+            return System(policy=document, areas=areas, at=at, form=FORM)
 
         areas = areas_of(case, record)
         return {

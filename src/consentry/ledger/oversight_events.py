@@ -83,7 +83,10 @@ class OrderEnded(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDrained(PlainBody):
-    """No job reads under a lease in the scope of an order any more; `took_ms` after it was issued."""
+    """No job reads under a lease in the scope of an order any more.
+
+    That took `took_ms` from its issue, by a clock that nobody sets; None: nobody saw both by the same one.
+    """
 
     KIND: ClassVar[str] = "order.drained"
 
@@ -91,7 +94,7 @@ class OrderDrained(PlainBody):
     stopped: int
     expired: int
     released: int
-    took_ms: int
+    took_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,13 +19,15 @@ from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, NotReached, Statement, standing, what_stands_in_the_way
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
-from consentry.oversight.order import Order
+from consentry.oversight.order import Drained, Order
 from consentry.oversight.overseen import Overseen
 from consentry.oversight.paper import Paper, papers_of
 from consentry.policy.choice import Seconds
 
 _SAID = ("order", "condition", "notice", "report", "step", "how", "says", "took_ms", "count", "days", "due", "evidence")
 """What a timeline says of an event."""
+_UNKNOWN = "took_ms"
+"""What is said to be unknown, where it is."""
 _SAID_OF_WHOLE = (*_SAID, "title", "reference", "document")
 
 
@@ -58,14 +60,18 @@ class Sight:
 def order_document(order: Order) -> dict[str, Any]:
     """Return an order with its times: given, written down (from there on it holds), and nobody reads any more."""
     found = order_json(order)
-    ended_ms = None if order.drained is None else order.at_ms + order.drained.took_ms
     return {
         **found,
         "case": order.case,
         "issued": {"at_ms": order.at_ms},
         "acknowledged": {"position": order.position, "at": order.at},
-        "drained": None if found["drained"] is None else {**found["drained"], "at_ms": ended_ms},
+        "drained": None if order.drained is None else {**found["drained"], "at_ms": _drained_ms(order, order.drained)},
     }
+
+
+def _drained_ms(order: Order, drained: Drained) -> int:
+    """Return when an order was drained; to the second, when that was written down, if nobody measured it."""
+    return drained.at * 1_000 if drained.took_ms is None else order.at_ms + drained.took_ms
 
 
 def case_line(
@@ -224,5 +230,5 @@ def _timeline(events: Sequence[Mapping[str, Any]], others: set[str], *, whole: b
         if not whole and each["kind"] in ("statement.filed", "report.delivered"):
             continue
         names = _SAID_OF_WHOLE if whole else _SAID
-        said = {name: body[name] for name in names if body.get(name) is not None}
+        said = {name: body[name] for name in names if body.get(name) is not None or name in body.keys() & {_UNKNOWN}}
         yield {"position": each["position"], "at": each["at"], "kind": each["kind"], "said": said}

@@ -180,7 +180,7 @@ def _orders(body: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for each in body["orders"]:
         ended = each["ended"]
-        drained = each["drained"] or {"after_ms": None, "jobs": 0}
+        drained = each["drained"] or {"after_ms": None, "jobs": None}
         stopped = drained_in_words(after_ms=drained["after_ms"], jobs=drained["jobs"])
         how = "in force" if ended is None else f"{ended['how']}, {_moment(ended['at'])}"
         issued = f"{_moment(each['issued']['at'])}, position {each['issued']['position']}"

@@ -2,8 +2,8 @@
 
 A check looks at the policy set in force, in the areas that the case suspends, as if the orders were gone already. It
 asks the evaluator about every kind of person and item that the rules can tell apart, so it does not look for how a rule
-is written but for what is let through. `objection-steps` counts the steps of the form that is served. A check that
-cannot be run answers no.
+is written but for what is let through. `objection-steps` counts the steps of the form that a running server shows. A
+check that cannot be run answers no.
 
 | check | parameters | holds if |
 |---|---|---|
@@ -54,7 +54,7 @@ class System:
     """What a check looks at.
 
     A policy set (None: none of that name is in force) in some areas (empty: everywhere), and the form for objections
-    that is served (None: none is).
+    that is served (None: no server shows one).
     """
 
     policy: PolicySet | None
@@ -141,6 +141,9 @@ CHECKS: dict[str, _Check] = {
     "objection-steps": _objection_steps,
 }
 
+ABOUT_THE_FORM = frozenset(name for name, check in CHECKS.items() if check is _objection_steps)
+"""The checks that look at the form for objections."""
+
 
 def require_check(check: str, parameters: Sequence[str], *, policy: str | None) -> None:
     """Refuse a check that could never be run.
@@ -178,7 +181,9 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
 
 def _form_answer(form: Form | None, *, most: int) -> Answer:
     if form is None:
-        return Answer(met=False, found="no form for objections is served")
+        return Answer(met=False, found="no form for objections is served: start the server")
+    if not form.steps:
+        return Answer(met=False, found="the form for objections is behind a login")
     met = len(form.steps) <= most and not form.login
     return Answer(met=met, found=f"the form for objections takes {form.in_words()}")
 

@@ -161,10 +161,13 @@ class Drained:
     """When nobody read under a lease in an order's scope any more."""
 
     position: int
+    at: Seconds
+    """When that was written down."""
     stopped: int
     expired: int
     released: int
-    took_ms: Milliseconds
+    took_ms: Milliseconds | None
+    """From the issue of the order on; None: unknown."""
 
     @property
     def jobs(self) -> int:
@@ -172,13 +175,21 @@ class Drained:
         return self.stopped + self.expired + self.released
 
 
-def drained_in_words(*, after_ms: Milliseconds | None, jobs: int) -> str:
-    """Say how long it took until nobody read what an order suspends, and how many jobs did; None: one still may."""
-    if after_ms is None:
+def drained_in_words(*, after_ms: Milliseconds | None, jobs: int | None) -> str:
+    """Say how long it took until nobody read what an order suspends (None: unknown), and how many jobs did.
+
+    With None as the number of jobs, one still may.
+    """
+    if jobs is None:
         return "not yet"
     if not jobs:
         return "at once, no job read it"
-    return f"after {after_ms / 1000:.1f} s, {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+    return f"{after_in_words(after_ms)}, {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+
+
+def after_in_words(after_ms: Milliseconds | None) -> str:
+    """Say how long something took, None: nobody knows."""
+    return "after a time that is unknown" if after_ms is None else f"after {after_ms / 1000:.1f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +265,7 @@ class Orders:
         elif isinstance(body, OrderDrained) and (order := self._orders.get(body.order)) is not None:
             drained = Drained(
                 position=event.position,
+                at=event.recorded_at,
                 stopped=body.stopped,
                 expired=body.expired,
                 released=body.released,

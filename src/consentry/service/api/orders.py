@@ -43,10 +43,10 @@ class Ended(Answer):
 
 
 class Drained(Answer):
-    """When no job read what the order hits any more, and how jobs stopped."""
+    """When no job read what the order hits any more, and how jobs stopped. `took_ms` is null if that is unknown."""
 
     position: Position
-    took_ms: int
+    took_ms: int | None
     stopped: int
     expired: int
     released: int

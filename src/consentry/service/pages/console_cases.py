@@ -16,7 +16,7 @@ from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Condition, Report
 from consentry.oversight.condition_check import CHECKS
-from consentry.oversight.order import Order, in_words
+from consentry.oversight.order import Order, after_in_words, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
 from consentry.service.gate import Control
@@ -212,6 +212,7 @@ def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
         "acknowledged": sum(each is not None for each in ended),
         "acknowledged_at": max((each.at for each in ended if each is not None), default=None),
         "drained": None if order.drained is None else order.drained.took_ms,
+        "is_drained": order.drained is not None,
     }
 
 
@@ -271,7 +272,7 @@ def _about(body: Mapping[str, Any]) -> str:
     if by:
         words.append(f"by {by if isinstance(by, str) else ' and '.join(by)}")
     if "took_ms" in body:
-        words.append(f"after {body['took_ms'] / 1000:.1f} s")
+        words.append(after_in_words(body["took_ms"]))
     if "count" in body:
         words.append(f"{body['count']:,} people")
     return ", ".join(words)
