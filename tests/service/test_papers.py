@@ -121,6 +121,19 @@ def test_a_position_leads_to_documents_of_its_case_only(own: Office) -> None:
     assert own.visitor("sue").get(f"/console/cases/{CASE}/documents/{found['evidence']}").status_code == 403
 
 
+def test_reports_and_statements_are_for_those_who_may_read_reports(own: Office) -> None:
+    mel, found = own.visitor("mel"), positions(own)
+    shown = mel.get(f"/console/cases/{CASE}")
+    assert shown.status_code == 200
+    for kind, position in found.items():
+        address = f"/console/cases/{CASE}/documents/{position}"
+        may = kind not in {"report", "statement"}
+        assert (address in shown.text) == may, kind
+        for asked in (address, f"{address}?format=file"):
+            assert mel.get(asked).status_code == (200 if may else 403), asked
+    assert mel.get(f"/console/cases/{CASE}/reports/first.json").status_code == 403
+
+
 def test_of_a_case_about_others_as_well_an_authority_reads_its_own_statements_only(own: Office) -> None:
     own.deployment.control.orders.suspend(
         Scope(areas=frozenset({"BR"})), case=CASE, origin=Origin.BINDING_ORDER, reference="carta", by="olga"

@@ -10,6 +10,8 @@ from typing import Any
 
 from fastapi.responses import Response
 
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
 from consentry.errors import InputError
 from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatement
 from consentry.oversight.order import in_words
@@ -18,6 +20,8 @@ from consentry.public_key import key_id, verify_signature
 
 MOST_SHOWN = 200_000
 """Characters. What is longer is taken away as a file."""
+WITH_AUTHORITIES = frozenset({PaperKind.REPORT, PaperKind.STATEMENT})
+"""What went between the operator and an authority: for those who may read reports, not for all who may see a case."""
 _ENDINGS = ((b"%PDF-", "pdf"), (b"\x89PNG", "png"), (b"PK\x03\x04", "zip"))
 
 
@@ -34,6 +38,11 @@ class Filed:
     scope: str
     signed_with: str | None
     holds: bool
+
+
+def may_read(who: Principal, kind: PaperKind) -> bool:
+    """Return whether somebody who may see a case may read such a document of it."""
+    return kind not in WITH_AUTHORITIES or who.may(Action.REPORT_READ)
 
 
 def text_of(content: bytes) -> str | None:

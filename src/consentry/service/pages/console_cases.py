@@ -19,11 +19,11 @@ from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.order import Order, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
-from consentry.service.gate import Control
+from consentry.service.gate import Control, denied, principal_of
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import N_, REFUSED, Staff, kept, said
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import as_file, filed_of, text_of
+from consentry.service.papers import as_file, filed_of, may_read, text_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -126,10 +126,16 @@ def paper(
     case: str,
     position: Annotated[int, Path(ge=0, le=1 << 53)],
     part: Annotated[int, Query(ge=0, le=1000)] = 0,
-    _: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
+    who: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
 ) -> Response:
-    """Show a document that was given in a case, or hand it out as it is kept."""
+    """Show a document that was given in a case, or hand it out as it is kept.
+
+    Raises:
+        StateError: `access-denied`: it is a report or a statement, and they may not read reports.
+    """
     found, content = control.cases.paper(case, position, part=part)
+    if not may_read(who, found.kind):
+        raise denied(Action.REPORT_READ, who)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{case}-{position}")
     shown: dict[str, Any] = {"text": text_of(content), "filed": filed_of(found.kind, content), "size": len(content)}
@@ -159,7 +165,8 @@ def show(
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
     timeline = control.cases.timeline(name)
-    papers = control.cases.papers(name, timeline)
+    reader = principal_of(request)
+    papers = [each for each in control.cases.papers(name, timeline) if may_read(reader, each.kind)]
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
     return page(
