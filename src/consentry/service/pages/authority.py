@@ -46,9 +46,9 @@ _PURPOSES = (Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.SERVE, Purpose.IMPRO
 
 
 @ROUTER.get("")
-def start(*, request: Request, control: Control, who: Reader) -> Response:
-    """Show the start page."""
-    found = control.authority_view.start(who.areas)
+def start(*, request: Request, control: Control, admission: Admitting, who: Reader) -> Response:
+    """Show the start page: what concerns them, and with which key somebody signs in their name."""
+    found = {**control.authority_view.start(who.areas), "signing_key": _signing_key(admission, who)}
     return _answer(request, control, template="authority/start.html", document=found)
 
 
@@ -225,6 +225,13 @@ def _filing(
 
 def _signatory(admission: Admission, who: Principal) -> Signatory:
     return Signatory(handle=who.handle, areas=who.areas, key=admission.public_key(who.handle))
+
+
+def _signing_key(admission: Admission, who: Principal) -> dict[str, Any]:
+    """Return the id of the key that counts, and of every key that was registered before with the time it was."""
+    key = admission.public_key(who.handle)
+    changes = [{"key": key_id(each.key), "at": each.at} for each in admission.key_changes(who.handle)]
+    return {"key": None if key is None else key_id(key), "changes": changes}
 
 
 def _codes(typed: str) -> frozenset[str]:
