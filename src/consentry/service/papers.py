@@ -6,8 +6,9 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path, Query
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
@@ -18,6 +19,10 @@ from consentry.oversight.order import in_words
 from consentry.oversight.paper import PaperKind
 from consentry.public_key import key_id, verify_signature
 
+Place = Annotated[int, Path(ge=0, le=1 << 53)]
+"""A position in the ledger: of the event that names a document."""
+Part = Annotated[int, Query(ge=0, le=1000)]
+"""Which of the documents that an event names."""
 MOST_SHOWN = 200_000
 """Characters. What is longer is taken away as a file."""
 WITH_AUTHORITIES = frozenset({PaperKind.REPORT, PaperKind.STATEMENT})
@@ -43,6 +48,11 @@ class Filed:
 def may_read(who: Principal, kind: PaperKind) -> bool:
     """Return whether somebody who may see a case may read such a document of it."""
     return kind not in WITH_AUTHORITIES or who.may(Action.REPORT_READ)
+
+
+def shown(kind: str, content: bytes) -> dict[str, Any]:
+    """Return what the page of a document shows of it: its text, what an authority filed with it, and its size."""
+    return {"text": text_of(content), "filed": filed_of(kind, content), "size": len(content)}
 
 
 def text_of(content: bytes) -> str | None:

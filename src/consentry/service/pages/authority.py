@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
@@ -24,7 +24,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
 from consentry.service.gate import Admitting, Control, Deployed, Needs
-from consentry.service.papers import as_file, filed_of, text_of
+from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
 from consentry.service.site import page
 from consentry.transparency.download import signed
@@ -33,10 +33,6 @@ ROUTER = APIRouter(prefix="/authority")
 Reader = Annotated[Principal, Depends(Needs(Action.AUTHORITY_READ))]
 Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
 Issuer = Annotated[Principal, Depends(Needs(Action.ORDER_ISSUE))]
-Place = Annotated[int, Path(ge=0, le=1 << 53)]
-"""A position in the ledger."""
-Part = Annotated[int, Query(ge=0, le=1000)]
-"""Which of the documents that an event names."""
 _Word = TypeVar("_Word", Says, Purpose, Category)
 _PUBLIC_KEY = "signing.pub.pem"
 _AskedLine = Annotated[str, Query(max_length=300)]
@@ -69,12 +65,7 @@ def paper(*, request: Request, control: Control, who: Reader, name: str, positio
     if request.query_params.get("format") == "signed":
         return taken_away(control, document, name=f"{name}-{position}")
     found = {**document, **document["given"]}
-    shown: dict[str, Any] = {
-        "text": text_of(content),
-        "filed": filed_of(document["kind"], content),
-        "size": len(content),
-    }
-    return page(request, "authority/paper.html", doc=document, paper=found, **shown)
+    return page(request, "authority/paper.html", doc=document, paper=found, **shown(document["kind"], content))
 
 
 @ROUTER.get("/reports/{name}/{report}")
