@@ -106,7 +106,7 @@ def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]
 def open_registers(control: ControlPlane) -> dict[str, Register]:
     """Return the registers of the cases that are not over, each asked for once.
 
-    Asking runs every check of a case and counts people, and holds the lock of the desk, for which renewals wait as
+    Asking runs every check of a case and counts people; counting holds the lock of the desk, for which renewals wait as
     well: from one case to the next it is let go of.
     """
     found = [control.cases.register_of(each.case) for each in control.cases.every() if each.over is None]
