@@ -1,4 +1,4 @@
-"""Documents of a case as they are shown: their text where they are text, and what an authority filed in words."""
+"""Papers of a case as they are shown: their text where they are text, and what an authority filed in words."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from consentry.oversight.paper import PaperKind
 from consentry.public_key import key_id, verify_signature
 
 Place = Annotated[int, Path(ge=0, le=1 << 53)]
-"""A position in the ledger: of the event that names a document."""
+"""A position in the ledger: of the event that names a paper."""
 Part = Annotated[int, Query(ge=0, le=1000)]
-"""Which of the documents that an event names."""
+"""Which of the papers that an event names."""
 MOST_SHOWN = 200_000
 """Characters. What is longer is taken away as a file."""
 WITH_AUTHORITIES = frozenset({PaperKind.REPORT, PaperKind.STATEMENT})
@@ -46,12 +46,12 @@ class Filed:
 
 
 def may_read(who: Principal, kind: PaperKind) -> bool:
-    """Return whether somebody who may see a case may read such a document of it."""
+    """Return whether somebody who may see a case may read such a paper of it."""
     return kind not in WITH_AUTHORITIES or who.may(Action.REPORT_READ)
 
 
 def shown(kind: str, content: bytes) -> dict[str, Any]:
-    """Return what the page of a document shows of it: its text, what an authority filed with it, and its size."""
+    """Return what the page of a paper shows of it: its text, what an authority filed with it, and its size."""
     return {"text": text_of(content), "filed": filed_of(kind, content), "size": len(content)}
 
 
@@ -86,7 +86,7 @@ def filed_of(kind: str, content: bytes) -> Filed | None:
 
 
 def as_file(content: bytes, *, name: str) -> Response:
-    """Return a document to be taken away as it is kept. No browser opens it here, whatever is in it."""
+    """Return a paper to be taken away as it is kept. No browser opens it here, whatever is in it."""
     named = {"content-disposition": f'attachment; filename="{name}.{_ending(content)}"'}
     return Response(content, media_type="application/octet-stream", headers=named)
 

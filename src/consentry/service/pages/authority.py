@@ -56,9 +56,9 @@ def case(*, request: Request, control: Control, who: Reader, name: str) -> Respo
     )
 
 
-@ROUTER.get("/cases/{name}/documents/{position}")
+@ROUTER.get("/cases/{name}/papers/{position}")
 def paper(*, request: Request, control: Control, who: Reader, name: str, position: Place, part: Part = 0) -> Response:
-    """Show a document that was given in a case, or hand it out as it is kept."""
+    """Show a paper of a case, or hand it out as it is kept."""
     document, content = control.authority_view.paper(name, position, areas=who.areas, part=part)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{name}-{position}")

@@ -47,7 +47,7 @@ _TIMELINE = Listing(
         Column("at", N_("When"), kind="time"),
         Column("kind", N_("What"), chosen_from=True),
         Column("about", N_("About")),
-        Column("document", N_("Document")),
+        Column("paper", N_("Paper")),
     ),
     sort="-position",
 )
@@ -138,13 +138,12 @@ def timeline_list(
     events = control.cases.timeline(case)
     named = {each.position: each.name for each in control.cases.papers(case, events) if may_read(who, each.kind)}
     rows = [
-        {**each, "document": named.get(each["position"]), "document_link": each["position"]}
-        for each in _in_words(events)
+        {**each, "paper": named.get(each["position"]), "paper_link": each["position"]} for each in _in_words(events)
     ]
     return _TIMELINE.answer(request, rows, template="console/timeline.html", case=case)
 
 
-@ROUTER.get("/console/cases/{case}/documents/{position}")
+@ROUTER.get("/console/cases/{case}/papers/{position}")
 def paper(
     request: Request,
     control: Control,
@@ -154,7 +153,7 @@ def paper(
     part: Part = 0,
     who: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
 ) -> Response:
-    """Show a document that was given in a case, or hand it out as it is kept.
+    """Show a paper of a case, or hand it out as it is kept.
 
     Raises:
         StateError: `access-denied`: it is a report or a statement, and they may not read reports.
