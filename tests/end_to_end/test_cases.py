@@ -11,12 +11,11 @@ import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.clock import now
-from consentry.control_plane import conditions
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.case import CaseStanding
-from consentry.oversight.condition_check import Answer, System
+from consentry.oversight.condition_check import Answer, System, run
 from consentry.oversight.order import Scope
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
@@ -90,7 +89,7 @@ def test_checks_of_a_register_run_while_others_hold_the_desk_and_again_if_a_set_
     control, ran, free = deployment.control, list[str](), list[bool]()
     suspend(deployment)
     control.conditions.add(condition("minors", check="no-minors"))
-    plain = conditions.run
+    plain = run
 
     def hold() -> None:
         free.append(control.desk.lock.acquire(timeout=5))
@@ -105,7 +104,7 @@ def test_checks_of_a_register_run_while_others_hold_the_desk_and_again_if_a_set_
         ran.append(check)
         return plain(check, parameters, system=system)
 
-    monkeypatch.setattr(conditions, "run", watched)
+    monkeypatch.setattr("consentry.control_plane.conditions.run", watched)
     control.cases.register_of(CASE)
     assert (free, ran) == ([True, True], ["no-minors"] * 2)
 

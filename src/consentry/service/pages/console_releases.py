@@ -53,8 +53,8 @@ _FILES = Listing(
 _MOVES = Listing(
     name="moves",
     columns=(
-        Column("from", N_("Was"), chosen_from=True),
-        Column("to", N_("Is"), chosen_from=True),
+        Column("from", N_("Was before"), chosen_from=True),
+        Column("to", N_("Is now"), chosen_from=True),
         Column("items", N_("Items"), kind="number"),
     ),
     sort="-items",
