@@ -15,6 +15,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.case import CaseStanding
+from consentry.oversight.condition_check import Answer, System, run
 from consentry.oversight.objection_form import Form
 from consentry.oversight.order import Scope
 from consentry.policy.expressions import SECONDS_PER_DAY
@@ -81,6 +82,33 @@ def refused(code: str, call: object) -> None:
     with pytest.raises(ConsentryError) as caught:
         call()  # type: ignore[operator]
     assert caught.value.code == code
+
+
+def test_checks_of_a_register_run_while_others_hold_the_desk_and_again_if_a_set_was_published_meanwhile(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, deployment = place
+    control, ran, free = deployment.control, list[str](), list[bool]()
+    suspend(deployment)
+    control.conditions.add(condition("minors", check="no-minors"))
+    plain = run
+
+    def hold() -> None:
+        free.append(control.desk.lock.acquire(timeout=5))
+        if not ran:
+            control.statements.publish(shipped()["november-2025"], POLICY)
+        control.desk.lock.release()
+
+    def watched(check: str, parameters: tuple[str, ...], *, system: System) -> Answer:
+        other = Thread(target=hold)
+        other.start()
+        other.join()
+        ran.append(check)
+        return plain(check, parameters, system=system)
+
+    monkeypatch.setattr("consentry.control_plane.conditions.run", watched)
+    control.cases.register_of(CASE)
+    assert (free, ran) == ([True, True], ["no-minors"] * 2)
 
 
 def test_use_goes_on_only_when_everything_is_done_and_every_refusal_says_what_is_not(

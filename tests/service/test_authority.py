@@ -395,7 +395,7 @@ def test_nobody_else_makes_an_order_of_an_authority(scene: Scene) -> None:
 
 def test_models_are_seen_by_those_whose_content_they_were_trained_on(scene: Scene) -> None:
     scene.control.leases.grant(scene.release, job="job-1", model="drafts")
-    found = scene.control.authority_view.releases(frozenset({"UK"}))["models"]
+    found = scene.control.authority_view.models(frozenset({"UK"}))["models"]
     assert [(each["model"], each["releases"]) for each in found] == [("drafts", {scene.release: 1})]
     assert "drafts" in scene.visitor("ico").get("/authority/models").text
     assert "drafts" not in scene.visitor("cnil").get("/authority/models").text

@@ -67,6 +67,8 @@ def test_the_whole_list_is_taken_away_signed(place: Office, name: str) -> None:
     document = opened(place.visitor("ico").get(f"/authority/{name}?q=nothing&format=signed").content, key)
     assert document["what"] == name
     assert document[name]
+    others = {each for each in LISTS if each != name} & set(document)
+    assert not others, "it holds what its page shows"
 
 
 def test_a_list_is_narrowed_and_paged(place: Office) -> None:

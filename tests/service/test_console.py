@@ -7,13 +7,15 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
 from consentry.accounts.access import Role
+from consentry.accounts.webhooks import Webhooks
 from consentry.bootstrap import open_deployment
 from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import PolicyPublished, ReleaseWithdrawn
@@ -418,11 +420,61 @@ def test_what_a_page_shows_is_there_as_json(own: Office) -> None:
     olga, control = own.visitor("olga"), own.deployment.control
     control.notices.write("told", b"We use posts.", languages=["en"], channel="mail", audience="all", by="olga")
     control.models.register("drafts", releases=[own.release])
-    for path in (f"/console/releases/{own.release}", "/console/models/drafts", "/console/notices/told"):
-        link = re.search(r'href="(/v1/[^"]+)">The same as JSON', olga.get(path).text)
-        assert link is not None, path
-        answer = olga.get(link[1])
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), path
+    control.cases.open("uk-1", title="Posts", reference="letter", by="olga")
+    proposal = control.proposals.propose(shipped()["november-2025"], reason="newer", by="olga").proposal
+    objection = control.objections.file("a post", answer_to="me@example.org").objection
+    first, *_ = (str(each.position) for each in control.desk.present().state.policies)
+    item = "gb-1"
+    paths = (
+        f"/console/releases/{own.release}", "/console/models/drafts", "/console/notices/told", "/console/cases/uk-1",
+        f"/console/proposals/{proposal}", f"/console/objections/{objection}", "/console/overview",
+        f"/console/policies/{first}", f"/console/compare-policies?before={first}&after={first}",
+        f"/console/compare-releases?before={own.release}&after={own.release}",
+        f"/console/releases/{own.release}/explain?item={item}",
+    )  # fmt: skip
+    for path in paths:
+        _twin(olga, path)
+    with own.deployment.admission() as admission:
+        hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
+        hook = hooks.add("https://hooks.example/x", kinds=frozenset({"order.issued"}), by="ada", position=0)
+    ada = own.visitor("ada")
+    assert hook.secret not in json.dumps(_twin(ada, f"/console/webhooks/{hook.ident}"))
+    assert _twin(ada, "/console/accounts/ico")["areas"] == ["UK"]
+    looked = olga.post("/console/people?format=json", {"person": "gb", "reason": "ticket 7"})
+    assert looked.json()["person"] == own.deployment.person("gb")
+
+
+def _twin(visitor: Visitor, path: str) -> dict[str, Any]:
+    """Return the twin of a page, which the page names in its head and links to."""
+    text = visitor.get(path).text
+    link = re.search(r'href="([^"]+)">The same as JSON', text)
+    assert link is not None, path
+    assert f'<link rel="alternate" type="application/json" href="{link[1]}">' in text, path
+    answer = visitor.get(urljoin(path, unescape(link[1])))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json"), path
+    return dict(answer.json())
+
+
+def test_the_overview_asks_for_the_register_of_an_open_case_once(own: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, asked = own.deployment.control, list[str]()
+    for name in ("open-1", "open-2", "over"):
+        control.cases.open(name, title=name, reference="letter", by="olga")
+    control.orders.suspend(
+        Scope(areas=frozenset({"BR"})), case="over", origin=Origin.OWN_DECISION, reference="letter", by="olga"
+    )
+    control.cases.prohibit("over", reference="decision", by="olga")
+    plain = control.cases.register_of
+
+    def noted(name: str) -> Any:
+        asked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(control.cases, "register_of", noted)
+    assert own.visitor("olga").get("/console/overview").status_code == 200
+    assert asked == ["open-1", "open-2"]
+    rows = {row["case"]: row for row in own.visitor("olga").get("/console/cases?format=json").json()["cases"]}
+    assert (rows["over"]["standing"], rows["over"]["open_points"]) == ("prohibited", 0)
+    assert rows["over"]["suspends"], "it stays suspended for good"
 
 
 def test_a_key_of_a_program_changes_nothing_on_the_pages(place: Office) -> None:

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from consentry.accounts.access import Role
 from consentry.errors import ConflictError, InputError
-from consentry.public_key import key_id
+from consentry.public_key import key_id, read_public_key
+from consentry.transparency.download import opened
 from service.staff import HOSTILE, Office, may, office
 from service.visitor import words
 
@@ -120,6 +121,22 @@ def test_the_key_of_an_authority_is_taken_from_a_file_or_as_text(own: Office) ->
     for secret, status in ((first, 422), (second, 303)):
         files = {"statement": made.content, "signature": secret.sign(made.content)}
         assert own.visitor("ico").send("/authority/statement", files).status_code == status
+
+
+def test_an_authority_sees_every_key_that_was_ever_registered_for_it(own: Office) -> None:
+    ada, ico = own.visitor("ada"), own.visitor("ico")
+    assert "None is registered" in words(ico.get("/authority"))
+    first, second = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    for secret in (first, second, first):
+        ada.send("/console/accounts/ico/key", {"file": pem(secret)})
+    ids = [key_id(each.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)) for each in (first, second)]
+    shown = ico.get("/authority").text
+    assert [shown.count(each) for each in ids] == [3, 1], "also one that was there for a moment"
+    public = read_public_key((own.deployment.settings.home / "keys" / "signing.pub.pem").read_bytes())
+    said = opened(ico.get("/authority?format=signed").content, public)["signing_key"]
+    assert said["key"] == ids[0]
+    assert [each["key"] for each in said["changes"]] == [ids[0], ids[1], ids[0]]
+    assert all(own.deployment.control.desk.parts.clock() - each["at"] < 600 for each in said["changes"])
 
 
 def test_what_is_no_key_or_for_no_authority_is_refused(place: Office) -> None:

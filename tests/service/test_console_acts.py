@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import pytest
 
-from consentry.control_plane.acts import _NOT_BY_STAFF
+from consentry.control_plane.acts import _NOT_BY_STAFF, Acts
+from consentry.ledger.envelope import Event
 from consentry.ledger.events import BODIES
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.oversight_events import Origin
@@ -100,3 +103,21 @@ def test_every_kind_of_act_is_said_in_words() -> None:
     assert kinds - _NOT_BY_STAFF <= set(_WORDS)
     assert kinds >= _NOT_BY_STAFF
     assert kinds >= set(_WORDS)
+
+
+def test_an_error_while_reading_leaves_nothing_twice(place: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    acts = Acts(place.deployment.control.desk)
+    ledger = acts._desk.parts.ledger
+    read = type(ledger).read
+
+    def breaks(*given: Any, **named: Any) -> Iterator[Event]:
+        yield from islice(read(*given, **named), 5)
+        raise OSError("the disk went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(ledger), "read", breaks)
+        with pytest.raises(OSError, match="went away"):
+            acts.every()
+    found = [each.position for each in acts.every()]
+    assert found
+    assert len(found) == len(set(found))

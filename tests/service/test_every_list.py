@@ -15,6 +15,8 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.service.site import FOLDER
+from end_to_end.test_story import build, say
+from service.at_work import POLICY
 from service.staff import Office, office
 from service.test_authority_lists import LISTS
 from service.visitor import words
@@ -35,6 +37,11 @@ CONSOLE = {
     "keys": ("ada", "/console/keys"),
     "webhooks": ("ada", "/console/webhooks"),
     "acts": ("audrey", "/console/acts"),
+    "overdue": ("olga", "/console/overdue"),
+    "timeline": ("olga", "/console/cases/br-1/timeline"),
+    "moves": ("olga", "/console/compare-releases/moves?before={release}&after={later}"),
+    "servings": ("olga", "/console/notices/told/servings"),
+    "deliveries": ("ada", "/console/webhooks/{hook}/deliveries"),
 }
 
 
@@ -48,12 +55,26 @@ def place() -> Iterator[Office]:
             Scope(areas=frozenset({"BR"})), case="br-1", origin=Origin.OWN_DECISION, reference="letter", by="olga"
         )
         control.notices.write("told", b"Text", languages=["en"], channel="mail", audience="all", by="olga")
+        person = made.deployment.person("gb")
+        control.notices.serve("told", [person], at=control.desk.parts.clock())
+        control.reports.schedule("br-1", "first", title="What was done", due=1, by="olga")
         control.proposals.propose(shipped()["november-2025"], reason="newer", by="olga")
         with made.deployment.admission() as admission:
             admission.add_key("trainer", roles=frozenset({Role.WORKLOAD}), by="ada")
             hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
-            hooks.add("https://hooks.example/x", kinds=frozenset({"order.issued"}), by="ada", position=0)
+            hook = hooks.add("https://hooks.example/x", kinds=frozenset({"order.issued"}), by="ada", position=0)
+        made.places = {"release": made.release, "later": _later(made), "hook": hook.ident}  # type: ignore[attr-defined]
         yield made
+
+
+def _later(made: Office) -> str:
+    """Build a release in which somebody is left out who was in the first."""
+    say(made.deployment, "us")
+    return build(made.deployment, POLICY)
+
+
+def _with(path: str, asked: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}{asked}"
 
 
 def test_no_list_is_missing() -> None:
@@ -67,16 +88,16 @@ def test_no_list_is_missing() -> None:
 @pytest.mark.parametrize("name", sorted(CONSOLE))
 def test_a_list_does_what_every_list_does(place: Office, name: str) -> None:
     handle, path = CONSOLE[name]
-    path, visitor = path.format(release=place.release), place.visitor(handle)
-    rows = visitor.get(f"{path}?format=json").json()[name]
+    path, visitor = path.format(**place.places), place.visitor(handle)  # type: ignore[attr-defined]
+    rows = visitor.get(_with(path, "format=json")).json()[name]
     assert rows
-    answer = visitor.get(f"{path}?format=csv")
+    answer = visitor.get(_with(path, "format=csv"))
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}.csv"'
     table = list(csv.DictReader(io.StringIO(answer.text)))
     assert (len(table), set(table[0])) == (len(rows), set(rows[0]))
-    assert visitor.get(f"{path}?q=no-such-word-anywhere&format=json").json() == {name: []}
+    assert visitor.get(_with(path, "q=no-such-word-anywhere&format=json")).json() == {name: []}
     for column in rows[0]:
-        there, back = (visitor.get(f"{path}?sort={sign}{column}&format=json").json()[name] for sign in ("", "-"))
+        there, back = (visitor.get(_with(path, f"sort={sign}{column}&format=json")).json()[name] for sign in ("", "-"))
         assert [row[column] for row in there] == [row[column] for row in back][::-1], column
     shown = visitor.get(path)
     assert 'type="search"' in shown.text
@@ -84,7 +105,7 @@ def test_a_list_does_what_every_list_does(place: Office, name: str) -> None:
     assert f"{len(rows)} row" in words(shown)
     for column in re.findall(r'<select id="by-([a-z_]+)"', shown.text):
         value = next(str(each) for row in rows for each in _texts(row[column]))
-        narrowed = visitor.get(f"{path}?{column}={value}&format=json").json()[name]
+        narrowed = visitor.get(_with(path, f"{column}={value}&format=json")).json()[name]
         assert narrowed
         assert all(value in _texts(row[column]) for row in narrowed)
 

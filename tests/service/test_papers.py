@@ -74,7 +74,7 @@ def test_every_document_has_a_name_that_leads_to_its_text(own: Office, handle: s
         "report": ("What was done", "consentry/case-report/v1"),
     }
     for kind, (name, text) in named.items():
-        address = f"{base}/cases/{CASE}/documents/{found[kind]}"
+        address = f"{base}/cases/{CASE}/papers/{found[kind]}"
         assert re.search(rf'<a href="{address}">[^<]*', shown.text), kind
         assert name in shown.text
         page = visitor.get(address)
@@ -93,7 +93,7 @@ def test_the_timelines_name_every_kind_of_event_in_words(own: Office) -> None:
 
 @pytest.mark.parametrize(("handle", "base"), [("ico", "/authority"), ("audrey", "/console")])
 def test_a_document_is_taken_away_byte_by_byte_and_opened_by_no_browser(own: Office, handle: str, base: str) -> None:
-    answer = own.visitor(handle).get(f"{base}/cases/{CASE}/documents/{positions(own)['evidence']}?format=file")
+    answer = own.visitor(handle).get(f"{base}/cases/{CASE}/papers/{positions(own)['evidence']}?format=file")
     assert answer.content == EVIDENCE.encode()
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
@@ -101,7 +101,7 @@ def test_a_document_is_taken_away_byte_by_byte_and_opened_by_no_browser(own: Off
 
 
 def test_an_authority_takes_a_document_away_signed(own: Office) -> None:
-    address = f"/authority/cases/{CASE}/documents/{positions(own)['evidence']}"
+    address = f"/authority/cases/{CASE}/papers/{positions(own)['evidence']}"
     signed = own.visitor("ico").get(f"{address}?format=signed").content
     key = read_public_key((own.deployment.settings.home / "keys" / "signing.pub.pem").read_bytes())
     document = opened(signed, key)
@@ -115,10 +115,23 @@ def test_a_position_leads_to_documents_of_its_case_only(own: Office) -> None:
     for handle, base in (("ico", "/authority"), ("audrey", "/console")):
         visitor = own.visitor(handle)
         for position in (*found.values(), 0, 1 << 50):
-            assert visitor.get(f"{base}/cases/other/documents/{position}").status_code == 404
+            assert visitor.get(f"{base}/cases/other/papers/{position}").status_code == 404
         for position in (0, max(found.values()) + 1, 1 << 50):
-            assert visitor.get(f"{base}/cases/{CASE}/documents/{position}").status_code == 404
-    assert own.visitor("sue").get(f"/console/cases/{CASE}/documents/{found['evidence']}").status_code == 403
+            assert visitor.get(f"{base}/cases/{CASE}/papers/{position}").status_code == 404
+    assert own.visitor("sue").get(f"/console/cases/{CASE}/papers/{found['evidence']}").status_code == 403
+
+
+def test_reports_and_statements_are_for_those_who_may_read_reports(own: Office) -> None:
+    mel, found = own.visitor("mel"), positions(own)
+    shown = mel.get(f"/console/cases/{CASE}")
+    assert shown.status_code == 200
+    for kind, position in found.items():
+        address = f"/console/cases/{CASE}/papers/{position}"
+        may = kind not in {"report", "statement"}
+        assert (address in shown.text) == may, kind
+        for asked in (address, f"{address}?format=file"):
+            assert mel.get(asked).status_code == (200 if may else 403), asked
+    assert mel.get(f"/console/cases/{CASE}/reports/first.json").status_code == 403
 
 
 def test_of_a_case_about_others_as_well_an_authority_reads_its_own_statements_only(own: Office) -> None:
@@ -128,7 +141,7 @@ def test_of_a_case_about_others_as_well_an_authority_reads_its_own_statements_on
     ico, found = own.visitor("ico"), positions(own)
     shown = ico.get(f"/authority/cases/{CASE}")
     for kind, position in found.items():
-        address = f"/authority/cases/{CASE}/documents/{position}"
+        address = f"/authority/cases/{CASE}/papers/{position}"
         assert (address in shown.text) == (kind == "statement")
         for asked in (address, f"{address}?format=file", f"{address}?format=signed"):
             assert ico.get(asked).status_code == (200 if kind == "statement" else 404), asked
@@ -150,7 +163,7 @@ def test_a_signature_is_checked_where_a_statement_is_read(own: Office) -> None:
     ico.send("/authority/statement", {"statement": made.content, "signature": secret.sign(made.content)})
     (paper,) = own.deployment.control.cases.papers("ico-2")
     for handle, base in (("ico", "/authority"), ("olga", "/console")):
-        said = words(own.visitor(handle).get(f"{base}/cases/ico-2/documents/{paper.position}"))
+        said = words(own.visitor(handle).get(f"{base}/cases/ico-2/papers/{paper.position}"))
         assert "suspend: decision 9" in said
         assert "checks key sha256:" in said
         assert "UK; train-ai" in said
@@ -169,7 +182,7 @@ def test_what_is_no_text_is_only_taken_away(own: Office) -> None:
     last = max(each.position for each in control.cases.papers(CASE) if each.kind is PaperKind.EVIDENCE)
     for handle, base in (("ico", "/authority"), ("audrey", "/console")):
         visitor = own.visitor(handle)
-        address = f"{base}/cases/{CASE}/documents/{last}"
+        address = f"{base}/cases/{CASE}/papers/{last}"
         assert "Take it away to read it" in words(visitor.get(address))
         assert visitor.get(f"{address}?format=file").headers["content-disposition"].endswith('.pdf"')
     assert text_of(b"x" * (MOST_SHOWN + 1)) is None
@@ -180,7 +193,7 @@ def test_what_is_no_text_is_only_taken_away(own: Office) -> None:
 
 def test_nobody_who_is_not_signed_in_reads_a_document(own: Office) -> None:
     for base in ("/authority", "/console"):
-        answer = Visitor(own.ask.url).get(f"{base}/cases/{CASE}/documents/{positions(own)['evidence']}", accept="*/*")
+        answer = Visitor(own.ask.url).get(f"{base}/cases/{CASE}/papers/{positions(own)['evidence']}", accept="*/*")
         assert answer.status_code == 401
 
 
@@ -195,7 +208,7 @@ def test_a_notice_has_a_document_for_each_of_its_texts(own: Office) -> None:
     for handle, base in (("ico", "/authority"), ("audrey", "/console")):
         visitor = own.visitor(handle)
         shown = visitor.get(f"{base}/cases/{CASE}").text
-        address = f"{base}/cases/{CASE}/documents/{position}"
+        address = f"{base}/cases/{CASE}/papers/{position}"
         assert f'"{address}?part=1"' in shown
         assert "You can say no" in words(visitor.get(address))
         welsh = visitor.get(f"{address}?part=1")
@@ -204,5 +217,5 @@ def test_a_notice_has_a_document_for_each_of_its_texts(own: Office) -> None:
         (file,) = re.findall(r'href="(\?format=file[^"]*)"', welsh.text)
         assert visitor.get(address + file.replace("&amp;", "&")).content == b"Cewch wrthod."
         assert visitor.get(f"{address}?part=2").status_code == 404
-    signed = own.visitor("ico").get(f"/authority/cases/{CASE}/documents/{position}?format=signed&part=1").content
+    signed = own.visitor("ico").get(f"/authority/cases/{CASE}/papers/{position}?format=signed&part=1").content
     assert base64.b64decode(opened(signed, key)["content"]) == b"Cewch wrthod."

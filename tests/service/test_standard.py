@@ -21,6 +21,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from consentry.accounts.access import Role
+from consentry.accounts.account import digest_of
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import StateError
@@ -216,6 +217,37 @@ def test_somebody_gets_a_new_password_for_the_one_they_have(place: Place) -> Non
         "/sign-in?next=/console/password"
     )
     assert Visitor(place.url, {COOKIE: elsewhere}).get("/console/password").status_code == 409
+
+
+def test_somebody_sees_where_they_are_signed_in_and_ends_it_there(place: Place) -> None:
+    with place.deployment.admission() as admission:
+        for handle in ("vera", "walt"):
+            admission.add(handle, roles=frozenset({Role.SUPPORT}), password=PASSWORD)
+        _, key = admission.add_key("trainer", roles=frozenset({Role.WORKLOAD}), by="ada")
+    here, there, other = (Visitor(place.url) for _ in range(3))
+    for visitor, handle in ((here, "vera"), (there, "vera"), (other, "walt")):
+        visitor.post("/sign-in", {"handle": handle, "password": PASSWORD})
+    shown = here.get("/console/sessions")
+    (own, first, second) = (_sessions(visitor.get("/console/sessions").text) for visitor in (here, there, other))
+    assert len(own) == len(first) == 2
+    assert len(second) == 1
+    assert shown.text.count("this one") == 1
+    secret = there.cookies[COOKIE]
+    assert secret not in shown.text
+    (mine,) = (each for each in own if each == digest_of(secret)[: len(each)])
+    assert other.post(f"/console/sessions/{mine}/end", {}).status_code == 303
+    assert there.get("/console/overview").status_code == 200, "nobody ends another's"
+    assert "has ended" in words(here.follow(here.post(f"/console/sessions/{mine}/end", {})))
+    assert (here.get("/console/overview").status_code, there.get("/console/overview").status_code) == (200, 303)
+    (left,) = _sessions(here.get("/console/sessions").text)
+    here.post(f"/console/sessions/{left}/end", {})
+    assert here.get("/console/sessions").headers["location"] == "/sign-in?next=/console/sessions"
+    program = Visitor(place.url).get("/console/sessions", authorization=f"Bearer {key}")
+    assert program.status_code == 409
+
+
+def _sessions(text: str) -> list[str]:
+    return re.findall(r'action="/console/sessions/([0-9a-f]+)/end"', text)
 
 
 def test_a_new_password_is_shown_though_nobody_can_sign_in_with_it_yet(

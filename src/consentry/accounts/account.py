@@ -71,6 +71,14 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChange:
+    """A public key was registered for an authority: 32 raw bytes, at a time in seconds."""
+
+    key: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """Somebody signed in. The store knows it by the digest of the cookie.
 
@@ -95,6 +103,23 @@ class Session:
         """Say whether it still holds at a time."""
         longest = MEMBER_SESSION_S if self.is_member else SESSION_S
         return self.begun_at <= now + IDLE_S and now < self.begun_at + longest and now < self.used_at + IDLE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSession:
+    """A session as its owner sees it.
+
+    Attributes:
+        ident: its name on the page; it opens nothing.
+        ends_at: at the latest.
+        asks: whether it is the one that asks.
+    """
+
+    ident: str
+    begun_at: int
+    used_at: int
+    ends_at: int
+    asks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

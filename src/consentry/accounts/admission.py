@@ -11,8 +11,11 @@ from consentry.accounts import passwords
 from consentry.accounts.access import Role
 from consentry.accounts.account import (
     NOBODY,
+    SESSION_S,
     Account,
     ApiKey,
+    KeyChange,
+    OwnSession,
     Principal,
     Session,
     check_handle,
@@ -29,6 +32,7 @@ KEY_PREFIX = "ck_"
 OF_KEYS = frozenset({Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITOR})
 """What a program can be."""
 _USED_EVERY_S = 60
+_NAME_DIGITS = 16
 _TRIES, _TRIES_WITHIN_S = 10, 300
 _MOST_NAMES = 10_000
 _AT_ONCE, _HASHING_S = 2, 5.0
@@ -232,6 +236,27 @@ class Admission:
         while not self._store.change_account(account, since=account):
             account = self._account(handle)
 
+    def sessions_of(self, handle: str, *, asked_with: str) -> list[OwnSession]:
+        """Return where an account is signed in now, the newest first; `asked_with` is the secret of who asks."""
+        now, asking = self._clock(), digest_of(asked_with)
+        return [
+            OwnSession(
+                ident=digest[:_NAME_DIGITS],
+                begun_at=each.begun_at,
+                used_at=each.used_at,
+                ends_at=each.begun_at + SESSION_S,
+                asks=digest == asking,
+            )
+            for digest, each in self._store.sessions_of(handle).items()
+            if each.holds_at(now)
+        ]
+
+    def end_session_of(self, handle: str, ident: str) -> None:
+        """End the session of this account that has a name; there need not be one."""
+        for digest in self._store.sessions_of(handle):
+            if digest[:_NAME_DIGITS] == ident:
+                self._store.end_session(digest)
+
     def by_session(self, secret: str) -> Principal:
         """Return who shows this cookie; nobody, if the session is over."""
         now = self._clock()
@@ -307,11 +332,15 @@ class Admission:
             NotFoundError, StateError, InputError: as `authority`; nobody else signs anything.
         """
         self.authority(handle)
-        self._store.put_public_key(handle, key)
+        self._store.put_public_key(handle, key, at=self._clock())
 
     def public_key(self, handle: str) -> bytes | None:
         """Return the public key of an account; None if it has none."""
         return self._store.public_key(handle)
+
+    def key_changes(self, handle: str) -> list[KeyChange]:
+        """Return every key that was registered for an account, oldest first, also one that was there for a moment."""
+        return self._store.key_changes(handle)
 
     def authority(self, handle: str) -> Account:
         """Return the account of an authority that may file statements now.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     MetaData,
     String,
     Table,
@@ -32,7 +33,7 @@ from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from consentry.accounts.access import Role
-from consentry.accounts.account import SESSION_S, Account, ApiKey, Session
+from consentry.accounts.account import SESSION_S, Account, ApiKey, KeyChange, Session
 from consentry.accounts.web_sql import Sealing, SqlWebState
 from consentry.accounts.web_sql import reported as _reported
 from consentry.errors import ConflictError
@@ -75,6 +76,14 @@ _PUBLIC_KEYS = Table(
     _METADATA,
     Column("handle", String(100), primary_key=True),
     Column("public_key", String(64), nullable=False),
+)
+_KEY_CHANGES = Table(
+    "account_key_changes",
+    _METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("handle", String(100), nullable=False, index=True),
+    Column("public_key", String(64), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
 )
 _SPENT = Table(
     "spent_once",
@@ -163,15 +172,13 @@ class SqlAccounts:
         """Return a session, over or not."""
         with self._reading() as connection:
             row = connection.execute(select(_SESSIONS).where(_SESSIONS.c.digest == digest)).one_or_none()
-        if row is None:
-            return None
-        return Session(
-            handle=row.handle,
-            person=row.person,
-            facts=json.loads(row.facts),
-            begun_at=row.begun_at,
-            used_at=row.used_at,
-        )
+        return None if row is None else _session(row)
+
+    def sessions_of(self, handle: str) -> dict[str, Session]:
+        """Return the sessions of an account by their digests, over or not, the newest first."""
+        of_it = select(_SESSIONS).where(_SESSIONS.c.handle == handle).order_by(_SESSIONS.c.begun_at.desc())
+        with self._reading() as connection:
+            return {row.digest: _session(row) for row in connection.execute(of_it)}
 
     def use_session(self, digest: str, *, at: int) -> None:
         """Note that a session was used."""
@@ -209,17 +216,25 @@ class SqlAccounts:
         with self._reading() as connection:
             return [_key(row) for row in connection.execute(select(_KEYS).order_by(_KEYS.c.made_at.desc()))]
 
-    def put_public_key(self, handle: str, key: bytes) -> None:
-        """Write down the raw public key of an account, in place of the one before."""
+    def put_public_key(self, handle: str, key: bytes, *, at: int) -> None:
+        """Write down the raw public key of an account, in place of the one before, and that it was changed."""
         with self._writing() as connection:
             connection.execute(delete(_PUBLIC_KEYS).where(_PUBLIC_KEYS.c.handle == handle))
             connection.execute(insert(_PUBLIC_KEYS).values(handle=handle, public_key=key.hex()))
+            connection.execute(insert(_KEY_CHANGES).values(handle=handle, public_key=key.hex(), changed_at=at))
 
     def public_key(self, handle: str) -> bytes | None:
         """Return the public key of an account."""
         with self._reading() as connection:
             row = connection.execute(select(_PUBLIC_KEYS).where(_PUBLIC_KEYS.c.handle == handle)).one_or_none()
         return None if row is None else bytes.fromhex(row.public_key)
+
+    def key_changes(self, handle: str) -> list[KeyChange]:
+        """Return every key that was written down for an account, oldest first."""
+        of_it = select(_KEY_CHANGES).where(_KEY_CHANGES.c.handle == handle).order_by(_KEY_CHANGES.c.number)
+        with self._reading() as connection:
+            rows = connection.execute(of_it).all()
+        return [KeyChange(key=bytes.fromhex(row.public_key), at=row.changed_at) for row in rows]
 
     def spend(self, name: str, *, until: int, now: int) -> bool:
         """Note that something was used; False: it was used before."""
@@ -305,6 +320,16 @@ def _account(row: Row[Any]) -> Account:
         password=row.password,
         subject=row.subject,
         disabled=bool(row.disabled),
+    )
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        handle=row.handle,
+        person=row.person,
+        facts=json.loads(row.facts),
+        begun_at=row.begun_at,
+        used_at=row.used_at,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from consentry.accounts.account import Account, ApiKey, Session
+from consentry.accounts.account import Account, ApiKey, KeyChange, Session
 from consentry.accounts.web_state import WebState
 
 
@@ -52,6 +52,14 @@ class Sessions(Protocol):
         ...
 
 
+class OwnSessions(Protocol):
+    """Where somebody is signed in."""
+
+    def sessions_of(self, handle: str) -> dict[str, Session]:
+        """Return the sessions of an account by their digests, over or not, the newest first."""
+        ...
+
+
 class ApiKeys(Protocol):
     """Keys of programs."""
 
@@ -71,12 +79,16 @@ class ApiKeys(Protocol):
 class PublicKeys(Protocol):
     """Keys with which authorities sign what they file."""
 
-    def put_public_key(self, handle: str, key: bytes) -> None:
-        """Write down the raw public key of an account, in place of the one before."""
+    def put_public_key(self, handle: str, key: bytes, *, at: int) -> None:
+        """Write down the raw public key of an account, in place of the one before, and that it was changed."""
         ...
 
     def public_key(self, handle: str) -> bytes | None:
         """Return the public key of an account."""
+        ...
+
+    def key_changes(self, handle: str) -> list[KeyChange]:
+        """Return every key that was written down for an account, oldest first. None is ever forgotten."""
         ...
 
 
@@ -100,7 +112,7 @@ class Once(Protocol):
         ...
 
 
-class AccountStore(Accounts, Sessions, ApiKeys, PublicKeys, Once, Protocol):
+class AccountStore(Accounts, Sessions, OwnSessions, ApiKeys, PublicKeys, Once, Protocol):
     """All of it."""
 
     @property

@@ -11,7 +11,7 @@ import click
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
-from consentry.control_plane.notices import twice
+from consentry.control_plane.notices import by_language
 from consentry.errors import ChoiceError
 from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
@@ -75,15 +75,13 @@ def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
         ChoiceError: two are in one language.
         UsageError: something is no CODE=FILE, or there is no such file.
     """
-    found: dict[str, bytes] = {}
+    found: list[tuple[str, bytes]] = []
     for each in given:
         code, _, path = each.partition("=")
         if not code or not path or not Path(path).is_file():
             raise click.UsageError(f"`{each}` names no language and file: --also cy=notice.cy.txt")
-        if code in found:
-            raise twice(notice, code)
-        found[code] = Path(path).read_bytes()
-    return found
+        found.append((code, Path(path).read_bytes()))
+    return by_language(notice, found)
 
 
 @notice.command()

@@ -73,7 +73,9 @@ class Acts:
         with self._turn:
             head = ledger.head()
             events = ledger.read(self._position, head, only_open=True, beside=(PersonLookedUp.KIND,))
-            self._found += _acts(events)
+            # All or none: what is read again after an error must not be here twice.
+            new = list(_acts(events))
+            self._found += new
             self._position = max(head, self._position)
             return list(self._found)
 

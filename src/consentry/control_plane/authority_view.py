@@ -124,15 +124,14 @@ class AuthorityView:
             return {**_head("models", known, sight=sight), "models": self._models(known, sight)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
-        """Return the releases and models with content of their jurisdictions, and how much."""
+        """Return the releases with content of their jurisdictions, and how much."""
         with self._looking(areas) as (known, sight):
             found = self._releases(known, sight)
             unreadable = sum(
                 self._counted(name, each.manifest, areas=sight.areas) is None
                 for name, each in known.state.releases.items()
             )
-            body = {"releases": found, "unreadable": unreadable, "models": self._models(known, sight)}
-            return {**_head("releases", known, sight=sight), **body}
+            return {**_head("releases", known, sight=sight), "releases": found, "unreadable": unreadable}
 
     def notices(self, areas: Areas) -> dict[str, Any]:
         """Return the notices that their cases require, and until when people can object."""

@@ -112,11 +112,22 @@ class CaseVerbs:
         return self.book.say(name, lambda _: [NoticeRequired(case=name, notice=notice, days=days, by=by)])
 
     def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
-        """Return a case, how far it is, what stands in the way of lifting it, and what its checks find."""
+        """Return a case, how far it is, what stands in the way of lifting it, and what its checks find.
+
+        The checks run without the lock of the desk, for which renewals of leases wait; they are run again if what they
+        look at was changed meanwhile.
+        """
         form = self.conditions.form_for(name)
-        with self.desk.lock:
-            case, at = self.book.get(name), self.desk.parts.clock()
-            answers, not_reached = self.conditions.answers(case, form=form), self.telling.not_reached(case, at=at)
+        while True:
+            with self.desk.lock:
+                case = self.book.get(name)
+                looked_at, asked = self._looked_at(case), self.conditions.asked(case, form=form)
+            answers = asked()
+            with self.desk.lock:
+                case, at = self.book.get(name), self.desk.parts.clock()
+                if self._looked_at(case) != looked_at:
+                    continue
+                not_reached = self.telling.not_reached(case, at=at)
             obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
             return case, standing(case, at, answers=answers, not_reached=not_reached), obstacles, answers
 

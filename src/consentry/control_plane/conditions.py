@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import require_handle, require_name, require_texts
@@ -121,12 +123,21 @@ class ConditionVerbs:
 
     def answers(self, case: Case, *, form: Form | None) -> Answers:
         """Run the checks of a case's conditions on the system as it is known now, and the form as `form_for` saw it."""
+        return self.asked(case, form=form)()
+
+    def asked(self, case: Case, *, form: Form | None) -> Callable[[], Answers]:
+        """Return what runs the checks of a case, on the system as it is known now, whenever it is called.
+
+        What the checks look at is gathered here, by a caller that holds the lock of the desk. Running them takes a
+        moment, and needs no lock.
+        """
         areas, at = areas_of(case, self.desk.newest.record), self.desk.parts.clock()
-        return {
-            each.condition: run(each.check, each.parameters, system=self._system(each.policy, areas, at=at, form=form))
+        checks = [
+            (each.condition, each.check, each.parameters, self._system(each.policy, areas, at=at, form=form))
             for each in case.conditions.values()
             if each.check is not None
-        }
+        ]
+        return lambda: {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
 
     def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds, form: Form | None) -> System:
         published = None if policy is None else self.desk.newest.state.policy(policy)

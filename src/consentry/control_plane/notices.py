@@ -57,7 +57,7 @@ class NoticeVerbs:
         every = (*languages, *others)
         require_texts(channel=channel, audience=audience, language=", ".join(every))
         if again := next((each for each in every if every.count(each) > 1), None):
-            raise twice(notice, again)
+            raise _twice(notice, again)
         if by is not None:
             require_handle(by)
         put = self.desk.parts.objects.put
@@ -150,7 +150,21 @@ class NoticeVerbs:
         return refused_as_a_whole(said, purpose)
 
 
-def twice(notice: str, language: str) -> ChoiceError:
+def by_language(notice: str, texts: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    """Return the texts of a notice by their languages.
+
+    Raises:
+        ChoiceError: two are in one.
+    """
+    found: dict[str, bytes] = {}
+    for language, text in texts:
+        if language in found:
+            raise _twice(notice, language)
+        found[language] = text
+    return found
+
+
+def _twice(notice: str, language: str) -> ChoiceError:
     """Return the error for two texts of a notice in one language."""
     return ChoiceError(
         "notice-language-twice",

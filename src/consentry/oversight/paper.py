@@ -99,7 +99,7 @@ def the_one(papers: Iterable[Paper], position: int, *, part: int) -> Paper:
 def no_such_paper() -> NotFoundError:
     """Return the error for a position at which no document of a case is named, or none that somebody may read."""
     return NotFoundError(
-        "case-paper-unknown", "no such document was given in this case", help="the page of the case has those there are"
+        "case-paper-unknown", "no such paper was given in this case", help="the page of the case has those there are"
     )
 
 

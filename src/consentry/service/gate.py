@@ -86,6 +86,15 @@ async def recognise(request: Request) -> Principal:
     return await calling(admission.by_session, cookie) if cookie else NOBODY
 
 
+def denied(action: Action, who: Principal) -> StateError:
+    """Return the error for somebody who is known, and may not do this."""
+    return StateError(
+        "access-denied",
+        f"`{action}` is not for {', '.join(sorted(who.roles))}",
+        help="docs/access.md says who may do what",
+    )
+
+
 class Needs:
     """A dependency that lets a request through if whoever asks may do something, and says who that is.
 
@@ -111,11 +120,7 @@ class Needs:
                 "this needs somebody who is signed in",
                 help="sign in at /sign-in, or send `Authorization: Bearer KEY`",
             )
-        raise StateError(
-            "access-denied",
-            f"`{self.action}` is not for {', '.join(sorted(found.roles))}",
-            help="docs/access.md says who may do what",
-        )
+        raise denied(self.action, found)
 
 
 class NeedsAll(Needs):

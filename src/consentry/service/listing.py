@@ -83,11 +83,18 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A kind of list. `name` becomes the name of the exported file; `sort` is a column, after `-` descending."""
+    """A kind of list.
+
+    Attributes:
+        name: of the exported file.
+        sort: a column, after `-` descending.
+        keep: what else the address asks for: of what this is a list.
+    """
 
     name: str
     columns: tuple[Column, ...]
     sort: str = ""
+    keep: tuple[str, ...] = ()
 
     def answer(self, request: Request, rows: Iterable[Row], *, template: str, **context: Any) -> Response:
         """Return a page of the list, or all of it in the format that `?format=` names: `csv` or `json`."""
@@ -117,7 +124,7 @@ class Listing:
             found.sort(key=lambda row: _key(row.get(column.name)), reverse=descending)
         pages = max(1, -(-len(found) // PAGE_ROWS))
         number = min(max(1, int(asked["page"][:9])) if asked.get("page", "")[:9].isdecimal() else 1, pages)
-        names = {"q", "sort", "lang", *(each.name for each in self.columns if each.chosen_from)}
+        names = {"q", "sort", "lang", *self.keep, *(each.name for each in self.columns if each.chosen_from)}
         shown = Shown(
             listing=self,
             rows=found[(number - 1) * PAGE_ROWS : number * PAGE_ROWS],

@@ -1,4 +1,4 @@
-"""Documents of a case as they are shown: their text where they are text, and what an authority filed in words."""
+"""Papers of a case as they are shown: their text where they are text, and what an authority filed in words."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path, Query
 from fastapi.responses import Response
 
+from consentry.accounts.access import Action
+from consentry.accounts.account import Principal
 from consentry.errors import InputError
 from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatement
 from consentry.oversight.order import in_words
 from consentry.oversight.paper import PaperKind
 from consentry.public_key import key_id, verify_signature
 
+Place = Annotated[int, Path(ge=0, le=1 << 53)]
+"""A position in the ledger: of the event that names a paper."""
+Part = Annotated[int, Query(ge=0, le=1000)]
+"""Which of the papers that an event names."""
 MOST_SHOWN = 200_000
 """Characters. What is longer is taken away as a file."""
+WITH_AUTHORITIES = frozenset({PaperKind.REPORT, PaperKind.STATEMENT})
+"""What went between the operator and an authority: for those who may read reports, not for all who may see a case."""
 _ENDINGS = ((b"%PDF-", "pdf"), (b"\x89PNG", "png"), (b"PK\x03\x04", "zip"))
 
 
@@ -34,6 +43,16 @@ class Filed:
     scope: str
     signed_with: str | None
     holds: bool
+
+
+def may_read(who: Principal, kind: PaperKind) -> bool:
+    """Return whether somebody who may see a case may read such a paper of it."""
+    return kind not in WITH_AUTHORITIES or who.may(Action.REPORT_READ)
+
+
+def shown(kind: str, content: bytes) -> dict[str, Any]:
+    """Return what the page of a paper shows of it: its text, what an authority filed with it, and its size."""
+    return {"text": text_of(content), "filed": filed_of(kind, content), "size": len(content)}
 
 
 def text_of(content: bytes) -> str | None:
@@ -67,7 +86,7 @@ def filed_of(kind: str, content: bytes) -> Filed | None:
 
 
 def as_file(content: bytes, *, name: str) -> Response:
-    """Return a document to be taken away as it is kept. No browser opens it here, whatever is in it."""
+    """Return a paper to be taken away as it is kept. No browser opens it here, whatever is in it."""
     named = {"content-disposition": f'attachment; filename="{name}.{_ending(content)}"'}
     return Response(content, media_type="application/octet-stream", headers=named)
 

@@ -8,9 +8,7 @@ from types import MappingProxyType
 from babel import Locale
 
 from consentry.policy.vocabulary import Age, Category, LegalBasis, Purpose, Visibility
-
-N_ = str
-"""Marks a text for translation where it is written."""
+from consentry.service.languages import N_
 
 PURPOSES: Mapping[Purpose, str] = MappingProxyType(
     {

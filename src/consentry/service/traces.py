@@ -1,8 +1,8 @@
 """A span for each request, for whoever collects traces (OpenTelemetry), if a tracer provider is configured.
 
 A span says what the access log says: method, address as a template, status, the id of the request, and of several
-platforms which one. It never holds the path or the query, where
-private links stand. Names are those of the HTTP semantic conventions, 1.23 and later.
+platforms which one. It never holds the path or the query, where private links stand. Names are those of the HTTP
+semantic conventions, 1.23 and later.
 """
 
 from __future__ import annotations

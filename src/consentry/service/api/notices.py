@@ -9,7 +9,7 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.notices import twice
+from consentry.control_plane.notices import by_language
 from consentry.errors import NotFoundError
 from consentry.oversight import notice as notices
 from consentry.service.api.once import KEY, Once
@@ -158,10 +158,6 @@ def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
 )
 def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
     """Store the text of a notice, and the same in other languages, as its next version."""
-    others = {each.language: each.text.encode() for each in body.others}
-    if len(others) < len(body.others):
-        names = [each.language for each in body.others]
-        raise twice(body.notice, next(each for each in names if names.count(each) > 1))
     made = control.notices.write(
         body.notice,
         body.text.encode(),
@@ -169,7 +165,7 @@ def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
         channel=body.channel,
         audience=body.audience,
         by=who.handle,
-        others=others,
+        others=by_language(body.notice, ((each.language, each.text.encode()) for each in body.others)),
     )
     return _version(made)
 

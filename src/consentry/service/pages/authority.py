@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
@@ -24,7 +24,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
 from consentry.service.gate import Admitting, Control, Deployed, Needs
-from consentry.service.papers import as_file, filed_of, text_of
+from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
 from consentry.service.site import page
 from consentry.transparency.download import signed
@@ -33,10 +33,6 @@ ROUTER = APIRouter(prefix="/authority")
 Reader = Annotated[Principal, Depends(Needs(Action.AUTHORITY_READ))]
 Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
 Issuer = Annotated[Principal, Depends(Needs(Action.ORDER_ISSUE))]
-Place = Annotated[int, Path(ge=0, le=1 << 53)]
-"""A position in the ledger."""
-Part = Annotated[int, Query(ge=0, le=1000)]
-"""Which of the documents that an event names."""
 _Word = TypeVar("_Word", Says, Purpose, Category)
 _PUBLIC_KEY = "signing.pub.pem"
 _AskedLine = Annotated[str, Query(max_length=300)]
@@ -46,9 +42,9 @@ _PURPOSES = (Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.SERVE, Purpose.IMPRO
 
 
 @ROUTER.get("")
-def start(*, request: Request, control: Control, who: Reader) -> Response:
-    """Show the start page."""
-    found = control.authority_view.start(who.areas)
+def start(*, request: Request, control: Control, admission: Admitting, who: Reader) -> Response:
+    """Show the start page: what concerns them, and with which key somebody signs in their name."""
+    found = {**control.authority_view.start(who.areas), "signing_key": _signing_key(admission, who)}
     return _answer(request, control, template="authority/start.html", document=found)
 
 
@@ -60,21 +56,16 @@ def case(*, request: Request, control: Control, who: Reader, name: str) -> Respo
     )
 
 
-@ROUTER.get("/cases/{name}/documents/{position}")
+@ROUTER.get("/cases/{name}/papers/{position}")
 def paper(*, request: Request, control: Control, who: Reader, name: str, position: Place, part: Part = 0) -> Response:
-    """Show a document that was given in a case, or hand it out as it is kept."""
+    """Show a paper of a case, or hand it out as it is kept."""
     document, content = control.authority_view.paper(name, position, areas=who.areas, part=part)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{name}-{position}")
     if request.query_params.get("format") == "signed":
         return taken_away(control, document, name=f"{name}-{position}")
     found = {**document, **document["given"]}
-    shown: dict[str, Any] = {
-        "text": text_of(content),
-        "filed": filed_of(document["kind"], content),
-        "size": len(content),
-    }
-    return page(request, "authority/paper.html", doc=document, paper=found, **shown)
+    return page(request, "authority/paper.html", doc=document, paper=found, **shown(document["kind"], content))
 
 
 @ROUTER.get("/reports/{name}/{report}")
@@ -225,6 +216,13 @@ def _filing(
 
 def _signatory(admission: Admission, who: Principal) -> Signatory:
     return Signatory(handle=who.handle, areas=who.areas, key=admission.public_key(who.handle))
+
+
+def _signing_key(admission: Admission, who: Principal) -> dict[str, Any]:
+    """Return the id of the key that counts, and of every key that was registered before with the time it was."""
+    key = admission.public_key(who.handle)
+    changes = [{"key": key_id(each.key), "at": each.at} for each in admission.key_changes(who.handle)]
+    return {"key": None if key is None else key_id(key), "changes": changes}
 
 
 def _codes(typed: str) -> frozenset[str]:

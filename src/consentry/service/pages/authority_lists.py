@@ -16,14 +16,13 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.policy.choice import Seconds
 from consentry.service.gate import Control, Needs
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages.authority import taken_away
 from consentry.service.plain_words import CATEGORIES, PURPOSES, STANDINGS
 
 ROUTER = APIRouter(prefix="/authority")
 Reader = Annotated[Principal, Depends(Needs(Action.AUTHORITY_READ))]
-N_ = str
-"""Marks a text that a template translates."""
 _CASES = Listing(
     name="cases",
     columns=(

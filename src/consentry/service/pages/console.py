@@ -16,6 +16,7 @@ from consentry.service.pages import (
     console_people,
     console_policies,
     console_releases,
+    console_sessions,
     console_suspend,
     console_webhooks,
 )
@@ -35,5 +36,6 @@ ROUTERS = (
     console_accounts.ROUTER,
     console_acts.ROUTER,
     console_password.ROUTER,
+    console_sessions.ROUTER,
     console_webhooks.ROUTER,
 )

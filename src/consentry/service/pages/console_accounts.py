@@ -10,14 +10,15 @@ from fastapi import APIRouter, Depends, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action, Role
-from consentry.accounts.account import Principal, new_password
+from consentry.accounts.account import Account, Principal, new_password
 from consentry.accounts.admission import Admission
 from consentry.errors import ConflictError, ConsentryError, InputError, StateError
 from consentry.policy.choice import Seconds
 from consentry.public_key import key_id, read_public_key
 from consentry.service.gate import Admitting, Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, kept, told, words_of
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, kept, told, twin, words_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -204,7 +205,7 @@ def _one(
     given: Mapping[str, Any] | None = None,
 ) -> Response:
     account, public = admission.get(handle), admission.public_key(handle)
-    return page(
+    return twin(request, lambda: _document(admission, account)) or page(
         request,
         "console/account.html",
         status=200 if problem is None else REFUSED,
@@ -216,6 +217,20 @@ def _one(
         key=None if public is None else key_id(public),
         roles=[(each, each) for each in _OF_ACCOUNTS if each != Role.AUTHORITY],
     )
+
+
+def _document(admission: Admission, account: Account) -> dict[str, Any]:
+    """Return an account as a document. Its password is in none."""
+    public = admission.public_key(account.handle)
+    changes = [{"key": key_id(each.key), "at": each.at} for each in admission.key_changes(account.handle)]
+    return {
+        "handle": account.handle,
+        "roles": sorted(map(str, account.roles)),
+        "areas": sorted(account.areas),
+        "signs_in": "with a password" if account.password else "elsewhere",
+        "state": "closed" if account.disabled else "open",
+        "signing_key": {"key": None if public is None else key_id(public), "changes": changes},
+    }
 
 
 def _accounts(

@@ -11,8 +11,9 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.acts import Act
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
-from consentry.service.pages.console_frame import N_, Staff
+from consentry.service.pages.console_frame import Staff
 from consentry.service.plain_words import EVENTS
 
 ROUTER = APIRouter()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
@@ -19,11 +19,12 @@ from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.order import Order, after_in_words, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
-from consentry.service.gate import Control
+from consentry.service.gate import Control, denied, principal_of
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, Staff, kept, said
+from consentry.service.pages.console_frame import REFUSED, Staff, kept, said
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import as_file, filed_of, text_of
+from consentry.service.papers import Part, Place, as_file, may_read, shown
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -38,6 +39,17 @@ _CASES = Listing(
         Column("at", N_("Opened"), kind="time"),
     ),
     sort="-at",
+)
+_TIMELINE = Listing(
+    name="timeline",
+    columns=(
+        Column("position", N_("Position"), kind="number"),
+        Column("at", N_("When"), kind="time"),
+        Column("kind", N_("What"), chosen_from=True),
+        Column("about", N_("About")),
+        Column("paper", N_("Paper")),
+    ),
+    sort="-position",
 )
 _STEPS = (
     (CaseStanding.CONCERN_RAISED, N_("Concern raised")),
@@ -118,22 +130,40 @@ def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Sta
     return Response(body, media_type="application/json")
 
 
-@ROUTER.get("/console/cases/{case}/documents/{position}")
+@ROUTER.get("/console/cases/{case}/timeline")
+def timeline_list(
+    request: Request, control: Control, *, case: str, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
+) -> Response:
+    """List everything that was said of a case."""
+    events = control.cases.timeline(case)
+    named = {each.position: each.name for each in control.cases.papers(case, events) if may_read(who, each.kind)}
+    rows = [
+        {**each, "paper": named.get(each["position"]), "paper_link": each["position"]} for each in _in_words(events)
+    ]
+    return _TIMELINE.answer(request, rows, template="console/timeline.html", case=case)
+
+
+@ROUTER.get("/console/cases/{case}/papers/{position}")
 def paper(
     request: Request,
     control: Control,
     *,
     case: str,
-    position: Annotated[int, Path(ge=0, le=1 << 53)],
-    part: Annotated[int, Query(ge=0, le=1000)] = 0,
-    _: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
+    position: Place,
+    part: Part = 0,
+    who: Annotated[Principal, Depends(Staff(Action.CASE_READ))],
 ) -> Response:
-    """Show a document that was given in a case, or hand it out as it is kept."""
+    """Show a paper of a case, or hand it out as it is kept.
+
+    Raises:
+        StateError: `access-denied`: it is a report or a statement, and they may not read reports.
+    """
     found, content = control.cases.paper(case, position, part=part)
+    if not may_read(who, found.kind):
+        raise denied(Action.REPORT_READ, who)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{case}-{position}")
-    shown: dict[str, Any] = {"text": text_of(content), "filed": filed_of(found.kind, content), "size": len(content)}
-    return page(request, "console/paper.html", case=case, paper=found, **shown)
+    return page(request, "console/paper.html", case=case, paper=found, **shown(found.kind, content))
 
 
 @ROUTER.get("/console/cases/{case}/reports/{report}.json")
@@ -159,7 +189,8 @@ def show(
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
     timeline = control.cases.timeline(name)
-    papers = control.cases.papers(name, timeline)
+    reader = principal_of(request)
+    papers = [each for each in control.cases.papers(name, timeline) if may_read(reader, each.kind)]
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
     return page(

@@ -8,7 +8,7 @@ from typing import Any
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError
 from consentry.policy.policy_set import PolicySet
-from consentry.service.pages.console_frame import N_
+from consentry.service.languages import N_
 
 Counts = Callable[[str], dict[str, Any]]
 """Returns the counts of a release, as `counts_of` does."""

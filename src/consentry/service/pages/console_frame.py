@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from consentry.digests import canonical_json
 from consentry.errors import ConsentryError, InputError
 from consentry.policy.jurisdictions import instant
 from consentry.service.gate import NeedsAll
@@ -18,11 +20,6 @@ from consentry.service.problems import status_of
 
 SEE_OTHER = 303
 REFUSED = 422
-
-
-def N_(text: str) -> str:  # noqa: N802 - the name that whoever gathers texts for translation looks for
-    """Mark a text that a template translates."""
-    return text
 
 
 Staff = NeedsAll
@@ -51,6 +48,13 @@ def said(do: Callable[[], object], *, to: str, again: Callable[[dict[str, str | 
             raise
         return again(told(error))
     return RedirectResponse(to, SEE_OTHER)
+
+
+def twin(request: Request, document: Callable[[], Mapping[str, Any]]) -> Response | None:
+    """Return what a page shows as JSON, if the address asks for that (`?format=json`); None if it does not."""
+    if request.query_params.get("format") != "json":
+        return None
+    return Response(canonical_json(document()), media_type="application/json")
 
 
 def day_of(text: str, *, what: str, end: bool = False) -> int | None:

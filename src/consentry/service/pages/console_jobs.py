@@ -14,8 +14,9 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.service.gate import Control, recognise
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, Staff
+from consentry.service.pages.console_frame import Staff
 from consentry.service.verbs import Verbs
 
 ROUTER = APIRouter()

@@ -16,8 +16,9 @@ from consentry.errors import InputError
 from consentry.ledger.lineage_events import Destroyed, Remedy
 from consentry.oversight.lineage import TAKE_TWO
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, Staff, said
+from consentry.service.pages.console_frame import REFUSED, Staff, said
 from consentry.service.site import page
 
 ROUTER = APIRouter()

@@ -8,7 +8,7 @@ handed back.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -24,9 +24,9 @@ from consentry.oversight.notice import Version
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import Control, Deployed
-from consentry.service.languages import LANGUAGES
+from consentry.service.languages import LANGUAGES, N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, kept, said, told
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, kept, said, told
 from consentry.service.plain_words import PURPOSES
 from consentry.service.problems import status_of
 from consentry.service.site import page
@@ -37,6 +37,7 @@ Writing = Annotated[Principal, Depends(Staff(Action.NOTICE_WRITE))]
 Text = Annotated[str, Form()]
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _NOTHING = kept(notice="", text="", languages="en", channel="", audience="")
+_SERVINGS_SHOWN = 20
 _OTHER = "text-"
 """Before the code of a language: the field for the same text in it."""
 _NOTICES = Listing(
@@ -49,6 +50,18 @@ _NOTICES = Listing(
         Column("last", N_("Last served"), kind="time"),
     ),
     sort="notice",
+)
+_SERVINGS = Listing(
+    name="servings",
+    columns=(
+        Column("at", N_("When"), kind="time"),
+        Column("version", N_("Version"), kind="number"),
+        Column("people", N_("People"), kind="number"),
+        Column("state", N_("Time to object"), kind="state", chosen_from=True),
+        Column("until", N_("Until"), kind="time"),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
 )
 
 
@@ -128,6 +141,25 @@ def write(
 def one(request: Request, control: Control, *, notice: str, who: Reading) -> Response:
     """Show the texts of a notice, whom it was served to, and which rules and cases wait for it."""
     return _show(request, control, who, notice=notice)
+
+
+@ROUTER.get("/console/notices/{notice}/servings")
+def servings(request: Request, control: Control, *, notice: str, who: Reading) -> Response:
+    """List every time a notice was served: to how many, in which version, and until when they can object."""
+    found, now = control.notices.get(notice), control.desk.parts.clock()
+    days = _longest(_waiting(control, who, notice=notice))
+    rows = [
+        {
+            "at": each.at,
+            "version": each.version,
+            "people": each.people,
+            "until": (until := each.at + days * SECONDS_PER_DAY),
+            "state": "over" if until <= now else "open",
+            "position": each.position,
+        }
+        for each in found.servings
+    ]
+    return _SERVINGS.answer(request, rows, template="console/servings.html", notice=notice)
 
 
 @ROUTER.post("/console/notices/{notice}/serve")
@@ -228,7 +260,7 @@ def _show(
 ) -> Response:
     found = control.notices.get(notice)
     waiting = _waiting(control, who, notice=notice)
-    days = max((each for _, each, _ in waiting), default=0)
+    days = _longest(waiting)
     return page(
         request,
         "console/notice.html",
@@ -247,7 +279,10 @@ def _show(
             )
             for each in reversed(found.versions)
         ],
-        servings=[{"serving": each, "until": each.at + days * SECONDS_PER_DAY} for each in reversed(found.servings)],
+        servings=[
+            {"serving": each, "until": each.at + days * SECONDS_PER_DAY}
+            for each in reversed(found.servings[-_SERVINGS_SHOWN:])
+        ],
         waiting=waiting,
         purposes=[(str(each), PURPOSES[each]) for each in Purpose],
         may_write=who.may(Action.NOTICE_WRITE),
@@ -265,6 +300,10 @@ def _waiting(control: ControlPlane, who: Principal, *, notice: str) -> list[tupl
         for rule in control.desk.document(published.digest).rules
         if rule.notice is not None and rule.notice.notice == notice
     ]
+
+
+def _longest(waiting: Sequence[tuple[str, int, bool]]) -> int:
+    return max((days for _, days, _ in waiting), default=0)
 
 
 def _in_force(control: ControlPlane) -> list[Published]:

@@ -25,8 +25,9 @@ from consentry.ledger.objection_events import LawfulGround
 from consentry.oversight.objection import OPEN, Objection, ObjectionState
 from consentry.policy.vocabulary import Category, Reach
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import PAGE_ROWS, Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, Staff, told
+from consentry.service.pages.console_frame import REFUSED, Staff, told
 from consentry.service.plain_words import CATEGORIES, PURPOSES
 from consentry.service.problems import status_of
 from consentry.service.site import page

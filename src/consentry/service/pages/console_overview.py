@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Annotated, Any
 
@@ -12,11 +12,13 @@ from fastapi.responses import RedirectResponse, Response
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
+from consentry.oversight.case import Answers, Case, CaseStanding, Obstacle
 from consentry.oversight.order import in_words
-from consentry.policy.choice import Seconds
 from consentry.service.gate import Control, Needs
+from consentry.service.languages import N_
+from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_counts import Counts, counts_of, over_time
-from consentry.service.pages.console_frame import SEE_OTHER, Staff
+from consentry.service.pages.console_frame import SEE_OTHER, Staff, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -25,6 +27,20 @@ _BEGINS = (
     (Action.ACCOUNT_MANAGE, "/console/accounts"),
     (Action.CONCERN_FILE, "/authority"),
     (Action.OWN_READ, "/me"),
+)
+Register = tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]
+"""A case, how far it is, what stands in the way of lifting it, and what its checks found."""
+_WHAT = {"report": N_("report"), "condition": N_("condition"), "model": N_("model")}
+_OVERDUE = Listing(
+    name="overdue",
+    columns=(
+        Column("due", N_("Was due"), kind="time"),
+        Column("what", N_("What")),
+        Column("kind", N_("Kind"), chosen_from=True),
+        Column("case", N_("Case"), chosen_from=True),
+        Column("name", N_("Name")),
+    ),
+    sort="due",
 )
 _HELD = ("affected", "remedy chosen")
 _OVER = ("withdrawn", "destroyed")
@@ -42,27 +58,40 @@ def overview(
     request: Request, control: Control, *, who: Annotated[Principal, Depends(Staff(Action.OVERVIEW_READ))]
 ) -> Response:
     """Show what there is to know now."""
-    now = control.desk.parts.clock()
-    # A release is opened and checked once, in however many places of the page it stands.
+    found = _overview(control, who)
+    return twin(request, lambda: found) or page(request, "console/overview.html", **found)
+
+
+@ROUTER.get("/console/overdue")
+def late(
+    request: Request, control: Control, *, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
+) -> Response:
+    """List everything that is late."""
+    found = _overdue(control, open_registers(control), models=who.may(Action.MODEL_READ))
+    rows = [{**each, "kind": _WHAT[each["kind"]]} for each in found]
+    return _OVERDUE.answer(request, rows, template="console/overdue.html")
+
+
+def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
+    """Return what there is to know now; None for what somebody may not read."""
+    # A release is opened and checked once, in however many places of the page it stands, and so is a case.
     counts = cache(partial(counts_of, control))
-    return page(
-        request,
-        "console/overview.html",
-        purposes=newest_counts(control, counts),
-        over_time=over_time(control, counts),
-        cases=[row for row in case_rows(control) if not row["over"]] if who.may(Action.CASE_READ) else None,
-        orders=[
+    registers = open_registers(control) if who.may(Action.CASE_READ) else None
+    jobs = control.leases.jobs() if who.may(Action.LEASE_READ) else None
+    return {
+        "purposes": newest_counts(control, counts),
+        "over_time": over_time(control, counts),
+        "cases": None if registers is None else _rows(control, registers),
+        "orders": [
             {"order": each.order, "case": each.case, "scope": in_words(each.scope), "at": each.at}
             for each in control.orders.every()
             if each.ended is None
         ],
-        jobs=[each for each in control.leases.jobs() if each["state"] == "granted"]
-        if who.may(Action.LEASE_READ)
-        else None,
-        overdue=_overdue(control, now, models=who.may(Action.MODEL_READ)) if who.may(Action.CASE_READ) else None,
-        models=_held(control) if who.may(Action.MODEL_READ) else None,
-        objections=_objections(control) if who.may(Action.OBJECTION_READ) else None,
-    )
+        "jobs": None if jobs is None else [each for each in jobs if each["state"] == "granted"],
+        "overdue": None if registers is None else _overdue(control, registers, models=who.may(Action.MODEL_READ)),
+        "models": _held(control) if who.may(Action.MODEL_READ) else None,
+        "objections": _objections(control) if who.may(Action.OBJECTION_READ) else None,
+    }
 
 
 def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
@@ -74,42 +103,66 @@ def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]
     return [{"purpose": purpose, **counts(name)} for purpose, name in sorted(newest.items())]
 
 
+def open_registers(control: ControlPlane) -> dict[str, Register]:
+    """Return the registers of the cases that are not over, each asked for once.
+
+    Asking runs every check of a case and counts people; counting holds the lock of the desk, for which renewals wait as
+    well: from one case to the next it is let go of.
+    """
+    found = [control.cases.register_of(each.case) for each in control.cases.every() if each.over is None]
+    # Somebody may have ended one meanwhile.
+    return {each[0].case: each for each in found if each[0].over is None}
+
+
 def case_rows(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return every case as a row: how far it is, what it suspends, and how much stands in the way of lifting it."""
-    orders = {each.order: each for each in control.orders.every()}
-    found = []
-    for known in control.cases.every():
-        case, standing, obstacles, _ = control.cases.register_of(known.case)
-        scopes = [in_words(orders[name].scope) for name in sorted(case.orders) if name in orders]
-        found.append(
-            {
-                "case": case.case,
-                "title": case.title,
-                "standing": str(standing),
-                "suspends": scopes,
-                "open_points": 0 if case.over is not None else len(obstacles),
-                "at": case.at,
-                "over": case.over is not None,
-            }
-        )
-    return found
+    """Return every case as a row: how far it is, what it suspends, and how much stands in the way of lifting it.
+
+    Of a case that is over nothing is asked: it stands where it ended.
+    """
+    registers = open_registers(control)
+    orders = _scopes(control)
+    over = [_row(each, each.over.how, orders) for each in control.cases.every() if each.over is not None]
+    # One that was ended since it was asked stands in both: it is over.
+    ended = {row["case"] for row in over}
+    return over + [row for row in _rows(control, registers) if row["case"] not in ended]
 
 
-def _overdue(control: ControlPlane, now: Seconds, *, models: bool) -> list[dict[str, Any]]:
+def _rows(control: ControlPlane, registers: Mapping[str, Register]) -> list[dict[str, Any]]:
+    orders = _scopes(control)
+    return [
+        _row(case, standing, orders, open_points=len(obstacles)) for case, standing, obstacles, _ in registers.values()
+    ]
+
+
+def _scopes(control: ControlPlane) -> dict[str, str]:
+    return {each.order: in_words(each.scope) for each in control.orders.every()}
+
+
+def _row(case: Case, standing: str, orders: Mapping[str, str], *, open_points: int = 0) -> dict[str, Any]:
+    return {
+        "case": case.case,
+        "title": case.title,
+        "standing": str(standing),
+        "suspends": [orders[name] for name in sorted(case.orders) if name in orders],
+        "open_points": open_points,
+        "at": case.at,
+    }
+
+
+def _overdue(control: ControlPlane, registers: Mapping[str, Register], *, models: bool) -> list[dict[str, Any]]:
     """Return the reports, conditions and models for which something is late by now; the oldest first."""
+    now = control.desk.parts.clock()
     found = _late_models(control) if models else []
     found += [
         {"case": case.case, "what": report.title, "name": report.report, "kind": "report", "due": report.due}
         for case, report in control.reports.overdue(at=now)
     ]
-    for known in control.cases.every():
-        case, _, _, answers = control.cases.register_of(known.case)
-        if case.over is None:
-            found += [
-                {"case": case.case, "what": each.title, "name": each.condition, "kind": "condition", "due": each.due}
-                for each in case.conditions.values()
-                if each.due is not None and each.due < now and not each.answer(answers).met
-            ]
+    found += [
+        {"case": case.case, "what": each.title, "name": each.condition, "kind": "condition", "due": each.due}
+        for case, _, _, answers in registers.values()
+        for each in case.conditions.values()
+        if each.due is not None and each.due < now and not each.answer(answers).met
+    ]
     return sorted(found, key=lambda each: (each["due"], each["case"], each["name"]))
 
 

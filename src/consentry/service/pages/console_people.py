@@ -11,7 +11,8 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.errors import InputError, NotFoundError
 from consentry.service.gate import Control
-from consentry.service.pages.console_frame import N_, REFUSED, Staff, told
+from consentry.service.languages import N_
+from consentry.service.pages.console_frame import REFUSED, Staff, told, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -45,7 +46,8 @@ def look_up(
         found = control.look_ups.look_up(person.strip(), reason=reason.strip(), by=who.handle)
     except (InputError, NotFoundError) as error:
         problem = told(error, field="person" if person.strip() == "" else "reason")
-    return page(
+    same = None if found is None else twin(request, lambda: found)
+    return same or page(
         request,
         "console/people.html",
         status=200 if problem is None else REFUSED,

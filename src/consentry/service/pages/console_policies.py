@@ -22,8 +22,9 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, said, told
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, said, told, twin
 from consentry.service.policy_effects import effects
 from consentry.service.site import page
 
@@ -90,16 +91,24 @@ def one(request: Request, control: Control, *, position: int, _: Reading) -> Res
     if published is None:
         raise NotFoundError("policy-not-published", "no policy set came into force there", help="see /console/policies")
     policy = control.desk.document(published.digest)
-    return page(
+    text = control.desk.parts.objects.get(published.digest).decode()
+    return twin(request, lambda: _document(published, policy, text=text)) or page(
         request,
         "console/policy.html",
         published=published,
         policy=policy,
         prose=describe(policy),
         examples=run_examples(policy),
-        text=control.desk.parts.objects.get(published.digest).decode(),
+        text=text,
         unassessed=control.assessments.missing(policy),
     )
+
+
+def _document(published: Published, policy: PolicySet, *, text: str) -> dict[str, Any]:
+    """Return a policy set, in force or not any more, as a document; `/v1/policy-sets` has those in force."""
+    named = {"name": published.name, "version": published.version, "title": policy.title}
+    examples = [{"example": each.example.title, "holds": each.holds} for each in run_examples(policy)]
+    return {**named, "position": published.position, "document": published.digest, "examples": examples, "text": text}
 
 
 @ROUTER.get("/console/compare-policies")
@@ -118,7 +127,8 @@ def compare(
         sets = [control.desk.document(known[each].digest) for each in (before, after)]
         lines = describe_diff(diff(*sets, at=control.desk.parts.clock()))
     names = [(position, f"{each.name} {each.version} ({position})") for position, each in reversed(known.items())]
-    return page(request, "console/compare_policies.html", names=names, before=before, after=after, lines=lines)
+    same = twin(request, lambda: {"before": before, "after": after, "changes": lines})
+    return same or page(request, "console/compare_policies.html", names=names, before=before, after=after, lines=lines)
 
 
 @ROUTER.get("/console/proposals")

@@ -15,9 +15,10 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError
 from consentry.ledger.state import Sealed
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_counts import counts_of, split_rows
-from consentry.service.pages.console_frame import N_, REFUSED, Staff, said, told
+from consentry.service.pages.console_frame import REFUSED, Staff, said, told, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -46,6 +47,18 @@ _FILES = Listing(
         Column("left_out", N_("Left out"), kind="number"),
     ),
     sort="file",
+)
+
+
+_MOVES = Listing(
+    name="moves",
+    columns=(
+        Column("from", N_("Was before"), chosen_from=True),
+        Column("to", N_("Is now"), chosen_from=True),
+        Column("items", N_("Items"), kind="number"),
+    ),
+    sort="-items",
+    keep=("before", "after"),
 )
 
 
@@ -96,7 +109,9 @@ def explain(
         found = control.releases.explain(release, item.strip()).body
     except ConsentryError as error:
         return _show(request, control, release, problem=told(error, field="item"), item=item)
-    return page(request, "console/explanation.html", release=release, item=item.strip(), found=found)
+    return twin(request, lambda: found) or page(
+        request, "console/explanation.html", release=release, item=item.strip(), found=found
+    )
 
 
 @ROUTER.post("/console/releases/{release}/withdraw")
@@ -132,7 +147,8 @@ def compare(
             found = control.releases.compare(before, after)
         except ConsentryError as error:
             problem = told(error)
-    return page(
+    same = None if found is None else twin(request, lambda: found)
+    return same or page(
         request,
         "console/compare.html",
         status=200 if problem is None else REFUSED,
@@ -142,6 +158,20 @@ def compare(
         after=after,
         names=[(each, each) for each in reversed(control.releases.sealed())],
     )
+
+
+@ROUTER.get("/console/compare-releases/moves")
+def moves(
+    request: Request,
+    control: Control,
+    *,
+    _: Reading,
+    before: Annotated[str, Query(max_length=300)],
+    after: Annotated[str, Query(max_length=300)],
+) -> Response:
+    """List from what to what items moved between two releases, all of it."""
+    found = control.releases.compare(before, after)
+    return _MOVES.answer(request, found["moves"], template="console/moves.html", before=before, after=after)
 
 
 def _show(

@@ -19,9 +19,10 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.service.gate import Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_cases import order_row
-from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, day_of, said, told, words_of
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, said, told, words_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()

@@ -7,7 +7,7 @@ the page that made it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -25,8 +25,9 @@ from consentry.ledger.envelope import Event
 from consentry.policy.choice import Seconds
 from consentry.service.deliveries import message
 from consentry.service.gate import Admitting, Control
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import N_, REFUSED, SEE_OTHER, Staff, kept, told
+from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, kept, told, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -48,6 +49,17 @@ _WEBHOOKS = Listing(
         Column("made_at", N_("Made"), kind="time"),
     ),
     sort="-made_at",
+)
+_DELIVERIES = Listing(
+    name="deliveries",
+    columns=(
+        Column("event", N_("Event")),
+        Column("kind", N_("Kind"), chosen_from=True),
+        Column("state", N_("State"), kind="state", chosen_from=True),
+        Column("at", N_("Happened"), kind="time"),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
 )
 
 
@@ -92,6 +104,21 @@ def one(request: Request, admission: Admitting, *, control: Control, webhook: st
     return _one(request, admission, control, webhook=webhook)
 
 
+@ROUTER.get("/console/webhooks/{webhook}/deliveries")
+def deliveries(request: Request, admission: Admitting, *, control: Control, webhook: str, _: Managing) -> Response:
+    """List what was delivered to one, as far back as anybody looks, and what comes next."""
+    hook = _hook(admission, control, webhook)
+    told = [
+        *((each, "delivered") for each in sent_before(control, hook, most=_MOST_READ)),
+        *((each, "to go") for each in to_send(control, hook, most=_SLICE)),
+    ]
+    rows = [
+        {"event": f"evt_{each.position}", "kind": each.kind, "state": state, "at": each.at, "position": each.position}
+        for each, state in told
+    ]
+    return _DELIVERIES.answer(request, rows, template="console/deliveries.html", webhook=webhook)
+
+
 @ROUTER.post("/console/webhooks/{webhook}/replay")
 def replay(
     *, request: Request, admission: Admitting, control: Control, webhook: str, _: Managing, position: Text = ""
@@ -112,25 +139,45 @@ def remove(admission: Admitting, control: Control, *, webhook: str, _: Managing)
     return RedirectResponse("/console/webhooks", SEE_OTHER)
 
 
-def sent_before(control: ControlPlane, endpoint: Endpoint) -> list[Sent]:
+def sent_before(control: ControlPlane, endpoint: Endpoint, *, most: int = SHOWN) -> list[Sent]:
     """Return the events that were delivered last, the newest first, of those recorded since it was registered.
 
     Further back than 10,000 events nobody looks.
     """
     found: list[Sent] = []
     stop, oldest = endpoint.position, max(0, endpoint.position - _MOST_READ)
-    while stop > oldest and len(found) < SHOWN:
+    while stop > oldest and len(found) < most:
         start = max(oldest, stop - _SLICE)
         events = [each for each in control.desk.parts.ledger.read(start, stop) if each.recorded_at >= endpoint.made_at]
         found += [each for event in reversed(events) if (each := _wanted(event, endpoint)) is not None]
         stop = start
-    return found[:SHOWN]
+    return found[:most]
 
 
-def to_send(control: ControlPlane, endpoint: Endpoint) -> list[Sent]:
+def to_send(control: ControlPlane, endpoint: Endpoint, *, most: int = SHOWN) -> list[Sent]:
     """Return the events that are sent next, the first of them first."""
     events = control.desk.parts.ledger.read(endpoint.position, endpoint.position + _SLICE)
-    return [each for event in events if (each := _wanted(event, endpoint)) is not None][:SHOWN]
+    return [each for event in events if (each := _wanted(event, endpoint)) is not None][:most]
+
+
+def _hook(admission: Admission, control: ControlPlane, webhook: str) -> Endpoint:
+    found = next((each for each in _hooks(admission, control).all() if each.ident == webhook), None)
+    if found is None:
+        raise NotFoundError("webhook-unknown", f"no webhook `{webhook[:40]}`", help="see /console/webhooks")
+    return found
+
+
+def _document(hook: Endpoint, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a webhook as a document. Its secret is in none."""
+    names = ("url", "failures", "error", "retry_at", "made_by", "made_at")
+    events = {name: [asdict(each) for each in shown[name]] for name in ("sent", "waiting")}
+    return {
+        "webhook": hook.ident,
+        "kinds": sorted(hook.kinds),
+        **{name: getattr(hook, name) for name in names},
+        **shown,
+        **events,
+    }
 
 
 def _wanted(event: Event, endpoint: Endpoint) -> Sent | None:
@@ -192,19 +239,20 @@ def _one(
     webhook: str,
     problem: Mapping[str, Any] | None = None,
 ) -> Response:
-    found = next((each for each in _hooks(admission, control).all() if each.ident == webhook), None)
-    if found is None:
-        raise NotFoundError("webhook-unknown", f"no webhook `{webhook[:40]}`", help="see /console/webhooks")
+    found = _hook(admission, control, webhook)
     head = control.desk.parts.ledger.head()
-    return page(
+    shown: dict[str, Any] = {
+        "state": _state(found, head),
+        "behind": max(0, head - found.position),
+        "sent": sent_before(control, found),
+        "waiting": to_send(control, found),
+    }
+    return twin(request, lambda: _document(found, shown)) or page(
         request,
         "console/webhook.html",
         status=200 if problem is None else REFUSED,
         problem=problem,
         hook=found,
-        state=_state(found, head),
-        behind=max(0, head - found.position),
-        sent=sent_before(control, found),
-        waiting=to_send(control, found),
+        **shown,
         done=request.query_params.get("done", "") if problem is None else "",
     )

@@ -24,7 +24,7 @@ from consentry.errors import NotFoundError, StateError
 from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import ChoiceState
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
-from consentry.service.languages import LANGUAGES, language_of
+from consentry.service.languages import LANGUAGES, N_, language_of
 from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import Written, asked, block_of, person_of, require_read
@@ -39,7 +39,6 @@ from consentry.service.site import away, page
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Chooser = Annotated[Principal, Depends(unsaved.Keeping(Action.OWN_CHOOSE))]
-N_ = str
 _SHOWN = ("purpose", "category", "number")
 """What the list of items shows: fields of its form, and of its address."""
 _VARY = {"vary": "accept, accept-language, cookie, sec-gpc"}

@@ -17,10 +17,9 @@ from consentry.errors import StateError
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
+from consentry.service.languages import N_
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import KEY_HEX_DIGITS, refused_items
-
-N_ = str
 
 
 async def _written(request: Request) -> Mapping[str, str]:

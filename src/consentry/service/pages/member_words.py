@@ -13,9 +13,7 @@ from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import GapKind
 from consentry.policy.vocabulary import Category, LegalBasis, Purpose, Reach
 from consentry.release.situation import Situation
-
-N_ = str
-"""Marks a text for translation; the template translates it."""
+from consentry.service.languages import N_
 
 PURPOSES = {
     Purpose.TRAIN_AI: N_("Training of AI models of any kind"),
