@@ -5,6 +5,7 @@ Nobody gets a seat by looking. What is shown costs what the person has: postings
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -48,11 +49,17 @@ class Choosing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """How many items of one category somebody has, how many may be used, and why not the others."""
+    """How many items of one category somebody has, how many may be used, and why not the others.
+
+    `due` are those that are used once they were told and had time to say no, by when that is (None: not settled);
+    `asked_for` those that are used if they say yes. These are not among `why_not`.
+    """
 
     items: int = 0
     used: int = 0
     others: int = 0
+    due: Mapping[Seconds | None, int] = field(default_factory=dict)
+    asked_for: int = 0
     why_not: Mapping[Reason, int] = field(default_factory=dict)
 
 
@@ -323,14 +330,13 @@ def _counted(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, Cou
     found = {}
     for category in (each for each in Category if each in tally):
         mine = tally[category]
-        why_not: dict[Reason, int] = {}
-        for item in mine:
-            if not item.decision.allowed:
-                why_not[item.decision.primary] = why_not.get(item.decision.primary, 0) + 1
+        against = [item for item in mine if not item.decision.allowed and item.lacks is None]
         found[category] = Counted(
             items=len(mine),
             used=sum(item.used for item in mine),
-            others=sum(item.decision.allowed and item.others for item in mine),
-            why_not=why_not,
+            others=sum(item.others and (item.decision.allowed or item.lacks is not None) for item in mine),
+            due=Counter(item.begins for item in mine if item.is_due),
+            asked_for=sum(item.is_asked_for for item in mine),
+            why_not=Counter(item.decision.primary for item in against),
         )
     return found

@@ -23,11 +23,13 @@ from consentry.service.pages.member_words import (
     BASES,
     HEADLINES,
     KINDS,
+    NOT_AGREED,
     ORIGINS,
     OTHERS,
     PURPOSES,
     SOURCES,
     Told,
+    due,
     told,
 )
 
@@ -321,6 +323,9 @@ def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
     for reason, count in counted.why_not.items():
         rule = _rule(use, reason)
         found.append((told(reason, why="" if rule is None else rule.why), count))
+    found += [(due(begins), count) for begins, count in counted.due.items()]
+    if counted.asked_for:
+        found.append((Told(NOT_AGREED), counted.asked_for))
     if counted.others:
         found.append((Told(OTHERS), counted.others))
     return found
