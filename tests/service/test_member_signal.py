@@ -12,7 +12,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from end_to_end.test_story import NOW
 from service.at_work import POLICY
-from service.test_member import NEW_POST, Come, no
+from service.test_member import NEW_POST, Come, no, yes
 from service.visitor import words
 
 place = member.place
@@ -55,7 +55,7 @@ def test_what_they_say_themselves_counts_more_before_and_after(place: tuple[Depl
     deployment, come, _ = place
     visitor = come("us")
     visitor.get("/me", **GPC)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     head = deployment.control.desk.parts.ledger.head()
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me", **GPC).text
     other = come("us2")
@@ -100,7 +100,7 @@ def test_it_may_only_choose_no_on_the_page(place: tuple[Deployment, Come, str]) 
     assert deployment.control.desk.parts.ledger.head() == head
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me").text
     no(visitor)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     page = visitor.get("/me", **GPC)
     assert 'value="yes" checked' in page.text, "what they said themselves is not turned round"
 

@@ -13,7 +13,8 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
-from service.test_member import Come, no, one_item
+from service.at_work import POLICY
+from service.test_member import Come, no, one_item, read
 from service.visitor import words
 
 place = member.place
@@ -117,8 +118,10 @@ def test_a_yes_to_one_item_is_about_that_one(place: tuple[Deployment, Come, str]
     decides(deployment, CONSENT)
     visitor = come("us2")
     assert "You have not said yes." in words(visitor.get("/me/items"))
-    form = {"purpose": "train-genai", "what": "items", "read": "yes"} | one_item("v1", 1, "yes")
-    form["version"] = version_on(visitor.get("/me/items").text)
+    form = {"purpose": "train-genai", "what": "items"} | one_item("v1", 1, "yes")
+    assert visitor.post("/me/choices", form).status_code == 422, "it is a yes: there is something to read before"
+    assert 'name="read"' in visitor.get("/me/items").text
+    form |= read(visitor)
     page = visitor.follow(visitor.post("/me/choices", form))
     assert "Saved: you said yes" in words(page)
     assert 'value="yes" checked' in page.text
@@ -153,7 +156,34 @@ def test_somebody_else_who_did_not_agree_is_no_answer_of_theirs(place: tuple[Dep
     assert "You have not said yes." in both
 
 
-def version_on(text: str) -> str:
-    """Return what a form pins as read; empty if it pins nothing."""
-    found = re.search(r'name="version" value="([^"]*)"', text)
-    return found[1] if found else ""
+@pytest.mark.parametrize("policy", [POLICY, CONSENT])
+def test_where_nobody_wrote_a_notice_the_rules_are_read_and_named(
+    place: tuple[Deployment, Come, str], policy: str
+) -> None:
+    deployment, come, _ = place
+    decides(deployment, policy)
+    visitor = come("us2")
+    no(visitor)
+    answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    assert answer.status_code == 422, "a yes asks for what it is about to be read"
+    published = deployment.control.own_settings.deciding(Purpose.TRAIN_GENAI)
+    assert published is not None
+    document = deployment.control.desk.document(published.digest)
+    assert document.title in words(answer)
+    assert document.rules[0].why in words(answer)
+    form = {"purpose": "train-genai", "answer": "yes", **read(visitor)}
+    assert form["version"] == f"{policy}/{document.version}/{published.digest}"
+    other = {**form, "version": form["version"][:-1] + "x"}
+    assert "The notice has changed" in words(visitor.post("/me/choices", other))
+    page = visitor.follow(visitor.post("/me/choices", form))
+    assert f"Rules you read {form['version']}" in words(page)
+    assert f"Rules you read: {form['version']}" in words(visitor.get("/me/history"))
+    head = deployment.control.desk.parts.ledger.head()
+    (event,) = deployment.control.desk.parts.ledger.read(head - 1, head)
+    assert isinstance(event.body, ChoiceMade)
+    assert event.body.notice == form["version"]
+    text = visitor.get(f"/me/receipts/{event.position}?form=text").text
+    assert f"rules read {form['version']}" in re.sub(r" +", " ", text)
+    assert "not kept here" not in text
+    (use,) = visitor.get("/me?format=json").json()["uses"]
+    assert use["notice"] is None, "it is no notice"

@@ -19,6 +19,7 @@ from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words_of
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY
+from consentry.digests import Digest
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, Source
@@ -68,7 +69,8 @@ class OwnUse:
     """A use, and how it stands for one person.
 
     Attributes:
-        policy: the set that decides, None if none does; `since` is when it was put in force.
+        policy: the set that decides, None if none does, and the `digest` under which it was published; `since` is when
+            it was put in force.
         counted: their items by category, those of no permitted category included.
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it.
@@ -79,6 +81,7 @@ class OwnUse:
 
     purpose: Purpose
     policy: PolicySet | None
+    digest: Digest
     since: Seconds | None
     stands: Stands
     counted: Mapping[Category, Counted]
@@ -203,6 +206,7 @@ class OwnSettings:
         return OwnUse(
             purpose=compiler.purpose,
             policy=policy,
+            digest="" if published is None else published.digest,
             since=None if published is None else self.recorded_at(published.position),
             stands=found,
             counted=_counted(items),

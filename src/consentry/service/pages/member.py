@@ -112,7 +112,7 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         for choice in said:
             if choice.state is ChoiceState.ALLOWED:
                 require_read(use, wanted)
-                notice = use.notice.name if use.notice else None
+                notice = use.notice.read if use.notice else None
                 positions.append(control.own_settings.choose(person, choice, notice=notice))
     except NotFoundError:
         raise

@@ -97,7 +97,7 @@ def named_items(wanted: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def require_read(use: Block, wanted: Mapping[str, str]) -> None:
-    """Refuse a yes of somebody who has not read the notice as it is now.
+    """Refuse a yes of somebody who has not read the notice, or what the rules say of themselves, as it is now.
 
     Raises:
         StateError: they have not ticked it, or it has changed.
@@ -110,7 +110,7 @@ def require_read(use: Block, wanted: Mapping[str, str]) -> None:
             N_("tick that you have read the notice, or leave it at no"),
             help=N_("the notice says what your content would be used for; nothing has changed"),
         )
-    if wanted.get("version") != f"{use.notice.name}/{use.notice.number}":
+    if wanted.get("version") != use.notice.pin:
         raise StateError(
             "choice-notice-newer",
             N_("the notice has changed: please read it again"),

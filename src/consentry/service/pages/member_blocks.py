@@ -36,17 +36,29 @@ from consentry.service.pages.member_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeShown:
-    """A notice to read before saying yes: its name, the number of its newest version and its text.
+    """What to read before saying yes: a notice, with the number of its newest version and its text.
 
-    `languages` are those of the text; `fits` says whether the reader's is among them.
+    Where nobody wrote one it is what the policy set says of itself: `number` is 0, and `rules` are its version and
+    digest. `languages` are those of the text; `fits` says whether the reader's is among them.
     """
 
     name: str
     number: int
-    at: Seconds
+    rules: str = ""
+    at: Seconds | None
     paragraphs: Sequence[str]
     languages: tuple[str, ...]
     fits: bool
+
+    @property
+    def pin(self) -> str:
+        """What a form sends back of it: it is another one if anything in the text has changed."""
+        return f"{self.name}/{self.rules or self.number}"
+
+    @property
+    def read(self) -> str:
+        """What is recorded of it. A policy set is told from a notice by its version: no name of a notice has a `/`."""
+        return self.pin if self.rules else self.name
 
     @property
     def language(self) -> str:
@@ -169,7 +181,7 @@ def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "", l
     found = []
     for use in uses:
         names = [*_notices(use.stands.permits), *further, *use.served]
-        shown = notice_for(control, names, language=language)
+        shown = notice_for(control, names, language=language) or _own_description(use, language=language)
         found.append(_block(use, person=person, events=events, notice=shown))
     return found
 
@@ -257,6 +269,25 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
                 fits=chosen.is_in(language),
             )
     return None
+
+
+def _own_description(use: OwnUse, *, language: str) -> NoticeShown | None:
+    """Return what the policy set says of itself and of what it permits them; None if none decides.
+
+    It has one language, English.
+    """
+    if use.policy is None:
+        return None
+    said = [use.policy.title, *(rule.why for rule in use.stands.permits)]
+    return NoticeShown(
+        name=use.policy.name,
+        number=0,
+        rules=f"{use.policy.version}/{use.digest}",
+        at=use.since,
+        paragraphs=list(dict.fromkeys(each for each in said if each)),
+        languages=(DEFAULT,),
+        fits=language == DEFAULT,
+    )
 
 
 def _in_the_way(use: OwnUse) -> list[Reason]:
