@@ -30,7 +30,7 @@ from consentry.policy.evaluator import Reason
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.matrix import MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
 from consentry.release.situation import Question, Situation, Stands, stands
@@ -106,6 +106,15 @@ class Asker:
     erased: bool
 
     @property
+    def seat(self) -> int:
+        """The seat of the account that asks."""
+        return self.seats[0] if self.seats else NOBODY
+
+    def spoke_about(self, purpose: Purpose) -> bool:
+        """Say whether anything they said with any of their accounts is about a purpose, one above it or one below it."""
+        return any(concerns(each.choice, purpose) for each in (*self.own, *self.others))
+
+    @property
     def said(self) -> tuple[Stated, ...]:
         """What counts for the account that asks: its own choices, and the refusals of the others."""
         refusals = (each for each in self.others if each.choice.state is ChoiceState.REFUSED)
@@ -125,21 +134,49 @@ class OwnSettings:
     def asker(self, person: Pseudonym) -> Asker:
         """Return who asks. Nobody gets a seat by it."""
         index, _ = self.desk.parts.pseudonyms.lookup()
+        ordinal = index.lookup_one(*words_of(person))
         with self.desk.lock:
-            present = self.desk.present()
-            ordinal = index.lookup_one(*words_of(person))
-            seat = NOBODY if ordinal == MISSING else ordinal + 1
-            seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
-            accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
-            state = present.state
-            others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
-            return Asker(
-                person=person,
-                seats=seats,
-                accounts=tuple(dict.fromkeys((*accounts, *others))),
-                own=_live(state.choices.get(person, ())),
-                others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
-                erased=any(map(state.is_erased, accounts)),
+            return self._asker(self.desk.present(), person, seat=NOBODY if ordinal == MISSING else ordinal + 1)
+
+    def _asker(self, present: Known, person: Pseudonym, *, seat: int) -> Asker:
+        """Return who asks, in a seat. The lock of the desk is held."""
+        seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
+        accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
+        state = present.state
+        others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
+        return Asker(
+            person=person,
+            seats=seats,
+            accounts=tuple(dict.fromkeys((*accounts, *others))),
+            own=_live(state.choices.get(person, ())),
+            others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
+            erased=any(map(state.is_erased, accounts)),
+        )
+
+    def unsaid(self, person: Pseudonym) -> list[Purpose]:
+        """Return the uses that are decided about and that the person said nothing about, with none of their accounts."""
+        asker = self.asker(person)
+        with self.desk.lock:
+            deciding = self._deciding(self.desk.present())
+        return [each for each in Purpose if each in deciding and not asker.spoke_about(each)]
+
+    def refuse_unsaid(self, person: Pseudonym, purposes: Sequence[Purpose], *, source: Source) -> list[int]:
+        """Record a no to those uses that the person has still said nothing about, and return the positions.
+
+        Looking and recording are one step: asked twice at the same time, it is recorded once. The reach is `untrained`,
+        so no sealed release is to be amended.
+        """
+        seat = self.asker(person).seat
+        at = self.desk.parts.clock()
+        with self.desk.at_head() as session:
+            asker = self._asker(self.desk.newest, person, seat=seat)
+            said = [
+                Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at)
+                for each in purposes
+                if not asker.spoke_about(each)
+            ]
+            return list(
+                session.append([ChoiceMade(person=person, choice=each, source=source) for each in said]) if said else ()
             )
 
     def uses(self, person: Pseudonym) -> list[OwnUse]:
