@@ -111,7 +111,7 @@ class Asker:
         return self.seats[0] if self.seats else NOBODY
 
     def spoke_about(self, purpose: Purpose) -> bool:
-        """Say whether anything they said with any of their accounts is about a purpose, one above it or one below it."""
+        """Say whether they said anything, with any account, about a purpose, one above it or one below it."""
         return any(concerns(each.choice, purpose) for each in (*self.own, *self.others))
 
     @property
@@ -154,7 +154,7 @@ class OwnSettings:
         )
 
     def unsaid(self, person: Pseudonym) -> list[Purpose]:
-        """Return the uses that are decided about and that the person said nothing about, with none of their accounts."""
+        """Return the uses that are decided about and that the person said nothing about with any account."""
         asker = self.asker(person)
         with self.desk.lock:
             deciding = self._deciding(self.desk.present())
@@ -170,14 +170,10 @@ class OwnSettings:
         at = self.desk.parts.clock()
         with self.desk.at_head() as session:
             asker = self._asker(self.desk.newest, person, seat=seat)
-            said = [
-                Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at)
-                for each in purposes
-                if not asker.spoke_about(each)
-            ]
-            return list(
-                session.append([ChoiceMade(person=person, choice=each, source=source) for each in said]) if said else ()
-            )
+            unsaid = [each for each in purposes if not asker.spoke_about(each)]
+            noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
+            made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]
+            return list(session.append(made)) if made else []
 
     def uses(self, person: Pseudonym) -> list[OwnUse]:
         """Return every use for training that is decided about, and every one they said something about."""
