@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -87,6 +88,18 @@ def place() -> Iterator[tuple[Deployment, Come, str]]:
 
 def no(visitor: Visitor, **more: str) -> str:
     answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "no", **more})
+    assert answer.status_code == 303, words(answer)
+    return str(answer.headers["location"])
+
+
+def read(visitor: Visitor) -> dict[str, str]:
+    """Return the fields of somebody who has read what the page shows before a yes."""
+    found = re.search(r'name="version" value="([^"]*)"', visitor.get("/me").text)
+    return {"read": "yes", "version": html.unescape(found[1])} if found else {}
+
+
+def yes(visitor: Visitor, **more: str) -> str:
+    answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes", **read(visitor), **more})
     assert answer.status_code == 303, words(answer)
     return str(answer.headers["location"])
 
@@ -327,7 +340,7 @@ def test_kind_by_kind(place: tuple[Deployment, Come, str]) -> None:
     assert deployment.control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
     comment = NEW_POST._replace(category=Category.COMMENT)
     assert not deployment.control.people.may("us", comment, policy=POLICY)["allowed"]
-    visitor.post("/me/choices", {**form, "kind-comment": "yes"})
+    visitor.post("/me/choices", {**form, "kind-comment": "yes", **read(visitor)})
     assert deployment.control.people.may("us", comment, policy=POLICY)["allowed"]
     # What no rule permits cannot be switched on.
     answer = visitor.post("/me/choices", {**form, "kind-comment": "yes", "kind-direct-message": "yes"})
@@ -410,7 +423,7 @@ def test_history_says_what_was_said_and_where(place: tuple[Deployment, Come, str
     visitor = come("us")
     assert "You have said nothing yet" in words(visitor.get("/me/history"))
     no(visitor)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     page = visitor.get("/me/history").text
     assert page.index(">Yes<") < page.index(">No<"), "newest first"
     assert "on this page or in your settings" in page
@@ -447,7 +460,7 @@ def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Co
     assert "Off Nothing is used unless you say yes" in words(page)
     assert "Consent: it is used only if you say yes" in words(page)
     assert " checked" not in page.text
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     assert "You said yes on" in words(visitor.get("/me"))
     no(visitor)
     assert "Off You said no" in words(visitor.get("/me"))

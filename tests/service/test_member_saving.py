@@ -16,7 +16,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from consentry.service.pages.member import _effects
 from consentry.service.pages.member_blocks import blocks
 from end_to_end.test_story import NOW
-from service.test_member import HOSTILE, Come, no, one_item
+from service.test_member import HOSTILE, Come, no, one_item, read
 from service.visitor import Visitor, words
 
 place = member.place
@@ -27,7 +27,9 @@ def test_a_no_and_a_yes_in_one_save_are_both_told_with_their_receipts(place: tup
     visitor = come("us")
     form = {"purpose": "train-genai", "what": "kinds"}
     visitor.post("/me/choices", {**form, "kind-comment": "no", "kind-post": "yes"})
-    page = visitor.follow(visitor.post("/me/choices", {**form, "kind-comment": "yes", "kind-post": "no"}))
+    page = visitor.follow(
+        visitor.post("/me/choices", {**form, "kind-comment": "yes", "kind-post": "no", **read(visitor)})
+    )
     text = words(page)
     assert text.index("Saved: you said no") < text.index("Saved: you said yes")
     positions = sorted(set(re.findall(r'"/me/receipts/(\d+)"', page.text)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from starlette.requests import Request
 
 import service.test_member as member
 from consentry.bootstrap import Deployment
@@ -10,9 +13,10 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.service.pages.member_signal import record_no
 from end_to_end.test_story import NOW
 from service.at_work import POLICY
-from service.test_member import NEW_POST, Come, no
+from service.test_member import NEW_POST, Come, no, yes
 from service.visitor import words
 
 place = member.place
@@ -55,7 +59,7 @@ def test_what_they_say_themselves_counts_more_before_and_after(place: tuple[Depl
     deployment, come, _ = place
     visitor = come("us")
     visitor.get("/me", **GPC)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     head = deployment.control.desk.parts.ledger.head()
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me", **GPC).text
     other = come("us2")
@@ -100,7 +104,7 @@ def test_it_may_only_choose_no_on_the_page(place: tuple[Deployment, Come, str]) 
     assert deployment.control.desk.parts.ledger.head() == head
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in visitor.get("/me").text
     no(visitor)
-    visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    yes(visitor)
     page = visitor.get("/me", **GPC)
     assert 'value="yes" checked' in page.text, "what they said themselves is not turned round"
 
@@ -125,3 +129,37 @@ def test_another_account_of_theirs_that_refused_is_no_reason_to_say_it_again(
     head = deployment.control.desk.parts.ledger.head()
     assert "You said no with another account" in words(come("one").get("/me", **GPC))
     assert heard(deployment, head) == []
+
+
+def test_a_yes_of_another_account_of_theirs_is_not_turned_round(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.ALLOWED, at=NOW)
+    made = ChoiceMade(person=deployment.person("other"), choice=choice, source=Source.IMPORT)
+    deployment.control.statements.choose([made])
+    head = deployment.control.desk.parts.ledger.head()
+    page = come("one").get("/me", **GPC)
+    assert heard(deployment, head) == []
+    assert "Saved: you said no" not in words(page)
+    assert deployment.control.people.may("other", NEW_POST, policy=POLICY)["allowed"]
+
+
+def test_tabs_that_are_opened_at_once_say_it_once(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    head = deployment.control.desk.parts.ledger.head()
+    with ThreadPoolExecutor(8) as tabs:
+        pages = list(tabs.map(lambda _: visitor.get("/me", **GPC), range(8)))
+    assert {page.status_code for page in pages} == {200}
+    assert len(heard(deployment, head)) == 1
+
+
+def test_whoever_has_said_something_costs_nothing_more(
+    place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, _, _ = place
+    control, person = deployment.control, deployment.person("us")
+    request = Request({"type": "http", "headers": [(b"sec-gpc", b"1")]})
+    (position,) = record_no(request, control, person=person)
+    assert control.own_settings.history(person)[-1].position == position
+    monkeypatch.setattr(type(control.own_settings), "uses", None)
+    assert record_no(request, control, person=person) == []

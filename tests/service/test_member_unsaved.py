@@ -198,3 +198,54 @@ def test_a_yes_has_to_be_read_again(place: tuple[Deployment, Come, str]) -> None
     page = visitor.follow(visitor.get(f"/me/enter?token={token_for(deployment, 'us', notice='what-we-use')}"))
     assert 'id="train-genai-yes" name="answer" value="yes" checked' in page.text
     assert not re.search(r'name="read" value="yes" checked', page.text)
+
+
+def test_a_first_look_loses_nothing_either(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me/items"), **one_item("u1", 1, "no"))
+    head = deployment.control.desk.parts.ledger.head()
+    answer = ended(visitor).post("/me/check", form)
+    assert answer.status_code == 401
+    assert "Your choice is not saved yet" in words(answer)
+    assert "What you chose for single items is still set there" in words(again(deployment, visitor, "us"))
+    page = visitor.get("/me/items?purpose=train-genai")
+    (u1,) = [each for each in page.text.split("<tr>") if 'value="u1"' in each]
+    assert 'value="no" checked' in u1
+    assert deployment.control.desk.parts.ledger.head() == head
+
+
+def test_a_first_look_is_not_taken_at_the_page_of_somebody_else(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), **{"what": "kinds", "kind-post": "no"})
+    ended(visitor)
+    again(deployment, visitor, "us2")
+    answer = visitor.post("/me/check", form)
+    assert answer.status_code == 409, "pressed on, it would be their own form"
+    assert "opened by somebody else" in words(answer)
+
+
+def test_of_each_person_one_is_kept_the_newest(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), answer="no")
+    mark = form["whose"]
+    ended(visitor)
+    for _ in range(5):
+        assert Visitor(url).post("/me/choices", form).status_code == 401
+    visitor.post("/me/choices", form | {"reach": "future"})
+    assert kept_rows(deployment) == 1, "whoever has seen a mark fills nothing up"
+    assert mark.partition(".")[0] in visitor.cookies[UNSAVED_COOKIE]
+    page = again(deployment, visitor, "us")
+    assert "Not saved yet" in words(page)
+    other = Visitor(url)
+    other.cookies[UNSAVED_COOKIE] = mark.partition(".")[0] + ".guessed"
+    assert "Not saved yet" not in words(again(deployment, other, "us")), "the mark alone opens nothing"
+    other.post("/me/unsaved")
+    assert "Not saved yet" in words(visitor.get("/me")), "and takes nothing away"
+
+
+def kept_rows(deployment: Deployment) -> int:
+    with deployment.admission() as admission, admission._store._reading() as connection:  # type: ignore[attr-defined]
+        return int(connection.exec_driver_sql("SELECT count(*) FROM kept_once").scalar_one())

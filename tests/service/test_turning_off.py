@@ -20,7 +20,7 @@ from consentry.oversight.objection import ObjectionState
 from consentry.oversight.objection_form import FORM, REASON
 from consentry.policy.vocabulary import ChoiceState
 from service.at_work import POLICY, platform_key
-from service.test_member import NEW_POST, Come, no, one_item, token_for
+from service.test_member import NEW_POST, Come, no, one_item, read, token_for
 from service.visitor import Visitor, words
 
 place = member.place
@@ -140,9 +140,11 @@ def test_by_the_signal_of_a_browser_it_is_not_even_a_press(place: tuple[Deployme
 def test_changing_ones_mind_is_never_too_often(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor = come("us")
+    has_read = read(visitor)
     for _ in range(OFTEN):
         for answer in ("no", "yes"):
-            said = visitor.post("/me/choices", {"purpose": "train-genai", "answer": answer, "reach": "untrained"})
+            form = {"purpose": "train-genai", "answer": answer, "reach": "untrained", **has_read}
+            said = visitor.post("/me/choices", form)
             assert said.status_code == 303, words(said)
             assert "retry-after" not in said.headers
     no(visitor)

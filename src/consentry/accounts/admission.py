@@ -364,7 +364,7 @@ class Admission:
         return self._store.spend(name, until=until, now=self._clock())
 
     def keep(self, name: str, text: str, *, seconds: int) -> None:
-        """Keep a text for whoever takes it first."""
+        """Keep a text for whoever takes it first, in place of what was kept under this name."""
         now = self._clock()
         self._store.keep(name, text, until=now + seconds, now=now)
 

@@ -26,6 +26,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    or_,
     select,
     update,
 )
@@ -247,10 +248,19 @@ class SqlAccounts:
         return True
 
     def keep(self, name: str, text: str, *, until: int, now: int) -> None:
-        """Keep a text for whoever takes it first."""
+        """Keep a text for whoever takes it first, in place of what was kept under this name."""
+        # Another may be kept under this name at the same moment: the one that comes later stays.
+        while not self._kept_alone(name, text, until=until, now=now):
+            pass
+
+    def _kept_alone(self, name: str, text: str, *, until: int, now: int) -> bool:
         with self._writing() as connection:
-            connection.execute(delete(_KEPT).where(_KEPT.c.until < now))
-            connection.execute(insert(_KEPT).values(name=name, text=text, until=until))
+            connection.execute(delete(_KEPT).where(or_(_KEPT.c.until < now, _KEPT.c.name == name)))
+            try:
+                connection.execute(insert(_KEPT).values(name=name, text=text, until=until))
+            except UniqueViolation:
+                return False
+        return True
 
     def take(self, name: str, *, now: int) -> str | None:
         """Return a text that was kept, once."""

@@ -100,7 +100,7 @@ class Once(Protocol):
         ...
 
     def keep(self, name: str, text: str, *, until: int, now: int) -> None:
-        """Keep a text for whoever takes it first."""
+        """Keep a text for whoever takes it first, in place of what was kept under this name."""
         ...
 
     def take(self, name: str, *, now: int) -> str | None:

@@ -50,12 +50,16 @@ class Effect:
 
     Attributes:
         next_release: items that may be used now and would be left out of every release that is made from then on.
+        due: items that would be left out then too, and are else used once they were told and had time to say no.
+        asked_for: items that are used only if they say yes, and stay left out.
         leaving: items, each counted once, that sealed releases hold, and `releases` with how many each.
         left: items that have left sealed releases already.
         models: models that learned from items that `releases` hold or held, with how many (None: not known).
     """
 
     next_release: int
+    due: int
+    asked_for: int
     leaving: int
     releases: Mapping[str, int]
     left: Mapping[str, int]
@@ -205,8 +209,11 @@ class OwnContent:
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
+        mine = _aimed_at(every, aim)
         return Effect(
-            next_release=_used_now(every, aim),
+            next_release=sum(item.used for item in mine),
+            due=sum(item.is_due for item in mine),
+            asked_for=sum(item.is_asked_for for item in mine),
             leaving=len(leaving),
             releases=releases,
             left=left,
@@ -282,6 +289,11 @@ class OwnContent:
                 return item
         raise NotFoundError("item-not-yours", "you have no such item", help="choose one of those in the list")
 
+    def asked_for(self, person: Pseudonym, purpose: Purpose) -> frozenset[str]:
+        """Return the items that are used if the person says yes, by the keys that `items` has."""
+        every = self._own_items(self._settings.asker(person), purpose)
+        return frozenset(_key(corpus, number, item) for corpus, number, item in every if item.is_asked_for)
+
     def _own_items(self, asker: Asker, purpose: Purpose) -> list[tuple[Corpus, int, OwnItem]]:
         corpora, _ = self._settings.corpora()
         published = self._settings.deciding(purpose)
@@ -310,7 +322,7 @@ class OwnContent:
             OneItem(
                 corpus=corpus.name,
                 id=ids.get((corpus.name, number, item.row)),
-                key=f"{int(corpus.sidecars[number].item[item.row]):016x}",
+                key=_key(corpus, number, item),
                 item=item,
             )
             for corpus, number, item in shown
@@ -330,10 +342,15 @@ class OwnContent:
         return rows, every
 
 
-def _used_now(every: Iterable[_Own], aim: Aim) -> int:
+def _key(corpus: Corpus, number: int, item: OwnItem) -> str:
+    return f"{int(corpus.sidecars[number].item[item.row]):016x}"
+
+
+def _aimed_at(every: Iterable[_Own], aim: Aim) -> list[OwnItem]:
+    """Return the items that a choice is about."""
     if wanted := aim.keys:
-        return sum(item.used and int(c.sidecars[number].item[item.row]) in wanted for c, number, item in every)
-    return sum(item.used and (not aim.categories or item.category in aim.categories) for _, _, item in every)
+        return [item for corpus, number, item in every if int(corpus.sidecars[number].item[item.row]) in wanted]
+    return [item for _, _, item in every if not aim.categories or item.category in aim.categories]
 
 
 def _newest_first(

@@ -5,6 +5,7 @@ Nobody gets a seat by looking. What is shown costs what the person has: postings
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -18,6 +19,7 @@ from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words_of
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY
+from consentry.digests import Digest
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, Source
@@ -28,7 +30,7 @@ from consentry.policy.evaluator import Reason
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.matrix import MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
+from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
 from consentry.release.situation import Question, Situation, Stands, stands
@@ -48,11 +50,17 @@ class Choosing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """How many items of one category somebody has, how many may be used, and why not the others."""
+    """How many items of one category somebody has, how many may be used, and why not the others.
+
+    `due` are those that are used once they were told and had time to say no, by when that is (None: not settled);
+    `asked_for` those that are used if they say yes. These are not among `why_not`.
+    """
 
     items: int = 0
     used: int = 0
     others: int = 0
+    due: Mapping[Seconds | None, int] = field(default_factory=dict)
+    asked_for: int = 0
     why_not: Mapping[Reason, int] = field(default_factory=dict)
 
 
@@ -61,7 +69,8 @@ class OwnUse:
     """A use, and how it stands for one person.
 
     Attributes:
-        policy: the set that decides, None if none does; `since` is when it was put in force.
+        policy: the set that decides, None if none does, and the `digest` under which it was published; `since` is when
+            it was put in force.
         counted: their items by category, those of no permitted category included.
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it.
@@ -72,6 +81,7 @@ class OwnUse:
 
     purpose: Purpose
     policy: PolicySet | None
+    digest: Digest
     since: Seconds | None
     stands: Stands
     counted: Mapping[Category, Counted]
@@ -96,6 +106,15 @@ class Asker:
     erased: bool
 
     @property
+    def seat(self) -> int:
+        """The seat of the account that asks."""
+        return self.seats[0] if self.seats else NOBODY
+
+    def spoke_about(self, purpose: Purpose) -> bool:
+        """Say whether they said anything, with any account, about a purpose, one above it or one below it."""
+        return any(concerns(each.choice, purpose) for each in (*self.own, *self.others))
+
+    @property
     def said(self) -> tuple[Stated, ...]:
         """What counts for the account that asks: its own choices, and the refusals of the others."""
         refusals = (each for each in self.others if each.choice.state is ChoiceState.REFUSED)
@@ -115,22 +134,46 @@ class OwnSettings:
     def asker(self, person: Pseudonym) -> Asker:
         """Return who asks. Nobody gets a seat by it."""
         index, _ = self.desk.parts.pseudonyms.lookup()
+        ordinal = index.lookup_one(*words_of(person))
         with self.desk.lock:
-            present = self.desk.present()
-            ordinal = index.lookup_one(*words_of(person))
-            seat = NOBODY if ordinal == MISSING else ordinal + 1
-            seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
-            accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
-            state = present.state
-            others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
-            return Asker(
-                person=person,
-                seats=seats,
-                accounts=tuple(dict.fromkeys((*accounts, *others))),
-                own=_live(state.choices.get(person, ())),
-                others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
-                erased=any(map(state.is_erased, accounts)),
-            )
+            return self._asker(self.desk.present(), person, seat=NOBODY if ordinal == MISSING else ordinal + 1)
+
+    def _asker(self, present: Known, person: Pseudonym, *, seat: int) -> Asker:
+        """Return who asks, in a seat. The lock of the desk is held."""
+        seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
+        accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
+        state = present.state
+        others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
+        return Asker(
+            person=person,
+            seats=seats,
+            accounts=tuple(dict.fromkeys((*accounts, *others))),
+            own=_live(state.choices.get(person, ())),
+            others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
+            erased=any(map(state.is_erased, accounts)),
+        )
+
+    def unsaid(self, person: Pseudonym) -> list[Purpose]:
+        """Return the uses that are decided about and that the person said nothing about with any account."""
+        asker = self.asker(person)
+        with self.desk.lock:
+            deciding = self._deciding(self.desk.present())
+        return [each for each in Purpose if each in deciding and not asker.spoke_about(each)]
+
+    def refuse_unsaid(self, person: Pseudonym, purposes: Sequence[Purpose], *, source: Source) -> list[int]:
+        """Record a no to those uses that the person has still said nothing about, and return the positions.
+
+        Looking and recording are one step: asked twice at the same time, it is recorded once. The reach is `untrained`,
+        so no sealed release is to be amended.
+        """
+        seat = self.asker(person).seat
+        at = self.desk.parts.clock()
+        with self.desk.at_head() as session:
+            asker = self._asker(self.desk.newest, person, seat=seat)
+            unsaid = [each for each in purposes if not asker.spoke_about(each)]
+            noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
+            made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]
+            return list(session.append(made)) if made else []
 
     def uses(self, person: Pseudonym) -> list[OwnUse]:
         """Return every use for training that is decided about, and every one they said something about."""
@@ -196,6 +239,7 @@ class OwnSettings:
         return OwnUse(
             purpose=compiler.purpose,
             policy=policy,
+            digest="" if published is None else published.digest,
             since=None if published is None else self.recorded_at(published.position),
             stands=found,
             counted=_counted(items),
@@ -323,14 +367,13 @@ def _counted(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, Cou
     found = {}
     for category in (each for each in Category if each in tally):
         mine = tally[category]
-        why_not: dict[Reason, int] = {}
-        for item in mine:
-            if not item.decision.allowed:
-                why_not[item.decision.primary] = why_not.get(item.decision.primary, 0) + 1
+        against = [item for item in mine if not item.decision.allowed and item.lacks is None]
         found[category] = Counted(
             items=len(mine),
             used=sum(item.used for item in mine),
-            others=sum(item.decision.allowed and item.others for item in mine),
-            why_not=why_not,
+            others=sum(item.others and (item.decision.allowed or item.lacks is not None) for item in mine),
+            due=Counter(item.begins for item in mine if item.is_due),
+            asked_for=sum(item.is_asked_for for item in mine),
+            why_not=Counter(item.decision.primary for item in against),
         )
     return found

@@ -194,7 +194,10 @@ class ReleaseWithdrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceMade:
-    """A person made a choice, having seen `notice` (a version of it) or none."""
+    """A person made a choice, having seen `notice` (a version of it) or none.
+
+    Where nobody wrote one, `notice` may be the policy set that they read: `name/version/digest`.
+    """
 
     KIND: ClassVar[str] = "choice.made"
     VERSION: ClassVar[int] = 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from consentry.digests import Digest
 from consentry.ledger.case_events import NoticeWritten, NoticeWrittenV1
@@ -52,9 +53,13 @@ class Version:
         return tuple(Text(languages=each, document=document) for document, each in languages.items())
 
     def text_for(self, language: str) -> Text:
-        """Return the text for somebody who reads a language: the one that was written first, if none is in it."""
+        """Return the text for somebody who reads a language: the one that was written first, if none is in it.
+
+        The nearest comes first: for `zh-Hant-HK` one in it, then in `zh-Hant`, then in `zh`, then in any `zh-…`.
+        """
         texts = self.texts
-        return next((each for each in texts if each.is_in(language)), texts[0])
+        near = (each for tag in _wider(language) for each in texts if tag in map(_plain, each.languages))
+        return next(chain(near, (each for each in texts if each.is_in(language)), texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,16 @@ class Notices:
         self._notices[body.notice] = known
 
 
+def _plain(language: str) -> str:
+    return language.replace("_", "-").lower()
+
+
+def _wider(language: str) -> list[str]:
+    """Return a language, and then without its region, its script and so on: `zh-hant-hk`, `zh-hant`, `zh`."""
+    parts = _plain(language).split("-")
+    return ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
 def _main(language: str) -> str:
     """Return a language without its region or script."""
-    return language.replace("_", "-").partition("-")[0].lower()
+    return _plain(language).partition("-")[0]

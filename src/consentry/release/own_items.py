@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +19,21 @@ from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import LiveChoice, Seconds
-from consentry.policy.evaluator import Decision
-from consentry.policy.expressions import Item
-from consentry.policy.vocabulary import Category, Visibility
+from consentry.policy.choice import LiveChoice, Seconds, Standing
+from consentry.policy.evaluator import Decision, ReasonKind, evaluate_person
+from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person
+from consentry.policy.vocabulary import Category, ChoiceState, Visibility
 from consentry.release.basis import Asked
+from consentry.release.situation import told_everything
+
+
+class Lack(StrEnum):
+    """All that an item lacks to be used."""
+
+    TIME = "waiting"
+    """They were not told yet, or have had too little time to say no."""
+    YES = "asks"
+    """They have not said yes; they may have to be told as well."""
 
 
 class OwnItem(NamedTuple):
@@ -33,7 +44,10 @@ class OwnItem(NamedTuple):
         category: what kind of content it is; `visibility` is who could see it.
         created: when it was created; None if unknown.
         decision: about the person it is by.
-        others: whether it is left out because of somebody else it involves. Because of what is theirs to know.
+        others: whether it is left out because of somebody else it involves. Because of what is theirs to know. Of an
+            item that lacks something: whether it would be, if everybody had been told.
+        lacks: all that stands against it about the person it is by; None if nothing does, or more.
+        begins: when it is used if nobody says anything; None if that is not settled.
     """
 
     row: int
@@ -42,11 +56,23 @@ class OwnItem(NamedTuple):
     created: Seconds | None
     decision: Decision
     others: bool
+    lacks: Lack | None = None
+    begins: Seconds | None = None
 
     @property
     def used(self) -> bool:
         """Whether it may be used."""
         return self.decision.allowed and not self.others
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is used once they were told and had time to say no."""
+        return self.lacks is Lack.TIME and not self.others
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether it is used if they say yes."""
+        return self.lacks is Lack.YES and not self.others
 
 
 @dataclass(slots=True)
@@ -57,6 +83,7 @@ class OwnItems:
     said: Sequence[LiveChoice]
     _mine: dict[tuple[int, int, int, str, bool], Decision] = field(default_factory=dict)
     _theirs: dict[tuple[int, int, int], Decision] = field(default_factory=dict)
+    _lacking: dict[tuple[int, int, int, str, bool], tuple[Lack | None, Seconds | None]] = field(default_factory=dict)
 
     def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
         """Yield the items of a file that are by the person in any of `seats`, in file order."""
@@ -77,9 +104,46 @@ class OwnItems:
             mine = owner, *alike, named.get(key, ""), excluded
             if mine not in self._mine:
                 self._mine[mine] = self.asked.for_seat(owner, item, item_key=mine[3])
+                self._lacking[mine] = self._lack(owner, item, item_key=mine[3], decision=self._mine[mine])
             seats_of_others = sidecar.involved_person[start:stop].tolist()
-            others = any(not self._about(seat, item, alike, key).allowed for seat in seats_of_others)
-            yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others)
+            lacks, begins = self._lacking[mine]
+            against = self._about if lacks is None else self._about_told
+            others = any(not against(seat, item, alike, key).allowed for seat in seats_of_others)
+            yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others, lacks, begins)
+
+    def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> tuple[Lack | None, Seconds | None]:
+        """Return what an item lacks of what time or a yes would bring, and when time brings it.
+
+        Only where no rule permits it: whatever else stands against it, neither would help.
+        """
+        person = self.asked.person(seat, item.category, item_key=item_key)
+        if decision.allowed or decision.primary.kind is not ReasonKind.NOT_PERMITTED or person is None:
+            return None, None
+        told = replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
+        if self._decided(told, item).allowed:
+            return Lack.TIME, self._begins(person, item)
+        agrees = replace(told, standing=Standing(ChoiceState.ALLOWED))
+        return (Lack.YES if self._decided(agrees, item).allowed else None), None
+
+    def _begins(self, person: Person, item: Item) -> Seconds | None:
+        """Return when the waiting for an item is over; None if they were not told yet."""
+        waits = [rule.notice for rule in self.asked.compiler.rules if rule.notice is not None]
+        served = person.notices
+        ends = {served[each.notice] + each.days * SECONDS_PER_DAY for each in waits if each.notice in served}
+        return next((end for end in sorted(ends) if self._decided(person, item, at=end).allowed), None)
+
+    def _decided(self, person: Person, item: Item, *, at: Seconds | None = None) -> Decision:
+        return evaluate_person(self.asked.compiler.rules, person, item=item, at=self.asked.at if at is None else at)
+
+    def _about_told(self, seat: int, item: Item, alike: tuple[int, int], key: int) -> Decision:
+        """Decide for somebody else whom an item involves, as if they had been told everything."""
+        now = self._about(seat, item, alike, key)
+        if now.allowed or now.primary.kind is not ReasonKind.NOT_PERMITTED:
+            return now
+        single = self.asked.knowledge.single.get(seat, ())
+        person = self.asked.person(seat, item.category, item_key=_by_key(single).get(key, ""))
+        told = None if person is None else replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
+        return now if told is None else self._decided(told, item)
 
     def _about(self, seat: int, item: Item, alike: tuple[int, int], key: int) -> Decision:
         """Decide for somebody else whom an item involves."""

@@ -101,8 +101,7 @@ class Question:
         """Decide about a new item; `told`: as if they had been told everything long ago. The best answer counts."""
         facts = self.facts
         if told:
-            asked = {rule.notice.notice for rule in self.rules if rule.notice is not None}
-            facts = facts._replace(notices=tuple((notice, 0) for notice in sorted(asked)))
+            facts = facts._replace(notices=told_everything(self.rules))
         found = [
             evaluate_person(
                 self.rules,
@@ -113,6 +112,12 @@ class Question:
             for visibility in dict.fromkeys((Visibility.PUBLIC, *self.seen_by.get(category, ())))
         ]
         return next((each for each in found if each.allowed), found[0])
+
+
+def told_everything(rules: Iterable[Rule]) -> tuple[tuple[str, Seconds], ...]:
+    """Return every notice that rules wait for, as if it had been served long ago."""
+    asked = {rule.notice.notice for rule in rules if rule.notice is not None}
+    return tuple((notice, 0) for notice in sorted(asked))
 
 
 def stands(question: Question) -> Stands:

@@ -72,10 +72,18 @@ class PolicyInForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRead:
-    """Which notice the person had before them, and which version of it was the newest (None: nobody wrote one)."""
+    """Which notice the person had before them, and which version of it was the newest (None: nobody wrote one).
+
+    Where there was none they read what a policy set says of itself: `notice` is its `name/version/digest`.
+    """
 
     notice: str
     version: int | None
+
+    @property
+    def is_policy(self) -> bool:
+        """Whether it is a policy set: no name of a notice has a `/`."""
+        return "/" in self.notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,9 @@ def _said(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "counts from", _moment(receipt.effective_at)
     if receipt.notice is not None:
         number = receipt.notice.version
+        name = receipt.notice.notice
         version = f", version {number}" if number is not None else ", its text is not kept here"
-        yield "notice", f"{receipt.notice.notice}{version}"
+        yield ("rules read", name) if receipt.notice.is_policy else ("notice", f"{name}{version}")
 
 
 def _where(receipt: Receipt) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,7 @@ from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document, wants_document
 from consentry.service.pages.member_items import AFFORDABLE
 from consentry.service.pages.member_saved import just_saved
-from consentry.service.pages.member_signal import counted_as_no, is_sent
+from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
 from consentry.service.site import away, page
 
@@ -88,7 +88,7 @@ def show(
     if wants_document(request, form):
         return Response(canonical_json(document(_blocks(request, control, who))), headers=_VARY,
                         media_type="application/json")  # fmt: skip
-    signalled = counted_as_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
+    signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
     done = just_saved(control, person, positions=[*map(str, signalled), *saved])
     given = unsaved.found(request, admission, person=person)
     return _shown(request, deployment, who, done=done, given=given, waiting=bool(given))
@@ -111,7 +111,7 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         for choice in said:
             if choice.state is ChoiceState.ALLOWED:
                 require_read(use, wanted)
-                notice = use.notice.name if use.notice else None
+                notice = use.notice.read if use.notice else None
                 positions.append(control.own_settings.choose(person, choice, notice=notice))
     except NotFoundError:
         raise

@@ -17,6 +17,7 @@ from consentry.errors import StateError
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
+from consentry.release.situation import Situation
 from consentry.service.languages import N_
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import KEY_HEX_DIGITS, refused_items
@@ -61,8 +62,9 @@ def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
     making = _Making(use, reach_of(wanted), control.desk.parts.clock())
     if wanted.get("what") == "items":
-        answers = _items(control, who, wanted)
-        return making.items(answers, refused=refused_items(control, person_of(who), purpose=use.purpose))
+        answers, person = _items(control, who, wanted), person_of(who)
+        asking = control.own_content.asked_for(person, use.purpose) if "yes" in answers.values() else frozenset()
+        return making.items(answers, refused=refused_items(control, person, purpose=use.purpose), asking=asking)
     return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
 
 
@@ -94,7 +96,7 @@ def named_items(wanted: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def require_read(use: Block, wanted: Mapping[str, str]) -> None:
-    """Refuse a yes of somebody who has not read the notice as it is now.
+    """Refuse a yes of somebody who has not read the notice, or what the rules say of themselves, as it is now.
 
     Raises:
         StateError: they have not ticked it, or it has changed.
@@ -107,7 +109,7 @@ def require_read(use: Block, wanted: Mapping[str, str]) -> None:
             N_("tick that you have read the notice, or leave it at no"),
             help=N_("the notice says what your content would be used for; nothing has changed"),
         )
-    if wanted.get("version") != f"{use.notice.name}/{use.notice.number}":
+    if wanted.get("version") != use.notice.pin:
         raise StateError(
             "choice-notice-newer",
             N_("the notice has changed: please read it again"),
@@ -147,13 +149,21 @@ class _Making:
             return [] if stays else [self.choice(ChoiceState.ALLOWED)]
         raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
 
-    def items(self, answers: Mapping[Pseudonym, str], *, refused: Collection[str]) -> list[Choice]:
-        """Say no to what was not refused before, and take back what was; a yes to one item is no choice of its own."""
+    def items(
+        self, answers: Mapping[Pseudonym, str], *, refused: Collection[str], asking: Collection[str]
+    ) -> list[Choice]:
+        """Say no to what was not refused before, and take back what was; `asking` are the items that lack a yes.
+
+        To any other item a yes is no choice of its own.
+        """
         known = {item: item[:KEY_HEX_DIGITS] in refused for item in answers}
         off = frozenset(item for item, answer in answers.items() if answer == "no" and not known[item])
         back = frozenset(item for item, answer in answers.items() if answer == "yes" and known[item])
-        made = [self.choice(ChoiceState.REFUSED, items=off)] if off else []
-        return made + ([self.choice(ChoiceState.UNSET, items=back)] if back else [])
+        on = frozenset(item for item, answer in answers.items() if answer == "yes" and item[:KEY_HEX_DIGITS] in asking)
+        if self.use.situation is Situation.ASKS:
+            on, back = on | back, frozenset()
+        made = [(ChoiceState.REFUSED, off), (ChoiceState.UNSET, back), (ChoiceState.ALLOWED, on)]
+        return [self.choice(state, items=items) for state, items in made if items]
 
     def kinds(self, wanted: Mapping[str, str]) -> list[Choice]:
         answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]

@@ -23,28 +23,42 @@ from consentry.service.pages.member_words import (
     BASES,
     HEADLINES,
     KINDS,
+    NOT_AGREED,
     ORIGINS,
     OTHERS,
     PURPOSES,
     SOURCES,
     Told,
+    due,
     told,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeShown:
-    """A notice to read before saying yes: its name, the number of its newest version and its text.
+    """What to read before saying yes: a notice, with the number of its newest version and its text.
 
-    `languages` are those of the text; `fits` says whether the reader's is among them.
+    Where nobody wrote one it is what the policy set says of itself: `number` is 0, and `rules` are its version and
+    digest. `languages` are those of the text; `fits` says whether the reader's is among them.
     """
 
     name: str
     number: int
-    at: Seconds
+    rules: str = ""
+    at: Seconds | None
     paragraphs: Sequence[str]
     languages: tuple[str, ...]
     fits: bool
+
+    @property
+    def pin(self) -> str:
+        """What a form sends back of it: it is another one if anything in the text has changed."""
+        return f"{self.name}/{self.rules or self.number}"
+
+    @property
+    def read(self) -> str:
+        """What is recorded of it. A policy set is told from a notice by its version: no name of a notice has a `/`."""
+        return self.pin if self.rules else self.name
 
     @property
     def language(self) -> str:
@@ -167,7 +181,7 @@ def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "", l
     found = []
     for use in uses:
         names = [*_notices(use.stands.permits), *further, *use.served]
-        shown = notice_for(control, names, language=language)
+        shown = notice_for(control, names, language=language) or _own_description(use, language=language)
         found.append(_block(use, person=person, events=events, notice=shown))
     return found
 
@@ -257,6 +271,25 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
     return None
 
 
+def _own_description(use: OwnUse, *, language: str) -> NoticeShown | None:
+    """Return what the policy set says of itself and of what it permits them; None if none decides.
+
+    It has one language, English.
+    """
+    if use.policy is None:
+        return None
+    said = [use.policy.title, *(rule.why for rule in use.stands.permits)]
+    return NoticeShown(
+        name=use.policy.name,
+        number=0,
+        rules=f"{use.policy.version}/{use.digest}",
+        at=use.since,
+        paragraphs=list(dict.fromkeys(each for each in said if each)),
+        languages=(DEFAULT,),
+        fits=language == DEFAULT,
+    )
+
+
 def _in_the_way(use: OwnUse) -> list[Reason]:
     """Return the obstacles. That somebody is not known at all explains every other gap: only that is told."""
     unknown = [
@@ -321,6 +354,9 @@ def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
     for reason, count in counted.why_not.items():
         rule = _rule(use, reason)
         found.append((told(reason, why="" if rule is None else rule.why), count))
+    found += [(due(begins), count) for begins, count in counted.due.items()]
+    if counted.asked_for:
+        found.append((Told(NOT_AGREED), counted.asked_for))
     if counted.others:
         found.append((Told(OTHERS), counted.others))
     return found

@@ -21,11 +21,12 @@ from consentry.service.gate import Deployed, Needs
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import Written, asked, block_of, person_of
 from consentry.service.pages.member_blocks import Block
-from consentry.service.pages.member_unsaved import mark_of
+from consentry.service.pages.member_unsaved import Keeping, mark_of, require_own
 from consentry.service.site import page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
+Chooser = Annotated[Principal, Depends(Keeping(Action.OWN_READ))]
 
 
 @ROUTER.get("/me/check")
@@ -41,8 +42,9 @@ def check(*, request: Request, deployment: Deployed, who: Member, purpose: str =
 
 
 @ROUTER.post("/me/check")
-def check_these(*, request: Request, deployment: Deployed, who: Member, wanted: Written) -> Response:
+def check_these(*, request: Request, deployment: Deployed, who: Chooser, wanted: Written) -> Response:
     """Show in numbers what the answers of a form would undo. It is sent, but records nothing: it may be long."""
+    require_own(deployment, person_of(who), wanted=wanted)
     use = block_of(deployment.control, who, purpose=wanted.get("purpose", ""))
     try:
         said = asked(deployment.control, who, use=use, wanted=wanted)

@@ -35,7 +35,7 @@ def _use(use: Block) -> dict[str, Any]:
         "legal_bases": list(use.legal_bases),
         "policy": use.policy or None,
         "signal": use.signal,
-        "notice": None if use.notice is None else _notice(use.notice),
+        "notice": None if use.notice is None or use.notice.rules else _notice(use.notice),
         "served": dict(use.served),
         "places": list(use.places),
         "established": use.established,

@@ -19,7 +19,9 @@ from consentry.control_plane.own_content import Aim, Effect, OneItem
 from consentry.control_plane.plane import ControlPlane
 from consentry.policy.evaluator import ReasonKind
 from consentry.policy.vocabulary import Category, Purpose
+from consentry.release.own_items import Lack, OwnItem
 from consentry.service.gate import Admitting, Deployed, Needs
+from consentry.service.languages import language_of
 from consentry.service.listing import Column, Listing
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import person_of
@@ -46,6 +48,7 @@ _ITEMS = Listing(
         Column("created", "Created", kind="time"),
         Column("used", "Used"),
         Column("reason", "Reason"),
+        Column("begins", "Used from", kind="time"),
     ),
 )
 
@@ -65,7 +68,7 @@ def items(
 ) -> Response:
     """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
     control, person = deployment.control, person_of(who)
-    uses = blocks(control, person, from_notice=who.facts.get("notice", ""))
+    uses = blocks(control, person, from_notice=who.facts.get("notice", ""), language=language_of(request).code)
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
         nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}}
@@ -119,8 +122,18 @@ def _plain_item(each: OneItem) -> dict[str, Any]:
         "category": str(item.category),
         "created": item.created,
         "used": item.used,
-        "reason": None if item.used else "others" if item.decision.allowed else str(item.decision.primary.kind),
+        "reason": _reason(item),
+        "begins": item.begins if item.is_due else None,
     }
+
+
+def _reason(item: OwnItem) -> str | None:
+    """Return why an item is not used, in a word; None if it is."""
+    if item.used:
+        return None
+    if item.decision.allowed or (item.lacks is not None and item.others):
+        return "others"
+    return str(item.decision.primary.kind if item.lacks is None else item.lacks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +146,9 @@ class _Known:
     given: Mapping[str, str]
     template: str
 
-    def answer(self, key: str, *, refused: bool) -> str:
-        return self.given.get(f"answer-{key}") or ("no" if refused else "yes")
+    def answer(self, each: OneItem, *, refused: bool) -> str:
+        stands = "no" if refused else "" if each.item.lacks is Lack.YES else "yes"
+        return self.given.get(f"answer-{each.key}") or stands
 
 
 def _row(each: OneItem, known: _Known) -> dict[str, Any]:
@@ -148,12 +162,18 @@ def _row(each: OneItem, known: _Known) -> dict[str, Any]:
         "kind": say.KINDS[item.category],
         "created": item.created,
         "used": item.used,
-        "why": None if item.used else say.Told(say.OTHERS) if item.decision.allowed else say.told(primary),
+        "why": say.told_of(item),
         "refused": said,
-        "answer": known.answer(each.key, refused=said),
+        "answer": known.answer(each, refused=said),
+        "asks": item.is_asked_for,
         "effect": known.effects.get(each.key),
-        "can_choose": known.use.can_choose and each.id is not None and (item.used or said),
+        "can_choose": known.use.can_choose and each.id is not None and (_matters(item) or said),
     }
+
+
+def _matters(item: OwnItem) -> bool:
+    """Say whether an answer about an item changes anything, now or once they were told."""
+    return item.used or item.is_due or item.is_asked_for
 
 
 def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: Sequence[OneItem]) -> dict[str, Effect]:
@@ -161,7 +181,7 @@ def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: 
     if not use.can_choose or len(control.own_content.concerned(use.purpose)) > AFFORDABLE:
         return {}
     # Of an item the key is all that is known here, and all that is looked at.
-    aims = {each.key: Aim(purpose=use.purpose, items=frozenset({each.key})) for each in shown if each.item.used}
+    aims = {each.key: Aim(purpose=use.purpose, items=frozenset({each.key})) for each in shown if _matters(each.item)}
     return control.own_content.effects(person, aims)
 
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from consentry.control_plane.own_settings import concerns
 from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.events import Pseudonym, Source
-from consentry.policy.choice import Choice
 from consentry.policy.policy_set import SignalMeaning
-from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.release.situation import Situation
 
 _IN_USE = frozenset({Situation.ON, Situation.WAITING})
@@ -25,23 +22,24 @@ def is_sent(request: Request) -> bool:
     return request.headers.get("sec-gpc") == "1"
 
 
-def counted_as_no(request: Request, control: ControlPlane, *, person: Pseudonym) -> list[int]:
+def record_no(request: Request, control: ControlPlane, *, person: Pseudonym) -> list[int]:
     """Record the no that the signal counts as, for each use where it does, and return the positions.
 
-    Its reach is `untrained`: nobody has looked at what it would undo. A page that a browser fetches ahead says nothing.
+    Not where they said anything with any account of theirs: a no here would count for those as well. Its reach is
+    `untrained`: nobody has looked at what it would undo. A page that a browser fetches ahead says nothing.
     """
     if not is_sent(request) or request.headers.get("sec-purpose"):
         return []
-    own = control.own_settings.asker(person).own
+    unsaid = control.own_settings.unsaid(person)
+    if not unsaid:
+        return []
     refused = [
         use.purpose
         for use in control.own_settings.uses(person)
-        if use.policy is not None
+        if use.purpose in unsaid
+        and use.policy is not None
         and use.policy.signals.global_privacy_control is SignalMeaning.REFUSE
         and use.stands.situation in _IN_USE
         and not use.erased
-        and not any(concerns(each.choice, use.purpose) for each in own)
     ]
-    at = control.desk.parts.clock()
-    made = [Choice(purpose=purpose, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for purpose in refused]
-    return [control.own_settings.choose(person, choice, source=Source.SIGNAL) for choice in made]
+    return control.own_settings.refuse_unsaid(person, refused, source=Source.SIGNAL) if refused else []

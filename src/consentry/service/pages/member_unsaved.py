@@ -3,7 +3,8 @@
 Every form of a member carries a mark of whose page it is on. It is keyed: nobody can make one, and it tells nothing to
 others. If the session is over when such a form arrives, what was chosen is kept for an hour under a secret that only
 that browser is given. Whoever signs in there next as the same person finds it set, and is told that it is not saved.
-Somebody else never sees it, and a form from the page of somebody else saves nothing.
+Somebody else never sees it, and a form from the page of somebody else saves nothing. Of each person the newest is kept
+and no other, so that whoever has seen a mark cannot fill the store with it.
 
 What is kept are words of ours and keys of items: no id, and nothing that was typed.
 """
@@ -77,14 +78,17 @@ def found(request: Request, admission: Admission, *, person: str) -> dict[str, s
     text = admission.kept(_name(secret)) if secret else None
     said = {} if text is None else json.loads(text)
     deployment: Deployment = request.app.state.deployment
-    return dict(said["given"]) if said.get("of") == _keyed(deployment, f"whose {person}") else {}
+    is_theirs = said.get("of") == _keyed(deployment, f"whose {person}") and said.get("by") == digest_of(secret)
+    return dict(said["given"]) if is_theirs else {}
 
 
 def forget(request: Request, admission: Admission, *, answer: Response) -> None:
     """Forget what was kept for this browser."""
     secret = request.cookies.get(UNSAVED_COOKIE, "")
     if secret:
-        admission.take(_name(secret))
+        text = admission.kept(_name(secret))
+        if text is not None and json.loads(text).get("by") == digest_of(secret):
+            admission.take(_name(secret))
         answer.delete_cookie(UNSAVED_COOKIE, secure=True, httponly=True, samesite="lax")
 
 
@@ -101,8 +105,9 @@ async def _keep(request: Request) -> None:
         return
     admission: Admission = request.app.state.admission
     calling: Verbs = request.app.state.verbs
-    secret = new_secret()
-    await calling(admission.keep, _name(secret), json.dumps({"of": tag, "given": given}), seconds=UNSAVED_S)
+    secret = f"{tag}.{new_secret()}"
+    text = json.dumps({"of": tag, "by": digest_of(secret), "given": given})
+    await calling(admission.keep, _name(secret), text, seconds=UNSAVED_S)
     request.state.unsaved = secret
 
 
@@ -136,4 +141,5 @@ def _keyed(deployment: Deployment, text: str) -> str:
 
 
 def _name(secret: str) -> str:
-    return f"unsaved:{digest_of(secret)}"
+    """Return under which name it is kept: one for each person, whose tag the secret begins with."""
+    return f"unsaved:{digest_of(secret.partition('.')[0])}"

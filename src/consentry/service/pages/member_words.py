@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from consentry.ledger.events import Source
 from consentry.ledger.oversight_events import Origin
+from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import GapKind
 from consentry.policy.vocabulary import Category, LegalBasis, Purpose, Reach
+from consentry.release.own_items import Lack, OwnItem
 from consentry.release.situation import Situation
 from consentry.service.languages import N_
 
@@ -111,6 +113,9 @@ MEANINGS = {
     ReasonKind.NOT_PERMITTED: N_("Nothing permits this use."),
 }
 OTHERS = N_("Somebody else appears in it whose content may not be used.")
+NOT_TOLD = N_("Not yet: you have not been told about this use.")
+NOT_BEFORE = N_("Not yet: from %(day)s, unless you say no.")
+NOT_AGREED = N_("You have not said yes.")
 
 HEADLINES = {
     Situation.ON: N_("Your content may be used."),
@@ -129,11 +134,12 @@ BADGES = {
 
 
 class Told(NamedTuple):
-    """A reason in words. `own` is the policy set's own sentence, which is in English."""
+    """A reason in words. `own` is the policy set's own sentence, which is in English; `text` may name a `day`."""
 
     text: str
     own: str = ""
     advice: str = ""
+    day: Seconds | None = None
 
 
 def told(reason: Reason, *, why: str = "") -> Told:
@@ -142,3 +148,19 @@ def told(reason: Reason, *, why: str = "") -> Told:
         gap = GapKind(reason.reference)
         return Told(GAPS[gap], advice=ADVICE.get(gap, ""))
     return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), own=why)
+
+
+def due(begins: Seconds | None) -> Told:
+    """Return why something is not used yet, for lack of time; `begins`: when it is."""
+    return Told(NOT_TOLD) if begins is None else Told(NOT_BEFORE, day=begins)
+
+
+def told_of(item: OwnItem) -> Told | None:
+    """Return why an item is not used; None if it is."""
+    if item.used:
+        return None
+    if item.decision.allowed or (item.lacks is not None and item.others):
+        return Told(OTHERS)
+    if item.lacks is Lack.TIME:
+        return due(item.begins)
+    return Told(NOT_AGREED) if item.lacks is Lack.YES else told(item.decision.primary)
