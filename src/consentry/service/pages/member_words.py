@@ -11,7 +11,7 @@ from consentry.ledger.events import Source
 from consentry.ledger.oversight_events import Origin
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import GapKind
-from consentry.policy.vocabulary import Category, LegalBasis, Purpose, Reach
+from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.situation import Situation
 
 N_ = str
@@ -76,6 +76,12 @@ ORIGINS = {
     Origin.AUTHORITY_REQUEST: N_("A data protection authority has asked the platform to stop this use."),
     Origin.COURT_UNDERTAKING: N_("The platform has promised a court to stop this use."),
     Origin.BINDING_ORDER: N_("An authority has ordered the platform to stop this use."),
+}
+
+STATES = {
+    ChoiceState.REFUSED: N_("You said no"),
+    ChoiceState.ALLOWED: N_("You said yes"),
+    ChoiceState.UNSET: N_("You took back what you said before"),
 }
 
 REACHES = {
