@@ -22,7 +22,6 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Use
-from consentry.service.languages import LANGUAGES, translations
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW
 from service.at_work import POLICY, in_thread, said
@@ -232,31 +231,6 @@ def test_a_receipt_to_keep(place: tuple[Deployment, Come, str], tmp_path: Path) 
     text = visitor.get(f"/me/receipts/{position}?form=text").text
     assert "What you said: You said no" in text
     assert visitor.get("/me/receipts/0").status_code == 404
-
-
-def test_a_receipt_as_a_text_is_in_the_language_of_the_person_and_in_plain_words(
-    place: tuple[Deployment, Come, str],
-) -> None:
-    _, come, _ = place
-    visitor = come("us")
-    path = f"/me/receipts/{no(visitor).partition('=')[2]}?form=text"
-    english = visitor.get(path).text
-    assert "Use: Training of AI that writes texts and makes pictures" in english
-    for code in LANGUAGES:
-        answer = visitor.get(f"{path}&lang={code}")
-        assert answer.headers["content-language"] == code
-        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-        assert not re.search("train-genai|commitment|untrained|refused", answer.text)
-        lines = answer.text.splitlines()
-        assert len(lines) == len(english.splitlines())
-        if code == "en":
-            continue
-        assert not set(lines) & set(english.splitlines())
-        assert lines[0].removeprefix("\u200f") == translations(code).gettext("Receipt")
-        # A line from the right starts with its mark, and what is in Latin letters stands for itself.
-        assert all(line.startswith("\u200f") is (code == "ar") for line in lines)
-        assert ("\u2066" in answer.text) is (code == "ar")
-        assert answer.text.count("\u2066") == answer.text.count("\u2069")
 
 
 def test_a_no_says_before_what_it_will_do(place: tuple[Deployment, Come, str]) -> None:
