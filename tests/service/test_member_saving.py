@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -12,6 +13,8 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from consentry.service.languages import LANGUAGES, translations
 from consentry.service.pages.member import _effects
@@ -264,3 +267,20 @@ def test_a_receipt_as_a_text_is_in_the_language_of_the_person_and_in_plain_words
         assert all(line.startswith("\u200f") is (code == "ar") for line in lines)
         assert ("\u2066" in answer.text) is (code == "ar")
         assert answer.text.count("\u2066") == answer.text.count("\u2069")
+
+
+def test_what_a_rule_says_of_itself_is_said_in_the_language_of_the_page(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    text = shipped()["november-2025"]
+    deployment.control.statements.publish(text, "november-2025")
+    rule = load(text, "november-2025").rule("members-told-and-waited-for")
+    visitor = come("gb")
+    assert "Not yet" in words(visitor.get("/me"))
+    for code in LANGUAGES:
+        said, written = rule.why_for(code)
+        assert written == code
+        for page in (visitor.get(f"/me?lang={code}"), Visitor(url).get(f"/transparency?lang={code}")):
+            assert f'<span lang="{code}" dir="auto">{said}</span>' in unescape(page.text)
+    english = "\n".join(line for line in text.splitlines() if not line.startswith("why.cy"))
+    deployment.control.statements.publish(english, "november-2025")
+    assert f'<span lang="en" dir="auto">{rule.why}</span>' in visitor.get("/me?lang=cy").text

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from consentry.ledger.events import Source
 from consentry.ledger.oversight_events import Origin
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import GapKind
+from consentry.policy.expressions import GapKind, Rule
 from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.situation import Situation
 
@@ -137,16 +137,16 @@ BADGES = {
 
 
 class Told(NamedTuple):
-    """A reason in words. `own` is the policy set's own sentence, which is in English."""
+    """A reason in words. `rule` is the one whose own sentence says more, in the languages it was written in."""
 
     text: str
-    own: str = ""
+    rule: Rule | None = None
     advice: str = ""
 
 
-def told(reason: Reason, *, why: str = "") -> Told:
-    """Return a reason in words; `why` is what the rule itself says."""
+def told(reason: Reason, *, rule: Rule | None = None) -> Told:
+    """Return a reason in words; `rule` is the one that it names."""
     if reason.kind is ReasonKind.GAP:
         gap = GapKind(reason.reference)
         return Told(GAPS[gap], advice=ADVICE.get(gap, ""))
-    return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), own=why)
+    return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), rule)
