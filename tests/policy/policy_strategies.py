@@ -33,6 +33,7 @@ def rules(draw: st.DrawFn, *, rule_id: str = "rule", effect: Effect | None = Non
         id=rule_id,
         effect=chosen,
         why="Because.",
+        why_in=draw(st.sampled_from([(), (("cy", "Oherwydd."),)])),
         legal_basis=draw(st.sampled_from(LegalBasis)) if permit else None,
         purposes=draw(st.frozensets(st.sampled_from([Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT]), min_size=1)),
         categories=draw(st.frozensets(st.sampled_from(CATEGORIES), max_size=2)),

@@ -217,3 +217,16 @@ def test_places_of_every_kind_are_known() -> None:
 @given(rules())
 def test_any_rule_can_be_said(rule: Rule) -> None:
     assert describe(of(rule))
+
+
+def test_what_a_rule_says_in_other_languages_is_shown_and_compared() -> None:
+    said = replace(permit(), why="Because.", why_in=(("cy", "Oherwydd."), ("de", "Darum.")))
+    assert [line for line in describe(of(said)) if "because" in line] == [
+        "  because: Because.",
+        "  because (cy): Oherwydd.",
+        "  because (de): Darum.",
+    ]
+    found = diff(of(replace(said, why_in=(("de", "Darum."),))), of(said), at=AT)
+    assert found.changed[0].changes == (Change("why_in", {"de": "Darum."}, {"cy": "Oherwydd.", "de": "Darum."}),)
+    assert "rule `yes`: why_in: de Darum. -> cy Oherwydd., de Darum." in describe_diff(found)
+    assert found.flips == ()

@@ -416,3 +416,38 @@ def test_a_set_says_what_a_signal_means_and_one_that_is_silent_has_the_digest_it
 def test_signals_that_are_none(lines: str, code: str, line: int) -> None:
     (problem,) = check(f"[signals]\n{lines}\n{GOOD}", "good.toml")
     assert (problem.code, problem.where) == (code, f"good.toml:{line}")
+
+
+IN_TWO = GOOD.replace('why = "Because."', 'why.en = "Because."\nwhy.cy = "Oherwydd."', 1)
+
+
+def test_why_is_said_in_several_languages() -> None:
+    plain, told = load(GOOD, "p.toml").rules[0], load(IN_TWO, "p.toml").rules[0]
+    assert (told.why, told.why_in) == ("Because.", (("cy", "Oherwydd."),))
+    assert (plain.why, plain.why_in) == ("Because.", ())
+    assert told.why_for("cy") == ("Oherwydd.", "cy")
+    assert told.why_for("de") == told.why_for("en") == plain.why_for("cy") == ("Because.", "en")
+
+
+def test_english_alone_is_the_same_set_however_it_is_written() -> None:
+    alone = GOOD.replace('why = "Because."', 'why = { en = "Because." }')
+    assert load(alone, "p.toml").digest == load(GOOD, "p.toml").digest != load(IN_TWO, "p.toml").digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ('why.en = "Because."', "", "policy-missing-key", "has no `en`"),
+        ("why.cy", "why.Welsh", "policy-unknown-key", "`Welsh` is no language"),
+        ('"Oherwydd."', '" "', "policy-wrong-value", "`cy` of `why` of permit"),
+        ('"Oherwydd."', "3", "policy-wrong-value", "`cy` of `why` of permit"),
+    ],
+)
+def test_what_is_wrong_with_a_language_is_said_with_its_line(old: str, new: str, code: str, message: str) -> None:
+    text = IN_TWO.replace(old, new, 1)
+    (problem,) = check(text, "p.toml")
+    assert problem.code == code
+    assert message in problem.message
+    assert problem.help
+    line = int(problem.where.rpartition(":")[2])
+    assert "why" in text.splitlines()[line - 1]

@@ -8,6 +8,7 @@ import pytest
 from babel.messages.catalog import Message
 
 from consentry.service.languages import LANGUAGES
+from consentry.service.site import environment
 from service.catalogues import gathered, others, translated
 
 ADVICE = "write the catalogues anew (.run/test/bin/python tests/service/catalogues.py) and translate what is empty"
@@ -62,3 +63,20 @@ def test_plurals_are_those_of_the_language(code: str) -> None:
     for message in catalogue:
         if isinstance(message.id, tuple):
             assert len(texts(message)) == catalogue.num_plurals, message.id
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("en", "26 November 2026, 14:03 UTC"),
+        ("cy", "26 Tachwedd 2026 14:03 UTC"),
+        ("fr", "26 novembre 2026, 14:03 UTC"),
+        ("de", "26. November 2026, 14:03 UTC"),
+        ("es", "26 de noviembre de 2026, 14:03 UTC"),
+        ("ar", "26 نوفمبر 2026، 14:03 UTC"),
+    ],
+)
+def test_a_date_with_a_time_is_written_as_the_language_writes_dates(code: str, written: str) -> None:
+    at = environment(code).filters["time"]
+    assert at(1_795_701_780) == written
+    assert re.sub(r"\W", "", environment(code).filters["day"](1_795_701_780)) in re.sub(r"\W", "", written)

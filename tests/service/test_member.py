@@ -242,7 +242,7 @@ def test_a_receipt_to_keep(place: tuple[Deployment, Come, str], tmp_path: Path) 
     (tmp_path / "receipt.json").write_bytes(answer.content)
     said(deployment.settings.home, "receipt", "verify", str(tmp_path / "receipt.json"))
     text = visitor.get(f"/me/receipts/{position}?form=text").text
-    assert "you refused: train-genai" in text
+    assert "What you said: You said no" in text
     assert visitor.get("/me/receipts/0").status_code == 404
 
 

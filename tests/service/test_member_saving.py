@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -12,7 +13,10 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
+from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
+from consentry.service.languages import LANGUAGES, translations
 from consentry.service.pages.member import _effects
 from consentry.service.pages.member_blocks import blocks
 from end_to_end.test_story import NOW
@@ -240,3 +244,45 @@ def test_a_long_history_comes_in_pages(place: tuple[Deployment, Come, str]) -> N
     assert len(page.content) < 100_000
     assert page.text.count("<li>\n<h2>") == 50
     assert "Page 3 of 3" in words(come("us").get("/me/history?page=3"))
+
+
+def test_a_receipt_as_a_text_is_in_the_language_of_the_person_and_in_plain_words(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    path = f"/me/receipts/{no(visitor).partition('=')[2]}?form=text"
+    english = visitor.get(path).text
+    assert "Use: Training of AI that writes texts and makes pictures" in english
+    for code in LANGUAGES:
+        answer = visitor.get(f"{path}&lang={code}")
+        assert answer.headers["content-language"] == code
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert not re.search("train-genai|commitment|untrained|refused", answer.text)
+        lines = answer.text.splitlines()
+        assert len(lines) == len(english.splitlines())
+        if code == "en":
+            continue
+        assert not set(lines) & set(english.splitlines())
+        assert lines[0].removeprefix("\u200f") == translations(code).gettext("Receipt")
+        # A line from the right starts with its mark, and what is in Latin letters stands for itself.
+        assert all(line.startswith("\u200f") is (code == "ar") for line in lines)
+        assert ("\u2066" in answer.text) is (code == "ar")
+        assert answer.text.count("\u2066") == answer.text.count("\u2069")
+
+
+def test_what_a_rule_says_of_itself_is_said_in_the_language_of_the_page(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    text = shipped()["november-2025"]
+    deployment.control.statements.publish(text, "november-2025")
+    rule = load(text, "november-2025").rule("members-told-and-waited-for")
+    visitor = come("gb")
+    assert "Not yet" in words(visitor.get("/me"))
+    for code in LANGUAGES:
+        said, written = rule.why_for(code)
+        assert written == code
+        for page in (visitor.get(f"/me?lang={code}"), Visitor(url).get(f"/transparency?lang={code}")):
+            assert f'<span lang="{code}" dir="auto">{said}</span>' in unescape(page.text)
+    english = "\n".join(line for line in text.splitlines() if not line.startswith("why.cy"))
+    deployment.control.statements.publish(english, "november-2025")
+    assert f'<span lang="en" dir="auto">{rule.why}</span>' in visitor.get("/me?lang=cy").text

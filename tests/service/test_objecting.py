@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -156,6 +157,24 @@ def test_who_objects_is_told_that_it_came_and_gets_an_address_and_a_receipt(ther
     said = check_receipt(receipt.content, public_key=key)
     assert said.about["objection"] == objection_of(secret_of(path))
     assert secret_of(path) not in receipt.text
+
+
+def test_the_receipt_of_an_objection_is_a_text_in_the_language_that_was_asked_for(there: There) -> None:
+    visitor = there.visitor()
+    path = urlsplit(visitor.post("/object", GOOD).headers["location"]).path
+    german = visitor.get(f"{path}?lang=de").text
+    links = re.findall(r'href="([^"]+form=text[^"]*)"', german)
+    assert [unescape(each) for each in links] == [f"{path}/receipt?form=text&lang=de"]
+    answer = there.visitor().get(unescape(links[0]))
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-disposition"].endswith('-receipt.txt"')
+    assert "noindex" in answer.headers["x-robots-tag"]
+    assert "Was Sie gesagt haben: Sie haben widersprochen" in answer.text
+    assert "Antwort spätestens am: " in answer.text
+    assert objection_of(secret_of(path)) in answer.text
+    assert secret_of(path) not in answer.text
+    assert "What you said: You objected" in there.visitor().get(f"{path}/receipt?form=text").text
+    assert there.visitor().get("/object/follow/nobody-has-this/receipt?form=text").status_code == 404
 
 
 @pytest.mark.parametrize(

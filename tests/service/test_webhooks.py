@@ -21,7 +21,11 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.accounts.webhooks import Webhooks
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.ledger.objection_events import LawfulGround
+from consentry.oversight.authority_statement import Signatory
+from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose
 from consentry.service import deliveries
 from consentry.service.gate import COOKIE
 from service.at_work import Caller, in_thread, platform_key, said
@@ -187,6 +191,34 @@ def test_an_endpoint_gets_the_kinds_it_wants_and_can_have_them_again(deployment:
         assert found.seen[0][0]["webhook-id"] == found.seen[1][0]["webhook-id"]
         said(home, "webhook", "remove", ident)
         assert said(home, "webhook", "list") == "No webhooks.\n"
+
+
+def test_objections_statements_and_proposals_are_told_without_a_word_of_anybody(deployment: Deployment) -> None:
+    control = deployment.control
+    scope = Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.TRAIN_GENAI}))
+    with receiver() as found, in_thread(deployment):
+        hooked(deployment, found.url)
+        filed = control.objections.file("link of zoe", answer_to="zoe@example.org", reason="because of me")
+        control.objection_queue.take(filed.objection, by="olga")
+        control.objection_queue.note(filed.objection, text="a note for the others", by="olga")
+        ground = LawfulGround.MANIFESTLY_UNFOUNDED
+        control.objection_queue.decline(filed.objection, ground=ground, explanation="It is advertising.", by="olga")
+        who = Signatory(handle="ico", areas=frozenset({"UK"}))
+        control.authority.raise_concern(who=who, case="ico-2026", reference="RFA-1", scope=scope)
+        control.proposals.propose(shipped()["august-2024"], reason="It is time.", by="olga")
+        until(lambda: any(each["type"] == "policy.proposed" for each in found.got))
+    types = [each["type"] for each in found.got]
+    assert [each for each in types if each.startswith("objection.")] == [
+        "objection.received",
+        "objection.taken",
+        "objection.declined",
+    ]
+    assert {"statement.filed", "policy.proposed"} <= set(types)
+    for each in found.got:
+        if each["type"].startswith("objection."):
+            assert each["data"] == {"position": each["data"]["position"], "objection": filed.objection}
+    content = b"".join(content for _, content in found.seen)
+    assert not any(word in content for word in (b"zoe", b"because of me", b"advertising", b"a note for the others"))
 
 
 def test_nothing_is_sent_into_a_network_of_ones_own(tmp_path: Path) -> None:

@@ -26,8 +26,24 @@ KINDS = {
     "model.registered": "model.registered",
     "model.remedied": "model.remedied",
     "model.withdrawn": "model.withdrawn",
+    "objection.received": "objection.received",
+    "objection.taken": "objection.taken",
+    "objection.asked": "objection.asked",
+    "objection.heard": "objection.heard",
+    "objection.extended": "objection.extended",
+    "objection.matched": "objection.matched",
+    "objection.not-found": "objection.not-found",
+    "objection.declined": "objection.declined",
+    "objection.withdrawn": "objection.withdrawn",
+    "policy.proposed": "policy.proposed",
+    "report.scheduled": "report.scheduled",
+    "report.delivered": "report.delivered",
+    "statement.filed": "statement.filed",
 }
-"""What is sent, by the kind of the event. A case that ends by being lifted is `case.lifted`."""
+"""What is sent, by the kind of the event. A case that ends by being lifted is `case.lifted`.
+
+Notes that staff write about an objection for each other are not sent.
+"""
 LIFTED = "case.lifted"
 SENT = frozenset({*KINDS.values(), LIFTED})
 _BYTES, _LONGEST = 32, 2000

@@ -146,6 +146,7 @@ def described(policy: PolicySet) -> dict[str, Any]:
 def _rule(rule: Rule) -> dict[str, Any]:
     return {
         "why": rule.why,
+        "why_in": dict(rule.why_in),
         "legal_basis": None if rule.legal_basis is None else str(rule.legal_basis),
         "purposes": sorted(rule.purposes),
         "categories": sorted(rule.categories),

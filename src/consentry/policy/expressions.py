@@ -82,7 +82,14 @@ class Rule:
     created_from: Seconds | None = None
     created_before: Seconds | None = None
     notice: NoticeCondition | None = None
+    why_in: tuple[tuple[str, str], ...] = ()
+    """`why` in other languages than English: code and text, in the order of the codes."""
     line: int = field(default=0, compare=False)
+
+    def why_for(self, language: str) -> tuple[str, str]:
+        """Return why in a language, and the language it is in: English where nobody wrote it in this one."""
+        said = dict(self.why_in).get(language)
+        return (self.why, "en") if said is None else (said, language)
 
     def applies_to(self, purpose: Purpose) -> bool:
         """Say whether the rule is about `purpose`: no purposes named, or one that covers it.

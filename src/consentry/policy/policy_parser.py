@@ -12,7 +12,7 @@
                                           ignore
 
     [[permit]] or [[forbid]]              any number of them, in any order
-    id, why                               required
+    id, why                               required; `why` is a text, or a table of texts by language: en, and others
     legal_basis                           required for a permit, not there for a forbid
     purpose                               of those the set decides; left out: all of them
     category, visibility, age, choice     lists of words; left out: any
@@ -47,6 +47,7 @@ from consentry.policy.policy_set import Example, PolicySet, Remedies, SignalMean
 from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
+_LANGUAGE = re.compile("[a-z]{2,3}")
 IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 
@@ -220,10 +221,12 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
         where.only(("inside", "outside"))
     if created is not None:
         created.only(("from", "before"))
+    why, why_in = _why(table)
     rule = Rule(
         id=_identifier(table, "id"),
         effect=effect,
-        why=table.text("why"),
+        why=why,
+        why_in=why_in,
         legal_basis=_legal_basis(table) if effect is Effect.PERMIT else None,
         purposes=table.words("purpose", Purpose) or purposes,
         categories=table.words("category", Category, refused=_UNKNOWN_DENIES),
@@ -238,6 +241,20 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
         line=table.line,
     )
     return rule if len(table.notes.found) == noted else None
+
+
+def _why(table: Table) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return why in English, and in other languages by their codes."""
+    if not isinstance(table.values.get("why"), dict):
+        return table.text("why"), ()
+    texts = table.table("why", name=f"`why` of {table.name}")
+    assert texts is not None  # it is a table
+    for code in texts.values:
+        if not _LANGUAGE.fullmatch(code):
+            advice = "use a code of ISO 639 in lower case: `cy`, `fr`"
+            texts.note(code, "policy-unknown-key", message=f"`{code}` is no language in {texts.name}", advice=advice)
+    said = {code: texts.text(code) for code in sorted({"en", *texts.values})}
+    return said.pop("en"), tuple(said.items())
 
 
 def _legal_basis(table: Table) -> LegalBasis | None:

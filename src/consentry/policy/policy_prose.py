@@ -57,7 +57,8 @@ def _rule(rule: Rule, policy_set: PolicySet) -> list[str]:
         conditions.insert(0, f"the use is {_list(sorted(rule.purposes))}")
     when = [f"  if {conditions[0]}", *(f"  and {each}" for each in conditions[1:])] if conditions else ["  always"]
     term = [f"  basis: {rule.legal_basis.iri}"] if rule.legal_basis is not None else []
-    return [f"{verb} by `{rule.id}`{basis}:", *when, f"  because: {rule.why}", *term]
+    why = [f"  because: {rule.why}", *(f"  because ({code}): {text}" for code, text in rule.why_in)]
+    return [f"{verb} by `{rule.id}`{basis}:", *when, *why, *term]
 
 
 def _conditions(rule: Rule) -> Iterable[str]:

@@ -207,10 +207,12 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
     body: dict[str, Any] = {}
     for each in fields(rule):
         value = getattr(rule, each.name)
-        if each.name == "line" or value is None or value == frozenset():
+        if each.name == "line" or value is None or value in (frozenset(), ()):
             continue
         if isinstance(value, NoticeCondition):
             value = {"notice": value.notice, "days": value.days}
+        if each.name == "why_in":
+            value = dict(value)
         body[each.name] = sorted(value) if isinstance(value, frozenset) else value
     return body
 
@@ -222,6 +224,7 @@ def rule_from_json(body: Mapping[str, Any]) -> Rule:
         id=body["id"],
         effect=Effect(body["effect"]),
         why=body["why"],
+        why_in=tuple(sorted(body.get("why_in", {}).items())),
         legal_basis=LegalBasis(body["legal_basis"]) if "legal_basis" in body else None,
         inside=frozenset(body.get("inside", ())),
         outside=frozenset(body.get("outside", ())),

@@ -30,7 +30,8 @@ from consentry.accounts.webhooks import KINDS, LIFTED
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import CaseEnd, CaseEnded
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade
+from consentry.ledger.events import Body, ChoiceMade
+from consentry.ledger.objection_events import OBJECTIONS
 from consentry.service.problems import LOG, unforeseen
 from consentry.service.verbs import Verbs
 
@@ -197,8 +198,16 @@ def message(event: Event) -> dict[str, Any] | None:
     return {
         "type": kind,
         "timestamp": dt.datetime.fromtimestamp(event.recorded_at, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "data": {"position": event.position, **(_of_choice(body) if isinstance(body, ChoiceMade) else body.to_json())},
+        "data": {"position": event.position, **_data(body)},
     }
+
+
+def _data(body: Body) -> dict[str, Any]:
+    """Return what is sent of what an event says. Of an objection: which one, and nothing else."""
+    if isinstance(body, ChoiceMade):
+        return _of_choice(body)
+    said = body.to_json()
+    return {"objection": said["objection"]} if isinstance(body, OBJECTIONS) else said
 
 
 def _of_choice(body: ChoiceMade) -> dict[str, Any]:

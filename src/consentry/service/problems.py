@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.service.logs import REQUEST
+from consentry.service.problem_words import PROBLEMS
 from consentry.service.site import away, page, wants_page
 
 LOG = logging.getLogger("consentry.service")
@@ -100,7 +101,8 @@ def _shown(request: Request, error: ConsentryError, status: int | None = None) -
         return away(request, status=found)
     if found == HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", HTTPStatus.SEE_OTHER)
-    return page(request, "problem.html", status=found, error=error, reason=found, problem=None)
+    plain = PROBLEMS.get(error.code)
+    return page(request, "problem.html", status=found, error=error, plain=plain, reason=found, problem=None)
 
 
 def _is_of_member(request: Request) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel import Locale
+from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -69,7 +70,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "number": lambda value: format_decimal(value, locale=locale),
         "percent": lambda value: format_percent(value, "#,##0.0%", locale=locale),
         "day": lambda at: format_date(moment(at), "long", locale=locale),
-        "time": lambda at: format_datetime(moment(at), "d MMMM y, HH:mm 'UTC'", locale=locale),
+        "time": lambda at: date_and_time(moment(at), locale),
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "territory": lambda code: place_name(code, locale, translated=translations(language.code).gettext),
         "language_name": lambda code: locale.languages.get(code.replace("_", "-").partition("-")[0].lower(), code),
@@ -79,6 +80,13 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "columns": _columns,
         "coded": coded,
     }
+
+
+def date_and_time(at: dt.datetime, locale: Locale) -> str:
+    """Return a moment in UTC as a language writes its dates, and the time: both in the order that the language has."""
+    day, time = format_date(at, "long", locale=locale), format_time(at, "HH:mm 'UTC'", locale=locale)
+    # The patterns for longer forms say "at", which not every language has a word for here.
+    return str(get_datetime_format("medium", locale=locale)).replace("{1}", day).replace("{0}", time)
 
 
 def coded(text: str) -> Markup:

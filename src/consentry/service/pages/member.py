@@ -34,6 +34,7 @@ from consentry.service.pages.member_items import AFFORDABLE
 from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
+from consentry.service.problem_words import PROBLEMS, Plain
 from consentry.service.site import away, page
 
 ROUTER = APIRouter()
@@ -117,7 +118,8 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         raise
     except StateError as error:
         half = N_("your no is saved; the yes is not")
-        problem = {"message": error.message, "help": half if positions else error.help, "field": f"{use.purpose}-read"}
+        plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
+        problem = {"message": plain.message, "help": half if positions else plain.help, "field": f"{use.purpose}-read"}
         done = just_saved(control, person, positions=[str(each) for each in positions])
         return _shown(request, deployment, who, status=422, problem=problem, given=wanted, done=done)
     back, shown = _back(use, wanted)

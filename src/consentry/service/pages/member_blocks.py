@@ -128,7 +128,8 @@ class Block:
     no: Said | None
     wider: Sequence[Said]
     legal_bases: Sequence[LegalBasis]
-    own_words: Sequence[str]
+    own_words: Sequence[Rule]
+    """The rules that permit it: each sentence once."""
     policy: str
     notice: NoticeShown | None
     served: Mapping[str, Seconds]
@@ -207,7 +208,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         no=no,
         wider=[each for each in whole if each is not no],
         legal_bases=[basis for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
-        own_words=list(dict.fromkeys(rule.why for rule in found.permits)),
+        own_words=list({(rule.why, rule.why_in): rule for rule in found.permits}.values()),
         policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
         notice=notice,
         served=use.served,
@@ -310,7 +311,7 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
             rule = _rule(use, reason)
             since = use.since if reason.kind in (ReasonKind.FORBIDDEN, ReasonKind.NOT_PERMITTED) else None
             areas = sorted(rule.inside) if rule is not None else []
-            found.append(Obstacle(told=told(reason, why="" if rule is None else rule.why), since=since, areas=areas))
+            found.append(Obstacle(told=told(reason, rule=rule), since=since, areas=areas))
     return found
 
 
@@ -353,7 +354,7 @@ def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
     found = []
     for reason, count in counted.why_not.items():
         rule = _rule(use, reason)
-        found.append((told(reason, why="" if rule is None else rule.why), count))
+        found.append((told(reason, rule=rule), count))
     found += [(due(begins), count) for begins, count in counted.due.items()]
     if counted.asked_for:
         found.append((Told(NOT_AGREED), counted.asked_for))

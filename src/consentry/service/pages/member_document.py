@@ -54,7 +54,7 @@ def _said(each: Said) -> dict[str, Any]:
 def _obstacle(each: Obstacle) -> dict[str, Any]:
     return {
         "why": each.told.text,
-        "rule": each.told.own or None,
+        "rule": each.told.rule.why if each.told.rule is not None else None,
         "since": each.since,
         "areas": list(each.areas),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -21,16 +20,14 @@ from consentry.service.gate import Control, Needs
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
+from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
-from consentry.transparency.receipt import Receipt, key_id_of
-from consentry.transparency.receipt_text import in_words
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Form = Annotated[str, Query(alias="format", max_length=10)]
 FORMS = frozenset({"csv", "json"})
 KEY_HEX_DIGITS = 16
-N_ = str
 
 _HISTORY = Listing(
     name="choices",
@@ -61,12 +58,6 @@ _USES = Listing(
     ),
 )
 """What a member takes away as a file: plain values, in the words of the interface for programs."""
-
-STATES = {
-    ChoiceState.REFUSED: N_("You said no"),
-    ChoiceState.ALLOWED: N_("You said yes"),
-    ChoiceState.UNSET: N_("You took back what you said before"),
-}
 
 
 @ROUTER.get("/me/history")
@@ -102,7 +93,7 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
 
 
 @ROUTER.get("/me/receipts/{position}")
-def receipt(*, control: Control, who: Member, position: int, form: str = "json") -> Response:
+def receipt(*, request: Request, control: Control, who: Member, position: int, form: str = "json") -> Response:
     """Hand out the receipt for a choice of the member's own, as JSON or as text.
 
     Raises:
@@ -110,14 +101,7 @@ def receipt(*, control: Control, who: Member, position: int, form: str = "json")
     """
     if _own_choice(control, _person(who), str(position)) is None:
         raise NotFoundError("choice-no-receipt", "you have no receipt of this number", help="see /me/history")
-    content = control.receipts.of(position)
-    if form == "text":
-        said = Receipt.from_json(json.loads(content)["receipt"])
-        content, kind, ending = in_words(said, key_id=key_id_of(content)).encode(), "text/plain; charset=utf-8", "txt"
-    else:
-        kind, ending = "application/json", "json"
-    name = f'attachment; filename="receipt-{position}.{ending}"'
-    return Response(content, media_type=kind, headers={"content-disposition": name})
+    return handed_out(request, control.receipts.of(position), form=form, name=f"receipt-{position}")
 
 
 def taken_away(listing: Listing, rows: Iterable[Row], *, form: str) -> Response:
@@ -162,7 +146,7 @@ def _said(event: Event, person: str) -> dict[str, Any] | None:
         "at": event.recorded_at,
         "position": event.position,
         "mine": body.person == person,
-        "state": STATES[choice.state],
+        "state": say.STATES[choice.state],
         "refused": choice.state is ChoiceState.REFUSED,
         "allowed": choice.state is ChoiceState.ALLOWED,
         "purpose": say.PURPOSES[choice.purpose],

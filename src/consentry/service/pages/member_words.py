@@ -11,8 +11,8 @@ from consentry.ledger.events import Source
 from consentry.ledger.oversight_events import Origin
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import GapKind
-from consentry.policy.vocabulary import Category, LegalBasis, Purpose, Reach
+from consentry.policy.expressions import GapKind, Rule
+from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.own_items import Lack, OwnItem
 from consentry.release.situation import Situation
 from consentry.service.languages import N_
@@ -78,6 +78,12 @@ ORIGINS = {
     Origin.BINDING_ORDER: N_("An authority has ordered the platform to stop this use."),
 }
 
+STATES = {
+    ChoiceState.REFUSED: N_("You said no"),
+    ChoiceState.ALLOWED: N_("You said yes"),
+    ChoiceState.UNSET: N_("You took back what you said before"),
+}
+
 REACHES = {
     Reach.EVERYTHING: N_("Everything: what you have, and what is already in collections for training"),
     Reach.UNTRAINED: N_("Everything that is not yet in a collection for training"),
@@ -134,20 +140,23 @@ BADGES = {
 
 
 class Told(NamedTuple):
-    """A reason in words. `own` is the policy set's own sentence, which is in English; `text` may name a `day`."""
+    """A reason in words; `text` may name a `day`.
+
+    `rule` is the one whose own sentence says more, in the languages it was written in.
+    """
 
     text: str
-    own: str = ""
+    rule: Rule | None = None
     advice: str = ""
     day: Seconds | None = None
 
 
-def told(reason: Reason, *, why: str = "") -> Told:
-    """Return a reason in words; `why` is what the rule itself says."""
+def told(reason: Reason, *, rule: Rule | None = None) -> Told:
+    """Return a reason in words; `rule` is the one that it names."""
     if reason.kind is ReasonKind.GAP:
         gap = GapKind(reason.reference)
         return Told(GAPS[gap], advice=ADVICE.get(gap, ""))
-    return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), own=why)
+    return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), rule)
 
 
 def due(begins: Seconds | None) -> Told:

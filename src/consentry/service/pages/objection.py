@@ -22,6 +22,7 @@ from consentry.errors import InputError, NotFoundError, StateError
 from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
 from consentry.service.gate import Control, Deployed, Needs
 from consentry.service.languages import LANGUAGES
+from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -115,15 +116,16 @@ def withdraw(request: Request, control: Control, *, link: str) -> Response:
 
 
 @ROUTER.get("/object/follow/{link}/receipt", dependencies=_HOLDER)
-def receipt(request: Request, control: Control, *, link: str) -> Response:
-    """Hand out the signed receipt of an objection, as it was received."""
+def receipt(request: Request, control: Control, *, link: str, form: str = "json") -> Response:
+    """Hand out the signed receipt of an objection, as it was received, or what it says as a text."""
     try:
         found = control.objections.follow(link).objection
     except NotFoundError:
         return _unknown(request)
     content = control.receipts.for_objection(found.objection)
-    named = {"content-disposition": f'attachment; filename="objection-{found.objection[:8]}-receipt.json"'}
-    return Response(content, media_type="application/json", headers={**named, **_UNSEEN})
+    answer = handed_out(request, content, form=form, name=f"objection-{found.objection[:8]}-receipt")
+    answer.headers.update(_UNSEEN)
+    return answer
 
 
 def check(field: Field, written: Mapping[str, str]) -> list[Wrong]:

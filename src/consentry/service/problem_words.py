@@ -1,0 +1,57 @@
+"""What errors mean to people who are not at work here, by their code: the page of an error says it in their language.
+
+An error's own message is in English and says exactly what was given: people at work see it as well.
+A code stands here if members, objectors or anybody can meet it on a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+N_ = str
+"""Marks a text for translation; the template translates it."""
+
+
+class Plain(NamedTuple):
+    """What happened, and what to do about it: in the form of an error's own, which pages make sentences of."""
+
+    message: str
+    help: str
+
+
+_LATER = N_("nothing was saved: try again in a few minutes")
+_NOTHING_ANSWERS = Plain(N_("a part of this site does not answer at this moment"), _LATER)
+
+PROBLEMS: Mapping[str, Plain] = MappingProxyType(
+    {
+        "access-denied": Plain(
+            N_("you are signed in here with an account that this page is not for"),
+            N_("sign out, and come back with the account that you want to use"),
+        ),
+        "accounts-unavailable": _NOTHING_ANSWERS,
+        "choice-no-such-use": Plain(N_("nothing is decided here about this use"), N_("open your page again")),
+        "choice-somebody-else": Plain(
+            N_("this page was opened by somebody else, who was signed in before you"),
+            N_("nothing was saved: open your own page and choose there"),
+        ),
+        "corpus-not-recorded": _NOTHING_ANSWERS,
+        "ledger-outcome-unknown": Plain(
+            N_("we cannot tell whether this was saved"), N_("look at the page again in a few minutes")
+        ),
+        "ledger-unavailable": _NOTHING_ANSWERS,
+        "serve-malformed": Plain(
+            N_("something in the address or in the form cannot be read"),
+            N_("go back, and try it once more from there"),
+        ),
+        "serve-method": Plain(
+            N_("this address cannot be used in this way"), N_("go back, and try it once more from there")
+        ),
+        "sign-in-elsewhere": Plain(N_("signing in did not work"), N_("go back and sign in again")),
+        "sign-in-unavailable": Plain(
+            N_("the site that signs people in does not answer at this moment"),
+            N_("try again in a few minutes; you can object without signing in"),
+        ),
+    }
+)
