@@ -118,7 +118,11 @@ def test_a_yes_to_one_item_is_about_that_one(place: tuple[Deployment, Come, str]
     visitor = come("us2")
     assert "You have not said yes." in words(visitor.get("/me/items"))
     form = {"purpose": "train-genai", "what": "items"} | one_item("v1", 1, "yes")
-    assert visitor.post("/me/choices", form).status_code == 422, "it is a yes: there is something to read before"
+    answer = visitor.post("/me/choices", form)
+    assert answer.status_code == 422, "it is a yes: there is something to read before"
+    assert "Tick that you have read" in words(answer)
+    assert "Not saved yet" not in words(answer), "they were signed in"
+    assert 'name="answer-1" value="yes" checked' in answer.text, "what was chosen is kept"
     assert 'name="read"' in visitor.get("/me/items").text
     form |= read(visitor)
     page = visitor.follow(visitor.post("/me/choices", form))
