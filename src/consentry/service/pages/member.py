@@ -121,7 +121,9 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         problem = {"message": error.message, "help": half if positions else error.help, "field": f"{use.purpose}-read"}
         done = just_saved(control, person, positions=[str(each) for each in positions])
         if wanted.get("what") == "items":
-            return shown_again(request, deployment, who, use=use, wanted=wanted, problem=problem, done=done)
+            return shown_again(
+                request=request, deployment=deployment, who=who, use=use, wanted=wanted, problem=problem, done=done
+            )
         return _shown(request, deployment, who, status=422, problem=problem, given=wanted, done=done)
     back, shown = _back(use, wanted)
     query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]

@@ -83,10 +83,10 @@ def items(
 
 
 def shown_again(
+    *,
     request: Request,
     deployment: Deployment,
     who: Principal,
-    *,
     use: Block,
     wanted: Mapping[str, str],
     problem: Mapping[str, str],
