@@ -71,7 +71,7 @@ def items(
     uses = blocks(control, person, from_notice=who.facts.get("notice", ""), language=language_of(request).code)
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
-        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}}
+        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}, "problem": None}
         return page(request, "member/items.html", uses=(), rows=(), done=(), **nothing)
     if form in FORMS:
         every = control.own_content.every_item(person, purpose=use.purpose, category=_category(category))
