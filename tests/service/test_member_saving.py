@@ -192,10 +192,18 @@ def test_with_very_many_releases_the_numbers_are_a_click_away(
     place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, come, _ = place
-    monkeypatch.setattr("consentry.service.pages.member.AFFORDABLE", 0)
-    page = come("us").get("/me")
-    assert 'name="reach"' not in page.text
+    for module in ("member", "member_items"):
+        monkeypatch.setattr(f"consentry.service.pages.{module}.AFFORDABLE", 0)
+    visitor = come("us")
+    page = visitor.get("/me")
     assert "See in numbers what a no does, or choose how far back" in words(page)
+    assert "items leave" not in words(page)
+    choices = page.text.split('action="/me/choices"')
+    forms = [*choices[1:], visitor.get("/me/items").text.partition('action="/me/choices"')[2]]
+    assert len(forms) == 3, "of the whole use, of kinds and of items"
+    for form in forms:
+        for reach in ("everything", "untrained", "future"):
+            assert f'name="reach" value="{reach}"' in form, "nobody is given a reach that they could not see"
 
 
 def test_a_use_that_nobody_can_choose_costs_the_others_no_numbers(

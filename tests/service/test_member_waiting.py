@@ -41,7 +41,7 @@ def test_while_a_notice_runs_every_item_has_an_answer_and_the_day(place: tuple[D
     assert "Not yet: you have not been told about this use." in words(page)
     told_days_ago(deployment, 1, "gb")
     page = visitor.get("/me/items")
-    assert page.text.count('type="radio"') == 2
+    assert page.text.count('name="answer-1"') == 2
     assert 'value="yes" checked' in page.text
     assert re.search(r"Not yet: from [\w, ]*20\d\d, unless you say no.", words(page))
     assert "Nothing permits this use" not in words(page)
@@ -101,9 +101,8 @@ def test_before_a_yes_every_item_is_asked_about(place: tuple[Deployment, Come, s
     decides(deployment, CONSENT)
     visitor = come("gb")
     page = visitor.get("/me/items")
-    assert page.text.count('type="radio"') == 2
-    assert 'type="radio" checked' not in page.text
-    assert ' value="yes" checked' not in page.text, "nothing is chosen before"
+    assert page.text.count('name="answer-1"') == 2
+    assert " checked" not in page.text, "nothing is chosen before"
     assert "You have not said yes." in words(page)
     assert "Nothing permits this use" not in words(page)
     text = words(visitor.get("/me"))
@@ -119,7 +118,11 @@ def test_a_yes_to_one_item_is_about_that_one(place: tuple[Deployment, Come, str]
     visitor = come("us2")
     assert "You have not said yes." in words(visitor.get("/me/items"))
     form = {"purpose": "train-genai", "what": "items"} | one_item("v1", 1, "yes")
-    assert visitor.post("/me/choices", form).status_code == 422, "it is a yes: there is something to read before"
+    answer = visitor.post("/me/choices", form)
+    assert answer.status_code == 422, "it is a yes: there is something to read before"
+    assert "Tick that you have read" in words(answer)
+    assert "Not saved yet" not in words(answer), "they were signed in"
+    assert 'name="answer-1" value="yes" checked' in answer.text, "what was chosen is kept"
     assert 'name="read"' in visitor.get("/me/items").text
     form |= read(visitor)
     page = visitor.follow(visitor.post("/me/choices", form))

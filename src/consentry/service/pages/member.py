@@ -30,7 +30,7 @@ from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import Written, asked, block_of, person_of, require_read
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document, wants_document
-from consentry.service.pages.member_items import AFFORDABLE
+from consentry.service.pages.member_items import AFFORDABLE, shown_again
 from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
@@ -121,6 +121,10 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
         problem = {"message": plain.message, "help": half if positions else plain.help, "field": f"{use.purpose}-read"}
         done = just_saved(control, person, positions=[str(each) for each in positions])
+        if wanted.get("what") == "items":
+            return shown_again(
+                request=request, deployment=deployment, who=who, use=use, wanted=wanted, problem=problem, done=done
+            )
         return _shown(request, deployment, who, status=422, problem=problem, given=wanted, done=done)
     back, shown = _back(use, wanted)
     query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]

@@ -29,7 +29,7 @@ from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
 from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.member_unsaved import found as found_unsaved
-from consentry.service.pages.member_unsaved import mark_of
+from consentry.service.pages.member_unsaved import in_our_words, mark_of
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -71,18 +71,55 @@ def items(
     uses = blocks(control, person, from_notice=who.facts.get("notice", ""), language=language_of(request).code)
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
-        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}}
+        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}, "problem": None}
         return page(request, "member/items.html", uses=(), rows=(), done=(), **nothing)
-    chosen = next((each for each in Category if each == category), None)
     if form in FORMS:
-        every = control.own_content.every_item(person, purpose=use.purpose, category=chosen)
+        every = control.own_content.every_item(person, purpose=use.purpose, category=_category(category))
         return taken_away(_ITEMS, map(_plain_item, every), form=form)
-    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
-    found = control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
     given = _unsaved(request, admission, person=person, purpose=use.purpose)
+    done = just_saved(control, person, positions=saved)
+    where = {"category": category, "number": number}
+    return _shown(request, deployment, person, use=use, uses=uses, where=where, given=given, done=done)
+
+
+def shown_again(
+    *,
+    request: Request,
+    deployment: Deployment,
+    who: Principal,
+    use: Block,
+    wanted: Mapping[str, str],
+    problem: Mapping[str, str],
+    done: Sequence[Mapping[str, Any]],
+) -> Response:
+    """Show the list that a form came from, with what was chosen in it and why that could not be saved."""
+    given = in_our_words(deployment, wanted)
+    return _shown(
+        request, deployment, person_of(who), use=use, uses=[use], where=wanted, given=given, done=done, problem=problem
+    )
+
+
+def _shown(
+    request: Request,
+    deployment: Deployment,
+    person: str,
+    *,
+    use: Block,
+    uses: Sequence[Block],
+    where: Mapping[str, str],
+    given: Mapping[str, str],
+    done: Sequence[Mapping[str, Any]],
+    problem: Mapping[str, str] | None = None,
+) -> Response:
+    """Show the part of the list at `where`: a kind and the number of the page."""
+    chosen, number = _category(where.get("category", "")), where.get("number", "1")
+    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
+    found = deployment.control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
     return page(
         request,
         "member/items.html",
+        status=422 if problem else 200,
+        problem=problem,
         use=use,
         uses=uses,
         list=found,
@@ -93,8 +130,12 @@ def items(
         kinds=[(each, say.KINDS[each], count) for each, count in found.categories.items()],
         category=chosen,
         address=partial(_address, purpose=use.purpose, category=chosen or ""),
-        done=just_saved(control, person, positions=saved),
+        done=done,
     )
+
+
+def _category(word: str) -> Category | None:
+    return next((each for each in Category if each == word), None)
 
 
 def _address(**asked: object) -> str:

@@ -100,7 +100,7 @@ async def _keep(request: Request) -> None:
         return
     deployment: Deployment = request.app.state.deployment
     wanted = {name: value for name, value in form.items() if isinstance(value, str)}
-    tag, given = _tag_of(deployment, wanted.get(MARK, "")), _in_our_words(deployment, wanted)
+    tag, given = _tag_of(deployment, wanted.get(MARK, "")), in_our_words(deployment, wanted)
     if tag is None or not given:
         return
     admission: Admission = request.app.state.admission
@@ -111,7 +111,7 @@ async def _keep(request: Request) -> None:
     request.state.unsaved = secret
 
 
-def _in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str, str]:
+def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str, str]:
     """Return those fields of a form that hold a word we know; items by the keys that lists of them have."""
     purpose = wanted.get("purpose", "")
     if purpose not in set(Purpose):
