@@ -16,6 +16,8 @@ APPEARANCES = {
 }
 """By direction of writing: together every colour at every width, every colour in every direction, every width in every
 direction. The campaign (`-m slow`) has all of `EVERY` in both directions."""
+WIDE_WORDS = ("de", "cy")
+"""German and Welsh, seen on a phone as well: what fits in English need not fit in them."""
 EVERY = tuple(product(("light", "dark"), (320, 768, 1280)))
 """Colours and widths in pixels: a phone, a tablet, a desktop."""
 

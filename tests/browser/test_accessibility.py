@@ -7,9 +7,9 @@ from itertools import combinations, product
 
 import pytest
 
-from browser.accessible import APPEARANCES, EVERY, overflow, small_targets, unseen_focus, violations
+from browser.accessible import APPEARANCES, EVERY, WIDE_WORDS, overflow, small_targets, unseen_focus, violations
 from browser.conftest import Look, Visits
-from browser.places import ALL, EMPTY, IN_EVERY_LANGUAGE, MANY, Page
+from browser.places import ALL, EMPTY, IN_EVERY_LANGUAGE, MANY, STAFF, Page
 
 FOR_MEMBERS = tuple(at for at in (*EMPTY, *MANY) if at.path.startswith("/me") or not at.who)
 """What lists of them look like empty and full: seen from right to left in the campaign."""
@@ -43,6 +43,22 @@ def test_every_page(look: Look, place: Page) -> None:
 @pytest.mark.parametrize("place", IN_EVERY_LANGUAGE, ids=lambda place: place.name)
 def test_from_right_to_left(look: Look, place: Page) -> None:
     assert wrong(look, place, language="ar") == []
+
+
+@pytest.mark.parametrize("language", WIDE_WORDS)
+@pytest.mark.parametrize("place", IN_EVERY_LANGUAGE, ids=lambda place: place.name)
+def test_longer_words_on_a_phone(look: Look, place: Page, language: str) -> None:
+    # Colours and places of what can be pressed do not depend on the words: one appearance is enough, the narrow one.
+    assert wrong(look, place, language=language, appearances=[("light", 320)]) == []
+
+
+def test_the_overview_over_time_is_whole_on_a_desk(look: Look) -> None:
+    page = look(next(at for at in STAFF if at.name == "overview"), viewport={"width": 1280, "height": 900}).page
+    assert page.locator(".over-time").count() > 0
+    cut = "found => found.filter(each => each.scrollWidth > each.clientWidth).map(each => each.ariaLabel)"
+    assert page.locator(".over-time .scroll").evaluate_all(cut) == []
+    lines = "found => found.map(each => each.getClientRects().length)"
+    assert set(page.locator(".over-time tbody time").evaluate_all(lines)) == {1}
 
 
 @pytest.mark.slow

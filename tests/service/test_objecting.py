@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -175,6 +176,25 @@ def test_the_receipt_of_an_objection_is_a_text_in_the_language_that_was_asked_fo
     assert secret_of(path) not in answer.text
     assert "What you said: You objected" in there.visitor().get(f"{path}/receipt?form=text").text
     assert there.visitor().get("/object/follow/nobody-has-this/receipt?form=text").status_code == 404
+
+
+def test_an_objection_is_taken_while_nobody_can_sign_in_elsewhere() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        address = closing.getsockname()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    dead = f"http://127.0.0.1:{address[1]}"
+    settings = {"oidc_issuer": dead, "member_issuer": dead, "site_url": "https://consentry.example"}
+    with fresh() as (_, opened):
+        deployment = replace(opened, settings=opened.settings.model_copy(update=settings))
+        with in_thread(deployment) as ask:
+            visitor = Visitor(ask.url)
+            for path in ("/me/sign-in", "/sign-in/organisation"):
+                assert visitor.get(path).status_code == 503
+            assert visitor.get("/object").status_code == 200
+            followed = visitor.follow(visitor.post("/object", GOOD))
+            assert "We have received your objection" in words(followed)
+            assert deployment.control.objection_queue.list().total == 1
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,14 @@ def test_each_chart_has_its_table_beside_it(place: Office) -> None:
     assert "1 / 0" in words(place.visitor("audrey").get("/console/overview"))
 
 
+def test_languages_are_offered_where_a_page_can_be_had_in_them(place: Office) -> None:
+    visitor = place.visitor("audrey")
+    for path in ("/console/overview", "/console/acts", "/docs"):
+        assert "hreflang=" not in visitor.get(path).text
+    for path in ("/transparency", "/object", "/console/nowhere-at-all"):
+        assert visitor.get(path).text.count("hreflang=") == 6
+
+
 def test_a_release_that_cannot_be_read_is_left_out_and_one_alone_is_no_time() -> None:
     with office() as own:
         counts = partial(counts_of, own.deployment.control)

@@ -61,7 +61,7 @@ def test_every_address_of_members_says_what_went_wrong_in_their_language(place: 
             met.add(code_of(page))
     assert {"serve-malformed", "serve-method", "choice-somebody-else", "choice-no-such-use"} <= met
     # Of what is not there the heading says all, and of links that do not work their own page (`member/away.html`).
-    elsewhere = {"serve-no-such-address", "choice-no-receipt", "sign-in-not-set-up", "sign-in-link-damaged"}
+    elsewhere = {"serve-no-such-address", "choice-no-receipt", "sign-in-link-damaged"}
     assert met - set(PROBLEMS) <= elsewhere
 
 

@@ -49,6 +49,10 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
             N_("this address cannot be used in this way"), N_("go back, and try it once more from there")
         ),
         "sign-in-elsewhere": Plain(N_("signing in did not work"), N_("go back and sign in again")),
+        "sign-in-not-set-up": Plain(
+            N_("signing in with your platform or organisation is not set up here"),
+            N_("tell those who run this site; you can object without signing in"),
+        ),
         "sign-in-unavailable": Plain(
             N_("the site that signs people in does not answer at this moment"),
             N_("try again in a few minutes; you can object without signing in"),

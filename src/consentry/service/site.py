@@ -125,15 +125,19 @@ def page(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`."""
-    language = LANGUAGES[DEFAULT] if template.startswith(IN_ENGLISH) else language_of(request)
+    """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`.
+
+    `languages` are those that the page can be had in; none for a page that is in English only.
+    """
+    at_work = template.startswith(IN_ENGLISH)
+    language = LANGUAGES[DEFAULT] if at_work else language_of(request)
     html = (
         environment(language.code)
         .get_template(template)
         .render(
             who=principal_of(request),
             language=language,
-            languages=list(LANGUAGES.values()),
+            languages=[] if at_work else list(LANGUAGES.values()),
             here=request.url.path,
             query=request.query_params,
             now=request.app.state.deployment.control.desk.parts.clock(),
