@@ -8,6 +8,9 @@ times are of the boot clock, which they share. Every other order names a window 
 release no count tells, so the server looks at every row. With `--scale` the items are those of `./run bench corpus`, 50
 million at 1, and only this part runs.
 
+Their clock starts in a process that is open already, once it knows the newest event. An operator waits for more: the
+command `consentry suspend` is measured as well, from the start of its process on, with 20 holders.
+
 The second part runs trials at a time to live of 1 s. In each, a job loses its right to read, and how is mixed: an
 order; an order that no watch tells of, while answers are lost, late and replayed; the server killed, or stopped so that
 it takes connections and answers nothing; an order and either of that; no answer arriving any more; the holder frozen
@@ -26,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -55,6 +59,7 @@ LOG = Console(stderr=True)
 POLICY = "september-2024"
 HOLDER = Path(__file__).parent / "parts" / "holder.py"
 AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
+COMMAND_AREAS, COMMAND_HOLDERS = AREAS[6:9], 20
 WINDOW = {"created_from": 1_577_836_800, "created_before": 1_609_459_200}  # 2020
 TTL_S = 1.0
 BATCH = 20
@@ -233,6 +238,45 @@ def rounds(deployed: Deployed, *, holders: int, times: int, patience_s: float) -
         Line("acknowledged to denied, p99", f"{share(after, 0.99):.3f} s", "", "< 1 s", share(after, 0.99) < 1),
         Line("asked to `drained` in the ledger", f"{max(drained):.3f} s", f"largest of {len(drained)}"),
     ]
+
+
+def by_command(deployed: Deployed, *, holders: int, patience_s: float) -> list[Line]:
+    """Measure the whole command, as an operator gives it: from the start of its process on, opening included."""
+    release, server = deployed.build(), Server(deployed.home)
+    server.start()
+    Holders(**server.ask, release=release, model="drafts", ttl_s=600, holders=1).finish()
+    denied: list[float] = []
+    ended: list[float] = []
+    worked: list[float] = []
+    for area in COMMAND_AREAS:
+        held = Holders(
+            **server.ask, release=release, model="drafts", ttl_s=60, holders=holders, step_s=0.1, together=20
+        )
+        time.sleep(2)
+        words = ["suspend", "--case", "by-command", "--area", area, "--reference", "a benchmark"]
+        line = [sys.executable, "-m", "consentry", "--home", str(deployed.home), *words]
+        asked, before = clock(), _processor_s()
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+        ended.append(clock() - asked)
+        worked.append(_processor_s() - before)
+        time.sleep(patience_s)
+        found = held.finish()
+        if others := [each for each in found if each["over"] not in ("revoked", "lease-revoked")]:
+            raise SystemExit(f"not all were told: {others[:3]}")
+        denied += [each["over_at"] - asked for each in found]
+        release = deployed.build()
+    server.kill(signal.SIGTERM)
+    return [
+        Line("the command `consentry suspend`, until it ends", f"{max(ended):.3f} s", f"largest of {len(ended)}"),
+        Line("its processor time", f"{max(worked):.3f} s", f"largest of {len(worked)}"),
+        Line("its start to denied, last", f"{max(denied):.3f} s", f"{len(denied)} holders"),
+    ]
+
+
+def _processor_s() -> float:
+    """Return the processor time of the processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def denied_lines(what: str, seconds: list[float]) -> list[Line]:
@@ -419,6 +463,7 @@ def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
     """Measure what is asked for, on a small deployment."""
     if given.rounds:
         show("Suspension", rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3))
+        show("Suspension, by the whole command", by_command(deployed, holders=COMMAND_HOLDERS, patience_s=3))
     number = 1_000 if given.full else given.trials
     if number:
         title = f"Trials at a time to live of {TTL_S:g} s"

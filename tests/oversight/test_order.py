@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
-from consentry.oversight.order import Orders, Scope, in_words, issue
+from consentry.oversight.authority_view import order_document
+from consentry.oversight.order import Orders, Scope, drained_in_words, in_words, issue
 from consentry.policy.evaluator import Request, evaluate
 from consentry.policy.expressions import Effect, Item, Person, Rule
 from consentry.policy.jurisdictions import instant
@@ -92,6 +93,21 @@ def test_of_several_orders_the_union_holds(scopes: list[Scope], place: str, cate
     rules = [scope.rule(f"o.{number}", why="") for number, scope in enumerate(scopes)]
     together = evaluate((PERMIT, *rules), request).allowed
     assert together == all(evaluate((PERMIT, rule), request).allowed for rule in rules)
+
+
+def test_a_time_that_nobody_measured_is_said_to_be_unknown() -> None:
+    orders = Orders()
+    orders.take(event(3, issue(Scope(), order="c.1", case="c", origin=Origin.OWN_DECISION, reference="x", at_ms=5)))
+    noted = OrderDrained(order="c.1", stopped=2, expired=0, released=0, took_ms=None)
+    assert OrderDrained.from_json(noted.to_json()) == noted
+    orders.take(event(4, noted))
+    (order,) = orders.of("c")
+    assert order.drained is not None
+    drained = order_document(order)["drained"]
+    assert (drained["after_ms"], drained["at_ms"]) == (None, 1_000 * order.drained.at)
+    assert drained_in_words(after_ms=None, jobs=2) == "after a time that is unknown, 2 jobs"
+    assert drained_in_words(after_ms=None, jobs=None) == "not yet"
+    assert drained_in_words(after_ms=40, jobs=1) == "after 0.0 s, 1 job"
 
 
 def test_an_order_holds_until_it_ends_and_what_it_said_stays() -> None:

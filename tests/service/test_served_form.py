@@ -7,7 +7,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -29,6 +32,8 @@ from end_to_end.network import fresh
 from service import tenants
 
 CASE = "ico-2024"
+FEWEST_THREADS = 40
+"""On which the framework calls what is no coroutine, if nobody says otherwise."""
 PAGE = '<form method="post" action="/object">{}</form>'
 STEP = '<fieldset><input name="{}" required></fieldset>'
 
@@ -71,7 +76,8 @@ def test_it_is_answered_while_somebody_holds_the_head_and_the_lock(deployment: D
         assert time.monotonic() - begun < TIMEOUT_S
 
 
-def test_a_server_asks_itself_and_its_case_is_approved_and_lifted(deployment: Deployment) -> None:
+def a_case_with_a_check(deployment: Deployment) -> list[str]:
+    """Open a case that waits for simpler objections; return the sessions of two who may lift it."""
     control = deployment.control
     control.orders.suspend(Scope(), case=CASE, origin=Origin.OWN_DECISION, reference="x")
     control.cases.begin_review(CASE, by="olga")
@@ -92,7 +98,11 @@ def test_a_server_asks_itself_and_its_case_is_approved_and_lifted(deployment: De
     with deployment.admission() as admission:
         for each in ("olga", "otto"):
             admission.add(each, roles=frozenset({Role.PRIVACY_OFFICER}), password="")
-        cookies = [admission.admit(each, subject=f"https://idp.example/#{each}") for each in ("olga", "otto")]
+        return [admission.admit(each, subject=f"https://idp.example/#{each}") for each in ("olga", "otto")]
+
+
+def test_a_server_asks_itself_and_its_case_is_approved_and_lifted(deployment: Deployment) -> None:
+    control, cookies = deployment.control, a_case_with_a_check(deployment)
     with serving(deployment) as (url, _), many_look_at_it(url, cookies[0]) as seen:
         for number, cookie in enumerate(cookies):
             sent = post(url, cookie, "approvals", {}, key=f"a-{number}")
@@ -130,6 +140,29 @@ def many_look_at_it(url: str, cookie: str) -> Iterator[list[str]]:
         done.set()
         for thread in threads:
             thread.join()
+
+
+def test_it_is_answered_while_every_thread_of_the_server_waits_for_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consentry.service.app.THREADS", 1)  # as few as there can be: those of the framework
+    asking, waited = threading.Barrier(FEWEST_THREADS), []
+
+    def slow() -> Form | None:
+        asking.wait(30)
+        form = served_form(home(deployment))
+        waited.append(form)
+        return form
+
+    deployment.control.desk.parts = replace(deployment.control.desk.parts, objection_form=slow)
+    cookie = a_case_with_a_check(deployment)[0]
+    headers = {"cookie": f"{COOKIE}={cookie}"}
+    with serving(deployment) as (url, _), ThreadPoolExecutor(FEWEST_THREADS) as threads:
+        asked = partial(httpx2.get, f"{url}/console/cases/{CASE}", headers=headers, timeout=60)
+        found = list(threads.map(lambda _: asked(), range(FEWEST_THREADS)))
+    assert {each.status_code for each in found} == {200}
+    assert len(waited) == FEWEST_THREADS
+    assert all(waited)
 
 
 def test_each_platform_is_asked_by_its_host(tmp_path: Path) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import Trainer, TrainerCallback, TrainingArguments, default_data_collator
+import torch
+from transformers import GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments, default_data_collator
 
-from consentry.errors import LeaseOverError, StateError
+from consentry.errors import InputError, LeaseOverError, StateError
 from consentry.training.client import Lease, hold
+from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset
-from consentry.training.transformers import LeaseCallback, ReleaseTrainer, RowCollator
+from consentry.training.transformers import (
+    LeaseCallback,
+    ModelCheckpointCallback,
+    ReleaseTrainer,
+    RowCollator,
+    load_rows,
+)
 from train.released import make, small_plane, text_column
 from train.small_models import encode_for_trainer, tiny_gpt
 from training.small_server import CREDENTIAL, SmallPlane, serving
@@ -153,3 +162,83 @@ def test_a_step_that_says_nothing_of_its_rows_is_refused(plane: SmallPlane, url:
         with pytest.raises(StateError, match=r"trainer-rows-missing"):
             training.train()
     assert all(each["ranges"] for each in plane.lease().consumed.values())
+
+
+class Beginning(TrainerCallback):  # type: ignore[misc]
+    """Keeps what a training begins with."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.step = state.global_step
+        self.weights = {name: each.clone() for name, each in kwargs["model"].state_dict().items()}
+        self.moments = len(kwargs["optimizer"].state_dict()["state"])
+
+
+class After(TrainerCallback):  # type: ignore[misc]
+    """Has something happen when a step was taken."""
+
+    def __init__(self, at: int, happen: Any) -> None:
+        self._at, self._happen = at, happen
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self._at:
+            self._happen()
+
+
+def test_a_trainer_keeps_model_checkpoints_behind_the_fence_and_goes_on_from_one(
+    plane: SmallPlane, url: str, tmp_path: Path
+) -> None:
+    models = LocalFolder(tmp_path / "models")
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        keep = ModelCheckpointCallback(ModelCheckpoints(models, lease), dataset, every=4)
+        trainer(lease, dataset, tmp_path, keep, max_steps=10).train()
+    kept = tmp_path / "models" / "step-8"
+    assert sorted(path.name for path in (tmp_path / "models").glob("step-*")) == ["step-4", "step-8"]
+    assert json.loads((kept / "consentry.json").read_bytes())["step"] == 8
+    first = plane.lease().consumed
+    before = {(file, row) for each in first.values() for file, s, e in each["ranges"] for row in range(s, e)}
+    assert len(before) == 10 * 2 * 4
+
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        load_rows(kept, dataset)
+        beginning, steps = Beginning(), Steps(0, None)
+        trainer(lease, dataset, tmp_path, beginning, steps, max_steps=12).train(resume_from_checkpoint=str(kept))
+    saved = GPT2LMHeadModel.from_pretrained(kept).state_dict()
+    assert (beginning.step, steps.taken) == (8, 4)
+    assert beginning.moments == len(list(GPT2LMHeadModel.from_pretrained(kept).parameters()))
+    assert all(torch.equal(beginning.weights[name], each) for name, each in saved.items())
+    rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
+    after = {(file, row) for file, first_row, end in rows for row in range(first_row, end)}
+    assert len(after) == 4 * 2 * 4
+    assert len(after & before) == 2 * 2 * 4, "those of steps 9 and 10, which the model checkpoint knows nothing of"
+
+
+def test_a_model_checkpoint_of_a_trainer_that_comes_too_late_is_kept_from_everybody(
+    plane: SmallPlane, url: str, tmp_path: Path
+) -> None:
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        keep = ModelCheckpointCallback(
+            ModelCheckpoints(LocalFolder(tmp_path / "models"), lease), dataset, every=2, name="run"
+        )
+
+        def happen() -> None:
+            plane.revoke()
+            over_within(lease)
+
+        with pytest.raises(LeaseOverError, match=r"lease-revoked"):
+            trainer(lease, dataset, tmp_path, After(4, happen), keep).train()
+    assert [path.name for path in (tmp_path / "models").glob("run-*")] == ["run-2"]
+    (late,) = (tmp_path / "models" / "quarantine").iterdir()
+    assert late.name.startswith("run-4-")
+    assert (late / "model.safetensors").exists()
+
+
+def test_what_is_no_model_checkpoint_of_a_trainer_is_refused(url: str, tmp_path: Path) -> None:
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        with pytest.raises(InputError, match=r"checkpoint-no-rows"):
+            load_rows(tmp_path, dataset)
+        with pytest.raises(InputError, match=r"checkpoint-every"):
+            ModelCheckpointCallback(ModelCheckpoints(LocalFolder(tmp_path / "models"), lease), dataset, every=0)

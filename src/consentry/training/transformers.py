@@ -11,16 +11,22 @@ several ranks, a bare Trainer would deal out what rank 0 reads, and is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback
 
-from consentry.errors import StateError
+from consentry.errors import InputError, StateError
 from consentry.training.client import Lease
-from consentry.training.torch import ROW, ReleaseDataset, check_together
+from consentry.training.model_checkpoints import ModelCheckpoints
+from consentry.training.torch import ROW, ReleaseDataset, check_together, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
+
+ROWS_FILE = "rows.json"
+"""Of a model checkpoint: which rows were committed."""
 
 
 class RowCollator:
@@ -121,3 +127,56 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         if rows is not None and model.training:
             self._rows.append(rows)
         return args, {name: value for name, value in kwargs.items() if name != ROW}
+
+
+class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
+    """Keeps model checkpoints of a Trainer behind the fence of the lease, in the form that a Trainer goes on from.
+
+    One holds the model, optimiser, scheduler, the state of the Trainer, and in `rows.json` which rows were committed.
+    Of several ranks the first writes. What may not be kept raises, and goes to quarantine (`ModelCheckpoints`).
+    """
+
+    def __init__(
+        self, checkpoints: ModelCheckpoints, dataset: ReleaseDataset, *, every: int, name: str = "step"
+    ) -> None:
+        if every < 1:
+            raise InputError(
+                "checkpoint-every", f"no model checkpoint can be kept every `{every}` steps", help="give 1 or more"
+            )
+        self._checkpoints, self._dataset, self._every, self._name = checkpoints, dataset, every, name
+
+    def on_step_end(self, _args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
+        """Keep one after every so many steps.
+
+        Raises:
+            ConflictError: there is one of this name, or a later lease wrote here.
+            LeaseOverError: the lease is over.
+        """
+        if state.global_step % self._every:
+            return
+        rows = state_of_all_ranks(self._dataset)
+        if not state.is_world_process_zero:
+            return
+        with self._checkpoints.writing(f"{self._name}-{state.global_step}", step=state.global_step) as folder:
+            kwargs["model"].save_pretrained(folder)
+            torch.save(kwargs["optimizer"].state_dict(), folder / "optimizer.pt")
+            torch.save(kwargs["lr_scheduler"].state_dict(), folder / "scheduler.pt")
+            state.save_to_json(str(folder / "trainer_state.json"))
+            (folder / ROWS_FILE).write_text(json.dumps(rows))
+
+
+def load_rows(folder: Path, dataset: ReleaseDataset) -> None:
+    """Have a dataset go on after the rows of a model checkpoint: none of them is read again.
+
+    Raises:
+        InputError: they are of another release, or the folder holds no model checkpoint with rows.
+    """
+    try:
+        rows = json.loads((folder / ROWS_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "checkpoint-no-rows",
+            f"`{folder}` says of no rows that they were trained on",
+            help="name the folder of one that ModelCheckpointCallback kept",
+        ) from error
+    dataset.load_state_dict(rows)

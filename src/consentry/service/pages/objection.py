@@ -53,8 +53,11 @@ Written = Annotated[Mapping[str, str], Depends(_written)]
 
 
 @ROUTER.get("/object", dependencies=_ANYONE)
-def show_form(request: Request) -> Response:
-    """Show the form."""
+async def show_form(request: Request) -> Response:
+    """Show the form.
+
+    INVARIANT: it takes no thread and no lock. Pages on all threads may wait for it: a check of a case asks for it.
+    """
     return _form(request, {}, [])
 
 
