@@ -425,7 +425,8 @@ def test_history_says_what_was_said_and_where(place: tuple[Deployment, Come, str
     no(visitor)
     yes(visitor)
     page = visitor.get("/me/history").text
-    assert page.index(">Yes<") < page.index(">No<"), "newest first"
+    said_there = page[page.index('<ol class="steps">') :]
+    assert said_there.index(">Yes<") < said_there.index(">No<"), "newest first"
     assert "on this page or in your settings" in page
 
 

@@ -294,3 +294,54 @@ def test_what_a_rule_says_of_itself_is_said_in_the_language_of_the_page(place: t
     english = "\n".join(line for line in text.splitlines() if not line.startswith("why.cy"))
     deployment.control.statements.publish(english, "november-2025")
     assert f'<span lang="en" dir="auto">{rule.why}</span>' in visitor.get("/me?lang=cy").text
+
+
+def test_a_history_is_narrowed_sorted_and_taken_away_as_it_is_asked_for(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    person = deployment.person("us")
+    for state in (ChoiceState.REFUSED, ChoiceState.ALLOWED, ChoiceState.REFUSED):
+        choice = Choice(purpose=Purpose.TRAIN_GENAI, state=state, at=NOW)
+        deployment.control.statements.choose([ChoiceMade(person=person, choice=choice, source=Source.IMPORT)])
+    us = come("us")
+    every = us.get("/me/history?format=json").json()["choices"]
+    newest_first = [row["position"] for row in every]
+    assert newest_first == sorted(newest_first, reverse=True)
+    turned = us.get("/me/history?sort=position&format=json").json()["choices"]
+    assert turned == every[::-1]
+    narrowed = us.get("/me/history?answer=allowed&format=json").json()["choices"]
+    assert [row["answer"] for row in narrowed] == ["allowed"]
+    page = us.get("/me/history?answer=allowed")
+    assert page.text.count("<li>\n<h2>") == 1
+    assert 'href="?answer=allowed&amp;format=csv"' in page.text
+    assert "Nothing fits" in words(us.get("/me/history?answer=nothing"))
+
+
+def test_many_look_ups_come_in_pages_and_as_files(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    for number in range(60):
+        deployment.control.look_ups.look_up("us", reason=f"ticket {number}", by="sam")
+    us = come("us")
+    said = words(us.get("/me/history"))
+    assert ("ticket 59" in said, "ticket 0 " in said) == (True, False), "the newest, and a link to all"
+    assert 'href="/me/look-ups"' in us.get("/me/history").text
+    assert "Page 1 of 2" in words(us.get("/me/look-ups"))
+    assert "ticket 0" in words(us.get("/me/look-ups?page=2"))
+    rows = us.get("/me/look-ups?format=json").json()["look_ups"]
+    assert [row["reason"] for row in rows] == [f"ticket {number}" for number in range(59, -1, -1)]
+    deployment.control.look_ups.look_up("us", reason="by letter", by="sam")
+    assert [row["reason"] for row in us.get("/me/look-ups?q=letter&format=json").json()["look_ups"]] == ["by letter"]
+    assert us.get("/me/look-ups?format=csv").headers["content-type"].startswith("text/csv")
+    assert "Nobody at the platform has looked" in words(come("gb").get("/me/look-ups"))
+
+
+def test_many_collections_come_in_pages(place: tuple[Deployment, Come, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment, come, _ = place
+    verbs = deployment.control.own_content
+    (one,) = verbs.releases(deployment.person("us"))[:1]
+    many = [{**one, "release": f"collection-{number}"} for number in range(60)]
+    monkeypatch.setattr(verbs, "releases", lambda _: many)
+    page = come("us").get("/me/uses")
+    assert "Page 1 of 2" in words(page)
+    assert ("collection-49<" in page.text, "collection-50<" in page.text) == (True, False)
+    assert "collection-59" in words(come("us").get("/me/uses?page=2"))
+    assert len(come("us").get("/me/uses?format=json").json()["releases"]) == 60

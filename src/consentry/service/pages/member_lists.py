@@ -17,6 +17,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, PersonLinked
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.gate import Control, Needs
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
@@ -35,8 +36,8 @@ _HISTORY = Listing(
         Column("at", "At", kind="time"),
         Column("position", "Position", kind="number"),
         Column("what", "What"),
-        Column("answer", "Answer"),
-        Column("use", "Use"),
+        Column("answer", "Answer", chosen_from=True),
+        Column("use", "Use", chosen_from=True),
         Column("categories", "Kinds", kind="list"),
         Column("items", "Items", kind="number"),
         Column("how_far", "Reach"),
@@ -44,6 +45,7 @@ _HISTORY = Listing(
         Column("notice", "Notice"),
         Column("mine", "With this account"),
     ),
+    sort="-position",
 )
 _USES = Listing(
     name="releases",
@@ -57,19 +59,53 @@ _USES = Listing(
         Column("withdrawn", "Withdrawn"),
     ),
 )
+_LOOK_UPS = Listing(
+    name="look_ups",
+    columns=(
+        Column("at", "At", kind="time"),
+        Column("by", "By"),
+        Column("reason", "Reason"),
+        Column("position", "Position", kind="number"),
+    ),
+    sort="-position",
+)
 """What a member takes away as a file: plain values, in the words of the interface for programs."""
+_LOOK_UPS_SHOWN = 5
+
+_ANSWERS = (
+    (ChoiceState.REFUSED, N_("No")),
+    (ChoiceState.ALLOWED, N_("Yes")),
+    (ChoiceState.UNSET, N_("Taken back")),
+)
 
 
 @ROUTER.get("/me/history")
 def history(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """List what the member said, the newest first, with receipts."""
     person = _person(who)
-    events = reversed(control.own_settings.history(person))
-    rows = [row for event in events if (row := _said(event, person)) is not None]
+    rows = [row for event in control.own_settings.history(person) if (row := _said(event, person)) is not None]
+    found, shown = _HISTORY.select(rows, dict(request.query_params))
     if form in FORMS:
-        return taken_away(_HISTORY, rows, form=form)
-    _, shown = _HISTORY.select(rows, dict(request.query_params))
-    return page(request, "member/history.html", shown=shown, look_ups=control.look_ups.looked_up(person))
+        return taken_away(_HISTORY, found, form=form)
+    look_ups = control.look_ups.looked_up(person)
+    return page(
+        request,
+        "member/history.html",
+        shown=shown,
+        answers=[(str(each), word) for each, word in _ANSWERS if str(each) in shown.options["answer"]],
+        uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["use"]],
+        look_ups=look_ups[:_LOOK_UPS_SHOWN],
+        more_look_ups=len(look_ups) > _LOOK_UPS_SHOWN,
+    )
+
+
+@ROUTER.get("/me/look-ups")
+def look_ups(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
+    """List who at the platform looked at what is known of the member, and for what reason."""
+    found, shown = _LOOK_UPS.select(control.look_ups.looked_up(_person(who)), dict(request.query_params))
+    if form in FORMS:
+        return taken_away(_LOOK_UPS, found, form=form)
+    return page(request, "member/look_ups.html", shown=shown, look_ups=shown.rows)
 
 
 @ROUTER.get("/me/uses")
@@ -83,10 +119,12 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
         plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
         content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
         return Response(content, media_type="application/json")
+    _, shown = _USES.select(found, dict(request.query_params))
     return page(
         request,
         "member/uses.html",
-        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in found],
+        shown=shown,
+        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
         models=control.own_content.models(person),
         blocks=blocks(control, person),
     )
