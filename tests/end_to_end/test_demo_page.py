@@ -7,14 +7,19 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from consentry.charts import Bar, bars
-from consentry.cli.charts import Section, document, table
+from consentry.cli import demo
+from consentry.cli.charts import Section, document, table, timeline
 from consentry.cli.main import cli
+from consentry.cli.timeline import Moment
+from consentry.errors import StateError
+from consentry.service.homes import LOCK_FILE, alone
 
 VOID = {"meta", "wbr", "br"}
 
@@ -215,3 +220,20 @@ def test_what_came_from_outside_is_text() -> None:
 def test_what_is_there_can_be_seen_and_what_is_not_cannot() -> None:
     chart = read(bars("items", [Bar("many", [("in", 100_000)]), Bar("few", [("in", 1)]), Bar("none", [("in", 0)])]))
     assert [each.attributes["width"] for each in chart.all("rect")] == ["100.00%", "0.50%", "0.00%"]
+
+
+def test_what_a_fact_names_is_shown_as_a_name_and_stays_text() -> None:
+    told = Moment(at=0, title="t", text="x", mark="wait", facts=(("condition", "`window` (<b>) is `open"),))
+    assert "<code>window</code> (&lt;b&gt;) is `open" in timeline([told])
+
+
+def test_a_home_that_is_served_is_not_played_over(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert demo.SERVE_LOCK == LOCK_FILE
+    demo._fresh_home(home)
+    (home / "ledger.db").touch()
+    with alone(home), pytest.raises(StateError, match=r"is served right now.*demo-home-in-use"):
+        demo._fresh_home(home)
+    assert (home / "ledger.db").exists()
+    demo._fresh_home(home)
+    assert not (home / "ledger.db").exists()

@@ -79,6 +79,7 @@ def test_who_was_not_told_stands_in_the_way_and_the_days_count_from_when_the_las
     assert in_the_way(deployment) == [missed(1)]
     serve(deployment, "gb-2")
     assert in_the_way(deployment) == []
+    assert set(deployment.control.cases.get(CASE).served) == {"n-1"}, "what people were told stays on record"
 
 
 def test_who_said_no_is_not_asked_again_and_holds_up_nothing(place: tuple[Path, Deployment]) -> None:

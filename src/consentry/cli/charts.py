@@ -53,8 +53,13 @@ def timeline(moments: Sequence[Moment]) -> str:
     return f"<ol class=timeline>{''.join(map(_moment, moments))}</ol>"
 
 
+def _named(text: str) -> str:
+    """Return a text with what it names in a type of its own, as the terminal shows it between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _moment(told: Moment) -> str:
-    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told.facts)
+    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{_named(value)}</dd></div>" for name, value in told.facts)
     return (
         f"<li class={told.mark}><time>{day(told.at)}</time><h3>{escape(told.title)}</h3><p>{escape(told.text)}</p>"
         f"{f'<dl>{facts}</dl>' if facts else ''}</li>"

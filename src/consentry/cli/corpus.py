@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from consentry.cli.context import Context, pass_context
+from consentry.cli.output import counted
 from consentry.corpus.registration import Corpus
 from consentry.policy.vocabulary import Age
 
@@ -28,7 +29,7 @@ def register(context: Context, descriptor: Path) -> None:
 
     def human() -> None:
         _show(context, done.corpus)
-        context.out.text(f"\n{done.built} files read, {done.kept} unchanged.")
+        context.out.text(f"\n{counted(done.built, 'file')} read, {done.kept:,} unchanged.")
 
     context.out.show(body, human)
 

@@ -28,6 +28,7 @@ from consentry.cli.release_text import show_comparison, show_counts, show_explan
 from consentry.cli.report import Story, page
 from consentry.cli.timeline import StoryClock, Timeline
 from consentry.corpus.registration import Corpus
+from consentry.durable import only_one
 from consentry.errors import StateError
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Age, Purpose
@@ -142,10 +143,28 @@ def _fresh_home(home: Path) -> Path:
                 f"`{home}` holds something that no demo made",
                 help="name another folder: consentry --home DIR demo",
             )
-        shutil.rmtree(home)
+        with _not_served(home):
+            shutil.rmtree(home)
     home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
     (home / _MARK).touch()
     return home
+
+
+SERVE_LOCK = "serve.lock"
+"""What a server of a home holds; named here because the service takes long to import."""
+
+
+@contextmanager
+def _not_served(home: Path) -> Iterator[None]:
+    try:
+        with only_one(home / SERVE_LOCK, wait=False):
+            yield
+    except BlockingIOError:
+        raise StateError(
+            "demo-home-in-use",
+            f"`{home}` is served right now: an earlier demo has its pages open",
+            help="stop that server with Ctrl+C, or name another folder: consentry --home DIR demo",
+        ) from None
 
 
 def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:

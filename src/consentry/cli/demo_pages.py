@@ -40,7 +40,7 @@ def somebody_in(content: Path, country: str) -> str | None:
 
 
 def show_pages(home: Path, out: Output, *, person: str | None) -> None:
-    """Serve a home of the demo until Ctrl+C, and say which three pages to look at first.
+    """Serve a home of the demo until Ctrl+C, and say which pages to look at first.
 
     The clock is the real one again: the story is over.
     """
@@ -59,8 +59,11 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
                 out.text(f"  {_link(deployment, address, person)}")
             out.text(f"Staff at work: sign in as {OFFICER}, password {password}")
             out.text(f"  {address}/console")
-            out.text(f"What anybody may know; the authority signs in as {AUTHORITY}, with the same password:")
+            out.text(f"The authority: sign in as {AUTHORITY}, with the same password")
+            out.text(f"  {address}/authority")
+            out.text("What anybody may know:")
             out.text(f"  {address}/transparency")
+            out.text("One browser is one person: open each in a private window of its own.")
             out.text("Stop with Ctrl+C. Nobody but this machine can reach them.")
             out.console.file.flush()
 

@@ -11,7 +11,7 @@ import click
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
 from consentry.cli.model import destroy_folder, show_certificates
-from consentry.cli.output import Output, read_moment
+from consentry.cli.output import Output, counted, read_moment
 from consentry.cli.policy import read_set
 from consentry.cli.release_text import (
     show_amendments,
@@ -215,7 +215,7 @@ def materialise(context: Context, name: str, target: Path, kind: str) -> None:
     with context.out.progress() as progress:
         report = context.deployment.control.releases.materialise(name, target, kind=CopyFormat(kind), progress=progress)
     body = {"items": report.rows, "files": [str(path) for path in report.files], "bytes": report.size}
-    context.out.show(body, lambda: context.out.text(f"{report.rows:,} items written to {target}."))
+    context.out.show(body, lambda: context.out.text(f"{counted(report.rows, 'item')} written to {target}."))
 
 
 @release.command()

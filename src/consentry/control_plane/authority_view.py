@@ -81,7 +81,7 @@ class AuthorityView:
                 "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
                 "reports": [one for each in cases for one in reports_of(each, whole=sight.whole(each, record))],
                 "trained_on": {
-                    "releases": len(releases),
+                    "releases": sum(each["there"]["used"] + each["perhaps"]["used"] > 0 for each in releases),
                     "items_in_newest": _newest_by_corpus(releases),
                     "models": len(models),
                 },

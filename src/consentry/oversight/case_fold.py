@@ -25,7 +25,7 @@ from consentry.ledger.case_events import (
 )
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
-from consentry.ledger.oversight_events import OrderEnded, OrderIssued, Origin
+from consentry.ledger.oversight_events import OrderEnd, OrderEnded, OrderIssued, Origin
 from consentry.ledger.statement_events import StatementFiled
 from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report, Statement
 
@@ -90,6 +90,9 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         return _reported(case, body, event)
     changed = _changed(case, body, event)
     if changed is not None:
+        if isinstance(body, OrderEnded) and body.how is not OrderEnd.NARROWED:
+            # The case ends with it, in the same append: what people were told stays on record.
+            return replace(changed, changed=event.position)
         return _altered(changed, event)
     if isinstance(body, ApprovalGiven):
         given = Approval(by=body.by, step=body.step, about=body.about, position=event.position, at=event.recorded_at)
