@@ -13,6 +13,7 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.release.situation import Situation
 from service.at_work import POLICY
 from service.test_member import Come, no, one_item, read
 from service.visitor import words
@@ -64,6 +65,11 @@ def test_when_the_days_are_over_it_is_used(place: tuple[Deployment, Come, str]) 
     assert "Not yet" not in words(visitor.get("/me/items"))
     (item,) = visitor.get("/me/items?format=json").json()["items"]
     assert (item["used"], item["reason"], item["begins"]) == (True, None, None)
+    person = deployment.person("gb")
+    (use,) = [each for each in deployment.control.own_settings.uses(person) if each.purpose is Purpose.TRAIN_GENAI]
+    assert use.stands.situation is Situation.ON
+    (served,) = deployment.control.desk.newest.state.notices
+    assert use.stands.begins == served.at + 30 * DAY, "it is used since then, not since the set was put in force"
 
 
 @pytest.mark.parametrize("person", ["kid", "noage", "nowhere"])

@@ -61,7 +61,7 @@ class Stands:
         kinds: the categories that the rules permit to anybody, in the order of the vocabulary.
         permits: the rules on which the use rests, or would.
         obstacles: why it cannot be used whatever they say; empty where there is something to choose.
-        begins: when waiting is over; None if they were not told yet, or there is nothing to wait for.
+        begins: when waiting is over, or was; None if they were not told yet, or there is nothing to wait for.
     """
 
     situation: Situation
@@ -149,7 +149,8 @@ def stands(question: Question) -> Stands:
     if found.whole:
         return found
     if any(kind.on for kind in kinds):
-        return replace(found, situation=Situation.ON)
+        waited = all(rule.notice is not None for rule in found.permits)
+        return replace(found, situation=Situation.ON, begins=_begins(ours, found.permits) if waited else None)
     if not any(decision.allowed for decision in could.values()):
         return replace(found, situation=Situation.WAITING, begins=_begins(ours, found.permits))
     unsaid = (ours.decide(category, _SAYS_NOTHING).allowed for category in categories)
