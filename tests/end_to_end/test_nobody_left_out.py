@@ -204,3 +204,31 @@ def test_a_text_written_after_the_approval_takes_it_back(place: tuple[Path, Depl
         "2 of 2 approvals missing",
         "notice `n-1` was not served since lifting was approved",
     ]
+
+
+def test_who_was_told_before_and_only_waits_has_to_be_told_what_was_approved(place: tuple[Path, Deployment]) -> None:
+    """The policy waits thirty days after its notice; they are not over when the case is lifted."""
+    _, deployment = place
+    publish(deployment, "november-2025")
+    serve(deployment, "gb", "gb-2", notice="genai-2025")
+    suspend(deployment)
+    deployment.control.cases.begin_review(CASE, by="ann")
+    deployment.control.cases.require_notice(CASE, "genai-2025", days=0, by="ann")
+    for by in ("ann", "bob"):
+        assert deployment.control.cases.approve(CASE, by=by) == ()
+    serve(deployment, "us", notice="genai-2025")
+    assert in_the_way(deployment) == [missed(2, notice="genai-2025")]
+    serve(deployment, "gb", "gb-2", notice="genai-2025")
+    assert in_the_way(deployment) == []
+
+
+def test_an_earlier_telling_that_is_recorded_later_told_nobody(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    publish(deployment)
+    approved(deployment)
+    people = [deployment.person(each) for each in ("gb", "gb-2")]
+    deployment.control.notices.serve("n-1", people, at=now() - 400 * 86_400)
+    later(deployment, days=31)
+    assert in_the_way(deployment) == ["notice `n-1` was not served since lifting was approved"]
+    serve(deployment, "us")
+    assert in_the_way(deployment) == [missed(2)]

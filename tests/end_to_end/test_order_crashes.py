@@ -103,7 +103,7 @@ def prepare(deployment: Deployment, verb: str) -> None:
         control.cases.require_notice(CASE, "n-1", days=0, by="ann")
         for by in ("ann", "bob"):
             assert not control.cases.approve(CASE, by=by)
-        control.notices.serve("n-1", [deployment.person(each) for each in ("gb", "br")], at=now() - 1)
+        control.notices.serve("n-1", [deployment.person(each) for each in ("gb", "br")], at=now())
 
 
 @pytest.fixture(scope="module")

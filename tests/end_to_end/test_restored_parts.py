@@ -13,6 +13,7 @@ import pytest
 from consentry import bootstrap
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import IntegrityError, StateError
+from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.events import ChoiceMade, EventLost, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
@@ -212,6 +213,54 @@ def test_going_on_where_the_last_word_was_an_order(place: tuple[Path, Deployment
     again = open_deployment(folder / "home")
     assert again.control.cases.every() == []
     again.close()
+
+
+def test_a_note_that_cannot_be_read_is_gone_on_from_on_record(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    head = deployment.ledger.head()
+    deployment.close()
+    (folder / "home" / "acknowledged").write_bytes(b"x" * 128)
+    with pytest.raises(IntegrityError, match="ledger-newest-damaged"):
+        open_deployment(folder / "home")
+    assert bootstrap.accept_older(folder / "home", by="olga", reference="x").lost == range(head, head + 1)
+    open_deployment(folder / "home").close()
+
+
+def test_a_home_of_before_there_were_notes_has_one_once_it_was_opened(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    copied(folder)
+    refuse(deployment, "u6")
+    deployment.close()
+    without(folder, *NOTES)
+    open_deployment(folder / "home").close()
+    restored(folder)
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
+
+
+def test_killed_before_the_notes_are_changed_no_lost_release_is_taken_for_a_leftover(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, deployment = place
+    copied(folder)
+    eligible(deployment)
+    (release,) = deployment.control.desk.present().state.releases
+    deployment.close()
+    restored(folder)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as at:
+        at.setattr(Acknowledged, "take_for_newest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bootstrap.accept_older(folder / "home", by="olga", reference="x")
+    assert (folder / "home" / "lost-releases" / release).is_dir()
+    with pytest.raises(IntegrityError, match="ledger-older"):
+        open_deployment(folder / "home")
+    bootstrap.accept_older(folder / "home", by="olga", reference="x")
+    open_deployment(folder / "home").close()
+    assert (folder / "home" / "lost-releases" / release).is_dir()
 
 
 def test_a_copy_that_went_another_way_is_noticed_and_can_be_gone_on_with(place: tuple[Path, Deployment]) -> None:

@@ -90,3 +90,15 @@ def test_many_who_note_at_a_time_leave_the_highest(tmp_path: Path) -> None:
     assert several[0].newest() == Noted(5_000, commitment(5_000))
     for each in several:
         each.close()
+
+
+@pytest.mark.parametrize("length", [44, 64, 100, 127])
+def test_what_a_file_that_was_cut_off_still_says_counts(tmp_path: Path, length: int) -> None:
+    notes = Acknowledged(tmp_path)
+    notes.note(7, commitment(7))
+    notes.close()
+    os.truncate(tmp_path / FILE, length)
+    again = Acknowledged(tmp_path)
+    assert again.newest() == Noted(7, commitment(7))
+    assert (tmp_path / FILE).stat().st_size == 128
+    again.close()

@@ -63,7 +63,7 @@ MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")
 REOPENED = ConditionReopened(case="c", condition="window", reason="a form was left out", by="bob")
 REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
 NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
-SERVED = NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=9)
+SERVED = NoticeServed(notice="n", at=9_999, cohort=DOCUMENT, count=9)
 WRITTEN = NoticeWritten(
     notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
 )
@@ -185,7 +185,16 @@ def test_what_is_served_before_two_people_approved_is_not_what_they_approved(app
 
 def test_a_third_approval_does_not_start_the_days_again() -> None:
     assert standing(after((*WHOLE, approves("cy"))), END, answers=YES) is CaseStanding.READY
-    assert after((*WHOLE, approves("cy"))).approved_at == len(WHOLE) - 2
+    approval = after((*WHOLE, approves("cy"))).approval
+    assert approval is not None
+    assert (approval.by, approval.position) == ("bob", len(WHOLE) - 2)
+
+
+def test_what_was_told_before_and_is_recorded_afterwards_is_not_what_was_approved() -> None:
+    approved = 1_000 + len(WHOLE) - 2
+    for at, standing_then in ((approved - 1, CaseStanding.APPROVED), (approved, CaseStanding.READY)):
+        said = (*WHOLE[:-1], replace(SERVED, at=at))
+        assert standing(after(said), END, answers=YES) is standing_then
 
 
 @pytest.mark.parametrize(("missed", "people"), [(1, "1 person"), (12_345, "12,345 people")])
@@ -220,7 +229,7 @@ def test_a_notice_of_before_the_case_is_none_and_a_later_serving_starts_the_days
 
 
 def test_a_notice_that_nobody_was_served_is_none_and_a_clock_that_goes_back_shortens_nothing() -> None:
-    nobody = after((*WHOLE[:-1], NoticeServed(notice="n", at=0, cohort=DOCUMENT, count=0)))
+    nobody = after((*WHOLE[:-1], NoticeServed(notice="n", at=9_999, cohort=DOCUMENT, count=0)))
     assert "was not served" in what_stands_in_the_way(nobody, END + 9, answers=YES)[0].text
     cases, said = Cases(), list[Body](WHOLE)
     for position, body in enumerate(said):
@@ -357,7 +366,7 @@ class Staff(RuleBasedStateMachine):
     def serve(self, notice: str) -> None:
         if len(self.approved) >= 2:
             self.served[notice] = 1_000 + self.position
-        self.say(NoticeServed(notice=notice, at=0, cohort=DOCUMENT, count=1))
+        self.say(NoticeServed(notice=notice, at=1_000 + self.position, cohort=DOCUMENT, count=1))
 
     @rule(notice=st.sampled_from(["n", "m"]))
     def write(self, notice: str) -> None:

@@ -36,8 +36,12 @@ def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) ->
     Raises:
         IntegrityError: it has not, or a note of it cannot be read.
     """
-    newest = acknowledged.newest()
-    if newest is not None:
+    newest, head = acknowledged.newest(), ledger.head()
+    if newest is None and head:
+        # A home of before there were notes, or one that was interrupted before the first: from here on there is one.
+        (last,) = ledger.read(head - 1, head)
+        acknowledged.note(last.position, last.commitment)
+    elif newest is not None:
         found = [event.commitment for event in ledger.read(newest.position, newest.position + 1)]
         if found != [newest.commitment]:
             raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
@@ -57,7 +61,10 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
     require_handle(by)
     require_texts(reference=reference)
     head = ledger.head()
-    noted = acknowledged.newest()
+    try:
+        noted = acknowledged.newest()
+    except IntegrityError:
+        noted = None  # What it said nobody knows. That somebody goes on all the same is on record.
     last = max(
         -1 if noted is None else noted.position, newest_seal.position(home), newest_word.position(home), head - 1
     )
@@ -69,11 +76,12 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
         )
     lost = ledger.append([EventLost(reference=reference, by=by)] * max(1, last + 1 - head))
     # From here on the copy is the newest ledger. What is written down elsewhere is of the one that is lost.
+    aside = _put_aside(home, ledger)  # first: once the home opens, a build takes them for leftovers
     (newest,) = ledger.read(lost[-1], lost[-1] + 1)
     acknowledged.take_for_newest(newest.position, newest.commitment)
     for file in (newest_word.FILE, newest_seal.FILE):
         (home / file).unlink(missing_ok=True)
-    return GoneOn(lost, tuple(_put_aside(home, ledger)))
+    return GoneOn(lost, tuple(aside))
 
 
 def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> bool:

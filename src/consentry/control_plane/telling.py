@@ -1,7 +1,8 @@
 """Whom the notices of a case did not reach: people whose content would be used again if it was lifted now.
 
-Asked of the evaluator, class of people by class of people: a policy that waits for the notice lets nothing of theirs
-through before they were told, so it leaves nobody out. Who said no to a use is asked nothing again, and is not counted.
+Asked of the evaluator, class of people by class of people. A policy that waits for a notice lets nothing through of who
+was never told it, so it leaves nobody out; who was told it before, and only waits, is let through sooner or later, and
+counts. Who said no to a use is asked nothing again, and is not counted.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from consentry.control_plane.known import Known
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
-from consentry.oversight.case import Case, NotReached
+from consentry.oversight.case import Approval, Case, NotReached
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds, refused_as_a_whole
 from consentry.policy.expressions import Rule
-from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler
+from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES, Purpose
 from consentry.release.in_scope import lay_out
@@ -45,12 +46,14 @@ class Telling:
 
     def not_reached(self, case: Case, *, at: Seconds) -> NotReached:
         """Return how many accounts each notice that was served on the approval of a case did not reach."""
-        since = case.approved_at
-        if since is None or not case.served:
+        approval = case.approval
+        if approval is None or not case.served:
             return {}
         present = self.desk.newest
         concerned = self._concerned(case, present, at=at)
-        missed = {notice: concerned & ~self._told(notice, since, present, concerned.size) for notice in case.served}
+        missed = {
+            notice: concerned & ~self._told(notice, approval, present, seats=concerned.size) for notice in case.served
+        }
         return Counter({notice: int(np.count_nonzero(mask)) for notice, mask in missed.items()})
 
     def _concerned(self, case: Case, present: Known, *, at: Seconds) -> Mask:
@@ -64,7 +67,8 @@ class Telling:
                 continue
             rest = tuple(each.rule for each in others if each.scope.names(None) and each.scope.concerns(purpose))
             classes = present.knowledge(purpose, at=at).classes
-            matrix = self._compiler(policy, document, purpose, rest).compile(classes.members, _KINDS, at=at)
+            people = [None if each is None else _waited(each) for each in classes.members]
+            matrix = self._compiler(policy, document, purpose, rest).compile(people, _KINDS, at=at)
             let_through = _let_through(matrix)
             for order in given_back:
                 found |= _of_order(order, classes, let_through, purpose=purpose, at=at)
@@ -88,10 +92,10 @@ class Telling:
             self._compilers[key] = MatrixCompiler((*policy.rules, *rest), purpose)
         return self._compilers[key]
 
-    def _told(self, notice: str, since: int, present: Known, seats: int) -> Mask:
+    def _told(self, notice: str, approval: Approval, present: Known, *, seats: int) -> Mask:
         told = np.zeros(seats, dtype=np.bool_)
         for served in present.state.notices:
-            if served.notice == notice and served.position > since:
+            if served.notice == notice and served.position > approval.position and served.at >= approval.at:
                 reached = self._cohort(served.cohort, present)
                 told[reached[reached < seats]] = True
         return told
@@ -104,6 +108,11 @@ class Telling:
                 del self._cohorts[next(iter(self._cohorts))]
             self._cohorts[key] = present.reached_by(cohort)
         return self._cohorts[key]
+
+
+def _waited(person: PersonClass) -> PersonClass:
+    """Return somebody as they are once the days after everything they were told are over."""
+    return person._replace(notices=tuple((notice, 0) for notice, _ in person.notices)) if person.notices else person
 
 
 def _let_through(matrix: DecisionMatrix) -> Mask:

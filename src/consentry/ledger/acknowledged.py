@@ -41,9 +41,10 @@ class Acknowledged:
     def __init__(self, home: Path) -> None:
         self._file = os.open(home / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._mutex = Lock()
-        if os.fstat(self._file).st_size < _SIZE:
-            # Room is made now: later on a full disk is no reason not to note.
-            os.pwrite(self._file, bytes(_SIZE), 0)
+        size = os.fstat(self._file).st_size
+        if size < _SIZE:
+            # Room is made now: later on a full disk is no reason not to note. What is noted already is left as it is.
+            os.pwrite(self._file, bytes(_SIZE - size), size)
 
     def newest(self) -> Noted | None:
         """Return the newest event that was noted, None if none was.
@@ -57,7 +58,8 @@ class Acknowledged:
             raise IntegrityError(
                 "ledger-newest-damaged",
                 f"`{FILE}` cannot be read",
-                help="it names the newest event; remove it if the ledger is the newest one there is",
+                help="it names the newest event: see that the ledger is the newest there is, then say so: "
+                "consentry ledger accept-older",
             )
         return max(notes, default=None)
 

@@ -12,7 +12,8 @@ Rules:
   2. every condition is met: by evidence, or if it names a check, by what the check finds now. A check that cannot be
      run is open;
   3. two different people approved, both after the last change;
-  4. people were told what was approved: at least one notice is required, and each was served after the approval;
+  4. people were told what was approved: at least one notice is required, and each was served after the approval, by
+     when it is recorded and by when it is said to have been;
   5. nobody was left out: each notice reached everybody whose content would be used again, but for those who said no;
   6. the days that were promised have passed since each notice was last served, counted from when that was recorded;
   7. every authority whose own order is in force signed that it may be lifted.
@@ -213,17 +214,17 @@ class Case:
         return tuple(self._approvals(step, about))
 
     @property
-    def approved_at(self) -> int | None:
-        """The position of the approval with which lifting was approved; None if it is not."""
-        positions = list(self._approvals(Step.LIFT, None).values())
-        return positions[APPROVALS - 1] if len(positions) >= APPROVALS else None
+    def approval(self) -> Approval | None:
+        """The approval with which lifting was approved; None if it is not."""
+        counting = list(self._approvals(Step.LIFT, None).values())
+        return counting[APPROVALS - 1] if len(counting) >= APPROVALS else None
 
-    def _approvals(self, step: Step, about: Digest | None) -> dict[Handle, int]:
-        """Return the people whose approval counts, each with the position of the first, in order."""
-        found: dict[Handle, int] = {}
+    def _approvals(self, step: Step, about: Digest | None) -> dict[Handle, Approval]:
+        """Return the people whose approval counts, each with the first of theirs, in order."""
+        found: dict[Handle, Approval] = {}
         for each in self.approvals:
             if (each.step, each.about) == (step, about) and each.position > self.changed:
-                found.setdefault(each.by, each.position)
+                found.setdefault(each.by, each)
         return found
 
     def require_open(self) -> None:

@@ -47,8 +47,7 @@ class Cases:
         """Take one event in, if it is about a case."""
         body = event.body
         if isinstance(body, NoticeServed):
-            # What was served before it was approved is not what was approved.
-            for case in [each for each in self if each.over is None and body.count and each.approved_at is not None]:
+            for case in [each for each in self if each.over is None and _tells_what_was_approved(body, each)]:
                 # The latest time: where the clock went back in between, nothing becomes shorter.
                 last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
                 self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
@@ -110,6 +109,11 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         )
         return replace(case, over=over)
     return case
+
+
+def _tells_what_was_approved(body: NoticeServed, case: Case) -> bool:
+    # What was served before it was approved is not what was approved, whenever that is recorded.
+    return body.count > 0 and case.approval is not None and body.at >= case.approval.at
 
 
 def _altered(case: Case, event: Event) -> Case:

@@ -80,7 +80,8 @@ def _what_counts(receipt: Receipt, language: Language) -> Iterator[Row]:
     _ = translations(language.code).gettext
     yield _("Received, and counts from"), _moment(receipt.effective_at, language)
     if receipt.notice is not None:
-        yield _("Notice you read"), _versioned(receipt.notice.notice, receipt.notice.version, language)
+        read = _("Rules you read") if receipt.notice.is_policy else _("Notice you read")
+        yield read, _versioned(receipt.notice.notice, receipt.notice.version, language)
     for each in receipt.policies:
         yield _("Rules in force then"), _versioned(each.name, each.version, language)
 
