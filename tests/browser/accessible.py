@@ -24,6 +24,7 @@ EVERY = tuple(product(("light", "dark"), (320, 768, 1280)))
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with a page, a line each."""
+    page.wait_for_load_state("load")  # without its style a page is another one
     page.evaluate(AXE)
     found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", TAGS)
     return [

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 
 from consentry.accounts.access import Role
 from consentry.bootstrap import open_deployment
+from consentry.durable import only_one
 from service.at_work import in_thread
 
 HERE = Path(__file__).parent / "provider"
@@ -26,6 +27,20 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def install(npm: str) -> None:
+    """Install the provider, once: what another process of the tests runs from is not taken away under it."""
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    wanted = b"".join(file.read_bytes() for file in sorted(HERE.iterdir()))
+    stamp = INSTALLED / "installed"
+    with only_one(INSTALLED / "lock"):
+        if stamp.exists() and stamp.read_bytes() == wanted:
+            return
+        for file in HERE.iterdir():
+            shutil.copy(file, INSTALLED)
+        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=INSTALLED, check=True)
+        stamp.write_bytes(wanted)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a server that lets a provider of its own sign people in."""
@@ -34,10 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail("no Node.js")
         pytest.skip("no Node.js: the provider is written for it")
-    INSTALLED.mkdir(parents=True, exist_ok=True)
-    for file in HERE.iterdir():
-        shutil.copy(file, INSTALLED)
-    subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=INSTALLED, check=True)
+    install(npm)
     port, provider_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
@@ -49,7 +61,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        issuer = str(next(line.strip() for line in process.stdout if line.startswith("http")))
+        issuer = next((line.strip() for line in process.stdout if line.startswith("http")), "")
+        assert issuer, "the provider did not start"
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {
                 "SITE_URL": url,
