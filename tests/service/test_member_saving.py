@@ -345,3 +345,17 @@ def test_many_collections_come_in_pages(place: tuple[Deployment, Come, str], mon
     assert ("collection-49<" in page.text, "collection-50<" in page.text) == (True, False)
     assert "collection-59" in words(come("us").get("/me/uses?page=2"))
     assert len(come("us").get("/me/uses?format=json").json()["releases"]) == 60
+
+
+@pytest.mark.parametrize(("again", "recorded"), [("everything", 1), ("future", 0)])
+def test_a_no_to_a_kind_that_reaches_further_than_the_one_that_stands_is_recorded(
+    place: tuple[Deployment, Come, str], again: str, recorded: int
+) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = {"purpose": "train-genai", "what": "kinds", "kind-post": "no", "reach": "future"}
+    assert visitor.post("/me/choices", form).status_code == 303
+    head = deployment.ledger.head()
+    visitor.post("/me/choices", form | {"reach": again})
+    said = [event.body for event in deployment.ledger.read(head) if isinstance(event.body, ChoiceMade)]
+    assert [str(each.choice.reach) for each in said] == [again] * recorded

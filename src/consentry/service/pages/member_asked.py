@@ -15,7 +15,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import StateError
 from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import Choice
+from consentry.policy.choice import Choice, LiveChoice
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.release.situation import Situation
 from consentry.service.languages import N_
@@ -60,9 +60,11 @@ def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[
     """
     if not use.can_choose:
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
-    making = _Making(use, reach_of(wanted), control.desk.parts.clock())
+    person, reach = person_of(who), reach_of(wanted)
+    own = [each.choice for each in control.own_settings.asker(person).own if wanted.get("reach") == reach]
+    making = _Making(use, reach, control.desk.parts.clock(), narrower=_narrower(own, use, reach=reach))
     if wanted.get("what") == "items":
-        answers, person = _items(control, who, wanted), person_of(who)
+        answers = _items(control, who, wanted)
         asking = control.own_content.asked_for(person, use.purpose) if "yes" in answers.values() else frozenset()
         return making.items(answers, refused=refused_items(control, person, purpose=use.purpose), asking=asking)
     return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
@@ -122,6 +124,8 @@ class _Making:
     use: Block
     reach: Reach
     at: int
+    narrower: frozenset[str]
+    """Categories and items, by what is kept of their ids, whose no that stands reaches less far than this one."""
 
     def choice(
         self, state: ChoiceState, *, categories: Sequence[Category] = (), items: frozenset[str] = frozenset()
@@ -157,7 +161,11 @@ class _Making:
         To any other item a yes is no choice of its own.
         """
         known = {item: item[:KEY_HEX_DIGITS] in refused for item in answers}
-        off = frozenset(item for item, answer in answers.items() if answer == "no" and not known[item])
+        off = frozenset(
+            item
+            for item, answer in answers.items()
+            if answer == "no" and self._is_new(item[:KEY_HEX_DIGITS], refused=known[item])
+        )
         back = frozenset(item for item, answer in answers.items() if answer == "yes" and known[item])
         on = frozenset(item for item, answer in answers.items() if answer == "yes" and item[:KEY_HEX_DIGITS] in asking)
         if self.use.situation is Situation.ASKS:
@@ -165,13 +173,30 @@ class _Making:
         made = [(ChoiceState.REFUSED, off), (ChoiceState.UNSET, back), (ChoiceState.ALLOWED, on)]
         return [self.choice(state, items=items) for state, items in made if items]
 
+    def _is_new(self, what: str, *, refused: bool) -> bool:
+        return not refused or what in self.narrower
+
     def kinds(self, wanted: Mapping[str, str]) -> list[Choice]:
         answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
-        off = [each.category for each, answer in answers if answer == "no" and not each.refused]
+        off = [
+            each.category
+            for each, answer in answers
+            if answer == "no" and self._is_new(each.category, refused=each.refused)
+        ]
         on = [each.category for each, answer in answers if answer == "yes" and (each.refused or not each.on)]
         on = [each for each in on if self.use.answer != "yes" or _is_refused(self.use, each)]
         made = [self.choice(ChoiceState.REFUSED, categories=off)] if off else []
         return made + ([self.choice(ChoiceState.ALLOWED, categories=on)] if on else [])
+
+
+def _narrower(own: Sequence[LiveChoice], use: Block, *, reach: Reach) -> frozenset[str]:
+    wider = list(Reach)[list(Reach).index(reach) :]
+    said = [each for each in own if each.state is ChoiceState.REFUSED and each.key.purpose == use.purpose]
+    return frozenset(
+        str(each.key.category) if each.key.item is None else each.key.item[:KEY_HEX_DIGITS]
+        for each in said
+        if each.reach not in wider
+    )
 
 
 def _is_refused(use: Block, category: Category) -> bool:
