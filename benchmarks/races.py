@@ -1,12 +1,13 @@
 """Objections, orders, seals, leases and amendments from 32 threads: does one contradict an earlier acknowledged event?
 
-    ./run bench races [--seals 200] [--store sqlite] [--store postgres] [--control] [--full]
+    ./run bench races [--seals 200] [--store sqlite] [--store postgres] [--seed 0] [--control] [--full]
 
 The harness is that of the tests (`tests/end_to_end/race_of_orders.py`): three deployments of one home, where one
 objection in nine reaches everything, so that every sealed release is amended, and leases are granted and renewed. The
 oracle (`oracle_of_races.py`) knows the order of the ledger only. Seals are made in homes of 250, so that there is
-always somebody left to refuse. `--full` seals 10,000 releases in each store. `--control` takes the head lock out, and
-has to find contradictions.
+always somebody left to refuse. `--full` seals 10,000 releases in each store. On a machine with many processors it can be
+several campaigns side by side, whose seeds are apart (`--seed`). `--control` takes the head lock out, and has to find
+contradictions.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ EACH = 250
 DEPLOYMENTS = 3
 
 
-def campaign(store: str, *, seals: int, control: bool, server: str | None) -> list[Line]:
-    """Race in one home after another, and count."""
+def campaign(store: str, *, seals: int, seed: int, control: bool, server: str | None) -> list[Line]:
+    """Race in one home after another, each with the next seed, and count."""
     done: Counter[str] = Counter()
     refused: Counter[str] = Counter()
-    began, wrong, seed = time.monotonic(), 0, 0
+    began, wrong = time.monotonic(), 0
     while done["seals"] < seals:
         with fresh_home(server, quick=True) as folder, ExitStack() as stack:
             found = [open_deployment(folder / "home") for _ in range(DEPLOYMENTS)]
@@ -64,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seals", type=int, default=200)
     parser.add_argument("--store", action="append", choices=STORES)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--full", action="store_true")
     given = parser.parse_args()
@@ -71,7 +73,7 @@ def main() -> None:
     for store in given.store or STORES:
         with server_of(store) as server:
             number = 10_000 if given.full else given.seals
-            lines += campaign(store, seals=number, control=given.control, server=server)
+            lines += campaign(store, seals=number, seed=given.seed, control=given.control, server=server)
     show("Races", lines)
 
 
