@@ -20,6 +20,7 @@ import signal
 import struct
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from os import kill
@@ -34,6 +35,8 @@ from parts.server import Server
 
 LOG = Console(stderr=True)
 TTL_S, STEP_S, TOGETHER, START_S = 1.0, 0.01, 4, 60.0
+ENDED_S = 20.0
+"""By when a process has to be gone: one that has stopped says farewell to a server that is not there for up to 15 s."""
 _FAR_NS = 1 << 62
 MODES = (
     "order",
@@ -58,7 +61,7 @@ def real_trials(
     modes = CONTROL if control else MODES
     late: dict[str, list[float]] = {mode: [] for mode in modes}
     lost = batch = 0
-    over = 0
+    over: Counter[str] = Counter()
     while sum(map(len, late.values())) < number and batch < 3 * number:
         mode = modes[batch % len(modes)]
         server.start()
@@ -83,14 +86,14 @@ def real_trials(
             since = happen(mode, server, order, jobs, model=f"real-{batch}")
             jobs = [each for each in jobs if each.went_on_until(since)]
             lost += TOGETHER - len(jobs)
-            over += sum(not each.ended(since + 4 * TTL_S - clock()) for each in begun)
+            over[mode] += sum(not each.ended(since + ENDED_S - clock()) for each in begun)
             late[mode] += [max(0.0, each.last_step() - since) for each in jobs]
         batch += 1
         LOG.print(f"{mode}: last step after {max(late[mode], default=0):.3f} s; {lost} lost their lease before")
     return _lines(late, lost=lost, over=over, control=control)
 
 
-def _lines(late: dict[str, list[float]], *, lost: int, over: int, control: bool) -> list[Line]:
+def _lines(late: dict[str, list[float]], *, lost: int, over: Counter[str], control: bool) -> list[Line]:
     too_late = sum(each > TTL_S for values in late.values() for each in values)
     done, goal = sum(map(len, late.values())), "more than 0: the control" if control else "0"
     lines = [
@@ -99,7 +102,8 @@ def _lines(late: dict[str, list[float]], *, lost: int, over: int, control: bool)
         if values
     ]
     lines.append(Line("lost their lease before anything went wrong", str(lost)))
-    lines.append(Line("processes that went on", str(over), "", goal, (over == 0) is not control))
+    went_on, modes = over.total(), "; ".join(f"{mode}: {count}" for mode, count in over.items() if count)
+    lines.append(Line("processes that went on", str(went_on), modes, goal, (went_on == 0) is not control))
     what = "last step later than the time to live"
     return [*lines, Line(what, str(too_late), f"{done} trials", goal, (too_late == 0) is not control)]
 

@@ -241,7 +241,8 @@ def two_jobs(what: str, at: At, *, folder: Path, ttl_s: float) -> list[Job]:
 def test_a_rank_that_may_not_read_any_more_stops_the_others_at_the_same_step(tmp_path: Path) -> None:
     nowhere = Elsewhere(url="http://127.0.0.1:9", credential="")
     jobs = two_jobs("alone", nowhere, folder=tmp_path / "job", ttl_s=60)
-    assert [job.ends(START_S + 30) for job in jobs] == [75, 75]
+    ends = [job.ends(START_S + 30) for job in jobs]
+    assert ends == [75, 75], [path.read_text() for path in (tmp_path / "job").glob("e*")]
     assert [jobs[number].said(f"stopped-{number}") for number in range(2)] == [
         {"code": "lease-revoked", "taken": 3},
         {"code": "lease-over-elsewhere", "taken": 3},

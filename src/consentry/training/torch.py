@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -337,7 +338,13 @@ def _agreed(word: int, *, group: Any) -> int:
     device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
     words = torch.tensor([word], dtype=torch.int32, device=device)
     dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
-    return int(words.item())
+    agreed = int(words.item())
+    if agreed != _GO_ON:
+        # Who ends closes its connections, on which another rank may still be taking its answer. Nobody is past this
+        # before all have it, so it does not matter whether it fails.
+        with suppress(RuntimeError):
+            dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
+    return agreed
 
 
 def batches_together(batches: Iterable[_Batch], *, group: Any = None) -> Iterator[_Batch]:
