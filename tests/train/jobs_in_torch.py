@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,7 @@ def one_pass(lease: Lease, mark: str) -> None:
 
 
 def alone(number: int) -> None:
-    """Be one of two ranks, of which only the first one may read no longer."""
-    meet(number)
+    """Let only the first of two ranks read no longer."""
     taken = 0
 
     def batches() -> Iterator[int]:
@@ -145,8 +145,9 @@ def alone(number: int) -> None:
         raise
 
 
-def meet(number: int) -> None:
-    """Become one of two ranks."""
+@contextmanager
+def one_of_two(number: int) -> Iterator[None]:
+    """Be one of two ranks. One that ends without leaving the group can be aborted by its threads at the very end."""
     dist.init_process_group(
         "gloo",
         init_method=f"file://{FOLDER}/meeting",
@@ -154,11 +155,14 @@ def meet(number: int) -> None:
         world_size=2,
         timeout=timedelta(seconds=60),
     )
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
 
 
 def rank(number: int, *, once: bool = False) -> None:
     """Train as one of two ranks; the ranks agree on every step."""
-    meet(number)
     with hold(
         os.environ["JOB_RELEASE"],
         job=f"run-rank-{number}",
@@ -177,11 +181,13 @@ def main() -> None:
     what, watchdog = sys.argv[1], os.environ.get("JOB_WATCHDOG", "yes") == "yes"
     torch.set_num_threads(1)
     try:
-        if what.startswith("alone"):
-            alone(int(what[-1]))
-            return
-        if what.startswith(("rank", "once")):
-            rank(int(what[-1]), once=what.startswith("once"))
+        if what.startswith(("alone", "rank", "once")):
+            number = int(what[-1])
+            with one_of_two(number):
+                if what.startswith("alone"):
+                    alone(number)
+                else:
+                    rank(number, once=what.startswith("once"))
             return
         with hold(
             os.environ["JOB_RELEASE"],
