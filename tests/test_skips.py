@@ -22,6 +22,7 @@ def outcome(folder: Path, text: str, *, ci: bool) -> tuple[int, str]:
     (folder / "test_it.py").write_text(text)
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {**os.environ, "PYTHONPATH": str(TESTS), "CI": "true" if ci else ""}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "skips", "-p", "no:cacheprovider", str(folder)]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
