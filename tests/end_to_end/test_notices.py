@@ -61,7 +61,7 @@ def test_an_earlier_objection_survives_every_later_notice_and_policy_version(pla
     say(deployment, "refuser", at=SERVED - 10)
     for again in range(3):
         serve(deployment, *PEOPLE, at=SERVED + again)
-        text = shipped()[POLICY].replace('version = "2025-11-03.2"', f'version = "again-{again}"')
+        text = shipped()[POLICY].replace('version = "2025-11-03.3"', f'version = "again-{again}"')
         deployment.control.statements.publish(text, POLICY)
         deployment.control.notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
     assert built(deployment, SERVED + 3 * WAIT) == {"told-1", "late-1", "untold-1"}

@@ -22,7 +22,7 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
 from consentry.service.gate import Control
-from consentry.service.languages import N_
+from consentry.service.languages import N_, language_of
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, said, told, twin
 from consentry.service.policy_effects import effects
@@ -66,16 +66,17 @@ def policies(request: Request, control: Control, *, _: Reading) -> Response:
     """List every policy set that is or was in force."""
     published = control.desk.present().state.policies
     newest = {each.name: each.position for each in published}
-    rows = [_row(control, each, in_force=newest[each.name] == each.position) for each in published]
+    language = language_of(request).code
+    rows = [_row(control, each, in_force=newest[each.name] == each.position, language=language) for each in published]
     return _POLICIES.answer(request, rows, template="console/policies.html")
 
 
-def _row(control: ControlPlane, published: Published, *, in_force: bool) -> dict[str, Any]:
+def _row(control: ControlPlane, published: Published, *, in_force: bool, language: str) -> dict[str, Any]:
     policy = control.desk.document(published.digest)
     return {
         "name": published.name,
         "version": published.version,
-        "title": policy.title,
+        "title": policy.title_for(language)[0],
         "state": "in force" if in_force else "replaced",
         "rules": len(policy.rules),
         "unassessed": list(control.assessments.missing(policy)) if in_force else [],
@@ -106,9 +107,11 @@ def one(request: Request, control: Control, *, position: int, _: Reading) -> Res
 
 def _document(published: Published, policy: PolicySet, *, text: str) -> dict[str, Any]:
     """Return a policy set, in force or not any more, as a document; `/v1/policy-sets` has those in force."""
-    named = {"name": published.name, "version": published.version, "title": policy.title}
+    named = {"name": published.name, "version": published.version}
+    titles = {"title": policy.title, "title_in": dict(policy.title_in)}
     examples = [{"example": each.example.title, "holds": each.holds} for each in run_examples(policy)]
-    return {**named, "position": published.position, "document": published.digest, "examples": examples, "text": text}
+    rest = {"position": published.position, "document": published.digest, "examples": examples, "text": text}
+    return {**named, **titles, **rest}
 
 
 @ROUTER.get("/console/compare-policies")

@@ -275,19 +275,23 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
 def _own_description(use: OwnUse, *, language: str) -> NoticeShown | None:
     """Return what the policy set says of itself and of what it permits them; None if none decides.
 
-    It has one language, English.
+    It is all in the reader's language, or all in English where a part was not written in it.
     """
     if use.policy is None:
         return None
-    said = [use.policy.title, *(rule.why for rule in use.stands.permits)]
+    permits = use.stands.permits
+    said = [use.policy.title_for(language), *(rule.why_for(language) for rule in permits)]
+    if any(written != language for _, written in said):
+        said = [use.policy.title_for(DEFAULT), *(rule.why_for(DEFAULT) for rule in permits)]
+    texts, languages = zip(*said, strict=True)
     return NoticeShown(
         name=use.policy.name,
         number=0,
         rules=f"{use.policy.version}/{use.digest}",
         at=use.since,
-        paragraphs=list(dict.fromkeys(each for each in said if each)),
-        languages=(DEFAULT,),
-        fits=language == DEFAULT,
+        paragraphs=list(dict.fromkeys(each for each in texts if each)),
+        languages=(languages[0],),
+        fits=languages[0] == language,
     )
 
 
