@@ -10,6 +10,7 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import Stated
+from consentry.oversight.language import as_written, canonical
 from consentry.oversight.notice import Version
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
@@ -62,8 +63,8 @@ class NoticeShown:
 
     @property
     def language(self) -> str:
-        """The language of the text; empty if it is in several."""
-        return self.languages[0] if len(self.languages) == 1 else ""
+        """The language of the text; empty if it is in several, or in one that nobody knows."""
+        return (canonical(self.languages[0]) or "") if len(self.languages) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +267,7 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
                 number=version.number,
                 at=version.at,
                 paragraphs=[part for part in parts if part],
-                languages=chosen.languages,
+                languages=tuple(dict.fromkeys(map(as_written, chosen.languages))),
                 fits=chosen.is_in(language),
             )
     return None
