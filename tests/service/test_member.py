@@ -16,7 +16,6 @@ import pytest
 
 from consentry.accounts.member_link import LinkKeys, claims_for
 from consentry.bootstrap import Deployment
-from consentry.ledger.case_events import NoticeWritten
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
@@ -318,16 +317,6 @@ def test_the_notice_is_read_in_the_language_of_the_page(place: tuple[Deployment,
     assert "no text of it in your language" not in words(page)
     (use,) = visitor.get("/me?format=json&lang=de").json()["uses"]
     assert use["notice"]["language"] == "en"
-    put = deployment.control.desk.parts.objects.put
-    documents = (put(b"We use more."), put(b"Cymraeg."), put(b"Nous."))
-    kept = ("EN ", "cy_gb", "French")
-    old = NoticeWritten(notice="what-we-use", languages=kept, documents=documents, by=None, **told)
-    deployment.ledger.append([old])
-    assert '<div class="prose" lang="cy-GB" dir="auto"><p>Cymraeg.</p>' in visitor.get("/me?lang=cy").text
-    for code in ("en", "fr"):
-        page = visitor.get(f"/me?lang={code}")
-        assert '<div class="prose" lang="en" dir="auto"><p>We use more.</p>' in page.text
-    assert "anglais" in words(page)
 
 
 def test_without_an_answer_nothing_is_saved(place: tuple[Deployment, Come, str]) -> None:

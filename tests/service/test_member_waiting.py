@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 import pytest
 
@@ -13,14 +12,11 @@ from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
-from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.situation import Situation
-from consentry.service.languages import LANGUAGES
 from service.at_work import POLICY
 from service.test_member import Come, no, one_item, read
-from service.visitor import Visitor, words
+from service.visitor import words
 
 place = member.place
 DAY = 86_400
@@ -200,53 +196,3 @@ def test_where_nobody_wrote_a_notice_the_rules_are_read_and_named(
     assert "not kept here" not in text
     (use,) = visitor.get("/me?format=json").json()["uses"]
     assert use["notice"] is None, "it is no notice"
-
-
-def english_of(policy: PolicySet) -> list[str]:
-    return [policy.title, *(rule.why for rule in policy.rules)]
-
-
-@pytest.mark.parametrize("name", shipped())
-def test_no_page_says_in_english_what_a_shipped_set_says_in_the_language_of_its_reader(
-    place: tuple[Deployment, Come, str], name: str
-) -> None:
-    deployment, come, url = place
-    decides(deployment, name)
-    published = deployment.control.own_settings.deciding(Purpose.TRAIN_GENAI)
-    assert published is not None
-    policy = deployment.control.desk.document(published.digest)
-    replaced = load(shipped()[POLICY], POLICY).title
-    met: dict[str, set[str]] = {}
-    for code in LANGUAGES:
-        visitors = [(come(each), ("/me", "/me/items", "/me/uses", "/me/check")) for each in ("us2", "gb", "kid")]
-        for visitor, paths in [*visitors, (Visitor(url), ("/transparency",))]:
-            for path in paths:
-                text = unescape(visitor.get(f"{path}?lang={code}").text)
-                assert f'<html lang="{code}"' in text
-                met.setdefault(code, set()).update(each for each in [*english_of(policy), replaced] if each in text)
-                if path == "/transparency":
-                    assert policy.title_for(code)[0] in text
-    assert len(met.pop("en")) > len(policy.rules), "the pages show what it says"
-    assert met == {code: set() for code in LANGUAGES if code != "en"}
-
-
-def test_rules_to_read_before_a_yes_are_all_in_one_language(place: tuple[Deployment, Come, str]) -> None:
-    deployment, come, _ = place
-    decides(deployment, CONSENT)
-    visitor = come("us2")
-    no(visitor)
-    policy = load(shipped()[CONSENT], CONSENT)
-    for code in LANGUAGES:
-        text = unescape(visitor.get(f"/me?lang={code}").text)
-        said = "".join(f"<p>{each}</p>" for each in (policy.title_for(code)[0], policy.rules[0].why_for(code)[0]))
-        assert f'<div class="prose" lang="{code}" dir="auto">{said}</div>' in text
-        assert "There is no text of it in your language" not in text
-    lines = shipped()[CONSENT].splitlines()
-    half = "\n".join(line for line in lines if not line.startswith("why.cy")).replace('["train-ai"]', '["train-genai"]')
-    deployment.control.statements.publish(half, CONSENT)
-    text = unescape(visitor.get("/me?lang=cy").text)
-    english = f"<p>{policy.title}</p><p>{policy.rules[0].why}</p>"
-    assert f'<div class="prose" lang="en" dir="auto">{english}</div>' in text, (
-        "half of it in Welsh would be read as all"
-    )
-    assert "Saesneg" in text

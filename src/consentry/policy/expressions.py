@@ -56,7 +56,7 @@ Translated = tuple[tuple[str, str], ...]
 """A text in other languages than English: code and text, in the order of the codes."""
 
 
-def in_language(language: str, english: str, others: Translated) -> tuple[str, str]:
+def in_language(language: str, english: str, *, others: Translated) -> tuple[str, str]:
     """Return a text in a language, and the language it is in: English where nobody wrote it in this one."""
     said = dict(others).get(language)
     return (english, "en") if said is None else (said, language)
@@ -97,7 +97,7 @@ class Rule:
 
     def why_for(self, language: str) -> tuple[str, str]:
         """Return why in a language, and the language it is in: English where nobody wrote it in this one."""
-        return in_language(language, self.why, self.why_in)
+        return in_language(language, self.why, others=self.why_in)
 
     def applies_to(self, purpose: Purpose) -> bool:
         """Say whether the rule is about `purpose`: no purposes named, or one that covers it.

@@ -110,7 +110,7 @@ class PolicySet:
 
     def title_for(self, language: str) -> tuple[str, str]:
         """Return the title in a language, and the language it is in: English where nobody wrote it in this one."""
-        return in_language(language, self.title, self.title_in)
+        return in_language(language, self.title, others=self.title_in)
 
     @property
     def notices(self) -> frozenset[str]:
