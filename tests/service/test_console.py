@@ -24,6 +24,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
 from consentry.service.gate import COOKIE
 from consentry.service.listing import Column, Listing
 from service.at_work import POLICY, in_thread, prepare
@@ -218,8 +219,11 @@ def test_an_affected_model_takes_two_to_do_nothing(own: Office) -> None:
 
 def test_a_policy_set_is_read_in_words(place: Office) -> None:
     position = place.deployment.control.desk.present().state.policies[0].position
-    said = words(place.visitor("audrey").get(f"/console/policies/{position}"))
+    page = place.visitor("audrey").get(f"/console/policies/{position}")
+    said, policy = words(page), load(shipped()[POLICY], POLICY)
     assert "Permitted by" in said
+    for text in (dict(policy.title_in)["ar"], dict(policy.rules[0].why_in)["ar"]):
+        assert f'(ar): <span lang="ar" dir="auto">{text}</span>' in page.text
     assert "holds" in said
     assert place.visitor("audrey").get("/console/policies/999999").status_code == 404
 

@@ -49,11 +49,10 @@ def split_rows(counts: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
 
 
 def reason_rows(counts: Mapping[str, int], policy: PolicySet | None) -> list[dict[str, Any]]:
-    """Return denied items by reason as rows, the largest first, with why where a rule says it, in its languages."""
-    rules = {} if policy is None else {rule.id: (rule.why, dict(rule.why_in)) for rule in policy.rules}
+    """Return denied items by reason as rows, the largest first, with why where a rule says it."""
+    rules = {} if policy is None else {rule.id: rule.why for rule in policy.rules}
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    said = [(name, items, *rules.get(name.rpartition(":")[2], ("", {}))) for name, items in ordered]
-    return [{"name": name, "items": items, "why": why, "why_in": why_in} for name, items, why, why_in in said]
+    return [{"name": name, "items": items, "why": rules.get(name.rpartition(":")[2], "")} for name, items in ordered]
 
 
 def over_time(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
 from consentry.service.gate import Control
-from consentry.service.languages import N_, language_of
+from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, said, told, twin
 from consentry.service.policy_effects import effects
@@ -66,17 +66,16 @@ def policies(request: Request, control: Control, *, _: Reading) -> Response:
     """List every policy set that is or was in force."""
     published = control.desk.present().state.policies
     newest = {each.name: each.position for each in published}
-    language = language_of(request).code
-    rows = [_row(control, each, in_force=newest[each.name] == each.position, language=language) for each in published]
+    rows = [_row(control, each, in_force=newest[each.name] == each.position) for each in published]
     return _POLICIES.answer(request, rows, template="console/policies.html")
 
 
-def _row(control: ControlPlane, published: Published, *, in_force: bool, language: str) -> dict[str, Any]:
+def _row(control: ControlPlane, published: Published, *, in_force: bool) -> dict[str, Any]:
     policy = control.desk.document(published.digest)
     return {
         "name": published.name,
         "version": published.version,
-        "title": policy.title_for(language)[0],
+        "title": policy.title,
         "state": "in force" if in_force else "replaced",
         "rules": len(policy.rules),
         "unassessed": list(control.assessments.missing(policy)) if in_force else [],
