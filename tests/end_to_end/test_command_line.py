@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consentry.cli.main import main
+from consentry.policy.library import shipped
 from end_to_end.network import Form, RawItem, RawPerson, copy_home, descriptor, write_corpus, write_items, write_people
 
 ITEMS = [
@@ -496,3 +497,18 @@ def test_a_language_of_a_notice_is_written_in_one_way(ready: Terminal) -> None:
     ready.fails("notice-language-unknown", *write, "xx")
     (listed,) = ready.run("notice", "list")["notices"]
     assert len(listed["versions"]) == 1, "nothing was written by what was refused"
+
+
+def test_a_policy_set_is_checked_for_languages(terminal: Terminal) -> None:
+    whole = [word for code in ("en", "cy", "fr", "de", "es", "ar") for word in ("--language", code)]
+    assert terminal.run("policy", "check", *whole, *shipped())["problems"] == []
+    found = terminal.run("policy", "check", "--language", "it", "opt-in-only", status=3)["problems"]
+    assert {each["code"] for each in found} == {"policy-not-translated"}
+    assert [each["where"].partition(":")[0] for each in found] == ["opt-in-only.toml"] * 4
+    assert (
+        "no language"
+        in terminal.run("policy", "check", "--language", "EN", "opt-in-only", status=2)["error"]["message"]
+    )
+    shown = terminal.run("policy", "show", "opt-in-only")
+    assert set(shown["title_in"]) == {"cy", "fr", "de", "es", "ar"}
+    assert "title (cy): Dim ond" in terminal.run("policy", "show", "opt-in-only", as_json=False)
