@@ -278,6 +278,21 @@ def test_what_came_into_force_in_between_makes_an_approval_count_for_nothing(own
         control.proposals.propose(CHANGED, reason="again", by="olga")
 
 
+def test_who_proposes_a_set_sees_in_which_languages_it_does_not_say_everything(own: Office) -> None:
+    olga, heading = own.visitor("olga"), "Not there in every language of the pages"
+    assert heading not in words(olga.post("/console/propose-policy", {"text": CHANGED}))
+    half = "\n".join(line for line in CHANGED.splitlines() if not line.startswith(("title.cy", "why.ar")))
+    checked = olga.post("/console/propose-policy", {"text": half})
+    assert checked.status_code == 200, "it is no mistake"
+    proposal = own.deployment.control.proposals.propose(half, reason="newer", by="olga").proposal
+    page = olga.get(f"/console/proposals/{proposal}")
+    for said in (words(checked), words(page)):
+        assert heading in said
+        assert "Cymraeg : title" in said
+        assert "العربية : members-outside-europe , europe , never , minors" in said
+        assert "Français :" not in said
+
+
 def test_proposals_are_the_same_after_a_restart(own: Office) -> None:
     from consentry.oversight.overseen import Overseen
 

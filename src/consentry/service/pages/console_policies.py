@@ -22,7 +22,7 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
 from consentry.service.gate import Control
-from consentry.service.languages import N_
+from consentry.service.languages import LANGUAGES, N_, Language
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, said, told, twin
 from consentry.service.policy_effects import effects
@@ -230,6 +230,7 @@ def _show(
         prose=describe(policy),
         text=control.desk.parts.objects.get(found.document).decode(),
         examples=run_examples(policy),
+        unsaid=_unsaid(policy),
         **(effects(control, policy) if found.ended is None else {"against": [], "lines": None, "changes": []}),
     )
 
@@ -257,6 +258,17 @@ def _form(
         policy=policy,
         failing=[each for each in examples if not each.holds],
         examples=examples,
+        unsaid=[] if policy is None else _unsaid(policy),
         starts=sorted({*shipped(), *(each.name for each in control.desk.present().state.policies)}),
         **({"against": [], "lines": None, "changes": []} if policy is None else effects(control, policy)),
     )
+
+
+def _unsaid(policy: PolicySet) -> list[tuple[Language, list[str]]]:
+    """Return the languages of the pages in which a set does not say everything, with what is not there in them."""
+    found = []
+    for code, language in LANGUAGES.items():
+        said = [("title", policy.title_for(code)), *((rule.id, rule.why_for(code)) for rule in policy.rules)]
+        if missing := [name for name, (_, written) in said if written != code]:
+            found.append((language, missing))
+    return found
