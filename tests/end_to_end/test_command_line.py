@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consentry.cli.main import main
+from consentry.policy.library import shipped
 from end_to_end.network import Form, RawItem, RawPerson, copy_home, descriptor, write_corpus, write_items, write_people
 
 ITEMS = [
@@ -476,3 +477,38 @@ def test_locating_says_what_each_signal_does(
     assert "at least one signal" in locate(status=2)
     assert "at least one signal" in locate("--location", "", status=2)
     assert list(tmp_path.iterdir()) == [], "it needs no deployment, and makes none"
+
+
+def test_a_language_of_a_notice_is_written_in_one_way(ready: Terminal) -> None:
+    texts = {code: ready.folder / f"{code}.txt" for code in ("en", "cy")}
+    for code, file in texts.items():
+        file.write_text(f"What we use ({code})", "utf-8")
+    write = ("notice", "write", "n1", texts["en"], "--channel", "mail", "--audience", "all", "--language")
+    made = ready.run(*write, "EN_gb", "--also", f"CY={texts['cy']}")
+    assert made["languages"] == ["en-GB", "cy"]
+    assert "What we use (cy)" in ready.run("notice", "show", "n1", "--text", as_json=False)
+    ready.fails("notice-language-twice", *write, "en", "--language", "EN")
+    ready.fails("notice-language-twice", *write, "en_GB", "--also", f"en-GB={texts['cy']}")
+    also = ("--also", f"cy={texts['cy']}", "--also", f"cym={texts['cy']}")
+    twice = ready.fails("notice-language-twice", *write, "en", *also)
+    assert twice["message"] == "notice `n1` has two texts in `cy`"
+    unknown = ready.fails("notice-language-unknown", *write, "en", "--also", f"Welsh={texts['cy']}")
+    assert unknown["message"] == "`Welsh` is no language that is known"
+    ready.fails("notice-language-unknown", *write, "xx")
+    (listed,) = ready.run("notice", "list")["notices"]
+    assert len(listed["versions"]) == 1, "nothing was written by what was refused"
+
+
+def test_a_policy_set_is_checked_for_languages(terminal: Terminal) -> None:
+    whole = [word for code in ("en", "cy", "fr", "de", "es", "ar") for word in ("--language", code)]
+    assert terminal.run("policy", "check", *whole, *shipped())["problems"] == []
+    found = terminal.run("policy", "check", "--language", "it", "opt-in-only", status=3)["problems"]
+    assert {each["code"] for each in found} == {"policy-not-translated"}
+    assert [each["where"].partition(":")[0] for each in found] == ["opt-in-only.toml"] * 4
+    assert (
+        "no language"
+        in terminal.run("policy", "check", "--language", "EN", "opt-in-only", status=2)["error"]["message"]
+    )
+    shown = terminal.run("policy", "show", "opt-in-only")
+    assert set(shown["title_in"]) == {"cy", "fr", "de", "es", "ar"}
+    assert "title (cy): Dim ond" in terminal.run("policy", "show", "opt-in-only", as_json=False)

@@ -10,7 +10,7 @@ import pytest
 from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.errors import ConsentryError
-from consentry.ledger.case_events import AssessmentKind, NoticeWrittenV1
+from consentry.ledger.case_events import AssessmentKind, NoticeWritten, NoticeWrittenV1
 from consentry.oversight.case_report import notice_json
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
@@ -61,7 +61,7 @@ def test_an_earlier_objection_survives_every_later_notice_and_policy_version(pla
     say(deployment, "refuser", at=SERVED - 10)
     for again in range(3):
         serve(deployment, *PEOPLE, at=SERVED + again)
-        text = shipped()[POLICY].replace('version = "2025-11-03.2"', f'version = "again-{again}"')
+        text = shipped()[POLICY].replace('version = "2025-11-03.3"', f'version = "again-{again}"')
         deployment.control.statements.publish(text, POLICY)
         deployment.control.notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
     assert built(deployment, SERVED + 3 * WAIT) == {"told-1", "late-1", "untold-1"}
@@ -132,6 +132,47 @@ def test_a_version_has_a_text_for_each_language(place: tuple[Path, Deployment]) 
         notices.write(NOTICE, b"x", languages=["en"], others={"cy": b" \n"}, **told)
     assert caught.value.code == "notice-empty"
     assert len(notices.get(NOTICE).versions) == 1
+
+
+def test_a_language_is_kept_in_one_way_of_writing(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    notices, told = deployment.control.notices, {"channel": "in-app", "audience": "all"}
+    made = notices.write(NOTICE, b"x", languages=["EN", " en_gb"], others={"cym": b"y", "ZH_hant": b"z"}, **told)
+    assert made.body.languages == ("en", "en-GB", "cy", "zh-Hant")
+    assert notices.text(made, language="cy") == b"y"
+    head = deployment.ledger.head()
+    for languages, others, code in (
+        (["en", "EN"], {}, "notice-language-twice"),
+        (["en_GB", "en-GB"], {}, "notice-language-twice"),
+        (["en"], {"en ": b"y"}, "notice-language-twice"),
+        (["en"], {"cy": b"y", "CY": b"z"}, "notice-language-twice"),
+        (["xx"], {}, "notice-language-unknown"),
+        (["en"], {"Welsh": b"y"}, "notice-language-unknown"),
+        ([" "], {}, "notice-language-unknown"),
+        ([], {}, "case-text"),
+    ):
+        with pytest.raises(ConsentryError) as caught:
+            notices.write(NOTICE, b"x", languages=languages, others=others, **told)
+        assert caught.value.code == code
+        assert caught.value.help
+    assert deployment.ledger.head() == head
+
+
+def test_what_was_written_in_languages_nobody_looked_at_is_read_as_it_was(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, put = deployment.control, deployment.control.desk.parts.objects.put
+    kept = ("EN", "en", "cy ", "English")
+    documents = tuple(put(each.encode()) for each in kept)
+    old = NoticeWritten(notice=NOTICE, languages=kept, documents=documents, channel="mail", audience="all", by=None)
+    deployment.ledger.append([old])
+    (version,) = control.notices.get(NOTICE).versions
+    assert version.body.languages == kept
+    assert [control.notices.text(version, language=code) for code in ("en", "cy", "fr")] == [b"EN", b"cy ", b"EN"]
+    assert [text.languages for text, _ in control.notices.texts(version)] == [(each,) for each in kept]
+    (reported,) = notice_json(control.notices.get(NOTICE), NOTICE, days=0)["versions"]
+    assert reported["languages"] == list(kept), "reports on what was said before stay what they were"
+    control.notices.write(NOTICE, b"x", languages=["en"], channel="mail", audience="all")
+    assert len(control.notices.get(NOTICE).versions) == 2
 
 
 def test_what_was_written_before_there_were_several_texts_is_read_as_it_was(place: tuple[Path, Deployment]) -> None:

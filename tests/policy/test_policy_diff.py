@@ -42,8 +42,8 @@ def test_the_suspension_of_the_united_kingdom() -> None:
     found = diff(SHIPPED["august-2024"], SHIPPED["september-2024"], at=instant("2024-09-18"))
     assert (found.added, found.removed) == ((), ())
     assert {changed.id: [change.part for change in changed.changes] for changed in found.changed} == {
-        "members-outside-europe": ["why", "outside"],
-        "europe": ["why", "inside"],
+        "members-outside-europe": ["why", "outside", "why_in"],
+        "europe": ["why", "inside", "why_in"],
     }
     assert found.changed[1].changes[1] == Change("inside", ["CH", "EEA", "EU"], ["CH", "EEA", "EU", "UK"])
     (flip,) = found.flips
@@ -111,7 +111,7 @@ def test_json_is_plain() -> None:
 def test_in_words() -> None:
     found = diff(SHIPPED["august-2024"], SHIPPED["september-2024"], at=instant("2024-09-18"))
     lines = describe_diff(found)
-    assert "version: 2024-08 -> 2024-09-18" in lines
+    assert "version: 2024-08.2 -> 2024-09-18.2" in lines
     assert "rule `europe`: inside: CH, EEA, EU -> CH, EEA, EU, UK" in lines
     assert lines[-1] == (f"allow -> deny: in UK; category: {', '.join(USED)}; age: adult; purpose: {', '.join(GENAI)}")
 

@@ -20,6 +20,7 @@ from consentry.bootstrap import Deployment
 from consentry.client.api import Consentry
 from consentry.oversight.lineage import TAKE_TWO
 from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
 from consentry.service.api.shape import Answer, Body
 from consentry.service.gate import COOKIE
 from end_to_end.network import fresh
@@ -294,14 +295,24 @@ def test_a_release_a_model_a_notice_and_a_policy_set(place: Place) -> None:
     )
     contents = place.officer.get("/v1/notices/settings/versions/2").json()["contents"]
     assert [each["text"] for each in contents] == ["We use…", "Rydym yn defnyddio…", "Nous utilisons…"]
-    for again in ([*others, others[0]], [{"language": "en", "text": "x"}]):
+    for again in ([*others, others[0]], [{"language": "en", "text": "x"}], [{"language": "EN", "text": "x"}]):
         answer = place.officer.post("/v1/notices", json={**written, "others": again})
         assert (answer.status_code, answer.json()["code"]) == (422, "notice-language-twice")
+    for unknown in ({"languages": ["xx"]}, {"others": [{"language": "en-XX", "text": "x"}]}):
+        answer = place.officer.post("/v1/notices", json={**written, **unknown})
+        assert (answer.status_code, answer.json()["code"]) == (422, "notice-language-unknown")
+    spelled = {"languages": ["EN_gb"], "others": [{"language": "CY", "text": "Rydym"}]}
+    third = place.officer.post("/v1/notices", json={**written, **spelled}).json()
+    assert (third["number"], third["languages"]) == (3, ["en-GB", "cy"])
     served = {"people": ["us", "gb"], "at": 1_000}
     assert place.officer.post("/v1/notices/settings/servings", json=served).status_code == 201
     assert place.officer.get("/v1/notices/settings").json()["servings"][0]["people"] == 2
     policy = place.officer.get("/v1/policy-sets/august-2024").json()
     assert policy["text"] == shipped()["august-2024"]
+    loaded = load(policy["text"], "august-2024")
+    assert policy["title_in"] == dict(loaded.title_in)
+    assert [each["why_in"] for each in policy["rules"]] == [dict(each.why_in) for each in loaded.rules]
+    assert policy["title_in"]["cy"].startswith("Ymlaen")
 
 
 def test_the_figures_name_addresses_and_nobody(place: Place) -> None:

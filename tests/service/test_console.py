@@ -24,6 +24,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.policy.policy_parser import load
 from consentry.service.gate import COOKIE
 from consentry.service.listing import Column, Listing
 from service.at_work import POLICY, in_thread, prepare
@@ -218,8 +219,11 @@ def test_an_affected_model_takes_two_to_do_nothing(own: Office) -> None:
 
 def test_a_policy_set_is_read_in_words(place: Office) -> None:
     position = place.deployment.control.desk.present().state.policies[0].position
-    said = words(place.visitor("audrey").get(f"/console/policies/{position}"))
+    page = place.visitor("audrey").get(f"/console/policies/{position}")
+    said, policy = words(page), load(shipped()[POLICY], POLICY)
     assert "Permitted by" in said
+    for text in (dict(policy.title_in)["ar"], dict(policy.rules[0].why_in)["ar"]):
+        assert f'(ar): <span lang="ar" dir="auto">{text}</span>' in page.text
     assert "holds" in said
     assert place.visitor("audrey").get("/console/policies/999999").status_code == 404
 
@@ -272,6 +276,21 @@ def test_what_came_into_force_in_between_makes_an_approval_count_for_nothing(own
         control.proposals.approve(made.proposal, by="petra")
     with pytest.raises(ConflictError, match="in force"):
         control.proposals.propose(CHANGED, reason="again", by="olga")
+
+
+def test_who_proposes_a_set_sees_in_which_languages_it_does_not_say_everything(own: Office) -> None:
+    olga, heading = own.visitor("olga"), "Not there in every language of the pages"
+    assert heading not in words(olga.post("/console/propose-policy", {"text": CHANGED}))
+    half = "\n".join(line for line in CHANGED.splitlines() if not line.startswith(("title.cy", "why.ar")))
+    checked = olga.post("/console/propose-policy", {"text": half})
+    assert checked.status_code == 200, "it is no mistake"
+    proposal = own.deployment.control.proposals.propose(half, reason="newer", by="olga").proposal
+    page = olga.get(f"/console/proposals/{proposal}")
+    for said in (words(checked), words(page)):
+        assert heading in said
+        assert "Cymraeg : title" in said
+        assert "العربية : members-outside-europe , europe , never , minors" in said
+        assert "Français :" not in said
 
 
 def test_proposals_are_the_same_after_a_restart(own: Office) -> None:

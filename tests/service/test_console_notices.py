@@ -72,6 +72,11 @@ def test_a_version_is_written_in_several_languages(own: Office) -> None:
         ({"text": " "}, "is empty"),
         ({"languages": ""}, "This is no list of languages"),
         ({"languages": "English"}, "This is no list of languages"),
+        ({"languages": "en, xx"}, "`xx` is no language that is known"),
+        ({"languages": "en, EN"}, "has two texts in `en`"),
+        ({"languages": "en_GB", "text-en-gb": "We."}, "has two texts in `en-GB`"),
+        ({"languages": "en", "text-CY": "Ni.", "text-cy": "Rydym."}, "has two texts in `cy`"),
+        ({"languages": "en", "text-zz": "We."}, "`zz` is no language that is known"),
         ({"audience": ""}, "audience"),
     ],
 )
@@ -81,6 +86,26 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(own: Office, changed: di
     assert said.lower() in words(answer).lower()
     assert 'value="mail"' in answer.text
     assert own.events(NoticeWritten) == []
+
+
+def test_a_language_is_kept_in_one_way_and_what_was_kept_before_begins_the_next(own: Office) -> None:
+    olga, control = own.visitor("olga"), own.deployment.control
+    olga.post("/console/write-notice", {**FORM, "languages": "EN_gb", "text-CY": "Rydym."})
+    newest = control.notices.get("what-we-use").newest
+    assert newest is not None
+    assert newest.body.languages == ("en-GB", "cy")
+    kept = ("en", "EN", "cy_GB", "CY-gb", "English")
+    documents = tuple(control.desk.parts.objects.put(f"said in {each}".encode()) for each in kept)
+    old = NoticeWritten(
+        notice="what-we-use", languages=kept, documents=documents, channel="mail", audience="all", by="olga"
+    )
+    own.deployment.ledger.append([old])
+    page = olga.get("/console/notices/what-we-use")
+    assert all(f"said in {each}" in words(page) for each in kept)
+    again = olga.get("/console/write-notice?notice=what-we-use").text
+    assert 'value="en"' in again
+    assert again.count(">said in cy_GB</textarea>") == 1
+    assert "said in CY-gb" not in again, "nobody reads the second of two in one language"
 
 
 def test_who_was_told_is_recorded_by_pseudonym(own: Office) -> None:

@@ -170,7 +170,7 @@ def test_who_is_in_the_session_is_a_pseudonym(place: tuple[Deployment, Come, str
     [
         ("us", "On Your content may be used", True),
         ("empty", "We know of no content by you", True),
-        ("de", "The use is not offered in the EU, the EEA and Switzerland", False),
+        ("de", "The use is not offered in the EU, Iceland, Liechtenstein, Norway and Switzerland", False),
         ("kid", "Off Nothing of yours is used, because of your age", False),
         ("noage", "We do not know how old you are", False),
         ("nowhere", "We do not know for sure where you live", False),

@@ -52,7 +52,7 @@ def test_a_full_deployment_tells_rules_suspensions_and_counts(place: Place) -> N
     answer = visitor.get("/transparency")
     said = words(answer)
     assert "European Economic Area, United Kingdom : all content; training generative AI." in said.replace(" , ", ", ")
-    assert "Private messages, credentials, payments and salaries are never used" in said
+    assert "Private messages, passwords and sign-in details, payments and salaries are never used" in said
     assert "direct messages" in said
     assert "legitimate interests: people can object" in said
     body = visitor.get("/transparency.json", accept="application/json")

@@ -30,7 +30,7 @@ def notice() -> None:
 @click.argument("name")
 @click.argument("file", type=_FILE)
 @click.option(
-    "--language", "languages", multiple=True, required=True, metavar="CODE", help="Such as en; several times."
+    "--language", "languages", multiple=True, required=True, metavar="CODE", help="Such as en or en-GB; several times."
 )
 @click.option("--channel", required=True, metavar="TEXT", help="How people get it: in-app, e-mail, ...")
 @click.option("--audience", required=True, metavar="TEXT", help="Who it is for, in words.")
@@ -51,7 +51,8 @@ def write(
 ) -> None:
     """Store the text in FILE as the next version of notice NAME.
 
-    A member reads the text of their language, and the one in FILE if there is none.
+    A member reads the text of their language, and the one in FILE if there is none. Languages are tags of BCP 47: EN is
+    kept as en, and en_GB as en-GB.
     """
     version = context.deployment.control.notices.write(
         name,
@@ -72,7 +73,7 @@ def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
     """Read texts that are given as CODE=FILE.
 
     Raises:
-        ChoiceError: two are in one language.
+        ChoiceError: two are in one language, or one is in a language that nobody knows.
         UsageError: something is no CODE=FILE, or there is no such file.
     """
     found: list[tuple[str, bytes]] = []

@@ -18,6 +18,7 @@ from consentry.policy.policy_parser import check as check_text
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
+from consentry.policy.policy_table import LANGUAGE
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -75,10 +76,19 @@ def list_(context: Invocation) -> None:
 
 @policy.command()
 @click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    metavar="CODE",
+    help="Such as cy: a title or why that is not there in it is wrong as well; several times.",
+)
 @pass_invocation
-def check(context: Invocation, files: tuple[str, ...]) -> int:
+def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...]) -> int:
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
-    found = [(name, problem) for name in files for problem in check_text(*read_text(name))]
+    if unknown := [each for each in languages if not LANGUAGE.fullmatch(each)]:
+        raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: codes of ISO 639, in lower case: cy")
+    found = [(name, each) for name in files for each in check_text(*read_text(name), languages=languages)]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
     def human() -> None:

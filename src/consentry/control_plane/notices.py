@@ -17,6 +17,7 @@ from consentry.corpus.sidecar import NOBODY
 from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
+from consentry.oversight.language import canonical
 from consentry.oversight.notice import Notice, Text, Version
 from consentry.policy.choice import Seconds, refused_as_a_whole
 from consentry.policy.policy_parser import IDENTIFIER
@@ -46,15 +47,16 @@ class NoticeVerbs:
         """Store the text of a notice as its next version.
 
         `text` is in all of `languages`, and is shown where there is none in somebody's own; `others` say the same in
-        further languages, by their codes.
+        further languages, by their codes. Whoever writes `EN` or `en_GB` means `en` and `en-GB`, and that is kept.
 
         Raises:
-            ChoiceError: no policy can ask for a notice of this name, there is no text, or two for one language.
+            ChoiceError: no policy can ask for a notice of this name, there is no text, two for one language, or one for
+                a language that nobody knows.
         """
         require_notice_name(notice)
         if not all(each.strip() for each in (text, *others.values())):
             raise ChoiceError("notice-empty", f"the text of notice `{notice}` is empty", help="give what people read")
-        every = (*languages, *others)
+        every = tuple(map(_language, (*languages, *others)))
         require_texts(channel=channel, audience=audience, language=", ".join(every))
         if again := next((each for each in every if every.count(each) > 1), None):
             raise _twice(notice, again)
@@ -151,13 +153,14 @@ class NoticeVerbs:
 
 
 def by_language(notice: str, texts: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """Return the texts of a notice by their languages.
+    """Return the texts of a notice by their languages, each written in the one way.
 
     Raises:
-        ChoiceError: two are in one.
+        ChoiceError: two are in one, or one is in a language that nobody knows.
     """
     found: dict[str, bytes] = {}
-    for language, text in texts:
+    for given, text in texts:
+        language = _language(given)
         if language in found:
             raise _twice(notice, language)
         found[language] = text
@@ -169,8 +172,24 @@ def _twice(notice: str, language: str) -> ChoiceError:
     return ChoiceError(
         "notice-language-twice",
         f"notice `{notice}` has two texts in `{language}`",
-        help="give one text for each language",
+        help="give one text for each language; `EN` and `en` are one, and so are `en_GB` and `en-GB`",
     )
+
+
+def _language(tag: str) -> str:
+    """Return the tag of a language in the way it is kept.
+
+    Raises:
+        ChoiceError: it names none that is known.
+    """
+    known = canonical(tag)
+    if known is None:
+        raise ChoiceError(
+            "notice-language-unknown",
+            f"`{tag}` is no language that is known",
+            help="give a tag of BCP 47: `en`, `cy`, or with a region `en-GB`",
+        )
+    return known
 
 
 def require_notice_name(notice: str) -> None:

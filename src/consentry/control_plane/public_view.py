@@ -89,9 +89,7 @@ class PublicView:
             ],
             "earlier_policies": [
                 {
-                    "name": each.published.name,
-                    "version": each.published.version,
-                    "title": self._desk.document(each.published.digest).title,
+                    **_named(self._desk.document(each.published.digest)),
                     "since": self._recorded_at(each.published.position),
                     "until": None if each.until is None else self._recorded_at(each.until),
                     "newest_data": each.published.digest in counts,
@@ -133,13 +131,20 @@ def bounded(count: int) -> dict[str, int]:
 def described(policy: PolicySet) -> dict[str, Any]:
     """Return what a policy set says, rule by rule, as words of the vocabulary."""
     return {
-        "name": policy.name,
-        "version": policy.version,
-        "title": policy.title,
+        **_named(policy),
         "digest": policy.digest,
         "purposes": sorted(policy.purposes),
         "permits": [_rule(each) for each in policy.rules if each.effect is Effect.PERMIT],
         "forbids": [_rule(each) for each in policy.rules if each.effect is Effect.FORBID],
+    }
+
+
+def _named(policy: PolicySet) -> dict[str, Any]:
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "title": policy.title,
+        "title_in": dict(policy.title_in),
     }
 
 

@@ -4,6 +4,7 @@ Rules:
 
 * A notice has a name; a policy waits for it by that name. What is written under it at once is the next version: a text,
   or the same in several languages.
+* A language is written in one way, `en-GB`; what was kept before is read as if it had been (`language.py`).
 * A serving is of the version that was newest when it was recorded. Serving a name that nobody wrote a text for is
   possible, because the text may be kept elsewhere; it is shown as unwritten.
 * Whether somebody was told, and whether their days are over, is decided for each person by the evaluator, to the
@@ -20,6 +21,7 @@ from consentry.digests import Digest
 from consentry.ledger.case_events import NoticeWritten, NoticeWrittenV1
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
+from consentry.oversight.language import as_written
 from consentry.policy.choice import Seconds
 
 
@@ -121,7 +123,7 @@ class Notices:
 
 
 def _plain(language: str) -> str:
-    return language.replace("_", "-").lower()
+    return as_written(language).lower()
 
 
 def _wider(language: str) -> list[str]:

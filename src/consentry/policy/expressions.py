@@ -52,6 +52,16 @@ class Effect(StrEnum):
     """A forbid that stands in no policy set, but in an order; its rule has the id of the order."""
 
 
+Translated = tuple[tuple[str, str], ...]
+"""A text in other languages than English: code and text, in the order of the codes."""
+
+
+def in_language(language: str, english: str, *, others: Translated) -> tuple[str, str]:
+    """Return a text in a language, and the language it is in: English where nobody wrote it in this one."""
+    said = dict(others).get(language)
+    return (english, "en") if said is None else (said, language)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeCondition:
     """A notice was served to the person, and `days` full days of 24 hours have passed since."""
@@ -82,14 +92,12 @@ class Rule:
     created_from: Seconds | None = None
     created_before: Seconds | None = None
     notice: NoticeCondition | None = None
-    why_in: tuple[tuple[str, str], ...] = ()
-    """`why` in other languages than English: code and text, in the order of the codes."""
+    why_in: Translated = ()
     line: int = field(default=0, compare=False)
 
     def why_for(self, language: str) -> tuple[str, str]:
         """Return why in a language, and the language it is in: English where nobody wrote it in this one."""
-        said = dict(self.why_in).get(language)
-        return (self.why, "en") if said is None else (said, language)
+        return in_language(language, self.why, others=self.why_in)
 
     def applies_to(self, purpose: Purpose) -> bool:
         """Say whether the rule is about `purpose`: no purposes named, or one that covers it.

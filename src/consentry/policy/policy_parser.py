@@ -1,7 +1,7 @@
 """From the text of a policy file to a policy set, or to every mistake in it with its line.
 
     [policy_set]                          what it is called and what it decides about
-    name, version, title, purposes
+    name, version, title, purposes        `title` is a text, or a table of texts by language, as `why` is
 
     [remedies]                            left out: 30 and 90
     choose_within_days                    of a withdrawal: what is done about models trained on it
@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,7 +48,6 @@ from consentry.policy.policy_set import Example, PolicySet, Remedies, SignalMean
 from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
-_LANGUAGE = re.compile("[a-z]{2,3}")
 IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 
@@ -88,12 +88,12 @@ def load(text: str, filename: str) -> PolicySet:
     return policy_set
 
 
-def check(text: str, filename: str) -> list[Problem]:
-    """Return every problem in `text`, in the order of their lines."""
-    return _read(text, filename)[1]
+def check(text: str, filename: str, *, languages: Sequence[str] = ()) -> list[Problem]:
+    """Return every problem in `text`, in the order of their lines; one is a text that is not in each of `languages`."""
+    return _read(text, filename, languages=tuple(languages))[1]
 
 
-def _read(text: str, filename: str) -> tuple[PolicySet | None, list[Problem]]:
+def _read(text: str, filename: str, *, languages: tuple[str, ...] = ()) -> tuple[PolicySet | None, list[Problem]]:
     text = text.removeprefix("\ufeff")
     try:
         values = tomllib.loads(text)
@@ -101,7 +101,7 @@ def _read(text: str, filename: str) -> tuple[PolicySet | None, list[Problem]]:
         return None, [_syntax(str(error), text=text, filename=filename)]
     except RecursionError:
         return None, [_syntax("lists or tables are nested too deeply", text=text, filename=filename)]
-    notes = Notes(filename=filename, lines=line_map(text))
+    notes = Notes(filename=filename, lines=line_map(text), languages=languages)
     top = Table(name="the policy file", values=values, path=(), notes=notes)
     policy_set = _policy_set(top, text)
     return (None if notes.found else policy_set), notes.sorted()
@@ -135,7 +135,8 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         return None
     head.only(("name", "version", "title", "purposes"))
     head.require("purposes")
-    name, version, title = _identifier(head, "name"), head.text("version"), head.text("title")
+    name, version = _identifier(head, "name"), head.text("version")
+    title, title_in = head.translated("title")
     purposes = head.words("purposes", Purpose)
     tables = [(effect, named(table, "id")) for effect in _KEYS for table in top.tables(effect.value, name=effect.value)]
     tables.sort(key=lambda each: each[1].line)
@@ -160,6 +161,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         name=name,
         version=version,
         title=title,
+        title_in=title_in,
         purposes=purposes,
         rules=tuple(rule for rule, _ in rules if rule is not None),
         examples=read,
@@ -221,7 +223,7 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
         where.only(("inside", "outside"))
     if created is not None:
         created.only(("from", "before"))
-    why, why_in = _why(table)
+    why, why_in = table.translated("why")
     rule = Rule(
         id=_identifier(table, "id"),
         effect=effect,
@@ -241,20 +243,6 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
         line=table.line,
     )
     return rule if len(table.notes.found) == noted else None
-
-
-def _why(table: Table) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return why in English, and in other languages by their codes."""
-    if not isinstance(table.values.get("why"), dict):
-        return table.text("why"), ()
-    texts = table.table("why", name=f"`why` of {table.name}")
-    assert texts is not None  # it is a table
-    for code in texts.values:
-        if not _LANGUAGE.fullmatch(code):
-            advice = "use a code of ISO 639 in lower case: `cy`, `fr`"
-            texts.note(code, "policy-unknown-key", message=f"`{code}` is no language in {texts.name}", advice=advice)
-    said = {code: texts.text(code) for code in sorted({"en", *texts.values})}
-    return said.pop("en"), tuple(said.items())
 
 
 def _legal_basis(table: Table) -> LegalBasis | None:

@@ -32,6 +32,7 @@ def describe(policy_set: PolicySet) -> list[str]:
     forbids = [rule for rule in policy_set.rules if rule.effect is Effect.FORBID]
     lines = [
         f"{policy_set.name}, version {policy_set.version}: {policy_set.title}",
+        *(f"  title ({code}): {text}" for code, text in policy_set.title_in),
         f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied.",
         "Denied whatever the rules say: a refusal, a closed account, an unknown owner, country, age or category.",
     ]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from consentry.digests import Digest, digest_json
 from consentry.policy.choice import Standing
 from consentry.policy.evaluator import Decision, Request, evaluate
-from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, Rule
+from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, Rule, Translated, in_language
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 FORMAT = "consentry-policy-set/1"
@@ -95,6 +95,7 @@ class PolicySet:
     source: Digest = ""
     remedies: Remedies = Remedies()
     signals: Signals = Signals()
+    title_in: Translated = ()
 
     def __post_init__(self) -> None:
         if len({rule.id for rule in self.rules}) != len(self.rules):
@@ -106,6 +107,10 @@ class PolicySet:
     def decides(self, purpose: Purpose) -> bool:
         """Say whether the set has a say about `purpose`; what it does not decide it denies."""
         return any(named.covers(purpose) for named in self.purposes)
+
+    def title_for(self, language: str) -> tuple[str, str]:
+        """Return the title in a language, and the language it is in: English where nobody wrote it in this one."""
+        return in_language(language, self.title, others=self.title_in)
 
     @property
     def notices(self) -> frozenset[str]:
@@ -133,11 +138,13 @@ class PolicySet:
         # Only if it says something: the digests of sets that are silent about it stay what they were.
         remedies = {} if self.remedies == Remedies() else {"remedies": asdict(self.remedies)}
         signals = {} if self.signals == Signals() else {"signals": asdict(self.signals)}
+        title_in = {"title_in": dict(self.title_in)} if self.title_in else {}
         return {
             "format": FORMAT,
             "name": self.name,
             "version": self.version,
             "title": self.title,
+            **title_in,
             "purposes": sorted(self.purposes),
             **remedies,
             **signals,
@@ -166,6 +173,7 @@ class PolicySet:
             name=body["name"],
             version=body["version"],
             title=body["title"],
+            title_in=tuple(sorted(body.get("title_in", {}).items())),
             purposes=frozenset(map(Purpose, body["purposes"])),
             rules=tuple(map(rule_from_json, body["rules"])),
             examples=tuple(map(_example_from_json, body["examples"])),

@@ -7,6 +7,7 @@ harmless stand-in (an empty text, no words) is returned; whoever reads the table
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,10 +16,13 @@ from typing import Any, TypeVar
 
 from consentry.errors import PolicyError
 from consentry.policy.choice import Seconds
+from consentry.policy.expressions import Translated
 from consentry.policy.line_map import KeyPath, LineMap, line_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED_AT_MOST = 30
+LANGUAGE = re.compile("[a-z]{2,3}")
+"""A code of ISO 639, as policy texts write it."""
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -39,10 +43,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What was found wrong in one text so far, and the lines to point at."""
+    """What was found wrong in one text so far, and the lines to point at. Every text must be in all of `languages`."""
 
     filename: str
     lines: LineMap
+    languages: tuple[str, ...] = ()
     found: list[tuple[int, Problem]] = field(default_factory=list)
 
     def add(self, path: KeyPath, code: str, *, message: str, advice: str) -> None:
@@ -110,6 +115,33 @@ class Table:
             return value.strip()
         self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
         return ""
+
+    def translated(self, key: str) -> tuple[str, Translated]:
+        """Return a required text in English, and the same in other languages if it is a table of texts by language."""
+        if not isinstance(self.values.get(key), dict):
+            english = self.text(key)
+            self._untranslated(key, {"en"})
+            return english, ()
+        texts = self.table(key, name=f"`{key}` of {self.name}")
+        assert texts is not None  # it is a table
+        for code in texts.values:
+            if not LANGUAGE.fullmatch(code):
+                advice = "use a code of ISO 639 in lower case: `cy`, `fr`"
+                message = f"`{code}` is no language in {texts.name}"
+                texts.note(code, "policy-unknown-key", message=message, advice=advice)
+        said = {code: texts.text(code) for code in sorted({"en", *texts.values})}
+        self._untranslated(key, said)
+        return said.pop("en"), tuple(said.items())
+
+    def _untranslated(self, key: str, said: Collection[str]) -> None:
+        missing = [code for code in self.notes.languages if code not in said]
+        if not missing or key not in self.values:
+            return
+        given = () if isinstance(self.values[key], dict) else ("en",)
+        lines = ", ".join(f'`{key}.{code} = "..."`' for code in (*given, *missing))
+        named = ", ".join(f"`{code}`" for code in missing)
+        message = f"`{key}` of {self.name} is not there in {named}"
+        self.note(key, "policy-not-translated", message=message, advice=f"write a line for each language: {lines}")
 
     def texts(self, key: str) -> list[str]:
         """Return a list of texts; a single text stands for a list of one. A list that is there must not be empty."""

@@ -34,6 +34,8 @@ FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
 """Templates for people at work, who share one language; the others are in all of them."""
 _YEAR_S = 365 * 86_400
+_IN_A_LANGUAGE = re.compile(r"(  (?:title|because) \(([a-z]{2,3})\): )(.*)")
+"""A line of `policy_prose.describe` that is in a language of its own."""
 _CODE = re.compile("`([^`]+)`")
 UNSAVED_COOKIE, UNSAVED_S = "__Host-unsaved", 3600
 """The secret under which a choice is kept that could not be saved any more, and for how long."""
@@ -90,7 +92,12 @@ def date_and_time(at: dt.datetime, locale: Locale) -> str:
 
 
 def coded(text: str) -> Markup:
-    """Return a line of ours with what stands between backticks as code, and arrows as they are drawn."""
+    """Return a line of ours with what stands between backticks as code, and arrows as they are drawn.
+
+    What a policy set says of itself in another language is marked as such: it is read out, and runs, in its own way.
+    """
+    if said := _IN_A_LANGUAGE.fullmatch(text):
+        return Markup('{}<span lang="{}" dir="auto">{}</span>').format(*said.groups())
     safe = str(escape(text.replace(" -> ", " → ")))
     return Markup(_CODE.sub(r"<code>\1</code>", safe))  # noqa: S704 - escaped above
 

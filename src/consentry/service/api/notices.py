@@ -35,7 +35,14 @@ ROUTER = APIRouter(prefix="/v1", tags=["notices"], route_class=Once)
 READS = [Depends(NeedsAll(Action.NOTICE_READ))]
 Writer = Annotated[Principal, Depends(Needs(Action.NOTICE_WRITE))]
 MOST_PEOPLE = 10_000
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", examples=["cy"])]
+Language = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,6}$",
+        description="A tag of BCP 47. Case and underscores do not matter: `en_gb` is kept as `en-GB`.",
+        examples=["cy"],
+    ),
+]
 Content = Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"[!-~]")]
 
 

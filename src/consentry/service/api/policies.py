@@ -15,11 +15,12 @@ ROUTER = APIRouter(prefix="/v1", tags=["policy sets"], dependencies=[Depends(Nee
 
 
 class PolicySet(Answer):
-    """A policy set in force, from its position on."""
+    """A policy set in force, from its position on. `title_in` is its title in other languages than English."""
 
     name: str
     version: str
     title: str
+    title_in: dict[str, str]
     digest: str
     document: str
     position: Position
@@ -28,11 +29,12 @@ class PolicySet(Answer):
 
 
 class Rule(Answer):
-    """A rule: what it does, and why."""
+    """A rule: what it does, and why. `why_in` says it in other languages than English."""
 
     id: str
     effect: Effect
     why: str
+    why_in: dict[str, str]
     purposes: list[Purpose]
     legal_basis: LegalBasis | None
 
@@ -68,6 +70,7 @@ def one(name: Named, control: Control) -> WholePolicySet:
             id=each.id,
             effect=each.effect,
             why=each.why,
+            why_in=dict(each.why_in),
             purposes=sorted(each.purposes),
             legal_basis=each.legal_basis,
         )
@@ -84,6 +87,7 @@ def _described(control: ControlPlane, name: str) -> PolicySet:
         name=found.name,
         version=found.version,
         title=found.title,
+        title_in=dict(found.title_in),
         digest=found.digest,
         document=document,
         position=0 if published is None else published.position,

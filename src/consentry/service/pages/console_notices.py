@@ -20,6 +20,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.state import Published
+from consentry.oversight.language import as_written
 from consentry.oversight.notice import Version
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Purpose
@@ -35,7 +36,8 @@ ROUTER = APIRouter()
 Reading = Annotated[Principal, Depends(Staff(Action.NOTICE_READ))]
 Writing = Annotated[Principal, Depends(Staff(Action.NOTICE_WRITE))]
 Text = Annotated[str, Form()]
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,6}")
+"""What looks like the code of a language; whether it is one, the verb says."""
 _NOTHING = kept(notice="", text="", languages="en", channel="", audience="")
 _SERVINGS_SHOWN = 20
 _OTHER = "text-"
@@ -235,7 +237,9 @@ def _purpose(text: str) -> Purpose:
 def _other_texts(control: ControlPlane, newest: Version) -> dict[str, str]:
     """Return the texts of a version but the first, each by its language."""
     later = control.notices.texts(newest)[1:]
-    return {code: content.decode("utf-8", "replace") for text, content in later for code in text.languages}
+    codes = [(as_written(code), content) for text, content in later for code in text.languages]
+    # Of two that were kept for one language before, the first is the one that people read.
+    return {code: content.decode("utf-8", "replace") for code, content in reversed(codes)}
 
 
 def _given(control: ControlPlane, notice: str, *, newest: Version) -> Mapping[str, str]:
@@ -243,7 +247,7 @@ def _given(control: ControlPlane, notice: str, *, newest: Version) -> Mapping[st
     return {
         "notice": notice,
         "text": control.notices.text(newest).decode("utf-8", "replace"),
-        "languages": ", ".join(newest.texts[0].languages),
+        "languages": ", ".join(dict.fromkeys(map(as_written, newest.texts[0].languages))),
         "channel": body.channel,
         "audience": body.audience,
     }

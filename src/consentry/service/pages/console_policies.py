@@ -22,7 +22,7 @@ from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
 from consentry.service.gate import Control
-from consentry.service.languages import N_
+from consentry.service.languages import LANGUAGES, N_, Language
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, said, told, twin
 from consentry.service.policy_effects import effects
@@ -106,9 +106,11 @@ def one(request: Request, control: Control, *, position: int, _: Reading) -> Res
 
 def _document(published: Published, policy: PolicySet, *, text: str) -> dict[str, Any]:
     """Return a policy set, in force or not any more, as a document; `/v1/policy-sets` has those in force."""
-    named = {"name": published.name, "version": published.version, "title": policy.title}
+    named = {"name": published.name, "version": published.version}
+    titles = {"title": policy.title, "title_in": dict(policy.title_in)}
     examples = [{"example": each.example.title, "holds": each.holds} for each in run_examples(policy)]
-    return {**named, "position": published.position, "document": published.digest, "examples": examples, "text": text}
+    rest = {"position": published.position, "document": published.digest, "examples": examples, "text": text}
+    return {**named, **titles, **rest}
 
 
 @ROUTER.get("/console/compare-policies")
@@ -228,6 +230,7 @@ def _show(
         prose=describe(policy),
         text=control.desk.parts.objects.get(found.document).decode(),
         examples=run_examples(policy),
+        unsaid=_unsaid(policy),
         **(effects(control, policy) if found.ended is None else {"against": [], "lines": None, "changes": []}),
     )
 
@@ -255,6 +258,17 @@ def _form(
         policy=policy,
         failing=[each for each in examples if not each.holds],
         examples=examples,
+        unsaid=[] if policy is None else _unsaid(policy),
         starts=sorted({*shipped(), *(each.name for each in control.desk.present().state.policies)}),
         **({"against": [], "lines": None, "changes": []} if policy is None else effects(control, policy)),
     )
+
+
+def _unsaid(policy: PolicySet) -> list[tuple[Language, list[str]]]:
+    """Return the languages of the pages in which a set does not say everything, with what is not there in them."""
+    found = []
+    for code, language in LANGUAGES.items():
+        said = [("title", policy.title_for(code)), *((rule.id, rule.why_for(code)) for rule in policy.rules)]
+        if missing := [name for name, (_, written) in said if written != code]:
+            found.append((language, missing))
+    return found

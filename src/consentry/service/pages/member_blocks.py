@@ -10,6 +10,7 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import Stated
+from consentry.oversight.language import as_written, canonical
 from consentry.oversight.notice import Version
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
@@ -62,8 +63,8 @@ class NoticeShown:
 
     @property
     def language(self) -> str:
-        """The language of the text; empty if it is in several."""
-        return self.languages[0] if len(self.languages) == 1 else ""
+        """The language of the text; empty if it is in several, or in one that nobody knows."""
+        return (canonical(self.languages[0]) or "") if len(self.languages) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +267,7 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
                 number=version.number,
                 at=version.at,
                 paragraphs=[part for part in parts if part],
-                languages=chosen.languages,
+                languages=tuple(dict.fromkeys(map(as_written, chosen.languages))),
                 fits=chosen.is_in(language),
             )
     return None
@@ -275,19 +276,23 @@ def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) ->
 def _own_description(use: OwnUse, *, language: str) -> NoticeShown | None:
     """Return what the policy set says of itself and of what it permits them; None if none decides.
 
-    It has one language, English.
+    It is all in the reader's language, or all in English where a part was not written in it.
     """
     if use.policy is None:
         return None
-    said = [use.policy.title, *(rule.why for rule in use.stands.permits)]
+    permits = use.stands.permits
+    said = [use.policy.title_for(language), *(rule.why_for(language) for rule in permits)]
+    if any(written != language for _, written in said):
+        said = [use.policy.title_for(DEFAULT), *(rule.why_for(DEFAULT) for rule in permits)]
+    texts, languages = zip(*said, strict=True)
     return NoticeShown(
         name=use.policy.name,
         number=0,
         rules=f"{use.policy.version}/{use.digest}",
         at=use.since,
-        paragraphs=list(dict.fromkeys(each for each in said if each)),
-        languages=(DEFAULT,),
-        fits=language == DEFAULT,
+        paragraphs=list(dict.fromkeys(each for each in texts if each)),
+        languages=(languages[0],),
+        fits=languages[0] == language,
     )
 
 

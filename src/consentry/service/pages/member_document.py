@@ -55,6 +55,7 @@ def _obstacle(each: Obstacle) -> dict[str, Any]:
     return {
         "why": each.told.text,
         "rule": each.told.rule.why if each.told.rule is not None else None,
+        "rule_in": dict(each.told.rule.why_in) if each.told.rule is not None else {},
         "since": each.since,
         "areas": list(each.areas),
     }
