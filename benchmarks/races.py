@@ -5,9 +5,9 @@
 The harness is that of the tests (`tests/end_to_end/race_of_orders.py`): three deployments of one home, where one
 objection in nine reaches everything, so that every sealed release is amended, and leases are granted and renewed. The
 oracle (`oracle_of_races.py`) knows the order of the ledger only. Seals are made in homes of 250, so that there is
-always somebody left to refuse. `--full` seals 10,000 releases in each store. On a machine with many processors it can be
-several campaigns side by side, whose seeds are apart (`--seed`). `--control` takes the head lock out, and has to find
-contradictions.
+always somebody left to refuse. `--full` seals 10,000 releases in each store; on a machine with many processors that can
+be several campaigns side by side, whose seeds are apart (`--seed`). `--control` takes the head lock out, and has to
+find contradictions.
 """
 
 from __future__ import annotations
