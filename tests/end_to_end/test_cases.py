@@ -135,7 +135,7 @@ def test_use_goes_on_only_when_everything_is_done_and_every_refusal_says_what_is
     over = control.cases.get(CASE).over
     assert over is not None
     assert over.by == ("ann", "bob")
-    assert over.found[1].startswith("minors: august-2024 2024-08 lets nothing of it through")
+    assert over.found[1].startswith("minors: august-2024 2024-08.2 lets nothing of it through")
     kinds = [each["kind"] for each in control.cases.timeline(CASE)]
     assert kinds == [
         "case.opened",
