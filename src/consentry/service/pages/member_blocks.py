@@ -110,6 +110,7 @@ class Block:
     Attributes:
         since: of the state in words; None if not known.
         no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
+        spoke: whether they said anything about it, if only to take it back.
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
         places: codes of where they may live; several if it is not known which. `established` says whether anything
             but a weak sign, such as the time zone of a device, says so.
@@ -124,6 +125,7 @@ class Block:
     since: Seconds | None
     begins: Seconds | None
     agreed: bool
+    spoke: bool
     yes: Said | None
     no: Said | None
     wider: Sequence[Said]
@@ -204,6 +206,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         since=None if found.situation is Situation.STOPPED else since,
         begins=found.begins,
         agreed=found.agreed,
+        spoke=use.spoke,
         yes=yes[-1] if yes else None,
         no=no,
         wider=[each for each in whole if each is not no],
