@@ -24,11 +24,11 @@ from starlette.responses import Response
 from consentry.accounts.account import Principal, digest_of, new_secret
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import shown_key
 from consentry.errors import StateError
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.gate import Needs
 from consentry.service.pages.member_asked import named_items
-from consentry.service.pages.member_lists import KEY_HEX_DIGITS
 from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
 from consentry.service.verbs import Verbs
 
@@ -124,7 +124,7 @@ def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str,
         given["number"] = number
     for corpus, id_, answer in named_items(wanted):
         if id_ and answer in _ANSWERS:
-            given[f"answer-{deployment.item(corpus, id_)[:KEY_HEX_DIGITS]}"] = answer
+            given[f"answer-{shown_key(deployment.item(corpus, id_))}"] = answer
     return {"purpose": purpose, **given}
 
 
