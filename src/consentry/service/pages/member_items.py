@@ -29,7 +29,7 @@ from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
 from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.member_unsaved import found as found_unsaved
-from consentry.service.pages.member_unsaved import in_our_words, mark_of
+from consentry.service.pages.member_unsaved import in_our_words, mark_of, merged
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -232,5 +232,5 @@ def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: 
 
 def _unsaved(request: Request, admission: Admission, *, person: str, purpose: Purpose) -> Mapping[str, str]:
     """Return what was chosen here about single items for a use, and could not be saved."""
-    given = found_unsaved(request, admission, person=person)
-    return given if (given.get("what"), given.get("purpose")) == ("items", purpose) else {}
+    waiting = found_unsaved(request, admission, person=person)
+    return merged([each for each in waiting if (each.get("what"), each.get("purpose")) == ("items", purpose)])
