@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from babel import Locale
 
+from consentry.ledger.oversight_events import OrderEnd
 from consentry.policy.vocabulary import Age, Category, LegalBasis, Purpose, Visibility
 from consentry.service.languages import N_
 
@@ -85,6 +86,14 @@ STANDINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """How far a case is."""
+SUSPENSION_ENDS: Mapping[OrderEnd, str] = MappingProxyType(
+    {
+        OrderEnd.LIFTED: N_("It was lifted."),
+        OrderEnd.WITHDRAWN: N_("It was withdrawn, because the concern was given up."),
+        OrderEnd.NARROWED: N_("A smaller one took its place."),
+    }
+)
+"""How a suspension ended."""
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "case.opened": N_("The case was opened"),
