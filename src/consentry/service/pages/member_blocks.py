@@ -135,6 +135,7 @@ class Block:
     own_words: Sequence[Rule]
     """The rules that permit it: each sentence once."""
     policy: str
+    rules_since: Seconds | None
     notice: NoticeShown | None
     served: Mapping[str, Seconds]
     places: Sequence[str]
@@ -216,6 +217,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         legal_bases=[basis for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
         own_words=list({(rule.why, rule.why_in): rule for rule in found.permits}.values()),
         policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
+        rules_since=use.since,
         notice=notice,
         served=use.served,
         places=sorted(each for each in use.places if not any(part.startswith(f"{each}-") for part in use.places)),

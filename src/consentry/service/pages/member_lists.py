@@ -22,6 +22,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
+from consentry.service.pages.member_saved import was_read
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
 
@@ -83,7 +84,12 @@ _ANSWERS = (
 def history(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """List what the member said, the newest first, with receipts."""
     person = _person(who)
-    rows = [row for event in control.own_settings.history(person) if (row := _said(event, person)) is not None]
+    every = control.own_settings.history(person)
+    rows = [
+        {**row, "read": was_read(control, row.get("notice"), position=event.position)}
+        for event in every
+        if (row := _said(event, person)) is not None
+    ]
     found, shown = _HISTORY.select(rows, dict(request.query_params))
     if form in FORMS:
         return taken_away(_HISTORY, found, form=form)
