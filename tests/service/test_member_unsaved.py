@@ -372,3 +372,18 @@ def test_forms_that_come_at_once_are_all_kept(place: tuple[Deployment, Come, str
         answers = list(tabs.map(lambda form: words(visitor.post("/me/choices", form)), forms))
     assert all("Your choice is not saved yet" in each for each in answers)
     assert len(waiting_on(again(deployment, visitor, "us"))) == MOST
+
+
+def test_a_page_that_says_what_is_wrong_does_not_settle_what_it_does_not_show(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    no(visitor)
+    form = form_of(visitor.get("/me"), answer="no", reach="everything")
+    ended(visitor).post("/me/choices", form)
+    again(deployment, visitor, "us")
+    wrong = visitor.post("/me/choices", form | {"answer": "yes"})
+    assert wrong.status_code == 422
+    assert 'name="waited"' not in wrong.text
+    assert len(waiting_on(visitor.get("/me"))) == 1

@@ -84,12 +84,7 @@ _ANSWERS = (
 def history(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """List what the member said, the newest first, with receipts."""
     person = _person(who)
-    every = control.own_settings.history(person)
-    rows = [
-        {**row, "read": was_read(control, row.get("notice"), position=event.position)}
-        for event in every
-        if (row := _said(event, person)) is not None
-    ]
+    rows = [row for event in control.own_settings.history(person) if (row := _said(event, person)) is not None]
     found, shown = _HISTORY.select(rows, dict(request.query_params))
     if form in FORMS:
         return taken_away(_HISTORY, found, form=form)
@@ -98,6 +93,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
         request,
         "member/history.html",
         shown=shown,
+        read_of=lambda row: was_read(control, row["notice"], position=row["position"]),
         answers=[(str(each), word) for each, word in _ANSWERS if str(each) in shown.options["answer"]],
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["use"]],
         look_ups=look_ups[:_LOOK_UPS_SHOWN],
