@@ -295,7 +295,7 @@ def test_saying_yes_asks_for_the_notice(place: tuple[Deployment, Come, str]) -> 
     assert "The notice has changed" in words(answer)
     page = visitor.follow(visitor.post("/me/choices", {**form, "read": "yes", "version": VERSION[:-1] + "2"}))
     assert "Saved: you said yes" in words(page)
-    assert "Notice you read what-we-use" in words(page)
+    assert "Notice you read version 2 of" in words(page)
     assert control.people.may("us", NEW_POST, policy=POLICY)["allowed"]
 
 

@@ -87,7 +87,7 @@ def test_what_is_known_is_said_plainly(pages: dict[str, Visitor]) -> None:
     assert "Where we think you live United States." in text
     assert "One of these" not in text
     assert "weak sign" not in text
-    assert "United Kingdom (GB-SCT)." in read(pages["scottish"].get("/me"))
+    assert "United Kingdom (Scotland)." in read(pages["scottish"].get("/me"))
 
 
 def test_places_of_an_order_have_names(pages: dict[str, Visitor]) -> None:

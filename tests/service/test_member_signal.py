@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -16,7 +18,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.pages.member_signal import record_no
 from end_to_end.test_story import NOW
 from service.at_work import POLICY
-from service.test_member import NEW_POST, Come, no, yes
+from service.test_member import NEW_POST, Come, no, one_item, yes
 from service.visitor import words
 
 place = member.place
@@ -141,6 +143,59 @@ def test_a_yes_of_another_account_of_theirs_is_not_turned_round(place: tuple[Dep
     assert heard(deployment, head) == []
     assert "Saved: you said no" not in words(page)
     assert deployment.control.people.may("other", NEW_POST, policy=POLICY)["allowed"]
+
+
+ABOUT: dict[str, dict[str, Any]] = {
+    "whole use": {},
+    "use above it": {"purpose": Purpose.TRAIN_AI},
+    "kind": {"categories": frozenset({Category.COMMENT})},
+    "item": {"items": frozenset({"0" * 32})},
+}
+
+
+def took_back(deployment: Deployment, person: str, about: Mapping[str, Any]) -> None:
+    for state in (ChoiceState.REFUSED, ChoiceState.UNSET):
+        choice = Choice(**{"purpose": Purpose.TRAIN_GENAI, "state": state, "at": NOW, **about})
+        made = ChoiceMade(person=deployment.person(person), choice=choice, source=Source.IMPORT)
+        deployment.control.statements.choose([made])
+
+
+@pytest.mark.parametrize("about", ABOUT.values(), ids=ABOUT)
+@pytest.mark.parametrize(("with_account", "looks"), [("us", "us"), ("other", "one"), ("one", "other")])
+def test_whoever_took_a_no_back_has_spoken(
+    place: tuple[Deployment, Come, str], about: dict[str, Any], with_account: str, looks: str
+) -> None:
+    deployment, come, _ = place
+    took_back(deployment, with_account, about)
+    head = deployment.control.desk.parts.ledger.head()
+    page = come(looks).get("/me", **GPC)
+    assert heard(deployment, head) == []
+    assert "Saved: you said no" not in words(page)
+    assert 'id="train-genai-yes" name="answer" value="yes" checked' in page.text
+    assert deployment.control.people.may(looks, NEW_POST, policy=POLICY)["allowed"]
+    means(deployment, "suggest")
+    page = come(looks).get("/me", **GPC)
+    assert 'id="train-genai-yes" name="answer" value="yes" checked' in page.text, "nor is it turned round on the page"
+
+
+def test_a_no_to_one_item_that_is_taken_back_on_the_page_stays_taken_back(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    for answer in ("no", "yes"):
+        visitor.post("/me/choices", {"purpose": "train-genai", "what": "items", **one_item("u1", 1, answer)})
+    head = deployment.control.desk.parts.ledger.head()
+    assert "Saved: you said no" not in words(visitor.get("/me", **GPC))
+    assert heard(deployment, head) == []
+
+
+def test_what_another_use_is_about_says_nothing_of_this_one(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    took_back(deployment, "us", {"purpose": Purpose.SERVE})
+    head = deployment.control.desk.parts.ledger.head()
+    come("us").get("/me", **GPC)
+    assert [each.source for each in heard(deployment, head)] == [Source.SIGNAL]
 
 
 def test_tabs_that_are_opened_at_once_say_it_once(place: tuple[Deployment, Come, str]) -> None:

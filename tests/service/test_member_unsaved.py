@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -10,7 +11,9 @@ import pytest
 import service.test_member as member
 from consentry.accounts.account import MEMBER_SESSION_S
 from consentry.bootstrap import Deployment
-from consentry.service.pages.member_unsaved import mark_of
+from consentry.ledger.events import ChoiceMade
+from consentry.policy.vocabulary import ChoiceState
+from consentry.service.pages.member_unsaved import MOST, mark_of
 from consentry.service.site import UNSAVED_COOKIE
 from service.at_work import POLICY
 from service.test_member import NEW_POST, Come, no, one_item, token_for
@@ -129,7 +132,7 @@ def test_only_words_of_ours_are_kept(place: tuple[Deployment, Come, str]) -> Non
     with deployment.admission() as admission:
         from consentry.service.pages.member_unsaved import _name
 
-        kept = admission.kept(_name(visitor.cookies[UNSAVED_COOKIE])) or ""
+        kept = admission.kept(_name(visitor.cookies[UNSAVED_COOKIE].partition(".")[0])) or ""
     assert '"what": "items"' in kept
     for other in ("my own words", "moon", "kind-x", "<b>", "999", "recognisable", deployment.person("us")):
         assert other not in kept
@@ -249,3 +252,138 @@ def test_of_each_person_one_is_kept_the_newest(place: tuple[Deployment, Come, st
 def kept_rows(deployment: Deployment) -> int:
     with deployment.admission() as admission, admission._store._reading() as connection:  # type: ignore[attr-defined]
         return int(connection.exec_driver_sql("SELECT count(*) FROM kept_once").scalar_one())
+
+
+def waiting_on(page: httpx2.Response) -> list[str]:
+    """Return what a page says of each form that waits."""
+    notice = page.text.partition('<div class="notice hold" role="status">')[2].partition("<form")[0]
+    return [re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"(?s)<p>(.*?)</p>", notice)][1:]
+
+
+def test_no_form_takes_the_place_of_another(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    whole = form_of(visitor.get("/me"), answer="no", reach="future")
+    items = form_of(visitor.get("/me/items"), **one_item("u1", 1, "no"))
+    further = items | one_item("u2", 1, "no") | {"category": "comment"}
+    ended(visitor)
+    for form in (whole, items, further):
+        assert "Your choice is not saved yet" in words(visitor.post("/me/choices", form))
+    page = again(deployment, visitor, "us")
+    assert len(waiting_on(page)) == 3
+    assert 'id="train-genai-no" name="answer" value="no" checked' in page.text
+    links = [
+        each.replace("&amp;", "&") for each in re.findall(r'href="(/me/items\?purpose=train-genai&[^"]*)"', page.text)
+    ]
+    assert len(links) == 2
+    for link, item in zip(links, ("u1", "u2"), strict=True):
+        (row,) = [each for each in visitor.get(link).text.split("<tr>") if f'value="{item}"' in each]
+        assert 'value="no" checked' in row
+    head = deployment.ledger.head()
+    listed = visitor.get(links[1])
+    assert 'name="waited" value="yes"' in listed.text
+    visitor.post("/me/choices", form_of(listed, **one_item("u2", 1, "no")))
+    page = visitor.get("/me")
+    assert len(waiting_on(page)) == 2, "what was saved waits no more, the rest does"
+    visitor.post("/me/choices", form_of(page, answer="no", reach="future"))
+    assert len(waiting_on(visitor.get("/me"))) == 1
+    visitor.post("/me/choices", form_of(visitor.get(links[0]), **one_item("u1", 1, "no")))
+    assert "Not saved yet" not in words(visitor.get("/me"))
+    assert UNSAVED_COOKIE not in visitor.cookies
+    said = [each.body for each in deployment.ledger.read(head) if isinstance(each.body, ChoiceMade)]
+    assert [each.choice.state for each in said] == [ChoiceState.REFUSED] * 3
+
+
+def test_of_two_forms_about_the_same_each_no_stays(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), what="kinds")
+    ended(visitor)
+    visitor.post("/me/choices", form | {"kind-comment": "no", "kind-post": "yes", "reach": "untrained"})
+    visitor.post("/me/choices", form | {"kind-comment": "yes", "kind-post": "no", "reach": "future"})
+    page = again(deployment, visitor, "us")
+    assert len(waiting_on(page)) == 1
+    for kind in ("comment", "post"):
+        assert f'id="train-genai-{kind}-no" name="kind-{kind}" value="no" checked' in page.text
+    assert '<input type="hidden" name="reach" value="untrained">' in page.text, "as far as the one that goes furthest"
+
+
+def test_a_page_that_did_not_show_a_no_does_not_settle_it(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), what="kinds")
+    ended(visitor).post("/me/choices", form | {"kind-comment": "no", "kind-article": "no"})
+    again(deployment, visitor, "us")
+    visitor.post("/me/choices", form | {"kind-comment": "yes", "kind-article": "no"})
+    page = visitor.get("/me")
+    assert len(waiting_on(page)) == 1
+    assert 'id="train-genai-comment-no" name="kind-comment" value="no" checked' in page.text
+    visitor.post("/me/choices", form | {"waited": "yes", "kind-comment": "yes"})
+    assert "Not saved yet" not in words(visitor.get("/me")), "who saw it there and chose otherwise has chosen"
+
+
+def test_what_cannot_be_kept_is_said_to_be_lost(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), answer="no")
+    ended(visitor)
+    assert "Your choice is not saved yet" in words(visitor.post("/me/choices", form))
+    answers = [words(Visitor(url).post("/me/choices", form)) for _ in range(MOST)]
+    assert ["Nothing was saved, and nothing has changed" in each for each in answers] == [False] * (MOST - 1) + [True]
+    assert kept_rows(deployment) == 1
+    assert len(waiting_on(again(deployment, visitor, "us"))) == 1, "nobody else's form takes its place"
+
+
+def test_what_says_no_to_nothing_makes_room(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), answer="yes")
+    ended(visitor)
+    for _ in range(MOST):
+        Visitor(url).post("/me/choices", form)
+    assert "Your choice is not saved yet" in words(visitor.post("/me/choices", form | {"answer": "no"}))
+    assert len(waiting_on(again(deployment, visitor, "us"))) == 1
+
+
+def test_two_people_at_one_computer_lose_nothing_to_each_other(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me"), answer="no")
+    ended(visitor).post("/me/choices", form)
+    again(deployment, visitor, "us2")
+    other = form_of(visitor.get("/me"), answer="no")
+    ended(visitor).post("/me/choices", other)
+    page = again(deployment, visitor, "us2")
+    assert len(waiting_on(page)) == 1
+    visitor.post("/me/unsaved")
+    assert "Not saved yet" not in words(visitor.get("/me"))
+    visitor.post("/sign-out")
+    assert len(waiting_on(again(deployment, visitor, "us"))) == 1
+    assert Visitor(url).cookies == {}
+
+
+def test_forms_that_come_at_once_are_all_kept(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    items = form_of(visitor.get("/me/items"), **one_item("u1", 1, "no"))
+    ended(visitor).post("/me/choices", items)
+    forms = [items | {"number": str(number)} for number in range(2, MOST + 1)]
+    with ThreadPoolExecutor(MOST) as tabs:
+        answers = list(tabs.map(lambda form: words(visitor.post("/me/choices", form)), forms))
+    assert all("Your choice is not saved yet" in each for each in answers)
+    assert len(waiting_on(again(deployment, visitor, "us"))) == MOST
+
+
+def test_a_page_that_says_what_is_wrong_does_not_settle_what_it_does_not_show(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    no(visitor)
+    form = form_of(visitor.get("/me"), answer="no", reach="everything")
+    ended(visitor).post("/me/choices", form)
+    again(deployment, visitor, "us")
+    wrong = visitor.post("/me/choices", form | {"answer": "yes"})
+    assert wrong.status_code == 422
+    assert 'name="waited"' not in wrong.text
+    assert len(waiting_on(visitor.get("/me"))) == 1

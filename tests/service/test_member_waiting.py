@@ -185,14 +185,16 @@ def test_where_nobody_wrote_a_notice_the_rules_are_read_and_named(
     other = {**form, "version": form["version"][:-1] + "x"}
     assert "The notice has changed" in words(visitor.post("/me/choices", other))
     page = visitor.follow(visitor.post("/me/choices", form))
-    assert f"Rules you read {form['version']}" in words(page)
-    assert f"Rules you read: {form['version']}" in words(visitor.get("/me/history"))
+    assert f"Rules you read version {document.version}" in words(page)
+    assert f"Rules you read: version {document.version}" in words(visitor.get("/me/history"))
+    assert visitor.get("/me/history?format=json").json()["choices"][0]["notice"] == form["version"]
     head = deployment.control.desk.parts.ledger.head()
     (event,) = deployment.control.desk.parts.ledger.read(head - 1, head)
     assert isinstance(event.body, ChoiceMade)
     assert event.body.notice == form["version"]
     text = visitor.get(f"/me/receipts/{event.position}?form=text").text
-    assert f"Rules you read: {form['version']}" in text
+    assert f"Rules you read: {policy}, version {document.version}" in text
+    assert form["version"] in visitor.get(f"/me/receipts/{event.position}").text
     assert "not kept here" not in text
     (use,) = visitor.get("/me?format=json").json()["uses"]
     assert use["notice"] is None, "it is no notice"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from consentry.bootstrap import open_deployment
+from consentry.clock import now
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
-from consentry.policy.vocabulary import Purpose
+from consentry.policy.vocabulary import Category, Purpose, Visibility
 from service.at_work import in_thread
 from service.conftest import Place
 from service.visitor import Visitor, words
@@ -93,3 +95,64 @@ def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -
     control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
     (earlier,) = visitor.get("/transparency.json").json()["earlier_policies"]
     assert earlier["newest_data"] is False
+
+
+def test_suspensions_that_have_ended_are_a_short_history(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    control, visitor = place.deployment.control, Visitor(place.ask.url)
+    assert "Earlier suspensions" not in words(visitor.get("/transparency"))
+
+    def suspend(case: str, scope: Scope) -> None:
+        control.orders.suspend(
+            scope, case=case, origin=Origin.AUTHORITY_REQUEST, reference="secret-letter", by="anna-of-legal"
+        )
+
+    suspend("given-up", Scope(areas=frozenset({"DE"}), purposes=frozenset({Purpose.TRAIN_GENAI})))
+    suspend("over", Scope(areas=frozenset({"UK"}), categories=frozenset({Category.POLL_ANSWER})))
+    wide = Scope(visibilities=frozenset({Visibility.PUBLIC}), created_from=0, created_before=86_400)
+    suspend("smaller", wide)
+    for by in ("anna-of-legal", "ben-of-legal"):
+        control.cases.withdraw("given-up", by=by, reference="secret-letter")
+        control.cases.narrow("smaller", replace(wide, areas=frozenset({"FR"})), by=by, reference="secret-letter")
+    control.cases.begin_review("over", by="anna-of-legal")
+    control.cases.require_notice("over", "we-begin-again", days=1, by="anna-of-legal")
+    for by in ("anna-of-legal", "ben-of-legal"):
+        control.cases.approve("over", by=by)
+    control.notices.serve("we-begin-again", [place.deployment.person("gb")], at=now())
+    control.desk.parts = replace(control.desk.parts, clock=lambda: now() + 3 * 86_400)
+    assert control.cases.lift("over", by="anna-of-legal", reference="secret-letter") == ()
+    body = visitor.get("/transparency.json").json()
+    earlier = body["earlier_suspensions"]
+    assert [each["ended"] for each in earlier] == ["lifted", "narrowed", "withdrawn"]
+    assert [each["areas"] for each in earlier] == [["UK"], [], ["DE"]]
+    assert (earlier[1]["visibilities"], earlier[1]["created_from"], earlier[1]["created_before"]) == (
+        ["public"],
+        0,
+        86_400,
+    )
+    assert all(each["since"] <= each["until"] for each in earlier)
+    assert body["earlier_suspensions_in_all"] == 3
+    assert [each["areas"] for each in body["suspensions"]] == [["FR"]]
+    page = visitor.get("/transparency")
+    in_force, _, before = words(page).partition("Earlier suspensions")
+    before = before.partition("The rules")[0]
+    assert "United Kingdom" not in in_force
+    assert "United Kingdom : answers to polls ; every use . In force from" in before.replace(";", " ;").replace(
+        ". In", " . In"
+    )
+    assert "It was lifted." in before
+    assert "Germany : all content; training generative AI." in before
+    assert "It was withdrawn, because the concern was given up." in before
+    assert "That could be seen by: everybody" in before
+    assert "Created on or after: 1 January 1970." in before
+    assert "Created before: 2 January 1970." in before
+    assert "A smaller one took its place." in before
+    for text in (page.text, json.dumps(body)):
+        for secret in ("given-up", 'smaller"', "of-legal", "secret-letter"):
+            assert secret not in text
+    assert "Frühere Aussetzungen" in words(visitor.get("/transparency?lang=de"))
+    assert "Vereinigtes Königreich" in words(visitor.get("/transparency?lang=de"))
+    monkeypatch.setattr("consentry.control_plane.public_view.MOST_EARLIER", 2)
+    suspend("new", Scope())
+    body = visitor.get("/transparency.json").json()
+    assert [each["ended"] for each in body["earlier_suspensions"]] == ["lifted", "narrowed"]
+    assert "The last 2 of 3 that have ended." in words(visitor.get("/transparency?lang=en"))

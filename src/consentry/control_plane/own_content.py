@@ -342,8 +342,17 @@ class OwnContent:
         return rows, every
 
 
+def shown_key(item: Pseudonym) -> str:
+    """Return the key of an item as it stands in `OneItem`: 16 hexadecimal digits."""
+    return _digits(key_of(item))
+
+
+def _digits(key: int) -> str:
+    return f"{key:016x}"
+
+
 def _key(corpus: Corpus, number: int, item: OwnItem) -> str:
-    return f"{int(corpus.sidecars[number].item[item.row]):016x}"
+    return _digits(int(corpus.sidecars[number].item[item.row]))
 
 
 def _aimed_at(every: Iterable[_Own], aim: Aim) -> list[OwnItem]:

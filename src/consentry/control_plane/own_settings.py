@@ -73,7 +73,8 @@ class OwnUse:
             it was put in force.
         counted: their items by category, those of no permitted category included.
         complete: whether all of their items could be counted.
-        said: what they said that counts here: about this purpose, those above it and those below it.
+        said: what they said that counts here: about this purpose, those above it and those below it. `spoke`: whether
+            they said anything about these, if only to take it back.
         orders: the orders among the obstacles, by id.
         places: where they may live; `established` says whether anything but a weak sign says so.
         served: the notices they were served, with the time.
@@ -87,6 +88,7 @@ class OwnUse:
     counted: Mapping[Category, Counted]
     complete: bool
     said: Sequence[Stated]
+    spoke: bool
     orders: Mapping[str, Order]
     places: frozenset[str]
     established: bool
@@ -96,13 +98,17 @@ class OwnUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks: their seats (none if nothing is known of them), all their accounts, and what all of these said."""
+    """Who asks: their seats (none if nothing is known of them), all their accounts, and what all of these said.
+
+    `own` and `others` are what counts of it; `taken_back` is what they took back with any account and did not say anew.
+    """
 
     person: Pseudonym
     seats: tuple[int, ...]
     accounts: tuple[Pseudonym, ...]
     own: tuple[Stated, ...]
     others: tuple[Stated, ...]
+    taken_back: tuple[Stated, ...]
     erased: bool
 
     @property
@@ -111,8 +117,11 @@ class Asker:
         return self.seats[0] if self.seats else NOBODY
 
     def spoke_about(self, purpose: Purpose) -> bool:
-        """Say whether they said anything, with any account, about a purpose, one above it or one below it."""
-        return any(concerns(each.choice, purpose) for each in (*self.own, *self.others))
+        """Say whether they said anything, with any account, about a purpose, one above it or one below it.
+
+        Who takes back what they said speaks as well.
+        """
+        return any(concerns(each.choice, purpose) for each in (*self.own, *self.others, *self.taken_back))
 
     @property
     def said(self) -> tuple[Stated, ...]:
@@ -144,12 +153,15 @@ class OwnSettings:
         accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
         state = present.state
         others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
+        every = tuple(dict.fromkeys((*accounts, *others)))
+        said = {each: state.choices.get(each, ()) for each in every}
         return Asker(
             person=person,
             seats=seats,
-            accounts=tuple(dict.fromkeys((*accounts, *others))),
-            own=_live(state.choices.get(person, ())),
-            others=_live(s for each in (*accounts, *others) if each != person for s in state.choices.get(each, ())),
+            accounts=every,
+            own=_live(said[person]),
+            others=_live(stated for each in every if each != person for stated in said[each]),
+            taken_back=tuple(stated for each in every for stated in said[each] if not _live([stated])),
             erased=any(map(state.is_erased, accounts)),
         )
 
@@ -245,6 +257,7 @@ class OwnSettings:
             counted=_counted(items),
             complete=complete,
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
+            spoke=asker.spoke_about(compiler.purpose),
             orders={name: order for name, order in orders.items() if name in named},
             places=facts.places,
             established=facts.established,

@@ -13,7 +13,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import history
 from consentry.control_plane.known import Known
 from consentry.errors import ConsentryError
-from consentry.oversight.order import Order
+from consentry.oversight.order import Order, Orders
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_set import PolicySet
@@ -22,6 +22,8 @@ from consentry.release.sealed import SealedRelease
 FORMAT = "consentry/transparency/v1"
 FEWEST = 10
 """Smaller counts are not told."""
+MOST_EARLIER = 20
+"""Suspensions that have ended and are listed: the last ones."""
 
 
 class PublicView:
@@ -64,6 +66,7 @@ class PublicView:
                 "position": known.position,
                 **self._policies(known),
                 "suspensions": [_suspension(each) for each in known.record.orders.in_force()],
+                **_earlier(known.record.orders),
                 "counts": {
                     "releases": bounded(len(sealed)),
                     "models": bounded(len(models)),
@@ -166,6 +169,14 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
+def _earlier(orders: Orders) -> dict[str, Any]:
+    """Return the orders that have ended, the one that ended last first, with how that was; and how many there are."""
+    over = [(each.ended, each) for each in orders if each.ended is not None]
+    over.sort(key=lambda each: each[0].position, reverse=True)
+    shown = [_suspension(each) | {"until": ended.at, "ended": str(ended.how)} for ended, each in over[:MOST_EARLIER]]
+    return {"earlier_suspensions": shown, "earlier_suspensions_in_all": len(over)}
+
+
 def _suspension(order: Order) -> dict[str, Any]:
     """Return an order without its case: what is suspended, where, and since when."""
     scope = order.scope
@@ -173,6 +184,9 @@ def _suspension(order: Order) -> dict[str, Any]:
         "areas": sorted(scope.areas),
         "purposes": sorted(scope.purposes),
         "categories": sorted(scope.categories),
+        "visibilities": sorted(scope.visibilities),
+        "created_from": scope.created_from,
+        "created_before": scope.created_before,
         "some_models_only": bool(scope.models),
         "since": order.at,
     }

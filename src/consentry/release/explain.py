@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from consentry.corpus.columns import UNKNOWN_DATE
+from consentry.corpus.pseudonym import key_of
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import NotFoundError
@@ -88,7 +89,7 @@ def find(corpus: Corpus, item: str, *, key: Pseudonym) -> Found:
         NotFoundError: the corpus has no such item.
     """
     for sidecar in corpus.sidecars:
-        for row in sidecar.find(int(key[:16], 16)):
+        for row in sidecar.find(key_of(key)):
             return Found(sidecar=sidecar, row=row)
     raise NotFoundError(
         "item-unknown", f"corpus `{corpus.name}` has no item `{item}`", help="give the id as it stands in the corpus"

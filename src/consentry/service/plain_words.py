@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gettext
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
+import pycountry
 from babel import Locale
 
+from consentry.ledger.oversight_events import OrderEnd
 from consentry.policy.vocabulary import Age, Category, LegalBasis, Purpose, Visibility
 from consentry.service.languages import N_
 
@@ -85,6 +89,14 @@ STANDINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """How far a case is."""
+SUSPENSION_ENDS: Mapping[OrderEnd, str] = MappingProxyType(
+    {
+        OrderEnd.LIFTED: N_("It was lifted."),
+        OrderEnd.WITHDRAWN: N_("It was withdrawn, because the concern was given up."),
+        OrderEnd.NARROWED: N_("A smaller one took its place."),
+    }
+)
+"""How a suspension ended."""
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
         "case.opened": N_("The case was opened"),
@@ -122,9 +134,28 @@ _COUNTRY_OF_GROUP = {"UK": "GB"}
 
 
 def place_name(code: str, locale: Locale, *, translated: Callable[[str], str]) -> str:
-    """Return what a language calls a place or a group of places; of a part of a country, the country and the code."""
+    """Return what a language calls a place or a group of places; of a part of a country, the country and the part."""
     if code in GROUP_NAMES:
         return translated(GROUP_NAMES[code])
     country, _, part = _COUNTRY_OF_GROUP.get(code, code).partition("-")
     name = str(locale.territories.get(country) or country)
-    return f"{name} ({code})" if part else name
+    return f"{name} ({_part_name(code, locale.language)})" if part else name
+
+
+@cache
+def _part_name(code: str, language: str) -> str:
+    """Return the name of a part of a country, by its ISO 3166-2 code; the code itself if nobody knows it."""
+    known = pycountry.subdivisions.get(code=code)  # type: ignore[no-untyped-call]
+    if known is None:
+        return code
+    names = gettext.translation("iso3166-2", pycountry.LOCALES_DIR, languages=[language], fallback=True)
+    # In brackets the source says by which code a part goes in another of its languages.
+    return names.gettext(known.name).partition(" [")[0]
+
+
+def collection_name(release: str, *, translated: Callable[[str], str]) -> str:
+    """Return what people read for the name of a release: of one that was named by itself, the corpus and a number."""
+    parts = release.rsplit(".", 2)
+    if len(parts) != 3 or parts[1] not in set(Purpose) or not parts[2].isdecimal():
+        return release
+    return translated(N_("%(corpus)s, number %(number)s")) % {"corpus": parts[0], "number": parts[2]}

@@ -28,7 +28,7 @@ from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
-from consentry.service.plain_words import place_name
+from consentry.service.plain_words import collection_name, place_name
 
 FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
@@ -75,6 +75,7 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "time": lambda at: date_and_time(moment(at), locale),
         "iso": lambda at: moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "territory": lambda code: place_name(code, locale, translated=translations(language.code).gettext),
+        "collection": lambda name: collection_name(name, translated=translations(language.code).gettext),
         "language_name": lambda code: locale.languages.get(code.replace("_", "-").partition("-")[0].lower(), code),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
         "country": lambda code: locale.territories.get(code, code),

@@ -7,6 +7,7 @@ notice to be read, and its name is recorded with the choice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError, StateError
 from consentry.policy.policy_set import SignalMeaning
-from consentry.policy.vocabulary import ChoiceState
+from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES, N_, language_of
 from consentry.service.pages import member_unsaved as unsaved
@@ -92,7 +93,7 @@ def show(
     signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
     done = just_saved(control, person, positions=[*map(str, signalled), *saved])
     given = unsaved.found(request, admission, person=person)
-    return _shown(request, deployment, who, done=done, given=given, waiting=bool(given))
+    return _shown(request, deployment, who, done=done, given=given, waiting=True)
 
 
 @ROUTER.post("/me/choices")
@@ -125,21 +126,21 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
             return shown_again(
                 request=request, deployment=deployment, who=who, use=use, wanted=wanted, problem=problem, done=done
             )
-        return _shown(request, deployment, who, status=422, problem=problem, given=wanted, done=done)
+        return _shown(request, deployment, who, status=422, problem=problem, given=[wanted], done=done)
     back, shown = _back(use, wanted)
     query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]
     answer = RedirectResponse(f"{back}?{urlencode([*shown, *query])}", 303)
-    waiting = unsaved.found(request, admission, person=person)
-    if all(waiting.get(name) == wanted.get(name) for name in ("purpose", "what")):
-        unsaved.forget(request, admission, answer=answer)
+    unsaved.forget(request, admission, person=person, answer=answer, saved=wanted)
     return answer
 
 
-@ROUTER.post("/me/unsaved", dependencies=[Depends(Needs(Action.OWN_CHOOSE))])
-def discard(*, request: Request, admission: Admitting) -> Response:
+@ROUTER.post("/me/unsaved")
+def discard(
+    *, request: Request, admission: Admitting, who: Annotated[Principal, Depends(Needs(Action.OWN_CHOOSE))]
+) -> Response:
     """Forget what was chosen when nobody was signed in any more."""
     answer = RedirectResponse("/me", 303)
-    unsaved.forget(request, admission, answer=answer)
+    unsaved.forget(request, admission, person=person_of(who), answer=answer)
     return answer
 
 
@@ -180,6 +181,24 @@ def _blocks(request: Request, control: ControlPlane, who: Principal) -> list[Blo
     return blocks(control, person_of(who), from_notice=notice, language=language_of(request).code)
 
 
+def _given(forms: Sequence[Mapping[str, str]], purpose: str, what: str) -> Mapping[str, str]:
+    """Return the fields of the form about a use, all of it (no `what`) or kinds, that is to be shown as it was sent."""
+    such = (each for each in forms if (each.get("purpose"), each.get("what", "")) == (purpose, what))
+    return next(such, {})
+
+
+def _waiting(form: Mapping[str, str], found: Sequence[Block]) -> dict[str, Any]:
+    """Say of a form that could not be saved where it is still set, and whether it still can be saved."""
+    use = next((each for each in found if each.purpose == form["purpose"] and each.can_choose), None)
+    covered = use is not None and form.get("what") == "kinds" and (use.no is not None or bool(use.wider))
+    address = f"/me/items?{urlencode({name: text for name, text in form.items() if name in _SHOWN})}"
+    return {
+        "title": say.PURPOSES[Purpose(form["purpose"])],
+        "offered": use is not None and not covered,
+        "elsewhere": address if form.get("what") == "items" else "",
+    }
+
+
 def _shown(
     request: Request,
     deployment: Deployment,
@@ -188,7 +207,7 @@ def _shown(
     status: int = 200,
     done: Sequence[Mapping[str, Any]] = (),
     problem: dict[str, Any] | None = None,
-    given: Mapping[str, str] | None = None,
+    given: Sequence[Mapping[str, str]] = (),
     waiting: bool = False,
 ) -> Response:
     control, person = deployment.control, person_of(who)
@@ -205,10 +224,9 @@ def _shown(
         reaches=say.REACHES,
         done=done,
         problem=problem,
-        given=given or {},
-        waiting=waiting,
+        given=partial(_given, given),
+        waiting=[_waiting(each, found) for each in given] if waiting else [],
         mark_of_page=unsaved.mark_of(deployment, person),
-        items_address=f"/me/items?{urlencode({name: text for name, text in (given or {}).items() if name in _SHOWN})}",
         signal=is_sent(request),
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
         counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose for use in found),

@@ -12,15 +12,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from consentry.accounts.account import Principal
+from consentry.control_plane.own_content import shown_key
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import StateError
 from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import Choice, LiveChoice
+from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.release.situation import Situation
 from consentry.service.languages import N_
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_lists import KEY_HEX_DIGITS, refused_items
+from consentry.service.pages.member_lists import refused_items
 
 
 async def _written(request: Request) -> Mapping[str, str]:
@@ -61,8 +62,7 @@ def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[
     if not use.can_choose:
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
     person, reach = person_of(who), reach_of(wanted)
-    own = [each.choice for each in control.own_settings.asker(person).own if wanted.get("reach") == reach]
-    making = _Making(use, reach, control.desk.parts.clock(), narrower=_narrower(own, use, reach=reach))
+    making = _Making(use, reach, control.desk.parts.clock(), further=wanted.get("reach") == reach)
     if wanted.get("what") == "items":
         answers = _items(control, who, wanted)
         asking = control.own_content.asked_for(person, use.purpose) if "yes" in answers.values() else frozenset()
@@ -124,8 +124,8 @@ class _Making:
     use: Block
     reach: Reach
     at: int
-    narrower: frozenset[str]
-    """Categories and items, by what is kept of their ids, whose no that stands reaches less far than this one."""
+    further: bool
+    """Whether the form says how far back, so that a no that stands and goes less far is said anew."""
 
     def choice(
         self, state: ChoiceState, *, categories: Sequence[Category] = (), items: frozenset[str] = frozenset()
@@ -154,34 +154,34 @@ class _Making:
         raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
 
     def items(
-        self, answers: Mapping[Pseudonym, str], *, refused: Collection[str], asking: Collection[str]
+        self, answers: Mapping[Pseudonym, str], *, refused: Mapping[str, Reach], asking: Collection[str]
     ) -> list[Choice]:
         """Say no to what was not refused before, and take back what was; `asking` are the items that lack a yes.
 
-        To any other item a yes is no choice of its own.
+        `refused` has what was, and how far back; it and `asking` name items by their keys as shown. To any other
+        item a yes is no choice of its own.
         """
-        known = {item: item[:KEY_HEX_DIGITS] in refused for item in answers}
+        keys = {item: shown_key(item) for item in answers}
         off = frozenset(
-            item
-            for item, answer in answers.items()
-            if answer == "no" and self._is_new(item[:KEY_HEX_DIGITS], refused=known[item])
+            item for item, answer in answers.items() if answer == "no" and self._is_new(refused.get(keys[item]))
         )
-        back = frozenset(item for item, answer in answers.items() if answer == "yes" and known[item])
-        on = frozenset(item for item, answer in answers.items() if answer == "yes" and item[:KEY_HEX_DIGITS] in asking)
+        back = frozenset(item for item, answer in answers.items() if answer == "yes" and keys[item] in refused)
+        on = frozenset(item for item, answer in answers.items() if answer == "yes" and keys[item] in asking)
         if self.use.situation is Situation.ASKS:
             on, back = on | back, frozenset()
         made = [(ChoiceState.REFUSED, off), (ChoiceState.UNSET, back), (ChoiceState.ALLOWED, on)]
         return [self.choice(state, items=items) for state, items in made if items]
 
-    def _is_new(self, what: str, *, refused: bool) -> bool:
-        return not refused or what in self.narrower
+    def _is_new(self, stands: Reach | None) -> bool:
+        """Say whether a no says something new beside the one that stands."""
+        return stands is None or (self.further and goes_further(self.reach, stands))
 
     def kinds(self, wanted: Mapping[str, str]) -> list[Choice]:
         answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
         off = [
             each.category
             for each, answer in answers
-            if answer == "no" and self._is_new(each.category, refused=each.refused)
+            if answer == "no" and (not each.refused or (each.reach is not None and self._is_new(each.reach)))
         ]
         on = [each.category for each, answer in answers if answer == "yes" and (each.refused or not each.on)]
         on = [each for each in on if self.use.answer != "yes" or _is_refused(self.use, each)]
@@ -189,14 +189,10 @@ class _Making:
         return made + ([self.choice(ChoiceState.ALLOWED, categories=on)] if on else [])
 
 
-def _narrower(own: Sequence[LiveChoice], use: Block, *, reach: Reach) -> frozenset[str]:
-    wider = list(Reach)[list(Reach).index(reach) :]
-    said = [each for each in own if each.state is ChoiceState.REFUSED and each.key.purpose == use.purpose]
-    return frozenset(
-        str(each.key.category) if each.key.item is None else each.key.item[:KEY_HEX_DIGITS]
-        for each in said
-        if each.reach not in wider
-    )
+def goes_further(reach: Reach, other: Reach) -> bool:
+    """Say whether a no with a reach undoes more than one with another."""
+    order = list(Reach)
+    return order.index(reach) > order.index(other)
 
 
 def _is_refused(use: Block, category: Category) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from consentry.control_plane.own_settings import Counted, OwnUse
@@ -12,7 +12,7 @@ from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import Stated
 from consentry.oversight.language import as_written, canonical
 from consentry.oversight.notice import Version
-from consentry.policy.choice import Seconds
+from consentry.policy.choice import LiveChoice, Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import Effect, GapKind, Rule
 from consentry.policy.policy_set import SignalMeaning, Signals
@@ -89,6 +89,8 @@ class Kind:
     permitted: bool
     on: bool
     refused: bool
+    reach: Reach | None
+    """How far back their own no to this kind goes, for this use; None if there is none."""
     can_choose: bool
 
 
@@ -111,6 +113,7 @@ class Block:
     Attributes:
         since: of the state in words; None if not known.
         no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
+        spoke: whether they said anything about it, if only to take it back.
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
         places: codes of where they may live; several if it is not known which. `established` says whether anything
             but a weak sign, such as the time zone of a device, says so.
@@ -125,6 +128,7 @@ class Block:
     since: Seconds | None
     begins: Seconds | None
     agreed: bool
+    spoke: bool
     yes: Said | None
     no: Said | None
     wider: Sequence[Said]
@@ -132,6 +136,7 @@ class Block:
     own_words: Sequence[Rule]
     """The rules that permit it: each sentence once."""
     policy: str
+    rules_since: Seconds | None
     notice: NoticeShown | None
     served: Mapping[str, Seconds]
     places: Sequence[str]
@@ -193,7 +198,8 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
     whole = [_said(each, events, person) for each in use.said if each.choice in found.whole]
     own = [each for each in whole if each.mine and each.purpose == PURPOSES[use.purpose]]
     yes = [_said(each, events, person) for each in use.said if found.agreed and _is_yes(each)]
-    kinds, never = _kinds(use)
+    mine = [each.choice for each in use.said if _said(each, events, person).mine]
+    kinds, never = _kinds(use, reaches=_own_reaches(mine, use.purpose))
     no = own[0] if own else None
     since = no.at if no else whole[0].at if whole else yes[-1].at if yes else _since(use)
     return Block(
@@ -205,12 +211,14 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         since=None if found.situation is Situation.STOPPED else since,
         begins=found.begins,
         agreed=found.agreed,
+        spoke=use.spoke,
         yes=yes[-1] if yes else None,
         no=no,
         wider=[each for each in whole if each is not no],
         legal_bases=[basis for basis in LegalBasis if basis in {rule.legal_basis for rule in found.permits}],
         own_words=list({(rule.why, rule.why_in): rule for rule in found.permits}.values()),
         policy="" if use.policy is None else f"{use.policy.name}, {use.policy.version}",
+        rules_since=use.since,
         notice=notice,
         served=use.served,
         places=sorted(each for each in use.places if not any(part.startswith(f"{each}-") for part in use.places)),
@@ -332,7 +340,7 @@ def _is_about_age(use: OwnUse, reason: Reason) -> bool:
     return rule is not None and Age.MINOR in rule.ages
 
 
-def _kinds(use: OwnUse) -> tuple[list[Kind], list[Kind]]:
+def _kinds(use: OwnUse, *, reaches: Mapping[Category | None, Reach]) -> tuple[list[Kind], list[Kind]]:
     permitted = {each.category: each for each in use.stands.kinds}
     kinds: list[Kind] = []
     never: list[Kind] = []
@@ -349,10 +357,17 @@ def _kinds(use: OwnUse) -> tuple[list[Kind], list[Kind]]:
             permitted=stands is not None,
             on=stands is not None and stands.on,
             refused=stands is not None and stands.refused,
+            reach=reaches.get(category),
             can_choose=stands is not None and stands.can_choose,
         )
         (kinds if stands is not None else never).append(kind)
     return kinds, never
+
+
+def _own_reaches(said: Iterable[LiveChoice], purpose: Purpose) -> dict[Category | None, Reach]:
+    """Return how far back each no goes that somebody said to a kind, for a use."""
+    noes = (each for each in said if each.state is ChoiceState.REFUSED and each.key.item is None)
+    return {each.key.category: each.reach for each in noes if each.key.purpose is purpose}
 
 
 def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:

@@ -5,7 +5,7 @@ Nothing is recorded here. What was chosen is handed on to the form that records 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -16,10 +16,11 @@ from consentry.accounts.account import Principal
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.errors import NotFoundError, StateError
+from consentry.ledger.events import Pseudonym
 from consentry.policy.vocabulary import Category, ChoiceState
 from consentry.service.gate import Deployed, Needs
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_asked import Written, asked, block_of, person_of
+from consentry.service.pages.member_asked import Written, asked, block_of, person_of, reach_of
 from consentry.service.pages.member_blocks import Block
 from consentry.service.pages.member_unsaved import Keeping, mark_of, require_own
 from consentry.service.site import page
@@ -57,7 +58,21 @@ def check_these(*, request: Request, deployment: Deployed, who: Chooser, wanted:
     categories = frozenset(each for choice in noes for each in choice.categories)
     items = frozenset(each for choice in noes for each in choice.items)
     aim = Aim(purpose=use.purpose, categories=categories, items=items) if noes else None
+    if wanted.get("reach") not in say.REACHES:
+        wanted = _without_standing(deployment, wanted, categories=categories, items=items)
     return _shown(request, deployment, who, use=use, aim=aim, wanted=wanted)
+
+
+def _without_standing(
+    deployment: Deployment, wanted: Mapping[str, str], *, categories: Collection[Category], items: Collection[Pseudonym]
+) -> dict[str, str]:
+    """Return a form without each no that is not among those to be said: how far back is chosen for these alone."""
+    new = {f"kind-{each}" for each in categories} | {"answer"}
+    for name, id_ in wanted.items():
+        field, _, number = name.partition("-")
+        if field == "item" and deployment.item(wanted.get(f"corpus-{number}", ""), id_) in items:
+            new.add(f"answer-{number}")
+    return {name: value for name, value in wanted.items() if value != "no" or name in new}
 
 
 def _shown(
@@ -77,7 +92,7 @@ def _shown(
         words=[] if aim is None else [say.KINDS[each] for each in Category if each in aim.categories],
         items_chosen=0 if aim is None else len(aim.items),
         effect=None if aim is None else deployment.control.own_content.effect(person_of(who), aim),
-        reach=wanted.get("reach") if wanted.get("reach") in say.REACHES else "everything",
+        reach=str(reach_of(wanted)),
         reaches=say.REACHES,
         wanted=[(name, value) for name, value in wanted.items() if name not in ("reach", "whose")],
         only_no=aim is not None and "yes" not in wanted.values(),

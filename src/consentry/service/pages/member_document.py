@@ -73,5 +73,6 @@ def _kind(each: Kind) -> dict[str, Any]:
         "permitted": each.permitted,
         "on": each.on,
         "refused": each.refused,
+        "reach": each.reach,
         "can_choose": each.can_choose,
     }

@@ -18,7 +18,7 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim, Effect, OneItem
 from consentry.control_plane.plane import ControlPlane
 from consentry.policy.evaluator import ReasonKind
-from consentry.policy.vocabulary import Category, Purpose
+from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.release.own_items import Lack, OwnItem
 from consentry.service.gate import Admitting, Deployed, Needs
 from consentry.service.languages import language_of
@@ -29,7 +29,7 @@ from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
 from consentry.service.pages.member_saved import just_saved
 from consentry.service.pages.member_unsaved import found as found_unsaved
-from consentry.service.pages.member_unsaved import in_our_words, mark_of
+from consentry.service.pages.member_unsaved import in_our_words, mark_of, merged
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -49,6 +49,7 @@ _ITEMS = Listing(
         Column("used", "Used"),
         Column("reason", "Reason"),
         Column("begins", "Used from", kind="time"),
+        Column("how_far", "Reach"),
     ),
 )
 
@@ -75,7 +76,8 @@ def items(
         return page(request, "member/items.html", uses=(), rows=(), done=(), **nothing)
     if form in FORMS:
         every = control.own_content.every_item(person, purpose=use.purpose, category=_category(category))
-        return taken_away(_ITEMS, map(_plain_item, every), form=form)
+        refused = refused_items(control, person, purpose=use.purpose)
+        return taken_away(_ITEMS, (_plain_item(each, reach=refused.get(each.key)) for each in every), form=form)
     given = _unsaved(request, admission, person=person, purpose=use.purpose)
     done = just_saved(control, person, positions=saved)
     where = {"category": category, "number": number}
@@ -155,7 +157,7 @@ def _rows(
     return [_row(each, known) for each in shown]
 
 
-def _plain_item(each: OneItem) -> dict[str, Any]:
+def _plain_item(each: OneItem, *, reach: Reach | None) -> dict[str, Any]:
     item = each.item
     return {
         "corpus": each.corpus,
@@ -165,6 +167,7 @@ def _plain_item(each: OneItem) -> dict[str, Any]:
         "used": item.used,
         "reason": _reason(item),
         "begins": item.begins if item.is_due else None,
+        "how_far": reach,
     }
 
 
@@ -182,7 +185,7 @@ class _Known:
     """What is known of items beside themselves: which are refused, what a no would undo, and what waits to be saved."""
 
     use: Block
-    refused: Mapping[str, int]
+    refused: Mapping[str, Reach]
     effects: Mapping[str, Effect]
     given: Mapping[str, str]
     template: str
@@ -205,6 +208,7 @@ def _row(each: OneItem, known: _Known) -> dict[str, Any]:
         "used": item.used,
         "why": say.told_of(item),
         "refused": said,
+        "reach": known.refused[each.key] if said else None,
         "answer": known.answer(each, refused=said),
         "asks": item.is_asked_for,
         "effect": known.effects.get(each.key),
@@ -228,5 +232,5 @@ def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: 
 
 def _unsaved(request: Request, admission: Admission, *, person: str, purpose: Purpose) -> Mapping[str, str]:
     """Return what was chosen here about single items for a use, and could not be saved."""
-    given = found_unsaved(request, admission, person=person)
-    return given if (given.get("what"), given.get("purpose")) == ("items", purpose) else {}
+    waiting = found_unsaved(request, admission, person=person)
+    return merged([each for each in waiting if (each.get("what"), each.get("purpose")) == ("items", purpose)])

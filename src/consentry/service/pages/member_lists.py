@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.own_content import shown_key
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError
@@ -21,6 +22,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
+from consentry.service.pages.member_saved import was_read
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
 
@@ -28,7 +30,6 @@ ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Form = Annotated[str, Query(alias="format", max_length=10)]
 FORMS = frozenset({"csv", "json"})
-KEY_HEX_DIGITS = 16
 
 _HISTORY = Listing(
     name="choices",
@@ -92,6 +93,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
         request,
         "member/history.html",
         shown=shown,
+        read_of=lambda row: was_read(control, row["notice"], position=row["position"]),
         answers=[(str(each), word) for each, word in _ANSWERS if str(each) in shown.options["answer"]],
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["use"]],
         look_ups=look_ups[:_LOOK_UPS_SHOWN],
@@ -149,11 +151,11 @@ def taken_away(listing: Listing, rows: Iterable[Row], *, form: str) -> Response:
     return exported
 
 
-def refused_items(control: ControlPlane, person: str, *, purpose: Purpose) -> dict[str, int]:
-    """Return the items that the person themselves said no to one by one, by what is kept of their ids."""
+def refused_items(control: ControlPlane, person: str, *, purpose: Purpose) -> dict[str, Reach]:
+    """Return the items that a person said no to one by one, by their keys as shown, and how far back each no goes."""
     said = control.own_settings.asker(person).own
     return {
-        each.choice.key.item[:KEY_HEX_DIGITS]: each.position
+        shown_key(each.choice.key.item): each.choice.reach
         for each in said
         if each.choice.key.item is not None
         and each.choice.key.purpose is purpose

@@ -28,6 +28,23 @@ def just_saved(control: ControlPlane, person: str, *, positions: Sequence[str]) 
     ]
 
 
+def was_read(control: ControlPlane, named: str | None, *, position: int) -> dict[str, Any] | None:
+    """Return what somebody read before a choice at a position, as people are told it; None if they read nothing.
+
+    That is a version of the `rules`, or of a notice with when it was written; `text` is what a platform called it.
+    """
+    if not named:
+        return None
+    rules = named.split("/")
+    if len(rules) > 1:
+        return {"rules": True, "text": "", "number": rules[1], "at": None}
+    versions = [each for each in control.notices.every() if each.notice == named]
+    before = [each for notice in versions for each in notice.versions if each.position < position]
+    if not before:
+        return {"rules": False, "text": named, "number": None, "at": None}
+    return {"rules": False, "text": "", "number": before[-1].number, "at": before[-1].at}
+
+
 def _told(control: ControlPlane, person: str, *, event: Event, made: ChoiceMade) -> dict[str, Any]:
     choice = made.choice
     effect = None
@@ -41,6 +58,6 @@ def _told(control: ControlPlane, person: str, *, event: Event, made: ChoiceMade)
         "purpose": say.PURPOSES[choice.purpose],
         "kinds": [say.KINDS[each] for each in Category if each in choice.categories],
         "reach": say.REACHES[choice.reach],
-        "notice": made.notice,
+        "read": was_read(control, made.notice, position=event.position),
         "effect": effect,
     }

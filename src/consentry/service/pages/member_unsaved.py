@@ -3,8 +3,13 @@
 Every form of a member carries a mark of whose page it is on. It is keyed: nobody can make one, and it tells nothing to
 others. If the session is over when such a form arrives, what was chosen is kept for an hour under a secret that only
 that browser is given. Whoever signs in there next as the same person finds it set, and is told that it is not saved.
-Somebody else never sees it, and a form from the page of somebody else saves nothing. Of each person the newest is kept
-and no other, so that whoever has seen a mark cannot fill the store with it.
+Somebody else never sees it, and a form from the page of somebody else saves nothing.
+
+No form takes the place of another: of several that are about the same, each no stays, until it is saved, or a form is
+that showed it. What one person has waiting is one row of `MOST` forms, so that whoever has seen a mark cannot fill the
+store with it. A form that finds no room is not kept, and whoever sent it is told that nothing was saved.
+
+INVARIANT: that row is read and written under `_TURN`: forms that come at once are all kept. One process serves a home.
 
 What is kept are words of ours and keys of items: no id, and nothing that was typed.
 """
@@ -14,7 +19,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 from fastapi import Request
@@ -24,19 +31,26 @@ from starlette.responses import Response
 from consentry.accounts.account import Principal, digest_of, new_secret
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import shown_key
 from consentry.errors import StateError
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.gate import Needs
 from consentry.service.pages.member_asked import named_items
-from consentry.service.pages.member_lists import KEY_HEX_DIGITS
 from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
 from consentry.service.verbs import Verbs
 
-MARK = "whose"
-"""The field of a form that says whose page it is on."""
+MARK, WAITED = "whose", "waited"
+"""Fields of a form: whose page it is on, and that it was shown as it waited to be saved."""
 _ANSWERS = ("yes", "no", "back")
 _WHATS = ("kinds", "items")
 _DIGITS = 8
+_PLACE = ("purpose", "what", "category", "number")
+_TAG = re.compile("[0-9a-f]{32}")
+MOST = 8
+"""Forms that one person can have waiting, in all browsers together."""
+_MOST_PEOPLE = 4
+"""People whose forms can wait in one browser."""
+_TURN = Lock()
 
 
 class Keeping(Needs):
@@ -72,23 +86,55 @@ def require_own(deployment: Deployment, person: str, *, wanted: Mapping[str, str
         )
 
 
-def found(request: Request, admission: Admission, *, person: str) -> dict[str, str]:
-    """Return what this person chose in this browser and could not save, as the fields of the form; else nothing."""
-    secret = request.cookies.get(UNSAVED_COOKIE, "")
-    text = admission.kept(_name(secret)) if secret else None
-    said = {} if text is None else json.loads(text)
-    deployment: Deployment = request.app.state.deployment
-    is_theirs = said.get("of") == _keyed(deployment, f"whose {person}") and said.get("by") == digest_of(secret)
-    return dict(said["given"]) if is_theirs else {}
+def found(request: Request, admission: Admission, *, person: str) -> list[dict[str, str]]:
+    """Return what this person chose in this browser and could not save: the fields of each form, the oldest first."""
+    waiting = _read(admission, _own_tag(request, person))
+    return [each["given"] for each in waiting if each["by"] == _by(request)]
 
 
-def forget(request: Request, admission: Admission, *, answer: Response) -> None:
-    """Forget what was kept for this browser."""
-    secret = request.cookies.get(UNSAVED_COOKIE, "")
-    if secret:
-        text = admission.kept(_name(secret))
-        if text is not None and json.loads(text).get("by") == digest_of(secret):
-            admission.take(_name(secret))
+def forget(
+    request: Request, admission: Admission, *, person: str, answer: Response, saved: Mapping[str, str] | None = None
+) -> None:
+    """Forget what waited in this browser and is in a form that was saved; without one, all that waited."""
+    tag, by = _own_tag(request, person), _by(request)
+    done = None if saved is None else in_our_words(request.app.state.deployment, saved)
+    with _TURN:
+        waiting = _read(admission, tag)
+        left = [each for each in waiting if each["by"] != by]
+        if done is not None:
+            shown = saved is not None and saved.get(WAITED) == "yes"
+            mine = (_without(each["given"], done, shown=shown) for each in waiting if each["by"] == by)
+            left += [{"by": by, "given": given} for given in mine if given]
+        if left:
+            admission.keep(_name(tag), json.dumps(left), seconds=UNSAVED_S)
+        elif waiting:
+            admission.take(_name(tag))
+    if not any(each["by"] == by for each in left):
+        _forget_cookie(request, answer, tag=tag)
+
+
+def merged(forms: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return several forms as one: each no stays, and goes back as far as the one that goes furthest."""
+    together: dict[str, str] = {}
+    for form in forms:
+        noes = {name for name, value in together.items() if value == "no"}
+        together |= {name: value for name, value in form.items() if name not in noes}
+    # Where a form does not say how far, its no goes all the way.
+    if not all("reach" in form for form in forms):
+        together.pop("reach", None)
+    elif forms:
+        together["reach"] = max((form["reach"] for form in forms), key=lambda reach: list(Reach).index(Reach(reach)))
+    return together
+
+
+def _forget_cookie(request: Request, answer: Response, *, tag: str) -> None:
+    """Take a person out of the cookie; what other people have waiting in this browser stays."""
+    tags, secret = _cookie(request)
+    others = [each for each in tags if each != tag]
+    if others and secret:
+        kept = f"{'-'.join(others)}.{secret}"
+        answer.set_cookie(UNSAVED_COOKIE, kept, max_age=UNSAVED_S, secure=True, httponly=True, samesite="lax")
+    elif secret:
         answer.delete_cookie(UNSAVED_COOKIE, secure=True, httponly=True, samesite="lax")
 
 
@@ -103,12 +149,61 @@ async def _keep(request: Request) -> None:
     tag, given = _tag_of(deployment, wanted.get(MARK, "")), in_our_words(deployment, wanted)
     if tag is None or not given:
         return
-    admission: Admission = request.app.state.admission
+    tags, secret = _cookie(request)
+    tags, secret = tuple(dict.fromkeys((*tags, tag))), secret or new_secret()
     calling: Verbs = request.app.state.verbs
-    secret = f"{tag}.{new_secret()}"
-    text = json.dumps({"of": tag, "by": digest_of(secret), "given": given})
-    await calling(admission.keep, _name(secret), text, seconds=UNSAVED_S)
-    request.state.unsaved = secret
+    if len(tags) <= _MOST_PEOPLE and await calling(
+        _keep_beside, request.app.state.admission, tag, by=digest_of(secret), given=given
+    ):
+        request.state.unsaved = f"{'-'.join(tags)}.{secret}"
+
+
+def _keep_beside(admission: Admission, tag: str, *, by: str, given: dict[str, str]) -> bool:
+    """Keep a form beside those that wait; say whether there was room. Those that say no to nothing make room."""
+    with _TURN:
+        waiting = _read(admission, tag)
+        same = [each for each in waiting if each["by"] == by and _about(each["given"]) == _about(given)]
+        others = [each for each in waiting if each not in same]
+        while len(others) >= MOST and (idle := next((each for each in others if not _says_no(each["given"])), None)):
+            others.remove(idle)
+        if len(others) >= MOST:
+            return False
+        together = {"by": by, "given": merged([*(each["given"] for each in same), given])}
+        admission.keep(_name(tag), json.dumps([*others, together]), seconds=UNSAVED_S)
+        return True
+
+
+def _read(admission: Admission, tag: str) -> list[dict[str, Any]]:
+    """Return all forms of a person that wait, of every browser: `by` is the digest of its secret."""
+    text = admission.kept(_name(tag))
+    return [] if text is None else list(json.loads(text))
+
+
+def _without(given: Mapping[str, str], done: Mapping[str, str], *, shown: bool) -> dict[str, str]:
+    """Return what is left of a form that waits once another was saved; nothing if no no is left in it.
+
+    What was `shown` in the form that was saved is settled by it, else only each no that it says as well.
+    """
+    if not _are_alike(given, done):
+        return dict(given)
+    settled = {name for name, value in done.items() if shown or value == "no"} - set(_PLACE)
+    left = {name: value for name, value in given.items() if name not in settled}
+    return left if _says_no(left) else {}
+
+
+def _are_alike(given: Mapping[str, str], done: Mapping[str, str]) -> bool:
+    """Say whether two forms are about the same use, and both about all of it, about kinds or about items."""
+    return all(given.get(name) == done.get(name) for name in ("purpose", "what"))
+
+
+def _says_no(given: Mapping[str, str]) -> bool:
+    return "no" in given.values()
+
+
+def _about(given: Mapping[str, str]) -> tuple[str | None, ...]:
+    """Return what a form is about: a use, all of it or kinds; of items a part of the list."""
+    names = _PLACE if given.get("what") == "items" else _PLACE[:2]
+    return tuple(given.get(name) for name in names)
 
 
 def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -124,7 +219,7 @@ def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str,
         given["number"] = number
     for corpus, id_, answer in named_items(wanted):
         if id_ and answer in _ANSWERS:
-            given[f"answer-{deployment.item(corpus, id_)[:KEY_HEX_DIGITS]}"] = answer
+            given[f"answer-{shown_key(deployment.item(corpus, id_))}"] = answer
     return {"purpose": purpose, **given}
 
 
@@ -140,6 +235,23 @@ def _keyed(deployment: Deployment, text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), key=key, digest_size=16).hexdigest()
 
 
-def _name(secret: str) -> str:
-    """Return under which name it is kept: one for each person, whose tag the secret begins with."""
-    return f"unsaved:{digest_of(secret.partition('.')[0])}"
+def _own_tag(request: Request, person: str) -> str:
+    return _keyed(request.app.state.deployment, f"whose {person}")
+
+
+def _cookie(request: Request) -> tuple[tuple[str, ...], str]:
+    """Return whose forms wait in this browser, by their tags, and its secret; nothing if it has none."""
+    tags, _, secret = request.cookies.get(UNSAVED_COOKIE, "").partition(".")
+    known = tuple(each for each in tags.split("-") if _TAG.fullmatch(each))
+    return (known, secret) if known and secret else ((), "")
+
+
+def _by(request: Request) -> str:
+    """Return the digest of the secret of this browser; empty, which no form is kept by, if it has none."""
+    _, secret = _cookie(request)
+    return digest_of(secret) if secret else ""
+
+
+def _name(tag: str) -> str:
+    """Return under which name it is kept: one for each person."""
+    return f"unsaved:{digest_of(tag)}"

@@ -76,6 +76,7 @@ ORIGINS = {
     Origin.AUTHORITY_REQUEST: N_("A data protection authority has asked the platform to stop this use."),
     Origin.COURT_UNDERTAKING: N_("The platform has promised a court to stop this use."),
     Origin.BINDING_ORDER: N_("An authority has ordered the platform to stop this use."),
+    Origin.AUTHORITY: N_("A data protection authority has stopped this use itself."),
 }
 
 STATES = {

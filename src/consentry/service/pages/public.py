@@ -12,7 +12,15 @@ from consentry.bootstrap import Deployment
 from consentry.digests import canonical_json
 from consentry.service.gate import Deployed, Needs
 from consentry.service.languages import language_of, translations
-from consentry.service.plain_words import AGES, CATEGORIES, LEGAL_BASES, PURPOSES, VISIBILITIES, place_name
+from consentry.service.plain_words import (
+    AGES,
+    CATEGORIES,
+    LEGAL_BASES,
+    PURPOSES,
+    SUSPENSION_ENDS,
+    VISIBILITIES,
+    place_name,
+)
 from consentry.service.site import page
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
@@ -30,7 +38,8 @@ def transparency(request: Request, deployed: Deployed) -> Response:
     document = _document(deployed)
     language = language_of(request)
     translated = translations(language.code).gettext
-    named = {area for each in document["suspensions"] for area in each["areas"]}
+    suspended = (*document["suspensions"], *document["earlier_suspensions"])
+    named = {area for each in suspended for area in each["areas"]}
     for policy in document["policies"]:
         for rule in (*policy["permits"], *policy["forbids"]):
             named |= {*rule["inside"], *rule["outside"]}
@@ -40,6 +49,7 @@ def transparency(request: Request, deployed: Deployed) -> Response:
         "visibilities": VISIBILITIES,
         "ages": AGES,
         "bases": LEGAL_BASES,
+        "ends": SUSPENSION_ENDS,
     }
     places = {code: place_name(code, language.locale, translated=translated) for code in named}
     return page(request, "transparency.html", doc=document, places=places, **words)

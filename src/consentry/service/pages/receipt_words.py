@@ -81,7 +81,10 @@ def _what_counts(receipt: Receipt, language: Language) -> Iterator[Row]:
     yield _("Received, and counts from"), _moment(receipt.effective_at, language)
     if receipt.notice is not None:
         read = _("Rules you read") if receipt.notice.is_policy else _("Notice you read")
-        yield read, _versioned(receipt.notice.notice, receipt.notice.version, language)
+        # Of rules the file has the digest as well, for whoever checks it.
+        name, *rest = receipt.notice.notice.split("/")
+        version = rest[0] if rest else receipt.notice.version
+        yield read, _versioned(name, version, language)
     for each in receipt.policies:
         yield _("Rules in force then"), _versioned(each.name, each.version, language)
 
