@@ -14,7 +14,7 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from consentry.accounts.admission import Admission
-from consentry.accounts.sql import SqlAccounts
 from consentry.clock import boot, milliseconds, now, uptime
-from consentry.connectors.stackexchange import convert as stackexchange
-from consentry.connectors.tabular import choices as choice_files
-from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
@@ -81,6 +77,9 @@ class Deployment:
     @contextmanager
     def admission(self) -> Iterator[Admission]:
         """Open the accounts while the block lasts: in the database of the ledger, or in a file beside it."""
+        # Only here, as all below that only some commands need: the others would wait for it.
+        from consentry.accounts.sql import SqlAccounts  # noqa: PLC0415
+
         url = self.settings.ledger
         place = f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url
         store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
@@ -105,7 +104,10 @@ class Deployment:
         self, descriptor: Path, *, query: tuple[str, str] | None = None, progress: Progress | None = None
     ) -> LoadReport:
         """Load the people table that a descriptor names: Parquet, CSV, JSON lines, or a query's rows (URL, SQL)."""
-        batches = tabular.people_batches(read_people_descriptor(descriptor), _source(descriptor, query))
+        from consentry.connectors.tabular import convert as tabular  # noqa: PLC0415
+
+        source = tabular.source(descriptor, query)
+        batches = tabular.people_batches(read_people_descriptor(descriptor), source)
         loaded: LoadReport = self.control.statements.load_people(descriptor, batches=batches, progress=progress)
         return loaded
 
@@ -121,6 +123,8 @@ class Deployment:
 
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
         """
+        from consentry.connectors.tabular import choices as choice_files  # noqa: PLC0415
+
         if corpus is not None:
             self.control.statements.require_corpus(corpus)
         count = 0
@@ -141,10 +145,12 @@ class Deployment:
                 )
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.statements.choose(self._choices(file, corpus, progress), recorded=recorded)
+        return self.control.statements.choose(
+            self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
+        )
 
-    def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
-        for row in choice_files.read_choices(file):
+    def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
+        for row in rows:
             items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
             yield ChoiceMade(
                 person=self.person(row.person),
@@ -166,6 +172,8 @@ class Deployment:
         self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
     ) -> Mapping[str, Any]:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
+        from consentry.connectors.stackexchange import convert as stackexchange  # noqa: PLC0415
+
         if progress is not None:
             progress.begin("converting", total=None, unit="rows")
         return stackexchange.convert(dump, target, age=age, progress=progress).report()
@@ -181,21 +189,22 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Mapping[str, int]:
         """Convert CSV, JSON lines, Parquet or the rows of queries (URL, SQL) into a corpus folder."""
+        from consentry.connectors.tabular import convert as tabular  # noqa: PLC0415
+
         if progress is not None:
             progress.begin("converting", total=None, unit="rows")
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),
-            items=_source(descriptor, query),
+            items=tabular.source(descriptor, query),
             people=None if people is None else read_people_descriptor(people),
-            people_from=None if people is None else _source(people, people_query),
+            people_from=None if people is None else tabular.source(people, people_query),
             progress=progress,
         )
         return {"items": made.items, "people": made.people}
 
     def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""
-        # Only here: it brings a library of names that nothing else needs, and every command would wait for it.
         from consentry.connectors.synthetic import generate as synthetic  # noqa: PLC0415
 
         synthetic.generate(target, people=people, items=items, seed=seed)
@@ -294,10 +303,6 @@ def published_key(home: Path | None = None) -> bytes | None:
 
 def _any_objection(ledger: SqlLedger) -> bool:
     return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
-
-
-def _source(descriptor: Path, query: tuple[str, str] | None) -> tabular.Files | tabular.Query:
-    return tabular.Files(descriptor.parent) if query is None else tabular.Query(*query)
 
 
 def migrate(home: Path | None = None) -> None:
