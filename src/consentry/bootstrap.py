@@ -35,6 +35,7 @@ from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
+from consentry.home import HOME_MODE, holds_deployment, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
@@ -55,8 +56,6 @@ from consentry.served_form import served_form
 from consentry.settings import Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
-HOME_MODE = 0o700
-"""Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
 ACCOUNTS_FILE = "accounts.db"
 _SQLITE = "sqlite:///"
 
@@ -80,8 +79,8 @@ class Deployment:
         # Only here, as all below that only some commands need: the others would wait for it.
         from consentry.accounts.sql import SqlAccounts  # noqa: PLC0415
 
-        url = self.settings.ledger
-        place = f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url
+        settings = self.settings
+        place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
         store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
@@ -168,8 +167,9 @@ class Deployment:
             if progress is not None:
                 progress(1)
 
+    @staticmethod
     def import_stackexchange(
-        self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
+        dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
     ) -> Mapping[str, Any]:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
         from consentry.connectors.stackexchange import convert as stackexchange  # noqa: PLC0415
@@ -178,8 +178,8 @@ class Deployment:
             progress.begin("converting", total=None, unit="rows")
         return stackexchange.convert(dump, target, age=age, progress=progress).report()
 
+    @staticmethod
     def import_tabular(
-        self,
         descriptor: Path,
         target: Path,
         *,
@@ -203,7 +203,8 @@ class Deployment:
         )
         return {"items": made.items, "people": made.people}
 
-    def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
+    @staticmethod
+    def generate_network(target: Path, *, people: int, items: int, seed: int) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""
         from consentry.connectors.synthetic import generate as synthetic  # noqa: PLC0415
 
@@ -265,7 +266,7 @@ def _belonging_together(
     settings: Settings, clock: Callable[[], Seconds]
 ) -> tuple[SqlLedger, PseudonymKey, Ed25519Signer, PeopleIndex]:
     folder = settings.home
-    bound = _read_identity(folder)
+    bound = read_identity(folder)
     ledger = _open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
@@ -288,7 +289,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
         IntegrityError: it is that of another deployment.
     """
     settings = read_settings(home)
-    folder, bound = settings.home, _read_identity(settings.home)
+    folder, bound = settings.home, read_identity(settings.home)
     with only_one(folder / "opening.lock"), closing(_open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
         ledger.note_to(acknowledged := Acknowledged(folder))
@@ -313,22 +314,21 @@ def migrate(home: Path | None = None) -> None:
         IntegrityError: they name another deployment's, which is left as it is.
     """
     settings = read_settings(home)
-    if settings.ledger.startswith(_SQLITE):
+    if settings.ledger_file is not None:
         raise StateError(
             "ledger-not-postgres",
             "this deployment keeps its ledger in SQLite, which is migrated when it is opened",
             help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
         )
-    recognise = partial(_recognise, _read_identity(settings.home))
+    recognise = partial(_recognise, read_identity(settings.home))
     migrate_postgres(settings.ledger, recognise=recognise, timeout=settings.ledger_timeout_s)
 
 
 def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[[], Seconds]) -> SqlLedger:
     window, timeout = settings.group_commit_window_ms / 1000, settings.ledger_timeout_s
     recognise = partial(_recognise, bound)
-    if settings.ledger.startswith(_SQLITE):
-        file = Path(settings.ledger.removeprefix(_SQLITE))
-        is_new = bound is None and not (settings.home / "keys").exists() and not file.exists()
+    if (file := settings.ledger_file) is not None:
+        is_new = not holds_deployment(settings)
         return open_sqlite(file, clock=clock, create=is_new, recognise=recognise, window=window, timeout=timeout)
     replica: Replica = "required" if settings.ledger_replica_required else "none"
     return open_postgres(
@@ -339,13 +339,6 @@ def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[
 def _recognise(bound: Identity | None, found: LedgerIdentity | None) -> None:
     if bound is not None:
         require_ledger(bound.ledger, None if found is None else found.ledger)
-
-
-def _read_identity(folder: Path) -> Identity | None:
-    try:
-        return Identity.from_bytes((folder / IDENTITY_FILE).read_bytes())
-    except FileNotFoundError:
-        return None
 
 
 def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[PseudonymKey, Ed25519Signer]:

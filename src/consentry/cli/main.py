@@ -42,6 +42,7 @@ _COMMANDS = {
         "demo:demo",
         "Play the whole story: a release, training, a suspension that stops it, the review, and the way back.",
     ),
+    "init": ("init:init", "Make a new deployment in the home: its ledger and its keys."),
     "doctor": ("system:doctor", "Say what is installed, what is missing for what, and how to get it."),
     "policy": ("policy:policy", "Check, read, compare, test and publish policy sets."),
     "people": (
