@@ -87,7 +87,7 @@ def filled(command: click.Command) -> list[str]:
     return [*given, "--yes"] if any("--yes" in each.opts for each in command.params) else given
 
 
-def value_for(kind: click.ParamType) -> str:
+def value_for(kind: object) -> str:
     if isinstance(kind, click.Choice):
         return str(kind.choices[0])
     if isinstance(kind, click.Path):
