@@ -28,14 +28,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from parts.copies import sealed_again
+from parts.deployment import AT
+from parts.different import DIFFERENT, build_different, publish_for_every_purpose
 from parts.measuring import Line, isolated, peak_bytes, show
 from rich.console import Console
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.events import ChoiceMade, Source
-from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
-from consentry.oversight.order import Scope
+from consentry.ledger.oversight_events import LeaseEnd
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release.manifest import EXCLUSIONS
@@ -43,27 +44,7 @@ from consentry.release.manifest import EXCLUSIONS
 _FILES, _PEOPLE_PER_ITEM = 8, 10
 _REFUSING, _ASKED = 1_000, 200
 _REPORTS, _RANGES = 10, 100
-_AT = 1_735_689_600
 _TARGET_S = 2.0
-_PURPOSES = (
-    Purpose.TRAIN_AI,
-    Purpose.TRAIN_GENAI,
-    Purpose.TRAIN_GENAI_TEXT,
-    Purpose.TRAIN_GENAI_IMAGE,
-    Purpose.EVALUATE,
-)
-_POLICY = """
-[policy_set]
-name = "lineage"
-version = "1"
-title = "Everything by adults outside the EU"
-purposes = ["train-ai", "evaluate"]
-[[permit]]
-id = "all"
-why = "A benchmark."
-legal_basis = "legitimate-interests"
-where.outside = ["EU"]
-"""
 _CORPUS = """
 [corpus]
 name = "network"
@@ -127,13 +108,13 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
     log.print("registering ...")
     deployment = open_deployment(folder / "home")
     control = deployment.control
-    control.statements.publish(_POLICY, "lineage.toml")
+    publish_for_every_purpose(control)
     control.statements.load_people(folder / "people.toml")
     control.statements.register_corpus(folder / "corpus.toml")
     log.print("building and copying releases ...")
-    built = _different(control)
+    built = build_different(control)
     while len(built) < shape.releases:
-        built.append(sealed_again(control, built[len(built) % 10]))
+        built.append(sealed_again(control, built[len(built) % DIFFERENT]))
     log.print("training and refusing ...")
     generator = np.random.default_rng(8)
     for number, name in enumerate(built):
@@ -141,7 +122,7 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
     refusals = (
         ChoiceMade(
             person=deployment.person(str(person)),
-            choice=Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=_AT),
+            choice=Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=AT),
             source=Source.FORM,
         )
         for person in generator.integers(0, shape.people, _REFUSING).tolist()
@@ -151,19 +132,6 @@ def prepare(folder: Path, shape: Shape, log: Console) -> None:
     took = time.perf_counter() - began
     (folder / "amending").write_text(f"{took:.2f} s")
     deployment.close()
-
-
-def _different(control: ControlPlane) -> list[str]:
-    def build(purpose: Purpose) -> str:
-        return control.releases.build("network", purpose, policy="lineage", at=_AT).manifest.release
-
-    found = [build(purpose) for purpose in _PURPOSES]
-    order = control.orders.suspend(
-        Scope(areas=frozenset({"GB"})), case="c-1", origin=Origin.OWN_DECISION, reference="benchmark"
-    )
-    found += [build(purpose) for purpose in _PURPOSES]
-    control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
-    return found
 
 
 def _train(control: ControlPlane, release: str, model: str, generator: np.random.Generator) -> None:

@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 from parts.copies import sealed_again
 from parts.deployment import AT, CORPUS, prepare
+from parts.different import DIFFERENT, UK, build_different, publish_for_every_purpose
 from parts.measuring import Line, isolated, peak_bytes, show
 from rich.console import Console
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.plane import ControlPlane
-from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
+from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.order import Scope
 from consentry.policy.jurisdictions import contains, instant
 from consentry.policy.vocabulary import Category, Purpose
@@ -40,29 +41,8 @@ from corpus import Shape, arguments, ensure
 
 _TIMES, _TARGET_S = 5, 2.0
 _STILL_READ = 10
-_PURPOSES = (
-    Purpose.TRAIN_AI,
-    Purpose.TRAIN_GENAI,
-    Purpose.TRAIN_GENAI_TEXT,
-    Purpose.TRAIN_GENAI_IMAGE,
-    Purpose.EVALUATE,
-)
-_POLICY = """
-[policy_set]
-name = "what-if"
-version = "1"
-title = "Everything by adults outside the EU"
-purposes = ["train-ai", "evaluate"]
-[[permit]]
-id = "all"
-why = "A benchmark."
-legal_basis = "legitimate-interests"
-age = ["adult"]
-where.outside = ["EU"]
-"""
-_UK = Scope(areas=frozenset({"UK"}))
 _ASKED = (
-    ("the UK", _UK),
+    ("the UK", UK),
     (
         "posts of the US, of one year",
         Scope(
@@ -80,29 +60,16 @@ def make(folder: Path, home: Path, releases: int) -> None:
     """Register the corpus, seal the releases, and let a job read each."""
     deployment = open_deployment(home)
     control = deployment.control
-    control.statements.publish(_POLICY, "what-if.toml")
+    publish_for_every_purpose(control)
     control.statements.register_corpus(folder / "corpus.toml")
-    built = _different(control)[:releases]
+    built = build_different(control)[:releases]
     while len(built) < releases:
-        built.append(sealed_again(control, built[len(built) % (2 * len(_PURPOSES))]))
+        built.append(sealed_again(control, built[len(built) % DIFFERENT]))
     for number, release in enumerate(built):
         lease, secret = control.leases.grant(release, job=f"job-{number}", model=f"model-{number}")
         if number % _STILL_READ:
             control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=1)
     deployment.close()
-
-
-def _different(control: ControlPlane) -> list[str]:
-    def build(purpose: Purpose) -> str:
-        return control.releases.build(CORPUS, purpose, policy="what-if").manifest.release
-
-    found = []
-    for purpose in _PURPOSES:
-        found.append(build(purpose))
-        order = control.orders.suspend(_UK, case="c-1", origin=Origin.OWN_DECISION, reference="a benchmark")
-        found.append(build(purpose))
-        control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
-    return found
 
 
 def measure(home: Path) -> list[Line]:
@@ -112,9 +79,9 @@ def measure(home: Path) -> list[Line]:
     control = deployment.control
     control.desk.present()
     lines = [Line("opening", f"{time.perf_counter() - began:.2f} s")]
-    for name, scope, times in (("the UK, first answer of a process", _UK, 1), *((*each, _TIMES) for each in _ASKED)):
+    for name, scope, times in (("the UK, first answer of a process", UK, 1), *((*each, _TIMES) for each in _ASKED)):
         lines += _asked(control, name, scope, times)
-    lines.append(_control(deployment, control.orders.what_if(_UK)["releases"]))
+    lines.append(_control(deployment, control.orders.what_if(UK)["releases"]))
     lines.append(Line("peak memory", f"{peak_bytes() / 1e9:.2f} GB"))
     deployment.close()
     return lines

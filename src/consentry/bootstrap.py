@@ -14,7 +14,7 @@ it writes anything. A lost `identity.json` is written anew if neither the ledger
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from consentry.accounts.admission import Admission
-from consentry.accounts.sql import SqlAccounts
 from consentry.clock import boot, milliseconds, now, uptime
-from consentry.connectors.stackexchange import convert as stackexchange
-from consentry.connectors.tabular import choices as choice_files
-from consentry.connectors.tabular import convert as tabular
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
@@ -39,6 +35,7 @@ from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.durable import only_one, replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
+from consentry.home import HOME_MODE, holds_deployment, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
@@ -59,8 +56,6 @@ from consentry.served_form import served_form
 from consentry.settings import Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
-HOME_MODE = 0o700
-"""Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
 ACCOUNTS_FILE = "accounts.db"
 _SQLITE = "sqlite:///"
 
@@ -81,8 +76,11 @@ class Deployment:
     @contextmanager
     def admission(self) -> Iterator[Admission]:
         """Open the accounts while the block lasts: in the database of the ledger, or in a file beside it."""
-        url = self.settings.ledger
-        place = f"{_SQLITE}{self.settings.home / ACCOUNTS_FILE}" if url.startswith(_SQLITE) else url
+        # Only here, as all below that only some commands need: the others would wait for it.
+        from consentry.accounts.sql import SqlAccounts  # noqa: PLC0415
+
+        settings = self.settings
+        place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
         store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
@@ -105,7 +103,10 @@ class Deployment:
         self, descriptor: Path, *, query: tuple[str, str] | None = None, progress: Progress | None = None
     ) -> LoadReport:
         """Load the people table that a descriptor names: Parquet, CSV, JSON lines, or a query's rows (URL, SQL)."""
-        batches = tabular.people_batches(read_people_descriptor(descriptor), _source(descriptor, query))
+        from consentry.connectors.tabular import convert as tabular  # noqa: PLC0415
+
+        source = tabular.source(descriptor, query)
+        batches = tabular.people_batches(read_people_descriptor(descriptor), source)
         loaded: LoadReport = self.control.statements.load_people(descriptor, batches=batches, progress=progress)
         return loaded
 
@@ -121,6 +122,8 @@ class Deployment:
 
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
         """
+        from consentry.connectors.tabular import choices as choice_files  # noqa: PLC0415
+
         if corpus is not None:
             self.control.statements.require_corpus(corpus)
         count = 0
@@ -141,10 +144,12 @@ class Deployment:
                 )
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.statements.choose(self._choices(file, corpus, progress), recorded=recorded)
+        return self.control.statements.choose(
+            self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
+        )
 
-    def _choices(self, file: Path, corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
-        for row in choice_files.read_choices(file):
+    def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
+        for row in rows:
             items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
             yield ChoiceMade(
                 person=self.person(row.person),
@@ -162,16 +167,19 @@ class Deployment:
             if progress is not None:
                 progress(1)
 
+    @staticmethod
     def import_stackexchange(
-        self, dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
+        dump: Path, target: Path, *, age: Age = Age.UNKNOWN, progress: Progress | None = None
     ) -> Mapping[str, Any]:
         """Convert a Stack Exchange dump into a corpus folder; `age` is what the caller vouches for."""
+        from consentry.connectors.stackexchange import convert as stackexchange  # noqa: PLC0415
+
         if progress is not None:
             progress.begin("converting", total=None, unit="rows")
         return stackexchange.convert(dump, target, age=age, progress=progress).report()
 
+    @staticmethod
     def import_tabular(
-        self,
         descriptor: Path,
         target: Path,
         *,
@@ -181,21 +189,23 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Mapping[str, int]:
         """Convert CSV, JSON lines, Parquet or the rows of queries (URL, SQL) into a corpus folder."""
+        from consentry.connectors.tabular import convert as tabular  # noqa: PLC0415
+
         if progress is not None:
             progress.begin("converting", total=None, unit="rows")
         made = tabular.convert(
             target,
             corpus=read_descriptor(descriptor),
-            items=_source(descriptor, query),
+            items=tabular.source(descriptor, query),
             people=None if people is None else read_people_descriptor(people),
-            people_from=None if people is None else _source(people, people_query),
+            people_from=None if people is None else tabular.source(people, people_query),
             progress=progress,
         )
         return {"items": made.items, "people": made.people}
 
-    def generate_network(self, target: Path, *, people: int, items: int, seed: int) -> None:
+    @staticmethod
+    def generate_network(target: Path, *, people: int, items: int, seed: int) -> None:
         """Write a synthetic professional network as a corpus folder, with a file of choices."""
-        # Only here: it brings a library of names that nothing else needs, and every command would wait for it.
         from consentry.connectors.synthetic import generate as synthetic  # noqa: PLC0415
 
         synthetic.generate(target, people=people, items=items, seed=seed)
@@ -256,7 +266,7 @@ def _belonging_together(
     settings: Settings, clock: Callable[[], Seconds]
 ) -> tuple[SqlLedger, PseudonymKey, Ed25519Signer, PeopleIndex]:
     folder = settings.home
-    bound = _read_identity(folder)
+    bound = read_identity(folder)
     ledger = _open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
@@ -279,7 +289,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
         IntegrityError: it is that of another deployment.
     """
     settings = read_settings(home)
-    folder, bound = settings.home, _read_identity(settings.home)
+    folder, bound = settings.home, read_identity(settings.home)
     with only_one(folder / "opening.lock"), closing(_open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
         ledger.note_to(acknowledged := Acknowledged(folder))
@@ -296,10 +306,6 @@ def _any_objection(ledger: SqlLedger) -> bool:
     return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
 
 
-def _source(descriptor: Path, query: tuple[str, str] | None) -> tabular.Files | tabular.Query:
-    return tabular.Files(descriptor.parent) if query is None else tabular.Query(*query)
-
-
 def migrate(home: Path | None = None) -> None:
     """Make or update the tables of the PostgreSQL ledger that the settings of a home name; SQLite needs no asking.
 
@@ -308,22 +314,21 @@ def migrate(home: Path | None = None) -> None:
         IntegrityError: they name another deployment's, which is left as it is.
     """
     settings = read_settings(home)
-    if settings.ledger.startswith(_SQLITE):
+    if settings.ledger_file is not None:
         raise StateError(
             "ledger-not-postgres",
             "this deployment keeps its ledger in SQLite, which is migrated when it is opened",
             help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
         )
-    recognise = partial(_recognise, _read_identity(settings.home))
+    recognise = partial(_recognise, read_identity(settings.home))
     migrate_postgres(settings.ledger, recognise=recognise, timeout=settings.ledger_timeout_s)
 
 
 def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[[], Seconds]) -> SqlLedger:
     window, timeout = settings.group_commit_window_ms / 1000, settings.ledger_timeout_s
     recognise = partial(_recognise, bound)
-    if settings.ledger.startswith(_SQLITE):
-        file = Path(settings.ledger.removeprefix(_SQLITE))
-        is_new = bound is None and not (settings.home / "keys").exists() and not file.exists()
+    if (file := settings.ledger_file) is not None:
+        is_new = not holds_deployment(settings)
         return open_sqlite(file, clock=clock, create=is_new, recognise=recognise, window=window, timeout=timeout)
     replica: Replica = "required" if settings.ledger_replica_required else "none"
     return open_postgres(
@@ -334,13 +339,6 @@ def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[
 def _recognise(bound: Identity | None, found: LedgerIdentity | None) -> None:
     if bound is not None:
         require_ledger(bound.ledger, None if found is None else found.ledger)
-
-
-def _read_identity(folder: Path) -> Identity | None:
-    try:
-        return Identity.from_bytes((folder / IDENTITY_FILE).read_bytes())
-    except FileNotFoundError:
-        return None
 
 
 def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[PseudonymKey, Ed25519Signer]:

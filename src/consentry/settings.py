@@ -177,6 +177,11 @@ class Settings(BaseSettings):
         return self.ledger_url or f"{_STORES[0]}{self.home / LEDGER_FILE}"
 
     @property
+    def ledger_file(self) -> Path | None:
+        """The file of a ledger in SQLite; None: it is in PostgreSQL."""
+        return Path(self.ledger.removeprefix(_STORES[0])) if self.ledger.startswith(_STORES[0]) else None
+
+    @property
     def audience(self) -> str:
         """Whom a link for a member is for: the address of the pages, or their name where no address is set."""
         return self.site_url.rstrip("/") or self.site_name

@@ -9,9 +9,12 @@ from pathlib import Path
 import click
 import pytest
 
+from consentry.bootstrap import open_deployment
 from consentry.cli.invocation import Later
 from consentry.cli.main import cli
-from end_to_end.network import copy_home
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Purpose
+from end_to_end.network import RawItem, RawPerson, copy_home, write_corpus, write_people
 
 HEAVY = frozenset(
     {
@@ -72,6 +75,14 @@ OF_OTHER_WORK = frozenset(
 )
 """What a deployment with a ledger in SQLite needs for none of its verbs."""
 
+OF_SOME_WORK = frozenset(
+    {
+        *("argon2", "consentry.accounts.sql", "consentry.connectors", "fastavro", "phonenumbers", "pyarrow.compute"),
+        *("pyarrow.csv", "pyarrow.dataset", "pyarrow.json"),
+    }
+)
+"""What only those verbs import that need it: passwords, files of platforms, tables, telephone numbers, columns."""
+
 
 def test_the_doctor_of_a_deployment_imports_no_control_plane(tmp_path: Path) -> None:
     home = str(copy_home(tmp_path / "home"))
@@ -84,6 +95,60 @@ def test_a_verb_imports_no_other_database_and_no_web(tmp_path: Path) -> None:
     home = str(copy_home(tmp_path / "home"))
     words = ("--home", home, "release", "list")
     assert imported_by(running(*words), folder=tmp_path, heavy=OF_OTHER_WORK) == set()
+
+
+LOOKING = (("order", "list"), ("case", "list"), ("people", "show"), ("ledger", "verify"), ("model", "list"))
+SUSPENDING = ("suspend", "--case", "gb", "--area", "GB", "--reference", "letter 1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("order", "list"), ("case", "list"), ("people", "show"), ("ledger", "verify"), ("model", "list"), SUSPENDING],
+)
+def test_stopping_a_use_and_looking_around_import_only_what_they_ask(words: tuple[str, ...], tmp_path: Path) -> None:
+    home = str(copy_home(tmp_path / "home"))
+    found = imported_by(running("--home", home, *words), folder=tmp_path, heavy=OF_OTHER_WORK | OF_SOME_WORK)
+    assert found == set()
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> tuple[Path, str]:
+    """A home with a release of one item, and the name of the release."""
+    home = copy_home(tmp_path / "built")
+    deployment = open_deployment(home)
+    try:
+        control = deployment.control
+        control.statements.load_people(write_people(tmp_path / "people", [RawPerson(id="ada")]))
+        control.statements.register_corpus(write_corpus(tmp_path, [[RawItem(id="a1", author="ada")]]))
+        control.statements.publish(shipped()["september-2024"], "september-2024.toml")
+        made = control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024")
+        return home, made.manifest.release
+    finally:
+        deployment.close()
+
+
+def test_looking_at_a_release_imports_only_what_it_asks(built: tuple[Path, str], tmp_path: Path) -> None:
+    home, release = built
+    for words in (("release", "list"), ("release", "show", release), ("corpus", "list"), SUSPENDING):
+        done = running("--home", str(home), *words)
+        assert imported_by(done, folder=tmp_path, heavy=OF_OTHER_WORK | OF_SOME_WORK) == set(), words
+
+
+def test_control_what_some_commands_need_is_noticed(tmp_path: Path) -> None:
+    home = str(copy_home(tmp_path / "home"))
+    adding = running("--home", home, "account", "add", "olga", "--role", "auditor")
+    found = imported_by(adding, folder=tmp_path, heavy=OF_SOME_WORK)
+    assert found >= {"argon2", "consentry.accounts.sql"}
+    residing = running("people", "locate", "--phone", "+44 20 7946 0958")
+    assert "phonenumbers" in imported_by(residing, folder=tmp_path, heavy=OF_SOME_WORK)
+
+
+def test_what_is_imported_is_not_looked_through_for_garbage(tmp_path: Path) -> None:
+    counting = "import atexit, gc, sys\natexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))\n"
+    home = str(copy_home(tmp_path / "home"))
+    program = counting + running("--home", home, "order", "list")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert int(done.stderr.splitlines()[-1]) > 50_000
 
 
 def test_control_what_is_heavy_is_noticed(tmp_path: Path) -> None:

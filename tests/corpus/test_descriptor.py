@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -249,3 +250,36 @@ def test_a_people_table_is_checked_as_well() -> None:
     with pytest.raises(PeopleError) as caught:
         check_schema(parse_people(PEOPLE), pa.schema({"id": pa.string()}), filename="people.parquet")
     assert caught.value.code == "people-missing-column"
+
+
+POLICY = """\
+[policy_set]
+name = "adults"
+version = "1"
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "given_text", "looks_like", "command"),
+    [
+        (parse_corpus, PEOPLE, "a people descriptor", "consentry people load"),
+        (parse_people, CORPUS, "a corpus descriptor", "consentry corpus register"),
+        (parse_corpus, POLICY, "a policy set", "consentry policy publish"),
+        (parse_people, POLICY, "a policy set", "consentry policy publish"),
+    ],
+)
+def test_a_file_of_another_kind_is_known_by_its_table(
+    read: Callable[..., object], given_text: str, looks_like: str, command: str
+) -> None:
+    with pytest.raises(DescriptorError) as caught:
+        read("# a comment\n" + given_text, filename="given.toml")
+    assert (caught.value.code, caught.value.where) == ("descriptor-other-kind", "given.toml:2")
+    assert f"looks like {looks_like}" in caught.value.message
+    assert f"`{command}`" in caught.value.help
+
+
+@pytest.mark.parametrize("read", [parse_corpus, parse_people])
+def test_a_file_that_looks_like_nothing_is_not_said_to_be_of_another_kind(read: Callable[..., object]) -> None:
+    with pytest.raises(DescriptorError) as caught:
+        read('[files]\nname = "x"\n')
+    assert caught.value.code == "descriptor-unknown-key"

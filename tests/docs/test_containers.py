@@ -51,7 +51,7 @@ def test_what_it_runs_is_a_command() -> None:
         *(json.loads(each) for each in re.findall(r"^    command: (\[.*\])$", COMPOSE, re.MULTILINE)),
     ]
     said += [line.split() for line in re.findall(r"run --rm server (.+)$", PAGE, re.MULTILINE)]
-    assert len(said) == 5
+    assert len(said) == 6
     for words in said:
         found: click.Command = cli
         while isinstance(found, click.Group):

@@ -38,6 +38,7 @@ def account() -> None:
 @pass_context
 def add(context: Context, handle: str, roles: tuple[str, ...], areas: tuple[str, ...], no_password: bool) -> None:  # noqa: FBT001
     """Make an account. Its password is made up and shown once."""
+    context.begin()
     password = "" if no_password else new_password()
     with _admission(context) as admission:
         made = admission.add(handle, roles=frozenset(map(Role, roles)), areas=frozenset(areas), password=password)

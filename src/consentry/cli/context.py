@@ -11,7 +11,7 @@ import click
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.invocation import Invocation
-from consentry.identity import IDENTITY_FILE
+from consentry.home import holds_deployment, require_deployment
 from consentry.settings import read_settings
 
 _Given = ParamSpec("_Given")
@@ -30,15 +30,34 @@ class Context(Invocation):
 
     @property
     def deployment(self) -> Deployment:
-        """The deployment."""
+        """The deployment. A folder that holds none is refused (`home-missing`), and left as it is."""
         if self._deployment is None:
-            self._deployment = open_deployment(self.home, watching=self.out.progress)
-        return self._deployment
+            self.require()
+        return self._opened()
+
+    def begin(self) -> Deployment:
+        """Return the deployment; if there is none a new one is made, and said so. For commands that begin one."""
+        was_new = self.is_new
+        found = self._opened()
+        if was_new:
+            self.out.note(f"Made a new deployment in {found.settings.home}")
+        return found
 
     @property
     def is_new(self) -> bool:
-        """Whether there is no deployment yet: asking for it would make one."""
-        return self._deployment is None and not (read_settings(self.home).home / IDENTITY_FILE).exists()
+        """Whether there is no deployment yet: `begin` would make one."""
+        if self._deployment is not None:
+            return False
+        return not holds_deployment(read_settings(self.home))
+
+    def require(self) -> None:
+        """Refuse a folder that holds no deployment."""
+        require_deployment(read_settings(self.home))
+
+    def _opened(self) -> Deployment:
+        if self._deployment is None:
+            self._deployment = open_deployment(self.home, watching=self.out.progress)
+        return self._deployment
 
     def close(self) -> None:
         """Let go of the deployment."""

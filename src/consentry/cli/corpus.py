@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted
 from consentry.corpus.registration import Corpus
@@ -22,7 +23,7 @@ def corpus() -> None:
 @pass_context
 def register(context: Context, descriptor: Path) -> None:
     """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
-    control = context.deployment.control
+    control = context.begin().control
     with context.out.progress() as progress:
         done = control.statements.register_corpus(descriptor, progress=progress)
     body = {**_body(done.corpus), "built": done.built, "kept": done.kept}
@@ -112,7 +113,7 @@ def import_() -> None:
 def stackexchange(context: Context, dump: Path, target: Path, age: str) -> None:
     """Convert a Stack Exchange DUMP (one site's folder, or a folder of sites) into the corpus folder TARGET."""
     with context.out.progress() as progress:
-        report = context.deployment.import_stackexchange(dump, target, age=Age(age), progress=progress)
+        report = Deployment.import_stackexchange(dump, target, age=Age(age), progress=progress)
     context.out.show(report, lambda: context.out.table(["", "count"], [[k, str(v)] for k, v in report.items()]))
     if age == Age.UNKNOWN:
         context.out.note("The dump says nothing about ages, and unknown means no: every item will be a gap. See --age.")
@@ -141,7 +142,7 @@ def tabular(
     if people_query is not None and people is None:
         raise click.UsageError("--people-query needs --people: a descriptor that says which column is what")
     with context.out.progress() as progress:
-        report = context.deployment.import_tabular(
+        report = Deployment.import_tabular(
             descriptor,
             target,
             people=people,

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from consentry.bootstrap import HOME_MODE, Deployment, open_deployment
+from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli import demo_acts as acts
 from consentry.cli import demo_pages as pages
 from consentry.cli.context import Context, pass_context
@@ -30,6 +30,7 @@ from consentry.cli.timeline import StoryClock, Timeline
 from consentry.corpus.registration import Corpus
 from consentry.durable import only_one
 from consentry.errors import StateError
+from consentry.home import HOME_MODE
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Age, Purpose
 from consentry.release.sealing import Built

@@ -105,6 +105,7 @@ def accept_older_(context: Context, by: str, reference: str) -> None:
     Every position that is lost is taken by an event that says so. Record again what people said since the copy was
     made, above all refusals, before anything is built.
     """
+    context.require()
     found = accept_older(context.home, by=by, reference=reference)
     first, last = found.lost[0], found.lost[-1]
     body = {"lost": len(found.lost), "first": first, "last": last, "releases_aside": list(found.aside)}

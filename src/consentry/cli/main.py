@@ -42,6 +42,7 @@ _COMMANDS = {
         "demo:demo",
         "Play the whole story: a release, training, a suspension that stops it, the review, and the way back.",
     ),
+    "init": ("init:init", "Make a new deployment in the home: its ledger and its keys."),
     "doctor": ("system:doctor", "Say what is installed, what is missing for what, and how to get it."),
     "policy": ("policy:policy", "Check, read, compare, test and publish policy sets."),
     "people": (
@@ -119,6 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
         out.error(_of_the_system(error))
         raise SystemExit(1) from None
     except Exception as error:
+        _trace_if_asked(error)
         out.error(_mistake(error))
         raise SystemExit(1) from None
     raise SystemExit(status if isinstance(status, int) else 0)
@@ -133,13 +135,19 @@ def _show_usage(error: click.ClickException, out: Output) -> None:
     click.echo(visible(shown.getvalue()), err=True, nl=False)
 
 
-def _mistake(error: Exception) -> ConsentryError:
-    """Say where the program went wrong. What an exception says itself can be somebody's data: that is left out."""
-    # Only here: it brings what reads settings, and most commands never get here.
+def _trace_if_asked(error: Exception) -> None:
+    """Print the traceback of a mistake if the environment asks for it; it can hold somebody's data."""
+    # Only here and below: it brings what reads settings, and most commands never get here.
     from consentry.settings import DEBUG_VARIABLE  # noqa: PLC0415
 
     if os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
         traceback.print_exception(error)
+
+
+def _mistake(error: Exception) -> ConsentryError:
+    """Say where the program went wrong. What an exception says itself can be somebody's data: that is left out."""
+    from consentry.settings import DEBUG_VARIABLE  # noqa: PLC0415
+
     frames = traceback.extract_tb(error.__traceback__)
     place = [each for each in frames if _SOURCE in Path(each.filename).parents][-1]
     return ConsentryError(

@@ -41,8 +41,9 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
     """
     if (url is None) is not (query is None):
         raise click.UsageError("--url goes with --query")
+    deployment = context.begin()
     with context.out.progress() as progress:
-        report = context.deployment.load_people(
+        report = deployment.load_people(
             descriptor, query=None if url is None or query is None else (url, query), progress=progress
         )
     body = asdict(report)

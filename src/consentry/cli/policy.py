@@ -59,7 +59,10 @@ def list_(context: Invocation) -> None:
     from consentry.cli.context import current  # noqa: PLC0415
 
     ready = {name: load(text, name) for name, text in shipped().items()}
-    published = current().deployment.control.desk.present().state.policies
+    asked = current()
+    if is_new := asked.is_new:
+        context.out.note("There is no deployment here: none is in force.")
+    published = () if is_new else asked.deployment.control.desk.present().state.policies
     body = {
         "shipped": [{"name": name, "version": each.version, "title": each.title} for name, each in ready.items()],
         "published": [each._asdict() for each in published],
@@ -192,7 +195,7 @@ def publish(context: Invocation, name: str) -> None:
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
-    published, position = current().deployment.control.statements.publish(text, filename)
+    published, position = current().begin().control.statements.publish(text, filename)
     unassessed = _unassessed(published)
     body = {
         "name": published.name,

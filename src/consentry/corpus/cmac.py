@@ -16,7 +16,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 BLOCK = 16
@@ -111,6 +110,9 @@ def _doubled(subkey: int) -> int:
 
 def _padded(strings: pa.Array, width: int) -> npt.NDArray[np.uint8]:
     """Return the bytes of each string as a row of `width` blocks, filled up with zeros."""
+    # Only here: it makes all its functions when it is imported, and most commands need none of them.
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     padded = pc.ascii_rpad(strings, width=width * BLOCK, padding="\0")
     found = np.frombuffer(padded.buffers()[2], dtype=np.uint8, count=len(strings) * width * BLOCK)
     return found.reshape(len(strings), width * BLOCK).copy()

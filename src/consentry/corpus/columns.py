@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.errors import CorpusError
 
@@ -51,6 +50,9 @@ def plain(array: pa.Array) -> pa.Array:
 
 def words(array: pa.Array) -> Words:
     """Return the distinct words of a string column with a code for each row."""
+    # Only here and below: it makes all its functions when it is imported, and most commands need none of them.
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     encoded = array if pa.types.is_dictionary(array.type) else pc.dictionary_encode(array)
     vocabulary = tuple(str(word) for word in encoded.dictionary.to_pylist())
     codes = encoded.indices.fill_null(len(vocabulary)) if encoded.null_count else encoded.indices
@@ -134,6 +136,8 @@ def _timestamps(array: pa.Array, *, zone: str | None, column: str, filename: str
                 where=filename,
             )
         if zone.upper() not in ("UTC", "ETC/UTC", "GMT"):
+            import pyarrow.compute as pc  # noqa: PLC0415
+
             array = pc.assume_timezone(array, zone, ambiguous="latest", nonexistent="latest")
     units = _UNITS_PER_SECOND[kind.unit]
     ticks = _integers(array.cast(pa.int64()))
@@ -158,6 +162,8 @@ def involvement(array: pa.Array, path: tuple[str, ...], *, column: str, filename
 
     `path` leads from the list's elements to the id. A null element stays a null id: somebody unknown is involved.
     """
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
         present = pc.is_valid(array)
         rows = np.flatnonzero(present.to_numpy(zero_copy_only=False))
@@ -167,6 +173,8 @@ def involvement(array: pa.Array, path: tuple[str, ...], *, column: str, filename
 
 
 def _field(array: pa.Array, path: tuple[str, ...], *, column: str, filename: str) -> pa.Array:
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     for name in path:
         if array.null_count == len(array):
             return pa.nulls(len(array), pa.string())

@@ -172,6 +172,7 @@ def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescripto
         DescriptorError: with the line, if the text cannot be used.
     """
     source = DescriptorSource.parse(text, filename)
+    source.require_kind("corpus")
     source.only(None, ("corpus", "columns", "constants", "created", "categories", "visibilities"))
     source.only("corpus", ("name", "files"))
     source.only("created", ("zone",))
@@ -206,6 +207,7 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
         DescriptorError: with the line, if the text cannot be used.
     """
     source = DescriptorSource.parse(text, filename)
+    source.require_kind("people")
     source.only(None, ("people", "columns", "constants", "ages", "accounts"))
     source.only("people", ("files",))
     ages = source.mapping("ages", Age)

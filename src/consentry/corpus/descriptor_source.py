@@ -17,6 +17,12 @@ from consentry.policy.policy_table import nearest
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _ERROR_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _ABSENT: Mapping[str, Any] = {}
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "corpus": ("a corpus descriptor", "consentry corpus register"),
+    "people": ("a people descriptor", "consentry people load"),
+    "policy_set": ("a policy set", "consentry policy publish"),
+}
+"""What a file is that has a table of this name, and which command takes it."""
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -48,6 +54,17 @@ class DescriptorSource:
     def error(self, path: KeyPath, code: str, *, message: str, advice: str) -> DescriptorError:
         """Return an error that points at the line of `path`."""
         return DescriptorError(code, message, help=advice, where=f"{self.filename}:{line_at(self.lines, path)}")
+
+    def require_kind(self, kind: str) -> None:
+        """Refuse a file of another kind, by the table that only that kind has; `kind` is one of `_KINDS`."""
+        other = next((each for each in _KINDS if each in self.values), kind)
+        if kind in self.values or other == kind:
+            return
+        found, command = _KINDS[other]
+        message = f"this looks like {found}, and not like {_KINDS[kind][0]}"
+        raise self.error(
+            (other,), "descriptor-other-kind", message=message, advice=f"the command for it is `{command}`"
+        )
 
     def missing(self, path: KeyPath, key: str, *, advice: str) -> DescriptorError:
         """Return the error for a key that is not there."""

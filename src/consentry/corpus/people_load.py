@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from consentry.corpus.classes import Residing
@@ -288,7 +287,7 @@ class _Loader:
         return self._coded("age", column, meaning, rows).astype(np.uint16)
 
     def _birth_years(self, years: pa.Array) -> Array:
-        given = pc.is_valid(years).to_numpy(zero_copy_only=False)
+        given = years.is_valid().to_numpy(zero_copy_only=False)
         stated = years.fill_null(0).to_numpy(zero_copy_only=False)
         plausible = given & (stated >= self.year - OLDEST) & (stated <= self.year)
         self.report.implausible_years += int(np.count_nonzero(given & ~plausible))

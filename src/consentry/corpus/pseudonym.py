@@ -23,7 +23,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.corpus.cmac import PIECE_ROWS, Cmac
 from consentry.errors import CorpusError, InputError
@@ -272,6 +271,9 @@ def _hash_block(cmac: Cmac, strings: pa.Array, result: _Result) -> None:
     np.equal(lengths, 0, out=result.empty)
     long = np.flatnonzero(lengths > _LONG_BYTES)
     if long.size:
+        # Only here: it makes all its functions when it is imported, and most commands need none of them.
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         contents = [strings[row].as_py().encode() for row in long.tolist()]
         strings = pc.if_else(pa.array(lengths > _LONG_BYTES), "", strings)
         lengths = _lengths(strings)

@@ -21,9 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-import phonenumbers
 from babel.core import get_global
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, NumberParseException
 
 from consentry.corpus.location_doubt import names_a_zone
 from consentry.corpus.location_text import MAX_LENGTH, Located, locate
@@ -176,15 +174,20 @@ def from_phone(value: str) -> Located:
 
 
 def _region_of(digits: str) -> str | None:
+    # Only here, and below: every command imports this, and only numbers need it.
+    import phonenumbers  # noqa: PLC0415
+
     try:
         number = phonenumbers.parse("+" + digits, None)
-    except NumberParseException:
+    except phonenumbers.NumberParseException:
         return None
     region: str | None = phonenumbers.region_code_for_number(number)
     return region if region is not None and known_place(region) else None
 
 
 def _regions_calling(digits: str) -> frozenset[str]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415
+
     for length in range(1, min(len(digits), _MAX_CALLING_CODE) + 1):
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ())
         if regions and regions[0] != _NOT_GEOGRAPHIC:

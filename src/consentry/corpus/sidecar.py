@@ -28,7 +28,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.digests import Digest
 from consentry.errors import ConflictError, CorpusError, IntegrityError
@@ -163,6 +162,9 @@ def gathered(table: pa.Array, indices: Array) -> Array:
 
     Arrow takes narrow indices as they are, where NumPy widens them first.
     """
+    # Only here: it makes all its functions when it is imported, and most commands need none of them.
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     found: Array = pc.take(table, pa.array(indices), boundscheck=False).to_numpy()
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from consentry.doctor.finding import Finding, State, unreadable
 from consentry.doctor.machine import nearest_existing
-from consentry.identity import IDENTITY_FILE
+from consentry.home import holds_deployment
 from consentry.settings import SETTINGS_FILE, Settings
 
 PSEUDONYM_KEY_BYTES = 32
@@ -31,7 +31,8 @@ def home(home: Path) -> Finding:
         return Finding(name="home", state=State.PROBLEM, found=found, purpose=purpose, remedy=remedy)
     if not home.exists():
         found = f"{home} does not exist"
-        return Finding(name="home", state=State.MISSING, found=found, purpose=purpose, remedy="it is made on first use")
+        remedy = "if the name is right, `consentry init` makes it"
+        return Finding(name="home", state=State.MISSING, found=found, purpose=purpose, remedy=remedy)
     mode = stat.S_IMODE(home.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         found = f"{home} is open to others, mode {mode:04o}: it holds what everybody chose, and lists of people"
@@ -49,13 +50,7 @@ def settings(settings: Settings) -> Finding:
 
 def is_new(settings: Settings) -> bool:
     """Return whether there is nothing yet that could be asked: no keys, no identity, no ledger."""
-    if not settings.ledger.startswith(SQLITE):
-        return False
-    ledger = Path(settings.ledger.removeprefix(SQLITE))
-    try:
-        return not any(path.exists() for path in (ledger, settings.home / "keys", settings.home / IDENTITY_FILE))
-    except OSError:
-        return False  # what this user may not look at may be there
+    return settings.ledger_file is not None and not holds_deployment(settings)
 
 
 def sqlite(url: str) -> Finding:
@@ -64,7 +59,7 @@ def sqlite(url: str) -> Finding:
     engine = f"SQLite {sqlite3.sqlite_version}"
     if not path.exists():
         found = f"{engine}: {path} does not exist"
-        remedy = "it is made on first use"
+        remedy = "it is made with the deployment: consentry init"
         return Finding(name="ledger", state=State.MISSING, found=found, purpose=LEDGER_PURPOSE, remedy=remedy)
     try:
         connection = read_only(path)
@@ -96,7 +91,7 @@ def _key(path: Path, *, purpose: str) -> Finding:
     try:
         status = path.stat()
     except FileNotFoundError:
-        remedy = "it is made on first use; if the deployment is in use already, restore it from a backup"
+        remedy = "it is made with the deployment: consentry init; if that is in use already, restore it from a backup"
         return Finding(name=path.name, state=State.MISSING, found="none", purpose=purpose, remedy=remedy)
     except OSError as error:
         return unreadable(path.name, error, purpose=purpose)

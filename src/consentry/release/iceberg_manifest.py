@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import fastavro
-
 from consentry.release.iceberg_schema import Document, FormatVersion
 
 ROW_POSITION_ID = 2147483645
@@ -65,6 +63,9 @@ def manifest_list(snapshot: Snapshot, manifests: Sequence[Document]) -> bytes:
 
 
 def _avro(schema: Document, rows: Iterable[Document], metadata: dict[str, str], sync_marker: bytes) -> bytes:
+    # Only here: every command imports this, and few write a table.
+    import fastavro  # noqa: PLC0415
+
     stream = io.BytesIO()
     fastavro.writer(stream, schema, rows, codec="null", metadata=metadata, sync_marker=sync_marker)
     return stream.getvalue()

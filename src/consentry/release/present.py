@@ -309,7 +309,8 @@ class Present:
         """Number the sets of notices people were served; the first serving of a notice is the one that counts."""
         self._grow(self.registry.seats)
         before = self._notice_code[seats]
-        for code in np.unique(before).tolist():
+        # Not `unique`: its first call imports all of masked arrays.
+        for code in np.flatnonzero(np.bincount(before)).tolist():
             held = self._notice_sets[code]
             if any(each == notice for each, _ in held):
                 continue

@@ -117,7 +117,7 @@ class Hosted:
             raise NotFoundError(
                 "platform-no-home",
                 f"`{platform.home}` holds no deployment",
-                help="is it mounted? A new one is made by the first command that is given for it, with --home",
+                help="is it mounted? A new one is made by: consentry --home DIR init",
             )
         with ExitStack() as held:
             held.enter_context(alone(platform.home))

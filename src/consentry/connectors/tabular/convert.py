@@ -47,6 +47,11 @@ class Query:
     sql: str
 
 
+def source(descriptor: Path, query: tuple[str, str] | None) -> Files | Query:
+    """Return where the rows of a descriptor come from: a query (URL, SQL) if there is one, else files beside it."""
+    return Files(descriptor.parent) if query is None else Query(*query)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What was read."""
