@@ -127,10 +127,18 @@ class Report:
     due: Seconds
     delivered: ReportDelivered | None = None
     delivered_at: Seconds | None = None
+    earlier: tuple[tuple[ReportDelivered, Seconds], ...] = ()
+    """What was delivered under this name before that, oldest first, each with when."""
 
     def overdue(self, at: Seconds) -> bool:
         """Say whether it should have been delivered by now."""
         return self.delivered is None and at > self.due
+
+    def deliveries(self) -> tuple[tuple[ReportDelivered, Seconds], ...]:
+        """Return everything that was delivered under this name, oldest first, each with when."""
+        if self.delivered is None or self.delivered_at is None:
+            return ()
+        return (*self.earlier, (self.delivered, self.delivered_at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

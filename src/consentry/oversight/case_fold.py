@@ -126,7 +126,7 @@ def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event)
     if isinstance(body, ReportScheduled):
         found = known or Report(report=body.report, title=body.title, due=body.due)
     elif known is not None:
-        found = replace(known, delivered=body, delivered_at=event.recorded_at)
+        found = replace(known, delivered=body, delivered_at=event.recorded_at, earlier=known.deliveries())
     else:
         return case
     return replace(case, reports={**case.reports, body.report: found})

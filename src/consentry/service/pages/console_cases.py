@@ -24,7 +24,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, kept, said
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import Part, Place, as_file, may_read, shown
+from consentry.service.papers import Part, Place, as_file, may_read, said_to, shown
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -124,9 +124,9 @@ def one(
 
 
 @ROUTER.get("/console/cases/{case}/timeline.json")
-def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
-    """Hand out everything that was said of a case."""
-    body = canonical_json({"case": case, "events": control.cases.timeline(case)})
+def timeline(control: Control, case: str, *, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+    """Hand out everything that was said of a case, as far as they may read it."""
+    body = canonical_json({"case": case, "events": said_to(who, control.cases.timeline(case))})
     return Response(body, media_type="application/json")
 
 
@@ -134,8 +134,8 @@ def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Sta
 def timeline_list(
     request: Request, control: Control, *, case: str, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
 ) -> Response:
-    """List everything that was said of a case."""
-    events = control.cases.timeline(case)
+    """List everything that was said of a case, as far as they may read it."""
+    events = said_to(who, control.cases.timeline(case))
     named = {each.position: each.name for each in control.cases.papers(case, events) if may_read(who, each.kind)}
     rows = [
         {**each, "paper": named.get(each["position"]), "paper_link": each["position"]} for each in _in_words(events)
@@ -188,8 +188,8 @@ def show(
     """Return the page of a case; with a `problem`, what was `given` in the form that was refused stays in it."""
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
-    timeline = control.cases.timeline(name)
     reader = principal_of(request)
+    timeline = said_to(reader, control.cases.timeline(name))
     papers = [each for each in control.cases.papers(name, timeline) if may_read(reader, each.kind)]
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
