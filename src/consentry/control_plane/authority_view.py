@@ -226,7 +226,7 @@ class AuthorityView:
 
         def belongs(body: Body) -> bool:
             if isinstance(body, NoticeServed):
-                return body.notice in case.notices
+                return body.notice in case.notices or body.notice in case.dropped
             if isinstance(body, OrderDrained):
                 return body.order in orders
             return getattr(body, "case", None) == case.case

@@ -16,6 +16,7 @@ from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Condition, Report
 from consentry.oversight.condition_check import CHECKS
+from consentry.oversight.correction import takes_two
 from consentry.oversight.order import Order, after_in_words, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
@@ -69,8 +70,10 @@ _KINDS = {
     "condition.added": N_("Condition added"),
     "condition.met": N_("Condition met"),
     "condition.reopened": N_("Condition opened again"),
+    "condition.taken-back": N_("Condition taken back"),
     "approval.given": N_("Approved"),
     "case.notice-required": N_("Notice required"),
+    "case.notice-corrected": N_("Notice corrected"),
     "notice.served": N_("Notice served"),
     "case.narrowed": N_("Suspension narrowed"),
     "case.ended": N_("Case ended"),
@@ -206,6 +209,7 @@ def show(
         orders=[order_row(control, each) for each in orders],
         conditions=condition_rows(case, answers, now=now),
         approvals=case.approved_by(Step.LIFT),
+        corrected_by_two=takes_two(case),
         needed=APPROVALS,
         reports=[_report(each, now) for each in case.reports.values()],
         timeline=_in_words(timeline),
