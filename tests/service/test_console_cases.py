@@ -10,6 +10,7 @@ import pytest
 
 from consentry.accounts.access import Role
 from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdded, ConditionMet, ReportDelivered
+from consentry.ledger.events import EventLost
 from consentry.ledger.oversight_events import OrderIssued, Origin
 from consentry.oversight.order import Scope
 from service.staff import HOSTILE, Office, may, office
@@ -83,6 +84,21 @@ def test_the_overview_counts_by_country_category_and_reason_with_a_table_beside_
     said = words(place.visitor("audrey").get("/console/overview"))
     for word in ("United States", "no country established", "post", "By country", "By category", "By reason"):
         assert word in said
+
+
+def test_the_overview_reminds_of_events_that_were_lost(own: Office) -> None:
+    assert "Lost events" not in words(own.visitor("sue").get("/console/overview"))
+    first = own.deployment.ledger.head()
+    own.deployment.ledger.append([EventLost(reference="disk of 3 May", by="olga")] * 2)
+    own.deployment.ledger.append([EventLost(reference=HOSTILE, by="olga")])
+    for handle in ("sue", "olga", "mel"):
+        answer = own.visitor(handle).get("/console/overview")
+        said = words(answer)
+        assert f"position {first} – {first + 1}, disk of 3 May, olga" in said
+        assert f"position {first + 2}, " in said
+        assert "does not count any more" in said
+        assert "<script>alert" not in answer.text
+    assert own.visitor("sue").get("/console/overview?format=json").json()["lost"][0]["last"] == first + 1
 
 
 def test_support_sees_no_case_and_no_model_on_the_overview(own: Office) -> None:
