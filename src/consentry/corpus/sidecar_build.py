@@ -31,8 +31,8 @@ from consentry.corpus.sidecar import (
     Identities,
     Oddities,
     Progress,
+    Stamp,
     changed,
-    same_file,
 )
 from consentry.digests import canonical_json, digest_file
 from consentry.durable import sync_tree, take_name
@@ -88,7 +88,7 @@ def build(
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
-        head = _head(pin, oddities, descriptor=descriptor, mtime_ns=before.st_mtime_ns)
+        head = _head(pin, oddities, descriptor=descriptor, stamp=Stamp.of(before))
         head["seats"] = writer.seats
         head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
@@ -107,17 +107,17 @@ def _put_in_place(staged: Path, folder: Path) -> None:
 def _pin(source: Path, before: os.stat_result, *, name: str, rows: int) -> FilePin:
     """Return the pin of a file that was read; it must still be what it was when reading began."""
     pin = FilePin(path=name, size=before.st_size, digest=digest_file(source), rows=rows)
-    if not same_file(source, size=pin.size, mtime_ns=before.st_mtime_ns):
+    after = source.stat()
+    if (after.st_size, Stamp.of(after)) != (pin.size, Stamp.of(before)):
         raise changed(name)
     return pin
 
 
-def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, mtime_ns: int) -> dict[str, Any]:
+def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, stamp: Stamp) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "pin": asdict(pin),
-        # Text: nanoseconds since 1970 are more than canonical JSON can hold as a number.
-        "mtime_ns": str(mtime_ns),
+        **stamp.to_json(),
         "descriptor": descriptor.digest,
         "oddities": asdict(oddities),
     }

@@ -81,6 +81,7 @@ class SealedRelease:
             size=file.pin.size,
             rows=file.pin.rows,
             excluded=self.bitmap(file) if file.bitmap.cardinality else b"",
+            digest=file.pin.digest,
         )
 
     def left_out(self, wanted: Mapping[int, npt.NDArray[np.int64]]) -> dict[int, npt.NDArray[np.bool_]]:
