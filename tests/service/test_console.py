@@ -110,6 +110,8 @@ def test_two_releases_are_compared(own: Office) -> None:
     ).manifest.release
     said = words(own.visitor("mel").get(f"/console/compare-releases?before={own.release}&after={second}"))
     assert "What differs" in said
+    assert "By reason: why items are left out" in said
+    assert "No item changed sides" in said
     wrong = own.visitor("mel").get(f"/console/compare-releases?before={own.release}&after=none")
     assert wrong.status_code == 422
 

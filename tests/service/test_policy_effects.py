@@ -11,6 +11,7 @@ from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.release.plan import Plan
 from consentry.service.policy_effects import effects
 from end_to_end.network import fresh
 from service.at_work import POLICY, prepare
@@ -35,10 +36,14 @@ def without_permits(name: str) -> PolicySet:
     return replace(of(TEXT), name=name, rules=tuple(rule for rule in of(TEXT).rules if rule.effect == "forbid"))
 
 
-def counted(made: Office, policy: PolicySet) -> int:
+def planned(made: Office, policy: PolicySet) -> Plan:
     control = made.deployment.control
     at = control.desk.parts.clock()
-    return control.releases.plan("network", Purpose.TRAIN_GENAI, policy=policy, at=at).tally.eligible
+    return control.releases.plan("network", Purpose.TRAIN_GENAI, policy=policy, at=at)
+
+
+def counted(made: Office, policy: PolicySet) -> int:
+    return planned(made, policy).tally.eligible
 
 
 def test_the_text_has_another_name() -> None:
@@ -55,6 +60,7 @@ def test_a_set_under_a_new_name_is_counted_against_what_decides_about_the_same_u
     assert change["eligible"] == {"before": before, "after": 0}
     assert sum(change["by_place"].values()) == -before
     assert found["against"] == [f"{POLICY} {of(TEXT).version}"]
+    assert (change["undecided"], change["involving_several"]) == (0, planned(own, of(TEXT)).involving)
     assert any("removed" in line for line in found["lines"])
     same = effects(control, of(NEW_NAME))["changes"]
     assert [each["eligible"] for each in same] == [{"before": before, "after": before}]
