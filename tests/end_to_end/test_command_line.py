@@ -150,6 +150,44 @@ def test_every_table_can_be_printed(ready: Terminal) -> None:
     assert "refused" in ready.run("release", "explain", other, "a1", status=3, as_json=False)
 
 
+def test_dates_out_of_range_are_shown_apart_from_those_that_are_missing(terminal: Terminal) -> None:
+    made = (None, -1, -2, 5)
+    items = [RawItem(id=f"a{number}", author="ada", created=at) for number, at in enumerate(made)]
+    corpus = write_corpus(terminal.folder, [items], form=Form(created="seconds"))
+    text = terminal.run("corpus", "register", corpus, as_json=False)
+    (heads, cells) = (line.split("  ") for line in text.splitlines() if "0.parquet" in line or "no author" in line)
+    assert [each.strip() for each in heads if each.strip()][-2:] == ["no date", "date out of range"]
+    assert " ".join(cells).split()[-2:] == ["1", "2"]
+    (file,) = terminal.run("corpus", "show", "network")["files"]
+    assert (file["unknown_dates"], file["dates_out_of_range"]) == (3, 2)
+
+
+def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: Terminal) -> None:
+    ready.run("choice", "record", "ada", "refused", "--source", "settings", "--notice", "genai-2024")
+    ready.run("choice", "record", "ada", "unset", "--category", "profile", "--reach", "everything")
+    lines = ready.run("choice", "show", "ada", as_json=False).splitlines()
+    came = [line.split() for line in lines[lines.index("How they came") + 1 :]]
+    assert came == [["position", "source", "notice", "seen"], ["3", "settings", "genai-2024"], ["4", "form", "-"]]
+    assert max(map(len, lines)) <= 80
+
+
+def test_one_thing_is_not_several(terminal: Terminal) -> None:
+    item = RawItem(id="a1", author="ada", involves=("bo",))
+    corpus = write_corpus(terminal.folder, [[item]])
+    assert "network: 1 item in 1 file" in terminal.run("corpus", "register", corpus, as_json=False)
+    assert "1 event, gapless" in terminal.run("ledger", "verify", as_json=False)
+    shown = terminal.run("release", "plan", "network", "--policy", "september-2024", as_json=False)
+    assert "1 item: 0 eligible" in shown
+    assert "1 item involves several people" in shown
+    write_items(terminal.folder / "items" / "0.parquet", [item, item])
+    assert (
+        "1 item has an id that another"
+        in terminal.fails("corpus-duplicate-item-id", "corpus", "register", corpus)["message"]
+    )
+    twice = write_people(terminal.folder / "people", [RawPerson(id="ada"), RawPerson(id="ada")])
+    assert "1 row repeats an id" in terminal.fails("people-duplicate-id", "people", "load", twice)["message"]
+
+
 def test_how_a_command_ends(ready: Terminal) -> None:
     ready.run("release", "build", status=2, as_json=False)
     ready.run("release", "build", "network", "--policy", "september-2024", "--purpose", "fun", status=2)

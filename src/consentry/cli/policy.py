@@ -191,7 +191,8 @@ def publish(context: Invocation, name: str) -> None:
     if failed:
         raise PolicyError(
             "policy-example-fails",
-            f"{len(failed)} examples do not hold, first: {failed[0].example.title}",
+            f"{len(failed)} {'example does' if len(failed) == 1 else 'examples do'} not hold, first:"
+            f" {failed[0].example.title}",
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )

@@ -344,7 +344,7 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
     for label in ("by_place", "by_category"):
-        out.table(
-            [label.removeprefix("by_"), "change"], [[n, f"{c:+,}"] for n, c in list(change[label].items())[:_TOP]]
-        )
+        rows = [[name, f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
+        if rows:
+            out.table([label.removeprefix("by_"), "change"], rows)
     _show_unknown(out, change)

@@ -49,7 +49,7 @@ def show_counts(out: Output, counts: Any) -> None:
     """Print the counts of a release or a plan."""
     items = counts["items"]
     eligible, denied = counts["eligible"], counts["denied"]
-    out.text(f"\n{items:,} items: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
+    out.text(f"\n{counted(items, 'item')}: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
     if counts["by_reason"]:
         by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
         rows = [[reason, count, share(count, items)] for reason, count in by_reason]
@@ -124,7 +124,7 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     show_changed_counts(out, found["counts"])
     for label in ("added", "removed"):
         for file in found["files"][label]:
-            out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
+            out.text(f"{label}: {file['path']}, {counted(file['items'], 'item')}, {file['eligible']:,} eligible")
     for path in found["files"]["changed"]:
         out.text(f"other bytes: {path}")
     for each in (before, after):

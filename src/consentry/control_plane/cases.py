@@ -101,7 +101,7 @@ class CaseVerbs:
         if not IDENTIFIER.fullmatch(notice) or days < 0:
             raise InputError(
                 "case-notice",
-                f"nobody can be served notice `{notice}` and wait {days} days",
+                f"nobody can be served notice `{notice}` and wait {days} {'day' if days == 1 else 'days'}",
                 help=f"give the `id` that the policy waits for, and a number of days from 0 to {MOST_DAYS}",
             )
         require_days(days)

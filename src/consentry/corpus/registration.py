@@ -180,7 +180,8 @@ class _Registering:
                 shutil.rmtree(each.folder, ignore_errors=True)
         raise CorpusError(
             "corpus-duplicate-item-id",
-            f"{again.size:,} items have an id that another item has, in {_named(with_repeated)}",
+            f"{again.size:,} {'item has' if again.size == 1 else 'items have'} an id that another item has, in"
+            f" {_named(with_repeated)}",
             help="every item needs an id of its own; remove the repeated rows or use another column as the id",
         )
 
@@ -315,7 +316,8 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
 
 def _named(files: Sequence[Sidecar]) -> str:
     shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
-    return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN:,} more files"
+    more = len(files) - _SHOWN
+    return shown if more <= 0 else f"{shown} and {more:,} more {'file' if more == 1 else 'files'}"
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:

@@ -39,7 +39,7 @@ def describe(policy_set: PolicySet) -> list[str]:
     if (remedies := policy_set.remedies) != Remedies():
         lines.append(
             "A model that was trained on what is withdrawn later: what to do is chosen within "
-            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more."
+            f"{_days(remedies.choose_within_days)}, and done within {remedies.finish_within_days} more."
         )
     lines.append(_SIGNALS[policy_set.signals.global_privacy_control])
     for rule in (*permits, *forbids):
@@ -80,8 +80,12 @@ def _conditions(rule: Rule) -> Iterable[str]:
     if rule.choices:
         yield f"the person {_list(_CHOICES[choice] for choice in ChoiceState if choice in rule.choices)}"
     if rule.notice is not None:
-        waited = f" at least {rule.notice.days} days ago" if rule.notice.days else ""
+        waited = f" at least {_days(rule.notice.days)} ago" if rule.notice.days else ""
         yield f"notice `{rule.notice.notice}` was served{waited}"
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def describe_diff(difference: PolicyDiff) -> list[str]:

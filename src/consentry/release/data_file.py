@@ -68,7 +68,7 @@ def _bitmap(file: DataFile) -> BitMap64:
     if bitmap.serialize() != file.excluded:
         raise _damaged(file, "the excluded positions are a bitmap and something else")
     if bitmap and bitmap.max() >= file.rows:
-        raise _damaged(file, f"position {bitmap.max()} is excluded from a file of {file.rows} rows")
+        raise _damaged(file, f"position {bitmap.max()} is excluded from a file of {_rows(file.rows)}")
     return bitmap
 
 
@@ -101,7 +101,7 @@ def open_pinned(file: DataFile) -> pq.ParquetFile:
     if opened.metadata.num_rows != file.rows:
         rows = opened.metadata.num_rows
         opened.close()
-        raise _changed(file, f"the file has {rows} rows, and the release was made from {file.rows}")
+        raise _changed(file, f"the file has {_rows(rows)}, and the release was made from {file.rows}")
     return opened
 
 
@@ -118,6 +118,10 @@ def same_bytes(file: DataFile) -> Iterator[None]:
         raise _changed(file, "the file has other bytes than the release was made from")
     if _touched(file) != before:
         raise _changed(file, "the file was changed while it was read")
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
 
 
 def _touched(file: DataFile) -> tuple[int, ...]:

@@ -208,8 +208,8 @@ def _check_length(release: SealedRelease) -> None:
 def _check_bitmap(release: SealedRelease, file: ReleaseFile) -> None:
     bitmap = BitMap64.deserialize(release.bitmap(file))
     if len(bitmap) != file.bitmap.cardinality:
-        counted = f"{len(bitmap):,} positions, not {file.bitmap.cardinality:,}"
-        raise _damaged(f"the bitmap of `{file.pin.path}` has {counted}")
+        counted = f"{len(bitmap):,}, not {file.bitmap.cardinality:,}"
+        raise _damaged(f"the number of positions in the bitmap of `{file.pin.path}` is {counted}")
     if len(bitmap) and bitmap.max() >= file.pin.rows:
         raise _damaged(f"the bitmap of `{file.pin.path}` names rows that the file does not have")
 
