@@ -21,7 +21,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli import demo_acts as acts
 from consentry.cli import demo_pages as pages
 from consentry.cli.context import Context, pass_context
-from consentry.cli.output import Output, counted
+from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
 from consentry.cli.policy import read_text
 from consentry.cli.release_text import show_comparison, show_counts, show_explanation
@@ -176,7 +176,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.statements.publish(*read_text(_POLICY))
         before = control.releases.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
-    out.heading(f"{counted(corpus.rows, 'item')}, policy {_POLICY}")
+    out.heading(f"{corpus.rows:,} items, policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)
     manifest = before.manifest
@@ -219,7 +219,7 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
     with run.step("Load people, and work out where they live"):
         people = control.statements.load_people(content / "people.toml")
     places = resolved(run.deployment)
-    out.heading(f"{counted(people.rows, 'person', several='people')}, by the country they may be in")
+    out.heading(f"{people.rows:,} people, by the country they may be in")
     out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
     with run.step("Register the content: one sidecar a file"):
         corpus = control.statements.register_corpus(content / "corpus.toml").corpus
