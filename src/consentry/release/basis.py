@@ -122,14 +122,7 @@ def lay_out(
     if like is not None and _same_cells(like, matrix, fold, items=tuple(items), further=further):
         look = replace(like.look, person_class=knowledge.classes.codes, bounds=knowledge.bounds)
     else:
-        look = tables(
-            replace(matrix, person_rows=fold.rows),
-            person_class=knowledge.classes.codes,
-            items=items,
-            fold=fold.number,
-            bounds=knowledge.bounds,
-            further=further,
-        )
+        look = _tables(matrix, fold, items=items, knowledge=knowledge, further=further)
     number = {decision: len(matrix.outcomes) + index for index, decision in enumerate(further)}
     exceptions = tuple(
         {row: number[each.decision] + each.involved * look.involved_offset for row, each in file.items()}
@@ -144,6 +137,25 @@ def lay_out(
         matrix=matrix,
         fold=fold,
         exceptions=exceptions,
+    )
+
+
+def _tables(
+    matrix: DecisionMatrix,
+    fold: Fold,
+    *,
+    items: Sequence[ItemClass],
+    knowledge: Knowledge,
+    further: Sequence[Decision],
+) -> Tables:
+    """Lay out folded rows of a matrix."""
+    return tables(
+        replace(matrix, person_rows=fold.rows),
+        person_class=knowledge.classes.codes,
+        items=items,
+        fold=fold.number,
+        bounds=knowledge.bounds,
+        further=further,
     )
 
 
