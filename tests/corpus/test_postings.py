@@ -16,7 +16,7 @@ SEATS = st.integers(0, 3) | st.integers(0, 1 << 20) | st.integers(0, 2**32 - 2)
 def check(person: list[int], pairs: list[tuple[int, int]]) -> None:
     rows = np.array([row for row, _ in pairs], dtype=np.uint32)
     people = np.array([seat for _, seat in pairs], dtype=np.uint32)
-    seats, positions = in_order(np.array(person, dtype=np.uint32), rows, people)
+    seats, positions = in_order(np.array(person, dtype=np.uint32), rows=rows, people=people)
     assert seats.dtype == positions.dtype == np.uint32
     expected = sorted([*zip(person, range(len(person)), strict=True), *((seat, row) for row, seat in pairs)])
     assert list(zip(seats.tolist(), positions.tolist(), strict=True)) == expected

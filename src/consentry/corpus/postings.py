@@ -17,7 +17,7 @@ _PART_BITS = 8
 _RADIX_BITS = 16
 
 
-def in_order(person: U32, rows: U32, people: U32) -> tuple[U32, U32]:
+def in_order(person: U32, *, rows: U32, people: U32) -> tuple[U32, U32]:
     """Return seats and positions of all pairs, ordered by both.
 
     Args:

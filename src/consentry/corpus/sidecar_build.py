@@ -291,7 +291,7 @@ class _Writer:
         people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
         self._save("involved_row", rows)
         self._save("involved_person", people)
-        posting_person, posting_row = in_order(np.asarray(self.person), rows, people)
+        posting_person, posting_row = in_order(np.asarray(self.person), rows=rows, people=people)
         self._save("posting_person", posting_person)
         self._save("posting_row", posting_row)
         del posting_person, posting_row
