@@ -360,6 +360,16 @@ def test_policies_that_cannot_be_used(terminal: Terminal) -> None:
     assert [each["name"] for each in terminal.run("policy", "list")["published"]] == ["september-2024"]
 
 
+def test_a_set_is_taken_out_of_force_and_put_in_force_again(terminal: Terminal) -> None:
+    terminal.run("policy", "publish", "september-2024")
+    terminal.fails("policy-not-published", "policy", "withdraw", "august-2024")
+    assert terminal.run("policy", "withdraw", "september-2024")["position"] == 1
+    terminal.fails("policy-withdrawn", "policy", "withdraw", "september-2024")
+    terminal.run("policy", "publish", "september-2024")
+    shown = terminal.run("policy", "withdraw", "september-2024", as_json=False)
+    assert shown == "september-2024 is out of force from position 3 on.\n"
+
+
 def test_choices_that_cannot_be_used(ready: Terminal) -> None:
     file = ready.folder / "choices.csv"
     head = "person,purpose,state,at\n"

@@ -14,7 +14,7 @@ from consentry.policy.library import shipped
 from consentry.policy.policy_diff import diff
 from consentry.policy.policy_parser import check, load
 from consentry.policy.policy_prose import describe, describe_diff
-from consentry.policy.policy_set import PolicySet, Remedies, SignalMeaning, Signals
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, Remedies, SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 GOOD = """\
@@ -245,6 +245,17 @@ def test_a_purpose_must_be_given_where_there_is_a_choice() -> None:
 )
 def test_wrong_values(old: str, new: str, line: int) -> None:
     assert ("policy-wrong-value", line) in found(instead(old, new))
+
+
+def test_a_set_without_rules_may_decide_about_nothing() -> None:
+    text = OUT_OF_FORCE.format(name="good")
+    assert check(text, "f") == []
+    loaded = load(text, "f")
+    assert not any(map(loaded.decides, Purpose))
+    assert "Decides about no use, and permits nothing: it takes the place of a set that was in force." in describe(
+        loaded
+    )
+    assert describe_diff(diff(load(GOOD, "f"), loaded, at=0))
 
 
 def test_a_list_that_is_no_list_of_tables() -> None:

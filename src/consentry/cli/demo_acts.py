@@ -263,6 +263,7 @@ def met(stage: Stage) -> None:
     control = stage.control
     stage.at("2025-09-18")
     control.statements.publish(*read_text(_RESUMED))
+    _withdraw_the_earlier_set(stage)
     control.notices.write(
         NOTICE, _NOTICE_TEXT.encode(), languages=("en",), channel="in-app", audience="members", by="privacy-office"
     )
@@ -309,6 +310,20 @@ def resumed(stage: Stage) -> Built:
         ],
     )
     return made
+
+
+def _withdraw_the_earlier_set(stage: Stage) -> None:
+    """Take out of force what nobody waited for: a build could still name it, so the conditions are not met before."""
+    answers = stage.control.cases.register_of(CASE)[3]
+    position = stage.control.statements.withdraw(_AUTUMN)
+    stage.timeline.tell(
+        "The earlier policy is withdrawn",
+        "It asks for no notice, and a build could name it. A condition is met only if every policy in force meets it.",
+        facts=[
+            *((f"{name}, before", answer.found) for name, answer in answers.items() if not answer.met),
+            (f"{_AUTUMN} withdrawn", f"position {position}"),
+        ],
+    )
 
 
 def member_ids(content: Path) -> list[str]:

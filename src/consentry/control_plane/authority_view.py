@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from consentry.control_plane.conditions import areas_of
+from consentry.control_plane.conditions import checks_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.telling import Telling
@@ -29,7 +29,7 @@ from consentry.oversight.authority_view import (
     reports_of,
 )
 from consentry.oversight.case import Answers, Case
-from consentry.oversight.condition_check import System, run
+from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Loss, Model, standing
 from consentry.oversight.objection_form import FORM
@@ -211,15 +211,15 @@ class AuthorityView:
 
     def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
         """Return what the checks of a case find, as of the last event."""
-        areas = areas_of(case, known.record)
-        found = {}
-        for each in case.conditions.values():
-            if each.check is not None:
-                published = None if each.policy is None else known.state.policy(each.policy)
-                policy = None if published is None else self._desk.document(published.digest)
-                system = System(policy=policy, areas=areas, at=sight.at, form=FORM)
-                found[each.condition] = run(each.check, each.parameters, system=system)
-        return found
+        checks = checks_of(
+            case,
+            known.record,
+            published={each.name: each.digest for each in known.state.policies},
+            read=self._desk.document,
+            at=sight.at,
+            form=FORM,
+        )
+        return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
 
     def _timeline(self, case: Case, known: Known) -> list[dict[str, Any]]:
         orders = {each.order for each in known.record.orders.of(case.case)}

@@ -112,7 +112,7 @@ def compose(parts: Parts) -> ControlPlane:
         cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders),
         conditions=conditions,
         corrections=CorrectionVerbs(desk, book=book),
-        reports=ReportVerbs(desk, archive=archive, book=book),
+        reports=ReportVerbs(desk, archive=archive, removals=removals, book=book),
         leases=leases,
         models=models,
         destruction=destruction,

@@ -10,7 +10,7 @@ from typing import Any
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Registration, register
-from consentry.errors import NotFoundError, names_there_are
+from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -22,7 +22,7 @@ from consentry.ledger.events import (
 )
 from consentry.policy.choice import Choice
 from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
 
@@ -40,6 +40,19 @@ class StatementVerbs:
         document = self.desk.parts.objects.put(text.encode())
         published = PolicyPublished(name=policy.name, version=policy.version, digest=document)
         return policy, self.desk.parts.ledger.append([published])[0]
+
+    def withdraw(self, name: str) -> int:
+        """Take the policy set of a name out of force: a set that decides nothing takes its place. Return the position.
+
+        Raises:
+            NotFoundError: none of this name is in force.
+            ConflictError: what is in force under it decides nothing already.
+        """
+        if not self.desk.policy(name)[0].purposes:
+            raise ConflictError(
+                "policy-withdrawn", f"policy set `{name}` is out of force already", help="there is nothing to do"
+            )
+        return self.publish(OUT_OF_FORCE.format(name=name), name)[1]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from consentry.errors import InputError, PolicyError, names_there_are
 from consentry.ledger.envelope import Event
@@ -31,7 +32,7 @@ from consentry.ledger.oversight_events import (
     Origin,
 )
 from consentry.policy.choice import Seconds
-from consentry.policy.expressions import Effect, Rule
+from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Rule
 from consentry.policy.jurisdictions import contains
 from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -150,10 +151,21 @@ def in_words(scope: Scope) -> str:
         ", ".join(sorted(each)) for each in (scope.areas, scope.purposes, scope.categories, scope.visibilities) if each
     ]
     if scope.created_from is not None or scope.created_before is not None:
-        parts.append("a window of creation")
+        parts.append(_window_in_words(scope.created_from, scope.created_before))
     if scope.models:
         parts.append(f"model {', '.join(sorted(scope.models))}")
     return "; ".join(parts) or "everything"
+
+
+def _window_in_words(first: Seconds | None, end: Seconds | None) -> str:
+    """Say which dates of creation are in a window; the second is not in it."""
+    bounds = (("from", first), ("before", end))
+    return "created " + ", ".join(f"{word} {_date(at)}" for word, at in bounds if at is not None)
+
+
+def _date(at: Seconds) -> str:
+    moment = datetime.fromtimestamp(at, UTC)
+    return moment.strftime("%Y-%m-%d" if at % SECONDS_PER_DAY == 0 else "%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,8 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     head.require("purposes")
     name, version = _identifier(head, "name"), head.text("version")
     title, title_in = head.translated("title")
-    purposes = head.words("purposes", Purpose)
+    out_of_force = head.values.get("purposes") == [] and not top.values.keys() & {"permit", "forbid", "example"}
+    purposes = frozenset[Purpose]() if out_of_force else head.words("purposes", Purpose)
     tables = [(effect, named(table, "id")) for effect in _KEYS for table in top.tables(effect.value, name=effect.value)]
     tables.sort(key=lambda each: each[1].line)
     rules = [(_rule(effect, table, purposes), table) for effect, table in tables]

@@ -33,7 +33,9 @@ def describe(policy_set: PolicySet) -> list[str]:
     lines = [
         f"{policy_set.name}, version {policy_set.version}: {policy_set.title}",
         *(f"  title ({code}): {text}" for code, text in policy_set.title_in),
-        f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied.",
+        f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied."
+        if policy_set.purposes
+        else "Decides about no use, and permits nothing: it takes the place of a set that was in force.",
         "Denied whatever the rules say: a refusal, a closed account, an unknown owner, country, age or category.",
     ]
     if (remedies := policy_set.remedies) != Remedies():

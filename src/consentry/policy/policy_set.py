@@ -5,6 +5,7 @@
 * The order of rules and of examples means nothing.
 * `digest` stands for what the rules say: the same rules have the same digest, however the text is laid out or ordered.
   Examples are left out of it, because they test the rules and change nothing.
+* A set that names no purpose decides nothing. Published under a name, it takes what was in force there out of force.
 * `source` is the digest of the text the set was read from.
 
 A set is read from text by `consentry.policy.policy_parser`.
@@ -24,6 +25,14 @@ from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, 
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 FORMAT = "consentry-policy-set/1"
+OUT_OF_FORCE = """\
+[policy_set]
+name = "{name}"
+version = "withdrawn"
+title = "Withdrawn: this set permits nothing any more"
+purposes = []
+"""
+"""The text that takes the set of a name out of force, once it is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
