@@ -12,7 +12,9 @@ import pytest
 from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.errors import ConsentryError
+from consentry.ledger.events import PolicyPublished
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.condition_check import Answer
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.policy_set import OUT_OF_FORCE
@@ -321,3 +323,18 @@ def test_a_set_about_another_use_or_that_permits_nothing_there_holds_up_nothing(
     answer = deployment.control.cases.register_of(CASE)[3]["window"]
     assert answer.met, answer.found
     assert answer.found.endswith("and neither does september-2024 2024-09-18.2")
+
+
+def test_a_set_in_force_that_cannot_be_read_meets_nothing_until_it_is_withdrawn(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    publish(deployment, "november-2025")
+    suspend(deployment)
+    waiting_days_on(deployment, "november-2025")
+    assert control.cases.register_of(CASE)[3]["window"].met
+    document = control.desk.parts.objects.put(b"of another version")
+    control.desk.parts.ledger.append([PolicyPublished(name="newer", version="1", digest=document)])
+    answer = control.cases.register_of(CASE)[3]["window"]
+    assert answer == Answer(met=False, found="newer is in force and cannot be read: replace or withdraw it")
+    control.statements.withdraw("newer")
+    assert control.cases.register_of(CASE)[3]["window"].met

@@ -140,3 +140,7 @@ def test_a_scope_that_nothing_can_be_in_is_refused(scope: Scope, code: str) -> N
 def test_a_scope_in_words() -> None:
     assert in_words(Scope()) == "everything"
     assert in_words(Scope(areas=frozenset({"UK", "CH"}), categories=frozenset({POST}))) == "CH, UK; post"
+    first, end = instant("2024-05-07"), instant("2024-08-02")
+    assert in_words(Scope(created_from=first, created_before=end)) == "created from 2024-05-07, before 2024-08-02"
+    assert in_words(Scope(created_from=first)) == "created from 2024-05-07"
+    assert in_words(Scope(created_before=end + 1)) == "created before 2024-08-02 00:00:01 UTC"

@@ -9,7 +9,7 @@ import pytest
 
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.plan import Plan
 from consentry.service.policy_effects import effects
@@ -130,3 +130,23 @@ def test_the_approver_sees_it_and_so_does_a_program(own: Office) -> None:
     body = own.visitor("paul").get(f"/v1/policy-proposals/{proposal}", accept="application/json").json()
     assert body["against"] == [f"{POLICY} {of(TEXT).version}"]
     assert [each["release"] for each in body["effects"]] == [own.release]
+
+
+def test_taking_a_set_out_of_force_is_proposed_and_read_like_any_other_change(own: Office) -> None:
+    text = OUT_OF_FORCE.format(name=POLICY)
+    (change,) = effects(own.deployment.control, of(text))["changes"]
+    assert change["eligible"] == {"before": counted(own, of(TEXT)), "after": 0}
+    olga, paul = own.visitor("olga"), own.visitor("paul")
+    form = {"text": text, "step": "propose", "reason": "the new one decides"}
+    assert "items are eligible today, 0 would be" in words(olga.post("/console/propose-policy", {"text": text}))
+    made = olga.post("/console/propose-policy", form)
+    assert made.status_code == 303, words(made)
+    address = made.headers["location"]
+    assert [each.post(f"{address}/approve").status_code for each in (olga, paul)] == [303, 303]
+    for path in (address, "/console/policies", "/transparency"):
+        assert paul.get(path).status_code == 200
+    (*_, newest) = own.deployment.control.desk.present().state.policies
+    page = words(paul.get(f"/console/policies/{newest.position}"))
+    assert "Withdrawn: this set permits nothing any more" in page
+    body = paul.get(f"/v1/policy-sets/{POLICY}", accept="application/json").json()
+    assert (body["version"], body["purposes"], body["rules"]) == ("withdrawn", [], [])

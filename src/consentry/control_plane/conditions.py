@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import Read
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
-from consentry.errors import ConflictError, InputError, NotFoundError, StateError, names_there_are
+from consentry.errors import ConflictError, ConsentryError, InputError, NotFoundError, StateError, names_there_are
 from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
@@ -25,6 +26,7 @@ from consentry.oversight.condition_check import ABOUT_THE_FORM, System, require_
 from consentry.oversight.objection_form import Form
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
+from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 
 
@@ -165,7 +167,7 @@ def checks_of(
         at: the time as of which groups of places are asked.
         form: the form for objections that is served.
     """
-    sets = {name: read(document) for name, document in sorted(published.items())}
+    sets, unread = _read_all(published, read)
     areas, suspended = areas_of(case, record), purposes_of(case, record)
     # Every set in force, not only the one that a condition names: a build can name any.
     concerned = [name for name, each in sets.items() if any(map(each.decides, suspended))]
@@ -181,11 +183,21 @@ def checks_of(
                 form=form,
                 others=tuple(sets[name] for name in concerned if name != each.policy),
                 suspended=suspended,
+                unread=unread,
             ),
         )
         for each in case.conditions.values()
         if each.check is not None
     ]
+
+
+def _read_all(published: Mapping[str, Digest], read: Read) -> tuple[dict[str, PolicySet], tuple[str, ...]]:
+    """Return the sets that can be read, and the names of those that cannot: nobody knows what those let through."""
+    sets: dict[str, PolicySet] = {}
+    for name, document in sorted(published.items()):
+        with suppress(ConsentryError):
+            sets[name] = read(document)
+    return sets, tuple(name for name in sorted(published) if name not in sets)
 
 
 def purposes_of(case: Case, record: Overseen) -> frozenset[Purpose]:

@@ -10,6 +10,7 @@ from typing import Any
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Registration, register
+from consentry.digests import digest
 from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
@@ -46,13 +47,23 @@ class StatementVerbs:
 
         Raises:
             NotFoundError: none of this name is in force.
-            ConflictError: what is in force under it decides nothing already.
+            ConflictError: it was withdrawn already.
         """
-        if not self.desk.policy(name)[0].purposes:
+        text = OUT_OF_FORCE.format(name=name)
+        published = self.desk.present().state.policy(name)
+        # By its digest: also a set that this version cannot read can be withdrawn.
+        if published is None:
+            known = sorted({each.name for each in self.desk.newest.state.policies})
+            raise NotFoundError(
+                "policy-not-published",
+                f"no policy set `{name}` is in force",
+                help=names_there_are(known, "published", otherwise="there is nothing to withdraw"),
+            )
+        if published.digest == digest(text.encode()):
             raise ConflictError(
                 "policy-withdrawn", f"policy set `{name}` is out of force already", help="there is nothing to do"
             )
-        return self.publish(OUT_OF_FORCE.format(name=name), name)[1]
+        return self.publish(text, name)[1]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now."""

@@ -56,7 +56,7 @@ class System:
 
     A policy set (None: none of that name is in force) in some areas (empty: everywhere), and the form for objections
     that is served (None: no server shows one). `others` are the other sets in force; of them only what they say about
-    the uses in `suspended` counts.
+    the uses in `suspended` counts. `unread` are the names of sets in force whose text cannot be read.
     """
 
     policy: PolicySet | None
@@ -65,6 +65,7 @@ class System:
     form: Form | None = None
     others: tuple[PolicySet, ...] = ()
     suspended: frozenset[Purpose] = frozenset(Purpose)
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +174,8 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
         return Answer(met=False, found=f"the check `{check}` is not known to this version")
     if isinstance(probe, _Steps):
         return _form_answer(system.form, most=probe.most)
+    if system.unread:
+        return Answer(met=False, found=f"{system.unread[0]} is in force and cannot be read: replace or withdraw it")
     if system.policy is None:
         return Answer(met=False, found="the policy set it names is not in force")
     asked, through = _asked(system.policy, system, probe, purposes=frozenset(Purpose))
