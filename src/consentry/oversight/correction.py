@@ -113,6 +113,6 @@ def _require_nothing_binding(case: Case, what: str, *, orders: Iterable[Order]) 
         raise StateError(
             "case-binding",
             f"order `{order}` is binding and may demand {what}",
-            help="what it demands is not in the ledger, so nothing gets less while it is in force; a mistyped notice (no "
-            "text, and no policy set waits for it) can go once the right one is required with as many days",
+            help="what it demands is not in the ledger, so nothing gets less while it is in force; a mistyped notice "
+            "(no text, and no policy set waits for it) can go once the right one is required with as many days",
         )
