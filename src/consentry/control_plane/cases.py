@@ -300,4 +300,5 @@ class CaseVerbs:
                 "the scope is not smaller than that of an order in force",
                 help=f"it must lie inside one of: {', '.join(each.order for each in held)}; to widen it, suspend",
             )
-        return inside[0].origin
+        # Whatever bound any of them binds what is left.
+        return max((each.origin for each in held), key=list(Origin).index)
