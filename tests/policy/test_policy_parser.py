@@ -373,13 +373,19 @@ def test_shipped_sets_have_no_problems(name: str) -> None:
 
 def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_it_had() -> None:
     silent = load(GOOD, "good.toml")
-    assert silent.remedies == Remedies(choose_within_days=30, finish_within_days=90)
+    assert silent.remedies == Remedies(choose_within_days=30, finish_within_days=90, destroy_within_days=90)
     assert "remedies" not in silent.canonical()
     told = load("[remedies]\nfinish_within_days = 7\n" + GOOD, "good.toml")
     assert told.remedies == Remedies(choose_within_days=30, finish_within_days=7)
     assert PolicySet.from_json(told.to_json()) == told
     assert told.digest != silent.digest
     assert any("within 7 more" in line for line in describe(told))
+    assert told.canonical()["remedies"] == {"choose_within_days": 30, "finish_within_days": 7}
+    later = load("[remedies]\ndestroy_within_days = 14\n" + GOOD, "good.toml")
+    assert later.remedies == Remedies(destroy_within_days=14)
+    assert PolicySet.from_json(later.to_json()) == later
+    assert len({silent.digest, told.digest, later.digest}) == 3
+    assert any("destroyed within 14 days" in line for line in describe(later))
 
 
 @pytest.mark.parametrize(
@@ -388,6 +394,7 @@ def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_i
         ("chose_within_days = 3", "policy-unknown-key", 2),
         ("choose_within_days = -1", "policy-wrong-value", 2),
         ('finish_within_days = "soon"', "policy-wrong-value", 2),
+        ("destroy_within_days = true", "policy-wrong-value", 2),
     ],
 )
 def test_remedies_that_are_none(lines: str, code: str, line: int) -> None:

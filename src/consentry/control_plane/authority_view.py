@@ -13,6 +13,7 @@ from typing import Any
 from consentry.control_plane.conditions import checks_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
+from consentry.control_plane.losses import Losses
 from consentry.control_plane.telling import Telling
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
@@ -31,7 +32,7 @@ from consentry.oversight.authority_view import (
 from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.lineage import Loss, Model, standing
+from consentry.oversight.lineage import Model, standing
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
@@ -50,7 +51,7 @@ class AuthorityView:
         desk: Desk,
         *,
         release: Callable[[str], SealedRelease],
-        losses: Callable[[str], Sequence[Loss]],
+        losses: Losses,
         telling: Telling,
     ) -> None:
         self._desk = desk
@@ -300,7 +301,7 @@ class AuthorityView:
         for model in lineage:
             through = [name for name in lineage.ancestry(model.name)[1:] if own.get(name)]
             if own[model.name] or through:
-                stands = standing(lineage, model.name, losses=self._losses)
+                stands = standing(lineage, model.name, losses=self._losses.of, terms=self._losses.terms)
                 found.append(
                     {
                         "model": model.name,

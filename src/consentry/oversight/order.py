@@ -7,7 +7,8 @@ Rules:
 * A scope is the conjunction of its parts: jurisdictions, purposes, categories, visibilities, a window of creation
   [from, before), models. An empty part means all. Of several orders the union holds: each forbids by itself.
 * Groups of places are asked as of the time of the decision, as in a policy.
-* An order that names models stops the training of those models, and nothing else: a release is for no model.
+* An order that names models stops the training of those models and of what is built on them, and nothing else: a
+  release is for no model.
 * What cannot be known is hit: somebody who may live there, an item that may be of that date.
 * Ending an order gives nothing back to a lease that it made stop.
 
@@ -88,9 +89,9 @@ class Scope:
         """Say whether a use for `purpose` can be in the scope."""
         return self.rule("scope", why="").applies_to(purpose)
 
-    def names(self, model: str | None) -> bool:
-        """Say whether the scope holds for the training of `model`; None: of no model in particular."""
-        return not self.models or model in self.models
+    def names(self, ancestry: list[str] | None) -> bool:
+        """Say whether the scope holds for a model, given with those it is built on; None: for none in particular."""
+        return not self.models or not self.models.isdisjoint(ancestry or ())
 
     def to_json(self) -> dict[str, object]:
         """Return the scope as plain values."""
@@ -262,9 +263,9 @@ class Orders:
         """Return the orders that hold, oldest first."""
         return tuple(order for order in self if order.ended is None)
 
-    def suspensions(self, model: str | None = None) -> tuple[Rule, ...]:
-        """Return the rules of the orders that hold, for the training of a model or of none in particular."""
-        return tuple(order.rule for order in self.in_force() if order.scope.names(model))
+    def suspensions(self) -> tuple[Rule, ...]:
+        """Return the rules of the orders that hold for the training of no model in particular."""
+        return tuple(order.rule for order in self.in_force() if order.scope.names(None))
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about orders."""

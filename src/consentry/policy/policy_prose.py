@@ -41,7 +41,8 @@ def describe(policy_set: PolicySet) -> list[str]:
     if (remedies := policy_set.remedies) != Remedies():
         lines.append(
             "A model that was trained on what is withdrawn later: what to do is chosen within "
-            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more."
+            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more. One that is "
+            f"withdrawn itself is destroyed within {remedies.destroy_within_days} days."
         )
     lines.append(_SIGNALS[policy_set.signals.global_privacy_control])
     for rule in (*permits, *forbids):
