@@ -24,6 +24,7 @@ from consentry.corpus.registration import open_corpus, register
 from consentry.corpus.sidecar import NOBODY, Sidecar, Stamp, load, still_of, usable
 from consentry.corpus.sidecar_build import build
 from consentry.digests import digest_file
+from consentry.durable import only_one
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.runners.local import LocalRunner
 
@@ -226,6 +227,19 @@ def test_a_file_that_was_put_back_is_read_once_and_noted(tmp_path: Path, digeste
     assert digested == [source]
     assert load(tmp_path / "s").pin == found.pin
     assert [path.name for path in (tmp_path / "s").iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_another_one_is_noting_is_left_to_it(tmp_path: Path, digested: list[Path]) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    found = built(source, tmp_path / "s")
+    put_back(source)
+    (tmp_path / "s" / ".sidecar.json.staged").write_bytes(b"of one that was killed")
+    with only_one(tmp_path / "s" / "lock"):
+        assert still_of(found, source)
+    assert still_of(found, source)
+    assert still_of(found, source)
+    assert digested == [source, source]
+    assert not (tmp_path / "s" / ".sidecar.json.staged").exists()
 
 
 def test_a_sidecar_of_before_inodes_were_noted_is_read_once(tmp_path: Path, digested: list[Path]) -> None:

@@ -33,13 +33,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.digests import Digest, canonical_json, digest_file
-from consentry.durable import replace_file
+from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, IntegrityError
 
 FORMAT = 2
 NOBODY = 0
 """The seat of nobody: an item without an owner, or an involved person without an id."""
 HEAD = "sidecar.json"
+_LOCK = "lock"
 _ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
 _HEADERS = Lock()
 
@@ -282,11 +283,12 @@ def _noted(sidecar: Sidecar) -> Stamp | None:
 
 def _note(sidecar: Sidecar, stamp: Stamp) -> None:
     """Note what a file that was read and found unchanged looks like now. If that fails, it is read again next time."""
-    head = _head_of(sidecar)
-    if head is not None:
-        with suppress(OSError):
-            # `shared`: two processes may have read the file at a time, and note the same.
-            replace_file(sidecar.folder / HEAD, canonical_json({**head, **stamp.to_json()}), shared=True)
+    # Two may have read the file at a time: the second one leaves it to the first. A crash leaves a neighbour of the
+    # head, which whoever reads the file again writes over.
+    with suppress(OSError), only_one(sidecar.folder / _LOCK, wait=False):
+        head = _head_of(sidecar)
+        if head is not None:
+            replace_file(sidecar.folder / HEAD, canonical_json({**head, **stamp.to_json()}))
 
 
 def _head_of(sidecar: Sidecar) -> dict[str, Any] | None:
