@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 U32 = npt.NDArray[np.uint32]
 
@@ -29,6 +28,8 @@ def in_order(person: U32, *, rows: U32, people: U32) -> tuple[U32, U32]:
     beyond = max(0, int(seats.max(initial=0)).bit_length() - _PART_BITS)
     part = (seats >> np.uint32(beyond)).astype(np.uint8)
     # Arrow counts bytes to put them in order, where NumPy sorts them. Both leave what is equal as it was.
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     order = pc.array_sort_indices(pa.array(part)).to_numpy().view(np.int64)
     ends = np.cumsum(np.bincount(part, minlength=1 << _PART_BITS)).tolist()
     seats = seats.take(order)

@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 U64 = npt.NDArray[np.uint64]
 
@@ -75,6 +74,8 @@ def _in_pieces(keys: U64, bits: int) -> _Pieces:
     """Take keys apart by the bits that follow the first `bits`."""
     piece = (_halves(keys) << bits >> (32 - _PIECE_BITS)).astype(np.uint8)
     # Arrow counts bytes to put them in order, where NumPy sorts them.
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     order = pc.array_sort_indices(pa.array(piece)).to_numpy().view(np.int64)
     return _Pieces(keys.take(order), np.cumsum(np.bincount(piece, minlength=1 << _PIECE_BITS)).tolist())
 

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from consentry.corpus.classes import PersonClasses
 from consentry.digests import canonical_json
@@ -175,6 +174,8 @@ def _stacked(codes: Sequence[I64], words: Sequence[int]) -> I64:
 
 def _written(numbers: I64) -> bytes:
     """Return numbers as a list in JSON."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     texts = pa.array(numbers).cast(pa.string())
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts), ",")
     return b"[" + str(joined[0]).encode() + b"]"
