@@ -10,8 +10,8 @@ dashes, brackets), each with its *readings*. Rules:
    larger namesakes: `London` is not the one in Kentucky.
 4. A text may *hold* without *establishing*: a two-letter code or a small town on its own, a second-level subdivision,
    an alternative that nothing was found in (`Belfast/Texas` without a city index), coordinates, an overlong text.
-5. So does a text of which something was not understood. Only an unknown name that is a segment before the place it is in
-   is let pass (`Smalltown, Texas`), because no list has every village; never one behind it (`Texas, Smalltown`).
+5. So does a text of which something was not understood. Only an unknown name that is a segment before the place it is
+   in is let pass (`Smalltown, Texas`), because no list has every village; never one behind it (`Texas, Smalltown`).
 6. Within one segment only words that say nothing (`Southern Germany`) and known names of parts of what was found may
    stand beside a name: `Via Virginia` is a street in Rome. A code in capitals counts as a segment (`Fairbrook TX`).
 
