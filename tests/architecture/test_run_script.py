@@ -110,7 +110,7 @@ def test_a_browser_is_found_where_the_tests_find_it(
     assert "no Chromium" not in ask_for_browser(**own)
     (tmp_path / there).unlink()
     assert "no Chromium" in ask_for_browser(**own)
-    assert "no Chromium" not in ask_for_browser(**own, CONSENTRY_TEST_CHROMIUM="/opt/chromium")
+    assert "no Chromium" not in ask_for_browser(**own, CONSENTRY_TEST_CHROMIUM="/usr/bin/a-browser")
 
 
 def test_make_knows_the_aliases_of_the_readme() -> None:
