@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from consentry.corpus import census
-from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
+from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar, Stamp
 from consentry.errors import IntegrityError
 from consentry.runners.local import LocalRunner
 
@@ -22,7 +22,7 @@ def sidecar(rows: int, *, seats: int, kinds: int, seed: int) -> Sidecar:
     return Sidecar(
         folder=Path(),
         pin=FilePin(path=str(seed), size=0, digest="", rows=rows),
-        mtime_ns=0,
+        file_stamp=Stamp(0),
         classes=ClassesPin(count=0, digest=""),
         person=person,
         klass=rng.integers(0, kinds, rows).astype(np.uint8),

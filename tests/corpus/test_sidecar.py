@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentry.corpus import sidecar_build
+from consentry.corpus import sidecar, sidecar_build
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.descriptor import parse_corpus
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.registration import open_corpus, register
-from consentry.corpus.sidecar import NOBODY, Sidecar, load, usable
+from consentry.corpus.sidecar import NOBODY, Sidecar, Stamp, load, still_of, usable
 from consentry.corpus.sidecar_build import build
+from consentry.digests import digest_file
+from consentry.durable import only_one
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.runners.local import LocalRunner
 
@@ -171,6 +174,97 @@ def test_a_sidecar_is_of_one_file_as_it_is_now_and_of_one_descriptor(tmp_path: P
     assert not good(tmp_path / "s", source)
 
 
+def swapped(path: Path, old: bytes, new: bytes) -> None:
+    """Put other bytes into a file, as many, and set its modification time back."""
+    stat, content = path.stat(), path.read_bytes()
+    assert old in content
+    assert len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def put_back(path: Path) -> None:
+    """Put a copy of a file in its place, with its modification time, as a backup does."""
+    shutil.copy2(path, path.with_suffix(".copy"))
+    path.with_suffix(".copy").replace(path)
+
+
+@pytest.fixture
+def digested(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """List the files whose digest is asked for to find out whether they are the same."""
+    paths: list[Path] = []
+
+    def noting(path: Path) -> str:
+        paths.append(path)
+        return digest_file(path)
+
+    monkeypatch.setattr(sidecar, "digest_file", noting)
+    return paths
+
+
+def test_other_bytes_of_the_same_size_and_time_are_another_file(tmp_path: Path, digested: list[Path]) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    found = built(source, tmp_path / "s")
+    assert still_of(found, source)
+    assert digested == []
+    swapped(source, b"p1", b"p2")
+    assert not still_of(found, source)
+    assert not good(tmp_path / "s", source)
+    swapped(source, b"p2", b"p1")
+    assert still_of(found, source)
+    source.unlink()
+    assert not still_of(found, source)
+
+
+def test_a_file_that_was_put_back_is_read_once_and_noted(tmp_path: Path, digested: list[Path]) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    found = built(source, tmp_path / "s")
+    put_back(source)
+    for _ in range(3):
+        assert still_of(found, source)
+        assert still_of(load(tmp_path / "s"), source)
+        assert good(tmp_path / "s", source)
+    assert digested == [source]
+    assert load(tmp_path / "s").pin == found.pin
+    assert [path.name for path in (tmp_path / "s").iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_another_one_is_noting_is_left_to_it(tmp_path: Path, digested: list[Path]) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    found = built(source, tmp_path / "s")
+    put_back(source)
+    (tmp_path / "s" / ".sidecar.json.staged").write_bytes(b"of one that was killed")
+    with only_one(tmp_path / "s" / "lock"):
+        assert still_of(found, source)
+    assert still_of(found, source)
+    assert still_of(found, source)
+    assert digested == [source, source]
+    assert not (tmp_path / "s" / ".sidecar.json.staged").exists()
+
+
+def test_a_sidecar_of_before_inodes_were_noted_is_read_once(tmp_path: Path, digested: list[Path]) -> None:
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    built(source, tmp_path / "s")
+    head = tmp_path / "s" / "sidecar.json"
+    body = json.loads(head.read_bytes())
+    head.write_text(json.dumps({name: value for name, value in body.items() if name not in {"ctime_ns", "inode"}}))
+    assert load(tmp_path / "s").file_stamp == Stamp(source.stat().st_mtime_ns)
+    assert good(tmp_path / "s", source)
+    assert good(tmp_path / "s", source)
+    assert digested == [source]
+    assert json.loads(head.read_bytes()) == body
+
+
+def test_what_is_noted_about_another_file_counts_for_nothing(tmp_path: Path) -> None:
+    """Its folder may have been given to another file while it was open."""
+    source = write(tmp_path / "a.parquet", ["p1"], [None])
+    found = built(source, tmp_path / "s")
+    swapped(source, b"p1", b"p2")
+    built(source, tmp_path / "s")
+    assert good(tmp_path / "s", source)
+    assert not still_of(found, source)
+
+
 @pytest.mark.parametrize("damage", ["head", "torn head", "array", "short array", "older format"])
 def test_a_damaged_sidecar_is_none(tmp_path: Path, damage: str) -> None:
     source = write(tmp_path / "a.parquet", ["p1", "p2"], [None, None])
@@ -275,6 +369,34 @@ def test_registering_again_builds_what_is_new_and_keeps_the_rest(corpora: Path) 
     (corpora / "content" / "b.parquet").unlink()
     assert registered(corpora).corpus.snapshot == first.corpus.snapshot
     assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+def test_other_bytes_of_the_same_size_and_time_are_registered_beside_the_old(corpora: Path) -> None:
+    """What is in force stays whole until the new one is: their sidecars have different folders, again and again."""
+    first = registered(corpora).corpus
+    known = {first.snapshot}
+    for old, new in ((b"p1", b"p2"), (b"p2", b"p3"), (b"p3", b"p4")):
+        before = open_corpus(corpora / "corpora", "n")
+        swapped(corpora / "content" / "a.parquet", old, new)
+        with pytest.raises(CorpusError, match="corpus-file-changed"):
+            before.check_files()
+        done = registered(corpora)
+        assert (done.built, done.kept) == (1, 0)
+        assert done.corpus.sidecars[0].folder != before.sidecars[0].folder
+        assert done.corpus.sidecars[0].person.tolist() == [int(new[1:])]
+        known.add(done.corpus.snapshot)
+        assert registered(corpora).kept == 1
+    assert len(known) == 4
+    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+def test_content_that_was_put_back_stays_registered(corpora: Path) -> None:
+    first = registered(corpora).corpus
+    put_back(corpora / "content" / "a.parquet")
+    open_corpus(corpora / "corpora", "n").check_files()
+    put_back(corpora / "content" / "a.parquet")
+    again = registered(corpora)
+    assert (again.built, again.kept, again.corpus.snapshot) == (0, 1, first.snapshot)
 
 
 def test_a_failed_registration_leaves_the_snapshot_before(corpora: Path) -> None:

@@ -55,6 +55,16 @@ def test_a_case_from_beginning_to_end(suspended: Terminal) -> None:
     assert case["standing"] == "lifted"
 
 
+def test_a_window_of_creation_is_said_with_its_dates(suspended: Terminal) -> None:
+    window = ("--area", "EU", "--created-from", "2024-05-07", "--created-before", "2024-08-02")
+    said = suspended.run("suspend", "--case", "eu", *window, *REFERENCE, as_json=False)
+    words = "EU; created from 2024-05-07, before 2024-08-02"
+    assert said.splitlines()[0].endswith(f": {words}.")
+    assert words in suspended.run("order", "list", as_json=False)
+    assert words in suspended.run("order", "show", "eu.1", as_json=False)
+    assert words in suspended.run("case", "show", "eu", as_json=False)
+
+
 def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) -> None:
     words = ("case", "narrow", "ico", "--area", "UK", "--category", "post", *REFERENCE)
     assert not suspended.run(*words, *BY, status=3)["done"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,6 +148,44 @@ def test_every_table_can_be_printed(ready: Terminal) -> None:
     ):
         assert ready.run(*words, as_json=False).strip()
     assert "refused" in ready.run("release", "explain", other, "a1", status=3, as_json=False)
+
+
+def test_dates_out_of_range_are_shown_apart_from_those_that_are_missing(terminal: Terminal) -> None:
+    made = (None, -1, -2, 5)
+    items = [RawItem(id=f"a{number}", author="ada", created=at) for number, at in enumerate(made)]
+    corpus = write_corpus(terminal.folder, [items], form=Form(created="seconds"))
+    text = terminal.run("corpus", "register", corpus, as_json=False)
+    (heads, cells) = (line.split("  ") for line in text.splitlines() if "0.parquet" in line or "no author" in line)
+    assert [each.strip() for each in heads if each.strip()][-2:] == ["no date", "date out of range"]
+    assert " ".join(cells).split()[-2:] == ["1", "2"]
+    (file,) = terminal.run("corpus", "show", "network")["files"]
+    assert (file["unknown_dates"], file["dates_out_of_range"]) == (3, 2)
+
+
+def test_where_a_choice_came_from_and_the_notice_that_was_seen_are_shown(ready: Terminal) -> None:
+    ready.run("choice", "record", "ada", "refused", "--source", "settings", "--notice", "genai-2024")
+    ready.run("choice", "record", "ada", "unset", "--category", "profile", "--reach", "everything")
+    lines = ready.run("choice", "show", "ada", as_json=False).splitlines()
+    came = [line.split() for line in lines[lines.index("How they came") + 1 :]]
+    assert came == [["position", "source", "notice", "seen"], ["3", "settings", "genai-2024"], ["4", "form", "-"]]
+    assert max(map(len, lines)) <= 80
+
+
+def test_one_thing_is_not_several(terminal: Terminal) -> None:
+    item = RawItem(id="a1", author="ada", involves=("bo",))
+    corpus = write_corpus(terminal.folder, [[item]])
+    assert "network: 1 item in 1 file" in terminal.run("corpus", "register", corpus, as_json=False)
+    assert "1 event, gapless" in terminal.run("ledger", "verify", as_json=False)
+    shown = terminal.run("release", "plan", "network", "--policy", "september-2024", as_json=False)
+    assert "1 item: 0 eligible" in shown
+    assert "1 item involves several people" in shown
+    write_items(terminal.folder / "items" / "0.parquet", [item, item])
+    assert (
+        "1 item has an id that another"
+        in terminal.fails("corpus-duplicate-item-id", "corpus", "register", corpus)["message"]
+    )
+    twice = write_people(terminal.folder / "people", [RawPerson(id="ada"), RawPerson(id="ada")])
+    assert "1 row repeats an id" in terminal.fails("people-duplicate-id", "people", "load", twice)["message"]
 
 
 def test_how_a_command_ends(ready: Terminal) -> None:
@@ -321,6 +360,16 @@ def test_policies_that_cannot_be_used(terminal: Terminal) -> None:
     assert [each["name"] for each in terminal.run("policy", "list")["published"]] == ["september-2024"]
 
 
+def test_a_set_is_taken_out_of_force_and_put_in_force_again(terminal: Terminal) -> None:
+    terminal.run("policy", "publish", "september-2024")
+    terminal.fails("policy-not-published", "policy", "withdraw", "august-2024")
+    assert terminal.run("policy", "withdraw", "september-2024")["position"] == 1
+    terminal.fails("policy-withdrawn", "policy", "withdraw", "september-2024")
+    terminal.run("policy", "publish", "september-2024")
+    shown = terminal.run("policy", "withdraw", "september-2024", as_json=False)
+    assert shown == "september-2024 is out of force from position 3 on.\n"
+
+
 def test_choices_that_cannot_be_used(ready: Terminal) -> None:
     file = ready.folder / "choices.csv"
     head = "person,purpose,state,at\n"
@@ -372,6 +421,45 @@ def test_a_file_changed_between_sidecar_and_build(ready: Terminal) -> None:
     file.write_bytes(content)
     ready.run("corpus", "register", ready.folder / "corpus.toml")
     assert build(ready)["counts"]["items"] == 3
+
+
+def swap(file: Path) -> None:
+    """Give ada's items to somebody else whom nobody knows: other bytes, as many, and the modification time put back."""
+    stat, content = file.stat(), file.read_bytes()
+    assert b"ada" in content
+    file.write_bytes(content.replace(b"ada", b"eva"))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+def test_a_file_changed_between_sidecar_and_build_with_its_size_and_time(ready: Terminal) -> None:
+    swap(ready.folder / "items" / "0.parquet")
+    ready.fails("corpus-file-changed", "release", "build", "network", "--policy", "september-2024")
+    ready.fails("corpus-file-changed", "corpus", "show", "network")
+    done = ready.run("corpus", "register", ready.folder / "corpus.toml")
+    assert (done["built"], done["kept"]) == (1, 0)
+    assert build(ready)["counts"]["eligible"] == 0
+
+
+def test_a_file_changed_between_build_and_copy_with_its_size_and_time(ready: Terminal) -> None:
+    name, file = build(ready)["release"], ready.folder / "items" / "0.parquet"
+    ready.run("release", "table", name)
+    swap(file)
+    for words in (("materialise", name, ready.folder / "copy"), ("table", name)):
+        ready.fails("corpus-file-changed", "release", *words)
+    assert not (ready.folder / "copy").exists()
+    ready.run("corpus", "register", ready.folder / "corpus.toml")
+    ready.fails("release-file-changed", "release", "materialise", name, ready.folder / "copy")
+
+
+def test_a_content_file_that_was_put_back_from_a_copy_is_the_same(ready: Terminal) -> None:
+    name, file = build(ready)["release"], ready.folder / "items" / "0.parquet"
+    copy = shutil.copy2(file, ready.folder / "aside")
+    file.unlink()
+    shutil.copy2(copy, file)
+    assert ready.run("release", "materialise", name, ready.folder / "copy")["items"] == 2
+    assert ready.run("corpus", "register", ready.folder / "corpus.toml")["kept"] == 1
+    assert build(ready)["counts"]["eligible"] == 2
 
 
 def test_erasing_asks_first(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,9 @@ from consentry.clock import now
 from consentry.ledger.case_events import ConditionTakenBack, NoticeCorrected, NoticeRequired
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.case import CaseStanding
+from consentry.oversight.order import Scope
+from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Category
 from end_to_end.network import fresh, write_people
 from end_to_end.test_case_commands import BY, REFERENCE, suspended
 from end_to_end.test_cases import CASE, condition, in_the_way, refused, suspend
@@ -113,6 +116,26 @@ def test_what_a_binding_order_may_demand_stays(place: Deployment) -> None:
     control.notices.write("right", b"x", languages=["en"], channel="mail", audience="all", by="ann")
     control.cases.require_notice(CASE, "other", days=30, by="ann")
     refused("case-binding", lambda: control.corrections.notice(CASE, "right", days=None, reason="x", by="ann"))
+
+
+def test_a_notice_that_a_policy_set_waits_for_is_not_mistyped(place: Deployment) -> None:
+    control = place.control
+    control.statements.publish(shipped()["november-2025"], "november-2025")
+    control.orders.suspend(UK, case=CASE, origin=Origin.BINDING_ORDER, reference="decision", by="ann")
+    for notice in ("genai-2025", "nobody-reads-this"):
+        control.cases.require_notice(CASE, notice, days=30, by="ann")
+    refused("case-binding", lambda: control.corrections.notice(CASE, "genai-2025", days=None, reason="x", by="ann"))
+    assert control.corrections.notice(CASE, "nobody-reads-this", days=None, reason="mistyped", by="ann").done
+
+
+def test_what_a_binding_order_may_demand_stays_when_it_is_narrowed(place: Deployment) -> None:
+    control = place.control
+    control.orders.suspend(UK, case=CASE, origin=Origin.BINDING_ORDER, reference="decision", by="ann")
+    told(place)
+    posts = Scope(areas=frozenset({"UK"}), categories=frozenset({Category.POST}))
+    for by in ("ann", "bob"):
+        control.cases.narrow(CASE, posts, by=by, reference="decision II")
+    assert [each.origin for each in control.orders.every() if each.ended is None] == [Origin.BINDING_ORDER]
 
 
 def test_what_is_over_is_not_corrected(place: Deployment) -> None:

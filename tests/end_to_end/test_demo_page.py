@@ -182,6 +182,8 @@ def test_the_story_is_told_day_by_day(played: Played) -> None:
         "Lifting is refused: the conditions are open"
     )
     assert [moment["mark"] for moment in moments].count("wait") == 2
+    (withdrawn,) = [moment for moment in moments if moment["title"] == "The earlier policy is withdrawn"]
+    assert "august-2024 2024-08.2, in force as well, lets " in str(withdrawn)
     (stop,) = [each for each in told if each.attributes["class"] == "stop"]
     assert f"{played.told['stopped_after_s']:.2f} s after the order was acknowledged" in stop.text
     assert played.told["stopped_after_s"] < 5, "never over the time to live"

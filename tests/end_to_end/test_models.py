@@ -311,11 +311,80 @@ def test_orders_hold_models_from_being_served(place: tuple[Path, Deployment]) ->
         control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
         return found
 
-    assert suspend(Scope(models=frozenset({"m"}))) == [False, True, True]
+    assert suspend(Scope(models=frozenset({"m"}))) == [False, False, True]
+    assert suspend(Scope(models=frozenset({"tuned"}))) == [True, False, True]
     assert suspend(Scope(areas=frozenset({"BR"}), purposes=frozenset({Purpose.SERVE}))) == [False, False, True]
     assert suspend(Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.SERVE}))) == [True, True, True]
     assert suspend(Scope(areas=frozenset({"BR"}), purposes=frozenset({GENAI}))) == [True, True, True]
     assert suspend(Scope(areas=frozenset({"BR"}))) == [False, False, True]
+
+
+def test_a_base_that_is_withdrawn_holds_what_is_built_on_it_until_that_is_accepted_or_trained_anew(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "base", None)
+    control.models.register("mid", base="base")
+    train(deployment, release, "tuned", None)
+    control.models.register("tuned", base="mid")
+    control.models.register("other", releases=[release])
+    position = control.models.withdraw("mid", "case 7", by="ml")
+    assert control.models.may_serve("base")["may"]
+    held = control.models.may_serve("tuned")
+    reason = f"model `mid`, which it is built on, was withdrawn or destroyed at position {position}"
+    assert (held["may"], held["reasons"], held["stage"]) == (False, [reason], "affected")
+    shown = control.models.show("tuned")
+    assert (shown["inherited"], shown["withdrawn_since"]["items"]) == (["mid"], 0)
+    assert [(each["through"], each["release"]) for each in shown["losses"]] == [("mid", None)]
+    assert shown["deadline"] == shown["losses"][0]["at"] + 30 * DAY
+    at(deployment, 91 * DAY)
+    assert control.models.show("mid")["late"], "it should have been destroyed"
+    assert stage(deployment, "other") == Stage.CLEAR
+
+    # Trained anew on another base, it holds nothing of this one any more; that it is, is known once it is done.
+    control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
+    control.models.register("tuned", base="mid")
+    assert code_of(lambda: control.models.finish_remedy("tuned", by="ml")) == "model-not-retrained"
+    control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
+    control.models.register("tuned", base="other")
+    assert not control.models.may_serve("tuned")["may"]
+    assert control.models.finish_remedy("tuned", by="ml").stage is Stage.REMEDIED
+    assert control.models.may_serve("tuned")["may"]
+    assert control.models.show("tuned")["ancestry"] == ["other"]
+
+
+def test_a_base_that_is_destroyed_goes_on_holding_what_is_built_on_it(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.models.register("base")
+    control.models.register("tuned", base="base")
+    control.models.withdraw("base", "case 7", by="ml")
+    (folder / "weights").mkdir()
+    (folder / "weights" / "model.safetensors").write_bytes(b"weights")
+    control.destruction.destroy(Destroyed.MODEL, "base", folder=folder / "weights", by="ops")
+    assert (stage(deployment, "base"), stage(deployment, "tuned")) == (Stage.DESTROYED, Stage.AFFECTED)
+    assert control.models.show("base")["deadline"] is None
+    assert not control.models.may_serve("tuned")["may"]
+
+
+def test_two_people_accept_that_a_base_is_gone(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    for name, base in (("base", None), ("tuned", "base"), ("leaf", "tuned")):
+        control.models.register(name, base=base)
+    control.models.withdraw("base", "case 7", by="ml")
+    assert [stage(deployment, each) for each in ("tuned", "leaf")] == [Stage.AFFECTED] * 2
+    control.models.choose_remedy("tuned", Remedy.ACCEPT, by="ml", reason="a licence of the base alone")
+    for by in ("privacy", "legal"):
+        control.models.approve_remedy("tuned", by=by)
+    assert not control.models.may_serve("tuned")["may"]
+    control.models.finish_remedy("tuned", by="ml")
+    assert [control.models.may_serve(each)["may"] for each in ("base", "tuned", "leaf")] == [False, True, True]
+    control.orders.suspend(
+        Scope(models=frozenset({"base"})), case="c-1", origin=Origin.BINDING_ORDER, reference="letter of 3 May"
+    )
+    assert not control.models.may_serve("leaf")["may"], "what was accepted overrules no order"
 
 
 def test_model_checkpoints_before_and_after_a_suspension(place: tuple[Path, Deployment]) -> None:

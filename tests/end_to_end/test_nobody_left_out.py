@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.clock import now
+from consentry.errors import ConsentryError
+from consentry.ledger.events import PolicyPublished
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.condition_check import Answer
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.policy.policy_set import OUT_OF_FORCE
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_cases import CASE, later, suspend
+from end_to_end.test_cases import CASE, condition, later, suspend
 from end_to_end.test_story import eligible, say
 from end_to_end.test_suspending import POLICY, UK
 
@@ -232,3 +238,103 @@ def test_an_earlier_telling_that_is_recorded_later_told_nobody(place: tuple[Path
     assert in_the_way(deployment) == ["notice `n-1` was not served since lifting was approved"]
     serve(deployment, "us")
     assert in_the_way(deployment) == [missed(2)]
+
+
+def waiting_days_on(deployment: Deployment, policy: str) -> None:
+    body = replace(condition("window", "30", check="waiting-days"), policy=policy)
+    deployment.control.conditions.add(body)
+
+
+def test_a_set_that_a_build_could_name_has_to_meet_the_conditions_as_well(place: tuple[Path, Deployment]) -> None:
+    """The set that a condition names waits thirty days; the one in force beside it never did."""
+    _, deployment = place
+    control = deployment.control
+    publish(deployment)
+    publish(deployment, "november-2025")
+    suspend(deployment)
+    waiting_days_on(deployment, "november-2025")
+    answer = control.cases.register_of(CASE)[3]["window"]
+    assert not answer.met
+    assert answer.found.startswith(f"{POLICY} 2024-08.2, in force as well, lets ")
+    (open_,) = [each for each in control.cases.lift(CASE, by="ann", reference="x") if each.kind == "condition"]
+    assert open_.text.endswith("less than 30 days after every notice: replace or withdraw it")
+    assert control.statements.withdraw(POLICY)
+    assert control.cases.register_of(CASE)[3]["window"].met
+    control.cases.begin_review(CASE, by="ann")
+    control.cases.require_notice(CASE, "genai-2025", days=DAYS, by="ann")
+    for by in ("ann", "bob"):
+        assert control.cases.approve(CASE, by=by) == ()
+    serve(deployment, "gb", notice="genai-2025")
+    later(deployment, days=31)
+    # Who joins now was never told, and waits for the notice, whichever set a build names.
+    joined = (*PEOPLE, RawPerson(id="gb-3", country="GB"))
+    control.statements.load_people(write_people(place[0] / "people", joined))
+    control.statements.register_corpus(write_corpus(place[0], [(*ITEMS, RawItem(id="gb-3-1", author="gb-3"))]))
+    assert in_the_way(deployment) == []
+    assert used(deployment, "november-2025") == {"us-1", "gb-1", "br-1"}
+    assert used(deployment, POLICY) == set()
+
+
+def used(deployment: Deployment, policy: str) -> set[str]:
+    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=policy)
+    return eligible(deployment, made.manifest.release)
+
+
+def test_a_set_can_also_be_replaced_under_its_name_and_on_the_pages_by_two(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    publish(deployment)
+    publish(deployment, "november-2025")
+    suspend(deployment)
+    waiting_days_on(deployment, "november-2025")
+    assert not control.cases.register_of(CASE)[3]["window"].met
+    waits = shipped()["november-2025"].replace('name = "november-2025"', f'name = "{POLICY}"')
+    control.statements.publish(waits, POLICY)
+    assert control.cases.register_of(CASE)[3]["window"].found.endswith(f"and neither does {POLICY} 2025-11-03.3")
+    publish(deployment)
+    assert not control.cases.register_of(CASE)[3]["window"].met
+    proposal = control.proposals.propose(OUT_OF_FORCE.format(name=POLICY), reason="no longer used", by="ann").proposal
+    control.proposals.approve(proposal, by="ann")
+    assert not control.cases.register_of(CASE)[3]["window"].met
+    control.proposals.approve(proposal, by="bob")
+    assert control.cases.register_of(CASE)[3]["window"].met
+    for code, name in (("policy-withdrawn", POLICY), ("policy-not-published", "unheard-of")):
+        with pytest.raises(ConsentryError) as caught:
+            control.statements.withdraw(name)
+        assert caught.value.code == code
+    # Pages of members go by the set that still decides.
+    assert [each["name"] for each in public_view(deployment)["policies"]] == ["november-2025"]
+
+
+def public_view(deployment: Deployment) -> dict[str, Any]:
+    return deployment.control.public_view.document()
+
+
+def test_a_set_about_another_use_or_that_permits_nothing_there_holds_up_nothing(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    publish(deployment, "november-2025")
+    publish(deployment, "september-2024")
+    serving = shipped()[POLICY].partition("[[example]]")[0].replace('["train-genai"]', '["serve"]')
+    deployment.control.statements.publish(serving, POLICY)
+    suspend(deployment, Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.TRAIN_GENAI})))
+    waiting_days_on(deployment, "november-2025")
+    answer = deployment.control.cases.register_of(CASE)[3]["window"]
+    assert answer.met, answer.found
+    assert answer.found.endswith("and neither does september-2024 2024-09-18.2")
+
+
+def test_a_set_in_force_that_cannot_be_read_meets_nothing_until_it_is_withdrawn(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    publish(deployment, "november-2025")
+    suspend(deployment)
+    waiting_days_on(deployment, "november-2025")
+    assert control.cases.register_of(CASE)[3]["window"].met
+    document = control.desk.parts.objects.put(b"of another version")
+    control.desk.parts.ledger.append([PolicyPublished(name="newer", version="1", digest=document)])
+    answer = control.cases.register_of(CASE)[3]["window"]
+    assert answer == Answer(met=False, found="newer is in force and cannot be read: replace or withdraw it")
+    control.statements.withdraw("newer")
+    assert control.cases.register_of(CASE)[3]["window"].met

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from consentry.bootstrap import Deployment, published_key
 from consentry.cli.main import cli
+from consentry.control_plane.receipts import Stands
 from consentry.errors import ConsentryError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -130,3 +132,14 @@ def test_a_receipt_is_checked_where_there_is_no_deployment(place: tuple[Path, De
     status, shown = run(receipt, "--key", key)
     assert (status, json.loads(shown)["code"]) == (3, "receipt-damaged")
     assert not Path(nowhere).exists(), "checking a receipt makes no deployment"
+
+
+def test_a_ledger_is_asked_about_its_own_receipts_only(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    choose(deployment, "ada")
+    receipts = deployment.control.receipts
+    own = checked(folder, receipts.for_choice(deployment.person("ada"))).ledger
+    assert receipts.stands(own) is Stands.HERE
+    assert receipts.stands(replace(own, commitment="00" * 32)) is Stands.MISSING, "another event stands there"
+    assert receipts.stands(replace(own, position=deployment.ledger.head())) is Stands.MISSING, "it ends before"
+    assert receipts.stands(replace(own, id="another")) is Stands.UNKNOWN

@@ -12,17 +12,18 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane import newest_word
 from consentry.errors import ConsentryError
+from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
 from consentry.policy.library import shipped
-from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.policy.vocabulary import Category, Purpose, Reach, Visibility
 from consentry.release import materialise
 from consentry.release.manifest import EXCLUSIONS
 from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_story import BEFORE, NOW, eligible
+from end_to_end.test_story import BEFORE, NOW, eligible, say
 
 POLICY = "august-2024"
 ITEMS = (
@@ -195,6 +196,57 @@ def test_one_model_only(place: tuple[Path, Deployment]) -> None:
     newer = build(deployment)
     assert eligible(deployment, newer) == EVERYTHING
     assert refusal(deployment, newer, "drafts") == "lease-suspended", "a release is for no model"
+
+
+def test_an_order_that_names_a_model_stops_what_is_built_on_it(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    control.models.register("base", releases=[release])
+    control.models.register("mid", base="base")
+    lease, secret = grant(deployment, release, "tuned")
+    control.models.register("tuned", base="mid")
+    other, other_secret = grant(deployment, release, "other")
+    scope = Scope(models=frozenset({"base"}))
+    foreseen = control.orders.what_if(scope)
+    assert foreseen["leases"] == [lease.lease]
+    assert foreseen["models"] == foreseen["no_longer_served"] == ["base", "mid", "tuned"]
+    order = suspend(deployment, scope)
+    for each in ("base", "mid", "tuned"):
+        assert refusal(deployment, release, each) == "lease-suspended"
+    with pytest.raises(ConsentryError, match=r"lease-revoked"):
+        renew(deployment, lease, secret)
+    renew(deployment, other, other_secret)
+    assert [each.lease for each in control.orders.made_to_stop(order)] == [lease.lease]
+    control.leases.end(lease.lease, secret=secret, how=LeaseEnd.STOPPED, step=1)
+    (known,) = control.orders.every()
+    assert known.drained is not None
+    assert known.drained.stopped == 1
+    # Said later, it is built on it as well.
+    control.models.register("other", base="tuned")
+    with pytest.raises(ConsentryError, match=r"lease-revoked"):
+        renew(deployment, other, other_secret, sequence=2)
+    suspend(deployment, Scope(models=frozenset({"mid"})))
+    assert control.orders.what_if(Scope(models=frozenset({"tuned"})))["models"] == ["other", "tuned"]
+
+
+def test_training_anew_gives_nothing_back_to_a_lease_that_was_made_to_stop(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    control.models.register("base", releases=[release])
+    control.models.register("other", releases=[release])
+    control.models.register("tuned", base="base")
+    lease, secret = grant(deployment, release, "tuned")
+    suspend(deployment, Scope(models=frozenset({"base"})))
+    control.models.withdraw("base", "case 7", by="ml")
+    control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
+    control.models.register("tuned", base="other")
+    assert refusal(deployment, release, "tuned") == "lease-suspended", "it is not done yet"
+    control.models.finish_remedy("tuned", by="ml")
+    with pytest.raises(ConsentryError, match=r"lease-revoked"):
+        renew(deployment, lease, secret)
+    grant(deployment, release, "tuned")
 
 
 def test_who_moves_into_a_suspended_area_is_hit_by_the_order_that_is_in_force(place: tuple[Path, Deployment]) -> None:
@@ -375,6 +427,27 @@ def test_what_if_counts_what_each_release_holds(place: tuple[Path, Deployment]) 
     write_corpus(folder, [ITEMS[:2], ITEMS[3:]])
     control.statements.register_corpus(folder / "corpus.toml")
     assert control.orders.what_if(Scope(areas=frozenset({"CH"})))["releases"] == {before: 1, without: 1}
+
+
+def test_what_if_leaves_out_what_amendments_took_out_and_names_the_release_all_the_same(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    lease, secret = grant(deployment, release)
+    assert control.orders.what_if(UK)["releases"] == {release: 2}
+    say(deployment, "us", reach=Reach.EVERYTHING)
+    control.amendments.amend()
+    # Of the two items that involve somebody in the UK, one is by who refused.
+    assert control.orders.what_if(UK)["releases"] == {release: 1}
+    say(deployment, "gb", reach=Reach.EVERYTHING)
+    control.amendments.amend()
+    found = control.orders.what_if(UK)
+    assert (found["releases"], found["leases"]) == ({release: 0}, [lease.lease])
+    suspend(deployment)
+    with pytest.raises(ConsentryError, match=r"lease-revoked"):
+        renew(deployment, lease, secret)
 
 
 def test_orders_and_leases_are_known_again_after_a_restart(place: tuple[Path, Deployment]) -> None:

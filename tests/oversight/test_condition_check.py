@@ -187,3 +187,26 @@ def test_what_a_check_says_is_out_is_never_let_through(rules: list[Rule], person
     assert found("no-minors", rules=tuple(rules), areas=areas).met is False or person.age is Age.ADULT
     assert person.standing.state is not ChoiceState.REFUSED
     assert not found("waiting-days", str(days + 1), rules=tuple(rules), areas=areas).met or len(person.notices) > 1
+
+
+def test_every_other_set_that_decides_a_suspended_use_has_to_meet_it_as_well() -> None:
+    told = replace(PERMIT, notice=NoticeCondition(notice="n", days=30))
+    named, other = policy(told), replace(policy(PERMIT), name="other", version="2")
+
+    def asked(*others: PolicySet, suspended: frozenset[Purpose] = GENAI) -> Answer:
+        system = System(policy=named, areas=UK, at=AT, others=others, suspended=suspended)
+        return run("waiting-days", ("30",), system=system)
+
+    assert asked().found.endswith("cases")
+    answer = asked(other)
+    assert not answer.met
+    assert answer.found.startswith("other 2, in force as well, lets `")
+    assert answer.found.endswith("less than 30 days after every notice: replace or withdraw it")
+    assert asked(other, suspended=frozenset({Purpose.SERVE})).met
+    assert asked(replace(other, rules=(told,))).found.endswith("cases, and neither does other 2")
+    assert asked(replace(other, rules=(told,)), replace(other, rules=())).found.endswith(
+        "and neither do 2 others in force"
+    )
+    # A set that permits nothing meets a condition about it, but nobody who names it has shown anything.
+    nothing = System(policy=replace(named, purposes=frozenset(), rules=()), areas=UK, at=AT)
+    assert run("no-minors", (), system=nothing) == Answer(met=False, found="p 1 decides about no use")

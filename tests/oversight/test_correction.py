@@ -57,16 +57,18 @@ def after(*bodies: Body) -> tuple[Case, Sequence[Order]]:
     return case, orders.of("c")
 
 
-def refused(code: str, *bodies: Body, notice: str = "wrnog", days: int | None = None, has_text: bool = True) -> None:
+def refused(
+    code: str, *bodies: Body, notice: str = "wrnog", days: int | None = None, can_be_meant: bool = True
+) -> None:
     case, orders = after(*bodies)
     with pytest.raises(ConsentryError) as raised:
-        require_notice_correctable(case, notice, days=days, has_text=has_text, orders=orders)
+        require_notice_correctable(case, notice, days=days, can_be_meant=can_be_meant, orders=orders)
     assert raised.value.code == code
 
 
-def allowed(*bodies: Body, days: int | None = None, has_text: bool = True) -> None:
+def allowed(*bodies: Body, days: int | None = None, can_be_meant: bool = True) -> None:
     case, orders = after(*bodies)
-    require_notice_correctable(case, "wrnog", days=days, has_text=has_text, orders=orders)
+    require_notice_correctable(case, "wrnog", days=days, can_be_meant=can_be_meant, orders=orders)
 
 
 @pytest.mark.parametrize("origin", [None, *set(Origin) - set(BINDING)])
@@ -92,7 +94,7 @@ def test_what_a_binding_order_may_demand_gets_no_less_while_it_is_in_force(origi
     said = (WRONG, CONDITION, suspended(origin))
     for days in (0, 29, None):
         refused("case-binding", *said, days=days)
-        refused("case-binding", *said, days=days, has_text=False)
+        refused("case-binding", *said, days=days, can_be_meant=False)
     case, orders = after(*said)
     with pytest.raises(ConsentryError) as raised:
         require_condition_correctable(case, "window", orders=orders)
@@ -106,10 +108,10 @@ def test_what_a_binding_order_may_demand_gets_no_less_while_it_is_in_force(origi
 def test_a_mistyped_notice_goes_even_then_once_the_right_one_is_required_with_as_many_days(days: int) -> None:
     right = NoticeRequired(case="c", notice="right", days=days, by="ann")
     said = (suspended(Origin.BINDING_ORDER), WRONG, right)
-    allowed(*said, has_text=False)
-    refused("case-binding", *said, has_text=True)
-    refused("case-binding", *said, has_text=False, days=3)
-    refused("case-binding", suspended(Origin.BINDING_ORDER), WRONG, replace(right, days=29), has_text=False)
+    allowed(*said, can_be_meant=False)
+    refused("case-binding", *said, can_be_meant=True)
+    refused("case-binding", *said, can_be_meant=False, days=3)
+    refused("case-binding", suspended(Origin.BINDING_ORDER), WRONG, replace(right, days=29), can_be_meant=False)
 
 
 def test_an_authority_that_signed_that_its_order_may_be_lifted_demands_nothing_more() -> None:

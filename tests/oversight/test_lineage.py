@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,13 +21,14 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.ledger.oversight_events import LeaseGranted
+from consentry.oversight import lineage
 from consentry.oversight.destruction import Destructions, Listed, Plan
-from consentry.oversight.lineage import Loss, Models, Stage, standing
+from consentry.oversight.lineage import Loss, Models, ModelStanding, Stage
 from consentry.policy.policy_set import Remedies
 from ledger.sayings import event
 
 DAY = 86_400
-TERMS = Remedies(choose_within_days=10, finish_within_days=20)
+TERMS = Remedies(choose_within_days=10, finish_within_days=20, destroy_within_days=40)
 ZERO = digest(b"")
 
 
@@ -52,6 +53,10 @@ def did(model: str, chosen: int, remedy: Remedy = Remedy.DROP_ADAPTER) -> ModelR
 
 def loss(position: int, model: str = "m", *, used: int = 0) -> Loss:
     return Loss(position, 1_000 + position, model, "r", 1, used, TERMS)
+
+
+def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]]) -> ModelStanding:
+    return lineage.standing(models, name, losses=losses, terms=lambda _: [TERMS])
 
 
 def stage(models: Models, *losses: Loss, model: str = "m") -> Stage:
@@ -99,6 +104,93 @@ def test_the_mark_is_inherited_until_the_base_is_remedied() -> None:
     assert stage(folded(*said), loss(3, "base"), loss(7, "base"), model="m") is Stage.AFFECTED
 
 
+def gone(model: str) -> ModelWithdrawn:
+    return ModelWithdrawn(model=model, reason="case 7", by="ml")
+
+
+def nothing_lost(_: str) -> Sequence[Loss]:
+    return []
+
+
+def test_a_base_that_is_withdrawn_affects_what_is_built_on_it_and_nothing_else() -> None:
+    said: list[Body] = [registered("base"), registered("mid", "base"), registered("m", "mid"), registered("apart")]
+    assert {stage(folded(*said), model=each) for each in ("base", "mid", "m", "apart")} == {Stage.CLEAR}
+    models = folded(*said, gone("mid"))
+    found = {each: stage(models, model=each) for each in ("base", "mid", "m", "apart")}
+    assert found == {
+        "base": Stage.CLEAR,
+        "mid": Stage.WITHDRAWN,
+        "m": Stage.AFFECTED,
+        "apart": Stage.CLEAR,
+    }
+    stands = standing(models, "m", losses=nothing_lost)
+    assert [(each.model, each.release, each.position) for each in stands.losses] == [("mid", None, 4)]
+    assert stands.deadline == 1_004 + 10 * DAY
+    oldest = standing(folded(*said, gone("base"), gone("mid")), "m", losses=nothing_lost)
+    assert [each.model for each in oldest.losses] == ["base", "mid"]
+
+
+def test_a_model_that_is_withdrawn_is_destroyed_by_a_day_of_the_strictest_policy() -> None:
+    models = folded(registered("base"), registered("m", "base"), gone("m"))
+    assert standing(models, "m", losses=nothing_lost).deadline == 1_002 + 40 * DAY
+    terms = {"m": [TERMS, Remedies(destroy_within_days=50)], "base": [Remedies(destroy_within_days=2)]}
+    inherited = lineage.standing(models, "m", losses=nothing_lost, terms=lambda name: terms[name])
+    assert inherited.deadline == 1_002 + 2 * DAY
+    silent = lineage.standing(models, "m", losses=nothing_lost, terms=lambda _: [])
+    assert silent.deadline == 1_002 + Remedies().destroy_within_days * DAY
+    destroyed = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
+    models.take(event(3, destroyed))
+    assert standing(models, "m", losses=nothing_lost).deadline is None
+
+
+def test_only_accepting_it_or_another_base_takes_off_that_the_base_is_gone() -> None:
+    said: list[Body] = [registered("base"), registered("m", "base"), registered("leaf", "m"), gone("base")]
+    for remedy, left in (
+        (Remedy.ACCEPT, Stage.REMEDIED),
+        (Remedy.DROP_ADAPTER, Stage.AFFECTED),
+        (Remedy.RETRAIN, Stage.AFFECTED),
+        (Remedy.RETRAIN_SHARD, Stage.AFFECTED),
+    ):
+        assert stage(folded(*said, chose("m", remedy), did("m", 4, remedy))) is left, remedy
+    accepted = folded(*said, chose("m", Remedy.ACCEPT), did("m", 4, Remedy.ACCEPT))
+    assert stage(accepted, model="leaf") is Stage.CLEAR, "who is built on it inherits what is left"
+    before = folded(registered("base"), registered("m", "base"), chose("m", Remedy.ACCEPT), did("m", 2), gone("base"))
+    assert stage(before) is Stage.AFFECTED, "it was withdrawn after that was accepted"
+    anew = [*said, registered("other"), chose("m", Remedy.RETRAIN), registered("m", "other")]
+    assert stage(folded(*anew)) is Stage.REMEDY_CHOSEN, "until it is done, both count"
+    done = folded(*anew, did("m", 5, Remedy.RETRAIN))
+    assert stage(done) is Stage.REMEDIED
+    assert stage(done, loss(9, "base")) is Stage.REMEDIED
+    assert stage(done, loss(9, "other")) is Stage.AFFECTED
+    assert stage(done, model="leaf") is Stage.CLEAR
+    assert done.ancestry("leaf") == ["leaf", "m", "other"]
+    assert done.ancestry("leaf", at=6) == ["leaf", "m", "other", "base"]
+
+
+def test_a_base_is_not_left_behind_by_saying_another_one() -> None:
+    said: list[Body] = [registered("base"), registered("other"), registered("m", "base"), registered("m", "other")]
+    models = folded(*said)
+    assert models.ancestry("m") == ["m", "other", "base"]
+    model = models.get("m")
+    assert model is not None
+    assert model.base == "other"
+    assert stage(models, loss(1, "base")) is Stage.AFFECTED
+    # What was accepted was so of the bases that were known: one that is said later brings its marks along.
+    late: list[Body] = [registered("base"), registered("m"), chose("m", Remedy.ACCEPT), did("m", 2, Remedy.ACCEPT)]
+    assert stage(folded(*late, registered("m", "base")), loss(1, "base")) is Stage.AFFECTED
+
+
+def test_what_is_inherited_by_two_ways_is_one_loss_and_is_left_while_one_way_has_it() -> None:
+    said: list[Body] = [registered("base"), registered("a", "base"), registered("b", "base")]
+    said += [registered("m", "a"), registered("m", "b")]
+    lost = {"base": [loss(1, "base"), loss(1, "base")]}
+    assert folded(*said).ancestry("m") == ["m", "b", "a", "base"]
+    assert len(standing(folded(*said), "m", losses=lambda name: lost.get(name, [])).losses) == 2
+    one = [*said, chose("a", Remedy.ACCEPT), did("a", 5, Remedy.ACCEPT)]
+    assert stage(folded(*one), loss(1, "base"), model="a") is Stage.REMEDIED
+    assert stage(folded(*one), loss(1, "base")) is Stage.AFFECTED
+
+
 def test_training_anew_leaves_what_is_inherited_and_gives_no_more_time() -> None:
     said: list[Body] = [registered("base"), registered("m", "base"), registered("x")]
     said += [chose("m", Remedy.RETRAIN), registered("m", "base"), did("m", 3, Remedy.RETRAIN)]
@@ -129,6 +221,7 @@ def test_a_lease_makes_a_model_known_and_bases_may_go_in_circles_in_a_foreign_le
     )
     assert "m" in models
     assert models.ancestry("a") == ["a", "b"]
+    assert stage(models, loss(3, "b"), model="a") is Stage.AFFECTED
 
 
 def test_approvals_count_people() -> None:

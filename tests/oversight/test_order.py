@@ -73,7 +73,9 @@ def test_one_model_only() -> None:
     orders = Orders()
     scope = Scope(models=frozenset({"drafts-7"}))
     orders.take(event(3, issue(scope, order="c.1", case="c", origin=Origin.BINDING_ORDER, reference="x", at_ms=1)))
-    assert [len(orders.suspensions(model)) for model in (None, "drafts-7", "other")] == [0, 1, 0]
+    assert not orders.suspensions()
+    built = (None, ["drafts-7"], ["tuned", "drafts-7"], ["other"], ["drafts-7-other"])
+    assert [scope.names(ancestry) for ancestry in built] == [False, True, True, False, False]
 
 
 SCOPES = st.builds(
@@ -140,3 +142,7 @@ def test_a_scope_that_nothing_can_be_in_is_refused(scope: Scope, code: str) -> N
 def test_a_scope_in_words() -> None:
     assert in_words(Scope()) == "everything"
     assert in_words(Scope(areas=frozenset({"UK", "CH"}), categories=frozenset({POST}))) == "CH, UK; post"
+    first, end = instant("2024-05-07"), instant("2024-08-02")
+    assert in_words(Scope(created_from=first, created_before=end)) == "created from 2024-05-07, before 2024-08-02"
+    assert in_words(Scope(created_from=first)) == "created from 2024-05-07"
+    assert in_words(Scope(created_before=end + 1)) == "created before 2024-08-02 00:00:01 UTC"

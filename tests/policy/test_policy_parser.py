@@ -14,7 +14,7 @@ from consentry.policy.library import shipped
 from consentry.policy.policy_diff import diff
 from consentry.policy.policy_parser import check, load
 from consentry.policy.policy_prose import describe, describe_diff
-from consentry.policy.policy_set import PolicySet, Remedies, SignalMeaning, Signals
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, Remedies, SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 GOOD = """\
@@ -247,6 +247,17 @@ def test_wrong_values(old: str, new: str, line: int) -> None:
     assert ("policy-wrong-value", line) in found(instead(old, new))
 
 
+def test_a_set_without_rules_may_decide_about_nothing() -> None:
+    text = OUT_OF_FORCE.format(name="good")
+    assert check(text, "f") == []
+    loaded = load(text, "f")
+    assert not any(map(loaded.decides, Purpose))
+    assert "Decides about no use, and permits nothing: it takes the place of a set that was in force." in describe(
+        loaded
+    )
+    assert describe_diff(diff(load(GOOD, "f"), loaded, at=0))
+
+
 def test_a_list_that_is_no_list_of_tables() -> None:
     assert found("permit = 1\n" + GOOD.replace("[[permit]]", "[[example]]")) != []
     text = '[policy_set]\nname = "a"\nversion = "1"\ntitle = "a"\npurposes = ["serve"]\n[permit]\nid = "a"\n'
@@ -362,13 +373,19 @@ def test_shipped_sets_have_no_problems(name: str) -> None:
 
 def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_it_had() -> None:
     silent = load(GOOD, "good.toml")
-    assert silent.remedies == Remedies(choose_within_days=30, finish_within_days=90)
+    assert silent.remedies == Remedies(choose_within_days=30, finish_within_days=90, destroy_within_days=90)
     assert "remedies" not in silent.canonical()
     told = load("[remedies]\nfinish_within_days = 7\n" + GOOD, "good.toml")
     assert told.remedies == Remedies(choose_within_days=30, finish_within_days=7)
     assert PolicySet.from_json(told.to_json()) == told
     assert told.digest != silent.digest
     assert any("within 7 more" in line for line in describe(told))
+    assert told.canonical()["remedies"] == {"choose_within_days": 30, "finish_within_days": 7}
+    later = load("[remedies]\ndestroy_within_days = 14\n" + GOOD, "good.toml")
+    assert later.remedies == Remedies(destroy_within_days=14)
+    assert PolicySet.from_json(later.to_json()) == later
+    assert len({silent.digest, told.digest, later.digest}) == 3
+    assert any("destroyed within 14 days" in line for line in describe(later))
 
 
 @pytest.mark.parametrize(
@@ -377,6 +394,7 @@ def test_remedies_have_days_and_a_set_that_is_silent_about_them_has_the_digest_i
         ("chose_within_days = 3", "policy-unknown-key", 2),
         ("choose_within_days = -1", "policy-wrong-value", 2),
         ('finish_within_days = "soon"', "policy-wrong-value", 2),
+        ("destroy_within_days = true", "policy-wrong-value", 2),
     ],
 )
 def test_remedies_that_are_none(lines: str, code: str, line: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
+from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar, Stamp
 from consentry.errors import IntegrityError
 from consentry.policy.expressions import Case, Effect, Item, Person, Rule, Truth, match
 from consentry.policy.jurisdictions import instant
@@ -59,7 +59,7 @@ def sidecar(rng: np.random.Generator, *, rows: int, seats: int, kinds: int, date
     return Sidecar(
         folder=Path(),
         pin=FilePin(path="x", size=0, digest="", rows=rows),
-        mtime_ns=0,
+        file_stamp=Stamp(0),
         classes=ClassesPin(count=0, digest=""),
         person=rng.integers(0, seats, rows).astype(np.uint32),
         klass=rng.integers(0, kinds, rows).astype(np.uint8),

@@ -15,7 +15,7 @@ from pyroaring import BitMap64
 from consentry.corpus import census
 from consentry.corpus.choices import ChoiceColumns
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar
+from consentry.corpus.sidecar import ClassesPin, FilePin, Oddities, Sidecar, Stamp
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.evaluator import Decision, combine, evaluate_person
 from consentry.policy.expressions import Effect, Item, NoticeCondition, Rule
@@ -151,7 +151,7 @@ def prepare(
     sidecar = Sidecar(
         folder=folder,
         pin=FilePin(path="x", size=0, digest="", rows=len(items)),
-        mtime_ns=0,
+        file_stamp=Stamp(0),
         classes=ClassesPin(count=0, digest=""),
         person=np.array([min(item[3], len(people)) for item in items], dtype=np.uint32),
         klass=np.array([kinds.index((item[0], item[1])) for item in items], dtype=np.uint8),

@@ -6,6 +6,7 @@ import decimal
 import json
 import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap64
 
+from consentry.digests import digest_file
 from consentry.errors import ConflictError, InputError, IntegrityError, UnavailableError
 from consentry.release.arrow_leaves import replace_leaves, without_dictionary
 from consentry.release.data_file import DataFile
@@ -103,6 +105,47 @@ def words() -> pa.Table:
     word = pa.array(["fine", "secret-word"]).dictionary_encode()
     nested = pa.array([["fine"], ["secret-word"]]).cast(pa.list_(word.type))
     return pa.table({"word": word, "words": nested})
+
+
+def pinned(path: Path) -> DataFile:
+    """Write a file of two people whose words are of equal length, and pin it with its digest."""
+    file = data_file(path, pa.table({"id": [1, 2], "by": ["ada", "eva"]}), [1], compression="none")
+    return replace(file, digest=digest_file(path))
+
+
+@pytest.mark.parametrize("kind", CopyFormat)
+class TestOtherBytes:
+    """A file of the same size and rows, with another person's item where one was that may be used."""
+
+    def test_a_swapped_file_is_not_copied(self, tmp_path: Path, kind: CopyFormat) -> None:
+        file = pinned(tmp_path / "x.parquet")
+        assert materialise([file], tmp_path / "sound", format=kind).rows == 1
+        content = file.path.read_bytes()
+        file.path.write_bytes(content.replace(b"eva", b"...").replace(b"ada", b"eva").replace(b"...", b"ada"))
+        assert pq.read_table(file.path)["by"].to_pylist() == ["eva", "ada"]
+        with pytest.raises(IntegrityError, match="other bytes") as caught:
+            materialise([file], tmp_path / "copy", format=kind)
+        assert caught.value.code == "release-file-changed"
+        assert not (tmp_path / "copy").exists()
+
+    @pytest.mark.parametrize("act", ["swapped and put back", "gone"])
+    def test_a_file_that_is_touched_while_it_is_copied_is_refused(
+        self, tmp_path: Path, kind: CopyFormat, act: str
+    ) -> None:
+        file = pinned(tmp_path / "x.parquet")
+        content = file.path.read_bytes()
+
+        def touch(_: int) -> None:
+            if act == "gone":
+                file.path.unlink()
+            else:
+                file.path.write_bytes(content.replace(b"ada", b"eva"))
+                file.path.write_bytes(content)
+
+        with pytest.raises(IntegrityError) as caught:
+            materialise([file], tmp_path / "copy", format=kind, progress=touch)
+        assert caught.value.code == "release-file-changed"
+        assert not (tmp_path / "copy").exists()
 
 
 class TestParquet:

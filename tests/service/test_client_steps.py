@@ -340,6 +340,9 @@ def test_a_release_is_planned_built_explained_and_compared(own: Office) -> None:
         assert found["reasons"][0]["reason"] == "refused"
         moved = consentry.compare_releases(own.release, built["release"])
         assert {"from": "eligible", "to": "refused", "items": 1} in moved["moves"]
+        assert moved["counts"]["by_reason"]["refused"] == {"before": 0, "after": 1}
+        eligible = [each["after"]["eligible"] for each in moved["counts"]["by_place"].values()]
+        assert sum(eligible) == moved["after"]["eligible"]
         with refused("item-unknown"):
             consentry.explain(built["release"], "nothing")
         with refused("corpus-unknown"):

@@ -110,6 +110,8 @@ def test_two_releases_are_compared(own: Office) -> None:
     ).manifest.release
     said = words(own.visitor("mel").get(f"/console/compare-releases?before={own.release}&after={second}"))
     assert "What differs" in said
+    assert "By reason: why items are left out" in said
+    assert "No item changed sides" in said
     wrong = own.visitor("mel").get(f"/console/compare-releases?before={own.release}&after=none")
     assert wrong.status_code == 422
 
@@ -212,6 +214,24 @@ def test_an_affected_model_takes_two_to_do_nothing(own: Office) -> None:
     assert petra.post("/console/models/drafts/approve").status_code == 303
     assert petra.post("/console/models/drafts/finish").status_code == 303
     assert control.models.show("drafts")["stage"] == "remedied"
+
+
+def test_what_is_built_on_a_model_that_is_gone_is_held_and_destroying_it_falls_due(own: Office) -> None:
+    control = own.deployment.control
+    control.models.register("drafts", releases=[own.release])
+    control.models.register("tuned", base="drafts")
+    control.models.withdraw("drafts", "case 7", by="ml")
+    olga = own.visitor("olga")
+    page = words(olga.get("/console/models/tuned"))
+    assert "held: may not be served" in page
+    assert "model drafts, which it is built on, was withdrawn" in page.replace("`", "")
+    assert "– drafts 0" in page, "what it lost is no item of a release"
+    assert "Nothing is overdue." in words(olga.get("/console/overview"))
+    clock = control.desk.parts.clock
+    object.__setattr__(control.desk.parts, "clock", lambda: clock() + 91 * 86_400)
+    overdue = words(own.visitor("petra").get("/console/overview"))
+    assert "Nothing is overdue." not in overdue
+    assert "/console/models/drafts" in own.visitor("petra").get("/console/overview").text
 
 
 # Policy sets

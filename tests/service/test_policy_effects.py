@@ -9,8 +9,9 @@ import pytest
 
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import Purpose
+from consentry.release.plan import Plan
 from consentry.service.policy_effects import effects
 from end_to_end.network import fresh
 from service.at_work import POLICY, prepare
@@ -35,10 +36,14 @@ def without_permits(name: str) -> PolicySet:
     return replace(of(TEXT), name=name, rules=tuple(rule for rule in of(TEXT).rules if rule.effect == "forbid"))
 
 
-def counted(made: Office, policy: PolicySet) -> int:
+def planned(made: Office, policy: PolicySet) -> Plan:
     control = made.deployment.control
     at = control.desk.parts.clock()
-    return control.releases.plan("network", Purpose.TRAIN_GENAI, policy=policy, at=at).tally.eligible
+    return control.releases.plan("network", Purpose.TRAIN_GENAI, policy=policy, at=at)
+
+
+def counted(made: Office, policy: PolicySet) -> int:
+    return planned(made, policy).tally.eligible
 
 
 def test_the_text_has_another_name() -> None:
@@ -55,6 +60,7 @@ def test_a_set_under_a_new_name_is_counted_against_what_decides_about_the_same_u
     assert change["eligible"] == {"before": before, "after": 0}
     assert sum(change["by_place"].values()) == -before
     assert found["against"] == [f"{POLICY} {of(TEXT).version}"]
+    assert (change["undecided"], change["involving_several"]) == (0, planned(own, of(TEXT)).involving)
     assert any("removed" in line for line in found["lines"])
     same = effects(control, of(NEW_NAME))["changes"]
     assert [each["eligible"] for each in same] == [{"before": before, "after": before}]
@@ -124,3 +130,23 @@ def test_the_approver_sees_it_and_so_does_a_program(own: Office) -> None:
     body = own.visitor("paul").get(f"/v1/policy-proposals/{proposal}", accept="application/json").json()
     assert body["against"] == [f"{POLICY} {of(TEXT).version}"]
     assert [each["release"] for each in body["effects"]] == [own.release]
+
+
+def test_taking_a_set_out_of_force_is_proposed_and_read_like_any_other_change(own: Office) -> None:
+    text = OUT_OF_FORCE.format(name=POLICY)
+    (change,) = effects(own.deployment.control, of(text))["changes"]
+    assert change["eligible"] == {"before": counted(own, of(TEXT)), "after": 0}
+    olga, paul = own.visitor("olga"), own.visitor("paul")
+    form = {"text": text, "step": "propose", "reason": "the new one decides"}
+    assert "items are eligible today, 0 would be" in words(olga.post("/console/propose-policy", {"text": text}))
+    made = olga.post("/console/propose-policy", form)
+    assert made.status_code == 303, words(made)
+    address = made.headers["location"]
+    assert [each.post(f"{address}/approve").status_code for each in (olga, paul)] == [303, 303]
+    for path in (address, "/console/policies", "/transparency"):
+        assert paul.get(path).status_code == 200
+    (*_, newest) = own.deployment.control.desk.present().state.policies
+    page = words(paul.get(f"/console/policies/{newest.position}"))
+    assert "Withdrawn: this set permits nothing any more" in page
+    body = paul.get(f"/v1/policy-sets/{POLICY}", accept="application/json").json()
+    assert (body["version"], body["purposes"], body["rules"]) == ("withdrawn", [], [])

@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from consentry.errors import ConflictError, ConsentryError
 from consentry.training.client import Lease, hold
-from consentry.training.fsspec import FsspecFolder
+from consentry.training.fsspec import FsspecFolder, _creates_in_one_step
 from consentry.training.model_checkpoints import ModelCheckpoints, OvertakenError
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within
@@ -204,6 +204,25 @@ def test_a_store_of_which_nobody_knows_is_refused(tmp_path: Path, kind: str) -> 
         "no mode": NoMode,
     }
     place._store = stores[kind]()
+    with pytest.raises(ConsentryError) as caught:
+        place.fence(7)
+    assert caught.value.code == "checkpoint-store-overwrites"
+
+
+@pytest.mark.parametrize("protocol", ["ftp", "hdfs", "hf", "tar"])
+def test_clients_that_look_and_then_write_are_refused_unasked(protocol: str) -> None:
+    """They are named in docs/training.md. Nothing is connected to: what a client can do stands in its class."""
+    kind = fsspec.get_filesystem_class(protocol)
+    bare = type(kind)("Bare", (kind,), {"__del__": lambda _: None})
+    assert not _creates_in_one_step(object.__new__(bare))
+
+
+@pytest.mark.parametrize("kind", ["simplecache", "filecache", "blockcache", "dir"])
+def test_what_stands_before_a_store_that_could_is_refused(tmp_path: Path, address: str, kind: str) -> None:
+    store, root = fsspec.core.url_to_fs(address)
+    place = FsspecFolder(address)
+    before = {"path": root} if kind == "dir" else {"cache_storage": str(tmp_path / "cache")}
+    place._store = fsspec.filesystem(kind, fs=store, **before)
     with pytest.raises(ConsentryError) as caught:
         place.fence(7)
     assert caught.value.code == "checkpoint-store-overwrites"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
 from transformers import GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments, default_data_collator
+from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 
 from consentry.errors import InputError, LeaseOverError, StateError
 from consentry.training.client import Lease, hold
@@ -149,6 +153,64 @@ def test_a_trainer_that_keeps_its_own_model_checkpoints_is_refused(plane: SmallP
             trainer(lease, dataset, tmp_path, save_strategy="steps", save_steps=1, max_steps=2).train()
     assert not list((tmp_path / "out").glob("checkpoint-*"))
     assert plane.consumed() == set()
+
+
+def before(model: Any) -> list[torch.Tensor]:
+    return [each.detach().clone() for each in model.parameters()]
+
+
+def lomo(model: Any) -> torch.optim.Optimizer:
+    """Return an optimiser by whose module Accelerate knows that it steps within the backward pass."""
+    kind = type("AdaLomo", (torch.optim.SGD,), {"__module__": "lomo_optim.adalomo"})
+    return cast("torch.optim.Optimizer", kind(model.parameters(), lr=0.1))
+
+
+def layer_by_layer(model: Any) -> torch.optim.Optimizer:
+    return LayerWiseDummyOptimizer(optimizer_dict=dict.fromkeys(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("named", "optimizer", "said"),
+    [
+        ("lomo", lambda model: torch.optim.SGD(model.parameters(), lr=0.1), "lomo"),
+        ("adalomo", lambda model: torch.optim.SGD(model.parameters(), lr=0.1), "adalomo"),
+        ("galore_adamw_layerwise", layer_by_layer, "galore_adamw_layerwise"),
+        ("adamw_torch", lomo, "AdaLomo"),
+        ("adamw_torch", layer_by_layer, "LayerWiseDummyOptimizer"),
+    ],
+)
+def test_an_optimiser_that_steps_within_the_backward_pass_is_refused(
+    plane: SmallPlane, url: str, tmp_path: Path, named: str, optimizer: Any, said: str
+) -> None:
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        training = trainer(lease, dataset, tmp_path, optim=named, max_steps=2, gradient_accumulation_steps=1)
+        training.optimizer = optimizer(training.model)  # theirs need packages that are not here
+        weights = before(training.model)
+        with pytest.raises(StateError, match=rf"`{said}`.*trainer-steps-early"):
+            training.train()
+        assert all(map(torch.equal, weights, before(training.model)))
+    assert plane.consumed() == set()
+
+
+@pytest.mark.parametrize("together", [DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM])
+def test_what_trains_on_several_devices_and_steps_within_the_backward_pass_is_refused(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: DistributedType
+) -> None:
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+        training = trainer(lease, dataset, tmp_path, max_steps=2)
+        # As a launcher of Accelerate leaves it. The Trainer learns of it there as well.
+        monkeypatch.setitem(PartialState._shared_state, "distributed_type", together)
+        with pytest.raises(StateError, match=rf"`{together.value.lower()}`.*trainer-steps-early"):
+            training.callback_handler.on_train_begin(training.args, training.state, training.control)
+
+
+def test_the_trainer_that_is_installed_asks_before_the_only_place_where_it_steps() -> None:
+    """Also with FSDP, which Accelerate does not do on processors: there is one loop for all that are not refused."""
+    lines = [line.strip() for line in inspect.getsource(Trainer).splitlines()]
+    (step,) = [number for number, line in enumerate(lines) if "optimizer.step(" in line]
+    assert "on_pre_optimizer_step(" in lines[step - 1]
 
 
 def test_a_step_that_says_nothing_of_its_rows_is_refused(plane: SmallPlane, url: str, tmp_path: Path) -> None:

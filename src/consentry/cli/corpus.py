@@ -77,13 +77,8 @@ def _body(opened: Corpus) -> dict[str, object]:
 
 
 def _show(context: Context, opened: Corpus) -> None:
-    context.out.heading(
-        f"{opened.name}: {opened.rows:,} items in {len(opened.sidecars):,} file{'s' * (len(opened.sidecars) != 1)}"
-    )
-    context.out.table(
-        ["file", "items", "bytes", "no author", "no date"],
-        [[e.pin.path, e.rows, e.pin.size, e.oddities.null_authors, e.oddities.unknown_dates] for e in opened.sidecars],
-    )
+    context.out.heading(f"{opened.name}: {counted(opened.rows, 'item')} in {counted(len(opened.sidecars), 'file')}")
+    _show_files(context, opened)
     strange: dict[str, int] = {}
     for each in opened.sidecars:
         for role, words in each.oddities.words.items():
@@ -92,6 +87,19 @@ def _show(context: Context, opened: Corpus) -> None:
     if strange:
         context.out.text("\nWords the descriptor does not map; these items are gaps:")
         context.out.table(["word", "items"], sorted(strange.items(), key=lambda each: -each[1])[:20])
+
+
+def _show_files(context: Context, opened: Corpus) -> None:
+    """Print the files. A date that is out of range is unknown as well; people see it apart, where there are such."""
+    columns = ["file", "items", "bytes", "no author", "no date"]
+    rows = [
+        [each.pin.path, each.rows, each.pin.size, odd.null_authors, odd.unknown_dates - odd.dates_out_of_range]
+        for each, odd in ((each, each.oddities) for each in opened.sidecars)
+    ]
+    if any(each.oddities.dates_out_of_range for each in opened.sidecars):
+        columns = [*columns, "date out of range"]
+        rows = [[*row, each.oddities.dates_out_of_range] for row, each in zip(rows, opened.sidecars, strict=True)]
+    context.out.table(columns, rows)
 
 
 @click.group("import")

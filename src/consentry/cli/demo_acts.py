@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from consentry.bootstrap import Deployment
 from consentry.cli.demo_job import Job, running
-from consentry.cli.output import share
+from consentry.cli.output import counted, share
 from consentry.cli.policy import read_text
 from consentry.cli.timeline import Timeline
 from consentry.control_plane.plane import ControlPlane
@@ -152,7 +152,10 @@ def _tell_what_if(stage: Stage) -> None:
         facts=[
             ("items in scope", f"{hit['items']:,} of {hit['of']:,} ({share(hit['items'], hit['of'])})"),
             ("people in scope", f"{hit['people']:,}"),
-            ("releases", ", ".join(f"{name} ({count:,} items)" for name, count in found["releases"].items()) or "none"),
+            (
+                "releases",
+                ", ".join(f"{name} ({counted(count, 'item')})" for name, count in found["releases"].items()) or "none",
+            ),
             ("jobs that would stop", str(len(found["leases"]))),
             ("models", ", ".join(found["models"]) or "none"),
         ],
@@ -198,7 +201,7 @@ def objected(stage: Stage, after: Built) -> None:
         "Sealed releases are amended: whoever reads them from now on does not get these items. Models that learned from"
         " them are marked, and cannot be forgotten.",
         facts=[
-            *((f"left {name}", f"{found[-1]['items']:,} items") for name, found in amended if found),
+            *((f"left {name}", counted(found[-1]["items"], "item")) for name, found in amended if found),
             ("had been used by", ", ".join(each["model"] for each in used["models"]) or "no model"),
             *((f"{each['model']} is now", str(each["stage"])) for each in control.models.every()),
         ],
@@ -260,6 +263,7 @@ def met(stage: Stage) -> None:
     control = stage.control
     stage.at("2025-09-18")
     control.statements.publish(*read_text(_RESUMED))
+    _withdraw_the_earlier_set(stage)
     control.notices.write(
         NOTICE, _NOTICE_TEXT.encode(), languages=("en",), channel="in-app", audience="members", by="privacy-office"
     )
@@ -280,7 +284,10 @@ def met(stage: Stage) -> None:
     stage.timeline.tell(
         "The notice is served",
         "Nobody who refused is asked to refuse again.",
-        facts=[("told", f"{len(told):,} people"), ("not asked again", f"{left_out:,} who refused")],
+        facts=[
+            ("told", counted(len(told), "person", several="people")),
+            ("not asked again", f"{left_out:,} who refused"),
+        ],
     )
     stage.timeline.clock.forward_to(stage.timeline.clock.time() + (DAYS - 1) * 86_400)
     _tell_refusal(stage, "Lifting is refused: people still have time to object", by="head-of-product")
@@ -303,6 +310,20 @@ def resumed(stage: Stage) -> Built:
         ],
     )
     return made
+
+
+def _withdraw_the_earlier_set(stage: Stage) -> None:
+    """Take out of force what nobody waited for: a build could still name it, so the conditions are not met before."""
+    answers = stage.control.cases.register_of(CASE)[3]
+    position = stage.control.statements.withdraw(_AUTUMN)
+    stage.timeline.tell(
+        "The earlier policy is withdrawn",
+        "It asks for no notice, and a build could name it. A condition is met only if every policy in force meets it.",
+        facts=[
+            *((f"{name}, before", answer.found) for name, answer in answers.items() if not answer.met),
+            (f"{_AUTUMN} withdrawn", f"position {position}"),
+        ],
+    )
 
 
 def member_ids(content: Path) -> list[str]:

@@ -12,7 +12,7 @@ import click
 from consentry.bootstrap import accept_older, migrate
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
-from consentry.cli.output import moment
+from consentry.cli.output import counted, moment
 from consentry.ledger.envelope import Event, log_entry
 from consentry.ledger.state import EMPTY, fold, unexplained
 from consentry.progress import watched
@@ -64,7 +64,7 @@ def verify(context: Context) -> int:
     deleted = 0
     kinds: Counter[str] = Counter()
 
-    def counted() -> Iterator[Event]:
+    def looked_at() -> Iterator[Event]:
         nonlocal deleted
         for event in context.deployment.ledger.read():
             deleted += unexplained([event])
@@ -73,15 +73,16 @@ def verify(context: Context) -> int:
 
     events = context.deployment.ledger.head()
     with context.out.progress() as progress:
-        fold(EMPTY, watched(counted(), progress, what="reading the ledger", total=events, unit="events"))
+        fold(EMPTY, watched(looked_at(), progress, what="reading the ledger", total=events, unit="events"))
     body = {"events": kinds.total(), "kinds": dict(kinds.most_common()), "deleted_without_erasure": deleted}
 
     def human() -> None:
         context.out.table(["kind", "events"], kinds.most_common())
         if deleted:
-            context.out.text(f"\nWRONG: {deleted} personal documents were deleted, but not by an erasure.")
+            gone = counted(deleted, "personal document was", several="personal documents were")
+            context.out.text(f"\nWRONG: {gone} deleted, but not by an erasure.")
         else:
-            context.out.text(f"\n{kinds.total():,} events, gapless, each as it was committed to.")
+            context.out.text(f"\n{counted(kinds.total(), 'event')}, gapless, each as it was committed to.")
 
     context.out.show(body, human)
     return DENIED if deleted else 0

@@ -329,13 +329,24 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
 def history(context: Context, person: str) -> None:
     """Show what PERSON chose, the whole history."""
     events = list(context.deployment.history(person))
-    rows = []
+    rows, origins = [], []
     for event in events:
         if isinstance(event.body, ChoiceMade):
             said = event.body.choice
+            origins.append([event.position, str(event.body.source), event.body.notice or "-"])
             scope = ", ".join(sorted(said.categories)) or "everything"
             scope += f" ({counted(len(said.items), 'item')})" if said.items else ""
             rows.append([event.position, moment(said.at), str(said.purpose), str(said.state), str(said.reach), scope])
     body = {"choices": [{"position": e.position, **e.body.to_json()} for e in events if isinstance(e.body, ChoiceMade)]}
     columns = ["position", "time", "purpose", "choice", "reach", "about"]
-    context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No choices."))
+
+    def human() -> None:
+        if not rows:
+            context.out.text("No choices.")
+            return
+        context.out.table(columns, rows)
+        # A table of its own: in one with the choices, lines would be wider than a terminal.
+        context.out.heading("How they came")
+        context.out.table(["position", "source", "notice seen"], origins)
+
+    context.out.show(body, human)

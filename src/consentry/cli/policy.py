@@ -191,7 +191,8 @@ def publish(context: Invocation, name: str) -> None:
     if failed:
         raise PolicyError(
             "policy-example-fails",
-            f"{len(failed)} examples do not hold, first: {failed[0].example.title}",
+            f"{len(failed)} {'example does' if len(failed) == 1 else 'examples do'} not hold, first:"
+            f" {failed[0].example.title}",
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
@@ -211,3 +212,15 @@ def publish(context: Invocation, name: str) -> None:
             _note_unassessed(context, published.name, unassessed)
 
     context.out.show(body, human)
+
+
+@policy.command()
+@click.argument("name")
+@pass_invocation
+def withdraw(context: Invocation, name: str) -> None:
+    """Take the policy set in force as NAME out of force: nothing is built by it any more."""
+    from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
+
+    position = current().deployment.control.statements.withdraw(name)
+    body = {"name": name, "position": position}
+    context.out.show(body, lambda: context.out.text(f"{name} is out of force from position {position} on."))

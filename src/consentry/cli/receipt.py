@@ -19,7 +19,8 @@ _STANDS = {
     None: "Whether it still stands is told by the ledger: ask whoever runs it, or check it there with --home.",
     Stands.HERE: "The ledger of this home has what it is of; what was said later may have replaced it.",
     Stands.LOST: "The ledger of this home LOST what it is of, so it does not count any more: record it again.",
-    Stands.UNKNOWN: "The ledger of this home does not have what it is of: it is another ledger, or an older copy.",
+    Stands.MISSING: "The ledger of this home should have what it is of and does NOT: it is an older copy.",
+    Stands.UNKNOWN: "It is of another ledger than that of this home: ask whoever runs that one.",
 }
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -69,7 +70,7 @@ def verify(context: Context, file: Path, key: Path | None) -> int:
     """Check the receipt in FILE and show what it says. With --key it takes no deployment.
 
     With the key of the home, its ledger is asked whether it has what the receipt is of. Exit status 3 if the receipt is
-    not as it was given, or the ledger lost what it is of.
+    not as it was given, or the ledger that it names has lost what it is of.
     """
     public_key = key.read_bytes() if key is not None else published_key(context.home)
     if public_key is None:
@@ -98,7 +99,7 @@ def verify(context: Context, file: Path, key: Path | None) -> int:
             context.out.text(line)
 
     context.out.show(body, human)
-    return DENIED if stands is Stands.LOST else 0
+    return DENIED if stands in (Stands.LOST, Stands.MISSING) else 0
 
 
 def _refuse(context: Context, problem: IntegrityError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.materialise import CopyFormat
-from consentry.release.plan import Plan, difference
+from consentry.release.plan import difference
 from consentry.release.tallies import summary
 
 _PURPOSES = click.Choice([str(each) for each in Purpose])
@@ -64,16 +65,20 @@ def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | Non
 
     def human() -> None:
         show_counts(context.out, summary(found.tally))
-        _show_undecided(context.out, found)
+        _show_unknown(context.out, found.to_json())
 
     context.out.show(found.to_json(), human)
 
 
-def _show_undecided(out: Output, found: Plan) -> None:
-    if found.undecided:
-        out.text(f"\n{found.undecided:,} items depend on when they were created: a census cannot tell.")
-    if found.involving:
-        out.text(f"{found.involving:,} items involve several people and may be denied because of them.")
+def _show_unknown(out: Output, found: Mapping[str, Any]) -> None:
+    """Print what a census cannot tell, of a plan or of the difference of two."""
+    if found["undecided"] == 1:
+        out.text("\n1 item depends on when it was created: a census cannot tell.")
+    elif found["undecided"]:
+        out.text(f"\n{found['undecided']:,} items depend on when they were created: a census cannot tell.")
+    if found["involving_several"]:
+        several = counted(found["involving_several"], "item involves", several="items involve")
+        out.text(f"{several} several people and may be denied because of them.")
 
 
 @release.command()
@@ -163,7 +168,11 @@ def explain(context: Context, name: str, item: str) -> int:
 @click.argument("after")
 @pass_context
 def diff(context: Context, before: str, after: str) -> None:
-    """Say what changed between releases BEFORE and AFTER, and why."""
+    """Say what changed between releases BEFORE and AFTER, and why.
+
+    First the items that changed sides, from which reason to which. Then every count that differs, by reason, place and
+    category: there also those show that are denied for another reason than before.
+    """
     control = context.deployment.control
     with context.out.progress() as progress:
         found = control.releases.compare(before, after, progress=progress)
@@ -303,7 +312,11 @@ def certificate(
 )
 @pass_context
 def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str | None, purpose: str) -> None:
-    """Say what suspending areas would change, from the census alone. Changes nothing."""
+    """Say what suspending areas would change, from the census alone. Changes nothing.
+
+    A census does not know when items were created, and counts those that involve several people by their owner: it says
+    how many these are, as `release plan` does.
+    """
     unknown = [area for area in suspend if not known_area(area)]
     if unknown:
         raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
@@ -317,7 +330,7 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     for name in names:
         before = control.releases.plan(name, Purpose(purpose), policy=rules, at=when)
         after = control.releases.plan(name, Purpose(purpose), policy=rules, at=when, suspended=suspend)
-        found[name] = difference(before.tally, after.tally)
+        found[name] = difference(before, after)
 
     def human() -> None:
         for name, change in found.items():
@@ -331,6 +344,7 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
     for label in ("by_place", "by_category"):
-        out.table(
-            [label.removeprefix("by_"), "change"], [[n, f"{c:+,}"] for n, c in list(change[label].items())[:_TOP]]
-        )
+        rows = [[name, f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
+        if rows:
+            out.table([label.removeprefix("by_"), "change"], rows)
+    _show_unknown(out, change)

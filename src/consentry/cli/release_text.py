@@ -49,7 +49,7 @@ def show_counts(out: Output, counts: Any) -> None:
     """Print the counts of a release or a plan."""
     items = counts["items"]
     eligible, denied = counts["eligible"], counts["denied"]
-    out.text(f"\n{items:,} items: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
+    out.text(f"\n{counted(items, 'item')}: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
     if counts["by_reason"]:
         by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
         rows = [[reason, count, share(count, items)] for reason, count in by_reason]
@@ -121,13 +121,39 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
         out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
     if found["moves"]:
         out.table(["was", "is", "items"], [[m["from"], m["to"], m["items"]] for m in found["moves"]][:_TOP])
+    show_changed_counts(out, found["counts"])
     for label in ("added", "removed"):
         for file in found["files"][label]:
-            out.text(f"{label}: {file['path']}, {file['items']:,} items, {file['eligible']:,} eligible")
+            out.text(f"{label}: {file['path']}, {counted(file['items'], 'item')}, {file['eligible']:,} eligible")
     for path in found["files"]["changed"]:
         out.text(f"other bytes: {path}")
     for each in (before, after):
         show_withdrawn(out, each["release"], withdrawn=each["withdrawn"])
+
+
+def show_changed_counts(out: Output, counts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print which counts of two releases differ: by reason all items that are denied, also those that were before."""
+    reasons = [[name, was, now, f"{now - was:+,}"] for name, was, now in _differing(counts["by_reason"])]
+    if reasons:
+        out.heading(f"Denied, by reason{_first(reasons)}")
+        out.table(["reason", "was", "is", "change"], reasons[:_TOP])
+    for split in ("by_place", "by_category"):
+        rows = [
+            [name or "(none)", was["eligible"], now["eligible"], was["denied"], now["denied"]]
+            for name, was, now in _differing(counts[split])
+        ]
+        if rows:
+            noun = split.removeprefix("by_")
+            out.heading(f"By {noun}{_first(rows)}")
+            out.table([noun, "eligible was", "is", "denied was", "is"], rows[:_TOP])
+
+
+def _differing(split: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Any, Any]]:
+    return [(name, each["before"], each["after"]) for name, each in split.items() if each["before"] != each["after"]]
+
+
+def _first(rows: Sequence[Any]) -> str:
+    return f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""
 
 
 def show_amendments(out: Output, amendments: Sequence[Mapping[str, Any]]) -> None:

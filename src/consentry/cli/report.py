@@ -11,7 +11,7 @@ from babel import Locale
 
 from consentry.charts import Bar, bars
 from consentry.cli.charts import Section, document, pair, table, timeline
-from consentry.cli.output import moment, share
+from consentry.cli.output import counted, moment, share
 from consentry.cli.timeline import Moment
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import Age
@@ -120,8 +120,8 @@ def _countries(split: Mapping[str, Mapping[str, int]]) -> str:
     unsure = sum(each["eligible"] + each["denied"] for each in others.values())
     return (
         f"{_split('country', sure)}<h3 class=sub>Not of one country</h3>"
-        f"<p>{unsure:,} items ({share(unsure, items)}) have an owner who may be in several countries, whose country"
-        " is not established, or who is not named. Somebody who may be in several must be allowed in every one of"
+        f"<p>Of {counted(unsure, 'item')} ({share(unsure, items)}) the owner may be in several countries, is in no"
+        " established one, or is not named. Somebody who may be in several must be allowed in every one of"
         f" them; the other two are gaps, which deny.</p>{_split('owner', others)}"
     )
 
@@ -238,13 +238,14 @@ def _people(story: Story) -> str:
     unresolved = story.people.get(UNRESOLVED_PLACE, 0)
     several = sum(story.combinations.values())
     if not several:
-        return f"{shown}<p>Of {unresolved:,} people no country is established.</p>"
+        return f"{shown}<p>Of {counted(unresolved, 'person', several='people')} no country is established.</p>"
     often = [(" or ".join(map(_named, each)), count) for each, count in list(story.combinations.items())[:_TOP]]
     return (
         f"{shown}<h3 class=sub>In several countries, perhaps</h3>"
-        f"<p>The signals of {several:,} people name more than one country: an account says one, a time zone another."
+        f"<p>The signals of {counted(several, 'person', several='people')} name more than one country: an account"
+        " says one, a time zone another."
         f" They have to be allowed in every one of them. Of {unresolved:,} more no country is established. The"
-        f" {len(often)} most frequent of {len(story.combinations):,} combinations:</p>"
+        f" {len(often)} most frequent of {counted(len(story.combinations), 'combination')}:</p>"
         f"{_heads('countries', often)}"
     )
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from consentry.control_plane.conditions import areas_of
+from consentry.control_plane.conditions import checks_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
+from consentry.control_plane.losses import Losses
 from consentry.control_plane.telling import Telling
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
@@ -29,9 +30,9 @@ from consentry.oversight.authority_view import (
     reports_of,
 )
 from consentry.oversight.case import Answers, Case
-from consentry.oversight.condition_check import System, run
+from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.lineage import Loss, Model, standing
+from consentry.oversight.lineage import Model, standing
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
@@ -50,7 +51,7 @@ class AuthorityView:
         desk: Desk,
         *,
         release: Callable[[str], SealedRelease],
-        losses: Callable[[str], Sequence[Loss]],
+        losses: Losses,
         telling: Telling,
     ) -> None:
         self._desk = desk
@@ -211,15 +212,15 @@ class AuthorityView:
 
     def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
         """Return what the checks of a case find, as of the last event."""
-        areas = areas_of(case, known.record)
-        found = {}
-        for each in case.conditions.values():
-            if each.check is not None:
-                published = None if each.policy is None else known.state.policy(each.policy)
-                policy = None if published is None else self._desk.document(published.digest)
-                system = System(policy=policy, areas=areas, at=sight.at, form=FORM)
-                found[each.condition] = run(each.check, each.parameters, system=system)
-        return found
+        checks = checks_of(
+            case,
+            known.record,
+            published={each.name: each.digest for each in known.state.policies},
+            read=self._desk.document,
+            at=sight.at,
+            form=FORM,
+        )
+        return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
 
     def _timeline(self, case: Case, known: Known) -> list[dict[str, Any]]:
         orders = {each.order for each in known.record.orders.of(case.case)}
@@ -300,7 +301,7 @@ class AuthorityView:
         for model in lineage:
             through = [name for name in lineage.ancestry(model.name)[1:] if own.get(name)]
             if own[model.name] or through:
-                stands = standing(lineage, model.name, losses=self._losses)
+                stands = standing(lineage, model.name, losses=self._losses.of, terms=self._losses.terms)
                 found.append(
                     {
                         "model": model.name,

@@ -101,7 +101,7 @@ class CaseVerbs:
         if not IDENTIFIER.fullmatch(notice) or days < 0:
             raise InputError(
                 "case-notice",
-                f"nobody can be served notice `{notice}` and wait {days} days",
+                f"nobody can be served notice `{notice}` and wait {days} {'day' if days == 1 else 'days'}",
                 help=f"give the `id` that the policy waits for, and a number of days from 0 to {MOST_DAYS}",
             )
         require_days(days)
@@ -300,4 +300,5 @@ class CaseVerbs:
                 "the scope is not smaller than that of an order in force",
                 help=f"it must lie inside one of: {', '.join(each.order for each in held)}; to widen it, suspend",
             )
-        return inside[0].origin
+        # Whatever bound any of them binds what is left.
+        return max((each.origin for each in held), key=list(Origin).index)

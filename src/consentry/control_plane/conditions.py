@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.in_force import Read
 from consentry.control_plane.wording import require_handle, require_name, require_texts
-from consentry.errors import ConflictError, InputError, NotFoundError, StateError, names_there_are
+from consentry.digests import Digest
+from consentry.errors import ConflictError, ConsentryError, InputError, NotFoundError, StateError, names_there_are
 from consentry.ledger.case_events import (
     ConditionAdded,
     ConditionMet,
@@ -23,6 +26,8 @@ from consentry.oversight.condition_check import ABOUT_THE_FORM, System, require_
 from consentry.oversight.objection_form import Form
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
+from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
 
 
 class ConditionVerbs:
@@ -131,18 +136,74 @@ class ConditionVerbs:
         What the checks look at is gathered here, by a caller that holds the lock of the desk. Running them takes a
         moment, and needs no lock.
         """
-        areas, at = areas_of(case, self.desk.newest.record), self.desk.parts.clock()
-        checks = [
-            (each.condition, each.check, each.parameters, self._system(each.policy, areas, at=at, form=form))
-            for each in case.conditions.values()
-            if each.check is not None
-        ]
-        return lambda: {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
+        present = self.desk.newest
+        found = checks_of(
+            case,
+            present.record,
+            published={each.name: each.digest for each in present.state.policies},
+            read=self.desk.document,
+            at=self.desk.parts.clock(),
+            form=form,
+        )
+        return lambda: {name: run(check, parameters, system=system) for name, check, parameters, system in found}
 
-    def _system(self, policy: str | None, areas: frozenset[str], *, at: Seconds, form: Form | None) -> System:
-        published = None if policy is None else self.desk.newest.state.policy(policy)
-        document = None if published is None else self.desk.document(published.digest)
-        return System(policy=document, areas=areas, at=at, form=form)
+
+def checks_of(
+    case: Case,
+    record: Overseen,
+    *,
+    published: Mapping[str, Digest],
+    read: Read,
+    at: Seconds,
+    form: Form | None,
+) -> list[tuple[str, str, tuple[str, ...], System]]:
+    """Return the checks of a case with what each looks at: condition, check, parameters, system.
+
+    Args:
+        case: the case.
+        record: what oversight knows.
+        published: the document of the set in force under each name.
+        read: reads such a document.
+        at: the time as of which groups of places are asked.
+        form: the form for objections that is served.
+    """
+    sets, unread = _read_all(published, read)
+    areas, suspended = areas_of(case, record), purposes_of(case, record)
+    # Every set in force, not only the one that a condition names: a build can name any.
+    concerned = [name for name, each in sets.items() if any(map(each.decides, suspended))]
+    return [
+        (
+            each.condition,
+            each.check,
+            each.parameters,
+            System(
+                policy=None if each.policy is None else sets.get(each.policy),
+                areas=areas,
+                at=at,
+                form=form,
+                others=tuple(sets[name] for name in concerned if name != each.policy),
+                suspended=suspended,
+                unread=unread,
+            ),
+        )
+        for each in case.conditions.values()
+        if each.check is not None
+    ]
+
+
+def _read_all(published: Mapping[str, Digest], read: Read) -> tuple[dict[str, PolicySet], tuple[str, ...]]:
+    """Return the sets that can be read, and the names of those that cannot: nobody knows what those let through."""
+    sets: dict[str, PolicySet] = {}
+    for name, document in sorted(published.items()):
+        with suppress(ConsentryError):
+            sets[name] = read(document)
+    return sets, tuple(name for name in sorted(published) if name not in sets)
+
+
+def purposes_of(case: Case, record: Overseen) -> frozenset[Purpose]:
+    """Return the uses that the orders of a case that hold are about; all of them if none holds."""
+    scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
+    return frozenset(each for each in Purpose if not scopes or any(scope.concerns(each) for scope in scopes))
 
 
 def areas_of(case: Case, record: Overseen) -> frozenset[str]:

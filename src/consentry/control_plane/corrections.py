@@ -34,8 +34,8 @@ class CorrectionVerbs:
 
         def corrected(case: Case, people: tuple[Handle, ...]) -> Body:
             orders = self.desk.newest.record.orders.of(name)
-            text = self.desk.newest.record.notices.get(notice) is not None
-            require_notice_correctable(case, notice, days=days, has_text=text, orders=orders)
+            meant = self._can_be_meant(notice)
+            require_notice_correctable(case, notice, days=days, can_be_meant=meant, orders=orders)
             return NoticeCorrected(case=name, notice=notice, days=days, reason=reason, by=people)
 
         return self._agree(name, corrected, about={"notice": notice, "days": days}, reason=reason, by=by)
@@ -54,6 +54,14 @@ class CorrectionVerbs:
             return ConditionTakenBack(case=name, condition=condition, reason=reason, by=people)
 
         return self._agree(name, taken_back, about={"condition": condition}, reason=reason, by=by)
+
+    def _can_be_meant(self, notice: str) -> bool:
+        """Say whether somebody wrote a notice of this name, or a policy set that is published waits for it."""
+        newest = self.desk.newest
+        documents = {each.name: each.digest for each in newest.state.policies}.values()
+        return newest.record.notices.get(notice) is not None or any(
+            notice in self.desk.document(each).notices for each in documents
+        )
 
     def _agree(
         self,

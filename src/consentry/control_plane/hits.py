@@ -61,9 +61,16 @@ class Hits:
         """
         for order in self.desk.newest.record.orders:
             concerns = order.position > lease.fence or order.ended is None
-            if concerns and order.scope.names(lease.model) and self.hit(order, lease.release):
+            if concerns and self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release):
                 return order
         return None
+
+    def names(self, order: Order, model: str, *, at: int | None = None) -> bool:
+        """Say whether an order is about a model, or about one that it is built on.
+
+        For a lease `at` is its fence: a remedy that is done later gives nothing back to it.
+        """
+        return not order.scope.models or order.scope.names(self.desk.newest.record.lineage.ancestry(model, at=at))
 
     def suspended_by(self, release: str) -> Order | None:
         """Return an order in force that hits a release, whatever model is trained; None if there is none."""
@@ -122,10 +129,10 @@ class Hits:
                 (order, release)
                 for order in newer
                 for release, model, fence in reads
-                if order.position > fence and order.scope.names(model)
+                if order.position > fence and self.names(order, model, at=fence)
             ]
             if asked is not None:
-                pairs = [(order, asked[0]) for order in record.orders.in_force() if order.scope.names(asked[1])]
+                pairs = [(order, asked[0]) for order in record.orders.in_force() if self.names(order, asked[1])]
             unknown = dict.fromkeys(pair for pair in pairs if (key := self._asked_of(*pair)) and key not in self._known)
         for order, release in unknown:
             with self._scans.setdefault((order.order, release), Lock()):
@@ -138,7 +145,7 @@ class Hits:
             for lease in present.record.leases
             if lease.fence < order.position
             and (lease.ended is None or lease.ended.position > order.position)
-            and order.scope.names(lease.model)
+            and self.names(order, lease.model, at=lease.fence)
             and self.hit(order, lease.release)
         ]
 

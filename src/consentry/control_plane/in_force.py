@@ -1,7 +1,7 @@
 """Which policy set decides about a use, of those in force.
 
 * A set is in force under its name from when it was published until another one is published under the same name.
-  Nothing else ends it.
+  Nothing else ends it: a set that is withdrawn has one in its place that names no use, and so decides about none.
 * Sets of several names can say something about one use. The one that was published last decides, of those that name
   the use itself; if none does, of those that name the nearest use above it.
 * Who builds a release, or asks about new content, can name another set in force. That one decides there, and nowhere

@@ -106,7 +106,7 @@ class LeaseVerbs:
         if withdrawn is not None:
             raise _withdrawn(release, withdrawn.reason)
         for order in self.desk.newest.record.orders.in_force():
-            if order.scope.names(model) and self.hits.hit(order, release):
+            if self.hits.names(order, model) and self.hits.hit(order, release):
                 raise StateError(
                     "lease-suspended",
                     f"release `{release}` holds what order `{order.order}` suspends ({order.reference})",

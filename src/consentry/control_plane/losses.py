@@ -68,6 +68,13 @@ class Losses:
                 items = self.archive.remembered(use.release).manifest.eligible
             yield max(position, use.position), max(event.recorded_at, use.at), items
 
+    def terms(self, name: str) -> list[Remedies]:
+        """Return what the policies of the releases say that a model itself was trained on."""
+        with self.desk.lock:
+            model, known = self.desk.present().record.lineage.get(name), self.desk.newest.state.releases
+            used = dict.fromkeys(use.release for use in model.uses) if model is not None else ()
+            return [self._terms(release) for release in used if release in known]
+
     def _terms(self, release: str) -> Remedies:
         return self.desk.document(self.desk.newest.state.releases[release].policy).remedies
 

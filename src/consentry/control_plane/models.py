@@ -124,7 +124,7 @@ class ModelVerbs:
         self.get(name)
         self.amendments.amend()
         with self.desk.lock:
-            return standing(self.desk.present().record.lineage, name, losses=self.losses.of)
+            return standing(self.desk.present().record.lineage, name, losses=self.losses.of, terms=self.losses.terms)
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
@@ -133,7 +133,8 @@ class ModelVerbs:
         for model in list(self.desk.present().record.lineage):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
-                stands = standing(self.desk.present().record.lineage, model.name, losses=self.losses.of)
+                lineage = self.desk.present().record.lineage
+                stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
             found.append({"model": model.name, "base": model.base, **_described(stands, now, model.name)})
         return found
 
@@ -257,7 +258,7 @@ class ModelVerbs:
                 f"{len(chosen.approved)} of {APPROVALS} people approved `{chosen.remedy}` for model `{name}`",
                 help=f"let another one approve it: consentry model approve {name} --by WHO",
             )
-        if chosen.remedy in TRAINED_ANEW and not any(self._trained(use, since=chosen.position) for use in model.uses):
+        if chosen.remedy in TRAINED_ANEW and not self._trained_anew(model, since=chosen.position):
             raise StateError(
                 "model-not-retrained",
                 f"nothing says that model `{name}` was trained since `{chosen.remedy}` was chosen",
@@ -266,6 +267,12 @@ class ModelVerbs:
         done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
         self._say_of(chosen, done)
         return self.standing(name)
+
+    def _trained_anew(self, model: Model, *, since: int) -> bool:
+        """Say whether training is known that took place since, or another base was said since."""
+        before = {each.model for each in model.bases if each.position < since}
+        other = any(each.position >= since and each.model not in before for each in model.bases)
+        return other or any(self._trained(each, since=since) for each in model.uses)
 
     def _trained(self, use: Use, *, since: int) -> bool:
         """Say whether training on a release began since, and took place as far as is known: a lease is none yet."""
@@ -317,14 +324,13 @@ class ModelVerbs:
             before = None if model is None else model.withdrawn
             if before is None:
                 (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])
-        if before is None:
-            self.desk.write_down(position)
         if before is not None:
             raise StateError(
                 "model-already-withdrawn",
                 f"model `{name}` was withdrawn before, at position {before.position}: `{before.reason}`",
                 help="nothing is left to do: nobody may serve it any more",
             )
+        self.desk.write_down(position)
         return position
 
     def may_serve(self, name: str) -> dict[str, Any]:
@@ -340,6 +346,11 @@ class ModelVerbs:
             if left is not None:
                 reasons.append(f"it was {what} at position {left.position}")
                 break
+        reasons += [
+            f"model `{each.model}`, which it is built on, was withdrawn or destroyed at position {each.position}"
+            for each in stands.losses
+            if each.release is None
+        ]
         if stands.late(self.desk.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
         # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
@@ -351,15 +362,14 @@ class ModelVerbs:
         return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
 
     def _stops(self, order: Order, name: str) -> bool:
-        """Say whether an order names a model, or covers the use of what it was trained on."""
+        """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
         lineage = self.desk.newest.record.lineage
-        if name in order.scope.models:
-            return True
-        if order.scope.models or not order.scope.concerns(Purpose.SERVE):
+        ancestry = lineage.ancestry(name)
+        if order.scope.models:
+            return order.scope.names(ancestry)
+        if not order.scope.concerns(Purpose.SERVE):
             return False
-        used = [
-            use.release for each in lineage.ancestry(name) if (m := lineage.get(each)) is not None for use in m.uses
-        ]
+        used = [use.release for each in ancestry if (m := lineage.get(each)) is not None for use in m.uses]
         with self.desk.lock:
             return any(self.hits.holds(order, release) for release in dict.fromkeys(used))
 

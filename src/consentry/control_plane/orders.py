@@ -145,7 +145,12 @@ class OrderVerbs:
         present = self.desk.present()
         asked = WhatIf(self.hits, scope, at=self.desk.parts.clock(), progress=progress)
         corpora, releases = asked.corpora(present.state), asked.releases(present.state)
-        leases = [lease for lease in present.record.leases if lease.release in releases and scope.names(lease.model)]
+        lineage = present.record.lineage
+        leases = [
+            lease
+            for lease in present.record.leases
+            if lease.release in releases and scope.names(lineage.ancestry(lease.model, at=lease.fence))
+        ]
         learned = self._learned(scope, present, releases) | {lease.model for lease in leases}
         return {
             "scope": scope.to_json(),
@@ -161,7 +166,7 @@ class OrderVerbs:
         """Return the models that an order names, or that learned from a release it hits, themselves or by a base."""
         lineage = present.record.lineage
         if scope.models:
-            return {each.name for each in lineage if each.name in scope.models}
+            return {each.name for each in lineage if scope.names(lineage.ancestry(each.name))}
         direct = {each.name for each in lineage if any(use.release in releases for use in each.uses)}
         return {each.name for each in lineage if not direct.isdisjoint(lineage.ancestry(each.name))}
 

@@ -93,7 +93,7 @@ def compose(parts: Parts) -> ControlPlane:
     consumption = RowsConsumed(desk, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses.of, telling=book.telling)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses, telling=book.telling)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, amendments=amendments)
@@ -112,7 +112,7 @@ def compose(parts: Parts) -> ControlPlane:
         cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders),
         conditions=conditions,
         corrections=CorrectionVerbs(desk, book=book),
-        reports=ReportVerbs(desk, archive=archive, book=book),
+        reports=ReportVerbs(desk, archive=archive, removals=removals, book=book),
         leases=leases,
         models=models,
         destruction=destruction,

@@ -142,7 +142,8 @@ def read_whole(text: str) -> PolicySet:
     if failed:
         raise PolicyError(
             "policy-example-fails",
-            f"{len(failed)} examples do not hold, first: {failed[0].example.title}",
+            f"{len(failed)} {'example does' if len(failed) == 1 else 'examples do'} not hold, first:"
+            f" {failed[0].example.title}",
             help="mend the rules or the example",
             where=f"proposal:{failed[0].example.line}",
         )

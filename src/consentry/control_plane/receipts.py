@@ -30,8 +30,10 @@ class Stands(StrEnum):
     HERE = "here"
     LOST = "lost"
     """It was lost with the newest ledger: what was said does not count any more."""
+    MISSING = "missing"
+    """Something else is there, or nothing, though it is the ledger that the receipt names: an older copy."""
     UNKNOWN = "unknown"
-    """Something else is there, or nothing: it is another ledger, or an older copy."""
+    """The receipt is of another ledger, which has to be asked."""
 
 
 class Receipts:
@@ -64,12 +66,14 @@ class Receipts:
 
     def stands(self, place: Place) -> Stands:
         """Say what the ledger has where a receipt says that something stands."""
-        if place.position >= self._desk.parts.ledger.head():
+        if place.id != self._desk.parts.ledger_id:
             return Stands.UNKNOWN
+        if place.position >= self._desk.parts.ledger.head():
+            return Stands.MISSING
         (event,) = self._desk.parts.ledger.read(place.position, place.position + 1)
         if isinstance(event.body, EventLost):
             return Stands.LOST
-        return Stands.HERE if event.commitment.hex() == place.commitment else Stands.UNKNOWN
+        return Stands.HERE if event.commitment.hex() == place.commitment else Stands.MISSING
 
     def for_choice(self, person: Pseudonym, *, opening: bool = True) -> bytes:
         """Return the receipt for what a person chose last.

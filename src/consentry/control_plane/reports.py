@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import numpy as np
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.casebook import CaseBook
-from consentry.control_plane.conditions import areas_of
+from consentry.control_plane.conditions import checks_of
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.hits import may_lie_in
+from consentry.control_plane.removals import Removals
+from consentry.control_plane.scope_counts import ScopeCounts
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest, canonical_json
 from consentry.errors import ConflictError, InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
+from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
-from consentry.oversight.condition_check import System, run
+from consentry.oversight.condition_check import run
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
-from consentry.policy.evaluator import ReasonKind
-from consentry.release.tallies import Tallies
+from consentry.release.amendment import Amendments
 
 
 class ReportVerbs:
     """Verbs about reports."""
 
-    def __init__(self, desk: Desk, *, archive: Archive, book: CaseBook) -> None:
+    def __init__(self, desk: Desk, *, archive: Archive, removals: Removals, book: CaseBook) -> None:
         self.desk = desk
         self.archive = archive
+        self.counts = ScopeCounts(desk, archive=archive, removals=removals)
         self.book = book
 
     def schedule(self, name: str, report: str, *, title: str, due: Seconds, by: Handle) -> Case:
@@ -57,6 +58,8 @@ class ReportVerbs:
     def generate(self, name: str, report: str, *, position: int | None = None) -> dict[str, Any]:
         """Generate a report of the events [0, `position`), of all there are if it is not given.
 
+        Where it was delivered of this position it is what was delivered: also in an earlier form.
+
         Raises:
             NotFoundError: there was no such case, or no such report, at that position.
             InputError: there are not that many events.
@@ -69,6 +72,9 @@ class ReportVerbs:
                 f"nothing can be said of the events [0, {end})",
                 help=f"give a position from 1 to {head}",
             )
+        delivered = self._as_delivered(name, report, position=end)
+        if delivered is not None:
+            return delivered
         events = list(self.desk.parts.ledger.read(0, end, only_open=True))
         record = Overseen()
         record.advance(events)
@@ -82,7 +88,7 @@ class ReportVerbs:
             position=end,
             at=last.recorded_at,
             answers=self._answers_then(record, case, bodies, at=last.recorded_at),
-            releases=self._releases_then(record, case, bodies),
+            releases=self._releases_then(record, case, events),
             personal_events=end - len(events),
         )
 
@@ -98,26 +104,36 @@ class ReportVerbs:
             )
         return case, case.reports[report]
 
+    def _as_delivered(self, name: str, report: str, *, position: int) -> dict[str, Any] | None:
+        """Return what was delivered of a position, in the form it had then; None if nothing was."""
+        case = self.desk.newest.record.cases.get(name)
+        owed = None if case is None else case.reports.get(report)
+        for body, _ in () if owed is None else owed.deliveries():
+            if body.position == position:
+                found: dict[str, Any] = json.loads(self.desk.parts.objects.get(body.document))
+                return found
+        return None
+
     def _answers_then(self, record: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
         """Run the checks on what there was. The form is the one this version has: no ledger says which was shown."""
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
+        checks = checks_of(case, record, published=published, read=self.desk.document, at=at, form=FORM)
+        return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
 
-        def system(policy: str | None, areas: frozenset[str]) -> System:
-            known = None if policy is None else published.get(policy)
-            document = None if known is None else self.desk.document(known)
-            return System(policy=document, areas=areas, at=at, form=FORM)
-
-        areas = areas_of(case, record)
-        return {
-            each.condition: run(each.check, each.parameters, system=system(each.policy, areas))
-            for each in case.conditions.values()
-            if each.check is not None
-        }
-
-    def _releases_then(self, record: Overseen, case: Case, bodies: list[Body]) -> list[dict[str, Any]]:
+    def _releases_then(self, record: Overseen, case: Case, events: list[Event]) -> list[dict[str, Any]]:
         """Return the counts of the releases that were for something the case suspends."""
-        orders = record.orders.of(case.case)
+        amendments = Amendments()
+        for event in events:
+            amendments.take(event)
+        bodies = [each.body for each in events]
         withdrawn = {each.release for each in bodies if isinstance(each, ReleaseWithdrawn)}
+        asked = [
+            (each, orders)
+            for each in bodies
+            if isinstance(each, ReleaseSealed) and (orders := _about(record, case, each))
+        ]
+        # Oldest first: what was known at one of them is carried on to the next.
+        then = self.archive.before(asked[0][0].position) if asked else None
         return [
             {
                 "release": each.release,
@@ -125,10 +141,10 @@ class ReportVerbs:
                 "purpose": str(each.purpose),
                 "policy": each.policy,
                 "withdrawn": each.release in withdrawn,
-                **_counts(self.archive.open(each.release).tally(), orders),
+                **self.counts.of(each.release, orders, noted=amendments.newest(each.release), then=then),
             }
-            for each in bodies
-            if isinstance(each, ReleaseSealed) and any(order.scope.concerns(each.purpose) for order in orders)
+            for each, orders in asked
+            if then is not None
         ]
 
     def deliver(self, name: str, report: str, *, position: int | None, by: Handle) -> tuple[Digest, int]:
@@ -145,28 +161,12 @@ class ReportVerbs:
         return [(case, report) for case in self.book.every() for report in case.reports.values() if report.overdue(at)]
 
 
-def _counts(tally: Tallies, orders: tuple[Order, ...]) -> dict[str, int]:
-    """Count the items in the scope of any order; the counts of a release know no dates, so a window counts as all."""
-    cells = zip(tally.place.tolist(), tally.kind.tolist(), strict=True)
-    inside = np.array([any(_holds(order, tally, *cell) for order in orders) for cell in cells], dtype=np.bool_)
-    strongest = np.array([each.label.removeprefix("involved:").partition(":")[0] for each in tally.outcomes])
-    kind = strongest[tally.outcome] if len(tally.outcomes) else strongest
-
-    def count(mask: Any) -> int:
-        return int(tally.items[mask].sum())
-
-    return {
-        "items": count(inside),
-        "eligible": count(inside & tally.allowed),
-        "refused": count(inside & (kind == ReasonKind.REFUSED.value)),
-        "suspended": count(inside & (kind == ReasonKind.SUSPENDED.value)),
-    }
-
-
-def _holds(order: Order, tally: Tallies, place: int, kind: int) -> bool:
-    scope, what = order.scope, tally.kinds[kind]
-    return (
-        (not scope.categories or what.category in {*scope.categories, "unknown"})
-        and (not scope.visibilities or what.visibility in {*scope.visibilities, "unknown"})
-        and may_lie_in(tally.places[place], scope, at=order.at)
-    )
+def _about(record: Overseen, case: Case, sealed: ReleaseSealed) -> list[Order]:
+    """Return the orders of a case that are about a release: its purpose, and if they name models one that read it."""
+    read_by = {each.model for each in record.leases if each.release == sealed.release}
+    read_by |= {each.name for each in record.lineage if any(use.release == sealed.release for use in each.uses)}
+    return [
+        order
+        for order in record.orders.of(case.case)
+        if order.scope.concerns(sealed.purpose) and (not order.scope.models or order.scope.models & read_by)
+    ]

@@ -31,6 +31,8 @@ class _Part(NamedTuple):
     release: SealedRelease
     file: ReleaseFile
     found: BitMap64 | None
+    left: BitMap64 | None
+    """Those that left the release by amendments since it was sealed."""
 
 
 class WhatIf:
@@ -57,7 +59,11 @@ class WhatIf:
         return {"items": sum(map(len, found.values())), "of": corpus.rows, "people": people_in_scope(look)}
 
     def releases(self, state: State) -> dict[str, int]:
-        """Return how many items of each release that is read for such a purpose would be hit; none is left out."""
+        """Return how many items of each release that is read for such a purpose would be hit; none is left out.
+
+        What amendments took out is not counted. A release of which nothing else is in scope is hit all the same: an
+        order goes by what was sealed. It counts 0.
+        """
         asked = [
             name
             for name, sealed in state.releases.items()
@@ -67,15 +73,19 @@ class WhatIf:
         if self._progress is not None:
             self._progress.begin("looking into releases", total=len(asked), unit="releases")
         counts = self._desk.parts.runner.map(watched_work(_count, self._progress), parts)
-        return {name: count for name, count in zip(asked, counts, strict=True) if count}
+        return {name: now for name, (sealed, now) in zip(asked, counts, strict=True) if sealed}
 
     def _parts(self, name: str) -> list[_Part] | None:
         try:
             release = self._hits.archive.remembered(name)
             found = self._of_corpus(release.manifest.corpus)
+            with self._desk.lock:
+                noted = self._desk.newest.amendments.newest(name)
+            left = self._hits.removals.removed(noted)
         except (ConsentryError, OSError):
             return None
-        return [_Part(release, file, found.get(file.pin)) for file in release.manifest.files]
+        files = release.manifest.files
+        return [_Part(release, file, found.get(file.pin), left.get(index)) for index, file in enumerate(files)]
 
     def _of_corpus(self, name: str) -> Mapping[FilePin, BitMap64]:
         if name not in self._found:
@@ -101,11 +111,16 @@ class WhatIf:
         return lay_out(rule, self._classes, items=corpus.items, at=self._at)
 
 
-def _count(parts: list[_Part] | None) -> int:
-    """Count what is hit of a release: what cannot be read is not known, and what is not known is hit."""
+def _count(parts: list[_Part] | None) -> tuple[int, int]:
+    """Count what is hit of a release, as it was sealed and as it is now.
+
+    What cannot be read is not known, and what is not known is hit.
+    """
     if parts is None:
-        return 1
+        return 1, 1
     try:
-        return sum(rows_hit(each.release, each.file, found=each.found) for each in parts)
+        sealed = sum(rows_hit(each.release, each.file, found=each.found) for each in parts)
+        now = sum(rows_hit(each.release, each.file, found=each.found, left=each.left) for each in parts)
     except (ConsentryError, OSError):
-        return 1
+        return 1, 1
+    return sealed, now

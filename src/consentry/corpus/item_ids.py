@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow.parquet as pq
 
 from consentry.corpus.registration import Corpus
-from consentry.corpus.sidecar import changed, same_file
+from consentry.corpus.sidecar import changed, still_of
 
 
 def item_ids(corpus: Corpus, number: int, *, rows: Sequence[int]) -> list[str]:
@@ -23,7 +23,7 @@ def item_ids(corpus: Corpus, number: int, *, rows: Sequence[int]) -> list[str]:
     """
     sidecar = corpus.sidecars[number]
     path, column = corpus.path(sidecar), corpus.descriptor.columns["item"]
-    if not same_file(path, size=sidecar.pin.size, mtime_ns=sidecar.mtime_ns):
+    if not still_of(sidecar, path):
         raise changed(sidecar.pin.path)
     found: dict[int, str] = {}
     with pq.ParquetFile(path) as file:

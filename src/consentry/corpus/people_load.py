@@ -223,7 +223,8 @@ class _Loader:
         if self.repeated:
             raise PeopleError(
                 "people-duplicate-id",
-                f"{self.repeated:,} rows of the people table repeat an id, for example {self.example}",
+                f"{self.repeated:,} {'row repeats' if self.repeated == 1 else 'rows repeat'} an id in the people table,"
+                f" for example {self.example}",
                 help="give each person one row: remove the repeated rows, or use another column as the id",
             )
         self._grow(len(self.index))

@@ -4,7 +4,8 @@
       corpus.json          where the files are, and the newest snapshot; written last
       item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
       lock                 held by the process that registers
-      sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor
+      sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
+                           other bytes though these are the same, `<key>-again`
 
 Registering again builds only the sidecars of files that are new or changed, beside those of the snapshot before, which
 stays in force and whole until `corpus.json` names the new ones. A snapshot says which bytes the corpus is made of; it
@@ -27,7 +28,7 @@ import numpy as np
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
-from consentry.corpus.sidecar import Identities, Sidecar, changed, load, same_file, seats_of_sidecar, usable
+from consentry.corpus.sidecar import Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
@@ -66,9 +67,9 @@ class Corpus:
         return self.base / sidecar.pin.path
 
     def check_files(self) -> None:
-        """Raise unless every content file still has the size and modification time it is pinned to."""
+        """Raise unless every content file is still the one it is pinned to, see `still_of`."""
         for sidecar in self.sidecars:
-            if not same_file(self.path(sidecar), size=sidecar.pin.size, mtime_ns=sidecar.mtime_ns):
+            if not still_of(sidecar, self.path(sidecar)):
                 raise changed(sidecar.pin.path)
 
 
@@ -151,18 +152,13 @@ class _Registering:
         ]
         if not sources:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
-        stale = [
-            each
-            for each in sources
-            if not usable(
-                self._folder(each), each.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin
-            )
-        ]
+        places = threads.map(self._place, sources)
+        stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
         if progress is not None:
-            progress.begin("reading items", total=rows_in(each.path for each in stale), unit="items")
-        threads.map(lambda source: self._build(source, identities=identities, progress=progress), stale)
-        sidecars = tuple(load(self._folder(each)) for each in sources)
-        self._check_unique(sidecars, threads, built=[self._folder(each) for each in stale])
+            progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
+        threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
+        sidecars = tuple(load(place.folder) for place in places)
+        self._check_unique(sidecars, threads, built=[folder for _, folder in stale])
         corpus = Corpus(
             name=self.descriptor.name,
             base=self.base,
@@ -184,14 +180,15 @@ class _Registering:
                 shutil.rmtree(each.folder, ignore_errors=True)
         raise CorpusError(
             "corpus-duplicate-item-id",
-            f"{again.size:,} items have an id that another item has, in {_named(with_repeated)}",
+            f"{again.size:,} {'item has' if again.size == 1 else 'items have'} an id that another item has, in"
+            f" {_named(with_repeated)}",
             help="every item needs an id of its own; remove the repeated rows or use another column as the id",
         )
 
-    def _build(self, source: _Source, *, identities: Identities, progress: Progress | None) -> None:
+    def _build(self, source: _Source, folder: Path, *, identities: Identities, progress: Progress | None) -> None:
         build(
             source.path,
-            self._folder(source),
+            folder,
             name=source.name,
             descriptor=self.descriptor,
             identities=identities,
@@ -209,8 +206,27 @@ class _Registering:
             if each.name not in names:
                 shutil.rmtree(each, ignore_errors=True)
 
-    def _folder(self, source: _Source) -> Path:
-        return self.home / _SIDECARS / source.key
+    def _place(self, source: _Source) -> _Place:
+        """Return where the sidecar of a file is, or is to be built: where none is in force."""
+        folders = [self.home / _SIDECARS / name for name in (source.key, f"{source.key}-again")]
+        for folder in folders:
+            if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
+                return _Place(folder, usable=True)
+        free = [folder for folder in folders if folder.name not in self._in_force()]
+        return _Place(free[0], usable=False)
+
+    def _in_force(self) -> list[str]:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # then none is
+            names: list[str] = json.loads((self.home / _HEAD).read_bytes())["sidecars"]
+            return names
+        return []
+
+
+class _Place(NamedTuple):
+    """The folder of a sidecar, and whether there is one in it that can be used."""
+
+    folder: Path
+    usable: bool
 
 
 class _Source(NamedTuple):
@@ -300,7 +316,8 @@ def _check_classes(sidecars: Sequence[Sidecar], classes: ItemClasses) -> None:
 
 def _named(files: Sequence[Sidecar]) -> str:
     shown = ", ".join(f"`{each.pin.path}`" for each in files[:_SHOWN])
-    return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN:,} more files"
+    more = len(files) - _SHOWN
+    return shown if more <= 0 else f"{shown} and {more:,} more {'file' if more == 1 else 'files'}"
 
 
 def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:

@@ -12,30 +12,35 @@ A sidecar is a folder of plain NumPy arrays, one entry an item in file order unl
 | `posting_person`, `posting_row` | u32 | every (seat, position) pair, ordered by seat and position |
 
 and `sidecar.json`, written last: a folder without it is not a sidecar. The content file is pinned by size, modification
-time and digest. Positions are meaningless for any other bytes, so a changed file makes the sidecar unusable.
+time, inode, time of the last change of any kind, and digest. Positions are meaningless for any other bytes, so a
+changed file makes the sidecar unusable.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from consentry.digests import Digest
+from consentry.digests import Digest, canonical_json, digest_file
+from consentry.durable import only_one, replace_file
 from consentry.errors import ConflictError, CorpusError, IntegrityError
 
 FORMAT = 2
 NOBODY = 0
 """The seat of nobody: an item without an owner, or an involved person without an id."""
 HEAD = "sidecar.json"
+_LOCK = "lock"
 _ARRAYS = ("person", "klass", "involved_row", "involved_person", "item", "posting_person", "posting_row")
 _HEADERS = Lock()
 
@@ -73,6 +78,32 @@ class ClassesPin:
     digest: Digest
 
 
+class Stamp(NamedTuple):
+    """What tells without reading a file that it is still the same one: programs can set its modification time back.
+
+    They cannot set the inode and the time of its last change of any kind (`ctime`). None: nobody noted these.
+    """
+
+    mtime_ns: int
+    ctime_ns: int | None = None
+    inode: int | None = None
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Stamp:
+        """Return the stamp of a file."""
+        return cls(found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+    @classmethod
+    def from_json(cls, head: Mapping[str, Any]) -> Stamp:
+        """Read it from the head of a sidecar, which may be of before there was more in it than a modification time."""
+        ctime, inode = (None if head.get(name) is None else int(head[name]) for name in ("ctime_ns", "inode"))
+        return cls(int(head["mtime_ns"]), ctime, inode)
+
+    def to_json(self) -> dict[str, str]:
+        """Return it for the head of a sidecar: text, for canonical JSON has no numbers of this size."""
+        return {name: str(value) for name, value in self._asdict().items() if value is not None}
+
+
 @dataclass(slots=True)
 class Oddities:
     """What had to be counted as unknown."""
@@ -90,7 +121,7 @@ class Sidecar:
 
     folder: Path
     pin: FilePin
-    mtime_ns: int
+    file_stamp: Stamp
     classes: ClassesPin
     person: U32
     klass: Array
@@ -195,7 +226,7 @@ def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
     sidecar = Sidecar(
         folder=folder,
         pin=FilePin(**head["pin"]),
-        mtime_ns=int(head["mtime_ns"]),
+        file_stamp=Stamp.from_json(head),
         classes=ClassesPin(**head["classes"]),
         created=_mapped(folder, "created") if head["dated"] else None,
         oddities=Oddities(**head["oddities"]),
@@ -207,7 +238,7 @@ def _load(folder: Path, head: dict[str, Any]) -> Sidecar:
 
 
 def usable(folder: Path, source: Path, *, descriptor: Digest, pin_of_classes: Callable[[int], ClassesPin]) -> bool:
-    """Say whether `folder` holds a finished sidecar of the file as it is now (by size and modification time).
+    """Say whether `folder` holds a finished sidecar of the file as it is now, see `still_of`.
 
     Its codes must mean what they mean now: `pin_of_classes` pins the first so many item classes of the corpus.
     """
@@ -219,16 +250,54 @@ def usable(folder: Path, source: Path, *, descriptor: Digest, pin_of_classes: Ca
         return False
     if pin_of_classes(found.classes.count) != found.classes:
         return False
-    return made_by == (FORMAT, descriptor) and same_file(source, size=found.pin.size, mtime_ns=found.mtime_ns)
+    return made_by == (FORMAT, descriptor) and still_of(found, source)
 
 
-def same_file(source: Path, *, size: int, mtime_ns: int) -> bool:
-    """Say whether a file is there and has this size and modification time."""
+def still_of(sidecar: Sidecar, source: Path) -> bool:
+    """Say whether a file is there and is the one a sidecar was built from.
+
+    What the file system says decides, without reading it, as long as nothing differs. A copy of the file, or one that
+    was put back, has another inode: then its digest decides, and if that is the same its stamp is noted anew.
+    """
     try:
-        stat = source.stat()
+        now = source.stat()
+        stamp = Stamp.of(now)
+        if (now.st_size, stamp.mtime_ns) != (sidecar.pin.size, sidecar.file_stamp.mtime_ns):
+            return False
+        # Somebody else may have noted another one since this sidecar was opened.
+        if stamp == sidecar.file_stamp or stamp == _noted(sidecar):
+            return True
+        if digest_file(source) != sidecar.pin.digest or Stamp.of(source.stat()) != stamp:
+            return False
     except FileNotFoundError:
         return False
-    return (stat.st_size, stat.st_mtime_ns) == (size, mtime_ns)
+    _note(sidecar, stamp)
+    return True
+
+
+def _noted(sidecar: Sidecar) -> Stamp | None:
+    """Return the stamp in the head of a sidecar as it is now; None if another one is in its place, or none."""
+    head = _head_of(sidecar)
+    return None if head is None else Stamp.from_json(head)
+
+
+def _note(sidecar: Sidecar, stamp: Stamp) -> None:
+    """Note what a file that was read and found unchanged looks like now. If that fails, it is read again next time."""
+    # Two may have read the file at a time: the second one leaves it to the first. A crash leaves a neighbour of the
+    # head, which whoever reads the file again writes over.
+    with suppress(OSError), only_one(sidecar.folder / _LOCK, wait=False):
+        head = _head_of(sidecar)
+        if head is not None:
+            replace_file(sidecar.folder / HEAD, canonical_json({**head, **stamp.to_json()}))
+
+
+def _head_of(sidecar: Sidecar) -> dict[str, Any] | None:
+    # INVARIANT: about the same bytes. Since this one was opened, that of another file may have taken its place.
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        head: dict[str, Any] = json.loads((sidecar.folder / HEAD).read_bytes())
+        if FilePin(**head["pin"]) == sidecar.pin:
+            return head
+    return None
 
 
 def changed(name: str) -> CorpusError:

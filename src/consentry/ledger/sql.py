@@ -346,7 +346,7 @@ def _slice(connection: Connection, start: int, stop: int) -> Sequence[Any]:
     if len(rows) != stop - start:
         raise IntegrityError(
             "ledger-gap",
-            f"the ledger has {len(rows)} of the {stop - start} events from {start} on",
+            f"events from position {start} on: the ledger has {len(rows)} of {stop - start}",
             help="restore the ledger from a backup, and find out who can write to it",
         )
     return rows

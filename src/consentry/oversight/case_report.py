@@ -2,7 +2,7 @@
 
 The same position gives the same bytes, whoever asks and whenever: no clock is read, and no count depends on what people
 erased since. So nothing is said about single people, neither who they are nor how many refused by name: what refusals
-kept out is counted in items, in the sealed counts of each release.
+kept out is counted in items, row by row of each release (`control_plane/scope_counts.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
 
-FORMAT = "consentry/case-report/v1"
+FORMAT = "consentry/case-report/v2"
+EARLIER_FORMAT = "consentry/case-report/v1"
+"""Counted by the counts of a release, which know no dates of creation: a window counted as all of them."""
 
 
 def document(
@@ -225,15 +227,31 @@ def _sealed(body: dict[str, Any]) -> Iterator[str]:
         yield f"Choices, links between accounts and erasures recorded until then: {body['personal_events']:,}."
         yield ""
         return
-    yield "| release | sealed at | items in scope | used | kept out by a refusal | by an order | state |"
-    yield "|---|---|---|---|---|---|---|"
+    columns = {key: title for key, title in _COUNTED.items() if all(key in each for each in body["releases"])}
+    yield f"| release | sealed at | {' | '.join(columns.values())} | state |"
+    yield f"|{'---|' * (len(columns) + 3)}"
     for each in body["releases"]:
-        counts = [f"{each[key]:,}" for key in ("items", "eligible", "refused", "suspended")]
+        counts = [f"{each[key]:,}" for key in columns]
         state = "withdrawn" if each["withdrawn"] else "sealed"
         yield f"| {each['release']} | {each['position']} | {' | '.join(counts)} | {state} |"
     yield ""
+    if body["format"] == EARLIER_FORMAT:
+        yield "In this form of the report a window of creation counts as all dates, and what left a release as used."
+        yield ""
+    if missing := sum(each.get("uncounted", 0) for each in body["releases"]):
+        yield f"Not counted: {_count(missing, 'item')} of files that were registered anew since."
+        yield ""
     yield f"Choices, links between accounts and erasures recorded until then: {body['personal_events']:,}."
     yield ""
+
+
+_COUNTED = {
+    "items": "items in scope",
+    "eligible": "used",
+    "left": "withdrawn since",
+    "refused": "kept out by a refusal",
+    "suspended": "by an order",
+}
 
 
 def _moment(at: Seconds) -> str:

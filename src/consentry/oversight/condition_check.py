@@ -1,9 +1,10 @@
 """Checks of conditions: what has to be so in the system itself, asked anew whenever somebody wants to lift a case.
 
-A check looks at the policy set in force, in the areas that the case suspends, as if the orders were gone already. It
-asks the evaluator about every kind of person and item that the rules can tell apart, so it does not look for how a rule
-is written but for what is let through. `objection-steps` counts the steps of the form that a running server shows. A
-check that cannot be run answers no.
+A check looks at the policy set that the condition names, in the areas that the case suspends, as if the orders were
+gone already, and then at every other set in force that decides about a use the case suspends: a build can name any of
+them. It asks the evaluator about every kind of person and item that the rules can tell apart, so it does not look for
+how a rule is written but for what is let through. `objection-steps` counts the steps of the form that a running server
+shows. A check that cannot be run answers no.
 
 | check | parameters | holds if |
 |---|---|---|
@@ -54,13 +55,17 @@ class System:
     """What a check looks at.
 
     A policy set (None: none of that name is in force) in some areas (empty: everywhere), and the form for objections
-    that is served (None: no server shows one).
+    that is served (None: no server shows one). `others` are the other sets in force; of them only what they say about
+    the uses in `suspended` counts. `unread` are the names of sets in force whose text cannot be read.
     """
 
     policy: PolicySet | None
     areas: frozenset[str]
     at: Seconds
     form: Form | None = None
+    others: tuple[PolicySet, ...] = ()
+    suspended: frozenset[Purpose] = frozenset(Purpose)
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,14 +174,40 @@ def run(check: str, parameters: Sequence[str], *, system: System) -> Answer:
         return Answer(met=False, found=f"the check `{check}` is not known to this version")
     if isinstance(probe, _Steps):
         return _form_answer(system.form, most=probe.most)
+    if system.unread:
+        return Answer(met=False, found=f"{system.unread[0]} is in force and cannot be read: replace or withdraw it")
     if system.policy is None:
         return Answer(met=False, found="the policy set it names is not in force")
-    name, asked = f"{system.policy.name} {system.policy.version}", 0
-    for request in _requests(system.policy, system, probe):
+    asked, through = _asked(system.policy, system, probe, purposes=frozenset(Purpose))
+    name = _named(system.policy)
+    if through is not None:
+        return Answer(met=False, found=f"{name} lets {_in_words(through)}{_when(probe)}")
+    if not asked:
+        return Answer(met=False, found=f"{name} decides about no use")
+    for other in system.others:
+        _, through = _asked(other, system, probe, purposes=system.suspended)
+        if through is not None:
+            what = f"{_in_words(through)}{_when(probe)}"
+            return Answer(met=False, found=f"{_named(other)}, in force as well, lets {what}: replace or withdraw it")
+    also = f", and neither do {len(system.others)} others in force" if len(system.others) > 1 else ""
+    also = f", and neither does {_named(system.others[0])}" if len(system.others) == 1 else also
+    return Answer(met=True, found=f"{name} lets nothing of it through, in {asked:,} cases{also}")
+
+
+def _named(policy: PolicySet) -> str:
+    return f"{policy.name} {policy.version}"
+
+
+def _asked(
+    policy: PolicySet, system: System, probe: _Probe, *, purposes: frozenset[Purpose]
+) -> tuple[int, Request | None]:
+    """Ask a set about some uses until something is let through; return how many cases, and what was let through."""
+    asked = 0
+    for request in _requests(policy, system, probe, purposes=purposes):
         asked += 1
-        if evaluate(system.policy.rules, request).allowed:
-            return Answer(met=False, found=f"{name} lets {_in_words(request)}{_when(probe)}")
-    return Answer(met=asked > 0, found=f"{name} lets nothing of it through, in {asked:,} cases")
+        if evaluate(policy.rules, request).allowed:
+            return asked, request
+    return asked, None
 
 
 def _form_answer(form: Form | None, *, most: int) -> Answer:
@@ -188,7 +219,7 @@ def _form_answer(form: Form | None, *, most: int) -> Answer:
     return Answer(met=met, found=f"the form for objections takes {form.in_words()}")
 
 
-def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Request]:
+def _requests(policy: PolicySet, system: System, probe: _Probe, *, purposes: frozenset[Purpose]) -> Iterator[Request]:
     people = [
         Person(
             places=frozenset({place}),
@@ -211,7 +242,7 @@ def _requests(policy: PolicySet, system: System, probe: _Probe) -> Iterator[Requ
             _dates(policy.rules, probe),
         )
     ]
-    for purpose in filter(policy.decides, Purpose):
+    for purpose in (each for each in Purpose if each in purposes and policy.decides(each)):
         for person, item in product(people, items):
             yield Request(purpose=purpose, item=item, people=(person,), at=system.at)
 

@@ -7,8 +7,8 @@ Rules:
 * While nobody approved lifting the case, one person may: whoever approves later approves what is left. As soon as
   somebody did, even if that counts no more, it takes two different people who say the very same.
 * What a binding order demands stands in a letter, not in the ledger. So while such an order is in force, nothing that
-  it may demand gets weaker: no days become fewer, no condition is taken back, and a notice only if it has no text, so
-  that nobody can have meant it, and another one that is required waits for as many days.
+  it may demand gets weaker: no days become fewer, no condition is taken back, and a notice only if it has no text and
+  no policy set waits for it, so that nobody can have meant it, and another one that is required waits for as many days.
 * An order is binding if a court, a regulator or the authority itself made it. That of an authority is none any more
   once the authority signed that it may be lifted.
 """
@@ -61,7 +61,7 @@ def require_days(days: int) -> None:
 
 
 def require_notice_correctable(
-    case: Case, notice: str, *, days: int | None, has_text: bool, orders: Iterable[Order]
+    case: Case, notice: str, *, days: int | None, can_be_meant: bool, orders: Iterable[Order]
 ) -> None:
     """Refuse to correct how a case waits for a notice: to fewer `days`, or None: not at all.
 
@@ -85,7 +85,7 @@ def require_notice_correctable(
         )
     mistyped = (
         days is None
-        and not has_text
+        and not can_be_meant
         and any(others >= required for name, others in case.notices.items() if name != notice)
     )
     if not mistyped:
@@ -113,6 +113,6 @@ def _require_nothing_binding(case: Case, what: str, *, orders: Iterable[Order]) 
         raise StateError(
             "case-binding",
             f"order `{order}` is binding and may demand {what}",
-            help="what it demands is not in the ledger, so nothing gets less while it is in force; a notice that was "
-            "mistyped and has no text can go once the right one is required with as many days",
+            help="what it demands is not in the ledger, so nothing gets less while it is in force; a mistyped notice "
+            "(no text, and no policy set waits for it) can go once the right one is required with as many days",
         )

@@ -10,17 +10,22 @@ Rules:
 * A model is affected by a *loss*: an item it consumed left its release by an amendment, or the release was withdrawn.
   Who did not say what they consumed consumed the whole release. A loss of its base model is one of its own, until the
   base is remedied.
+* A model is affected as well by a base that was withdrawn or destroyed, and so are those built on that: the weights
+  are in it. Nothing that is done about the base takes that off. Accepting it does, and so does training anew on
+  another base; dropping an adapter leaves the base.
+* Bases add up: one that was said stays until the model was trained anew with `retrain` and another was said since.
 * A remedy covers the losses before the position where it was chosen. What is lost later begins anew. Training a model
   anew takes no mark off that its base still has.
 * After `retrain` only what was handed out after the choice counts.
 * Choosing again does not give more time: the clock runs from the first choice since the last remedy.
+* What is withdrawn is destroyed: the clock runs from the withdrawal.
 
 `Models` is what the ledger says. `standing` is derived from it and from the losses, which the caller looks up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -46,6 +51,7 @@ TAKE_TWO = (Remedy.ACCEPT, Remedy.DROP_ADAPTER)
 """Remedies of which the ledger shows nothing but somebody's word: two people give it."""
 TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
 _DAY = 86_400
+_GONE = -1
 
 
 class Stage(StrEnum):
@@ -75,6 +81,13 @@ class Use:
     lease: str | None
     position: int
     at: Seconds
+
+
+class Base(NamedTuple):
+    """A model that another one is built on, as was said at `position`."""
+
+    model: str
+    position: int
 
 
 class Choice(NamedTuple):
@@ -112,13 +125,34 @@ class Model:
     """A model as the ledger knows it."""
 
     name: str
-    base: str | None = None
+    bases: tuple[Base, ...] = ()
     digest: Digest | None = None
     uses: tuple[Use, ...] = ()
     choices: tuple[Choice, ...] = ()
     done: tuple[Done, ...] = ()
     withdrawn: Left | None = None
     destroyed: Left | None = None
+
+    @property
+    def base(self) -> str | None:
+        """The newest base that was said."""
+        return self.bases[-1].model if self.bases else None
+
+    @property
+    def gone(self) -> Left | None:
+        """That it was withdrawn or destroyed, whichever was first."""
+        return self.withdrawn or self.destroyed
+
+    def built_on(self, *, at: int | None = None) -> tuple[Base, ...]:
+        """Return the bases that count, each as it was said first; no remedy done after `at` has taken one away yet.
+
+        Trained anew, it began with those that were said since; with the same ones if none was.
+        """
+        done = [each for each in self.done if each.remedy is Remedy.RETRAIN and (at is None or each.position <= at)]
+        anew = max((each.chosen for each in done), default=0)
+        counted = [each.model for each in self.bases if each.position >= anew] or [each.model for each in self.bases]
+        first = {each.model: each for each in reversed(self.bases)}
+        return tuple(first[each] for each in dict.fromkeys(counted))
 
     @property
     def chosen(self) -> Choice | None:
@@ -135,6 +169,11 @@ class Model:
     def base_covered(self) -> int:
         """Losses of its base before this position are remedied for it: training it anew began with the same base."""
         return max((each.chosen for each in self.done if each.remedy not in TRAINED_ANEW), default=0)
+
+    @property
+    def gone_covered(self) -> int:
+        """That a base was gone before this position is accepted: what drops an adapter has the base left."""
+        return max((each.chosen for each in self.done if each.remedy is Remedy.ACCEPT), default=0)
 
     @property
     def trained_since(self) -> int:
@@ -169,15 +208,27 @@ class Models:
         """Return what was said to be consumed under a lease, oldest first."""
         return self._consumed.get(lease, ())
 
-    def ancestry(self, name: str) -> list[str]:
-        """Return a model and those it is built on, itself first."""
+    def ancestry(self, name: str, *, at: int | None = None) -> list[str]:
+        """Return a model and those it is built on, itself first, and each before its own bases.
+
+        With `at`, no remedy that was done after this position has taken a base away yet.
+        """
         found: list[str] = []
-        at: str | None = name
-        while at is not None and at not in found:
-            found.append(at)
-            model = self._models.get(at)
-            at = None if model is None else model.base
-        return found
+        seen, waiting = {name}, [(name, self._bases(name, at))]
+        while waiting:
+            model, bases = waiting[-1]
+            base = next(bases, None)
+            if base is None:
+                found.append(model)
+                waiting.pop()
+            elif base not in seen:
+                seen.add(base)
+                waiting.append((base, self._bases(base, at)))
+        return found[::-1]
+
+    def _bases(self, name: str, at: int | None) -> Iterator[str]:
+        model = self._models.get(name)
+        return iter([] if model is None else [each.model for each in model.built_on(at=at)])
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about models."""
@@ -195,7 +246,8 @@ class Models:
         elif isinstance(body, ModelRegistered):
             whole = tuple(Use(release=each, lease=None, position=position, at=at) for each in body.releases)
             model = self._add(body.model, (*whole, *(self._leases[e] for e in body.leases if e in self._leases)))
-            self._models[body.model] = replace(model, base=body.base or model.base, digest=body.digest or model.digest)
+            bases = model.bases if body.base is None else (*model.bases, Base(body.base, position))
+            self._models[body.model] = replace(model, bases=bases, digest=body.digest or model.digest)
         elif isinstance(body, DestructionCertified):
             model = self._models.get(body.name) if body.what is Destroyed.MODEL else None
             if model is not None:
@@ -227,13 +279,14 @@ def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | M
 class Loss(NamedTuple):
     """Items that a model was trained on were withdrawn, as was said at `position`; `used` is where it got them.
 
-    `model` is the one that was trained on them: the model itself, or one it is built on.
+    `model` is the one that was trained on them: the model itself, or one it is built on. No release: `model` is one it
+    is built on, and was withdrawn or destroyed itself.
     """
 
     position: int
     at: Seconds
     model: str
-    release: str
+    release: str | None
     items: int
     used: int
     terms: Remedies
@@ -253,17 +306,29 @@ class ModelStanding:
         return self.deadline is not None and now > self.deadline
 
 
-def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]]) -> ModelStanding:
-    """Return where a known model stands; `losses` looks up what a model itself lost, whatever was remedied."""
+def standing(
+    models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]], terms: Callable[[str], Iterable[Remedies]]
+) -> ModelStanding:
+    """Return where a known model stands.
+
+    Args:
+        models: all of them.
+        name: which one.
+        losses: looks up what a model itself lost, whatever was remedied.
+        terms: looks up what the policies of the releases say that a model itself was trained on.
+    """
     model = models.get(name)
     if model is None:
         # Never clear: whoever asks has seen that the model is known.
         raise KeyError(name)
-    left = _outstanding(models, models.ancestry(name), losses)
+    ancestry = models.ancestry(name)
+    strictest = _strictest(each for ancestor in ancestry for each in terms(ancestor))
+    left = _outstanding(models, ancestry, losses, strictest)
     if model.destroyed is not None:
         return ModelStanding(stage=Stage.DESTROYED, losses=left)
     if model.withdrawn is not None:
-        return ModelStanding(stage=Stage.WITHDRAWN, losses=left)
+        deadline = model.withdrawn.at + _DAY * strictest.destroy_within_days
+        return ModelStanding(stage=Stage.WITHDRAWN, losses=left, deadline=deadline)
     if not left:
         return ModelStanding(stage=Stage.REMEDIED if model.done else Stage.CLEAR)
     chosen = model.chosen
@@ -281,13 +346,45 @@ def _to_choose(losses: Sequence[Loss]) -> Seconds:
     return min(each.at + _DAY * each.terms.choose_within_days for each in losses)
 
 
-def _outstanding(models: Models, ancestry: Sequence[str], losses: Callable[[str], Sequence[Loss]]) -> tuple[Loss, ...]:
+def _strictest(terms: Iterable[Remedies]) -> Remedies:
+    """Return the fewest days of each kind that some policies give; those of one that says nothing if there is none."""
+    found = list(terms) or [Remedies()]
+    return Remedies(
+        choose_within_days=min(each.choose_within_days for each in found),
+        finish_within_days=min(each.finish_within_days for each in found),
+        destroy_within_days=min(each.destroy_within_days for each in found),
+    )
+
+
+_Left = dict[tuple[str, int], Loss]
+"""By the model that lost and the number of the loss; what is inherited by two ways is one loss."""
+
+
+def _outstanding(
+    models: Models, ancestry: Sequence[str], losses: Callable[[str], Sequence[Loss]], terms: Remedies
+) -> tuple[Loss, ...]:
     """Return the losses of the first of some models that are not remedied, those of the models it is built on too."""
-    left: list[Loss] = []
+    left: dict[str, _Left] = {}
     for name in reversed(ancestry):
         model = models.get(name)
-        if model is not None:
-            inherited = [loss for loss in left if loss.position >= model.base_covered]
-            own = [loss for loss in losses(name) if loss.used >= model.trained_since]
-            left = [*inherited, *(loss for loss in own if loss.position >= model.covered)]
-    return tuple(sorted(left, key=lambda loss: loss.position))
+        if model is None:
+            continue
+        found = left[name] = _inherited(models, model, left, terms)
+        own = [loss for loss in losses(name) if loss.used >= model.trained_since]
+        found |= {(name, number): loss for number, loss in enumerate(own) if loss.position >= model.covered}
+    return tuple(sorted(left.get(ancestry[0], {}).values(), key=lambda loss: loss.position))
+
+
+def _inherited(models: Models, model: Model, left: Mapping[str, _Left], terms: Remedies) -> _Left:
+    """Return what is left of the losses of a model's bases; what was remedied before a base was said is not covered."""
+    found: _Left = {}
+    for said in model.built_on():
+        base = models.get(said.model)
+        inherited = dict(left.get(said.model, {}))
+        if base is not None and (gone := base.gone) is not None:
+            inherited[said.model, _GONE] = Loss(gone.position, gone.at, said.model, None, 0, said.position, terms)
+        for key, loss in inherited.items():
+            covered = model.base_covered if loss.release is not None else model.gone_covered
+            if max(loss.position, said.position) >= covered:
+                found[key] = loss
+    return found

@@ -7,7 +7,8 @@ Rules:
 * A scope is the conjunction of its parts: jurisdictions, purposes, categories, visibilities, a window of creation
   [from, before), models. An empty part means all. Of several orders the union holds: each forbids by itself.
 * Groups of places are asked as of the time of the decision, as in a policy.
-* An order that names models stops the training of those models, and nothing else: a release is for no model.
+* An order that names models stops the training of those models and of what is built on them, and nothing else: a
+  release is for no model.
 * What cannot be known is hit: somebody who may live there, an item that may be of that date.
 * Ending an order gives nothing back to a lease that it made stop.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from consentry.errors import InputError, PolicyError, names_there_are
 from consentry.ledger.envelope import Event
@@ -31,7 +33,7 @@ from consentry.ledger.oversight_events import (
     Origin,
 )
 from consentry.policy.choice import Seconds
-from consentry.policy.expressions import Effect, Rule
+from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Rule
 from consentry.policy.jurisdictions import contains
 from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -87,9 +89,9 @@ class Scope:
         """Say whether a use for `purpose` can be in the scope."""
         return self.rule("scope", why="").applies_to(purpose)
 
-    def names(self, model: str | None) -> bool:
-        """Say whether the scope holds for the training of `model`; None: of no model in particular."""
-        return not self.models or model in self.models
+    def names(self, ancestry: list[str] | None) -> bool:
+        """Say whether the scope holds for a model, given with those it is built on; None: for none in particular."""
+        return not self.models or not self.models.isdisjoint(ancestry or ())
 
     def to_json(self) -> dict[str, object]:
         """Return the scope as plain values."""
@@ -150,10 +152,21 @@ def in_words(scope: Scope) -> str:
         ", ".join(sorted(each)) for each in (scope.areas, scope.purposes, scope.categories, scope.visibilities) if each
     ]
     if scope.created_from is not None or scope.created_before is not None:
-        parts.append("a window of creation")
+        parts.append(_window_in_words(scope.created_from, scope.created_before))
     if scope.models:
         parts.append(f"model {', '.join(sorted(scope.models))}")
     return "; ".join(parts) or "everything"
+
+
+def _window_in_words(first: Seconds | None, end: Seconds | None) -> str:
+    """Say which dates of creation are in a window; the second is not in it."""
+    bounds = (("from", first), ("before", end))
+    return "created " + ", ".join(f"{word} {_date(at)}" for word, at in bounds if at is not None)
+
+
+def _date(at: Seconds) -> str:
+    moment = datetime.fromtimestamp(at, UTC)
+    return moment.strftime("%Y-%m-%d" if at % SECONDS_PER_DAY == 0 else "%Y-%m-%d %H:%M:%S UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,9 +263,9 @@ class Orders:
         """Return the orders that hold, oldest first."""
         return tuple(order for order in self if order.ended is None)
 
-    def suspensions(self, model: str | None = None) -> tuple[Rule, ...]:
-        """Return the rules of the orders that hold, for the training of a model or of none in particular."""
-        return tuple(order.rule for order in self.in_force() if order.scope.names(model))
+    def suspensions(self) -> tuple[Rule, ...]:
+        """Return the rules of the orders that hold for the training of no model in particular."""
+        return tuple(order.rule for order in self.in_force() if order.scope.names(None))
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about orders."""

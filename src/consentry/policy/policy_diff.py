@@ -221,7 +221,9 @@ def _labels(dimension: Dimension, cases: Sequence[Case], rules: Sequence[Rule], 
 
 def _served(case: Case, at: Seconds) -> str:
     days = {notice: (at - when) // SECONDS_PER_DAY for notice, when in case.person.notices.items()}
-    return ", ".join(f"{notice} {count} days ago" for notice, count in days.items()) or "none"
+    return (
+        ", ".join(f"{notice} {count} {'day' if count == 1 else 'days'} ago" for notice, count in days.items()) or "none"
+    )
 
 
 def _span(created: Seconds | None, starts: Sequence[Seconds]) -> str:

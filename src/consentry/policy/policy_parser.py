@@ -6,6 +6,7 @@
     [remedies]                            left out: 30 and 90
     choose_within_days                    of a withdrawal: what is done about models trained on it
     finish_within_days                    of that choice: until it is done
+    destroy_within_days                   of the withdrawal of a model itself: until it is destroyed
 
     [signals]                             what a signal of a browser means, of a person who has said nothing
     global_privacy_control                refuse: it is their no (left out, too); suggest: no is chosen on their page;
@@ -62,7 +63,7 @@ _NOT_OF_A_FORBID = {
 }
 _PERSON_KEYS = ("place", "places", "established", "age", "account", "choice", "since", "notices")
 _GIVEN_KEYS = ("purpose", "at", "category", "visibility", "created", "involves", *_PERSON_KEYS)
-_REMEDIES = ("choose_within_days", "finish_within_days")
+_REMEDIES = ("choose_within_days", "finish_within_days", "destroy_within_days")
 _GPC = "global_privacy_control"
 _PLACE_ADVICE = "use the code of a country (`GB`) or of a part of one (`CA-QC`), as in ISO 3166"
 _UNKNOWN_DENIES = {"unknown": "leave it out: what is unknown is a gap, and a gap always denies"}
@@ -137,7 +138,8 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     head.require("purposes")
     name, version = _identifier(head, "name"), head.text("version")
     title, title_in = head.translated("title")
-    purposes = head.words("purposes", Purpose)
+    out_of_force = head.values.get("purposes") == [] and not top.values.keys() & {"permit", "forbid", "example"}
+    purposes = frozenset[Purpose]() if out_of_force else head.words("purposes", Purpose)
     tables = [(effect, named(table, "id")) for effect in _KEYS for table in top.tables(effect.value, name=effect.value)]
     tables.sort(key=lambda each: each[1].line)
     rules = [(_rule(effect, table, purposes), table) for effect, table in tables]

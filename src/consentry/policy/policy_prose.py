@@ -33,13 +33,16 @@ def describe(policy_set: PolicySet) -> list[str]:
     lines = [
         f"{policy_set.name}, version {policy_set.version}: {policy_set.title}",
         *(f"  title ({code}): {text}" for code, text in policy_set.title_in),
-        f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied.",
+        f"Decides about {_list(sorted(policy_set.purposes), 'and')}{covering}. Every other use is denied."
+        if policy_set.purposes
+        else "Decides about no use, and permits nothing: it takes the place of a set that was in force.",
         "Denied whatever the rules say: a refusal, a closed account, an unknown owner, country, age or category.",
     ]
     if (remedies := policy_set.remedies) != Remedies():
         lines.append(
             "A model that was trained on what is withdrawn later: what to do is chosen within "
-            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more."
+            f"{remedies.choose_within_days} days, and done within {remedies.finish_within_days} more. One that is "
+            f"withdrawn itself is destroyed within {remedies.destroy_within_days} days."
         )
     lines.append(_SIGNALS[policy_set.signals.global_privacy_control])
     for rule in (*permits, *forbids):
@@ -80,8 +83,12 @@ def _conditions(rule: Rule) -> Iterable[str]:
     if rule.choices:
         yield f"the person {_list(_CHOICES[choice] for choice in ChoiceState if choice in rule.choices)}"
     if rule.notice is not None:
-        waited = f" at least {rule.notice.days} days ago" if rule.notice.days else ""
+        waited = f" at least {_days(rule.notice.days)} ago" if rule.notice.days else ""
         yield f"notice `{rule.notice.notice}` was served{waited}"
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def describe_diff(difference: PolicyDiff) -> list[str]:

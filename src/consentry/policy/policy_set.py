@@ -5,6 +5,7 @@
 * The order of rules and of examples means nothing.
 * `digest` stands for what the rules say: the same rules have the same digest, however the text is laid out or ordered.
   Examples are left out of it, because they test the rules and change nothing.
+* A set that names no purpose decides nothing. Published under a name, it takes what was in force there out of force.
 * `source` is the digest of the text the set was read from.
 
 A set is read from text by `consentry.policy.policy_parser`.
@@ -24,6 +25,14 @@ from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, 
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
 
 FORMAT = "consentry-policy-set/1"
+OUT_OF_FORCE = """\
+[policy_set]
+name = "{name}"
+version = "withdrawn"
+title = "Withdrawn: this set permits nothing any more"
+purposes = []
+"""
+"""The text that takes the set of a name out of force, once it is published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +64,13 @@ class ExampleResult:
 class Remedies:
     """Within how many days something is done about a model that was trained on what was withdrawn since.
 
-    A remedy is chosen within so many days of the withdrawal, and finished within so many days of the choice.
+    A remedy is chosen within so many days of the withdrawal, and finished within so many days of the choice. A model
+    that is withdrawn itself is destroyed within so many days of that.
     """
 
     choose_within_days: int = 30
     finish_within_days: int = 90
+    destroy_within_days: int = 90
 
 
 class SignalMeaning(StrEnum):
@@ -136,7 +147,7 @@ class PolicySet:
     def canonical(self) -> dict[str, Any]:
         """Return what the digest covers."""
         # Only if it says something: the digests of sets that are silent about it stay what they were.
-        remedies = {} if self.remedies == Remedies() else {"remedies": asdict(self.remedies)}
+        remedies = {} if self.remedies == Remedies() else {"remedies": _remedies_to_json(self.remedies)}
         signals = {} if self.signals == Signals() else {"signals": asdict(self.signals)}
         title_in = {"title_in": dict(self.title_in)} if self.title_in else {}
         return {
@@ -249,6 +260,14 @@ _Word = TypeVar("_Word", bound=StrEnum)
 
 def _words(kind: type[_Word], values: Iterable[str]) -> frozenset[_Word]:
     return frozenset(map(kind, values))
+
+
+def _remedies_to_json(remedies: Remedies) -> dict[str, int]:
+    days = asdict(remedies)
+    # It came later: the digests of sets that are silent about it stay what they were.
+    if remedies.destroy_within_days == Remedies().destroy_within_days:
+        del days["destroy_within_days"]
+    return days
 
 
 def _example_to_json(example: Example) -> dict[str, Any]:

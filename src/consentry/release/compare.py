@@ -3,14 +3,17 @@
 Items in files that both releases pin to the same bytes are compared one by one: the exclusive-or of the two bitmaps
 names those that changed sides, and each is decided again under both bases, which gives the reason it had and the
 reason it has. Files that only one of them has, or has with other bytes, are counted whole.
+
+Items that are denied for another reason than before did not change sides. They show in the counts of the two manifests,
+which stand beside the moves.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,8 @@ from consentry.release.basis import Basis
 from consentry.release.kernel import decide_rows
 from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import outcome_of
+
+_Count = TypeVar("_Count", int, Mapping[str, int])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,7 @@ def compare(before: Side, after: Side, *, progress: Progress | None = None) -> d
             {"from": old, "to": new, "items": count}
             for (old, new), count in sorted(moves.items(), key=lambda move: (-move[1], move[0]))
         ],
+        "counts": counts(before.release.manifest.counts, after.release.manifest.counts),
         "files": {
             "same": len(same),
             "added": _whole(after, set(new_files) - set(old_files)),
@@ -76,6 +82,33 @@ def compare(before: Side, after: Side, *, progress: Progress | None = None) -> d
         "causes": _causes(before, after),
         "reproduced": not any(NOT_REPRODUCED in move for move in moves),
     }
+
+
+def counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the counts of two manifests side by side, what differs most first.
+
+    Denied items by reason, and `{"eligible", "denied"}` by place and category: each `{"before", "after"}`.
+    """
+    nothing = {"eligible": 0, "denied": 0}
+    return {
+        "by_reason": _side_by_side(before["by_reason"], after["by_reason"], none=0, by=lambda was, now: abs(now - was)),
+        **{
+            split: _side_by_side(before[split], after[split], none=nothing, by=_moved)
+            for split in ("by_place", "by_category")
+        },
+    }
+
+
+def _moved(was: Mapping[str, int], now: Mapping[str, int]) -> int:
+    return sum(abs(now[side] - was[side]) for side in ("eligible", "denied"))
+
+
+def _side_by_side(
+    before: Mapping[str, _Count], after: Mapping[str, _Count], *, none: _Count, by: Callable[[_Count, _Count], int]
+) -> dict[str, dict[str, _Count]]:
+    pairs = {name: (before.get(name, none), after.get(name, none)) for name in {*before, *after}}
+    ordered = sorted(pairs.items(), key=lambda each: (-by(*each[1]), each[0]))
+    return {name: {"before": was, "after": now} for name, (was, now) in ordered}
 
 
 def outcome_labels(side: Side, index: int, *, rows: npt.NDArray[np.int64]) -> list[str]:

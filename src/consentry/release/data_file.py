@@ -1,11 +1,14 @@
 """A content file as a release sees it: a Parquet file that nobody touches, and the positions in it that are left out.
 
 Positions count rows from the start of the *file*, not of a row group: that is what Iceberg and Delta count, and it does
-not depend on how a reader splits the work. Size and row count pin the file: positions mean nothing in any other file.
+not depend on how a reader splits the work. Size and row count pin the file, and where all of it is read its digest:
+positions mean nothing in any other file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from pyroaring import BitMap64
 
+from consentry.digests import Digest, digest_file
 from consentry.errors import IntegrityError
 
 Positions = npt.NDArray[np.int64]
@@ -25,12 +29,14 @@ class DataFile:
     """A Parquet file and what a release leaves out of it.
 
     `excluded` is a set of row positions, a 64-bit roaring bitmap in portable form; no bytes at all are the empty set.
+    `digest` is that of its bytes; None where nobody reads all of them.
     """
 
     path: Path
     size: int
     rows: int
     excluded: bytes
+    digest: Digest | None = None
 
 
 def excluded_count(file: DataFile) -> int:
@@ -62,7 +68,7 @@ def _bitmap(file: DataFile) -> BitMap64:
     if bitmap.serialize() != file.excluded:
         raise _damaged(file, "the excluded positions are a bitmap and something else")
     if bitmap and bitmap.max() >= file.rows:
-        raise _damaged(file, f"position {bitmap.max()} is excluded from a file of {file.rows} rows")
+        raise _damaged(file, f"position {bitmap.max()} is excluded from a file of {_rows(file.rows)}")
     return bitmap
 
 
@@ -95,8 +101,35 @@ def open_pinned(file: DataFile) -> pq.ParquetFile:
     if opened.metadata.num_rows != file.rows:
         rows = opened.metadata.num_rows
         opened.close()
-        raise _changed(file, f"the file has {rows} rows, and the release was made from {file.rows}")
+        raise _changed(file, f"the file has {_rows(rows)}, and the release was made from {file.rows}")
     return opened
+
+
+@contextmanager
+def same_bytes(file: DataFile) -> Iterator[None]:
+    """Make sure of what the block reads from `file`: afterwards the file has its digest, and stood still meanwhile.
+
+    Raises:
+        IntegrityError: it has other bytes, or was touched. What was read of it must not be handed on.
+    """
+    before = _touched(file)
+    yield
+    if _touched(file) == before and file.digest is not None and digest_file(file.path) != file.digest:
+        raise _changed(file, "the file has other bytes than the release was made from")
+    if _touched(file) != before:
+        raise _changed(file, "the file was changed while it was read")
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def _touched(file: DataFile) -> tuple[int, ...]:
+    try:
+        found = file.path.stat()
+    except FileNotFoundError as error:
+        raise _changed(file, "the file is gone") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _damaged(file: DataFile, message: str) -> IntegrityError:

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from consentry.release.arrow_leaves import replace_in_schema, without_dictionary
-from consentry.release.data_file import DataFile, excluded_positions, open_pinned
+from consentry.release.data_file import DataFile, excluded_positions, open_pinned, same_bytes
 from consentry.release.reader import check_columns, iter_batches, row_groups
 from consentry.release.staging import staged
 
@@ -85,7 +85,8 @@ def materialise(
     with staged(target) as part:
         for number, file in enumerate(files):
             path = part / f"{number:05d}.{format}"
-            rows = copy(file, path, columns=columns, progress=progress)
+            with same_bytes(file):
+                rows = copy(file, path, columns=columns, progress=progress)
             if rows:
                 written[path.name] = rows
                 size += path.stat().st_size

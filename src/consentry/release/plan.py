@@ -70,9 +70,16 @@ def plan(
     return Plan(tally=tally, undecided=int(counts[cells < 0].sum()), involving=census.involving)
 
 
-def difference(before: Tallies, after: Tallies) -> dict[str, Any]:
-    """Return what changes between two tallies of the same items: eligible items by place and category, and reasons."""
+def difference(old: Plan, new: Plan) -> dict[str, Any]:
+    """Return what changes between two plans of the same items: eligible items by place and category, and reasons.
+
+    With it goes what a census cannot tell, as in a plan: how many items depend on a date by the new rules, and how many
+    involve several people.
+    """
+    before, after = old.tally, new.tally
     return {
+        "undecided": new.undecided,
+        "involving_several": new.involving,
         "eligible": {"before": before.eligible, "after": after.eligible},
         "by_place": _changes(_eligible_by_place(before), _eligible_by_place(after)),
         "by_category": _changes(_eligible_by_category(before), _eligible_by_category(after)),

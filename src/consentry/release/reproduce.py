@@ -77,7 +77,8 @@ def reproduce(
         return Finding(check=_CHECK)
     differing = [_unexplained(release, made, index, sidecar, erased=erased) for index, sidecar in enumerate(sidecars)]
     if any(differing):
-        problem = f"deciding every item again gives other answers for {sum(differing):,} items"
+        items = f"{sum(differing):,} {'item' if sum(differing) == 1 else 'items'}"
+        problem = f"deciding every item again gives other answers for {items}"
         return Finding(check=_CHECK, problem=problem, code="release-not-reproduced")
     if not erased.size:
         return Finding(

@@ -81,6 +81,7 @@ class SealedRelease:
             size=file.pin.size,
             rows=file.pin.rows,
             excluded=self.bitmap(file) if file.bitmap.cardinality else b"",
+            digest=file.pin.digest,
         )
 
     def left_out(self, wanted: Mapping[int, npt.NDArray[np.int64]]) -> dict[int, npt.NDArray[np.bool_]]:
@@ -207,8 +208,8 @@ def _check_length(release: SealedRelease) -> None:
 def _check_bitmap(release: SealedRelease, file: ReleaseFile) -> None:
     bitmap = BitMap64.deserialize(release.bitmap(file))
     if len(bitmap) != file.bitmap.cardinality:
-        counted = f"{len(bitmap):,} positions, not {file.bitmap.cardinality:,}"
-        raise _damaged(f"the bitmap of `{file.pin.path}` has {counted}")
+        counted = f"{len(bitmap):,}, not {file.bitmap.cardinality:,}"
+        raise _damaged(f"the number of positions in the bitmap of `{file.pin.path}` is {counted}")
     if len(bitmap) and bitmap.max() >= file.pin.rows:
         raise _damaged(f"the bitmap of `{file.pin.path}` names rows that the file does not have")
 

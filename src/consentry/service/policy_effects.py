@@ -94,7 +94,7 @@ def _change(control: ControlPlane, use: _Use, sets: tuple[PolicySet, PolicySet],
         before, after = (control.releases.plan(use.corpus, use.purpose, policy=each, at=at) for each in sets)
     except ConsentryError as error:
         return {**named, "problem": error.message}
-    return {**named, "problem": "", "undecided": after.undecided, **difference(before.tally, after.tally)}
+    return {**named, "problem": "", **difference(before, after)}
 
 
 _NEW = "sha256:proposed"

@@ -7,6 +7,10 @@ model sees them.
 Use `remove_unused_columns=False`, and for a resumed job `ignore_data_skip=True` with the state of the dataset. Take a
 `ReleaseTrainer`, which leaves out what was removed from the release while it waited in a loader. Where there are
 several ranks, a bare Trainer would deal out what rank 0 reads, and is refused.
+
+What steps while gradients are still being computed is refused too: DeepSpeed, Megatron-LM, LOMO and the optimisers that
+work layer by layer have changed the weights before a Trainer says that a step is next. FSDP has not: there a Trainer
+calls `on_pre_optimizer_step`, and then the optimiser.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 from transformers import Trainer, TrainerCallback
+from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 
 from consentry.errors import InputError, StateError
 from consentry.training.client import Lease
@@ -25,6 +31,9 @@ from consentry.training.model_checkpoints import ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset, check_together, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
 
+_STEP_EARLY_TOGETHER = ("deepspeed", "megatron_lm")
+"""Ways of Accelerate to train on several devices."""
+_STEP_EARLY_MODULES = ("lomo_optim", "deepspeed")
 ROWS_FILE = "rows.json"
 """Of a model checkpoint: which rows were committed."""
 
@@ -75,9 +84,11 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         """Look before anything is read, and put the hook in place.
 
         Raises:
-            StateError: the Trainer would keep model checkpoints itself, past the fence, and known to nobody; or there
-                are several ranks, and it would deal out to all of them what one reads.
+            StateError: the Trainer would keep model checkpoints itself, past the fence, and known to nobody; there are
+                several ranks, and it would deal out to all of them what one reads; or it steps while it computes
+                gradients, before anybody looks at the lease.
         """
+        _require_steps_apart(args, kwargs.get("optimizer"))
         if str(getattr(args.save_strategy, "value", args.save_strategy)) != "no":
             raise StateError(
                 "trainer-saves",
@@ -163,6 +174,30 @@ class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transfo
             torch.save(kwargs["lr_scheduler"].state_dict(), folder / "scheduler.pt")
             state.save_to_json(str(folder / "trainer_state.json"))
             (folder / ROWS_FILE).write_text(json.dumps(rows))
+
+
+def _require_steps_apart(args: Any, optimizer: Any) -> None:
+    early = _steps_early(args, optimizer)
+    if early:
+        raise StateError(
+            "trainer-steps-early",
+            f"with `{early}` weights change in the backward pass, before the lease is looked at",
+            help="take another optimiser, such as `adamw_torch`, and DDP or FSDP in place of DeepSpeed and Megatron-LM",
+        )
+
+
+def _steps_early(args: Any, optimizer: Any) -> str:
+    """Return the name of what steps within `backward`, if anything does."""
+    shared = str(getattr(AcceleratorState().distributed_type, "value", "")).lower()
+    if shared in _STEP_EARLY_TOGETHER or getattr(args, "deepspeed", None):
+        return shared if shared in _STEP_EARLY_TOGETHER else "deepspeed"
+    named = str(getattr(args.optim, "value", args.optim))
+    if named.endswith(("lomo", "layerwise")):
+        return named
+    # One that is handed to the Trainer has no name there. Accelerate wraps it.
+    kind = type(getattr(optimizer, "optimizer", optimizer))
+    given = any(each.__module__.partition(".")[0] in _STEP_EARLY_MODULES for each in kind.__mro__)
+    return kind.__name__ if given or issubclass(kind, LayerWiseDummyOptimizer) else ""
 
 
 def load_rows(folder: Path, dataset: ReleaseDataset) -> None:

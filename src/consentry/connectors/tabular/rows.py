@@ -86,7 +86,7 @@ def _read_csv(path: Path, family: Family, *, delimiter: str = ",") -> Iterator[S
                 elif cells:
                     raise family.refusal(
                         "bad-row",
-                        f"the row has {len(cells)} cells and the header {len(header)}",
+                        f"cells of the row: {len(cells)}, of the header: {len(header)}",
                         advice="quote cells that hold commas, quotes or line breaks",
                         where=where,
                     )

@@ -18,7 +18,7 @@ from consentry.accounts.account import Principal
 from consentry.errors import StateError
 from consentry.policy.vocabulary import Purpose
 from consentry.service.api.once import KEY, Once
-from consentry.service.api.releases import Counts, WholeRelease, whole
+from consentry.service.api.releases import Counts, Split, WholeRelease, whole
 from consentry.service.api.shape import Answer, Area, Body, Called, Ident, Moment, Position, Released, Word, problems
 from consentry.service.gate import Control, NeedsAll
 
@@ -100,6 +100,28 @@ class Move(Answer):
     items: int
 
 
+class ReasonCount(Answer):
+    """Items denied for a reason, in each of two releases."""
+
+    before: int
+    after: int
+
+
+class SplitCount(Answer):
+    """Eligible and denied items of a place or category, in each of two releases."""
+
+    before: Split
+    after: Split
+
+
+class ChangedCounts(Answer):
+    """The counts of two releases side by side: items denied for another reason than before show here alone."""
+
+    by_reason: Mapping[str, ReasonCount]
+    by_place: Mapping[str, SplitCount]
+    by_category: Mapping[str, SplitCount]
+
+
 class Comparison(Answer):
     """What changed between two releases of one corpus, and what of that which they rest on differs."""
 
@@ -107,6 +129,7 @@ class Comparison(Answer):
     after: Side
     eligible_change: int
     moves: list[Move]
+    counts: ChangedCounts
     files: dict[str, JsonValue]
     causes: Mapping[str, bool]
     reproduced: bool

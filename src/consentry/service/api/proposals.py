@@ -67,7 +67,8 @@ class PolicyEffect(Answer):
 
     What decides about the purpose now is compared with what would if the set were published. `release` is the newest,
     if there is one. Numbers by place, category and reason are changes. `undecided` items depend on when they were
-    created. `problem` says why nothing could be counted, and then there are no numbers.
+    created; those `involving_several` people may be denied because of them.
+    `problem` says why nothing could be counted, and then there are no numbers.
     """
 
     corpus: str
@@ -75,6 +76,7 @@ class PolicyEffect(Answer):
     release: str | None
     problem: str
     undecided: int | None = None
+    involving_several: int | None = None
     eligible: BeforeAndAfter | None = None
     by_place: Mapping[str, int] = {}
     by_category: Mapping[str, int] = {}

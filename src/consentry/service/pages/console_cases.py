@@ -234,8 +234,6 @@ def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
         "order": order.order,
         "case": order.case,
         "scope": in_words(order.scope),
-        "from": order.scope.created_from,
-        "before": order.scope.created_before,
         "origin": str(order.origin),
         "reference": order.reference,
         "by": order.by,

@@ -171,7 +171,7 @@ def _overdue(control: ControlPlane, registers: Mapping[str, Register], *, models
 def _late_models(control: ControlPlane) -> list[dict[str, Any]]:
     return [
         {"case": "", "what": each["model"], "name": each["model"], "kind": "model", "due": each["deadline"]}
-        for each in live_models(control.models.every())
+        for each in control.models.every()
         if each["late"]
     ]
 
