@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from consentry.bootstrap import open_deployment
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import Finding, State
-from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, TRAINERS, get_extra
+from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, TESTED, TRAINERS, get_extra, on_training_hosts
 from skips import NEEDS_NOBODY_SPECIAL
 
 
@@ -31,6 +32,21 @@ def test_it_reports_every_part_once_and_says_what_to_do(tmp_path: Path) -> None:
     assert all(each.purpose and each.found for each in findings)
     assert all(bool(each.remedy) == (each.state is not State.OK) for each in findings)
     assert all(isinstance(value, str) for each in findings for value in each.to_json().values())
+
+
+def test_what_is_to_be_installed_is_what_the_locks_and_the_tests_have() -> None:
+    root = Path(__file__).parents[1]
+    locked = "\n".join(
+        (root / name).read_text("utf-8") for name in ("requirements/readers.txt", "requirements/train.txt")
+    )
+    known = {*re.findall(r"^([a-z0-9-]+==\S+)", locked, re.MULTILINE)}
+    known |= {*re.findall(r"^torch='(torch==\S+)'", (root / "run").read_text("utf-8"), re.MULTILINE)}
+    assert {*TESTED} == {*READERS, *TRAINERS}
+    wanted = {re.sub(r"\[.*?\]", "", each) for requirements in TESTED.values() for each in requirements}
+    assert wanted <= known, "a lock has another version now"
+    for each in on_training_hosts():
+        assert each.state is State.OK or all(name in each.remedy for name in TESTED[each.name])
+        assert each.state is State.OK or "==" in each.remedy
 
 
 def test_it_makes_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +53,64 @@ def test_what_does_not_exist_is_refused_with_help(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert "  help: " in done.stderr
     assert done.stdout == ""
+
+
+@pytest.fixture
+def ask_for_browser(tmp_path: Path) -> Callable[..., str]:
+    """A checkout whose environment `browser` is made, on a machine that has only what `run` itself calls."""
+    root, tools, home = (tmp_path / each for each in ("a checkout", "tools", "home"))
+    for folder in (root / "tests" / "browser", root / "requirements", root / ".run" / "browser" / "bin", tools, home):
+        folder.mkdir(parents=True)
+    for tool in ("sh", "dirname", "basename", "cat", "tr", "cksum"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    shutil.copy(ROOT / "run", root)
+    lock = root / "requirements" / "browser.txt"
+    lock.write_text("playwright\n")
+    (root / ".run" / "browser" / "bin" / "python").symlink_to(sys.executable)
+    cksum = subprocess.run(["cksum"], input=lock.read_text(), capture_output=True, text=True, check=True).stdout.strip()
+    stamp = f"{cksum} {root} Python {platform.python_version()}\n"
+    (root / ".run" / "browser" / "stamp").write_text(stamp)
+
+    def ask(**environment: str) -> str:
+        done = subprocess.run(
+            [root / "run", "test", "browser", "-q"],
+            env={"PATH": str(tools), "HOME": str(home), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0, "it can never pass here: there are no tests, and nothing to run them with"
+        return done.stderr
+
+    return ask
+
+
+def test_a_lane_fails_without_the_browser_it_needs_and_says_how_to_get_one(
+    tmp_path: Path, ask_for_browser: Callable[..., str]
+) -> None:
+    said = ask_for_browser()
+    assert "run: no Chromium, which the lane `browser` drives\n  help: install the package `chromium`" in said
+    assert "a checkout/.run/browser/bin/python -m playwright install chromium" in said
+    assert said.count("Node.js") == 2, "what a part of the lane needs is only told: the rest runs"
+    for tool in ("node", "npm"):
+        (tmp_path / "tools" / tool).symlink_to(sys.executable)
+    assert "Node.js" not in ask_for_browser()
+
+
+@pytest.mark.parametrize(
+    "there", ["tools/chromium", "tools/chromium-browser", "home/.cache/ms-playwright/chromium-1", "own/chromium-1"]
+)
+def test_a_browser_is_found_where_the_tests_find_it(
+    tmp_path: Path, ask_for_browser: Callable[..., str], there: str
+) -> None:
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / there).write_text("#!/bin/sh\n")
+    (tmp_path / there).chmod(0o755)
+    own = {"PLAYWRIGHT_BROWSERS_PATH": str(tmp_path / "own")} if there.startswith("own") else {}
+    assert "no Chromium" not in ask_for_browser(**own)
+    (tmp_path / there).unlink()
+    assert "no Chromium" in ask_for_browser(**own)
+    assert "no Chromium" not in ask_for_browser(**own, CONSENTRY_TEST_CHROMIUM="/usr/bin/a-browser")
 
 
 def test_make_knows_the_aliases_of_the_readme() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -138,9 +139,8 @@ def driver() -> Iterator[Playwright]:
 def browser(driver: Playwright) -> Iterator[Browser]:
     path = chromium_path()
     if path is None and not Path(driver.chromium.executable_path).exists():
-        if os.environ.get("CI"):
-            pytest.fail("no Chromium: install one, or name it in CONSENTRY_TEST_CHROMIUM")
-        pytest.skip("no Chromium: install one, or name it in CONSENTRY_TEST_CHROMIUM")
+        how = f"install one ({sys.executable} -m playwright install chromium), or name it in CONSENTRY_TEST_CHROMIUM"
+        pytest.fail(f"no Chromium: {how}")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     opened = driver.chromium.launch(executable_path=path, args=sandbox)
     yield opened

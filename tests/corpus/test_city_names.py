@@ -24,6 +24,7 @@ PROSE = (
     *("Born in Texas, living in Munich", "Texas, now in Munich", "ex-USA, now Munich", "not in the US"),
     *("America/New_York", "America/Sao_Paulo", "Europe/London", "Texas Munich"),
     *("From Munich", "Munich, not Texas", "Munich until 2019", "Born: Texas"),
+    *("Via Virginia", "Calle California", "Hotel Texas", "Michael Jordan", "Little India", "Via Milano", "Hotel Paris"),
 )
 
 
@@ -79,6 +80,21 @@ def test_cities_narrow_and_find(text: str, expected: set[str]) -> None:
 )
 def test_namesakes_all_stay(text: str, among: set[str]) -> None:
     assert among <= locate(text).places
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("日本 東京", {"JP"}),
+        ("日本東京都", {"JP"}),
+        ("中国北京", {"CN"}),
+        ("대한민국 서울", {"KR"}),
+        ("Lakeland Florida", {"US-FL", "UY-FD"}),
+        ("Downtown Denver Colorado", {"US-CO"}),
+    ],
+)
+def test_a_known_city_may_stand_beside_what_it_is_in(text: str, expected: set[str]) -> None:
+    assert locate(text) == Located(frozenset(expected), establishes=True, forms=locate(text).forms)
 
 
 @pytest.mark.parametrize("text", PROSE)

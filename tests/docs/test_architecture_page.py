@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md shows the tree as it is: every module is named, and nothing that is gone."""
+"""docs/modules.md names every module and nothing that is gone; ARCHITECTURE.md every package, on one page."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+MODULES = (ROOT / "docs" / "modules.md").read_text("utf-8")
 SOURCE = ROOT / "src" / "consentry"
 
 
-def shown() -> set[str]:
+def shown(page: str = MODULES) -> set[str]:
     """The names in the block that begins with the source folder."""
-    _, _, tree = PAGE.partition("```text\nsrc/consentry/\n")
+    _, _, tree = page.partition("```text\nsrc/consentry/\n")
     block, _, _ = tree.partition("```")
     return set(re.findall(r"\b[a-z_]+\.py\b|\b[a-z_]+/", block)) | set(re.findall(r"__main__\.py", block))
 
@@ -29,13 +30,25 @@ def test_the_tree_names_every_module() -> None:
         and not {"cli", "migrations"} & set(path.relative_to(SOURCE).parts[:-1])
     ]
     assert len(modules) > 60
-    assert sorted(unnamed) == [], "modules that ARCHITECTURE.md does not name"
+    assert sorted(unnamed) == [], "modules that docs/modules.md does not name"
 
 
 def test_the_tree_names_nothing_that_is_gone() -> None:
     there = {path.name if path.is_file() else f"{path.name}/" for path in SOURCE.rglob("*")}
     gone = shown() - there - {"people/", "docs/"}
-    assert sorted(gone) == [], "names in ARCHITECTURE.md that are not in the tree"
+    assert sorted(gone) == [], "names in docs/modules.md that are not in the tree"
+
+
+def test_the_architecture_names_every_package_and_nothing_that_is_gone() -> None:
+    there = {path.name if path.is_file() else f"{path.name}/" for path in SOURCE.rglob("*")}
+    packages = {f"{path.parent.name}/" for path in SOURCE.glob("*/__init__.py")}
+    assert len(packages) > 10
+    assert packages - shown(ARCHITECTURE) == set()
+    assert shown(ARCHITECTURE) - there == set()
+
+
+def test_the_architecture_is_one_page() -> None:
+    assert len(ARCHITECTURE.splitlines()) <= 110
 
 
 def test_paths_in_the_documents_exist() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -17,6 +18,7 @@ from consentry.charts import Bar, bars
 from consentry.cli import demo
 from consentry.cli.charts import Section, document, table, timeline
 from consentry.cli.main import cli
+from consentry.cli.report import Story, page
 from consentry.cli.timeline import Moment
 from consentry.errors import StateError
 from consentry.service.homes import LOCK_FILE, alone
@@ -72,6 +74,8 @@ class Played:
     text: str
     page: Element
     told: dict[str, Any]
+    took: tuple[float, float]
+    """Seconds until its page was nearly written, and until it had ended."""
 
     def section(self, title: str) -> Element:
         (found,) = [each for each in self.page.all("section") if each.all("h2")[0].text == title]
@@ -82,10 +86,27 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     home = tmp_path_factory.mktemp("demo") / "home"
     arguments = ["--home", str(home), "--json", "demo", "--people", "2000", "--items", "12000"]
-    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    finished: list[float] = []
+
+    def slowly(story: Story) -> str:
+        time.sleep(3)
+        finished.append(time.monotonic() - begun)
+        return page(story)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "page", slowly)
+        begun = time.monotonic()
+        done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     text = (home / "report.html").read_text("utf-8")
-    return Played(text, read(text), json.loads(done.stdout[done.stdout.index("{\n") :]))
+    told = json.loads(done.stdout[done.stdout.index("{\n") :])
+    return Played(text, read(text), told, took=(finished[0], time.monotonic() - begun))
+
+
+def test_how_long_it_took_counts_from_the_start_of_the_command(played: Played) -> None:
+    """Also what is in no step: its imports, its server, its page, which took three seconds more."""
+    at_least, at_most = played.took
+    assert at_least - 0.2 <= played.told["seconds"] <= at_most
 
 
 def rows(found: Element) -> list[list[str]]:

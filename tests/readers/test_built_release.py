@@ -28,6 +28,7 @@ from readers.read_with import COUNTS, READERS
 pytestmark = [
     pytest.mark.readers,
     pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning:ray.data.context"),
+    pytest.mark.filterwarnings("ignore:Iceberg scan planning with the polars_iceberg plugin"),
 ]
 
 POLICY, GENAI, NOW = "september-2024", Purpose.TRAIN_GENAI, 1_730_000_000

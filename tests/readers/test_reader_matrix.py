@@ -30,6 +30,7 @@ from readers.read_with import COUNTS, FROM_NUMBER, READERS, Row
 pytestmark = [
     pytest.mark.readers,
     pytest.mark.filterwarnings("ignore:`use_:DeprecationWarning:ray.data.context"),
+    pytest.mark.filterwarnings("ignore:Iceberg scan planning with the polars_iceberg plugin"),
 ]
 
 VERSIONS: tuple[FormatVersion, ...] = (2, 3)
@@ -266,6 +267,18 @@ def test_their_content_is_what_the_files_hold(table: Table, reader: str, request
 @pytest.mark.parametrize("reader", COUNTS)
 def test_counting_does_not_count_what_is_excluded(table: Table, reader: str) -> None:
     assert COUNTS[reader](table.metadata) == len(table.eligible)
+
+
+@pytest.mark.parametrize("planner", [None, "pyiceberg"])
+def test_polars_reads_the_same_as_it_comes_and_as_it_may_be_told_to(
+    table: Table, planner: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it comes it looks for a plugin that plans for it, warns that there is none, and asks PyIceberg."""
+    monkeypatch.delenv("POLARS_ICEBERG_PLANNER", raising=False)
+    if planner is not None:
+        monkeypatch.setenv("POLARS_ICEBERG_PLANNER", planner)
+    rows = READERS["polars"](table.metadata)
+    assert Counter(row["id"] for row in rows) == Counter(row["id"] for row in table.eligible)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

@@ -21,6 +21,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli import demo_acts as acts
 from consentry.cli import demo_pages as pages
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import running_for
 from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
 from consentry.cli.policy import read_text
@@ -260,11 +261,12 @@ def _examples(run: Demo, built: Any) -> list[str]:
 
 
 def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
-    total = sum(seconds for _, seconds in story.steps)
+    total = running_for()  # the steps alone would leave out its start, the server and the report
     body = {
         "before": story.before,
         "after": story.after,
         "resumed": story.resumed,
+        "seconds": round(total, 1),
         "stopped_after_s": None if story.stopped_after is None else round(story.stopped_after, 3),
         "timeline": [asdict(each) for each in story.moments],
         "comparison": story.comparison,

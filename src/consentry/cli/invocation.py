@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from consentry.cli.output import Output
 
 DENIED = 3
 """Exit status of a command whose answer is no."""
+_STARTED = f"{__name__}.started"
 
 
 @dataclass(slots=True)
@@ -77,6 +79,12 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is asked for, imported."""
+        """Return the command that is asked for, imported; from here on its time counts."""
+        ctx.meta.setdefault(_STARTED, time.monotonic())
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Later) else command, rest
+
+
+def running_for() -> float:
+    """Return for how many seconds the command that is running has run, with what it took to import it."""
+    return time.monotonic() - float(click.get_current_context().meta[_STARTED])

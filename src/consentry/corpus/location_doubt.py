@@ -68,9 +68,11 @@ _FILLERS = _SURROUNDINGS | _folded("""
     resident north south east west northern southern eastern western northeast northwest southeast southwest
     northeastern northwestern southeastern southwestern n s e w ne nw se sw nne nnw sse ssw central centre
     center middle mid upper lower inner outer greater downtown rural coastal republic kingdom commonwealth
-    federation location loc country place address residence
+    federation
     """)
 """Words before a name that leave it as it is."""
+_LABELS = _FILLERS | _folded("location loc country place address residence")
+"""Words that say nothing if nothing stands beside them: `Location: Texas`, but not `Résidence Virginia`."""
 
 _PARTICLES = _folded("""
     and upon by under sur sous de du des d la le les l el los las da do dos das di del della van von der den dem
@@ -113,6 +115,11 @@ def _zones() -> frozenset[str]:
 def says_nothing(words: Iterable[str]) -> bool:
     """Say whether words (folded) say nothing about a place, such as `somewhere in`."""
     return all(word in _FILLERS for word in words)
+
+
+def is_a_label(words: Iterable[str]) -> bool:
+    """Say whether words (folded), a piece of a text by themselves, only announce a place, such as `Location`."""
+    return all(word in _LABELS for word in words)
 
 
 def adds_nothing(words: Iterable[str]) -> bool:

@@ -10,8 +10,10 @@ dashes, brackets), each with its *readings*. Rules:
    larger namesakes: `London` is not the one in Kentucky.
 4. A text may *hold* without *establishing*: a two-letter code or a small town on its own, a second-level subdivision,
    an alternative that nothing was found in (`Belfast/Texas` without a city index), coordinates, an overlong text.
-5. So does a text of which something was not understood. Only an unknown name before the place it is in is let pass
-   (`Smalltown, Texas`), because no list has every village; never one behind it (`Texas, Smalltown`).
+5. So does a text of which something was not understood. Only an unknown name that is a segment before the place it is
+   in is let pass (`Smalltown, Texas`), because no list has every village; never one behind it (`Texas, Smalltown`).
+6. Within one segment only words that say nothing (`Southern Germany`) and known names of parts of what was found may
+   stand beside a name: `Via Virginia` is a street in Rome. A code in capitals counts as a segment (`Fairbrook TX`).
 
 Nothing in a text is an error: what is not understood yields no places.
 """
@@ -26,6 +28,7 @@ from typing import NamedTuple
 from consentry.corpus.location_doubt import (
     adds_nothing,
     doubts,
+    is_a_label,
     names_a_zone,
     reads_as_name,
     says_nothing,
@@ -58,7 +61,8 @@ _FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}|\U0001f3f4[\U000e0061-\U000e007a]
 _COORDINATES = re.compile(r"-?\d{1,3}[.,]\d{3,}")
 _LOOSE = frozenset({":", "-", "–", "—", "~"})
 """Separators that may stand between a place and another, as well as between a place and what it is in."""
-_NATIVE = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
+_NATIVE_ENDINGS = frozenset("省市区县縣州都道府시도")
+"""What may end a name that is written without spaces."""
 _CODE = re.compile(r"[A-Za-z]{2,3}")
 _COUNTRIES = frozenset({Kind.TERRITORY, Kind.FLAG})
 _CONTAINERS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT, Kind.STATE_CODE, Kind.COUNTRY_CODE})
@@ -67,6 +71,7 @@ _NAMES_OF_PARTS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT})
 _CODES = frozenset({Kind.STATE_CODE, Kind.COUNTRY_CODE})
 _EUROPE = ("EEA", "EFTA", "UK")
 _MOST_WORDS = 6
+_MOST_CHARACTERS = 8
 _REGIONAL_A = 0x1F1E6
 _TAG_OFFSET = 0xE0000
 
@@ -181,7 +186,7 @@ def _is_sound(pieces: Sequence[_Piece], read: Sequence[_Segment]) -> bool:
     """Say whether every piece is understood, or can be the name of something within one that follows."""
     follows = False
     for piece, segment in zip(reversed(pieces), reversed(read), strict=True):
-        read_whole = segment.sound and (segment.understood or says_nothing(_words(piece.text)))
+        read_whole = segment.sound and (segment.understood or is_a_label(_words(piece.text)))
         if not read_whole and not (follows and piece.leads and reads_as_name(piece.text)):
             return False
         if doubts(piece.text):
@@ -221,33 +226,44 @@ def _read(segment: str, *, first: bool) -> _Segment:
     if (whole is None and not coded) or (found and all(_is_small_city(reading) for reading in found)):
         # Knowing more towns must never establish less: `Texas City` is still in Texas.
         within = _read_within(plain(words))
-        sound = whole is not None or bool(coded) or not within.readings or _is_clear(within, words)
+        sound = whole is not None or bool(coded) or not within.readings or _is_clear(within)
         found += within.readings
     return _Segment(tuple(dict.fromkeys(found)), understood=whole is not None or bool(found), sound=sound)
 
 
-def _is_clear(within: _Within, segment: str) -> bool:
-    """Say whether the words around names within a segment leave them as they are, or name a place within them."""
-    if not adds_nothing(map(fold, within.after)) and not _is_native(within):
-        return False
-    before = " ".join(within.before)
-    if says_nothing(map(fold, within.before)):
-        return True
-    known = readings_of(before)
-    if known is not None:
-        return _agree(within.readings, known)
-    names = segment.split()[: len(within.before)]
-    spaced = len(segment.split()) == len(plain(segment).split())
-    return spaced and not doubts(before) and all(name[0].isupper() for name in names) and reads_as_name(" ".join(names))
+def _is_clear(within: _Within) -> bool:
+    """Say whether what stands beside names within a segment leaves them as they are, or names a part of them.
+
+    Nothing else may: `Via Virginia`, `Hotel Texas` and `Michael Jordan` are names of something else.
+    """
+    behind = adds_nothing(map(fold, within.after)) or _is_native(within)
+    return behind and _names_parts(within.before, of=within.readings)
+
+
+def _names_parts(words: Sequence[str], *, of: Sequence[Reading]) -> bool:
+    """Say whether every word says nothing about a place, or is of the known name of one within `of`."""
+    start = 0
+    while start < len(words):
+        spans = range(min(_MOST_WORDS, len(words) - start), 0, -1)
+        named = (n for n in spans if _agree(of, readings_of(" ".join(words[start : start + n])) or ()))
+        length = next(named, 1 if says_nothing([fold(words[start])]) else 0)
+        if not length:
+            return False
+        start += length
+    return True
 
 
 def _is_native(within: _Within) -> bool:
-    """Say whether what follows is Chinese or Korean and names nothing outside of the place, as in `日本 東京`."""
-    text = "".join(within.after)
-    if not all(_NATIVE.fullmatch(char) for char in text):
-        return False
-    parts = (readings_of(text[start : start + n]) for start in range(len(text)) for n in range(2, 9))
-    return all(_agree(within.readings, part) for part in parts if part)
+    """Say whether what follows is Chinese or Korean and only names parts of the place, as in `中国广东省广州市`."""
+    text, known = "".join(within.after), 0
+    while known < len(text):
+        spans = range(min(_MOST_CHARACTERS, len(text) - known), 0, -1)
+        named = (n for n in spans if n > 1 and _agree(within.readings, readings_of(text[known : known + n]) or ()))
+        length = next(named, 1 if known and text[known] in _NATIVE_ENDINGS else 0)
+        if not length:
+            return False
+        known += length
+    return True
 
 
 def _agree(outer: Iterable[Reading], inner: Iterable[Reading]) -> bool:

@@ -87,6 +87,18 @@ TRAINERS: dict[str, str] = {
 }
 """Packages that modules of `consentry.training` are named after. They too belong where the training job runs."""
 
+TESTED: dict[str, tuple[str, ...]] = {
+    "duckdb": ("duckdb==1.5.5",),
+    "polars": ("polars==2.1.0", "pyiceberg[pyarrow]==0.12.0"),
+    "pyiceberg": ("pyiceberg[pyarrow]==0.12.0",),
+    "datasets": ("datasets==5.2.0", "pyiceberg[pyarrow]==0.12.0"),
+    "ray": ("ray[data]==2.60.0", "pyiceberg[pyarrow]==0.12.0"),
+    "torch": ("torch==2.13.0",),
+    "transformers": ("transformers==5.24.0",),
+    "fsspec": ("fsspec==2026.9.0",),
+}
+"""What to install for each, in the versions that the tests ran with (`requirements/`, and `run` for torch)."""
+
 
 def python() -> Finding:
     """Return whether Python is new enough."""
@@ -119,9 +131,13 @@ def extras() -> list[Finding]:
 def on_training_hosts() -> list[Finding]:
     """Return which packages for reading releases and for training on them are there."""
     return [
-        _package(each, purpose=purpose, absent=State.MISSING, remedy=f"where the training job runs: pip install {each}")
+        _package(each, purpose=purpose, absent=State.MISSING, remedy=f"where the training job runs: {_as_tested(each)}")
         for each, purpose in {**READERS, **TRAINERS}.items()
     ]
+
+
+def _as_tested(package: str) -> str:
+    return f"pip install {' '.join(shlex.quote(each) for each in TESTED[package])}"
 
 
 def is_installed(package: str) -> bool:

@@ -1,7 +1,8 @@
 """Rules that cannot mean what they say, although every word is known.
 
 * **unreachable**: the rule can never do anything. Its conditions exclude each other, or another rule does the same and
-  more, or a forbid covers a permit entirely, or it is about purposes that the set does not decide.
+  more, or a forbid covers a permit entirely, or several do so together, or it is about purposes that the set does not
+  decide.
 * **contradiction**: the conditions and the legal basis do not go together.
 
 Only certainty is reported: a rule is called unreachable only if it is so everywhere, for everybody, at every time a
@@ -11,14 +12,17 @@ what is out of bounds is good practice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from consentry.policy.expressions import Effect, Rule, Truth
 from consentry.policy.jurisdictions import DECISIONS_BEGIN
 from consentry.policy.policy_classes import Dimension, Truths, representatives, truths
+from consentry.policy.policy_cover import Work, box, covering
 from consentry.policy.vocabulary import ChoiceState, LegalBasis, Purpose
 
+_MOST_WORK = 5_000
+"""Pieces of permits that are looked at for one set: a fraction of a second. Sets that people write need a few dozen."""
 _RANK = {Truth.NO: 0, Truth.UNKNOWN: 1, Truth.YES: 2}
 
 
@@ -39,9 +43,12 @@ def find(rules: Sequence[Rule], purposes: frozenset[Purpose]) -> list[Finding]:
     own = [list(_own(index, rule, tables[index], purposes)) for index, rule in enumerate(rules)]
     found = [finding for findings in own for finding in findings]
     sound = [index for index, findings in enumerate(own) if not findings]
+    work = Work(_MOST_WORK)
     for index in sound:
-        others = (other for other in sound if other != index)
-        found += next(([each] for other in others if (each := _pair(index, other, rules, tables))), [])
+        others = [other for other in sound if other != index]
+        pairs = (each for other in others if (each := _pair(index, other, rules, tables)))
+        finding = next(pairs, None) or _together(index, others, rules, tables, purposes=purposes, work=work)
+        found += [finding] if finding else []
     return found
 
 
@@ -86,9 +93,7 @@ def _pair(index: int, other: int, rules: Sequence[Rule], tables: Sequence[Truths
         return None
     if rule.effect is not wider.effect:
         if rule.effect is Effect.PERMIT and _blocks(tables[other], tables[index]):
-            advice = f"delete it, or narrow forbid `{wider.id}` in line {wider.line}"
-            message = f"{what} never permits anything: forbid `{wider.id}` covers all of it"
-            return Finding(index, "", "policy-unreachable-rule", message, advice)
+            return _covered_by([wider], index, rule)
         return None
     if rule.legal_basis is not wider.legal_basis or not _covers(tables[other], tables[index]):
         return None
@@ -96,6 +101,48 @@ def _pair(index: int, other: int, rules: Sequence[Rule], tables: Sequence[Truths
         return None  # the two say the same: the later one is reported
     advice = f"delete it; {wider.effect} `{wider.id}` in line {wider.line} says the same or more"
     return Finding(index, "", "policy-unreachable-rule", f"{what} changes nothing", advice)
+
+
+def _together(
+    index: int,
+    others: Sequence[int],
+    rules: Sequence[Rule],
+    tables: Sequence[Truths],
+    *,
+    purposes: frozenset[Purpose],
+    work: Work,
+) -> Finding | None:
+    """Report a permit that forbids cover together, for every purpose that can be asked about."""
+    permit = rules[index]
+    asked = [each for each in Purpose if permit.applies_to(each) and any(decided.covers(each) for decided in purposes)]
+    forbids = [other for other in others if rules[other].effect is Effect.FORBID]
+    if permit.effect is not Effect.PERMIT or not asked:
+        return None
+    boxes = {other: box(tables[other], unknown=True) for other in forbids}
+    covers: set[int] = set()
+    for near in {tuple(other for other in forbids if rules[other].applies_to(purpose)) for purpose in asked}:
+        needed = covering(box(tables[index], unknown=False), [boxes[other] for other in near], work=work)
+        if needed is None:
+            return None
+        covers |= {near[each] for each in needed}
+    return _covered_by([rules[other] for other in sorted(covers)], index, permit)
+
+
+def _covered_by(forbids: Sequence[Rule], index: int, permit: Rule) -> Finding:
+    named, lines = _listed(f"`{each.id}`" for each in forbids), _listed(str(each.line) for each in forbids)
+    if len(forbids) == 1:
+        advice = f"delete it, or narrow forbid {named} in line {lines}"
+        what = f"forbid {named} covers all of it"
+    else:
+        advice = f"delete it, or narrow one of the forbids in lines {lines}"
+        what = f"forbids {named} together cover all of it"
+    message = f"permit `{permit.id}` never permits anything: {what}"
+    return Finding(index, "", "policy-unreachable-rule", message, advice)
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _same_purposes(rule: Rule, wider: Rule) -> bool:
