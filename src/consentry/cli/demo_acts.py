@@ -89,7 +89,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
         )
         _tell_concern(stage)
         acknowledged = _suspend(stage)
-        if not stage.control.orders.suspended_by(before.manifest.release):
+        if not stage.control.orders.barring(before.manifest.release):
             job.process.kill()
             stage.timeline.tell(
                 "The use of UK content is suspended", "The release holds none of it: the job may go on."

@@ -57,7 +57,10 @@ class WhatIf:
         return {"items": sum(map(len, found.values())), "of": corpus.rows, "people": people_in_scope(look)}
 
     def releases(self, state: State) -> dict[str, int]:
-        """Return how many items of each release that is read for such a purpose would be hit; none is left out."""
+        """Return how many items of each release that is read for such a purpose would be hit; none is left out.
+
+        One that may not be read again is not read: it was withdrawn, or an order bars it that was lifted or narrowed.
+        """
         asked = [
             name
             for name, sealed in state.releases.items()
@@ -67,7 +70,8 @@ class WhatIf:
         if self._progress is not None:
             self._progress.begin("looking into releases", total=len(asked), unit="releases")
         counts = self._desk.parts.runner.map(watched_work(_count, self._progress), parts)
-        return {name: count for name, count in zip(asked, counts, strict=True) if count}
+        hit = {name: count for name, count in zip(asked, counts, strict=True) if count}
+        return {name: count for name, count in hit.items() if not self._hits.barred_for_good(name)}
 
     def _parts(self, name: str) -> list[_Part] | None:
         try:
