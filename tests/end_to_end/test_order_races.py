@@ -63,7 +63,6 @@ def folder(request: pytest.FixtureRequest) -> Path:
 def check(folder: Path, *, seals: int, seed: int = 1) -> None:
     with opened(folder) as found:
         race = run(found, seals=seals, seed=seed)
-        print(race.done, race.refused)
         assert unexpected(race) == {}
         assert race.seals >= seals
         said = ("objections", "objections that reach everything", "orders", "grants", "renewals")
