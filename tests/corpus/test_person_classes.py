@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, spread
+from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, DatedRefusals, spread
 from consentry.corpus.classes import Attributes, Residing, Said, classify, close, join_linked, moved
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.vocabulary import ACCOUNTS, AGES, CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Reach
@@ -113,6 +113,30 @@ def test_columns_say_what_all_choices_add_up_to(everybody: dict[int, ChoiceSet],
             bound = min([NEVER, *whole, *narrow])
             # Dates of creation are at least 0 and below NEVER: beyond them a bound means always or never.
             assert min(max(bound, 0), NEVER) == min(max(expected.since, 0), NEVER)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.dictionaries(st.integers(1, 8), SETS), min_size=1, max_size=4), st.data())
+def test_refusals_asked_for_again_equal_those_of_new_columns(
+    rounds: list[dict[int, ChoiceSet]], data: st.DataObject
+) -> None:
+    purpose = data.draw(st.sampled_from(Purpose))
+    columns, said = ChoiceColumns(), dict[int, ChoiceSet]()
+    columns.grow(9)
+    for round_ in rounds:
+        for seat, choices in round_.items():
+            columns.put(seat, choices)
+        said |= round_
+        if data.draw(st.booleans()):
+            continue  # asked for more seldom than people say something
+        anew = ChoiceColumns()
+        anew.grow(9)
+        for seat, choices in said.items():
+            anew.put(seat, choices)
+        found, expected = columns.dated(purpose), anew.dated(purpose)
+        for name in DatedRefusals._fields:
+            assert getattr(found, name).dtype == getattr(expected, name).dtype
+            assert getattr(found, name).tolist() == getattr(expected, name).tolist()
 
 
 def test_taking_everything_back_leaves_nothing() -> None:

@@ -53,6 +53,7 @@ NEED_NONE: dict[Words, Words] = {
 
 AS_GIVEN: dict[Words, Words] = {
     ("account", "key-of"): ("fca", "key.pem"),
+    ("case", "correct-notice"): ("ico-2024", "winter", "--take-back", "--reason", "mistyped", "--by", "olga"),
     ("notice", "serve"): ("winter", "--person", "ada"),
     ("objection", "erase"): ("obj-1", "--by", "olga", "--yes"),
     ("objection", "match"): ("obj-1", "--by", "olga", "--person", "ada"),

@@ -9,9 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from consentry import bootstrap
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import cli
+from consentry.doctor.examination import examine
+from consentry.doctor.finding import State
 from consentry.errors import IntegrityError, StateError
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.events import ChoiceMade, EventLost, Source
@@ -174,11 +178,28 @@ def test_control_without_the_note_a_forgotten_refusal_is_built_on(place: tuple[P
     again.close()
 
 
+def assert_told_of_receipts(folder: Path) -> None:
+    home, key = str(folder / "home"), str(folder / "home" / "keys" / "signing.pub.pem")
+    for name, words, status in (("u5", "has what it is of", 0), ("u6", "LOST what it is of", 3)):
+        file = str(folder / f"{name}.json")
+        for told in (["--home", home], ["--home", str(folder / "none")]):
+            offline = told[1] != home
+            words_of = [*told, "receipt", "verify", file, "--key", key]
+            found = CliRunner().invoke(cli, words_of, catch_exceptions=False, standalone_mode=False)
+            assert "The receipt is signed and unaltered." in found.output
+            assert ("Whether it still stands is told by the ledger" in found.output) == offline
+            assert (words in found.output) != offline
+            assert found.return_value == (0 if offline else status)
+    assert not (folder / "none").exists()
+
+
 def test_going_on_with_an_older_copy_takes_every_lost_position(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     copied(folder)
     head = deployment.ledger.head()
     refuse(deployment, "u6")
+    for name in ("u5", "u6"):
+        (folder / f"{name}.json").write_bytes(deployment.control.receipts.for_choice(deployment.person(name)))
     assert eligible(deployment) == {*NAMES} - {"u5", "u6"}
     (lost_release,) = deployment.control.desk.present().state.releases
     deployment.close()
@@ -190,9 +211,17 @@ def test_going_on_with_an_older_copy_takes_every_lost_position(place: tuple[Path
     again = open_deployment(folder / "home")
     assert [event.body for event in again.ledger.read(head)] == [EventLost(reference="disk of 3 May", by="olga")] * 2
     assert not again.control.desk.present().state.releases
+    (lost,) = again.control.desk.present().record.lost
+    assert (lost.first, lost.last, lost.events, lost.reference) == (head, head + 1, 2, "disk of 3 May")
+    (told,) = [each for each in examine(folder / "home", at=NOW) if each.name == "lost events"]
+    assert (told.state, told.found) == (
+        State.MISSING,
+        f"positions {head} to {head + 1}: lost with the newest ledger (disk of 3 May)",
+    )
     refuse(again, "u6")
     assert eligible(again) == {*NAMES} - {"u5", "u6"}
     again.close()
+    assert_told_of_receipts(folder)
     with pytest.raises(StateError, match="ledger-not-older"):
         bootstrap.accept_older(folder / "home", by="olga", reference="again")
     open_deployment(folder / "home").close()

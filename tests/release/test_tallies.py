@@ -63,9 +63,17 @@ def test_equal_counts_have_equal_documents(counter: Counted, words: int) -> None
 
 @given(counters, counters)
 def test_what_is_added_can_be_taken_away(one: Counted, other: Counted) -> None:
-    both = tally_of(one).plus(tally_of(other))
+    nothing = tally_of(Counter())
+    both = tally_of(one).changed(less=nothing, more=tally_of(other))
     assert counter_of(both) == one + other
-    assert document(both.plus(tally_of(other), sign=-1)) == document(tally_of(one))
+    assert document(both.changed(less=tally_of(other), more=nothing)) == document(tally_of(one))
+    assert document(both.changed(less=tally_of(one), more=tally_of(one))) == document(both)
+
+
+@given(counters, st.integers(0, 2**52))
+def test_bytes_are_those_of_the_document(counter: Counted, most: int) -> None:
+    tally = tally_of(Counter({item: count + most for item, count in counter.items()}))
+    assert tally.to_bytes() == canonical_json(tally.to_json())
 
 
 @given(counters)

@@ -105,6 +105,34 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
     assert [each.by for each in own.events(ApprovalGiven) if isinstance(each, ApprovalGiven)] == ["olga", "paul"]
 
 
+def test_a_requirement_is_corrected_by_one_before_an_approval_and_by_two_after_it(own: Office) -> None:
+    with as_(own, "olga", "paul", "mel") as (olga, paul, mel):
+        olga.suspend(case="ico", scope={"areas": ["UK"]}, reference="letter 2")
+        olga.begin_review("ico")
+        with refused("serve-malformed"):
+            olga.require_notice("ico", "wrnog", days=36_500)
+        olga.require_notice("ico", "wrnog", days=300)
+        with refused("access-denied"):
+            mel.correct_notice("ico", "wrnog", days=None, reason="mistyped")
+        with refused("case-notice-not-fewer"):
+            olga.correct_notice("ico", "wrnog", days=300, reason="mistyped")
+        with refused("case-notice-unknown"):
+            olga.correct_notice("ico", "wrong", days=30, reason="mistyped")
+        assert olga.correct_notice("ico", "wrnog", days=30, reason="mistyped")["done"]
+        assert olga.case("ico")["notices"] == {"wrnog": 30}
+        olga.set_condition("ico", "clearer", title="a clearer form", owner="olga")
+        assert olga.take_back_condition("ico", "clearer", reason="of another case")["by"] == ["olga"]
+        paul.approve_lifting("ico")
+        assert not olga.correct_notice("ico", "wrnog", days=None, reason="mistyped")["done"]
+        agreed = paul.correct_notice("ico", "wrnog", days=None, reason="mistyped")
+        assert (agreed["done"], agreed["by"]) == (True, ["olga", "paul"])
+        assert olga.case("ico")["notices"] == {}
+        olga.suspend(case="ico", scope={"areas": ["UK"]}, reference="decision", origin="binding-order")
+        olga.require_notice("ico", "told", days=30)
+        with refused("case-binding"):
+            olga.correct_notice("ico", "told", days=3, reason="shorter")
+
+
 def _met(place: Office) -> list[ConditionMet]:
     return [each for each in place.events(ConditionMet) if isinstance(each, ConditionMet)]
 

@@ -10,6 +10,7 @@ import pytest
 
 from consentry.accounts.access import Role
 from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdded, ConditionMet, ReportDelivered
+from consentry.ledger.events import EventLost
 from consentry.ledger.oversight_events import OrderIssued, Origin
 from consentry.oversight.order import Scope
 from service.staff import HOSTILE, Office, may, office
@@ -83,6 +84,21 @@ def test_the_overview_counts_by_country_category_and_reason_with_a_table_beside_
     said = words(place.visitor("audrey").get("/console/overview"))
     for word in ("United States", "no country established", "post", "By country", "By category", "By reason"):
         assert word in said
+
+
+def test_the_overview_reminds_of_events_that_were_lost(own: Office) -> None:
+    assert "Lost events" not in words(own.visitor("sue").get("/console/overview"))
+    first = own.deployment.ledger.head()
+    own.deployment.ledger.append([EventLost(reference="disk of 3 May", by="olga")] * 2)
+    own.deployment.ledger.append([EventLost(reference=HOSTILE, by="olga")])
+    for handle in ("sue", "olga", "mel"):
+        answer = own.visitor(handle).get("/console/overview")
+        said = words(answer)
+        assert f"position {first} – {first + 1}, disk of 3 May, olga" in said
+        assert f"position {first + 2}, " in said
+        assert "does not count any more" in said
+        assert "<script>alert" not in answer.text
+    assert own.visitor("sue").get("/console/overview?format=json").json()["lost"][0]["last"] == first + 1
 
 
 def test_support_sees_no_case_and_no_model_on_the_overview(own: Office) -> None:
@@ -176,6 +192,43 @@ def test_a_case_from_concern_to_the_end(own: Office) -> None:
     assert own.events(ConditionMet)[0].by == "olga"  # type: ignore[union-attr]
     assert olga.post(f"{case}/prohibit", {"prohibit_reference": "final"}).status_code == 303
     assert "prohibited" in words(olga.get(case))
+
+
+def test_what_was_required_by_mistake_is_corrected_with_a_reason_and_by_two_once_somebody_approved(own: Office) -> None:
+    olga, paul, case = own.visitor("olga"), own.visitor("paul"), "/console/cases/ico-1"
+    suspend(olga)
+    assert olga.post(f"{case}/review").status_code == 303
+    too_long = olga.post(f"{case}/notices", {"notice": "wrnog", "days": "36500"})
+    assert too_long.status_code == 422
+    assert "has to be told again" in words(too_long)
+    assert olga.post(f"{case}/notices", {"notice": "wrnog", "days": "30"}).status_code == 303
+    condition = {"condition": "clear", "condition_title": "a clear notice", "owner": "olga"}
+    assert olga.post(f"{case}/conditions", condition).status_code == 303
+    shown = olga.get(case).text
+    assert f'action="{case}/notices/wrnog/correct"' in shown
+    assert f'action="{case}/conditions/clear/take-back"' in shown
+    by_two = "it takes two different people who say the very same"
+    assert by_two not in words(olga.get(case))
+    assert "/correct" not in own.visitor("mel").get(case).text
+    for wrong in ({}, {"fewer_days": "few"}, {"fewer_days": "3", "not_required": "yes"}, {"fewer_days": "31"}):
+        answer = olga.post(f"{case}/notices/wrnog/correct", {"reason": "mistyped <b>", **wrong})
+        assert answer.status_code == 422, wrong
+        assert 'value="mistyped &lt;b&gt;"' in answer.text, "what was typed is kept, as text"
+    assert olga.post(f"{case}/notices/wrnog/correct", {"not_required": "yes", "reason": ""}).status_code == 422
+    assert olga.post(f"{case}/notices/wrnog/correct", {"fewer_days": "3", "reason": "mistyped"}).status_code == 303
+    assert "3 days to wait" in words(olga.get(case))
+    assert olga.post(f"{case}/conditions/clear/take-back", {"reason": "of another case"}).status_code == 303
+    assert "No condition was set." in words(olga.get(case))
+    assert paul.post(f"{case}/approve").status_code == 303
+    assert by_two in words(olga.get(case))
+    gone = {"not_required": "yes", "reason": "mistyped"}
+    assert olga.post(f"{case}/notices/wrnog/correct", gone).status_code == 303
+    assert "3 days to wait" in words(olga.get(case)), "one person alone changes nothing"
+    assert paul.post(f"{case}/notices/wrnog/correct", gone).status_code == 303
+    said = words(olga.get(case))
+    assert "None is required yet." in said
+    assert "Notice corrected" in said
+    assert "by olga and paul" in said
 
 
 def test_narrowing_takes_two_who_say_the_same(own: Office) -> None:

@@ -11,6 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from consentry.accounts.access import Action, scope_of
+from consentry.accounts.access import Scope as Reach
+from consentry.errors import NotFoundError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
@@ -18,7 +21,7 @@ from consentry.oversight.paper import PaperKind
 from consentry.public_key import read_public_key
 from consentry.service.papers import MOST_SHOWN, filed_of, text_of
 from consentry.transparency.download import opened
-from service.staff import HOSTILE, Office, office
+from service.staff import HOSTILE, STAFF, Office, office
 from service.visitor import Visitor, words
 
 CASE = "ico-posts"
@@ -134,7 +137,85 @@ def test_reports_and_statements_are_for_those_who_may_read_reports(own: Office) 
     assert mel.get(f"/console/cases/{CASE}/reports/first.json").status_code == 403
 
 
-def test_of_a_case_about_others_as_well_an_authority_reads_its_own_statements_only(own: Office) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"/console/cases/{CASE}",
+        f"/console/cases/{CASE}/timeline",
+        f"/console/cases/{CASE}/timeline?format=csv",
+        f"/console/cases/{CASE}/timeline?format=json",
+        f"/console/cases/{CASE}/timeline.json",
+        f"/v1/cases/{CASE}/timeline",
+        f"/v1/cases/{CASE}/timeline?limit=1000",
+    ],
+)
+def test_a_timeline_says_what_authorities_filed_to_those_who_may_read_it(own: Office, where: str) -> None:
+    filed = {"Statement filed by an authority", "statement.filed"}
+    for handle, role in STAFF.items():
+        answer = own.visitor(handle).get(where)
+        everything = frozenset({role})
+        if scope_of(Action.CASE_READ, everything) is not Reach.ALL:
+            assert answer.status_code == 403, handle
+            continue
+        assert answer.status_code == 200, handle
+        timeline = answer.text.partition("<h2>Timeline</h2>")[2] or answer.text
+        said = any(each in timeline for each in filed)
+        assert said == (scope_of(Action.REPORT_READ, everything) is Reach.ALL), handle
+        assert "letter 8" in timeline, "an order is for everybody who sees the case"
+
+
+def test_a_report_that_was_delivered_is_not_taken_away_by_an_order_for_another_country(own: Office) -> None:
+    control, ico = own.deployment.control, own.visitor("ico")
+    before = ico.get(f"/authority/reports/{CASE}/first")
+    assert before.status_code == 200
+    control.orders.suspend(
+        Scope(areas=frozenset({"BR"})), case=CASE, origin=Origin.BINDING_ORDER, reference="carta", by="olga"
+    )
+    document = json.loads(base64.b64decode(json.loads(ico.get(f"/authority/reports/{CASE}/first").content)["payload"]))
+    assert document == json.loads(base64.b64decode(json.loads(before.content)["payload"]))
+    (row,) = ico.get("/authority/reports?format=json").json()["reports"]
+    assert (row["title"], row["state"]) == ("What was done", "delivered")
+    seen = control.authority_view.case(CASE, frozenset({"UK"}))
+    assert [each["kind"] for each in seen["timeline"]].count("report.delivered") == 1
+    assert control.authority_view.start(frozenset({"UK"}))["reports"][0]["delivered"] is not None
+
+
+def test_a_later_report_of_a_case_about_others_as_well_leaves_the_earlier_one_where_it_is(own: Office) -> None:
+    control, ico, anpd = own.deployment.control, own.visitor("ico"), frozenset({"BR"})
+    before = control.authority_view.report(CASE, "first", areas=frozenset({"UK"}))
+    control.orders.suspend(
+        Scope(areas=frozenset({"BR"})), case=CASE, origin=Origin.BINDING_ORDER, reference="carta", by="olga"
+    )
+    control.reports.schedule(CASE, "second", title="Of both", due=2_000_000_000, by="olga")
+    for name in ("first", "second"):
+        control.reports.deliver(CASE, name, position=None, by="olga")
+    assert control.authority_view.report(CASE, "first", areas=frozenset({"UK"})) == before
+    assert ico.get(f"/authority/reports/{CASE}/second").status_code == 404
+    rows = {each["report"]: each for each in ico.get("/authority/reports?format=json").json()["reports"]}
+    assert rows["second"]["title"] is None, "it may speak of others"
+    assert rows["second"]["state"] == "due"
+    seen = control.authority_view.case(CASE, frozenset({"UK"}))
+    assert [each["kind"] for each in seen["timeline"]].count("report.delivered") == 1
+    assert [each["kind"] for each in seen["papers"]].count("report") == 1
+    for name in ("first", "second"):
+        with pytest.raises(NotFoundError, match="no such report"):
+            control.authority_view.report(CASE, name, areas=anpd)
+
+
+def test_a_report_of_when_nobody_knew_what_a_case_was_about_is_shown_to_nobody_later(own: Office) -> None:
+    control, name = own.deployment.control, "by-hand"
+    control.cases.open(name, title="Something", reference="x", by="olga")
+    control.reports.schedule(name, "first", title="What was done", due=2_000_000_000, by="olga")
+    control.reports.deliver(name, "first", position=None, by="olga")
+    for area in ("UK", "BR"):
+        control.orders.suspend(
+            Scope(areas=frozenset({area})), case=name, origin=Origin.BINDING_ORDER, reference="letter", by="olga"
+        )
+    with pytest.raises(NotFoundError, match="no such report"):
+        control.authority_view.report(name, "first", areas=frozenset({"UK"}))
+
+
+def test_of_a_case_about_others_as_well_an_authority_reads_its_statements_and_reports_of_before(own: Office) -> None:
     own.deployment.control.orders.suspend(
         Scope(areas=frozenset({"BR"})), case=CASE, origin=Origin.BINDING_ORDER, reference="carta", by="olga"
     )
@@ -142,9 +223,10 @@ def test_of_a_case_about_others_as_well_an_authority_reads_its_own_statements_on
     shown = ico.get(f"/authority/cases/{CASE}")
     for kind, position in found.items():
         address = f"/authority/cases/{CASE}/papers/{position}"
-        assert (address in shown.text) == (kind == "statement")
+        may = kind in {"statement", "report"}
+        assert (address in shown.text) == may
         for asked in (address, f"{address}?format=file", f"{address}?format=signed"):
-            assert ico.get(asked).status_code == (200 if kind == "statement" else 404), asked
+            assert ico.get(asked).status_code == (200 if may else 404), asked
 
 
 def test_who_gave_the_evidence_is_not_said_to_an_authority(own: Office) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 
-from consentry.cli.case_register import condition, report
-from consentry.cli.case_words import body_of, show_case
+from consentry.cli.case_register import REASON, condition, report
+from consentry.cli.case_words import body_of, show_agreed, show_case
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
 from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.clock import now
-from consentry.control_plane.cases import Agreed
 from consentry.oversight.case import CaseStanding, Obstacle
 from consentry.oversight.order import after_in_words, in_words
 
@@ -133,17 +132,42 @@ def review(context: Context, name: str, by: str) -> None:
 @case.command()
 @click.argument("name")
 @click.argument("notice")
-@click.option("--days", type=click.IntRange(0, 36_500), required=True, help="How many full days people have to object.")
+@click.option("--days", type=int, required=True, help="How many full days people have to object; 366 at most.")
 @BY
 @pass_context
 def notice(context: Context, name: str, notice: str, days: int, by: str) -> None:
-    """Require that NOTICE is served, and that days pass, before case NAME can be lifted. Days only grow."""
+    """Require that NOTICE is served, and that days pass, before case NAME can be lifted. Days only grow.
+
+    What was a mistake is mended with `correct-notice`.
+    """
     found = context.deployment.control.cases.require_notice(name, notice, days=days, by=by)
     body = {"case": name, "notices": dict(found.notices)}
     needed = counted(found.notices[notice], "day")
     context.out.show(
         body, lambda: context.out.text(f"Case {name} waits for notice {notice}, and {needed} after it was served.")
     )
+
+
+@case.command("correct-notice")
+@click.argument("name")
+@click.argument("notice")
+@click.option("--days", type=int, metavar="N", help="So many full days are enough.")
+@click.option("--take-back", is_flag=True, help="The notice is not required at all.")
+@REASON
+@BY
+@pass_context
+def correct_notice(
+    context: Context, /, name: str, notice: str, *, days: int | None, take_back: bool, reason: str, by: str
+) -> int:
+    """Have case NAME require less of NOTICE, as more was a mistake. Approvals given before count no longer.
+
+    Once somebody approved lifting it, it takes two different people who say the very same. Exit status 3 until then.
+    """
+    if (days is None) is not take_back:
+        raise click.UsageError("give either `--days` or `--take-back`")
+    agreed = context.deployment.control.corrections.notice(name, notice, days=days, reason=reason, by=by)
+    waits = f"waits {counted(days, 'day')} after it" if days is not None else "does not require it any more"
+    return show_agreed(context, agreed, done=f"Notice {notice}: case {name} {waits}.")
 
 
 @case.command()
@@ -211,7 +235,7 @@ def withdraw(context: Context, name: str, reference: str, by: str) -> int:
     Exit status 3 until then.
     """
     agreed = context.deployment.control.cases.withdraw(name, reference=reference, by=by)
-    return _agreed(context, agreed, done=f"Case {name} is withdrawn: nothing is suspended by it any more.")
+    return show_agreed(context, agreed, done=f"Case {name} is withdrawn: nothing is suspended by it any more.")
 
 
 @case.command()
@@ -243,14 +267,7 @@ def narrow(context: Context, /, name: str, reference: str, by: str, **parts: Any
     scope = scope_of(parts)
     agreed = context.deployment.control.cases.narrow(name, scope, reference=reference, by=by)
     done = f"Order {', '.join(agreed.orders)} took the place of what was suspended: {in_words(scope)}."
-    return _agreed(context, agreed, done=done)
-
-
-def _agreed(context: Context, agreed: Agreed, *, done: str) -> int:
-    body = {"done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders)}
-    waiting = f"Noted for {', '.join(agreed.by)}. Nothing changes until another person says the same."
-    context.out.show(body, lambda: context.out.text(done if agreed.done else waiting))
-    return 0 if agreed.done else DENIED
+    return show_agreed(context, agreed, done=done)
 
 
 def _plain(standing: CaseStanding) -> str:

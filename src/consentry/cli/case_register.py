@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from consentry.cli.case_words import show_agreed
 from consentry.cli.context import Context, pass_context
 from consentry.cli.notice import BY
 from consentry.cli.output import day, read_last_moment
@@ -15,6 +16,9 @@ from consentry.oversight.case_report import markdown
 from consentry.oversight.condition_check import CHECKS
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+REASON = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why, in a line. It stays in the ledger: no personal data."
+)
 _DUE = "Until when: a date (the end of that day, UTC), or a time with zone."
 
 
@@ -85,9 +89,7 @@ def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:
 @condition.command()
 @click.argument("case")
 @click.argument("name")
-@click.option(
-    "--reason", required=True, metavar="TEXT", help="Why, in a line. It stays in the ledger: no personal data."
-)
+@REASON
 @BY
 @pass_context
 def reopen(context: Context, case: str, name: str, reason: str, by: str) -> None:
@@ -95,6 +97,21 @@ def reopen(context: Context, case: str, name: str, reason: str, by: str) -> None
     context.deployment.control.conditions.reopen(case, name, reason=reason, by=by)
     body = {"case": case, "condition": name, "reason": reason}
     context.out.show(body, lambda: context.out.text(f"Condition {name} is open again: {reason}"))
+
+
+@condition.command("take-back")
+@click.argument("case")
+@click.argument("name")
+@REASON
+@BY
+@pass_context
+def take_back(context: Context, case: str, name: str, reason: str, by: str) -> int:
+    """Take condition NAME of CASE back, as it was a mistake. Approvals given before count no longer.
+
+    Once somebody approved lifting it, it takes two different people who say the very same. Exit status 3 until then.
+    """
+    agreed = context.deployment.control.corrections.condition(case, name, reason=reason, by=by)
+    return show_agreed(context, agreed, done=f"Case {case} has no condition {name} any more.")
 
 
 @click.group()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from consentry.cli.context import Context
+from consentry.cli.invocation import DENIED
 from consentry.cli.output import Output, counted, day, moment
 from consentry.cli.suspend import described
+from consentry.control_plane.agreement import Agreed
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Obstacle, Report
 from consentry.oversight.order import Order, in_words
@@ -91,6 +94,14 @@ def _conditions(case: Case, answers: Answers, at: Seconds) -> list[dict[str, Any
             }
         )
     return found
+
+
+def show_agreed(context: Context, agreed: Agreed, *, done: str) -> int:
+    """Show how far a step is that takes two people; return the exit status."""
+    body = {"done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders)}
+    waiting = f"Noted for {', '.join(agreed.by)}. Nothing changes until another person says the same."
+    context.out.show(body, lambda: context.out.text(done if agreed.done else waiting))
+    return 0 if agreed.done else DENIED
 
 
 def show_case(out: Output, body: Mapping[str, Any]) -> None:

@@ -9,11 +9,18 @@ import click
 from consentry.bootstrap import published_key
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
+from consentry.control_plane.receipts import Stands
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
 from consentry.transparency.receipt import check_receipt, key_id_of
 from consentry.transparency.receipt_text import in_words
 
+_STANDS = {
+    None: "Whether it still stands is told by the ledger: ask whoever runs it, or check it there with --home.",
+    Stands.HERE: "The ledger of this home has what it is of; what was said later may have replaced it.",
+    Stands.LOST: "The ledger of this home LOST what it is of, so it does not count any more: record it again.",
+    Stands.UNKNOWN: "The ledger of this home does not have what it is of: it is another ledger, or an older copy.",
+}
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -61,7 +68,8 @@ def give(
 def verify(context: Context, file: Path, key: Path | None) -> int:
     """Check the receipt in FILE and show what it says. With --key it takes no deployment.
 
-    Exit status 3 if it is not as it was given.
+    With the key of the home, its ledger is asked whether it has what the receipt is of. Exit status 3 if the receipt is
+    not as it was given, or the ledger lost what it is of.
     """
     public_key = key.read_bytes() if key is not None else published_key(context.home)
     if public_key is None:
@@ -78,15 +86,19 @@ def verify(context: Context, file: Path, key: Path | None) -> int:
             raise
         _refuse(context, problem)
         return DENIED
-    body = {"verified": True, "key_id": key_id_of(content), "receipt": found.to_json()}
+    # The key of a home that is there, or of one that was named besides: its ledger tells what a signature cannot.
+    at_hand = (key is None or context.home is not None) and not context.is_new
+    stands = context.deployment.control.receipts.stands(found.ledger) if at_hand else None
+    body = {"verified": True, "key_id": key_id_of(content), "ledger_has_it": stands, "receipt": found.to_json()}
 
     def human() -> None:
-        context.out.text("The receipt is as it was given.")
+        context.out.text("The receipt is signed and unaltered.")
+        context.out.text(_STANDS[stands])
         for line in in_words(found, key_id=key_id_of(content)).splitlines():
             context.out.text(line)
 
     context.out.show(body, human)
-    return 0
+    return DENIED if stands is Stands.LOST else 0
 
 
 def _refuse(context: Context, problem: IntegrityError) -> None:

@@ -171,6 +171,15 @@ class Consentry(Connection):
         """Require that people are told, and that days pass, before a case is lifted."""
         return self._write(_path("/v1/cases/{}/notices", case), {"notice": notice, "days": days})
 
+    def correct_notice(self, case: str, notice: str, *, days: int | None, reason: str) -> Json:
+        """Have a case wait fewer days after a notice, or not require it (`None`), as more was a mistake."""
+        body = {"days": days, "reason": reason}
+        return self._write(_path("/v1/cases/{}/notices/{}/correction", case, notice), body)
+
+    def take_back_condition(self, case: str, condition: str, *, reason: str) -> Json:
+        """Take a condition back that was a mistake."""
+        return self._write(_path("/v1/cases/{}/conditions/{}/taking-back", case, condition), {"reason": reason})
+
     def approve_lifting(self, case: str) -> Json:
         """Approve lifting a case: two different people have to."""
         return self._write(_path("/v1/cases/{}/approvals", case), {})

@@ -22,6 +22,7 @@ from consentry.oversight.authority_view import (
     Sight,
     case_document,
     case_line,
+    delivered_to,
     notices_of,
     order_document,
     papers_seen,
@@ -79,7 +80,7 @@ class AuthorityView:
                 **_head("start", known, sight=sight),
                 "cases": [self._line(each, known, sight=sight) for each in cases],
                 "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
-                "reports": [one for each in cases for one in reports_of(each, whole=sight.whole(each, record))],
+                "reports": [one for each in cases for one in reports_of(each, record, sight=sight)],
                 "trained_on": {
                     "releases": sum(each["there"]["used"] + each["perhaps"]["used"] > 0 for each in releases),
                     "items_in_newest": _newest_by_corpus(releases),
@@ -145,8 +146,7 @@ class AuthorityView:
         """Return the reports on their cases, due and delivered."""
         with self._looking(areas) as (known, sight):
             cases = sight.cases(known.record)
-            whole = [sight.whole(each, known.record) for each in cases]
-            found = [one for each, all_ in zip(cases, whole, strict=True) for one in reports_of(each, whole=all_)]
+            found = [one for each in cases for one in reports_of(each, known.record, sight=sight)]
             return {**_head("reports", known, sight=sight), "reports": found}
 
     def report(self, name: str, report: str, *, areas: Areas) -> bytes:
@@ -157,14 +157,15 @@ class AuthorityView:
         """
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
-            found = case.reports.get(report)
-            if found is None or found.delivered is None or not sight.whole(case, known.record):
+            owed = case.reports.get(report)
+            found = None if owed is None else delivered_to(owed, case, record=known.record, sight=sight)
+            if found is None:
                 raise NotFoundError(
                     "case-report-unknown",
                     "no such report was delivered",
                     help="the list of reports has those there are",
                 )
-            document = found.delivered.document
+            document = found[0].document
         return self._desk.parts.objects.get(document)
 
     def paper(self, name: str, position: int, *, areas: Areas, part: int = 0) -> tuple[dict[str, Any], bytes]:
@@ -225,7 +226,7 @@ class AuthorityView:
 
         def belongs(body: Body) -> bool:
             if isinstance(body, NoticeServed):
-                return body.notice in case.notices
+                return body.notice in case.notices or body.notice in case.dropped
             if isinstance(body, OrderDrained):
                 return body.order in orders
             return getattr(body, "case", None) == case.case

@@ -7,9 +7,9 @@ ends of all orders of the case and the end of the case are in the ledger togethe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from consentry.control_plane.agreement import Agreed, require_first_time
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.desk import Desk
@@ -40,21 +40,10 @@ from consentry.oversight.case import (
     standing,
     what_stands_in_the_way,
 )
+from consentry.oversight.correction import MOST_DAYS, require_days
 from consentry.oversight.order import Scope, is_inside, issue
 from consentry.oversight.paper import Paper, papers_of, the_one
 from consentry.policy.policy_parser import IDENTIFIER
-
-_MOST_DAYS = 36_500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreed:
-    """Who agreed to a step that takes two people, and whether it was done with that."""
-
-    by: tuple[Handle, ...]
-    done: bool
-    orders: tuple[str, ...] = ()
-    """Orders that were issued."""
 
 
 class CaseVerbs:
@@ -101,14 +90,21 @@ class CaseVerbs:
         return self.book.say(name, lambda case: [] if case.review is not None else [ReviewBegun(case=name, by=by)])
 
     def require_notice(self, name: str, notice: str, *, days: int, by: Handle) -> Case:
-        """Note that a notice has to be served, and days have to pass, before a case is lifted. Days only grow."""
+        """Note that a notice has to be served, and days have to pass, before a case is lifted. Days only grow.
+
+        What was mistyped is corrected, or taken back (`control_plane.corrections`).
+
+        Raises:
+            InputError: no policy can name such a notice, or nobody waits for so many days.
+        """
         require_handle(by)
-        if not IDENTIFIER.fullmatch(notice) or not 0 <= days <= _MOST_DAYS:
+        if not IDENTIFIER.fullmatch(notice) or days < 0:
             raise InputError(
                 "case-notice",
                 f"nobody can be served notice `{notice}` and wait {days} days",
-                help="give the `id` that the policy waits for, and a number of days from 0 to 36500",
+                help=f"give the `id` that the policy waits for, and a number of days from 0 to {MOST_DAYS}",
             )
+        require_days(days)
         return self.book.say(name, lambda _: [NoticeRequired(case=name, notice=notice, days=days, by=by)])
 
     def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
@@ -138,7 +134,7 @@ class CaseVerbs:
 
         def concerns(body: Body | None) -> bool:
             if isinstance(body, NoticeServed):
-                return body.notice in case.notices
+                return body.notice in case.notices or body.notice in case.dropped
             if isinstance(body, OrderDrained):
                 return body.order in orders
             return getattr(body, "case", None) == name
@@ -181,7 +177,7 @@ class CaseVerbs:
             obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
             if obstacles:
                 return []
-            _require_first_time(case, by, Step.LIFT)
+            require_first_time(case, by=by, step=Step.LIFT)
             return [ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)]
 
         self.book.say(name, approve)
@@ -217,7 +213,8 @@ class CaseVerbs:
             return obstacles
 
     def _looked_at(self, case: Case) -> tuple[object, ...]:
-        return case.orders, tuple(case.conditions), self.desk.newest.state.policies
+        checks = tuple((each.condition, each.check, each.policy, each.parameters) for each in case.conditions.values())
+        return case.orders, checks, self.desk.newest.state.policies
 
     def withdraw(self, name: str, *, by: Handle, reference: str) -> Agreed:
         """Agree that whoever raised the concern gave it up; the second to say the very same ends the orders.
@@ -232,7 +229,7 @@ class CaseVerbs:
 
         def withdraw(case: Case) -> list[Body]:
             case.require_signed()
-            _require_first_time(case, by, Step.WITHDRAW, about)
+            require_first_time(case, by=by, step=Step.WITHDRAW, about=about)
             people.extend((*case.approved_by(Step.WITHDRAW, about), by))
             said: list[Body] = [ApprovalGiven(case=name, step=Step.WITHDRAW, about=about, by=by)]
             if len(people) < APPROVALS:
@@ -269,7 +266,7 @@ class CaseVerbs:
         def narrow(case: Case) -> list[Body]:
             case.require_signed()
             origin = self._require_smaller(case, scope)
-            _require_first_time(case, by, Step.NARROW, about)
+            require_first_time(case, by=by, step=Step.NARROW, about=about)
             people.extend((*case.approved_by(Step.NARROW, about), by))
             said: list[Body] = [ApprovalGiven(case=name, step=Step.NARROW, about=about, by=by)]
             if len(people) < APPROVALS:
@@ -304,12 +301,3 @@ class CaseVerbs:
                 help=f"it must lie inside one of: {', '.join(each.order for each in held)}; to widen it, suspend",
             )
         return inside[0].origin
-
-
-def _require_first_time(case: Case, by: Handle, step: Step, about: str | None = None) -> None:
-    if by in case.approved_by(step, about):
-        raise ConflictError(
-            "case-approved-already",
-            f"`{by}` approved this already",
-            help="it takes two different people; approve again after the next change",
-        )

@@ -51,7 +51,7 @@ class ConditionVerbs:
                 raise ConflictError(
                     "case-condition-known",
                     f"case `{case.case}` has a condition `{body.condition}`",
-                    help="give another name: what was undertaken once is not replaced",
+                    help="give another name, or take that one back first if it was a mistake",
                 )
             return [body]
 

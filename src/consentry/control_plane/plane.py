@@ -20,6 +20,7 @@ from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.cases import CaseVerbs
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.consumption import RowsConsumed
+from consentry.control_plane.corrections import CorrectionVerbs
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
 from consentry.control_plane.handouts import Handouts
@@ -59,6 +60,7 @@ class ControlPlane:
     orders: OrderVerbs
     cases: CaseVerbs
     conditions: ConditionVerbs
+    corrections: CorrectionVerbs
     reports: ReportVerbs
     leases: LeaseVerbs
     models: ModelVerbs
@@ -80,8 +82,7 @@ class ControlPlane:
 def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
-    archive = Archive(desk)
-    removals = Removals(desk)
+    archive, removals = Archive(desk), Removals(desk)
     hits = Hits(desk, archive=archive, removals=removals)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
@@ -110,6 +111,7 @@ def compose(parts: Parts) -> ControlPlane:
         orders=orders,
         cases=CaseVerbs(desk, book=book, conditions=conditions, orders=orders),
         conditions=conditions,
+        corrections=CorrectionVerbs(desk, book=book),
         reports=ReportVerbs(desk, archive=archive, book=book),
         leases=leases,
         models=models,

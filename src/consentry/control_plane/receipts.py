@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from enum import StrEnum
 from typing import Any
 
 from consentry.control_plane.desk import Desk
 from consentry.errors import NotFoundError
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym
+from consentry.ledger.events import ChoiceMade, EventLost, Pseudonym
 from consentry.ledger.objection_events import (
     ObjectionDeclined,
     ObjectionMatched,
@@ -21,6 +22,16 @@ from consentry.transparency.receipt import NoticeRead, Opening, Place, PolicyInF
 
 _ANSWERS = (ObjectionMatched, ObjectionNotFound, ObjectionDeclined, ObjectionWithdrawn)
 _NOT_FOR_OBJECTORS = ("by", "form")
+
+
+class Stands(StrEnum):
+    """What a ledger has of what a receipt is of."""
+
+    HERE = "here"
+    LOST = "lost"
+    """It was lost with the newest ledger: what was said does not count any more."""
+    UNKNOWN = "unknown"
+    """Something else is there, or nothing: it is another ledger, or an older copy."""
 
 
 class Receipts:
@@ -50,6 +61,15 @@ class Receipts:
             f"there is no choice and no objection at position {position}, or it was erased",
             help="give the position of a choice, or of an objection that was received, answered or withdrawn",
         )
+
+    def stands(self, place: Place) -> Stands:
+        """Say what the ledger has where a receipt says that something stands."""
+        if place.position >= self._desk.parts.ledger.head():
+            return Stands.UNKNOWN
+        (event,) = self._desk.parts.ledger.read(place.position, place.position + 1)
+        if isinstance(event.body, EventLost):
+            return Stands.LOST
+        return Stands.HERE if event.commitment.hex() == place.commitment else Stands.UNKNOWN
 
     def for_choice(self, person: Pseudonym, *, opening: bool = True) -> bytes:
         """Return the receipt for what a person chose last.

@@ -24,8 +24,12 @@ from consentry.policy.vocabulary import CATEGORIES, ChoiceState, Purpose, Reach
 
 ChoiceSet = tuple[LiveChoice, ...]
 
+Mask = npt.NDArray[np.bool_]
+_Keys = npt.NDArray[np.uint32] | npt.NDArray[np.uint64]
+
 _EMPTY: ChoiceSet = ()
 _ALL, _NONE = -1, -2
+_MANY = 1 << 14
 NEVER = 0xFFFF_FFFF
 """Later than every known date of creation: no item is created at or after it."""
 
@@ -42,10 +46,40 @@ class DatedRefusals(NamedTuple):
     keys: npt.NDArray[np.uint64]
     since: npt.NDArray[np.int64]
 
+    def with_others(self, anew: DatedRefusals, *, seats: npt.NDArray[np.uint32]) -> DatedRefusals:
+        """Return the same, but for the people in `seats` (ascending), of whom only what is in `anew` holds."""
+        own = _kept(self.seats, seats, seats + np.uint32(1))
+        first = seats.astype(np.uint64) << np.uint64(8)
+        narrow = _kept(self.keys, first, first + np.uint64(256))
+        kept = DatedRefusals(self.seats[own], self.everywhere[own], self.keys[narrow], self.since[narrow])
+        place, key_place = np.searchsorted(kept.seats, anew.seats), np.searchsorted(kept.keys, anew.keys)
+        return DatedRefusals(
+            np.insert(kept.seats, place, anew.seats),
+            np.insert(kept.everywhere, place, anew.everywhere),
+            np.insert(kept.keys, key_place, anew.keys),
+            np.insert(kept.since, key_place, anew.since),
+        )
+
+
+def _kept(keys: _Keys, starts: _Keys, stops: _Keys) -> Mask:
+    """Say which keys (ascending) are in none of the ranges from `starts` to `stops`."""
+    kept = np.ones(keys.size, dtype=np.bool_)
+    first, last = np.searchsorted(keys, starts), np.searchsorted(keys, stops)
+    for start, stop in zip(first.tolist(), last.tolist(), strict=True):
+        kept[start:stop] = False
+    return kept
+
+
+class _Remembered(NamedTuple):
+    """What `dated` returned, and the seats of those who said something since."""
+
+    found: DatedRefusals
+    put: set[int]
+
 
 @dataclass(slots=True)
 class ChoiceColumns:
-    """Everybody's live choices. Owned by one thread; what `dated` returns is a copy."""
+    """Everybody's live choices. Owned by one thread; what `dated` returned is never changed."""
 
     code: npt.NDArray[np.unsignedinteger[Any]] = field(default_factory=lambda: np.zeros(1, dtype=np.uint16))
     since: npt.NDArray[np.uint32] = field(default_factory=lambda: np.full(1, NEVER, dtype=np.uint32))
@@ -53,6 +87,7 @@ class ChoiceColumns:
     several: dict[int, ChoiceSet] = field(default_factory=dict)
     single: dict[int, ChoiceSet] = field(default_factory=dict)
     _codes: dict[ChoiceSet, int] = field(default_factory=lambda: {(): 0})
+    _remembered: dict[Purpose, _Remembered] = field(default_factory=dict)
 
     def grow(self, seats: int) -> None:
         """Make room for `seats` seats (seat 0 included)."""
@@ -81,6 +116,8 @@ class ChoiceColumns:
                 table[seat] = kept
             else:
                 table.pop(seat, None)
+        for each in self._remembered.values():
+            each.put.add(seat)
 
     def _number(self, seat: int, timeless: ChoiceSet) -> None:
         code = self._codes.get(timeless)
@@ -92,33 +129,48 @@ class ChoiceColumns:
         self.code[seat] = code
 
     def dated(self, purpose: Purpose) -> DatedRefusals:
-        """Return since when dated refusals of a use hold."""
+        """Return since when dated refusals of a use hold. Asked again, it looks only at those who were put since."""
+        known = self._remembered.get(purpose)
+        if known is None or len(known.put) > _MANY:
+            found = self._dated(np.flatnonzero(self.since != NEVER), self.several, purpose)
+        else:
+            put = np.array(sorted(known.put), dtype=np.uint32)
+            several = {seat: self.several[seat] for seat in put.tolist() if seat in self.several}
+            anew = self._dated(put[self.since[put] != NEVER].astype(np.int64), several, purpose)
+            found = known.found.with_others(anew, seats=put) if put.size else known.found
+        self._remembered[purpose] = _Remembered(found, set())
+        return found
+
+    def _dated(self, seats: npt.NDArray[np.int64], several: Mapping[int, ChoiceSet], purpose: Purpose) -> DatedRefusals:
+        """Return what holds for people who have a time (ascending), and for people with several dated refusals."""
         about = np.array([_about(choices, purpose) for choices in self.sets], dtype=np.int64)
         # Whoever has a time has exactly one dated refusal. Nearly always it is about this use, in all categories.
-        seats = np.flatnonzero(self.since != NEVER)
         category, times = about[self.code[seats]], self.since[seats].astype(np.int64)
         everywhere = category == _ALL
         narrow = category >= 0
-        keys, since = self._of_several(purpose)
+        keys, since = _of_several(several, purpose)
         own_keys = (seats[narrow].astype(np.uint64) << np.uint64(8)) | category[narrow].astype(np.uint64)
         keys = np.concatenate([own_keys, keys])
         since = np.concatenate([times[narrow], since])
         ordered = np.argsort(keys, kind="stable")
         return DatedRefusals(seats[everywhere].astype(np.uint32), times[everywhere], keys[ordered], since[ordered])
 
-    def _of_several(self, purpose: Purpose) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        keys: list[int] = []
-        since: list[Seconds] = []
-        shapes: dict[tuple[Any, ...], list[tuple[int, tuple[int, ...]]]] = {}
-        for seat, choices in self.several.items():
-            shape = tuple(choice.key for choice in choices)
-            found = shapes.get(shape)
-            if found is None:
-                found = shapes[shape] = _dated_categories(choices, purpose)
-            for code, which in found:
-                keys.append(seat * 256 + code)
-                since.append(min(choices[index].at for index in which))
-        return np.array(keys, dtype=np.uint64), np.array(since, dtype=np.int64)
+
+def _of_several(
+    several: Mapping[int, ChoiceSet], purpose: Purpose
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    keys: list[int] = []
+    since: list[Seconds] = []
+    shapes: dict[tuple[Any, ...], list[tuple[int, tuple[int, ...]]]] = {}
+    for seat, choices in several.items():
+        shape = tuple(choice.key for choice in choices)
+        found = shapes.get(shape)
+        if found is None:
+            found = shapes[shape] = _dated_categories(choices, purpose)
+        for code, which in found:
+            keys.append(seat * 256 + code)
+            since.append(min(choices[index].at for index in which))
+    return np.array(keys, dtype=np.uint64), np.array(since, dtype=np.int64)
 
 
 def _about(choices: ChoiceSet, purpose: Purpose) -> int:

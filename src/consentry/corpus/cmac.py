@@ -40,13 +40,17 @@ _WIDE = np.complex128
 class Cmac:
     """The function under one key. Any number of threads may call it."""
 
-    __slots__ = ("_cipher", "_local", "_short", "_whole")
+    __slots__ = ("_added", "_cipher", "_local", "_short", "_whole")
 
     def __init__(self, secret: bytes) -> None:
         self._cipher = Cipher(algorithms.AES256(secret), modes.ECB())  # noqa: S305 -- the building block of CMAC
         self._local = threading.local()
         self._whole = _doubled(int.from_bytes(self._encryptor().update(_ZEROS), "big"))
         self._short = _doubled(self._whole)
+        # By the bytes that are left, this block included: a last block is filled up, and has a subkey added.
+        filled = [_number(bytes(length) + _FILLING[length], "big") ^ self._short for length in range(BLOCK)]
+        contents = b"".join(map(_bytes, [*filled, self._whole, 0]))
+        self._added: Wide = np.frombuffer(contents, dtype=_WIDE)
 
     def _encryptor(self) -> CipherContext:
         """Return the encryptor of this thread: one cannot be used by two at a time."""
@@ -72,25 +76,22 @@ class Cmac:
 
     def of_column(self, strings: pa.Array, lengths: I64) -> U64:
         """Return the two words (big-endian, as numbers) for each of up to PIECE_ROWS strings, none of them null."""
-        last = np.maximum(lengths - 1, 0) >> 4
-        width = int(last.max(initial=0)) + 1
+        width = max(1, -(-int(lengths.max(initial=0)) // BLOCK))
         blocks = _padded(strings, width)
-        short = (lengths & (BLOCK - 1) != 0) | (lengths == 0)
-        ends = np.arange(len(strings)) * (width * BLOCK) + lengths
-        blocks.reshape(-1)[ends[short]] = _MARK
-        # What is added to a block besides the state: nothing, or a subkey if it is the last one.
-        added = np.frombuffer(b"".join((_ZEROS, _bytes(self._whole), _bytes(self._short))), dtype=_WIDE)
+        left = lengths
         state = np.zeros(len(strings), dtype=_WIDE)
         for step in range(width):
-            here = added.take((last == step) * (1 + short))
+            # All that is added to a block of zeros and text, besides the state, follows from how much text is left.
+            here = self._added.take(left, mode="clip")
             numbers = here.view(np.uint64)
-            numbers ^= blocks.view(_WIDE)[:, step].copy().view(np.uint64)
-            numbers ^= state.view(np.uint64)
-            rows = np.flatnonzero(last >= step)
-            if rows.size == state.size:
+            numbers ^= np.ascontiguousarray(blocks[:, step]).view(np.uint64)
+            if not step:
                 state = self._encrypted(here)
             else:
+                numbers ^= state.view(np.uint64)
+                rows = np.flatnonzero(left > 0)
                 state[rows] = self._encrypted(here.take(rows))
+            left = left - BLOCK
         return state.view(">u8").astype(np.uint64).reshape(-1, 2)
 
     def _encrypted(self, blocks: Wide) -> Wide:
@@ -108,11 +109,11 @@ def _doubled(subkey: int) -> int:
     return shifted ^ _CARRY if subkey & _HIGHEST else shifted
 
 
-def _padded(strings: pa.Array, width: int) -> npt.NDArray[np.uint8]:
+def _padded(strings: pa.Array, width: int) -> Wide:
     """Return the bytes of each string as a row of `width` blocks, filled up with zeros."""
     # Only here: it makes all its functions when it is imported, and most commands need none of them.
     import pyarrow.compute as pc  # noqa: PLC0415
 
     padded = pc.ascii_rpad(strings, width=width * BLOCK, padding="\0")
-    found = np.frombuffer(padded.buffers()[2], dtype=np.uint8, count=len(strings) * width * BLOCK)
-    return found.reshape(len(strings), width * BLOCK).copy()
+    found: Wide = np.frombuffer(padded.buffers()[2], dtype=_WIDE, count=len(strings) * width)
+    return found.reshape(len(strings), width)

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema
 from consentry.corpus.item_classes import ItemClasses
+from consentry.corpus.postings import in_order
 from consentry.corpus.sidecar import (
     FORMAT,
     HEAD,
@@ -290,7 +291,10 @@ class _Writer:
         people = np.concatenate([np.empty(0, np.uint32), *(people for _, people in self.involved)])
         self._save("involved_row", rows)
         self._save("involved_person", people)
-        self._save_postings(rows, people)
+        posting_person, posting_row = in_order(np.asarray(self.person), rows=rows, people=people)
+        self._save("posting_person", posting_person)
+        self._save("posting_row", posting_row)
+        del posting_person, posting_row
         self._save("klass", self.klass.astype(np.uint8) if self.classes <= _FEW else np.array(self.klass))
         oddities = Oddities(
             null_authors=int(np.count_nonzero(self.person == NOBODY)),
@@ -306,18 +310,6 @@ class _Writer:
             for empty, dtype in (("item", np.uint64), ("person", np.uint32), ("created", np.uint32)):
                 self._save(empty, np.empty(0, dtype=dtype))
         return oddities
-
-    def _save_postings(self, rows: U32, people: U32) -> None:
-        # One sort of (seat, position) as a single 64-bit key: NumPy sorts integers far faster than it argsorts them.
-        keys = np.empty(self.rows + rows.size, dtype=np.uint64)
-        own = keys[: self.rows]
-        own[:] = self.person
-        own <<= np.uint64(32)
-        own |= np.arange(self.rows, dtype=np.uint64)
-        keys[self.rows :] = (people.astype(np.uint64) << np.uint64(32)) | rows.astype(np.uint64)
-        keys.sort()
-        self._save("posting_person", (keys >> np.uint64(32)).astype(np.uint32))
-        self._save("posting_row", keys.astype(np.uint32))
 
     def _save(self, name: str, array: Array) -> None:
         np.save(self.folder / f"{name}.npy", array)

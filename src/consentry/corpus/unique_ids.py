@@ -1,25 +1,33 @@
 """No two items have one id: found without putting all ids in order.
 
-Keys are as good as random. They are taken a range at a time; of each only the next 32 bits are put in order, which
-tells apart nearly all of them. The few that agree so far are compared whole.
+Keys are as good as random. They are taken a range at a time, and of it a piece that the cache holds. Each key of a
+piece writes its number into a slot that follows from it, and reads what stands there: only keys that another one wrote
+over, few unless they are equal, are compared with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 U64 = npt.NDArray[np.uint64]
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 _KEYS_AT_ONCE = 1 << 23
-_NEAR_BITS = 24
+_PART_ROWS = 1 << 20
 _KEY_BITS = 64
-_PREFIX_BITS = 32
+_PIECE_BITS = 8
+_SPARE_BITS = 3
+"""Slots are 8 to 16 times as many as keys: one key in about 25 finds another one in its slot."""
+# Odd numbers that spread keys over slots, whatever they have in common: 2^64 divided by the golden ratio, and by e.
+_SPREAD = (np.uint64(0x9E37_79B9_7F4A_7C15), np.uint64(0x5E2D_58D8_B3BC_DEF1))
 
 
 class Threads(Protocol):
@@ -35,26 +43,67 @@ def repeated(columns: Sequence[U64], *, threads: Threads) -> U64:
     bits = (sum(column.size for column in columns) // _KEYS_AT_ONCE).bit_length()
 
     def of_range(number: int) -> U64:
-        keys = np.concatenate([_in_range(column, number, bits) for column in columns])
-        return _repeated(keys, (keys >> np.uint64(_KEY_BITS - _PREFIX_BITS - bits)).astype(np.uint32))
+        parts = [_in_pieces(part, bits) for column in columns for part in _in_range(column, number, bits)]
+        pieces = ([part.keys[part.piece(each)] for part in parts] for each in range(1 << _PIECE_BITS))
+        return _joined(_in_slots(_joined(piece)) for piece in pieces)
 
-    found = threads.map(of_range, range(1 << bits if columns else 0))
-    return np.concatenate([np.empty(0, dtype=np.uint64), *found])
-
-
-def _in_range(column: U64, number: int, bits: int) -> U64:
-    """Return the keys whose first `bits` bits are `number`."""
-    return column[column >> np.uint64(_KEY_BITS - bits) == number] if bits else column
+    return _joined(threads.map(of_range, range(1 << bits if columns else 0)))
 
 
-def _repeated(keys: U64, prefixes: npt.NDArray[np.uint32]) -> U64:
-    ordered = np.sort(prefixes)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not twice.size:
-        return np.empty(0, dtype=np.uint64)
-    beyond = np.uint32(_PREFIX_BITS - _NEAR_BITS)
-    near = np.zeros(1 << _NEAR_BITS, dtype=np.bool_)
-    near[twice >> beyond] = True
-    candidates = np.sort(keys[near[prefixes >> beyond]])
-    again: U64 = candidates[1:][candidates[1:] == candidates[:-1]]
-    return again
+def _joined(parts: Iterable[U64]) -> U64:
+    return np.concatenate([np.empty(0, dtype=np.uint64), *parts])
+
+
+class _Pieces(NamedTuple):
+    """Keys in order of their piece, and where each piece ends."""
+
+    keys: U64
+    ends: list[int]
+
+    def piece(self, number: int) -> slice:
+        return slice(self.ends[number - 1] if number else 0, self.ends[number])
+
+
+def _in_range(column: U64, number: int, bits: int) -> Iterator[U64]:
+    """Return the keys whose first `bits` bits (at most 16) are `number`, a part of the column at a time."""
+    for start in range(0, column.size, _PART_ROWS):
+        part = np.ascontiguousarray(column[start : start + _PART_ROWS])
+        yield part.take(np.flatnonzero(_halves(part) >> (32 - bits) == number)) if bits else part
+
+
+def _in_pieces(keys: U64, bits: int) -> _Pieces:
+    """Take keys apart by the bits that follow the first `bits`."""
+    piece = (_halves(keys) << bits >> (32 - _PIECE_BITS)).astype(np.uint8)
+    # Arrow counts bytes to put them in order, where NumPy sorts them.
+    order = pc.array_sort_indices(pa.array(piece)).to_numpy().view(np.int64)
+    return _Pieces(keys.take(order), np.cumsum(np.bincount(piece, minlength=1 << _PIECE_BITS)).tolist())
+
+
+def _halves(keys: U64) -> npt.NDArray[np.uint32]:
+    """Return the upper half of each key, as it lies there: shifting whole keys takes several times as long."""
+    halves: npt.NDArray[np.uint32] = keys.astype("<u8", copy=False).view("<u4")[1::2]
+    return halves
+
+
+def _in_slots(keys: U64) -> U64:
+    """Return the keys that occur again.
+
+    INVARIANT: in every round each slot lets the last key go that wrote to it: the next round has fewer. Of equal keys,
+    which share a slot, all but one are found in the round in which one of them is the last.
+    """
+    found = []
+    slots = keys.size.bit_length() + _SPARE_BITS
+    table = np.empty(1 << slots, dtype=np.uint32)
+    for round_ in count():
+        if keys.size < 2:
+            break
+        slot = (keys * _SPREAD[round_ % 2] >> np.uint64(_KEY_BITS - slots)).view(np.int64)
+        number = np.arange(keys.size, dtype=np.uint32)
+        table[slot] = number
+        last = table.take(slot)
+        other = np.flatnonzero(last != number)
+        left = keys.take(other)
+        equal = left == keys.take(last.take(other))
+        found.append(left[equal])
+        keys = left[~equal]
+    return _joined(found)

@@ -1,4 +1,4 @@
-"""What an authority would ask for first: reports and conditions that are overdue, and assessments that are missing.
+"""What an authority would ask for first: events that were lost, what is overdue, and assessments that are missing.
 
 Read from the tables of the ledger as they are, so that looking changes nothing. That they cannot be read is said of the
 ledger.
@@ -35,7 +35,12 @@ def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
     finally:
         engine.dispose()
     published = {body.name: body for event in events if isinstance(body := event.body, PolicyPublished)}
-    return [*_reports(record, at), *_conditions(record, at), *_assessments(record, published.values(), objects)]
+    return [
+        *_lost(record),
+        *_reports(record, at),
+        *_conditions(record, at),
+        *_assessments(record, published.values(), objects),
+    ]
 
 
 def _open_events(engine: Engine) -> Iterator[Event]:
@@ -43,6 +48,19 @@ def _open_events(engine: Engine) -> Iterator[Event]:
     with engine.connect() as connection:
         for position, recorded_at, kind, version, commitment, document in connection.execute(query):
             yield restore(Stored(position, recorded_at, kind, version, bytes(commitment), None, bytes(document)))
+
+
+def _lost(record: Overseen) -> Iterator[Finding]:
+    for each in record.lost:
+        where = f"position {each.first}" if each.events == 1 else f"positions {each.first} to {each.last}"
+        yield Finding(
+            name="lost events",
+            state=State.MISSING,
+            found=f"{where}: lost with the newest ledger ({each.reference})",
+            purpose="what people said there, above all refusals, which count no more",
+            remedy="before any release is built, record again what was said since the copy was made: import choices "
+            "of the platform, and ask whoever has a receipt of these positions",
+        )
 
 
 def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:

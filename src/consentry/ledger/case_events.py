@@ -34,6 +34,8 @@ class Step(StrEnum):
     LIFT = "lift"
     NARROW = "narrow"
     WITHDRAW = "withdraw"
+    CORRECT = "correct"
+    """To have a case require less than was written down, by mistake, once somebody approved lifting it."""
 
 
 class AssessmentKind(StrEnum):
@@ -144,6 +146,31 @@ class NoticeRequired(PlainBody):
     notice: str
     days: int
     by: Handle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeCorrected(PlainBody):
+    """A notice was required by mistake: fewer `days` are enough after it; None: it is not required any more."""
+
+    KIND: ClassVar[str] = "case.notice-corrected"
+
+    case: str
+    notice: str
+    days: int | None
+    reason: str
+    by: tuple[Handle, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionTakenBack(PlainBody):
+    """A condition was added by mistake: the case has it no more."""
+
+    KIND: ClassVar[str] = "condition.taken-back"
+
+    case: str
+    condition: str
+    reason: str
+    by: tuple[Handle, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +287,8 @@ CaseBody = (
     | ConditionReopenedV1
     | ApprovalGiven
     | NoticeRequired
+    | NoticeCorrected
+    | ConditionTakenBack
     | CaseNarrowed
     | CaseEnded
     | ReportScheduled
@@ -277,6 +306,8 @@ CASES = (
     ConditionReopenedV1,
     ApprovalGiven,
     NoticeRequired,
+    NoticeCorrected,
+    ConditionTakenBack,
     CaseNarrowed,
     CaseEnded,
     ReportScheduled,

@@ -58,13 +58,14 @@ def reported() -> Iterator[None]:
                 help="check that this is the right database, and what this role may do in it",
             ) from error
         if isinstance(error, (OperationalError, DriverInternalError)):
-            raise _unavailable(said) from error
+            raise unavailable(said) from error
         raise
     except DriverInterfaceError as error:
-        raise _unavailable(str(error.orig).strip()) from error
+        raise unavailable(str(error.orig).strip()) from error
 
 
-def _unavailable(said: str) -> UnavailableError:
+def unavailable(said: str) -> UnavailableError:
+    """Return the error for a database that does not answer."""
     return UnavailableError(
         "ledger-unavailable", f"the ledger does not answer: {said}", help="nothing was recorded: retry later"
     )

@@ -20,7 +20,7 @@ from consentry.errors import MissingExtraError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.insertion import Rows, columns, insertion
-from consentry.ledger.outcomes import WARNINGS, reported
+from consentry.ledger.outcomes import WARNINGS, reported, unavailable
 from consentry.ledger.sql import SqlLedger
 from consentry.policy.choice import Seconds
 
@@ -70,17 +70,23 @@ class Look:
 
     One of the pool is asked first whether it is still there, begins a transaction and ends it: that is four. Whenever
     it cannot be asked, or is being asked by somebody else, this says nothing, and the pool finds out what is wrong.
+    Only where no connection comes about it says so itself: the pool would wait for one as long again.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._mutex = threading.Lock()
-        self._errors = (SQLAlchemyError, engine.dialect.loaded_dbapi.Error)
+        self._driver_error = engine.dialect.loaded_dbapi.Error
+        self._errors = (SQLAlchemyError, self._driver_error)
         self._connection: Any = None
         self._asked = 0
 
     def __call__(self) -> int | None:
-        """Return the head, with all that was committed before this call; None: ask over the pool."""
+        """Return the head, with all that was committed before this call; None: ask over the pool.
+
+        Raises:
+            UnavailableError: the server is away.
+        """
         if not self._mutex.acquire(blocking=False):
             return None
         try:
@@ -94,7 +100,10 @@ class Look:
 
     def _read(self) -> int | None:
         if self._connection is None:
-            raw = self._engine.raw_connection()
+            try:
+                raw = self._engine.raw_connection()
+            except self._driver_error as error:
+                raise unavailable(str(error).strip()) from error
             self._connection = raw.driver_connection
             raw.detach()
             # Each question is a transaction of its own, and sees what was committed before it.

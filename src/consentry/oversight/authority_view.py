@@ -7,21 +7,34 @@ Rules:
 * Of staff nobody is named: how many approved is said, not who.
 * Of a case that is about other jurisdictions as well (it has an order that does not concern the authority), texts that
   may speak of those are left out: titles, references, what checks found, what stands in the way, reports.
+* A report is of the events before a position. One of when the case was about nothing else speaks of nothing else, and
+  whoever it was delivered to reads it for good, whatever is added to the case later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, NotReached, Statement, standing, what_stands_in_the_way
+from consentry.digests import Digest
+from consentry.ledger.case_events import ReportDelivered, Step
+from consentry.ledger.statement_events import StatementFiled
+from consentry.oversight.case import (
+    APPROVALS,
+    Answers,
+    Case,
+    NotReached,
+    Report,
+    Statement,
+    standing,
+    what_stands_in_the_way,
+)
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
 from consentry.oversight.order import Drained, Order
 from consentry.oversight.overseen import Overseen
-from consentry.oversight.paper import Paper, papers_of
+from consentry.oversight.paper import Paper, PaperKind, papers_of
 from consentry.policy.choice import Seconds
 
 _SAID = ("order", "condition", "notice", "report", "step", "how", "says", "took_ms", "count", "days", "due", "evidence")
@@ -55,6 +68,27 @@ class Sight:
         return all(order_concerns(each, self.areas, now=self.at) for each in record.orders.of(case.case)) and all(
             statement_concerns(each, self.areas, now=self.at) for each in case.statements
         )
+
+    def may_read(self, report: ReportDelivered, case: Case, *, record: Overseen) -> bool:
+        """Say whether a report on a case that they see speaks of nobody else.
+
+        It does if the case is whole to them, or was in the events that the report is of. What a case without orders and
+        statements was about is not known.
+        """
+        if self.whole(case, record):
+            return True
+        said = [
+            *(order_concerns(each, self.areas, now=self.at) for each in _before(report, record.orders.of(case.case))),
+            *(statement_concerns(each, self.areas, now=self.at) for each in _before(report, case.statements)),
+        ]
+        return bool(said) and all(said)
+
+
+_Placed = TypeVar("_Placed", Order, Statement)
+
+
+def _before(report: ReportDelivered, said: Iterable[_Placed]) -> list[_Placed]:
+    return [each for each in said if each.position < report.position]
 
 
 def order_document(order: Order) -> dict[str, Any]:
@@ -133,8 +167,8 @@ def case_document(
         "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "statements": [_statement_json(each, others) for each in _statements(case, record, sight=sight)],
         "papers": [_paper_json(each) for each in papers_seen(case, record, sight=sight, events=events)],
-        "reports": reports_of(case, whole=whole),
-        "timeline": list(_timeline(events, others, whole=whole)),
+        "reports": reports_of(case, record, sight=sight),
+        "timeline": list(_timeline(events, others, whole=whole, reports=_reports_seen(case, record, sight=sight))),
     }
 
 
@@ -164,12 +198,24 @@ def _paper_json(paper: Paper) -> dict[str, Any]:
 
 
 def papers_seen(case: Case, record: Overseen, *, sight: Sight, events: Sequence[Mapping[str, Any]]) -> list[Paper]:
-    """Return the documents of a case that an authority may read: of a case about others as well, only statements."""
+    """Return the documents of a case that an authority may read.
+
+    Of a case about others as well, these are statements, and reports that speak of nobody else.
+    """
     found = papers_of(case, events, notices=record.notices)
     if sight.whole(case, record):
         return found
     seen = {each.position for each in _statements(case, record, sight=sight)}
-    return [each for each in found if each.position in seen]
+    reports = _reports_seen(case, record, sight=sight)
+    return [
+        each for each in found if each.position in seen or (each.kind is PaperKind.REPORT and each.document in reports)
+    ]
+
+
+def _reports_seen(case: Case, record: Overseen, *, sight: Sight) -> frozenset[Digest]:
+    """Return the documents that were delivered as reports and that they may read."""
+    given = (each for report in case.reports.values() for each, _ in report.deliveries())
+    return frozenset(each.document for each in given if sight.may_read(each, case, record=record))
 
 
 def _statements(case: Case, record: Overseen, *, sight: Sight) -> list[Statement]:
@@ -187,24 +233,31 @@ def _others(case: Case, record: Overseen, *, sight: Sight) -> set[str]:
     return {each.order for each in record.orders.of(case.case)} - seen
 
 
-def reports_of(case: Case, *, whole: bool) -> list[dict[str, Any]]:
+def reports_of(case: Case, record: Overseen, *, sight: Sight) -> list[dict[str, Any]]:
     """Return the reports on a case, due and delivered."""
-    return [
-        {
-            "case": case.case,
-            "report": each.report,
-            "title": each.title if whole else None,
-            "due": each.due,
-            "delivered": None
-            if each.delivered is None or not whole
-            else {
-                "document": each.delivered.document,
-                "position": each.delivered.position,
-                "at": each.delivered_at,
-            },
-        }
-        for each in case.reports.values()
-    ]
+    whole, found = sight.whole(case, record), []
+    for each in case.reports.values():
+        delivered = delivered_to(each, case, record=record, sight=sight)
+        found.append(
+            {
+                "case": case.case,
+                "report": each.report,
+                # The title stands in the report itself.
+                "title": each.title if whole or delivered is not None else None,
+                "due": each.due,
+                "delivered": None
+                if delivered is None
+                else {"document": delivered[0].document, "position": delivered[0].position, "at": delivered[1]},
+            }
+        )
+    return found
+
+
+def delivered_to(
+    report: Report, case: Case, *, record: Overseen, sight: Sight
+) -> tuple[ReportDelivered, Seconds] | None:
+    """Return what was last delivered of a report that they may read, and when; None if nothing was."""
+    return next((each for each in reversed(report.deliveries()) if sight.may_read(each[0], case, record=record)), None)
 
 
 def notices_of(cases: Iterable[Case], record: Overseen) -> list[dict[str, Any]]:
@@ -220,14 +273,18 @@ def _about_nobody_else(orders: Sequence[str], others: set[str]) -> bool:
     return not orders or not set(orders) <= others
 
 
-def _timeline(events: Sequence[Mapping[str, Any]], others: set[str], *, whole: bool) -> Iterable[dict[str, Any]]:
+def _timeline(
+    events: Sequence[Mapping[str, Any]], others: set[str], *, whole: bool, reports: frozenset[Digest]
+) -> Iterable[dict[str, Any]]:
     """Return what was said, without who said it, and without what is about orders of others."""
     for each in events:
         body = each["body"]
         orders = body.get("orders") or ([body["order"]] if body.get("order") else [])
         if orders and set(orders) <= others:
             continue
-        if not whole and each["kind"] in ("statement.filed", "report.delivered"):
+        if not whole and each["kind"] == StatementFiled.KIND:
+            continue
+        if each["kind"] == ReportDelivered.KIND and body["document"] not in reports:
             continue
         names = _SAID_OF_WHOLE if whole else _SAID
         said = {name: body[name] for name in names if body.get(name) is not None or name in body.keys() & {_UNKNOWN}}

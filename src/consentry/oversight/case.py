@@ -18,8 +18,8 @@ Rules:
   6. the days that were promised have passed since each notice was last served, counted from when that was recorded;
   7. every authority whose own order is in force signed that it may be lifted.
 * A change is whatever alters what people approve: an order issued or ended, the beginning of the review, a condition
-  added, met or reopened, a notice required, a text written for a notice that is required. It makes all earlier
-  approvals count for nothing, and what was served on them.
+  added, met, reopened or taken back, a notice required, corrected or taken back, a text written for a notice that is
+  required. It makes all earlier approvals count for nothing, and what was served on them.
 * Narrowing and withdrawing give something back as well. Each takes two different people who say the same after the last
   change; for narrowing, the very same scope.
 * Prohibiting takes one person: it is the safe direction. The orders of a prohibited case hold for good.
@@ -127,10 +127,18 @@ class Report:
     due: Seconds
     delivered: ReportDelivered | None = None
     delivered_at: Seconds | None = None
+    earlier: tuple[tuple[ReportDelivered, Seconds], ...] = ()
+    """What was delivered under this name before that, oldest first, each with when."""
 
     def overdue(self, at: Seconds) -> bool:
         """Say whether it should have been delivered by now."""
         return self.delivered is None and at > self.due
+
+    def deliveries(self) -> tuple[tuple[ReportDelivered, Seconds], ...]:
+        """Return everything that was delivered under this name, oldest first, each with when."""
+        if self.delivered is None or self.delivered_at is None:
+            return ()
+        return (*self.earlier, (self.delivered, self.delivered_at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +180,8 @@ class Case:
     approvals: tuple[Approval, ...] = ()
     notices: Mapping[str, int] = field(default_factory=dict)
     """The days that have to pass after each notice."""
+    dropped: frozenset[str] = frozenset()
+    """Notices that were required once, and are not any more."""
     served: Mapping[str, Seconds] = field(default_factory=dict)
     """When it was last recorded that a notice was served on the approval that holds."""
     reports: Mapping[str, Report] = field(default_factory=dict)

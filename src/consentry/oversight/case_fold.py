@@ -16,6 +16,8 @@ from consentry.ledger.case_events import (
     ConditionMet,
     ConditionReopened,
     ConditionReopenedV1,
+    ConditionTakenBack,
+    NoticeCorrected,
     NoticeRequired,
     NoticeWritten,
     NoticeWrittenV1,
@@ -126,7 +128,7 @@ def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event)
     if isinstance(body, ReportScheduled):
         found = known or Report(report=body.report, title=body.title, due=body.due)
     elif known is not None:
-        found = replace(known, delivered=body, delivered_at=event.recorded_at)
+        found = replace(known, delivered=body, delivered_at=event.recorded_at, earlier=known.deliveries())
     else:
         return case
     return replace(case, reports={**case.reports, body.report: found})
@@ -143,14 +145,29 @@ def _changed(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event
         return replace(case, review=event.recorded_at) if case.review is None else None
     if isinstance(body, NoticeRequired):
         days = max(body.days, case.notices.get(body.notice, 0))
-        return replace(case, notices={**case.notices, body.notice: days})
+        notices = {**case.notices, body.notice: days}
+        return replace(case, notices=notices, dropped=case.dropped - {body.notice})
+    if isinstance(body, NoticeCorrected):
+        return _corrected(case, body)
     if isinstance(body, ConditionAdded):
         return None if body.condition in case.conditions else _with(case, _added(body))
     if isinstance(body, ConditionMet) and (found := case.conditions.get(body.condition)) is not None:
         return _with(case, replace(found, met=Met(evidence=body.evidence, by=body.by, at=event.recorded_at)))
     if isinstance(body, ConditionReopened | ConditionReopenedV1) and (found := case.conditions.get(body.condition)):
         return _with(case, replace(found, met=None))
+    if isinstance(body, ConditionTakenBack) and body.condition in case.conditions:
+        left = {name: each for name, each in case.conditions.items() if name != body.condition}
+        return replace(case, conditions=left)
     return None
+
+
+def _corrected(case: Case, body: NoticeCorrected) -> Case | None:
+    if body.notice not in case.notices:
+        return None
+    if body.days is not None:
+        return replace(case, notices={**case.notices, body.notice: body.days})
+    left = {name: days for name, days in case.notices.items() if name != body.notice}
+    return replace(case, notices=left, dropped=case.dropped | {body.notice})
 
 
 def _with(case: Case, condition: Condition) -> Case:

@@ -13,6 +13,7 @@ from consentry.oversight.case_fold import Cases
 from consentry.oversight.destruction import Destructions
 from consentry.oversight.lease import Leases
 from consentry.oversight.lineage import Models
+from consentry.oversight.lost_events import LostEvents
 from consentry.oversight.notice import Notices
 from consentry.oversight.objection import Objections
 from consentry.oversight.order import Orders
@@ -32,6 +33,7 @@ class Overseen:
         self.destructions = Destructions()
         self.objections = Objections()
         self.proposals = Proposals()
+        self.lost = LostEvents()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow."""
@@ -45,6 +47,7 @@ class Overseen:
             self.destructions,
             self.objections,
             self.proposals,
+            self.lost,
         )
         for event in events:
             if event.personal:

@@ -63,7 +63,7 @@ _NAMED_BY = {
 def papers_of(case: Case, timeline: Iterable[Mapping[str, Any]], *, notices: Notices) -> list[Paper]:
     """Return the papers of a case, oldest first; `timeline` is what was said of it: position, at, kind and body."""
     found = [_paper(case, each) for each in timeline if each["kind"] in _NAMED_BY]
-    for name in case.notices:
+    for name in (*case.notices, *sorted(case.dropped)):
         known = notices.get(name)
         found += [paper for version in (() if known is None else known.versions) for paper in _texts(name, version)]
     return sorted(found, key=lambda each: (each.position, each.part))

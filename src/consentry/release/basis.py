@@ -119,14 +119,10 @@ def lay_out(
     own = [asked.decisions(sidecar) for sidecar in sidecars]
     further = list(dict.fromkeys(each.decision for file in own for each in file.values()))
     fold = _fold(matrix, knowledge.classes, like=like)
-    look = tables(
-        replace(matrix, person_rows=fold.rows),
-        person_class=knowledge.classes.codes,
-        items=items,
-        fold=fold.number,
-        bounds=knowledge.bounds,
-        further=further,
-    )
+    if like is not None and _same_cells(like, matrix, fold, items=tuple(items), further=further):
+        look = replace(like.look, person_class=knowledge.classes.codes, bounds=knowledge.bounds)
+    else:
+        look = _tables(matrix, fold, items=items, knowledge=knowledge, further=further)
     number = {decision: len(matrix.outcomes) + index for index, decision in enumerate(further)}
     exceptions = tuple(
         {row: number[each.decision] + each.involved * look.involved_offset for row, each in file.items()}
@@ -142,6 +138,33 @@ def lay_out(
         fold=fold,
         exceptions=exceptions,
     )
+
+
+def _tables(
+    matrix: DecisionMatrix,
+    fold: Fold,
+    *,
+    items: Sequence[ItemClass],
+    knowledge: Knowledge,
+    further: Sequence[Decision],
+) -> Tables:
+    """Lay out folded rows of a matrix."""
+    return tables(
+        replace(matrix, person_rows=fold.rows),
+        person_class=knowledge.classes.codes,
+        items=items,
+        fold=fold.number,
+        bounds=knowledge.bounds,
+        further=further,
+    )
+
+
+def _same_cells(
+    like: Basis, matrix: DecisionMatrix, fold: Fold, *, items: tuple[ItemClass, ...], further: Sequence[Decision]
+) -> bool:
+    """Say whether the tables of an earlier basis hold but for what is known of people."""
+    outcomes = (*matrix.outcomes, *further)
+    return like.matrix is matrix and like.fold is fold and like.items == items and like.look.outcomes == outcomes
 
 
 def _fold(matrix: DecisionMatrix, classes: PersonClasses, *, like: Basis | None) -> Fold:

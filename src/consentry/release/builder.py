@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from consentry.corpus.census import Census
 from consentry.corpus.sidecar import Sidecar
-from consentry.digests import Digest, canonical_json, digest
+from consentry.digests import Digest, digest
 from consentry.errors import IntegrityError
 from consentry.release import tallies
 from consentry.release.basis import Basis
@@ -153,7 +153,7 @@ def bring_up_to_date(
     done = runner.map(again, range(len(sidecars)))
     before = _counted((old for _, old, _ in done), draft.basis)
     after = _counted((new for _, _, new in done), basis)
-    tally = draft.tally.plus(before, sign=-1).plus(after)
+    tally = draft.tally.changed(less=before, more=after)
     return Draft(basis=basis, allowed=tuple(bits for bits, _, _ in done), tally=tally)
 
 
@@ -188,7 +188,7 @@ def content(draft: Draft, sidecars: Sequence[Sidecar], *, runner: Runner) -> Con
     return Content(
         exclusions=exclusions,
         bitmaps=tuple(pins),
-        tallies=canonical_json(draft.tally.to_json()),
+        tallies=draft.tally.to_bytes(),
         counts=tallies.summary(draft.tally),
     )
 

@@ -39,10 +39,11 @@ def frame(vector: bytes) -> bytes:
     Raises:
         ValueError: the vector is too long for the format (2 GiB, what readers accept).
     """
-    body = MAGIC + vector
-    if len(body) > MAX_BODY_BYTES:
+    length = len(MAGIC) + len(vector)
+    if length > MAX_BODY_BYTES:
         raise ValueError("a deletion vector of more than 2 GiB has no frame")
-    return _LENGTH.pack(len(body)) + body + _CHECKSUM.pack(zlib.crc32(body))
+    checksum = zlib.crc32(vector, zlib.crc32(MAGIC))
+    return b"".join((_LENGTH.pack(length), MAGIC, vector, _CHECKSUM.pack(checksum)))
 
 
 def unframe(blob: bytes) -> bytes:

@@ -15,6 +15,7 @@ for the same set without run containers, which is what makes bitmaps of differen
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,11 +56,12 @@ def serialize(bits: Bits) -> bytes:
         return EMPTY
     cardinalities, runs = cardinalities[keys], _runs(words)[keys]
     as_runs = _RUN_HEADER + 4 * runs < np.minimum(2 * cardinalities, CONTAINER_BYTES)
-    payloads = [
+    payloads: list[bytes | memoryview] = [
         _run_container(containers[key], int(count)) if run else _container(containers[key], int(cardinality_))
         for key, cardinality_, count, run in zip(keys, cardinalities, runs, as_runs, strict=True)
     ]
-    return struct.pack("<QI", 1, 0) + _head(keys, cardinalities, as_runs, payloads) + b"".join(payloads)
+    head = struct.pack("<QI", 1, 0) + _head(keys, cardinalities, as_runs, payloads)
+    return head + b"".join(payloads)
 
 
 def _runs(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
@@ -74,7 +76,7 @@ def _head(
     keys: npt.NDArray[np.int64],
     cardinalities: npt.NDArray[np.int64],
     as_runs: npt.NDArray[np.bool_],
-    payloads: list[bytes],
+    payloads: Sequence[bytes | memoryview],
 ) -> bytes:
     """Return cookie, run flags, descriptions and offsets of a 32-bit bitmap (RoaringFormatSpec, sections 1 to 3)."""
     if as_runs.any():
@@ -96,9 +98,9 @@ def _head(
     return head + offsets.astype("<u4").tobytes()
 
 
-def _container(bits: Bits, cardinality_: int) -> bytes:
+def _container(bits: Bits, cardinality_: int) -> bytes | memoryview:
     if cardinality_ > MAX_ARRAY_CARDINALITY:
-        return bits.tobytes()
+        return bits.data
     return np.flatnonzero(np.unpackbits(bits, bitorder="little").view(np.bool_)).astype("<u2").tobytes()
 
 

@@ -22,8 +22,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from consentry.corpus.classes import PersonClasses
+from consentry.digests import canonical_json
 from consentry.policy.evaluator import Decision, ReasonKind
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.matrix import ItemClass, PersonClass
@@ -91,19 +94,26 @@ class Tallies:
         """Whether the items of each cell are eligible."""
         return np.array([outcome.allowed for outcome in self.outcomes], dtype=np.bool_)[self.outcome]
 
-    def plus(self, other: Tallies, *, sign: int = 1) -> Tallies:
-        """Return the sums of two tallies, or with `sign` -1 their differences."""
+    def changed(self, *, less: Tallies, more: Tallies) -> Tallies:
+        """Return the counts when the items in `less` are counted as in `more` instead."""
+        parts = (self, less, more)
         return gathered(
-            (*self.places, *other.places),
-            (*self.kinds, *other.kinds),
-            outcomes=(*self.outcomes, *other.outcomes),
+            [place for each in parts for place in each.places],
+            [kind for each in parts for kind in each.kinds],
+            outcomes=[outcome for each in parts for outcome in each.outcomes],
             cells=_Cells(
-                np.concatenate([self.place, other.place + len(self.places)]),
-                np.concatenate([self.kind, other.kind + len(self.kinds)]),
-                np.concatenate([self.outcome, other.outcome + len(self.outcomes)]),
-                np.concatenate([self.items, sign * other.items]),
+                _stacked([each.place for each in parts], [len(each.places) for each in parts]),
+                _stacked([each.kind for each in parts], [len(each.kinds) for each in parts]),
+                _stacked([each.outcome for each in parts], [len(each.outcomes) for each in parts]),
+                np.concatenate([self.items, -less.items, more.items]),
             ),
         )
+
+    def to_bytes(self) -> bytes:
+        """Return the document as canonical JSON: that of `to_json`, with numbers written a column at a time."""
+        cells = {name: _written(getattr(self, name)) for name in _Cells._fields}
+        words = {name: canonical_json(getattr(self, name)) for name in ("places", "kinds", "outcomes")}
+        return _object({"cells": _object(cells), **words})
 
     def to_json(self) -> dict[str, Any]:
         """Return the document."""
@@ -141,7 +151,7 @@ def gathered(
         outcomes: what the third column indexes.
         cells: place, kind, outcome and number of items of each cell.
     """
-    for _ in range(2):  # The second time, words are dropped whose items came to nothing.
+    for _ in range(2):
         place, kind, outcome, items = cells
         places, place = _ranked(places, place)
         kinds, kind = _ranked(kinds, kind)
@@ -151,7 +161,32 @@ def gathered(
         rest, outcome = np.divmod(total.keys, max(1, len(outcomes)))
         place, kind = np.divmod(rest, max(1, len(kinds)))
         cells = place, kind, outcome, total.counts
+        if _all_used(places, place) and _all_used(kinds, kind) and _all_used(outcomes, outcome):
+            break
+        # The second time, words are dropped whose items came to nothing.
     return Tallies(tuple(places), tuple(kinds), tuple(outcomes), *cells)
+
+
+def _stacked(codes: Sequence[I64], words: Sequence[int]) -> I64:
+    """Return codes one after another; each but the first are about the words that follow those before."""
+    first = np.cumsum([0, *words[:-1]])
+    return np.concatenate([each + begin for each, begin in zip(codes, first, strict=True)])
+
+
+def _written(numbers: I64) -> bytes:
+    """Return numbers as a list in JSON."""
+    texts = pa.array(numbers).cast(pa.string())
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts), ",")
+    return b"[" + str(joined[0]).encode() + b"]"
+
+
+def _object(members: Mapping[str, bytes]) -> bytes:
+    """Return an object of members that are canonical JSON, in canonical order of their (ASCII) names."""
+    return b"{" + b",".join(canonical_json(name) + b":" + members[name] for name in sorted(members)) + b"}"
+
+
+def _all_used(words: Sequence[object], codes: I64) -> bool:
+    return bool(np.bincount(codes, minlength=len(words)).all())
 
 
 def _ranked(words: Sequence[_Word], codes: I64) -> tuple[list[_Word], I64]:

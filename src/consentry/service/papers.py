@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.errors import InputError
+from consentry.ledger.statement_events import StatementFiled
 from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatement
 from consentry.oversight.order import in_words
 from consentry.oversight.paper import PaperKind
@@ -48,6 +49,15 @@ class Filed:
 def may_read(who: Principal, kind: PaperKind) -> bool:
     """Return whether somebody who may see a case may read such a paper of it."""
     return kind not in WITH_AUTHORITIES or who.may(Action.REPORT_READ)
+
+
+def said_to(who: Principal, timeline: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what was said of a case, without what authorities filed if somebody may not read that.
+
+    Every page, list and answer with a timeline gets it from here. That a report was delivered is no secret among those
+    who see a case: the case lists its reports.
+    """
+    return [each for each in timeline if each["kind"] != StatementFiled.KIND or may_read(who, PaperKind.STATEMENT)]
 
 
 def shown(kind: str, content: bytes) -> dict[str, Any]:

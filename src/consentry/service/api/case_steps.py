@@ -18,6 +18,7 @@ from consentry.accounts.account import Principal
 from consentry.errors import InputError, StateError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case import Obstacle
+from consentry.oversight.correction import MOST_DAYS
 from consentry.oversight.order import Scope
 from consentry.service.api.cases import WholeCase, whole
 from consentry.service.api.once import KEY, Once
@@ -39,7 +40,6 @@ Working = Annotated[Principal, Depends(NeedsAll(Action.CASE_WORK))]
 Approving = Annotated[Principal, Depends(NeedsAll(Action.CASE_APPROVE))]
 Delivering = Annotated[Principal, Depends(NeedsAll(Action.REPORT_DELIVER))]
 Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
-MOST_DAYS = 36_500
 
 
 class NewCondition(Body):
@@ -72,6 +72,18 @@ class RequiredNotice(Body):
 
     notice: Word
     days: Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS)]
+
+
+class Mistake(Body):
+    """Why something is not required after all. Who says the same as somebody else says it with the same reason."""
+
+    reason: Line
+
+
+class CorrectedNotice(Mistake):
+    """So many full days are enough after a notice; `null`: it is not required at all."""
+
+    days: Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS)] | None
 
 
 class Ending(Body):
@@ -165,6 +177,41 @@ def reopen(*, case: Named, condition: Named, body: Reopening, who: Working, cont
     """Note that a condition is not met after all, and why."""
     control.conditions.reopen(case, condition, reason=body.reason, by=who.handle)
     return whole(control, case)
+
+
+@ROUTER.post(
+    "/conditions/{condition}/taking-back",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems(
+        {
+            404: "case-unknown case-condition-unknown",
+            409: "case-over case-binding case-approved-already idempotency-running",
+        }
+    ),
+)
+def take_back(*, case: Named, condition: Named, body: Mistake, who: Approving, control: Control) -> Agreement:
+    """Take a condition back that was a mistake. Once anybody approved lifting, the second person does it."""
+    agreed = control.corrections.condition(case, condition, reason=body.reason, by=who.handle)
+    return Agreement.model_validate(agreed)
+
+
+@ROUTER.post(
+    "/notices/{notice}/correction",
+    status_code=201,
+    dependencies=[KEY],
+    responses=problems(
+        {
+            404: "case-unknown case-notice-unknown",
+            409: "case-over case-binding case-approved-already idempotency-running",
+            422: "case-notice-not-fewer",
+        }
+    ),
+)
+def correct_notice(*, case: Named, notice: Named, body: CorrectedNotice, who: Approving, control: Control) -> Agreement:
+    """Have a case require less of a notice. Once anybody approved lifting, the second person does it."""
+    agreed = control.corrections.notice(case, notice, days=body.days, reason=body.reason, by=who.handle)
+    return Agreement.model_validate(agreed)
 
 
 @ROUTER.post(

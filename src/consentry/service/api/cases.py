@@ -14,6 +14,7 @@ from consentry.oversight import case as cases
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import After, Answer, Body, Limit, Line, Named, Position, Word, part, problems
 from consentry.service.gate import Control, Needs, NeedsAll
+from consentry.service.papers import said_to
 
 ROUTER = APIRouter(prefix="/v1", tags=["cases"], route_class=Once)
 Reader = Annotated[Principal, Depends(NeedsAll(Action.CASE_READ))]
@@ -130,9 +131,10 @@ def whole(control: ControlPlane, case: str) -> WholeCase:
 
 
 @ROUTER.get("/cases/{case}/timeline", responses=problems({404: "case-unknown", 422: "list-cursor"}))
-def timeline(*, case: Named, _: Reader, control: Control, limit: Limit = 100, after: After = None) -> Timeline:
-    """Return everything that was said of a case, oldest first."""
-    found = part(control.cases.timeline(case), lambda each: str(each["position"]), limit=limit, after=after)
+def timeline(*, case: Named, who: Reader, control: Control, limit: Limit = 100, after: After = None) -> Timeline:
+    """Return everything that was said of a case, oldest first; what authorities filed to those who may read reports."""
+    said = said_to(who, control.cases.timeline(case))
+    found = part(said, lambda each: str(each["position"]), limit=limit, after=after)
     return Timeline(events=[CaseEvent.model_validate(each) for each in found.rows], next=found.next)
 
 

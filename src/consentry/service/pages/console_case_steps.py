@@ -128,6 +128,58 @@ def require_notice(
     return _in(request, control, case, do=require, form="notice", notice=notice, days=days)
 
 
+@ROUTER.post("/console/cases/{case}/notices/{notice}/correct")
+def correct_notice(
+    *,
+    request: Request,
+    control: Control,
+    case: str,
+    notice: str,
+    who: Approving,
+    fewer_days: Text = "",
+    not_required: Text = "",
+    reason: Text = "",
+) -> Response:
+    """Have a case wait fewer days after a notice, or not require it."""
+
+    def correct() -> object:
+        days = fewer_days.strip()
+        if bool(days) is bool(not_required) or not (days or "0").isdecimal():
+            raise InputError(
+                "case-notice",
+                "neither full days that are enough nor that the notice is not required",
+                help="give one of the two",
+            )
+        fewer = int(days[:6]) if days else None
+        return control.corrections.notice(case, notice, days=fewer, reason=reason.strip(), by=who.handle)
+
+    return _in(
+        request,
+        control,
+        case,
+        do=correct,
+        notice_corrected=notice,
+        fewer_days=fewer_days,
+        not_required=not_required,
+        reason=reason,
+    )
+
+
+@ROUTER.post("/console/cases/{case}/conditions/{condition}/take-back")
+def take_back(
+    *, request: Request, control: Control, case: str, condition: str, who: Approving, reason: Text = ""
+) -> Response:
+    """Take a condition back that was a mistake."""
+    return _in(
+        request,
+        control,
+        case,
+        do=lambda: control.corrections.condition(case, condition, reason=reason.strip(), by=who.handle),
+        condition_taken_back=condition,
+        reason=reason,
+    )
+
+
 @ROUTER.post("/console/cases/{case}/approve")
 def approve(request: Request, control: Control, *, case: str, who: Approving) -> Response:
     """Approve lifting the case."""

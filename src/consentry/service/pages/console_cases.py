@@ -16,6 +16,7 @@ from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Condition, Report
 from consentry.oversight.condition_check import CHECKS
+from consentry.oversight.correction import takes_two
 from consentry.oversight.order import Order, after_in_words, in_words
 from consentry.oversight.paper import PaperKind
 from consentry.policy.choice import Seconds
@@ -24,7 +25,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, kept, said
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import Part, Place, as_file, may_read, shown
+from consentry.service.papers import Part, Place, as_file, may_read, said_to, shown
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -69,8 +70,10 @@ _KINDS = {
     "condition.added": N_("Condition added"),
     "condition.met": N_("Condition met"),
     "condition.reopened": N_("Condition opened again"),
+    "condition.taken-back": N_("Condition taken back"),
     "approval.given": N_("Approved"),
     "case.notice-required": N_("Notice required"),
+    "case.notice-corrected": N_("Notice corrected"),
     "notice.served": N_("Notice served"),
     "case.narrowed": N_("Suspension narrowed"),
     "case.ended": N_("Case ended"),
@@ -124,9 +127,9 @@ def one(
 
 
 @ROUTER.get("/console/cases/{case}/timeline.json")
-def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
-    """Hand out everything that was said of a case."""
-    body = canonical_json({"case": case, "events": control.cases.timeline(case)})
+def timeline(control: Control, case: str, *, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]) -> Response:
+    """Hand out everything that was said of a case, as far as they may read it."""
+    body = canonical_json({"case": case, "events": said_to(who, control.cases.timeline(case))})
     return Response(body, media_type="application/json")
 
 
@@ -134,8 +137,8 @@ def timeline(control: Control, case: str, *, _: Annotated[Principal, Depends(Sta
 def timeline_list(
     request: Request, control: Control, *, case: str, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
 ) -> Response:
-    """List everything that was said of a case."""
-    events = control.cases.timeline(case)
+    """List everything that was said of a case, as far as they may read it."""
+    events = said_to(who, control.cases.timeline(case))
     named = {each.position: each.name for each in control.cases.papers(case, events) if may_read(who, each.kind)}
     rows = [
         {**each, "paper": named.get(each["position"]), "paper_link": each["position"]} for each in _in_words(events)
@@ -188,8 +191,8 @@ def show(
     """Return the page of a case; with a `problem`, what was `given` in the form that was refused stays in it."""
     now = control.desk.parts.clock()
     case, standing, obstacles, answers = control.cases.register_of(name)
-    timeline = control.cases.timeline(name)
     reader = principal_of(request)
+    timeline = said_to(reader, control.cases.timeline(name))
     papers = [each for each in control.cases.papers(name, timeline) if may_read(reader, each.kind)]
     orders = [each for each in control.orders.every() if each.case == name]
     reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
@@ -206,6 +209,7 @@ def show(
         orders=[order_row(control, each) for each in orders],
         conditions=condition_rows(case, answers, now=now),
         approvals=case.approved_by(Step.LIFT),
+        corrected_by_two=takes_two(case),
         needed=APPROVALS,
         reports=[_report(each, now) for each in case.reports.values()],
         timeline=_in_words(timeline),

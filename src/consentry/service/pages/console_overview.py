@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import cache, partial
 from typing import Annotated, Any
 
@@ -79,6 +80,7 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
     registers = open_registers(control) if who.may(Action.CASE_READ) else None
     jobs = control.leases.jobs() if who.may(Action.LEASE_READ) else None
     return {
+        "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().record.lost],
         "purposes": newest_counts(control, counts),
         "over_time": over_time(control, counts),
         "cases": None if registers is None else _rows(control, registers),
