@@ -95,7 +95,11 @@ def prepare(deployment: Deployment, verb: str) -> None:
         return
     if verb.startswith("narrow"):
         suspend(UK_AND_BRAZIL)
-        control.cases.narrow(CASE, UK, by="ann", reference="x")
+        control.cases.begin_review(CASE, by="ann")
+        control.cases.require_notice(CASE, "n-1", days=0, by="ann")
+        for by in ("ann", "bob"):
+            assert not control.cases.narrow(CASE, UK, by=by, reference="x").done
+        control.notices.serve("n-1", [deployment.person("br")], at=now())
     else:
         for scope in (UK, BRAZIL):
             suspend(scope)
