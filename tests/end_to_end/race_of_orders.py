@@ -109,10 +109,11 @@ class Course:
         self.count("orders")
         time.sleep(self.rng.random() * 0.2)
         deployment.control.desk.present()
-        how = OrderEnd.LIFTED if self.rng.random() < 0.3 else OrderEnd.WITHDRAWN
+        how = OrderEnd.LIFTED if self.rng.random() < 0.2 else OrderEnd.WITHDRAWN
         deployment.ledger.append(deployment.control.orders.ends([order.order], how))
         self.count(f"orders {how}")
-        time.sleep(self.rng.random() * 0.1)
+        # What is sealed before an order is not read for long: between two there is time to be granted something.
+        time.sleep(self.rng.random() * 0.5)
 
     def seal(self, deployment: Deployment) -> None:
         """Build a release."""
