@@ -50,5 +50,5 @@ def build_different(control: ControlPlane) -> list[str]:
         found.append(build(purpose))
         order = control.orders.suspend(UK, case="c-1", origin=Origin.OWN_DECISION, reference="a benchmark")
         found.append(build(purpose))
-        control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+        control.desk.parts.ledger.append(control.orders.ends([order.order], OrderEnd.WITHDRAWN))
     return found

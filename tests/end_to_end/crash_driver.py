@@ -153,7 +153,7 @@ def suspend(deployment: Deployment, _: Path) -> None:
 
 
 def narrow(deployment: Deployment, _: Path) -> None:
-    """Say what somebody else said before: from the UK and Brazil to the UK alone."""
+    """Say once more what two people agreed to, now that people were told: from the UK and Brazil to the UK alone."""
     _unless_done("case-not-smaller", lambda: deployment.control.cases.narrow(CASE, UK, by="bob", reference="x"))
 
 

@@ -2,9 +2,10 @@
 
 * No sealed release holds an item of somebody who refused at an earlier position, or one in the scope of an order that
   is in force at its position.
-* No lease is granted on a release that holds items in the scope of an order that is in force at its fence.
+* No lease is granted on a release that holds items in the scope of an order that is in force at its fence, or of one
+  that was lifted by then and that the release was sealed before.
 * No lease is renewed that an order hits which was acknowledged before the renewal was asked for: one that was issued
-  under the lease, or one that is still in force.
+  under the lease, one that is still in force, or one that the release was sealed before.
 * An amendment takes out all that was refused with reach `everything` before the position it covers, nothing that nobody
   refused so, and brings nothing back. Of one release there is one of each number.
 * Whoever is granted or renewed a lease is told an amendment that covers every such refusal of before it was asked for.
@@ -27,7 +28,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, ReleaseSealed
 from consentry.ledger.lineage_events import ReleaseAmended
-from consentry.ledger.oversight_events import LeaseGranted, OrderEnded, OrderIssued
+from consentry.ledger.oversight_events import LeaseGranted, OrderEnd, OrderEnded, OrderIssued
 from consentry.policy.vocabulary import Reach
 
 PLACES = ("US", "GB", "BR", "IN", "CA")
@@ -68,6 +69,11 @@ class _Order(NamedTuple):
     issued: int
     ended: int
     scope: Mask
+    in_error: bool = False
+
+    def bars(self, sealed: int) -> bool:
+        """Say whether what was sealed at a position may not be read again once the order has ended."""
+        return sealed < self.issued and not self.in_error
 
 
 class _Amended(NamedTuple):
@@ -114,15 +120,17 @@ class Oracle:
             scope = scope & self._image if body.categories else scope
             self._orders[body.order] = _Order(body.order, event.position, _NEVER, scope)
         elif isinstance(body, OrderEnded):
-            self._orders[body.order] = self._orders[body.order]._replace(ended=event.position)
+            in_error = body.how is OrderEnd.WITHDRAWN
+            self._orders[body.order] = self._orders[body.order]._replace(ended=event.position, in_error=in_error)
         elif isinstance(body, ReleaseSealed | LeaseGranted):
             # A lease may be granted on a release of before somebody refused: that is what amendments are for.
             against = np.zeros(ITEMS, dtype=np.bool_)
             if isinstance(body, ReleaseSealed):
                 against = self._refused[self._author]
                 self._sealed[body.release] = event.position
+            sealed = self._sealed.get(body.release, _NEVER)
             for order in self._orders.values():
-                if order.ended == _NEVER:
+                if order.ended == _NEVER or order.bars(sealed):
                     against = against | order.scope
             if (self._included(body.release) & against).any():
                 yield f"{event.kind} at {event.position}"
@@ -150,7 +158,8 @@ class Oracle:
         """Say what was granted or renewed against what was acknowledged before it was asked for."""
         what = f"one of {answer.what} on {answer.release}, asked for at {answer.before}"
         for order in self._orders.values():
-            under = answer.fence < order.issued or order.ended >= answer.after
+            barred = order.bars(self._sealed.get(answer.release, _NEVER))
+            under = barred or answer.fence < order.issued or order.ended >= answer.after
             if order.issued < answer.before and under and self._hit(order.name, answer.release):
                 yield f"{what}: {order.name} hits it"
         told = self._amended.get(answer.release, [])[: answer.amendment]

@@ -100,7 +100,7 @@ class Course:
             self.count("objections that reach everything")
 
     def order(self, deployment: Deployment) -> None:
-        """Suspend something, and lift it after a while."""
+        """Suspend something, and lift it after a while, or withdraw it: only that gives back what was sealed before."""
         scope = Scope(
             areas=frozenset({self.rng.choice(PLACES)}),
             categories=frozenset({Category.IMAGE}) if self.rng.random() < 0.3 else frozenset(),
@@ -109,8 +109,11 @@ class Course:
         self.count("orders")
         time.sleep(self.rng.random() * 0.2)
         deployment.control.desk.present()
-        deployment.ledger.append(deployment.control.orders.ends([order.order], OrderEnd.LIFTED))
-        time.sleep(self.rng.random() * 0.1)
+        how = OrderEnd.LIFTED if self.rng.random() < 0.2 else OrderEnd.WITHDRAWN
+        deployment.ledger.append(deployment.control.orders.ends([order.order], how))
+        self.count(f"orders {how}")
+        # What is sealed before an order is not read for long: between two there is time to be granted something.
+        time.sleep(self.rng.random() * 0.5)
 
     def seal(self, deployment: Deployment) -> None:
         """Build a release."""
@@ -236,5 +239,13 @@ def without_the_head_lock() -> Iterator[None]:
 
 def unexpected(race: Race) -> dict[str, int]:
     """Return what was refused that had no reason to be."""
-    reasons = {"release-overtaken", "lease-suspended", "release-suspended", "lease-revoked", "amendment-overtaken"}
+    reasons = {
+        "release-overtaken",
+        "lease-suspended",
+        "lease-old-terms",
+        "release-suspended",
+        "release-old-terms",
+        "lease-revoked",
+        "amendment-overtaken",
+    }
     return {code: count for code, count in race.refused.items() if code not in reasons}

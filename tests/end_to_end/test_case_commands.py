@@ -67,8 +67,17 @@ def test_a_window_of_creation_is_said_with_its_dates(suspended: Terminal) -> Non
 
 def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) -> None:
     words = ("case", "narrow", "ico", "--area", "UK", "--category", "post", *REFERENCE)
+    assert "the review has not begun; condition `window`" in suspended.fails("case-not-ready", *words, *BY)["message"]
+    suspended.run("case", "review", "ico", *BY)
+    suspended.run("case", "condition", "meet", "ico", "window", written(suspended, "e.txt", "evidence"), *BY)
     assert not suspended.run(*words, *BY, status=3)["done"]
     assert "another person" in suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3, as_json=False)
+    assert suspended.run(*words, "--by", "ben", status=3)["in_the_way"] == [
+        "notice `n-1` was not served since narrowing was approved"
+    ]
+    again = suspended.run(*words, "--by", "ben", status=3, as_json=False)
+    assert "Agreed by ann, ben. Say it again when this is done:\n  - notice `n-1` was not served" in again
+    suspended.run("notice", "serve", "n-1", "--person", "ada")
     assert suspended.run(*words, "--by", "ben")["orders"] == ["ico.2"]
     suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3)
     assert suspended.run("case", "withdraw", "ico", *REFERENCE, "--by", "ben")["done"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -11,6 +11,7 @@ import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.clock import now
+from consentry.control_plane.agreement import Agreed
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.oversight_events import OrderEnd, Origin
@@ -76,6 +77,25 @@ def ready(deployment: Deployment) -> None:
     assert control.cases.approve(CASE, by="ann") == ()
     assert control.cases.approve(CASE, by="bob") == ()
     control.notices.serve("n-1", [deployment.person("gb")], at=now())
+
+
+def narrow(
+    deployment: Deployment,
+    scope: Scope,
+    *,
+    told: Sequence[str],
+    case: str = CASE,
+    by: tuple[str, str] = ("ann", "bob"),
+    reference: str = "x",
+) -> Agreed:
+    """Narrow a case by everything that this takes, and return what came of it."""
+    cases, (first, second) = deployment.control.cases, by
+    cases.begin_review(case, by=first)
+    cases.require_notice(case, "n-1", days=0, by=first)
+    for handle in (first, second):
+        assert not cases.narrow(case, scope, by=handle, reference=reference).done
+    deployment.control.notices.serve("n-1", [deployment.person(each) for each in told], at=now())
+    return cases.narrow(case, scope, by=second, reference=reference)
 
 
 def refused(code: str, call: object) -> None:
@@ -277,14 +297,70 @@ def test_narrowing_takes_two_people_who_say_the_same_and_leaves_no_gap(place: tu
     suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
     assert eligible(deployment, build(deployment)) == {"u1"}
     only_brazil = Scope(areas=frozenset({"BR"}))
+    control.cases.begin_review(CASE, by="ann")
+    control.cases.require_notice(CASE, "n-1", days=0, by="ann")
     assert not control.cases.narrow(CASE, UK, by="ann", reference="x").done
-    assert not control.cases.narrow(CASE, only_brazil, by="bob", reference="x").done
-    done = control.cases.narrow(CASE, UK, by="bob", reference="x")
+    assert control.cases.narrow(CASE, only_brazil, by="bob", reference="x").in_the_way == ()
+    agreed = control.cases.narrow(CASE, UK, by="bob", reference="x")
+    assert (agreed.done, agreed.by, [each.kind for each in agreed.in_the_way]) == (False, ("ann", "bob"), ["notice"])
+    assert eligible(deployment, build(deployment)) == {"u1"}
+    control.notices.serve("n-1", [deployment.person("br")], at=now())
+    done = control.cases.narrow(CASE, UK, by="ann", reference="x")
     assert (done.done, done.orders, done.by) == (True, (f"{CASE}.2",), ("ann", "bob"))
     assert eligible(deployment, build(deployment)) == WITHOUT_UK
     kinds = [event.kind for event in deployment.ledger.read() if event.kind.startswith(("order.", "case.narrowed"))]
     assert kinds.index("order.ended") == len(kinds) - 1 - kinds[::-1].index("order.issued") + 1
     assert control.cases.get(CASE).narrowed == 1
+
+
+def test_what_a_narrowing_gives_back_needs_what_lifting_it_would_need(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    next_to_nothing = replace(UK, categories=frozenset({Category.POLL_ANSWER}))
+    suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
+    control.conditions.add(condition("window"))
+
+    def say(by: str) -> list[str]:
+        return [each.text for each in control.cases.narrow(CASE, next_to_nothing, by=by, reference="x").in_the_way]
+
+    head = deployment.ledger.head()
+    for _ in range(2):
+        with pytest.raises(ConsentryError) as caught:
+            say("ann")
+        assert caught.value.code == "case-not-ready"
+        missing = "condition `window` (title of window) is open: no evidence yet"
+        assert caught.value.message == f"case `{CASE}` cannot be narrowed: the review has not begun; {missing}"
+    assert deployment.ledger.head() == head, "nobody has agreed to anything"
+    control.conditions.meet(CASE, "window", evidence=b"thirty days", by="bob")
+    control.cases.begin_review(CASE, by="ann")
+    assert say("ann") == [], "first another person has to say the same"
+    refused("case-approved-already", lambda: say("ann"))
+    assert say("bob") == ["no notice is required yet: people have to be told"]
+    control.cases.require_notice(CASE, "n-1", days=30, by="ann")  # a change: they agreed to something else
+    assert say("bob") == []
+    assert say("ann") == say("ann") == ["notice `n-1` was not served since narrowing was approved"]
+    control.notices.serve("n-1", [deployment.person("gb")], at=now())
+    assert say("bob") == [
+        "notice `n-1` did not reach 1 person whose content would be used again",
+        "30 days left to wait after notice `n-1`",
+    ]
+    assert eligible(deployment, build(deployment)) == {"u1"}
+    control.notices.serve("n-1", [deployment.person("br")], at=now())
+    later(deployment, days=29)
+    assert say("bob") == ["1 day left to wait after notice `n-1`"]
+    assert in_the_way(deployment) == ["approval", "notice"], "nothing of it counts for lifting the case"
+    later(deployment, days=31)
+    assert say("bob") == []
+    assert control.cases.get(CASE).narrowed == 1
+    assert eligible(deployment, build(deployment)) == EVERYTHING
+    assert in_the_way(deployment) == ["approval", "notice"], "what is left is lifted on approvals of its own"
+
+
+def test_whom_a_smaller_order_still_covers_need_not_be_told(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    suspend(deployment, Scope(areas=frozenset({"UK", "BR"})))
+    assert narrow(deployment, Scope(areas=frozenset({"BR"})), told=["gb"]).done
+    assert eligible(deployment, build(deployment)) == {"u1", "g1", "g2"}
 
 
 @pytest.mark.parametrize(
@@ -312,6 +388,7 @@ def test_what_is_not_smaller_narrows_nothing(place: tuple[Path, Deployment], sco
 def test_groups_hold_their_members(place: tuple[Path, Deployment], areas: set[str], smaller: set[str]) -> None:
     _, deployment = place
     suspend(deployment, Scope(areas=frozenset(areas)))
+    deployment.control.cases.begin_review(CASE, by="ann")
     scope = Scope(areas=frozenset(smaller))
     assert not deployment.control.cases.narrow(CASE, scope, by="ann", reference="x").done
 

@@ -184,7 +184,8 @@ def test_the_story_is_told_day_by_day(played: Played) -> None:
     assert [moment["mark"] for moment in moments].count("wait") == 2
     (withdrawn,) = [moment for moment in moments if moment["title"] == "The earlier policy is withdrawn"]
     assert "august-2024 2024-08.2, in force as well, lets " in str(withdrawn)
-    (stop,) = [each for each in told if each.attributes["class"] == "stop"]
+    stop, unread = (each for each in told if each.attributes["class"] == "stop")
+    assert unread.all("h3")[0].text == "The first release stays unread"
     assert f"{played.told['stopped_after_s']:.2f} s after the order was acknowledged" in stop.text
     assert played.told["stopped_after_s"] < 5, "never over the time to live"
 
@@ -195,6 +196,17 @@ def test_suspended_content_is_out_and_comes_back_on_other_terms(played: Played) 
     assert resumed["eligible"] > 0
     lost = [move["to"] for move in played.told["comparison"]["moves"] if move["from"] == "eligible"]
     assert set(lost) == {"suspended:uk-2024.1", "involved:suspended:uk-2024.1"}
+
+
+def test_what_was_sealed_before_the_suspension_stays_unread_and_who_refused_since_is_in_nothing_else(
+    played: Played,
+) -> None:
+    moments = {moment["title"]: dict(moment["facts"]) for moment in played.told["timeline"]}
+    item = moments["A member in the UK refuses in time"]["one of them"]
+    before, resumed = (played.told[name]["release"] for name in ("before", "resumed"))
+    unread = moments["The first release stays unread"]
+    assert unread["why"].startswith(f"release `{before}` was sealed before the suspension of UK")
+    assert unread[f"item {item}"] == f"was sealed into {before}, and is left out of {resumed}"
 
 
 def test_an_explanation_says_of_each_person_what_the_terminal_says(played: Played) -> None:

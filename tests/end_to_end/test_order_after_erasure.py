@@ -119,7 +119,7 @@ def test_an_order_that_comes_after_an_erasure_hits_the_same(place: Place) -> Non
     # Where their items lay is known, and that a release was sealed with them; who they were is not.
     assert control.orders.what_if(UK) == before
     order = suspend(deployment)
-    assert control.orders.suspended_by(place.release) == control.orders.get(order)
+    assert control.orders.barring(place.release) == control.orders.get(order)
 
 
 def test_nothing_of_the_person_is_in_what_is_said_or_kept_of_an_order(place: Place) -> None:

@@ -95,7 +95,11 @@ def prepare(deployment: Deployment, verb: str) -> None:
         return
     if verb.startswith("narrow"):
         suspend(UK_AND_BRAZIL)
-        control.cases.narrow(CASE, UK, by="ann", reference="x")
+        control.cases.begin_review(CASE, by="ann")
+        control.cases.require_notice(CASE, "n-1", days=0, by="ann")
+        for by in ("ann", "bob"):
+            assert not control.cases.narrow(CASE, UK, by=by, reference="x").done
+        control.notices.serve("n-1", [deployment.person("br")], at=now())
     else:
         for scope in (UK, BRAZIL):
             suspend(scope)
@@ -153,9 +157,10 @@ def violations(home: Path, stage: Stage, *, done: bool) -> Iterator[str]:
         found = seen(deployment)
         if found not in ({stage.after} if done else {stage.before, stage.after}):
             yield f"neither before nor after: {found}"
-        held = found.allowed == EVERYBODY
+        # What was sealed before an order is not read again after it was lifted: only while none was ever given.
+        held = found.allowed == EVERYBODY and not deployment.control.orders.every()
         if handed_out_at_all(deployment, stage.release) != held:
-            yield "data files are handed out otherwise than `may` says"
+            yield "data files are handed out of what was suspended, or of what was not they are not"
         deployment.control.leases.expire()  # as a server does all the time
         yield from table_of_drained(deployment, stage)
         if not held and table(deployment, stage).exists():
@@ -166,7 +171,7 @@ def violations(home: Path, stage: Stage, *, done: bool) -> Iterator[str]:
         if eligible(deployment, build(deployment)) != {item for item in EVERYTHING if owners(item) <= found.allowed}:
             yield "a release that is built holds something else"
         if granted(deployment, stage.release) != held:
-            yield "a lease is granted otherwise than `may` says"
+            yield "a lease is granted on what was suspended, or on what was not it is not"
 
 
 def table(deployment: Deployment, stage: Stage) -> Path:
@@ -180,18 +185,20 @@ def table_of_drained(deployment: Deployment, stage: Stage) -> Iterator[str]:
 
 
 def handed_out_at_all(deployment: Deployment, release: str) -> bool:
-    return _given("release-suspended", lambda: handed_out(deployment, release))
+    refusals = {"release-suspended", "release-old-terms"}
+    return _given(refusals, lambda: handed_out(deployment, release))
 
 
 def granted(deployment: Deployment, release: str) -> bool:
-    return _given("lease-suspended", lambda: deployment.control.leases.grant(release, job="job-1", model="drafts"))
+    refusals = {"lease-suspended", "lease-old-terms"}
+    return _given(refusals, lambda: deployment.control.leases.grant(release, job="job-1", model="drafts"))
 
 
-def _given(refusal: str, ask: Callable[[], object]) -> bool:
+def _given(refusals: set[str], ask: Callable[[], object]) -> bool:
     try:
         return bool(ask())
     except ConsentryError as error:
-        if error.code != refusal:
+        if error.code not in refusals:
             raise
         return False
 

@@ -154,7 +154,7 @@ def test_what_an_order_hits_is_not_handed_out_without_a_lease_either(place: tupl
         control.releases.materialise(old, folder / "copy", kind=CopyFormat.JSONL)
     assert not (folder / "copy").exists()
     assert control.releases.table(build(deployment), 2)["excluded"] == 2
-    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.WITHDRAWN))
     assert control.releases.table(old, 2)["excluded"] == 0
 
 
@@ -414,7 +414,7 @@ def test_what_if_counts_what_each_release_holds(place: tuple[Path, Deployment]) 
     before = build(deployment)
     order = suspend(deployment)
     without = build(deployment)
-    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.WITHDRAWN))
     everywhere = Scope(purposes=frozenset({Purpose.TRAIN_GENAI}))
     assert control.orders.what_if(everywhere)["releases"] == {before: 5, without: 3}
     assert control.orders.what_if(UK)["releases"] == {before: 2}

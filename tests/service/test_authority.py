@@ -26,6 +26,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.public_key import read_public_key
 from consentry.transparency.download import opened
 from end_to_end.network import fresh
+from end_to_end.test_cases import narrow
 from service.at_work import in_thread, prepare
 from service.visitor import Visitor, words
 
@@ -419,8 +420,7 @@ def test_a_smaller_order_in_place_of_an_authoritys_is_its_own_too(scene: Scene) 
         made = statement(control, ICO, says).to_bytes()
         control.authority.file(made, ICO.secret.sign(made), who=ICO.signatory)
     smaller = Scope(areas=frozenset({"GB-SCT"}))
-    for by in ("anna", "ben"):
-        control.cases.narrow("ico-1", smaller, by=by, reference="reply")
+    assert narrow(scene.deployment, smaller, told=["gb"], case="ico-1", by=("anna", "ben"), reference="reply").done
     assert control.cases.get("ico-1").unsigned() == {"ico-1.2": ("ico",)}
 
 

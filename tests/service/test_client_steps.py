@@ -19,7 +19,7 @@ from consentry.policy.library import shipped
 from consentry.service.api.builds import BUILDING
 from consentry.service.gate import COOKIE
 from consentry.transparency.receipt import check_receipt
-from service.at_work import POLICY
+from service.at_work import PEOPLE, POLICY
 from service.staff import Office, office
 
 CHANGED = shipped()[POLICY].replace('version = "', 'version = "new-', 1)
@@ -143,14 +143,23 @@ def test_narrowing_and_withdrawing_take_two_and_prohibiting_one(own: Office) -> 
         smaller = {"areas": ["UK"]}
         with refused("case-not-smaller"):
             olga.narrow("wide", scope={"areas": ["UK", "DE"]}, reference="letter 2")
-        assert olga.narrow("wide", scope=smaller, reference="letter 2") == {"by": ["olga"], "done": False, "orders": []}
+        with refused("case-not-ready"):
+            olga.narrow("wide", scope=smaller, reference="letter 2")
+        olga.begin_review("wide")
+        olga.require_notice("wide", "n-1", days=0)
+        noted = {"by": ["olga"], "done": False, "orders": [], "in_the_way": []}
+        assert olga.narrow("wide", scope=smaller, reference="letter 2") == noted
         with refused("case-approved-already"):
             olga.narrow("wide", scope=smaller, reference="letter 2")
+        agreed = {**noted, "by": ["olga", "petra"]}
         assert petra.narrow("wide", scope=smaller, reference="letter 2") == {
-            "by": ["olga", "petra"],
-            "done": True,
-            "orders": ["wide.2"],
+            **agreed,
+            "in_the_way": ["notice `n-1` was not served since narrowing was approved"],
         }
+        people = [own.deployment.person(str(each.id)) for each in PEOPLE]
+        own.deployment.control.notices.serve("n-1", people, at=int(time.time()))
+        done = {**agreed, "done": True, "orders": ["wide.2"]}
+        assert petra.narrow("wide", scope=smaller, reference="letter 2") == done
         assert not olga.withdraw_case("wide", reference="letter 3")["done"]
         assert petra.withdraw_case("wide", reference="letter 3")["done"]
         olga.suspend(case="ended", scope={"areas": ["DE"]}, reference="letter")

@@ -20,11 +20,12 @@ from consentry.bootstrap import open_deployment
 from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import PolicyPublished, ReleaseWithdrawn
 from consentry.ledger.look_up_events import PersonLookedUp
-from consentry.ledger.oversight_events import Origin
+from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
+from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE
 from consentry.service.listing import Column, Listing
 from service.at_work import POLICY, in_thread, prepare
@@ -91,6 +92,25 @@ def test_a_release_shows_its_counts_and_files(place: Office) -> None:
         assert word in said
     assert "Withdraw the release" not in said, "an auditor changes nothing"
     assert "Withdraw the release" in words(place.visitor("olga").get(f"/console/releases/{place.release}"))
+
+
+def test_a_release_that_was_sealed_before_a_suspension_says_so_after_the_lift(own: Office) -> None:
+    control, address = own.deployment.control, f"/console/releases/{own.release}"
+    order = control.orders.suspend(
+        Scope(areas=frozenset({"US"})), case="us-1", origin=Origin.OWN_DECISION, reference="a test"
+    )
+    assert f"Suspended by order {order.order}" in words(own.visitor("mel").get(address))
+    assert own.visitor("mel").get(f"/v1/releases/{own.release}").json()["barred"]["ended"] is None
+    own.deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    said = words(own.visitor("mel").get(address))
+    assert "Sealed before a suspension that was lifted: nobody may read it any more" in said
+    assert "Suspended by order" not in said
+    barred = own.visitor("mel").get(f"/v1/releases/{own.release}").json()["barred"]
+    assert (barred["order"], barred["case"], barred["ended"]) == (order.order, "us-1", "lifted")
+    assert "was sealed before the suspension of US" in barred["why"]
+    newer = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
+    assert own.visitor("mel").get(f"/v1/releases/{newer}").json()["barred"] is None
+    assert "Sealed before" not in words(own.visitor("mel").get(f"/console/releases/{newer}"))
 
 
 def test_an_item_is_explained_in_words(place: Office) -> None:

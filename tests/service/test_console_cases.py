@@ -13,6 +13,7 @@ from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdd
 from consentry.ledger.events import EventLost
 from consentry.ledger.oversight_events import OrderIssued, Origin
 from consentry.oversight.order import Scope
+from service.at_work import PEOPLE
 from service.staff import HOSTILE, Office, may, office
 from service.visitor import Visitor, words
 
@@ -238,8 +239,22 @@ def test_narrowing_takes_two_who_say_the_same(own: Office) -> None:
     wider = olga.post("/console/cases/ico-1/narrow", {**form, "areas": ""})
     assert wider.status_code == 422
     assert "not smaller" in words(wider)
+    early = olga.post("/console/cases/ico-1/narrow", form)
+    assert early.status_code == 422
+    assert "cannot be narrowed: the review has not begun" in words(early)
+    assert olga.post("/console/cases/ico-1/review").status_code == 303
     assert olga.post("/console/cases/ico-1/narrow", form).status_code == 303
     assert len(own.events(OrderIssued)) == 1
+    unsaid = paul.post("/console/cases/ico-1/narrow", form)
+    assert unsaid.status_code == 422
+    assert "cannot be narrowed yet, though olga and paul agreed: no notice is required yet" in words(unsaid)
+    # What is required from now on is a change: both agree to it anew.
+    own.deployment.control.cases.require_notice("ico-1", "n-1", days=0, by="olga")
+    assert olga.post("/console/cases/ico-1/narrow", form).status_code == 303
+    assert "n-1 was not served since narrowing was approved" in words(paul.post("/console/cases/ico-1/narrow", form))
+    own.deployment.control.notices.serve(
+        "n-1", [own.deployment.person(str(each.id)) for each in PEOPLE], at=int(time.time())
+    )
     assert paul.post("/console/cases/ico-1/narrow", form).status_code == 303
     assert own.events(OrderIssued)[-1].categories == ("image",)  # type: ignore[union-attr]
 

@@ -15,7 +15,8 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
-from service.at_work import in_thread
+from end_to_end.test_cases import narrow
+from service.at_work import PEOPLE, in_thread
 from service.conftest import Place
 from service.visitor import Visitor, words
 
@@ -112,7 +113,10 @@ def test_suspensions_that_have_ended_are_a_short_history(place: Place, monkeypat
     suspend("smaller", wide)
     for by in ("anna-of-legal", "ben-of-legal"):
         control.cases.withdraw("given-up", by=by, reference="secret-letter")
-        control.cases.narrow("smaller", replace(wide, areas=frozenset({"FR"})), by=by, reference="secret-letter")
+    told = [str(person.id) for person in PEOPLE]
+    smaller = replace(wide, areas=frozenset({"FR"}))
+    both = ("anna-of-legal", "ben-of-legal")
+    assert narrow(place.deployment, smaller, told=told, case="smaller", by=both, reference="secret-letter").done
     control.cases.begin_review("over", by="anna-of-legal")
     control.cases.require_notice("over", "we-begin-again", days=1, by="anna-of-legal")
     for by in ("anna-of-legal", "ben-of-legal"):

@@ -260,9 +260,11 @@ def prohibit(context: Context, /, name: str, reference: str, *, by: str, yes: bo
 @BY
 @pass_context
 def narrow(context: Context, /, name: str, reference: str, by: str, **parts: Any) -> int:
-    """Say that a smaller suspension is enough. The second person to say the very same puts it in place.
+    """Say that a smaller suspension is enough. It takes two people, and what lifting the rest would need.
 
-    What is left out of the scope means all, as in `suspend`. Exit status 3 until then.
+    What is left out of the scope means all, as in `suspend`. The review has begun and every condition is met before
+    anybody can say so. Once two people have said the very same, the notices of the case are served and their days pass;
+    then either says it again. Exit status 3 until then.
     """
     scope = scope_of(parts)
     agreed = context.deployment.control.cases.narrow(name, scope, reference=reference, by=by)

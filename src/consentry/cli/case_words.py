@@ -98,8 +98,11 @@ def _conditions(case: Case, answers: Answers, at: Seconds) -> list[dict[str, Any
 
 def show_agreed(context: Context, agreed: Agreed, *, done: str) -> int:
     """Show how far a step is that takes two people; return the exit status."""
-    body = {"done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders)}
+    rest = [each.text for each in agreed.in_the_way]
+    body = {"done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders), "in_the_way": rest}
     waiting = f"Noted for {', '.join(agreed.by)}. Nothing changes until another person says the same."
+    if rest:
+        waiting = "\n  - ".join([f"Agreed by {', '.join(agreed.by)}. Say it again when this is done:", *rest])
     context.out.show(body, lambda: context.out.text(done if agreed.done else waiting))
     return 0 if agreed.done else DENIED
 

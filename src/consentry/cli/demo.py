@@ -249,8 +249,9 @@ def _oversee(
     with run.step("Review: conditions, approvals, notices, the waiting period"):
         acts.reviewed(stage)
         acts.met(stage)
+        refused = acts.refused_in_time(stage, after)
     with run.step("Lift the suspension, and seal the release with which use resumes"):
-        return stopped, after, acts.resumed(stage)
+        return stopped, after, acts.resumed(stage, before, refused=refused)
 
 
 def _examples(run: Demo, built: Any) -> list[str]:

@@ -89,7 +89,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
         )
         _tell_concern(stage)
         acknowledged = _suspend(stage)
-        if not stage.control.orders.suspended_by(before.manifest.release):
+        if not stage.control.orders.barring(before.manifest.release):
             job.process.kill()
             stage.timeline.tell(
                 "The use of UK content is suspended", "The release holds none of it: the job may go on."
@@ -293,8 +293,34 @@ def met(stage: Stage) -> None:
     _tell_refusal(stage, "Lifting is refused: people still have time to object", by="head-of-product")
 
 
-def resumed(stage: Stage) -> Built:
-    """Lift the case when the time has run out, and seal the release with which use resumes."""
+def refused_in_time(stage: Stage, after: Built) -> str | None:
+    """Let somebody in the UK refuse while their content is suspended, and return an item of theirs; None if nobody is.
+
+    With reach `untrained`: into what is sealed it does not reach. The first release was sealed with the item.
+    """
+    control = stage.control
+    item = control.releases.examples(after.manifest.release).get(f"suspended:{CASE}.1")
+    person = None if item is None else author_of(control.desk.corpus(stage.corpus), item)
+    if person is None:
+        return None
+    choice = Choice(purpose=PURPOSE, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=stage.timeline.clock.time())
+    control.statements.choose(
+        [ChoiceMade(person=stage.deployment.person(person), choice=choice, source=Source.SETTINGS)]
+    )
+    stage.timeline.tell(
+        "A member in the UK refuses in time",
+        "Not with reach into what is sealed. The first release was sealed with items of theirs, before the suspension.",
+        facts=[("one of them", item or "")],
+    )
+    return item
+
+
+def resumed(stage: Stage, before: Built, *, refused: str | None) -> Built:
+    """Lift the case when the time has run out, and seal the release with which use resumes.
+
+    `refused` is an item that its author refused meanwhile: the release of before stays unread, and the new one has it
+    not.
+    """
     stage.at("2025-11-04")
     obstacles = stage.control.cases.lift(CASE, by="head-of-privacy", reference="review concluded")
     assert not obstacles, "every condition was met, and the time has run out"
@@ -309,6 +335,7 @@ def resumed(stage: Stage) -> Built:
             ("of people in the UK", f"{by_place.get('GB', {}).get('eligible', 0):,}"),
         ],
     )
+    _tell_old_terms(stage, before.manifest.release, made.manifest.release, refused=refused)
     return made
 
 
@@ -323,6 +350,24 @@ def _withdraw_the_earlier_set(stage: Stage) -> None:
             *((f"{name}, before", answer.found) for name, answer in answers.items() if not answer.met),
             (f"{_AUTUMN} withdrawn", f"position {position}"),
         ],
+    )
+
+
+def _tell_old_terms(stage: Stage, before: str, now: str, *, refused: str | None) -> None:
+    """Tell that the release of before the suspension stays unread, if the suspension hit it."""
+    barred = stage.control.orders.barred(before)
+    if barred is None:
+        return
+    facts = [("why", str(barred["why"]))]
+    if refused is not None:
+        allowed = stage.control.releases.explain(now, refused).allowed
+        assert not allowed, "who refused in time is in no release that is built since"
+        facts.append((f"item {refused}", f"was sealed into {before}, and is left out of {now}"))
+    stage.timeline.tell(
+        "The first release stays unread",
+        "What comes back comes back on the new terms: it is read from releases that are built since.",
+        mark="stop",
+        facts=facts,
     )
 
 

@@ -16,6 +16,7 @@ from consentry.cli.output import Output, counted, read_moment
 from consentry.cli.policy import read_set
 from consentry.cli.release_text import (
     show_amendments,
+    show_barred,
     show_comparison,
     show_counts,
     show_explanation,
@@ -135,12 +136,14 @@ def show(context: Context, name: str) -> None:
     body = {
         **manifest.to_json(),
         "withdrawn": control.releases.withdrawal(name),
+        "barred": control.orders.barred(name),
         "amendments": control.amendments.of(name),
     }
 
     def human() -> None:
         show_head(context.out, body)
         show_withdrawn(context.out, name, withdrawn=body["withdrawn"])
+        show_barred(context.out, body["barred"])
         show_amendments(context.out, body["amendments"])
         show_counts(context.out, manifest.counts)
 

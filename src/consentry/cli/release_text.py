@@ -40,6 +40,12 @@ def show_withdrawn(out: Output, name: str, *, withdrawn: dict[str, Any] | None) 
         out.text(f"\nWITHDRAWN: {name}, on {when}. Nobody may read it any more: {withdrawn['reason']}")
 
 
+def show_barred(out: Output, barred: Mapping[str, Any] | None) -> None:
+    """Print that an order keeps a release from being read, if one does."""
+    if barred is not None:
+        out.text(f"\nNOT READABLE: {barred['why']}. Build a new release.")
+
+
 def _largest_first(split: Mapping[str, Mapping[str, int]]) -> list[tuple[str, Mapping[str, int]]]:
     """Order names by their items. A sealed manifest is canonical, so it has them in the order of the alphabet."""
     return sorted(split.items(), key=lambda each: (-sum(each[1].values()), each[0]))

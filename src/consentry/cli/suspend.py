@@ -113,6 +113,7 @@ def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
     out.table(["corpus", "items in scope", "of items", "people in scope"], rows, title="This order would hit")
     if body["releases"]:
         out.table(["release", "items"], list(body["releases"].items()), title="No longer readable")
+        out.text("They stay so when such an order is lifted: use resumes with releases that are built then.")
     else:
         out.text("No release holds any of it.")
     out.text(f"Jobs that would stop: {', '.join(body['jobs']) or 'none'}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from consentry.errors import ConflictError
 from consentry.ledger.case_events import Handle, Step
-from consentry.oversight.case import Case
+from consentry.oversight.case import Case, Obstacle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,8 @@ class Agreed:
     done: bool
     orders: tuple[str, ...] = ()
     """Orders that were issued."""
+    in_the_way: tuple[Obstacle, ...] = ()
+    """What has to be done yet before it takes effect, where two people agreed."""
 
 
 def require_first_time(case: Case, *, by: Handle, step: Step, about: str | None = None) -> None:

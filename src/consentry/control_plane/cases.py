@@ -14,6 +14,7 @@ from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import ConditionVerbs
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.telling import Narrowing
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.digests import digest_json
 from consentry.errors import ConflictError, InputError, StateError
@@ -37,6 +38,7 @@ from consentry.oversight.case import (
     CaseStanding,
     Obstacle,
     lifted,
+    require_ready_to_narrow,
     standing,
     what_stands_in_the_way,
 )
@@ -249,40 +251,67 @@ class CaseVerbs:
         return self.book.say(name, lambda _: [end])
 
     def narrow(self, name: str, scope: Scope, *, by: Handle, reference: str) -> Agreed:
-        """Agree that an order with a smaller scope takes the place of those in force; the second person makes it so.
+        """Agree that an order with a smaller scope takes the place of those in force; with two people it may be so.
+
+        It is so if nothing stands in the way of lifting what it gives back. Otherwise that is done after they
+        agreed, and either says it again.
 
         Raises:
             InputError: the scope is not inside of that of an order in force.
-            StateError: nothing is suspended.
-            ConflictError: this person said so already, and nothing has changed since.
+            StateError: nothing is suspended, the review has not begun or a condition is open (`case-not-ready`).
+            ConflictError: this person said so already, nothing has changed since, and nobody else said the same.
         """
         self.orders.require(scope, name)
         require_handle(by)
         require_texts(reference=reference)
-        about = digest_json({"reference": reference, "scope": scope.to_json()})
-        people: list[Handle] = []
-        orders: list[str] = []
+        narrowing = Narrowing(digest_json({"reference": reference, "scope": scope.to_json()}), scope)
+        while True:
+            form = self.conditions.form_for(name)
+            with self.desk.lock:
+                case = self.book.get(name)
+                looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
+                self.telling.not_reached(case, at=self.desk.parts.clock(), narrowing=narrowing)
+            with self.desk.at_head() as session:
+                case = self.book.known(name)
+                if self._looked_at(case) != looked_at:
+                    continue
+                agreed, said = self._narrowed(case, narrowing, answers, by=by, reference=reference)
+                positions = session.append(said) if said else range(0)
+            if positions:
+                self.desk.write_down(positions[-1])
+            self.desk.present()
+            if agreed.done:
+                self.orders.drain()
+            return agreed
 
-        def narrow(case: Case) -> list[Body]:
-            case.require_signed()
-            origin = self._require_smaller(case, scope)
+    def _narrowed(
+        self, case: Case, narrowing: Narrowing, answers: Answers, *, by: Handle, reference: str
+    ) -> tuple[Agreed, list[Body]]:
+        """Return who agreed by now, and what is to be said; the caller holds the head."""
+        case.require_open()
+        case.require_signed()
+        about = narrowing.about
+        origin, at = self._require_smaller(case, narrowing.scope), self.desk.parts.clock()
+        not_reached = self.telling.not_reached(case, at=at, narrowing=narrowing)
+        rest = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached, narrowing=about)
+        require_ready_to_narrow(case, rest)
+        people, said = case.approved_by(Step.NARROW, about), list[Body]()
+        if len(people) < APPROVALS:
             require_first_time(case, by=by, step=Step.NARROW, about=about)
-            people.extend((*case.approved_by(Step.NARROW, about), by))
-            said: list[Body] = [ApprovalGiven(case=name, step=Step.NARROW, about=about, by=by)]
-            if len(people) < APPROVALS:
-                return said
-            number = len(self.desk.newest.record.orders.of(name)) + 1
-            orders.append(f"{name}.{number}")
-            now = self.desk.parts.milliseconds()
-            smaller = issue(scope, order=orders[0], case=name, origin=origin, reference=reference, by=by, at_ms=now)
-            self.orders.times.note(smaller.order)
-            ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
-            return [*said, smaller, *ended, CaseNarrowed(case=name, orders=tuple(orders), by=tuple(people))]
-
-        self.book.say(name, narrow)
-        if orders:
-            self.orders.drain()
-        return Agreed(by=tuple(people), done=len(people) >= APPROVALS, orders=tuple(orders))
+            people = (*people, by)
+            said.append(ApprovalGiven(case=case.case, step=Step.NARROW, about=about, by=by))
+        rest = tuple(each for each in rest if each.kind != "approval")
+        if len(people) < APPROVALS or rest:
+            return Agreed(by=people, done=False, in_the_way=rest if len(people) >= APPROVALS else ()), said
+        order = f"{case.case}.{len(self.desk.newest.record.orders.of(case.case)) + 1}"
+        now = self.desk.parts.milliseconds()
+        smaller = issue(
+            narrowing.scope, order=order, case=case.case, origin=origin, reference=reference, by=by, at_ms=now
+        )
+        self.orders.times.note(order)
+        ended = self.orders.ends(sorted(case.orders), OrderEnd.NARROWED)
+        done = CaseNarrowed(case=case.case, orders=(order,), by=tuple(dict.fromkeys((*people, by))))
+        return Agreed(by=people, done=True, orders=(order,)), [*said, smaller, *ended, done]
 
     def _require_smaller(self, case: Case, scope: Scope) -> Origin:
         held = [each for each in self.desk.newest.record.orders.of(case.case) if each.order in case.orders]

@@ -4,11 +4,11 @@
     tables/NAME/v2, v3      the Iceberg tables of a release
     tables/.NAME.removed    a table on its way out
 
-A release that was withdrawn, or that an order in force hits, hands out nothing. Foreign readers of its table cannot be
-told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table. That of a release that
+A release that was withdrawn, or that an order bars (`hits.py`), hands out nothing. Foreign readers of its table cannot
+be told so: the table is removed. The event is the COMMIT POINT. A crash after it leaves a table. That of a release that
 was withdrawn is removed when the withdrawal is asked for again, or when the next table is written; that of one that an
-order hits before the order is noted as drained, which a running service does by itself. After an order has ended the
-table can be written again.
+order hits before the order is noted as drained, which a running service does by itself. After an order was withdrawn
+the table can be written again; after one was lifted or narrowed, only that of a release that was not sealed before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.hits import Hits
+from consentry.control_plane.hits import Hits, barred
 from consentry.control_plane.removals import Removals
 from consentry.durable import only_one, take_name
 from consentry.errors import ConsentryError, StateError
@@ -54,7 +54,7 @@ class Handouts:
         """Return the content files of a release with what is left out of each, by the amendments that are known.
 
         Raises:
-            StateError: the release was withdrawn, or an order in force hits it.
+            StateError: the release was withdrawn, or an order bars it (`release-suspended`, `release-old-terms`).
             IntegrityError: a content file is not the one the release was made from.
         """
         withdrawn = self.archive.sealed_as(name).withdrawn
@@ -64,13 +64,9 @@ class Handouts:
                 f"release `{name}` was withdrawn: `{withdrawn.reason}`",
                 help=f"read another one; when that was: consentry release show {name}",
             )
-        order = self.hits.suspended_by(name)
+        order = self.hits.barring(name)
         if order is not None:
-            raise StateError(
-                "release-suspended",
-                f"release `{name}` holds what order `{order.order}` suspends ({order.reference})",
-                help="build a release now: it leaves out what is suspended",
-            )
+            raise barred(order, name)
         release = self.archive.open(name)
         removed = self.removals.removed(self.desk.newest.amendments.newest(name))
         files = release.data_files(self.archive.unchanged(release).base)
@@ -173,4 +169,4 @@ class Handouts:
         if release.withdrawn is not None:
             return False
         # What an order hits takes time to find out: asked only where there is something to remove.
-        return not (self.desk.tables / name).exists() or self.hits.suspended_by(name) is None
+        return not (self.desk.tables / name).exists() or self.hits.barring(name) is None

@@ -1,4 +1,8 @@
-"""What orders hit: which sealed releases hold something in their scope, and whose leases stop by that."""
+"""What orders hit: which sealed releases hold something in their scope, and whose leases stop by that.
+
+A release is *barred* if an order in force hits it, or one did that was lifted or narrowed since and the release was
+sealed before it: what was given back was given back on other terms than it was decided by (`Order.bars`).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,9 @@ from consentry.control_plane.known import Known
 from consentry.control_plane.removals import Removals
 from consentry.corpus.registration import open_corpus
 from consentry.corpus.sidecar import Sidecar
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, StateError
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope
+from consentry.oversight.order import Order, Scope, in_words
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
@@ -56,11 +60,11 @@ class Hits:
     def hitting(self, lease: Lease) -> Order | None:
         """Return an order that makes a lease stop, if there is one.
 
-        One that was issued under it does even if it has ended since. An older one does while it is in force: people may
-        have moved into its areas.
+        One that was issued under it does even if it has ended since. An older one does if it bars the release: people
+        may have moved into its areas.
         """
         for order in self.desk.newest.record.orders:
-            concerns = order.position > lease.fence or order.ended is None
+            concerns = self._stops(order, lease.release, lease.fence)
             if concerns and self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release):
                 return order
         return None
@@ -72,11 +76,36 @@ class Hits:
         """
         return not order.scope.models or order.scope.names(self.desk.newest.record.lineage.ancestry(model, at=at))
 
-    def suspended_by(self, release: str) -> Order | None:
-        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
+    def _stops(self, order: Order, release: str, fence: int) -> bool:
+        """Say whether an order makes a lease with this fence stop, if it hits the release."""
+        return order.position > fence or order.bars(self.desk.newest.state.releases[release].position)
+
+    def barring(self, release: str, *, model: str | None = None) -> Order | None:
+        """Return an order that bars a release for the training of a model, or for any reader; None if there is none.
+
+        One in force comes first.
+        """
         with self.desk.lock:
-            orders = [order for order in self.desk.present().record.orders.in_force() if order.scope.names(None)]
-            return next((order for order in orders if self.hit(order, release)), None)
+            self.desk.present()
+            orders = self._may_bar(release, model)
+        return next((order for order in orders if self.hit(order, release)), None)
+
+    def barring_by_now(self, release: str, *, model: str) -> Order | None:
+        """Return the same by what is known, without reading the ledger. The caller holds the lock, after `foresee`."""
+        return next((order for order in self._may_bar(release, model) if self.hit(order, release)), None)
+
+    def barred_for_good(self, release: str) -> bool:
+        """Say whether a release may not be read again, whichever orders in force end."""
+        with self.desk.lock:
+            orders = [each for each in self._may_bar(release, None) if each.ended is not None]
+        return any(self.hit(order, release) for order in orders)
+
+    def _may_bar(self, release: str, model: str | None) -> list[Order]:
+        """Return the orders that bar a release if they hit it, those in force first. The caller holds the lock."""
+        sealed = self.desk.newest.state.releases[release].position
+        orders = [order for order in self.desk.newest.record.orders if order.bars(sealed)]
+        found = [each for each in orders if (each.scope.names(None) if model is None else self.names(each, model))]
+        return sorted(found, key=lambda order: order.ended is not None)
 
     def hit(self, order: Order, release: str) -> bool:
         """Say whether a release holds items in the scope of an order, by what was known then or what is known now.
@@ -111,7 +140,7 @@ class Hits:
         amended = len(self.desk.newest.amendments.of(release)) if decided else 0
         return _Question(order.order, release, joined, len(state.links), len(state.erased), amended, decided)
 
-    def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str] | None = None) -> None:
+    def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str | None] | None = None) -> None:
         """Find out what orders hit of what is read under leases, all that are open if None.
 
         `asked`: or of the release that somebody asks for, with a model. It takes time: whoever takes the lock
@@ -123,16 +152,14 @@ class Hits:
             record = self.desk.present().record
             found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
             reads = [(each.release, each.model, each.fence) for each in found if each is not None]
-            first = min((fence for *_, fence in reads), default=0)
-            newer = [order for order in record.orders if order.position > first]
             pairs = [
                 (order, release)
-                for order in newer
+                for order in record.orders
                 for release, model, fence in reads
-                if order.position > fence and self.names(order, model, at=fence)
+                if self._stops(order, release, fence) and self.names(order, model, at=fence)
             ]
             if asked is not None:
-                pairs = [(order, asked[0]) for order in record.orders.in_force() if self.names(order, asked[1])]
+                pairs = [(order, asked[0]) for order in self._may_bar(*asked)]
             unknown = dict.fromkeys(pair for pair in pairs if (key := self._asked_of(*pair)) and key not in self._known)
         for order, release in unknown:
             with self._scans.setdefault((order.order, release), Lock()):
@@ -198,6 +225,29 @@ class Hits:
             rows_hit(release, file, found=in_scope.get(file.pin), left=left.get(index))
             for index, file in enumerate(release.manifest.files)
         )
+
+
+def why_barred(order: Order, release: str) -> str:
+    """Say why nobody may read a release that an order bars."""
+    if order.ended is None:
+        return f"release `{release}` holds what order `{order.order}` suspends ({order.reference})"
+    suspension = f"the suspension of {in_words(order.scope)} (order `{order.order}`)"
+    return f"release `{release}` was sealed before {suspension} that was {order.ended.in_words()}"
+
+
+def barred(order: Order, release: str, *, lease: bool = False) -> StateError:
+    """Return the error for who asks for a release, or for a lease on one, that an order bars."""
+    if order.ended is None:
+        return StateError(
+            "lease-suspended" if lease else "release-suspended",
+            why_barred(order, release),
+            help="build a release now: it leaves out what is suspended",
+        )
+    return StateError(
+        "lease-old-terms" if lease else "release-old-terms",
+        why_barred(order, release),
+        help="build a new release: what was suspended comes back on the terms that hold now",
+    )
 
 
 def rows_hit(release: SealedRelease, file: ReleaseFile, *, found: BitMap64 | None, left: BitMap64 | None = None) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.hits import Hits
+from consentry.control_plane.hits import Hits, barred
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_name
 from consentry.digests import canonical_json, digest
@@ -69,7 +69,7 @@ class LeaseVerbs:
 
         Raises:
             NotFoundError: no such release.
-            StateError: it was withdrawn, or an order in force hits it (`lease-suspended`).
+            StateError: it was withdrawn, or an order bars it (`lease-suspended`, `lease-old-terms`).
             InputError: a time to live out of range, or no name of a job or model.
         """
         require_ttl(ttl_ms)
@@ -105,13 +105,9 @@ class LeaseVerbs:
         withdrawn = self.desk.newest.state.releases[release].withdrawn
         if withdrawn is not None:
             raise _withdrawn(release, withdrawn.reason)
-        for order in self.desk.newest.record.orders.in_force():
-            if self.hits.names(order, model) and self.hits.hit(order, release):
-                raise StateError(
-                    "lease-suspended",
-                    f"release `{release}` holds what order `{order.order}` suspends ({order.reference})",
-                    help="build a release now: it leaves out what is suspended",
-                )
+        order = self.hits.barring_by_now(release, model=model)
+        if order is not None:
+            raise barred(order, release, lease=True)
 
     def renew(self, lease: str, *, secret: str, job: str, fence: int, sequence: int, step: int | None) -> Lease:
         """Renew a lease that is not over; see `consentry.oversight.lease` for who may and when.

@@ -11,7 +11,7 @@ from typing import Any
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
-from consentry.control_plane.hits import Hits
+from consentry.control_plane.hits import Hits, why_barred
 from consentry.control_plane.issue_times import IssueTimes
 from consentry.control_plane.known import Known
 from consentry.control_plane.what_if import WhatIf
@@ -174,9 +174,23 @@ class OrderVerbs:
         """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""
         self.hits.foresee(leases)
 
-    def suspended_by(self, release: str) -> Order | None:
-        """Return an order in force that hits a release, whatever model is trained; None if there is none."""
-        return self.hits.suspended_by(release)
+    def barring(self, release: str) -> Order | None:
+        """Return an order that bars a release, whatever model is trained: in force, or ended since (`Order.bars`)."""
+        return self.hits.barring(release)
+
+    def barred(self, release: str) -> dict[str, Any] | None:
+        """Say by which order a release may not be read, whatever model is trained, and why; None if it may."""
+        order = self.hits.barring(release)
+        if order is None:
+            return None
+        return {
+            "order": order.order,
+            "case": order.case,
+            "reference": order.reference,
+            "ended": None if order.ended is None else str(order.ended.how),
+            "ended_at": None if order.ended is None else order.ended.at,
+            "why": why_barred(order, release),
+        }
 
     def drain(self) -> list[Order]:
         """Note in the ledger which orders nobody reads against any more, and return those that were noted now.

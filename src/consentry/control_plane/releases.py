@@ -136,7 +136,7 @@ class ReleaseVerbs:
         Left out is what the seal leaves out, and what left it since: amendments are brought up to date first.
 
         Raises:
-            StateError: the release was withdrawn, or an order in force hits it.
+            StateError: the release was withdrawn, or an order bars it (`release-suspended`, `release-old-terms`).
             IntegrityError: a content file is not the one the release was made from.
         """
         if self.archive.sealed_as(name).withdrawn is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,9 @@ from consentry.control_plane.known import Known
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
+from consentry.ledger.case_events import Step
 from consentry.oversight.case import Approval, Case, NotReached
-from consentry.oversight.order import Order
+from consentry.oversight.order import Order, Scope
 from consentry.policy.choice import Seconds, refused_as_a_whole
 from consentry.policy.expressions import Rule
 from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
@@ -36,6 +37,13 @@ _COHORTS = 8
 """How many lists of people are remembered: those of a case, while somebody looks at it."""
 
 
+class Narrowing(NamedTuple):
+    """What people agree to: by its digest, and the scope of the order that is left."""
+
+    about: Digest
+    scope: Scope
+
+
 class Telling:
     """Knows who was told. The caller holds the lock of the desk."""
 
@@ -44,28 +52,35 @@ class Telling:
         self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._cohorts: dict[tuple[Digest, int], npt.NDArray[np.uint32]] = {}
 
-    def not_reached(self, case: Case, *, at: Seconds) -> NotReached:
-        """Return how many accounts each notice that was served on the approval of a case did not reach."""
-        approval = case.approval
-        if approval is None or not case.served:
+    def not_reached(self, case: Case, *, at: Seconds, narrowing: Narrowing | None = None) -> NotReached:
+        """Return how many accounts each notice that was served on the approval of a case did not reach.
+
+        `narrowing`: on what two people agreed to, of those whose content is used again under the smaller order.
+        """
+        approval, served, kept = case.approval, case.served, None
+        if narrowing is not None:
+            approval = case.approval_of(Step.NARROW, narrowing.about)
+            served, kept = case.served_on.get(narrowing.about, {}), narrowing.scope
+        if approval is None or not served:
             return {}
         present = self.desk.newest
-        concerned = self._concerned(case, present, at=at)
-        missed = {
-            notice: concerned & ~self._told(notice, approval, present, seats=concerned.size) for notice in case.served
-        }
+        concerned = self._concerned(case, present, at=at, kept=kept)
+        missed = {notice: concerned & ~self._told(notice, approval, present, seats=concerned.size) for notice in served}
         return Counter({notice: int(np.count_nonzero(mask)) for notice, mask in missed.items()})
 
-    def _concerned(self, case: Case, present: Known, *, at: Seconds) -> Mask:
-        """Return the seats of those whose content would be used again."""
+    def _concerned(self, case: Case, present: Known, *, at: Seconds, kept: Scope | None) -> Mask:
+        """Return the seats of those whose content would be used again, if what is `kept` stays suspended."""
         orders = [each for each in present.record.orders.in_force() if each.order in case.orders]
         others = [each for each in present.record.orders.in_force() if each.order not in case.orders]
+        rules = [(each.scope, each.rule) for each in others]
+        if kept is not None:
+            rules.append((kept, kept.rule(f"{case.case}.kept", why="it stays suspended")))
         found = np.zeros(present.knowledge(Purpose.TRAIN_AI, at=at).classes.codes.size, dtype=np.bool_)
         for policy, document, purpose in self._in_force(present):
             given_back = [order for order in orders if order.scope.concerns(purpose)]
             if not given_back:
                 continue
-            rest = tuple(each.rule for each in others if each.scope.names(None) and each.scope.concerns(purpose))
+            rest = tuple(rule for scope, rule in rules if scope.names(None) and scope.concerns(purpose))
             classes = present.knowledge(purpose, at=at).classes
             people = [None if each is None else _waited(each) for each in classes.members]
             matrix = self._compiler(policy, document, purpose, rest).compile(people, _KINDS, at=at)

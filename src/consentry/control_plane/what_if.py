@@ -62,7 +62,8 @@ class WhatIf:
         """Return how many items of each release that is read for such a purpose would be hit; none is left out.
 
         What amendments took out is not counted. A release of which nothing else is in scope is hit all the same: an
-        order goes by what was sealed. It counts 0.
+        order goes by what was sealed. It counts 0. One that may not be read again is not read: it was withdrawn, or an
+        order bars it that was lifted or narrowed.
         """
         asked = [
             name
@@ -73,7 +74,8 @@ class WhatIf:
         if self._progress is not None:
             self._progress.begin("looking into releases", total=len(asked), unit="releases")
         counts = self._desk.parts.runner.map(watched_work(_count, self._progress), parts)
-        return {name: now for name, (sealed, now) in zip(asked, counts, strict=True) if sealed}
+        hit = {name: now for name, (sealed, now) in zip(asked, counts, strict=True) if sealed}
+        return {name: now for name, now in hit.items() if not self._hits.barred_for_good(name)}
 
     def _parts(self, name: str) -> list[_Part] | None:
         try:

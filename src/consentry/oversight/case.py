@@ -22,6 +22,8 @@ Rules:
   required. It makes all earlier approvals count for nothing, and what was served on them.
 * Narrowing and withdrawing give something back as well. Each takes two different people who say the same after the last
   change; for narrowing, the very same scope.
+* What a narrowing gives back needs what a lift of it would need: 1, 2 and 4 to 7 hold for it as well, with those two
+  in place of the two who approve a lift. Counted are people whose content would be used again under the smaller order.
 * Prohibiting takes one person: it is the safe direction. The orders of a prohibited case hold for good.
 * An order that an authority issued itself, by a signed statement, ends in no way before the same account signed a
   statement that names it and says that it may. Where narrowing put a smaller one in its place, that holds for the
@@ -184,6 +186,8 @@ class Case:
     """Notices that were required once, and are not any more."""
     served: Mapping[str, Seconds] = field(default_factory=dict)
     """When it was last recorded that a notice was served on the approval that holds."""
+    served_on: Mapping[Digest, Mapping[str, Seconds]] = field(default_factory=dict)
+    """The same for narrowings, by what was approved."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     narrowed: int = 0
     over: Over | None = None
@@ -226,7 +230,11 @@ class Case:
     @property
     def approval(self) -> Approval | None:
         """The approval with which lifting was approved; None if it is not."""
-        counting = list(self._approvals(Step.LIFT, None).values())
+        return self.approval_of(Step.LIFT)
+
+    def approval_of(self, step: Step, about: Digest | None = None) -> Approval | None:
+        """Return the approval with which a step was approved; None if it is not."""
+        counting = list(self._approvals(step, about).values())
         return counting[APPROVALS - 1] if len(counting) >= APPROVALS else None
 
     def _approvals(self, step: Step, about: Digest | None) -> dict[Handle, Approval]:
@@ -261,9 +269,13 @@ class Obstacle:
 
 
 def what_stands_in_the_way(
-    case: Case, at: Seconds, *, answers: Answers, not_reached: NotReached
+    case: Case, at: Seconds, *, answers: Answers, not_reached: NotReached, narrowing: Digest | None = None
 ) -> tuple[Obstacle, ...]:
-    """Return everything that keeps a case from being lifted at `at`, in the order of the steps."""
+    """Return everything that keeps a case from being lifted at `at`, in the order of the steps.
+
+    `narrowing`: or from being narrowed, by what people agreed to.
+    """
+    step, verb = (Step.LIFT, "lifting") if narrowing is None else (Step.NARROW, "narrowing")
     if case.over is not None:
         return (Obstacle(kind="over", about=case.case, text=f"the case is over: it was {case.over.how}"),)
     found: list[Obstacle] = []
@@ -274,16 +286,16 @@ def what_stands_in_the_way(
     if case.review is None:
         found.append(Obstacle(kind="review", about=case.case, text="the review has not begun"))
     found += open_conditions(case, answers)
-    found += missing_approvals(case, Step.LIFT)
+    found += missing_approvals(case, step, about=narrowing)
     for order, missing in case.unsigned().items():
         text = f"{', '.join(missing)} has not signed that order `{order}` may be lifted"
         found.append(Obstacle(kind="authority", about=order, text=text))
     if not case.notices:
         found.append(Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told"))
     for notice, days in case.notices.items():
-        served = case.served.get(notice)
+        served = (case.served if narrowing is None else case.served_on.get(narrowing, {})).get(notice)
         if served is None:
-            text = f"notice `{notice}` was not served since lifting was approved"
+            text = f"notice `{notice}` was not served since {verb} was approved"
             found.append(Obstacle(kind="notice", about=notice, text=text))
             continue
         if not_reached is None:
@@ -360,6 +372,21 @@ def lifted(
     found = tuple(f"{each.condition}: {each.answer(answers).found}" for each in case.conditions.values())
     people = tuple(dict.fromkeys((*case.approved_by(Step.LIFT), by)))
     return CaseEnded(case=case.case, how=CaseEnd.LIFTED, reference=reference, found=found, by=people)
+
+
+def require_ready_to_narrow(case: Case, obstacles: tuple[Obstacle, ...]) -> None:
+    """Refuse to agree to a narrowing before the review has begun and every condition is met.
+
+    Raises:
+        StateError: one of these stands in the way.
+    """
+    missing = [each.text for each in obstacles if each.kind in ("review", "condition")]
+    if missing:
+        raise StateError(
+            "case-not-ready",
+            f"case `{case.case}` cannot be narrowed: {'; '.join(missing)}",
+            help="do what is missing: what a narrowing gives back needs what lifting it would need",
+        )
 
 
 def _days(number: int) -> str:

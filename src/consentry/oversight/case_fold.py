@@ -24,6 +24,7 @@ from consentry.ledger.case_events import (
     ReportDelivered,
     ReportScheduled,
     ReviewBegun,
+    Step,
 )
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
@@ -53,6 +54,8 @@ class Cases:
                 # The latest time: where the clock went back in between, nothing becomes shorter.
                 last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
                 self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
+            for case in [each for each in self if each.over is None and each.approvals]:
+                self._cases[case.case] = _told_of_narrowings(body, case, event)
             return
         if isinstance(body, StatementFiled):
             if (of := self._cases.get(body.case)) is not None:
@@ -118,9 +121,21 @@ def _tells_what_was_approved(body: NoticeServed, case: Case) -> bool:
     return body.count > 0 and case.approval is not None and body.at >= case.approval.at
 
 
+def _told_of_narrowings(body: NoticeServed, case: Case, event: Event) -> Case:
+    """Return a case with what was served on the narrowings of it that two people agreed to."""
+    served = dict(case.served_on)
+    for about in {each.about for each in case.approvals if each.step is Step.NARROW and each.about is not None}:
+        approval = case.approval_of(Step.NARROW, about)
+        if body.count > 0 and approval is not None and body.at >= approval.at:
+            before = served.get(about, {})
+            last = max(event.recorded_at, before.get(body.notice, event.recorded_at))
+            served[about] = {**before, body.notice: last}
+    return replace(case, served_on=served)
+
+
 def _altered(case: Case, event: Event) -> Case:
     """Return a case that is another one than was approved, and than people were told of."""
-    return replace(case, changed=event.position, served={})
+    return replace(case, changed=event.position, served={}, served_on={})
 
 
 def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event) -> Case:

@@ -11,6 +11,9 @@ Rules:
   release is for no model.
 * What cannot be known is hit: somebody who may live there, an item that may be of that date.
 * Ending an order gives nothing back to a lease that it made stop.
+* What a lift or a narrowing gives back is decided anew. A release that was sealed before the order and is hit by it was
+  decided on the terms of before: nobody may read it after that either. A withdrawn order was given in error, and
+  nothing was decided anew: its end gives such releases back.
 
 An order becomes a rule of its own (`Effect.SUSPEND`) beside those of the policy set, so it is decided by the same
 evaluator, matrix and kernel as everything else.
@@ -213,6 +216,10 @@ class Ended:
     position: int
     at: Seconds
 
+    def in_words(self) -> str:
+        """Say how an order ended and on which day, in UTC."""
+        return f"{self.how} on {datetime.fromtimestamp(self.at, UTC).strftime('%Y-%m-%d')}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -229,6 +236,15 @@ class Order:
     at_ms: Milliseconds
     ended: Ended | None = None
     drained: Drained | None = None
+
+    def bars(self, sealed: int) -> bool:
+        """Say whether nobody may read a release that was sealed at this position, if the order hits it.
+
+        While it is in force, that is; after it was lifted or narrowed if the release was sealed before the order.
+        """
+        if self.ended is None:
+            return True
+        return self.ended.how is not OrderEnd.WITHDRAWN and sealed < self.position
 
     @property
     def rule(self) -> Rule:

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.agreement import Agreed
 from consentry.errors import InputError, StateError
 from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case import Obstacle
@@ -112,6 +113,7 @@ class Agreement(Answer):
     by: list[str]
     done: bool
     orders: list[str] = Field(description="Orders that were issued.")
+    in_the_way: list[str] = Field(description="Of a narrowing two people agreed to: what has to be done yet.")
 
 
 @ROUTER.post(
@@ -193,7 +195,7 @@ def reopen(*, case: Named, condition: Named, body: Reopening, who: Working, cont
 def take_back(*, case: Named, condition: Named, body: Mistake, who: Approving, control: Control) -> Agreement:
     """Take a condition back that was a mistake. Once anybody approved lifting, the second person does it."""
     agreed = control.corrections.condition(case, condition, reason=body.reason, by=who.handle)
-    return Agreement.model_validate(agreed)
+    return _agreement(agreed)
 
 
 @ROUTER.post(
@@ -211,7 +213,7 @@ def take_back(*, case: Named, condition: Named, body: Mistake, who: Approving, c
 def correct_notice(*, case: Named, notice: Named, body: CorrectedNotice, who: Approving, control: Control) -> Agreement:
     """Have a case require less of a notice. Once anybody approved lifting, the second person does it."""
     agreed = control.corrections.notice(case, notice, days=body.days, reason=body.reason, by=who.handle)
-    return Agreement.model_validate(agreed)
+    return _agreement(agreed)
 
 
 @ROUTER.post(
@@ -259,7 +261,8 @@ def lift(*, case: Named, body: Ending, who: Approving, control: Control) -> Whol
     responses=problems(
         {
             404: "case-unknown",
-            409: "case-over case-nothing-suspended case-authority-unsigned case-approved-already idempotency-running",
+            409: "case-over case-nothing-suspended case-not-ready case-authority-unsigned case-approved-already"
+            " idempotency-running",
             422: "case-not-smaller order-window-empty order-unknown-model",
         }
     ),
@@ -267,7 +270,7 @@ def lift(*, case: Named, body: Ending, who: Approving, control: Control) -> Whol
 def narrow(*, case: Named, body: Narrowing, who: Approving, control: Control) -> Agreement:
     """Agree that a smaller scope takes the place of what is suspended; the second person makes it so."""
     scope = Scope(**dict(body.scope))
-    return Agreement.model_validate(control.cases.narrow(case, scope, by=who.handle, reference=body.reference))
+    return _agreement(control.cases.narrow(case, scope, by=who.handle, reference=body.reference))
 
 
 @ROUTER.post(
@@ -280,7 +283,7 @@ def narrow(*, case: Named, body: Narrowing, who: Approving, control: Control) ->
 )
 def withdraw(*, case: Named, body: Ending, who: Approving, control: Control) -> Agreement:
     """Agree that whoever raised the concern gave it up; the second person ends what is suspended."""
-    return Agreement.model_validate(control.cases.withdraw(case, by=who.handle, reference=body.reference))
+    return _agreement(control.cases.withdraw(case, by=who.handle, reference=body.reference))
 
 
 @ROUTER.post(
@@ -330,6 +333,11 @@ def _document(body: Evidence) -> bytes:
         return base64.b64decode(body.document or "", validate=True)
     except binascii.Error:
         raise InputError("case-evidence-empty", "the document is not in base64", help="encode its bytes") from None
+
+
+def _agreement(agreed: Agreed) -> Agreement:
+    rest = [each.text for each in agreed.in_the_way]
+    return Agreement(by=list(agreed.by), done=agreed.done, orders=list(agreed.orders), in_the_way=rest)
 
 
 def _unless(obstacles: tuple[Obstacle, ...], done: str) -> None:

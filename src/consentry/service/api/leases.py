@@ -195,7 +195,7 @@ async def every(verbs: Calling) -> Leases:
     responses=problems(
         {
             404: "release-unknown",
-            409: "lease-withdrawn lease-suspended",
+            409: "lease-withdrawn lease-suspended lease-old-terms",
             422: "lease-ttl-out-of-range lease-name",
         }
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 
@@ -25,6 +25,20 @@ class Withdrawn(Answer):
 
     reason: str
     position: Position
+
+
+class Barred(Answer):
+    """The order by which nobody may read a release. `ended` is null while it is in force.
+
+    One that was lifted or narrowed bars what was sealed before it, and that for good: a new release is built.
+    """
+
+    order: str
+    case: str
+    reference: str
+    ended: Literal["lifted", "narrowed"] | None
+    ended_at: int | None
+    why: str
 
 
 class Release(Answer):
@@ -80,8 +94,9 @@ class Counts(Answer):
 
 
 class WholeRelease(Release):
-    """A release with its counts and amendments."""
+    """A release with its counts and amendments. `barred`: null if no order keeps it from being read."""
 
+    barred: Barred | None
     decided_at: int
     files: int
     counts: Counts
@@ -118,6 +133,7 @@ def whole(control: ControlPlane, release: str) -> WholeRelease:
     manifest = control.releases.open(release).manifest
     return WholeRelease(
         **dict(_described(control, release)),
+        barred=None if (found := control.orders.barred(release)) is None else Barred.model_validate(found),
         decided_at=manifest.decided_at,
         files=len(manifest.files),
         counts=Counts.model_validate(dict(manifest.counts)),

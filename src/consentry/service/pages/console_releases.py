@@ -14,6 +14,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError
 from consentry.ledger.state import Sealed
+from consentry.oversight.order import in_words
 from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
@@ -186,6 +187,7 @@ def _show(
     sealed = control.releases.sealed_as(release)
     counts = counts_of(control, release)
     manifest = None if counts["damaged"] else control.releases.open(release).manifest
+    barring = control.orders.barring(release)
     return page(
         request,
         "console/release.html",
@@ -201,5 +203,6 @@ def _show(
         licences=[] if manifest is None else split_rows(manifest.counts["by_licence"]),
         amendments=control.amendments.of(release),
         withdrawn=control.releases.withdrawal(release),
-        suspended_by=control.orders.suspended_by(release),
+        barring=barring,
+        barring_scope=None if barring is None else in_words(barring.scope),
     )

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.agreement import Agreed
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import digest_json
-from consentry.errors import ConsentryError, InputError
+from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -150,12 +151,25 @@ def narrow(
 ) -> Response:
     """Agree that a smaller suspension is enough; the second person to say the very same puts it in place."""
     return said(
-        lambda: control.cases.narrow(case, given.scope(), by=who.handle, reference=given.reference.strip()),
+        lambda: _unless_waiting(
+            control.cases.narrow(case, given.scope(), by=who.handle, reference=given.reference.strip())
+        ),
         to=f"/console/cases/{quote(case)}",
         again=lambda problem: _shown(
             request, control, given, action=f"/console/cases/{quote(case)}/narrow", problem=problem, narrows=case
         ),
     )
+
+
+def _unless_waiting(agreed: Agreed) -> None:
+    """Say what has to be done yet, where two people agreed to a smaller suspension."""
+    if agreed.in_the_way:
+        rest = "; ".join(each.text.replace("`", "") for each in agreed.in_the_way)
+        raise StateError(
+            "case-not-ready",
+            f"the case cannot be narrowed yet, though {' and '.join(agreed.by)} agreed: {rest}",
+            help="do what is missing, and agree to the very same again",
+        )
 
 
 def _origin(word: str) -> Origin:
