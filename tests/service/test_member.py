@@ -194,7 +194,7 @@ def test_every_state_says_what_it_is(
     assert (answer.status_code == 303) is can_choose
 
 
-def test_a_suspension_takes_the_switch_away_and_gives_it_back(place: tuple[Deployment, Come, str]) -> None:
+def test_a_suspension_takes_the_switch_away(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor = come("gb")
     assert 'name="answer"' in visitor.get("/me").text

@@ -52,7 +52,8 @@ class Effect:
         next_release: items that may be used now and would be left out of every release that is made from then on.
         due: items that would be left out then too, and are else used once they were told and had time to say no.
         asked_for: items that are used only if they say yes, and stay left out.
-        leaving: items, each counted once, that sealed releases hold, and `releases` with how many each.
+        leaving: items, each counted once, that sealed releases hold, and `releases` with how many each; `others` of
+            them are by somebody else, who involves them.
         left: items that have left sealed releases already.
         models: models that learned from items that `releases` hold or held, with how many (None: not known).
     """
@@ -61,9 +62,15 @@ class Effect:
     due: int
     asked_for: int
     leaving: int
+    others: int
     releases: Mapping[str, int]
     left: Mapping[str, int]
     models: Mapping[str, int | None]
+
+    @property
+    def own(self) -> int:
+        """How many of those that leave are by them."""
+        return self.leaving - self.others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +106,13 @@ class _Columns(NamedTuple):
 class _Held:
     """What a release was sealed with of a person, by the numbers of its files, and what has left it since.
 
-    `kinds` and `columns` tell their items apart; empty where nobody asks about a part of them.
+    `by_others` are rows about them that somebody else made, as far as that is known. `kinds` and `columns` tell their
+    items apart; empty where nobody asks about a part of them.
     """
 
     release: str
     rows: RowsOfFiles
+    by_others: RowsOfFiles
     pins: Mapping[int, FilePin]
     removed: RowsOfFiles
     withdrawn: bool
@@ -187,7 +196,7 @@ class OwnContent:
         for purpose in dict.fromkeys(aim.purpose for aim in aims.values()):
             rows, _ = self._sealed_rows(asker, self.concerned(purpose))
             part = any(aim.categories or aim.items for aim in aims.values() if aim.purpose is purpose)
-            held = self._held(rows, parts=part)
+            held = self._held(asker, rows, parts=part)
             every = self._own_items(asker, purpose)
             found |= {name: self._effect(held, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
         return found
@@ -195,6 +204,7 @@ class OwnContent:
     def _effect(self, held: Sequence[_Held], every: Sequence[_Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
         leaving: set[tuple[FilePin, int]] = set()
+        others: set[tuple[FilePin, int]] = set()
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
         for each in held:
@@ -205,7 +215,11 @@ class OwnContent:
             gone = {index: rows & each.removed[index] for index, rows in chosen.items() if index in each.removed}
             staying = {index: rows - gone.get(index, BitMap64()) for index, rows in chosen.items()}
             if not each.withdrawn:
+                foreign = {
+                    index: rows & each.by_others[index] for index, rows in staying.items() if index in each.by_others
+                }
                 leaving |= {(each.pins[index], row) for index, rows in staying.items() for row in rows}
+                others |= {(each.pins[index], row) for index, rows in foreign.items() for row in rows}
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
@@ -215,16 +229,17 @@ class OwnContent:
             due=sum(item.is_due for item in mine),
             asked_for=sum(item.is_asked_for for item in mine),
             leaving=len(leaving),
+            others=len(others),
             releases=releases,
             left=left,
             models=models,
         )
 
-    def _held(self, rows: Mapping[str, RowsOfFiles | None], *, parts: bool) -> list[_Held]:
+    def _held(self, asker: Asker, rows: Mapping[str, RowsOfFiles | None], *, parts: bool) -> list[_Held]:
         """Return what releases hold of a person; `parts`: with what tells their items apart."""
-        corpora = {each.name: each for each in self._settings.corpora()[0]} if parts else {}
+        corpora = {each.name: each for each in self._settings.corpora()[0]}
         sidecars = {name: {each.pin: each for each in corpus.sidecars} for name, corpus in corpora.items()}
-        found = []
+        seats, found = np.array(asker.seats, dtype=np.uint32), []
         for name, kept in rows.items():
             if not kept:
                 continue
@@ -234,14 +249,22 @@ class OwnContent:
             if parts and not known.keys() >= set(pins.values()):
                 # Registered anew since the rows were found: as a file that is not known any more.
                 continue
-            columns = {}
-            for index, each in kept.items() if parts else ():
+            by_others: dict[int, BitMap64] = {}
+            columns: dict[int, _Columns] = {}
+            for index, each in kept.items():
+                if pins[index] not in known:
+                    continue
                 sidecar, at = known[pins[index]], np.asarray(each.to_array(), dtype=np.int64)
-                columns[index] = _Columns(at, sidecar.klass[at], sidecar.item[at])
+                foreign = at[~np.isin(sidecar.person[at], seats)]
+                if foreign.size:
+                    by_others[index] = BitMap64(foreign.astype(np.uint64))
+                if parts:
+                    columns[index] = _Columns(at, sidecar.klass[at], sidecar.item[at])
             found.append(
                 _Held(
                     release=name,
                     rows=kept,
+                    by_others=by_others,
                     pins=pins,
                     removed=self._people.removals.removed(self.desk.newest.amendments.newest(name)),
                     withdrawn=self.desk.newest.state.releases[name].withdrawn is not None,

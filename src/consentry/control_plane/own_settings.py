@@ -15,6 +15,7 @@ import numpy as np
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import by_purpose
 from consentry.control_plane.known import Known
+from consentry.control_plane.own_suspensions import resumed_at
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words_of
 from consentry.corpus.registration import Corpus, open_corpus
@@ -27,7 +28,7 @@ from consentry.ledger.state import Published, Stated
 from consentry.oversight.order import Order
 from consentry.policy.choice import Choice, LiveChoice, Seconds
 from consentry.policy.evaluator import Reason
-from consentry.policy.expressions import SECONDS_PER_DAY
+from consentry.policy.expressions import SECONDS_PER_DAY, Effect
 from consentry.policy.matrix import MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
@@ -70,12 +71,12 @@ class OwnUse:
 
     Attributes:
         policy: the set that decides, None if none does, and the `digest` under which it was published; `since` is when
-            it was put in force.
+            it was put in force, `resumed` when the last suspension ended that stopped all of it for them, if one did.
         counted: their items by category, those of no permitted category included.
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it. `spoke`: whether
             they said anything about these, if only to take it back.
-        orders: the orders among the obstacles, by id.
+        orders: the orders among the obstacles, among those of a kind, and in `counted`, by id.
         places: where they may live; `established` says whether anything but a weak sign says so.
         served: the notices they were served, with the time.
     """
@@ -84,6 +85,7 @@ class OwnUse:
     policy: PolicySet | None
     digest: Digest
     since: Seconds | None
+    resumed: Seconds | None
     stands: Stands
     counted: Mapping[Category, Counted]
     complete: bool
@@ -201,7 +203,7 @@ class OwnSettings:
             at = self.desk.parts.clock()
             known = {purpose: self.knowledge(present, purpose, at=at) for purpose in purposes}
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
-            orders = {order.order: order for order in present.record.orders.in_force()}
+            orders = {order.order: order for order in present.record.orders}
         found = []
         for purpose in purposes:
             published = deciding.get(purpose) or self._covering(deciding, purpose)
@@ -247,14 +249,18 @@ class OwnSettings:
             at=at,
         )
         found = stands(question) if policy is not None else _undecided(question)
-        named = {each.reference for each in found.obstacles}
+        counted = _counted(items)
+        against = [*found.obstacles, *(each for kind in found.kinds for each in kind.against)]
+        named = {each.reference for each in (*against, *(why for each in counted.values() for why in each.why_not))}
+        permitting = replace(question, rules=[each for each in question.rules if each.effect is not Effect.SUSPEND])
         return OwnUse(
             purpose=compiler.purpose,
             policy=policy,
             digest="" if published is None else published.digest,
             since=None if published is None else self.recorded_at(published.position),
+            resumed=resumed_at(permitting, orders.values()),
             stands=found,
-            counted=_counted(items),
+            counted=counted,
             complete=complete,
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
             spoke=asker.spoke_about(compiler.purpose),

@@ -43,12 +43,14 @@ class KindStands:
         on: whether a new item may be used now.
         refused: whether they said no to this category, or to all.
         can_choose: whether it could be used if they agreed, now or once they were told.
+        against: why it could not; empty if it could.
     """
 
     category: Category
     on: bool
     refused: bool
     can_choose: bool
+    against: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ def stands(question: Question) -> Stands:
                 on=ours.decide(category, meant).allowed,
                 refused=meant.state is ChoiceState.REFUSED,
                 can_choose=later[category].allowed,
+                against=() if later[category].allowed else tuple(later[category].reasons),
             )
         )
     found = Stands(

@@ -88,8 +88,9 @@ def show(
     """Show how each use stands, with what was just saved, or could not be."""
     control, person = deployment.control, person_of(who)
     if wants_document(request, form):
-        return Response(canonical_json(document(_blocks(request, control, who))), headers=_VARY,
-                        media_type="application/json")  # fmt: skip
+        found = _blocks(request, control, who)
+        body = canonical_json(document(found, _effects(control, person, found)[0]))
+        return Response(body, headers=_VARY, media_type="application/json")
     signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
     done = just_saved(control, person, positions=[*map(str, signalled), *saved])
     given = unsaved.found(request, admission, person=person)

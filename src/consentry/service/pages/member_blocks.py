@@ -12,6 +12,7 @@ from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import Stated
 from consentry.oversight.language import as_written, canonical
 from consentry.oversight.notice import Version
+from consentry.oversight.order import Order
 from consentry.policy.choice import LiveChoice, Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import Effect, GapKind, Rule
@@ -69,7 +70,7 @@ class NoticeShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """Why there is nothing to choose. `areas` and `places` are codes; `since` is None where no date is known."""
+    """Why there is nothing to choose. `areas` are codes; `since` is None where no date is known."""
 
     told: Told
     since: Seconds | None = None
@@ -79,7 +80,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of content in the list of a use."""
+    """One kind of content in the list of a use. `against`: why none can be used, where others can."""
 
     category: Category
     word: str
@@ -92,6 +93,7 @@ class Kind:
     reach: Reach | None
     """How far back their own no to this kind goes, for this use; None if there is none."""
     can_choose: bool
+    against: Sequence[Told]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ class Block:
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
         places: codes of where they may live; several if it is not known which. `established` says whether anything
             but a weak sign, such as the time zone of a device, says so.
+        orders: those that stand against any of it, by id.
         kinds: what they have, and what the rules permit; `never` are kinds that no rule permits.
     """
 
@@ -142,6 +145,7 @@ class Block:
     places: Sequence[str]
     established: bool
     obstacles: Sequence[Obstacle]
+    orders: Mapping[str, Order]
     kinds: Sequence[Kind]
     never: Sequence[Kind]
     complete: bool
@@ -201,7 +205,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
     mine = [each.choice for each in use.said if _said(each, events, person).mine]
     kinds, never = _kinds(use, reaches=_own_reaches(mine, use.purpose))
     no = own[0] if own else None
-    since = no.at if no else whole[0].at if whole else yes[-1].at if yes else _since(use)
+    since = no.at if no else whole[0].at if whole else _since(use, yes=yes[-1].at if yes else None)
     return Block(
         purpose=use.purpose,
         title=PURPOSES[use.purpose],
@@ -224,6 +228,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         places=sorted(each for each in use.places if not any(part.startswith(f"{each}-") for part in use.places)),
         established=use.established,
         obstacles=_obstacles(use),
+        orders=use.orders,
         kinds=kinds,
         never=never,
         complete=use.complete,
@@ -251,10 +256,13 @@ def _said(stated: Stated, events: Mapping[int, Event], person: Pseudonym) -> Sai
     )
 
 
-def _since(use: OwnUse) -> Seconds | None:
-    """Return since when a use is as it is by itself: the set in force, or the end of the waiting."""
-    begins = use.stands.begins
-    return use.since if begins is None or use.since is None else max(begins, use.since)
+def _since(use: OwnUse, *, yes: Seconds | None) -> Seconds | None:
+    """Return since when a use is as it is: their `yes`, or the set in force and the end of the waiting.
+
+    If it was suspended for them after that: since it was given back.
+    """
+    since = [use.since, use.stands.begins] if yes is None else [yes]
+    return None if since[0] is None else max(each for each in (*since, use.resumed) if each is not None)
 
 
 def _notices(permits: Sequence[Rule]) -> list[str]:
@@ -317,8 +325,7 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
     for reason in _in_the_way(use):
         order = use.orders.get(reason.reference)
         if reason.kind is ReasonKind.SUSPENDED and order is not None:
-            areas = sorted(order.scope.areas)
-            said = Told(ORIGINS[order.origin])
+            areas, said = sorted(order.scope.areas), Told(ORIGINS[order.origin])
             found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
         elif reason.kind is not ReasonKind.REFUSED:
             rule = _rule(use, reason)
@@ -359,6 +366,7 @@ def _kinds(use: OwnUse, *, reaches: Mapping[Category | None, Reach]) -> tuple[li
             refused=stands is not None and stands.refused,
             reach=reaches.get(category),
             can_choose=stands is not None and stands.can_choose,
+            against=_against(use, () if stands is None or use.stands.obstacles else stands.against),
         )
         (kinds if stands is not None else never).append(kind)
     return kinds, never
@@ -373,11 +381,20 @@ def _own_reaches(said: Iterable[LiveChoice], purpose: Purpose) -> dict[Category 
 def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
     found = []
     for reason, count in counted.why_not.items():
-        rule = _rule(use, reason)
-        found.append((told(reason, rule=rule), count))
+        found.append((_told(use, reason), count))
     found += [(due(begins), count) for begins, count in counted.due.items()]
     if counted.asked_for:
         found.append((Told(NOT_AGREED), counted.asked_for))
     if counted.others:
         found.append((Told(OTHERS), counted.others))
     return found
+
+
+def _told(use: OwnUse, reason: Reason) -> Told:
+    return told(reason, rule=_rule(use, reason), order=use.orders.get(reason.reference))
+
+
+def _against(use: OwnUse, reasons: Sequence[Reason]) -> list[Told]:
+    """Return the reasons in words, each once; that nothing permits it only where there is no other."""
+    telling = [each for each in reasons if each.kind is not ReasonKind.NOT_PERMITTED]
+    return list(dict.fromkeys(_told(use, each) for each in telling or reasons))

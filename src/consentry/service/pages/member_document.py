@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
 
+from consentry.control_plane.own_content import Effect
 from consentry.service.pages.member_blocks import Block, Kind, NoticeShown, Obstacle, Said
+from consentry.service.pages.member_words import Told
 
 
 def wants_document(request: Request, form: str) -> bool:
@@ -16,12 +18,15 @@ def wants_document(request: Request, form: str) -> bool:
     return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
 
 
-def document(found: Sequence[Block]) -> dict[str, Any]:
-    """Return how each use stands, in the words of the interface for programs. Times are seconds since 1970."""
-    return {"uses": [_use(each) for each in found]}
+def document(found: Sequence[Block], effects: Mapping[str, Effect]) -> dict[str, Any]:
+    """Return how each use stands, in the words of the interface for programs. Times are seconds since 1970.
+
+    `effects` are what a no to a use would undo, as far as that comes at once.
+    """
+    return {"uses": [_use(each, effects.get(each.purpose)) for each in found]}
 
 
-def _use(use: Block) -> dict[str, Any]:
+def _use(use: Block, effect: Effect | None) -> dict[str, Any]:
     return {
         "purpose": use.purpose,
         "situation": use.situation,
@@ -41,6 +46,7 @@ def _use(use: Block) -> dict[str, Any]:
         "established": use.established,
         "items": use.items,
         "used": use.used,
+        "leaving": None if effect is None else {"own": effect.own, "others": effect.others},
         "complete": use.complete,
         "erased": use.erased,
         "kinds": [_kind(each) for each in (*use.kinds, *use.never)],
@@ -61,6 +67,10 @@ def _obstacle(each: Obstacle) -> dict[str, Any]:
     }
 
 
+def _against(each: Told) -> dict[str, Any]:
+    return {"why": each.text, "since": each.since, "areas": list(each.areas)}
+
+
 def _notice(each: NoticeShown) -> dict[str, Any]:
     return {"name": each.name, "version": each.number, "at": each.at, "language": each.language or None}
 
@@ -75,4 +85,5 @@ def _kind(each: Kind) -> dict[str, Any]:
         "refused": each.refused,
         "reach": each.reach,
         "can_choose": each.can_choose,
+        "against": [_against(told) for told in each.against],
     }

@@ -206,7 +206,7 @@ def _row(each: OneItem, known: _Known) -> dict[str, Any]:
         "kind": say.KINDS[item.category],
         "created": item.created,
         "used": item.used,
-        "why": say.told_of(item),
+        "why": say.told_of(item, orders=known.use.orders),
         "refused": said,
         "reach": known.refused[each.key] if said else None,
         "answer": known.answer(each, refused=said),

@@ -5,10 +5,12 @@ Each is a short sentence or the name of a thing, and says nothing that has to be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from consentry.ledger.events import Source
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
 from consentry.policy.expressions import GapKind, Rule
@@ -143,17 +145,22 @@ BADGES = {
 class Told(NamedTuple):
     """A reason in words; `text` may name a `day`.
 
-    `rule` is the one whose own sentence says more, in the languages it was written in.
+    `rule` is the one whose own sentence says more, in the languages it was written in. Of an order it says `since` when
+    it holds, and the codes of the `areas` where.
     """
 
     text: str
     rule: Rule | None = None
     advice: str = ""
     day: Seconds | None = None
+    since: Seconds | None = None
+    areas: tuple[str, ...] = ()
 
 
-def told(reason: Reason, *, rule: Rule | None = None) -> Told:
-    """Return a reason in words; `rule` is the one that it names."""
+def told(reason: Reason, *, rule: Rule | None = None, order: Order | None = None) -> Told:
+    """Return a reason in words; `rule` or `order` is the one that it names."""
+    if reason.kind is ReasonKind.SUSPENDED and order is not None:
+        return Told(ORIGINS[order.origin], since=order.at, areas=tuple(sorted(order.scope.areas)))
     if reason.kind is ReasonKind.GAP:
         gap = GapKind(reason.reference)
         return Told(GAPS[gap], advice=ADVICE.get(gap, ""))
@@ -165,12 +172,15 @@ def due(begins: Seconds | None) -> Told:
     return Told(NOT_TOLD) if begins is None else Told(NOT_BEFORE, day=begins)
 
 
-def told_of(item: OwnItem) -> Told | None:
-    """Return why an item is not used; None if it is."""
+def told_of(item: OwnItem, *, orders: Mapping[str, Order]) -> Told | None:
+    """Return why an item is not used; None if it is. `orders` are those that may stand against it, by id."""
     if item.used:
         return None
     if item.decision.allowed or (item.lacks is not None and item.others):
         return Told(OTHERS)
     if item.lacks is Lack.TIME:
         return due(item.begins)
-    return Told(NOT_AGREED) if item.lacks is Lack.YES else told(item.decision.primary)
+    if item.lacks is Lack.YES:
+        return Told(NOT_AGREED)
+    primary = item.decision.primary
+    return told(primary, order=orders.get(primary.reference))

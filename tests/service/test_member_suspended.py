@@ -1,0 +1,152 @@
+"""What a member sees of a suspension: of a whole use until it ends, and of one kind of content."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from babel.dates import format_date
+
+import service.test_member as member
+from consentry.bootstrap import Deployment
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
+from consentry.policy.vocabulary import Category, Purpose, Reach
+from service.test_member import Come, no, yes
+from service.visitor import Visitor, words
+
+place = member.place
+UK = frozenset({"UK"})
+ASKED = "A data protection authority has asked the platform to stop this use."
+
+
+def suspend(deployment: Deployment, scope: Scope, *, case: str = "ico-2024") -> None:
+    deployment.control.orders.suspend(scope, case=case, origin=Origin.AUTHORITY_REQUEST, reference="inner words")
+
+
+def give_back(deployment: Deployment, *, case: str = "ico-2024") -> int:
+    """End the orders of a case, at least a second after all that came before, and return when that was."""
+    time.sleep(1.1)
+    for by in ("anna", "ben"):
+        deployment.control.cases.withdraw(case, by=by, reference="they gave it up")
+    return max(each.ended.at for each in deployment.control.desk.newest.record.orders.of(case) if each.ended)
+
+
+def use_of(visitor: Visitor) -> dict[str, Any]:
+    (use,) = visitor.get("/me?format=json").json()["uses"]
+    return dict(use)
+
+
+def test_a_use_is_on_since_it_was_given_back(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor, elsewhere = come("gb"), come("us")
+    before = use_of(visitor)["since"]
+    suspend(deployment, Scope(areas=UK))
+    assert 'name="answer"' not in visitor.get("/me").text
+    assert use_of(visitor)["since"] is None
+    ended = give_back(deployment)
+    page = visitor.get("/me")
+    assert 'name="answer"' in page.text
+    assert "On Your content may be used" in words(page)
+    assert ASKED not in words(page)
+    assert before < use_of(visitor)["since"] == ended
+    assert use_of(elsewhere)["since"] == before, "where nothing was suspended nothing changed"
+
+
+def test_a_yes_from_before_a_suspension_does_not_hide_it(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    no(visitor)
+    yes(visitor)
+    said = use_of(visitor)["since"]
+    suspend(deployment, Scope(areas=UK))
+    ended = give_back(deployment)
+    assert said < use_of(visitor)["since"] == ended
+    time.sleep(1.1)
+    no(visitor)
+    assert use_of(visitor)["since"] > ended, "a no is of the day it was said"
+
+
+def test_what_stopped_no_whole_use_does_not_begin_it_anew(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    before = use_of(visitor)["since"]
+    suspend(deployment, Scope(areas=UK, categories=frozenset({Category.COMMENT})))
+    suspend(deployment, Scope(purposes=frozenset({Purpose.EVALUATE})), case="another-use")
+    suspend(deployment, Scope(models=frozenset({"drafts"})), case="one-model")
+    give_back(deployment)
+    give_back(deployment, case="another-use")
+    give_back(deployment, case="one-model")
+    assert use_of(visitor)["since"] == before
+
+
+def test_of_several_suspensions_the_last_one_gives_it_back(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    for case in ("first", "second"):
+        suspend(deployment, Scope(areas=UK), case=case)
+    give_back(deployment, case="second")
+    assert use_of(visitor)["situation"] == "stopped"
+    ended = give_back(deployment, case="first")
+    assert use_of(visitor)["since"] == ended
+
+
+def test_what_is_narrowed_to_a_kind_is_given_back_but_for_that_kind(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    suspend(deployment, Scope(areas=UK))
+    time.sleep(1.1)
+    smaller = Scope(areas=UK, categories=frozenset({Category.COMMENT}))
+    for by in ("anna", "ben"):
+        deployment.control.cases.narrow("ico-2024", smaller, by=by, reference="it is enough")
+    first, second = deployment.control.desk.newest.record.orders.of("ico-2024")
+    assert first.ended is not None
+    assert use_of(visitor)["since"] == first.ended.at == second.at
+
+
+def row_of(visitor: Visitor, kind: str) -> str:
+    """Return the row of a kind on the page, without tags."""
+    rows = visitor.get("/me").text.split("<tr>")
+    (row,) = [each for each in rows if each.startswith(f'<th scope="row">{kind}</th>')]
+    return " ".join(re.sub(r"<[^>]+>", " ", row).split())
+
+
+def test_of_a_kind_that_is_suspended_it_says_who_since_when_and_where(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("gb")
+    assert "–" in row_of(visitor, "Comments")
+    suspend(deployment, Scope(areas=UK, categories=frozenset({Category.POST, Category.COMMENT})))
+    (order,) = deployment.control.desk.newest.record.orders
+    day = format_date(datetime.fromtimestamp(order.at, UTC), "long", locale="en_GB")
+    told = f"{ASKED} Since {day}. Where it holds: United Kingdom ."
+    posts, comments = row_of(visitor, "Posts"), row_of(visitor, "Comments")
+    assert f"1: {told}" in posts
+    assert told in comments, "they have none of these, and read why none will be used"
+    assert "–" not in comments
+    assert "0:" not in comments
+    assert told in words(visitor.get("/me/items"))
+    assert told in words(visitor.get("/me/uses"))
+    for path in ("/me", "/me/items", "/me/uses"):
+        assert "The use is suspended" not in words(visitor.get(path))
+        assert "inner words" not in visitor.get(path).text, "what staff wrote is theirs"
+    kinds = {each["category"]: each["against"] for each in use_of(visitor)["kinds"]}
+    assert kinds["comment"] == [{"why": ASKED, "since": order.at, "areas": ["UK"]}]
+    assert not kinds["article"]
+    assert "–" in row_of(come("us"), "Articles")
+
+
+def test_items_of_others_that_a_no_takes_away_are_told_apart(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor, author = come("us2"), come("us")
+    use = use_of(visitor)
+    assert (use["items"], use["leaving"]) == (1, {"own": 1, "others": 1})
+    text = words(visitor.get("/me"))
+    assert text.count("2 items leave 1 collection that was already made for training. "
+                      "That counts 1 item by somebody else in which you appear.") >= 2  # fmt: skip
+    assert "That counts 1 item by somebody else" in words(visitor.get("/me/check?purpose=train-genai"))
+    assert use_of(author)["leaving"]["others"] == 0
+    assert "by somebody else" not in words(author.get("/me"))
+    no(visitor, reach=Reach.EVERYTHING)
+    assert use_of(visitor)["leaving"] == {"own": 0, "others": 0}
