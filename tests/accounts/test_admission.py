@@ -55,7 +55,8 @@ def test_nobody_may_do_what_the_table_does_not_say() -> None:
 
 
 def test_the_widest_scope_counts() -> None:
-    assert scope_of(Action.CASE_READ, frozenset({Role.AUTHORITY, Role.AUDITOR})) is Scope.ALL
+    assert scope_of(Action.ORDER_ISSUE, frozenset({Role.AUTHORITY, Role.PRIVACY_OFFICER})) is Scope.ALL
+    assert scope_of(Action.ORDER_ISSUE, frozenset({Role.AUTHORITY, Role.AUDITOR})) is Scope.AREAS
 
 
 def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Clock) -> None:

@@ -219,6 +219,8 @@ def look(browser: Browser, worlds: Worlds) -> Iterator[Look]:
             answers: list[Response] = []
             page.on("response", lambda each: answers.append(each) if each.request.is_navigation_request() else None)
             page.goto(world.filled(place.path))
+            for name, words in place.write:
+                page.locator(f"main [name={name}]").fill(world.filled(words))
             for button in place.press:
                 page.locator(button).first.click()
             page.wait_for_load_state()

@@ -99,6 +99,7 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
         "webhook": hook.ident,
         "paper": str(papers[0].position),
         "long": LONG[:60],
+        "person": members["decided"],
     }
 
 

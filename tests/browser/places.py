@@ -15,6 +15,7 @@ class Page(NamedTuple):
         press: what is pressed there, one after the other, until it looks as it is meant.
         status: what it comes with.
         world: where it is: `story`, `bare` or `full` (`furnished.py`).
+        write: what is written there before: names of fields, and words; names in braces are those of the world.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Page(NamedTuple):
     press: tuple[str, ...] = ()
     status: int = 200
     world: str = "story"
+    write: tuple[tuple[str, str], ...] = ()
 
 
 CASE = "uk-2024"
@@ -69,8 +71,17 @@ STAFF = (
     Page("open-case", "/console/open-case", "olga"),
     Page("orders", "/console/orders", "olga"),
     Page("suspend", "/console/suspend", "olga"),
+    Page(
+        "suspend-what-if",
+        "/console/suspend",
+        "olga",
+        ("#purposes-train-genai", "button[value=look]"),
+        write=(("case", "fr-2026"), ("reference", "letter of today"), ("areas", "FR")),
+    ),
+    Page("narrow", "/console/cases/br-2026/narrow", "olga"),
     Page("releases", "/console/releases", "olga"),
     Page("release", "/console/releases/{release}", "olga"),
+    Page("release-files", "/console/releases/{release}/files", "olga"),
     Page("compare-releases", "/console/compare-releases?before={before}&after={release}", "olga"),
     Page("jobs", "/console/jobs", "emma"),
     Page("models", "/console/models", "olga"),
@@ -80,6 +91,13 @@ STAFF = (
     Page("proposals", "/console/proposals", "olga"),
     Page("objections", "/console/objections", "sam"),
     Page("people", "/console/people", "sam"),
+    Page(
+        "person",
+        "/console/people",
+        "sam",
+        ("form.narrow button",),
+        write=(("person", "{person}"), ("reason", "ticket 4711")),
+    ),
     Page("notices", "/console/notices", "olga"),
     Page("accounts", "/console/accounts", "ruth"),
     Page("account", "/console/accounts/ico", "ruth"),

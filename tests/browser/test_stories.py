@@ -12,8 +12,10 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from browser.accessible import violations
-from browser.conftest import Visits, World
+from browser.conftest import Look, Visits, World, Worlds
+from browser.places import MANY
 from consentry.cli.demo_job import running
+from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE
 from consentry.training.practice import STOPPED
@@ -138,6 +140,23 @@ def suspend_while(visits: Visits, world: World) -> None:
     expect(row).not_to_contain_text("granted", timeout=SECOND_MS)
     expect(row).to_contain_text("stopped", timeout=15_000)
     expect(row).to_contain_text(order.order)
+
+
+def test_many_jobs_are_asked_for_anew_only_when_there_is_a_new_one(look: Look, worlds: Worlds) -> None:
+    place = next(at for at in MANY if at.path.startswith("/console/jobs"))
+    page = look(place._replace(path="/console/jobs")).page
+    loaded: list[str] = []
+    page.on("framenavigated", lambda frame: loaded.append(frame.url))
+    expect(page.locator("#live")).to_have_text(re.compile("^Live"), timeout=30_000)
+    page.wait_for_timeout(5 * SECOND_MS)
+    assert loaded == [], "the stream tells of more jobs than the page shows, and of no new one"
+    parts = worlds(place.world).deployment.control.desk.parts
+    digest = parts.objects.put(b"secret")
+    lease = LeaseGranted(lease="f" * 12, release="none", job="the-new-job", model="m", ttl_ms=60_000, secret=digest)
+    parts.ledger.append([lease, LeaseEnded(lease="f" * 12, how=LeaseEnd.RELEASED, order=None, step=1)])
+    expect(page.locator("tr", has_text="the-new-job")).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(3 * SECOND_MS)
+    assert len(loaded) == 1
 
 
 def test_an_authority_takes_its_case_away_signed(visits: Visits, world: World, tmp_path: Path) -> None:

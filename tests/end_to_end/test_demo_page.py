@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 
+from consentry.bootstrap import open_deployment
 from consentry.charts import Bar, bars
 from consentry.cli import demo
 from consentry.cli.charts import Section, document, table, timeline
@@ -272,3 +278,35 @@ def test_a_home_that_is_served_is_not_played_over(tmp_path: Path) -> None:
     assert (home / "ledger.db").exists()
     demo._fresh_home(home)
     assert not (home / "ledger.db").exists()
+
+
+def test_it_ends_with_four_places_to_look_at_and_a_way_to_another_link(tmp_path: Path) -> None:
+    home = tmp_path / "a home"
+    open_deployment(home, embedded=True).close()
+    code = (
+        "import sys, pathlib; from consentry.cli.demo_pages import show_pages; from consentry.cli.output import Output;"
+        "show_pages(pathlib.Path(sys.argv[1]), Output(), person=sys.argv[2])"
+    )
+    asked = [sys.executable, "-c", code, str(home), "-member 1"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as served:
+        try:
+            said = list(_until(served.stdout, "Stop with"))
+            addresses = [each.split("?")[0] for each in said if each.startswith("http")]
+            base = addresses[1].removesuffix("/console")
+            assert addresses == [f"{base}{path}" for path in ("/me/enter", "/console", "/authority", "/transparency")]
+            (command,) = [each for each in said if each.startswith("./run consentry ")]
+            made = CliRunner().invoke(cli, shlex.split(command)[2:], catch_exceptions=False)
+            for link in (next(each for each in said if "/me/enter" in each), made.stdout.strip()):
+                answer = httpx2.get(link)
+                assert (answer.status_code, answer.headers.get("location")) == (303, "/me"), answer.text
+        finally:
+            served.terminate()
+
+
+def _until(stream: IO[str] | None, last: str) -> Iterator[str]:
+    """Yield what is said, line by line, up to one that begins in a certain way."""
+    assert stream is not None
+    for line in stream:
+        yield line.strip()
+        if line.startswith(last):
+            return

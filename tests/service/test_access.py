@@ -207,6 +207,16 @@ def _as_it_should_be(
     return status not in {401, 403} if allowed else status == 403
 
 
+def test_what_is_for_some_areas_only_is_under_authority() -> None:
+    partial = {action for action, row in TABLE.items() if Scope.AREAS in row.values()}
+    given: set[Action] = set()
+    for _, route in ADDRESSES:
+        if Scope.AREAS in scopes_of(route) and (asked := actions_of(route) & partial):
+            assert route.path.startswith("/authority"), f"{route.path} looks at nobody's jurisdictions"
+            given |= asked
+    assert given == partial, "the table says of an authority what no address gives it"
+
+
 def test_the_check_notices_what_is_wrong() -> None:
     officer, nobody = Somebody("olga", Role.PRIVACY_OFFICER, {}), Somebody("nobody", None, {})
     assert not _as_it_should_be(200, {Action.METRICS_READ}, officer)

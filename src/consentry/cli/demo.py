@@ -101,7 +101,7 @@ def demo(
 ) -> None:
     """Play the whole story: a release, training, a suspension that stops it, the review, and the way back.
 
-    It ends with the pages, and with three links to look at first.
+    It ends with the pages, and with four links to look at first.
     """
     home = _fresh_home(context.home or Path("demo-home"))
     # Made-up people must never get into a real ledger, also not into one that the environment names.

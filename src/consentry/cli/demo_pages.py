@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -57,6 +58,8 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
             if person is not None:
                 out.text("A member in the UK decides (good once, for five minutes):")
                 out.text(f"  {_link(deployment, address, person)}")
+                out.text("Another one, from another terminal:")
+                out.text(f"  {again(home, address, person)}")
             out.text(f"Staff at work: sign in as {OFFICER}, password {password}")
             out.text(f"  {address}/console")
             out.text(f"The authority: sign in as {AUTHORITY}, with the same password")
@@ -84,6 +87,12 @@ def _accounts(deployment: Deployment) -> str:
         admission.add(OFFICER, roles=frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR}), password=password)
         admission.add(AUTHORITY, roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=password)
     return password
+
+
+def again(home: Path, address: str, person: str) -> str:
+    """Return the command that makes another link for a member, to be run where the demo was."""
+    words = ["--home", str(home), "account", "member-link", "--url", address, "--", person]
+    return f"./run consentry {shlex.join(words)}"
 
 
 def _link(deployment: Deployment, address: str, person: str) -> str:

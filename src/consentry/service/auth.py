@@ -19,7 +19,7 @@ from fastapi import Header, Request
 from consentry.accounts.account import NOBODY, Principal
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
-from consentry.service.gate import COOKIE, Needs, recognise, shown_by
+from consentry.service.gate import COOKIE, NeedsAll, recognise, shown_by
 
 TOKEN_FILE = "workload.token"  # noqa: S105 - the name of a file
 _BYTES, _SHORTEST = 32, 20
@@ -61,7 +61,7 @@ def view_token() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
-class Program(Needs):
+class Program(NeedsAll):
     """Lets programs through that may do something, and tells others which token they have to show."""
 
     async def __call__(self, request: Request) -> Principal:  # noqa: D102

@@ -49,7 +49,10 @@ _JOBS = Listing(
 @ROUTER.get("/console/jobs")
 def jobs(request: Request, control: Control, *, _: Reading) -> Response:
     """List all jobs; with a script the list follows what they do."""
-    return _JOBS.answer(request, job_rows(control), template="console/jobs.html")
+    rows = job_rows(control)
+    # The script asks for the page anew only once the stream knows of a newer lease than the page did.
+    newest = rows[-1]["lease"] if rows else ""
+    return _JOBS.answer(request, rows, template="console/jobs.html", newest=newest)
 
 
 @ROUTER.get("/console/jobs/events")

@@ -15,10 +15,9 @@
   const show = (jobs) => {
     const rows = new Map();
     for (const row of place.querySelectorAll("tbody tr")) rows.set(row.cells[columns.lease].textContent.trim(), row);
-    let unknown = false;
     for (const job of jobs) {
       const row = rows.get(job.lease);
-      if (!row) { unknown = true; continue; }
+      if (!row) continue;
       for (const name of ["step", "items", "left_s", "order"]) put(row.cells[columns[name]], job[name]);
       const badge = row.cells[columns.state].firstElementChild;
       if (badge && badge.textContent !== job.state) {
@@ -26,8 +25,9 @@
         badge.className = "badge " + (kinds[job.state] || "plain");
       }
     }
-    // A job that the page does not have: only where nothing is searched for and this is the first page.
-    if (unknown && !window.location.search) window.location.reload();
+    // A lease that came after the page, which shows only some: oldest first here, and nothing is searched for.
+    const newest = jobs.length ? jobs[jobs.length - 1].lease : "";
+    if (newest !== place.dataset.newest && !window.location.search) window.location.reload();
   };
   const source = new EventSource("/console/jobs/events");
   source.addEventListener("jobs", (event) => { live.textContent = live.dataset.on; show(JSON.parse(event.data)); });
