@@ -120,12 +120,12 @@ def withdraw(
     request: Request,
     control: Control,
     release: str,
-    _: Annotated[Principal, Depends(Staff(Action.RELEASE_WITHDRAW))],
+    who: Annotated[Principal, Depends(Staff(Action.RELEASE_WITHDRAW))],
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Say that nobody may read a release any more."""
     return said(
-        lambda: control.releases.withdraw(release, reason.strip()),
+        lambda: control.releases.withdraw(release, reason.strip(), by=who.handle),
         to=f"/console/releases/{quote(release)}",
         again=lambda problem: _show(request, control, release, problem={**problem, "field": "reason"}, reason=reason),
     )
