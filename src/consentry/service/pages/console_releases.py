@@ -49,6 +49,15 @@ _FILES = Listing(
     sort="file",
 )
 
+_AMENDMENTS = Listing(
+    name="amendments",
+    columns=(
+        Column("amendment", N_("Amendment"), kind="number"),
+        Column("removed", N_("Items removed"), kind="number"),
+        Column("at", N_("When"), kind="time"),
+    ),
+    sort="-amendment",
+)
 
 _MOVES = Listing(
     name="moves",
@@ -98,6 +107,14 @@ def files(request: Request, control: Control, *, release: str, _: Reading) -> Re
     found = control.releases.open(release).manifest.files
     rows = [{"file": each.pin.path, "items": each.pin.rows, "left_out": each.bitmap.cardinality} for each in found]
     return _FILES.answer(request, rows, template="console/release_files.html", release=release)
+
+
+@ROUTER.get("/console/releases/{release}/amendments")
+def amendments(request: Request, control: Control, *, release: str, _: Reading) -> Response:
+    """List every amendment of a release: how many items left it, and when."""
+    found = control.amendments.of(release)
+    rows = [{"amendment": each["number"], "removed": each["removed"], "at": each["at"]} for each in found]
+    return _AMENDMENTS.answer(request, rows, template="console/amendments.html", release=release)
 
 
 @ROUTER.get("/console/releases/{release}/explain")
