@@ -1,6 +1,6 @@
 """Twenty thousand requests that nobody honest sends: does one break the server, and does it grow?
 
-    ./run bench hostile [--number 20000]
+    ./run bench hostile [--number 20000] [--store postgres]
 
 They go to every address that takes a body, of the interface and of all pages, each with what lets it in: JSON with
 keys twice, NaN, depth and bad UTF-8; forms and multipart bodies that are broken; bodies that are too large, of another
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from parts.measuring import Line, show
+from parts.stores import STORES, fresh_home, server_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -28,8 +29,10 @@ def main() -> None:
     """Run it and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--number", type=int, default=20_000)
-    number = parser.parse_args().number
-    with hostile.place() as there:
+    parser.add_argument("--store", choices=STORES, default="sqlite")
+    asked = parser.parse_args()
+    number = asked.number
+    with server_of(asked.store) as database, fresh_home(database) as folder, hostile.place(folder) as there:
         hostile.attack(there, WARM, seed=1)
         memory, files = [there.held_bytes()], there.open_files()
         began, found = time.perf_counter(), hostile.Found()
@@ -47,7 +50,7 @@ def main() -> None:
     grown, later = memory[-1] - memory[0], memory[-1] - memory[1]
     named = ", ".join(f"{status}: {count:,}" for status, count in sorted(statuses.items()) if status)
     show(
-        "Hostile requests",
+        f"Hostile requests, ledger in {asked.store}",
         [
             Line("sent", f"{sent:,}", f"{sent / took:,.0f}/s, to {len(hostile.targets())} addresses"),
             Line("answered with 5xx", str(sum(found.broken.values())), "", "0", not found.broken),

@@ -1,6 +1,6 @@
 """The page where a person decides, with everybody and everything in the deployment: first byte, and weight.
 
-    ./run bench page [--scale 0.02] [--people-asked 40] [--data DIR]
+    ./run bench page [--scale 0.02] [--people-asked 40] [--data DIR] [--store postgres]
 
 The deployment is that of `./run bench release`, with its corpus and a release. The page is asked for over HTTP, by
 people drawn at random and by the one who wrote most; each comes in by a link that the platform signed. Weight is what a
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
-from parts.deployment import AT, CORPUS, POLICY_NAME, PURPOSE, prepare
+from parts.deployment import AT, CORPUS, POLICY_NAME, PURPOSE, load, prepare
 from parts.measuring import Line, share, show
 from parts.server import Server
+from parts.stores import STORES, fresh_home, server_of
 from rich.console import Console
 
 from consentry.accounts.member_link import LinkKeys, claims_for
@@ -89,24 +89,35 @@ def main() -> None:
     """Measure everything and print it."""
     parser = arguments(__doc__)
     parser.add_argument("--people-asked", type=int, default=40)
+    parser.add_argument("--store", choices=STORES, default="sqlite")
     chosen = parser.parse_args()
     shape = Shape(seed=chosen.seed).scaled(chosen.scale)
     folder = ensure(chosen.data, shape)
-    home = prepare(folder, threads=2, log=Console(stderr=True))
+    people = asked(folder, count=chosen.people_asked, seed=chosen.seed)
+    with server_of(chosen.store) as database, fresh_home(database) as place:
+        home = place / "home"
+        if database is None:
+            prepare(folder, threads=2, log=Console(stderr=True), home=home)
+        else:
+            load(folder, home)
+            (home / "consentry.toml").write_text("threads = 2\n")
+        found, held = measured(folder, home, people)
+    title = f"{shape.people:,} people, {shape.items:,} items; {len(people)} of them look, ledger in {chosen.store}"
+    show(title, list(_lines(found, held)))
+
+
+def measured(folder: Path, home: Path, people: list[str]) -> tuple[list[tuple[str, float, int]], int]:
+    """Build a release, serve it, and return what each look took, and the bytes that the server holds then."""
     deployment = open_deployment(home)
     deployment.control.statements.register_corpus(folder / "corpus.toml")
     deployment.control.releases.build(CORPUS, PURPOSE, policy=POLICY_NAME, at=AT)
     deployment.close()
     server = Server(home)
     server.start()
-    people = asked(folder, count=chosen.people_asked, seed=chosen.seed)
     try:
-        found = list(looks(home, server, people))
-        held = server.held_bytes()
+        return list(looks(home, server, people)), server.held_bytes()
     finally:
         server.kill()
-        shutil.rmtree(home)
-    show(f"{shape.people:,} people, {shape.items:,} items; {len(people)} of them look", list(_lines(found, held)))
 
 
 def _lines(found: list[tuple[str, float, int]], held: int) -> Iterator[Line]:

@@ -32,16 +32,21 @@ def prepare(folder: Path, *, threads: int, log: Console, home: Path | None = Non
         log.print("loading people and choices (once per corpus) ...")
         staged = folder / "home-staged"
         shutil.rmtree(staged, ignore_errors=True)
-        deployment = open_deployment(staged)
-        deployment.control.statements.publish(POLICY.read_text("utf-8"), POLICY.name)
-        deployment.control.statements.load_people(folder / "people.toml")
-        deployment.import_choices(folder / "choices.parquet", corpus=None)
-        deployment.close()
+        load(folder, staged)
         staged.rename(kept)
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(kept, home)
     (home / "consentry.toml").write_text(f"threads = {threads}\n")
     return home
+
+
+def load(folder: Path, home: Path) -> None:
+    """Make a home that holds people and choices. Its ledger is where the environment says, so none is kept of it."""
+    deployment = open_deployment(home)
+    deployment.control.statements.publish(POLICY.read_text("utf-8"), POLICY.name)
+    deployment.control.statements.load_people(folder / "people.toml")
+    deployment.import_choices(folder / "choices.parquet", corpus=None)
+    deployment.close()
 
 
 def opened(home: Path) -> Deployment:

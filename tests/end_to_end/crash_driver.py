@@ -141,7 +141,7 @@ def refuse(deployment: Deployment, _: Path) -> None:
 def withdraw(deployment: Deployment, _: Path) -> None:
     name = next(iter(deployment.control.releases.sealed()))
     try:
-        deployment.control.releases.withdraw(name, "a reason")
+        deployment.control.releases.withdraw(name, "a reason", by="olga")
     except StateError as error:
         # Asked again: what the crash left of the tables is gone now.
         if error.code != "release-already-withdrawn":

@@ -252,7 +252,7 @@ def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_re
 def test_a_withdrawn_release_is_amended_no_more(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)
-    deployment.control.releases.withdraw(release, "done with")
+    deployment.control.releases.withdraw(release, "done with", by="olga")
     say(deployment, "bo", reach=EVERYTHING)
     assert deployment.control.amendments.newest(release) == 0
 

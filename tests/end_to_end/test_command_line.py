@@ -90,7 +90,7 @@ def test_a_compact_date_is_not_taken_for_seconds(ready: Terminal) -> None:
 
 
 def test_a_reason_is_one_line(ready: Terminal) -> None:
-    words = ("release", "withdraw", build(ready)["release"], "--yes", "--reason")
+    words = ("release", "withdraw", build(ready)["release"], "--by", "olga", "--yes", "--reason")
     for reason in ("one\ntwo", "a\x1b[31m"):
         assert "one line" in ready.run(*words, reason, status=2)["error"]["message"]
     assert ready.run("release", "list")["releases"][0]["withdrawn"] is None

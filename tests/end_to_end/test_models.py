@@ -99,7 +99,7 @@ def test_a_withdrawn_release_affects_whoever_used_it_and_the_clock_runs(place: t
     _, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", [[0, 0, 1]])
-    control.releases.withdraw(release, "case 7")
+    control.releases.withdraw(release, "case 7", by="olga")
     found = control.models.show("m")
     assert (found["stage"], found["withdrawn_since"]["releases"]) == (Stage.AFFECTED, [release])
     assert control.models.may_serve("m")["may"]
@@ -451,7 +451,7 @@ def test_a_certificate_of_destruction(place: tuple[Path, Deployment]) -> None:
         return control.destruction.destroy(Destroyed.RELEASE, release, folder=where, by="operations")
 
     assert code_of(destroy) == "release-not-withdrawn"
-    control.releases.withdraw(release, "case 7")
+    control.releases.withdraw(release, "case 7", by="olga")
     assert code_of(lambda: destroy(folder / "nowhere")) == "destruction-folder"
     assert code_of(lambda: destroy(folder)) == "destruction-folder-in-use"
     assert code_of(lambda: destroy(folder / "home" / "releases")) == "destruction-folder-in-use"

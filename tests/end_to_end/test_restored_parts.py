@@ -326,7 +326,7 @@ def test_a_ledger_that_forgot_what_was_withdrawn_is_not_opened(
     copied(folder)
     match forgotten:
         case "release withdrawn":
-            control.releases.withdraw(release, "case 7")
+            control.releases.withdraw(release, "case 7", by="olga")
         case "model withdrawn":
             control.models.withdraw("m", "case 7", by="ml")
         case "model registered":

@@ -53,7 +53,7 @@ def test_nothing_is_handed_out_any_more(place: tuple[Path, Deployment]) -> None:
         control.releases.table(name, 2)
     control.releases.table(release, 3)
     assert control.releases.data_files(release)
-    position = control.releases.withdraw(release, REASON)
+    position = control.releases.withdraw(release, REASON, by="olga")
     for use in (
         lambda: control.releases.data_files(release),
         lambda: control.releases.table(release, 2),
@@ -82,7 +82,7 @@ def test_what_it_was_can_still_be_told(place: tuple[Path, Deployment]) -> None:
     other = build(deployment)
     before = control.releases.explain(release, "a1").body
     assert before["withdrawn"] is None
-    position = control.releases.withdraw(release, REASON)
+    position = control.releases.withdraw(release, REASON, by="olga")
     expected = control.releases.withdrawal(release)
     assert expected is not None
     assert (expected["reason"], expected["position"]) == (REASON, position)
@@ -104,13 +104,15 @@ def test_what_cannot_be_withdrawn(place: tuple[Path, Deployment]) -> None:
     control = deployment.control
     release = build(deployment)
     with pytest.raises(InputError, match="release-reason-missing"):
-        control.releases.withdraw(release, "  ")
+        control.releases.withdraw(release, "  ", by="olga")
+    with pytest.raises(InputError, match="case-handle"):
+        control.releases.withdraw(release, REASON, by="Olga Smith")
     with pytest.raises(ConsentryError, match="release-unknown"):
-        control.releases.withdraw("nothing", REASON)
+        control.releases.withdraw("nothing", REASON, by="olga")
     assert withdrawals(deployment) == []
-    control.releases.withdraw(release, REASON)
+    control.releases.withdraw(release, REASON, by="olga")
     with pytest.raises(StateError, match="release-already-withdrawn"):
-        control.releases.withdraw(release, "another reason")
+        control.releases.withdraw(release, "another reason", by="olga")
     assert len(withdrawals(deployment)) == 1
 
 
@@ -123,7 +125,7 @@ def test_of_two_who_withdraw_at_a_time_one_is_told(place: tuple[Path, Deployment
     def withdraw(deployment: Deployment) -> str:
         barrier.wait()
         try:
-            deployment.control.releases.withdraw(release, REASON)
+            deployment.control.releases.withdraw(release, REASON, by="olga")
         except StateError as error:
             return error.code
         return "withdrawn"
@@ -142,7 +144,7 @@ def test_what_a_crash_left_of_a_table_is_removed(place: tuple[Path, Deployment])
     release, other = build(deployment), build(deployment)
     control.releases.table(release, 2)
     shutil.copytree(control.desk.tables / release, folder / "kept")
-    control.releases.withdraw(release, REASON)
+    control.releases.withdraw(release, REASON, by="olga")
 
     def crashed() -> None:
         """Between the event and the removal, or in the middle of the removal."""
@@ -151,7 +153,7 @@ def test_what_a_crash_left_of_a_table_is_removed(place: tuple[Path, Deployment])
 
     crashed()
     with pytest.raises(StateError, match="release-already-withdrawn"):
-        control.releases.withdraw(release, REASON)
+        control.releases.withdraw(release, REASON, by="olga")
     assert tables(deployment) == set()
     crashed()
     control.releases.table(other, 2)
@@ -165,7 +167,7 @@ def test_a_table_that_is_being_written_does_not_outlive_the_withdrawal(
     release = build(deployment)
     other = open_deployment(folder / "home")
     seen: list[bool] = []
-    withdrawing = threading.Thread(target=lambda: other.control.releases.withdraw(release, REASON))
+    withdrawing = threading.Thread(target=lambda: other.control.releases.withdraw(release, REASON, by="olga"))
 
     def slowly(*files: Any, **more: Any) -> TableReport:
         withdrawing.start()
@@ -188,15 +190,17 @@ def test_on_the_command_line(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -
     assert ready.run("release", "show", name)["withdrawn"] is None
     metadata = Path(ready.run("release", "table", name)["metadata"])
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    assert "for good?" in ready.run("release", "withdraw", name, "--reason", REASON, status=1, as_json=False)
+    assert "for good?" in ready.run(
+        "release", "withdraw", name, "--by", "olga", "--reason", REASON, status=1, as_json=False
+    )
     assert ready.run("release", "list")["releases"][0]["withdrawn"] is None
-    ready.fails("release-unknown", "release", "withdraw", "nothing", "--reason", REASON, "--yes")
-    ready.fails("release-reason-missing", "release", "withdraw", name, "--reason", " ", "--yes")
-    withdrawn = ready.run("release", "withdraw", name, "--reason", REASON, "--yes")["withdrawn"]
+    ready.fails("release-unknown", "release", "withdraw", "nothing", "--by", "olga", "--reason", REASON, "--yes")
+    ready.fails("release-reason-missing", "release", "withdraw", name, "--by", "olga", "--reason", " ", "--yes")
+    withdrawn = ready.run("release", "withdraw", name, "--by", "olga", "--reason", REASON, "--yes")["withdrawn"]
     assert (withdrawn["reason"], withdrawn["position"] > 0, withdrawn["at"] > 0) == (REASON, True, True)
     assert not metadata.exists()
-    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--reason", REASON, "--yes")
-    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--reason", REASON)
+    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--by", "olga", "--reason", REASON, "--yes")
+    ready.fails("release-already-withdrawn", "release", "withdraw", name, "--by", "olga", "--reason", REASON)
     ready.fails("release-withdrawn", "release", "table", name)
     ready.fails("release-withdrawn", "release", "materialise", name, ready.folder / "copy")
     for words in (("show", name), ("explain", name, "a1"), ("verify", name)):

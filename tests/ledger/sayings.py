@@ -22,6 +22,7 @@ from consentry.ledger.events import (
     PolicyPublished,
     ReleaseSealed,
     ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
     Source,
     suppression_token,
 )
@@ -126,7 +127,8 @@ OPEN = st.one_of(
         corpus=WORDS,
         position=st.integers(0, 2**40),
     ),
-    st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS),
+    st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS, by=WORDS),
+    st.builds(ReleaseWithdrawnV1, release=RELEASES, reason=WORDS),
     *(st.builds(body, **_fields(body)) for body in (*OVERSEEN, EventLost)),
 )
 TOLD = st.builds(ObjectionTold, objection=PEOPLE, beside=st.none() | PEOPLE, sealed=WORDS)

@@ -116,6 +116,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("release.amended", 1),
         ("release.sealed", 1),
         ("release.withdrawn", 1),
+        ("release.withdrawn", 2),
         ("report.delivered", 1),
         ("report.scheduled", 1),
         ("statement.filed", 1),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from consentry.errors import IntegrityError
 from consentry.ledger import image
 from consentry.ledger.envelope import Event
+from consentry.ledger.events import BODIES as KNOWN
 from consentry.ledger.events import (
     Body,
     ChoiceMade,
@@ -14,6 +15,7 @@ from consentry.ledger.events import (
     PersonErased,
     PersonLinked,
     ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
     suppression_token,
 )
 from consentry.ledger.state import EMPTY, State, Withdrawn, fold, groups_of
@@ -203,10 +205,16 @@ def test_the_last_published_policy_is_in_force() -> None:
 
 def test_notices_and_releases_are_kept_with_their_positions() -> None:
     notice = NoticeServed(notice="2025-09", at=400, cohort="sha256:0", count=3)
-    state = told(notice, sealed("one", 1), ReleaseWithdrawn(release="one", reason="an objection"))
+    state = told(notice, sealed("one", 1), ReleaseWithdrawn(release="one", reason="an objection", by="olga"))
     assert [(each.notice, each.at, each.size, each.position) for each in state.notices] == [("2025-09", 400, 3, 0)]
     assert state.releases["one"].withdrawn == Withdrawn("an objection", 2)
     assert state.releases["one"].position == 1
+
+
+def test_a_withdrawal_from_before_it_was_noted_who_does_it_counts() -> None:
+    body = KNOWN["release.withdrawn", 1].from_json({"reason": "an objection", "release": "one"})
+    assert body == ReleaseWithdrawnV1(release="one", reason="an objection")
+    assert told(sealed("one", 1), body).releases["one"].withdrawn == Withdrawn("an objection", 1)
 
 
 @pytest.mark.parametrize("position", [0, 2])

@@ -21,7 +21,7 @@ import uvicorn
 from click.testing import CliRunner
 
 from consentry.accounts.access import Role
-from consentry.bootstrap import Deployment
+from consentry.bootstrap import Deployment, open_deployment
 from consentry.cli.main import cli
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
@@ -144,6 +144,19 @@ def home() -> Iterator[tuple[Path, str]]:
         release = prepare(folder, deployment)
         deployment.close()
         yield folder / "home", release
+
+
+@contextmanager
+def home_in(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Make the same in an empty folder, with the ledger where the environment says: its own server finds it there."""
+    deployment = open_deployment(folder / "home")
+    release = prepare(folder, deployment)
+    url, required = deployment.settings.ledger_url, deployment.settings.ledger_replica_required
+    deployment.close()
+    if url:
+        settings = f'ledger_url = "{url}"\nledger_replica_required = {str(required).lower()}\n'
+        (folder / "home" / "consentry.toml").write_text(settings)
+    yield folder / "home", release
 
 
 def platform_key(deployment: Deployment) -> str:

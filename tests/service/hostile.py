@@ -23,7 +23,7 @@ from consentry.bootstrap import open_deployment
 from consentry.service.app import ROUTERS
 from consentry.service.bodies import LARGEST
 from consentry.service.gate import COOKIE, actions_of, addresses
-from service.at_work import Process, home, served
+from service.at_work import Process, home, home_in, served
 
 SENDERS = 4
 NO_ANSWER = 599
@@ -196,10 +196,13 @@ class Found:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """Serve a home with data in it; staff, a member, an authority and a program may come in."""
-    with home() as (folder, _):
-        deployment = open_deployment(folder, embedded=True)
+def place(empty: Path | None = None) -> Iterator[Place]:
+    """Serve a home with data in it; staff, a member, an authority and a program may come in.
+
+    The home is made in the folder `empty`, with its ledger where the environment says, if one is given.
+    """
+    with home() if empty is None else home_in(empty) as (folder, _):
+        deployment = open_deployment(folder, embedded=empty is None)
         deployment.control.cases.open("concern", title="a concern", reference="letter", by="olga")
         with deployment.admission() as admission:
             admission.add("olga", roles=_STAFF, password="")

@@ -21,6 +21,8 @@ from consentry.client.api import Consentry
 from consentry.oversight.lineage import TAKE_TWO
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
+from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.release.snapshot import Use
 from consentry.service.api.shape import Answer, Body
 from consentry.service.gate import COOKIE
 from end_to_end.network import fresh
@@ -136,6 +138,40 @@ def test_one_of_several_that_cannot_be_decided_is_denied(place: Place) -> None:
     found = place.program.post("/access/v1/evaluations", json=body).json()["evaluations"]
     assert [each["decision"] for each in found] == [False, True]
     assert found[0]["context"]["error"]["code"] == "policy-not-published"
+
+
+def test_where_several_policy_sets_decide_the_one_published_last_does(place: Place) -> None:
+    """Nobody has to name it, and what the page of members goes by is what is answered."""
+    text = shipped()["august-2024"].replace('name = "august-2024"', 'name = "newest"', 1)
+    strict = text.replace('choice = ["unset", "allowed"]', 'choice = ["allowed"]', 1)
+    control = place.deployment.control
+    try:
+        control.statements.publish(strict.split("[[example]]")[0], "newest.toml")
+        alone = decide(place, asked("gb"))
+        several = place.program.post("/access/v1/evaluations", json={**asked("gb"), "evaluations": [{}]}).json()
+        deciding = control.own_settings.deciding(Purpose.TRAIN_GENAI)
+        assert deciding is not None
+        for found in (alone, *several["evaluations"]):
+            assert found["decision"] is False
+            assert found["context"]["policy"] == deciding.name == "newest"
+            assert found["context"]["error"] is None
+        use = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
+        assert control.people.may("gb", use)["policy"]["name"] == "newest"
+        named = asked("gb")
+        named["action"]["properties"] = {"policy": "august-2024"}
+        assert (decide(place, named)["decision"], decide(place, named)["context"]["policy"]) == (True, "august-2024")
+    finally:
+        control.statements.withdraw("newest")
+    assert decide(place, asked("gb"))["context"]["policy"] == "august-2024", "withdrawn, it decides about nothing"
+
+
+def test_a_use_about_which_no_policy_set_decides_is_not_permitted(place: Place) -> None:
+    answer = place.program.post("/access/v1/evaluation", json=asked("gb", "serve"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "decision-policy")
+    several = {**asked("gb", "serve"), "evaluations": [{}]}
+    (found,) = place.program.post("/access/v1/evaluations", json=several).json()["evaluations"]
+    assert found["decision"] is False
+    assert found["context"]["error"]["code"] == "decision-policy"
 
 
 def test_without_several_the_top_is_the_one(place: Place) -> None:

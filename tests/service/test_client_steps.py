@@ -14,6 +14,7 @@ from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment, published_key
 from consentry.client.api import Consentry, RefusedError
 from consentry.ledger.case_events import ApprovalGiven, CaseEnded, ConditionMet, ReportDelivered
+from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.policy.library import shipped
 from consentry.service.api.builds import BUILDING
@@ -321,6 +322,7 @@ def test_an_affected_model_is_remedied_by_two_or_withdrawn(own: Office) -> None:
         with refused("release-already-withdrawn"):
             olga.withdraw_release(own.release, reason="a mistake")
         assert olga.release(own.release)["withdrawn"]["reason"] == "a mistake"
+        assert own.events(ReleaseWithdrawn) == [ReleaseWithdrawn(release=own.release, reason="a mistake", by="olga")]
         with refused("model-reason-missing"):
             olga.choose_remedy("drafts", "accept")
         assert olga.choose_remedy("drafts", "accept", reason="small")["remedy"]["by"] == "olga"

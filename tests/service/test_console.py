@@ -141,7 +141,9 @@ def test_a_release_is_withdrawn_for_a_reason(own: Office) -> None:
     assert own.visitor("mel").post(address, {"reason": "mine"}).status_code == 403
     assert own.visitor("olga").post(address, {"reason": " "}).status_code == 422
     assert own.visitor("olga").post(address, {"reason": HOSTILE}).status_code == 303
-    assert len(own.events(ReleaseWithdrawn)) == 1
+    assert own.events(ReleaseWithdrawn) == [ReleaseWithdrawn(release=own.release, reason=HOSTILE, by="olga")]
+    acts = own.visitor("audrey").get("/console/acts?format=json").json()["acts"]
+    assert [each["by"] for each in acts if each["kind"] == "release.withdrawn"] == [["olga"]]
     for path in (f"/console/releases/{own.release}", "/console/releases", "/console/overview"):
         assert "<script>alert" not in own.visitor("olga").get(path).text
 
@@ -224,7 +226,7 @@ def test_a_model_is_withdrawn_in_ones_own_name(own: Office) -> None:
 def test_an_affected_model_takes_two_to_do_nothing(own: Office) -> None:
     control = own.deployment.control
     control.models.register("drafts", releases=[own.release])
-    control.releases.withdraw(own.release, "a mistake")
+    control.releases.withdraw(own.release, "a mistake", by="olga")
     olga, petra = own.visitor("olga"), own.visitor("petra")
     assert "drafts" in words(olga.get("/console/overview"))
     assert olga.post("/console/models/drafts/remedy", {"remedy": "accept", "reason": "small"}).status_code == 303
@@ -565,7 +567,7 @@ def test_models_that_nobody_decided_about_are_overdue_and_a_list_says_that_it_wa
     release = prepare(tmp_path, deployment)
     for number in range(12):
         deployment.control.models.register(f"m-{number}", releases=[release])
-    deployment.control.releases.withdraw(release, "a mistake")
+    deployment.control.releases.withdraw(release, "a mistake", by="olga")
     with deployment.admission() as admission, in_thread(deployment) as ask:
         admission.add("ada", roles=frozenset({Role.AUDITOR}), password="")
         cookie = admission.admit("ada", subject="https://idp.example/#ada")

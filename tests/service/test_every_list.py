@@ -14,6 +14,7 @@ from consentry.accounts.webhooks import Webhooks
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
+from consentry.policy.vocabulary import Reach
 from consentry.service.site import FOLDER
 from end_to_end.test_story import build, say
 from service.at_work import POLICY
@@ -29,6 +30,7 @@ CONSOLE = {
     "jobs": ("mel", "/console/jobs"),
     "releases": ("olga", "/console/releases"),
     "files": ("audrey", "/console/releases/{release}/files"),
+    "amendments": ("olga", "/console/releases/{release}/amendments"),
     "models": ("olga", "/console/models"),
     "policies": ("olga", "/console/policies"),
     "proposals": ("olga", "/console/proposals"),
@@ -43,6 +45,16 @@ CONSOLE = {
     "servings": ("olga", "/console/notices/told/servings"),
     "deliveries": ("ada", "/console/webhooks/{hook}/deliveries"),
 }
+SHORT = {
+    "case": {"conditions", "reports"},  # a few, and each has what is to be done about it
+    "notice": {"servings"},  # the last ones, cut before
+    "objections": {"rows"},  # a page of them: `BY_A_FORM`
+    "parts": {"named", "rows", "releases"},  # counts by country, category and reason; what a page cut before
+    "policy_parts": {"rows.items()"},  # fifteen, and how many there are
+    "sessions": {"sessions"},  # one's own
+    "webhook": {"rows"},  # the last deliveries, cut before
+}
+"""Tables of the console that are short by nature, or cut before they come to their page. Any other is a list."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +63,8 @@ def place() -> Iterator[Office]:
     with office() as made:
         control = made.deployment.control
         control.leases.grant(made.release, job="job-1", model="drafts")
+        say(made.deployment, "br", reach=Reach.EVERYTHING)
+        control.releases.data_files(made.release)
         control.orders.suspend(
             Scope(areas=frozenset({"BR"})), case="br-1", origin=Origin.OWN_DECISION, reference="letter", by="olga"
         )
@@ -81,8 +95,17 @@ def test_no_list_is_missing() -> None:
     pages = {path.stem: path.read_text("utf-8") for path in (FOLDER / "templates" / "console").glob("*.html")}
     lists = {name for name, text in pages.items() if "parts.listing(" in text}
     assert lists == {name if name != "files" else "release_files" for name in CONSOLE}
+    assert dict(_rows_of_tables("console")) == SHORT
     pages = {path.stem: path.read_text("utf-8") for path in (FOLDER / "templates" / "authority").glob("*.html")}
     assert {name for name, text in pages.items() if "parts.listing(" in text} == set(LISTS)
+
+
+def _rows_of_tables(folder: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield each page with what the rows of its tables are, where neither a slice nor a listing bounds them."""
+    for path in (FOLDER / "templates" / folder).glob("*.html"):
+        rows = re.findall(r"<tbody>\s*{% for [^%]*? in ([^%]*?) %}", path.read_text("utf-8"))
+        if unbounded := {each for each in rows if re.search(r"\[:\d+\]$", each) is None}:
+            yield path.stem, unbounded
 
 
 @pytest.mark.parametrize("name", sorted(CONSOLE))

@@ -147,7 +147,7 @@ def test_what_is_out_of_scope_goes_on(place: Place) -> None:
 
 def test_a_withdrawn_release_ends_leases(place: Place) -> None:
     held = place.ask.lease(place.release)
-    place.deployment.control.releases.withdraw(place.release, "a reason")
+    place.deployment.control.releases.withdraw(place.release, "a reason", by="olga")
     assert held.watch(10).json["state"] == "revoked"
     assert held.renew(1).code == "lease-withdrawn"
     asked = {"release": place.release, "job": "job-1", "model": "drafts", "nonce": "n"}

@@ -30,7 +30,7 @@ def test_a_watch_tells_a_withdrawal_from_an_order_by_its_code(place: Place) -> N
     assert set(held.watch(0).json) == {"state", "amendment"}
     suspend(place)
     assert held.watch(1).json["code"] == "lease-revoked"
-    place.deployment.control.releases.withdraw(place.release, "a mistake")
+    place.deployment.control.releases.withdraw(place.release, "a mistake", by="olga")
     assert held.watch(1).json["code"] == "lease-withdrawn"
     held.end()
     assert held.watch(1).json["code"] == "lease-ended"

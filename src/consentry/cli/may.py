@@ -14,7 +14,7 @@ from consentry.release.snapshot import Use
 
 @click.command()
 @click.argument("person")
-@click.option("--policy", required=True, help="A policy set in force.")
+@click.option("--policy", help="A policy set in force; the one that decides about the purpose if not given.")
 @click.option(
     "--purpose",
     type=click.Choice([str(each) for each in Purpose]),
@@ -37,7 +37,7 @@ from consentry.release.snapshot import Use
     help="Who can see it on the platform.",
 )
 @pass_context
-def may(context: Context, person: str, policy: str, purpose: str, category: str, visibility: str) -> int:
+def may(context: Context, person: str, policy: str | None, purpose: str, category: str, visibility: str) -> int:
     """Say whether an item that PERSON creates now may be used, and why. Exit status 3 if it may not.
 
     The item is by PERSON and about nobody else. Nothing is recorded, neither the question nor who it is about.

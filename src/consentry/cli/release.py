@@ -251,9 +251,15 @@ def table(context: Context, name: str, format_version: str) -> None:
 @release.command()
 @click.argument("name")
 @click.option("--reason", required=True, help="Why. It stays in the ledger for good: no name, no id, no personal data.")
+@click.option(
+    "--by",
+    required=True,
+    metavar="HANDLE",
+    help="Who does it: the handle of a member of staff or a role. It stays in the ledger.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_context
-def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
+def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
     """Say that nobody may read release NAME any more, and remove its Iceberg tables. It cannot be undone.
 
     No table and no copy is made of it from now on. It stays in the ledger, and can still be shown, explained, compared
@@ -265,7 +271,7 @@ def withdraw(context: Context, name: str, reason: str, yes: bool) -> int:  # noq
     asks = control.releases.sealed_as(name).withdrawn is None and not yes
     if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
         return 1
-    position = control.releases.withdraw(name, reason)
+    position = control.releases.withdraw(name, reason, by=by)
 
     def human() -> None:
         context.out.text(f"Withdrawn at position {position}. Its Iceberg tables are removed.")

@@ -29,7 +29,7 @@ class Consentry(Connection):
     def may(
         self, person: str, *, purpose: str, category: str, visibility: str = "unknown", policy: str | None = None
     ) -> bool:
-        """Say whether something new of a person may be used."""
+        """Say whether something new of a person may be used; by the policy set published last, unless one is named."""
         properties = {} if policy is None else {"policy": policy}
         asked = {
             "subject": {"type": "person", "id": person},

@@ -4,8 +4,8 @@
   Nothing else ends it: a set that is withdrawn has one in its place that names no use, and so decides about none.
 * Sets of several names can say something about one use. The one that was published last decides, of those that name
   the use itself; if none does, of those that name the nearest use above it.
-* Who builds a release, or asks about new content, can name another set in force. That one decides there, and nowhere
-  else: the release says which.
+* Who builds a release names a set in force, and who asks about new content can. That one decides there, and nowhere
+  else: the release and the answer say which.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from pyroaring import BitMap64
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.consumption import RowsConsumed, RowsOfFiles
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.in_force import by_purpose, deciding
 from consentry.control_plane.removals import Removals
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
 from consentry.corpus.sidecar import FilePin
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, InputError
 from consentry.oversight import lineage
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
@@ -55,11 +56,14 @@ class PersonVerbs:
         """
         return self.taken(policy, purposes, at=at, like=like)[1]
 
-    def may(self, person: str, use: Use, *, policy: str) -> dict[str, Any]:
+    def may(self, person: str, use: Use, *, policy: str | None = None) -> dict[str, Any]:
         """Say whether a new item of one person may be used, and why. Who asks often takes a snapshot and asks that.
+
+        Without `policy`, the set that decides about the use is asked.
 
         Raises:
             NotFoundError: no policy set of this name is in force.
+            InputError: none was named, and none decides about the use.
         """
         document, taken = self.taken(policy, [use.purpose])
         return {
@@ -72,12 +76,20 @@ class PersonVerbs:
         }
 
     def taken(
-        self, policy: str, purposes: Collection[Purpose], *, at: Seconds | None = None, like: Snapshot | None = None
+        self,
+        policy: str | None,
+        purposes: Collection[Purpose],
+        *,
+        at: Seconds | None = None,
+        like: Snapshot | None = None,
     ) -> tuple[PolicySet, Snapshot]:
-        """Take a snapshot, as `snapshot` says, and return it with the policy set that was in force at its position."""
+        """Take a snapshot, as `snapshot` says, and return it with the policy set that was in force at its position.
+
+        Without `policy` it is the set that decides about the purposes at that position.
+        """
         index, key = self.desk.parts.pseudonyms.lookup()
         with self.desk.lock:
-            document, _ = self.desk.policy(policy)
+            document = self._deciding(purposes) if policy is None else self.desk.policy(policy)[0]
             present = self.desk.newest
             rules = {
                 each: (*rules_for(document.rules, decides=document.decides(each)), *present.suspensions(each))
@@ -85,6 +97,20 @@ class PersonVerbs:
             }
             when = self.desk.parts.clock() if at is None else at
             return document, take(present, rules, index=index, key=key, at=when, like=like)
+
+    def _deciding(self, purposes: Collection[Purpose]) -> PolicySet:
+        published = self.desk.present().state.policies
+        by_use = by_purpose(published, self.desk.document)
+        found = {deciding(by_use, purpose) for purpose in purposes}
+        (only,) = found if len(found) == 1 else (None,)
+        if only is None:
+            asked, names = ", ".join(f"`{each}`" for each in purposes), sorted({each.name for each in published})
+            raise InputError(
+                "decision-policy",
+                f"{'several policy sets decide' if len(found) > 1 else 'no policy set decides'} about {asked}",
+                help=f"name one that is in force: {', '.join(names) or 'none is published'}",
+            )
+        return self.desk.document(only.digest)
 
     def uses_of(self, person: str, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say which releases hold items by or about a person, which held some, and which models were trained on them.

@@ -15,8 +15,9 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.verification import Verification
-from consentry.control_plane.wording import require_texts
+from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import InputError, StateError
+from consentry.ledger.case_events import Handle
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.state import Sealed
 from consentry.policy.choice import Seconds
@@ -169,14 +170,15 @@ class ReleaseVerbs:
         report = self.handouts.write(name, format_version, progress=progress)
         return {"metadata": str(report.metadata), "rows": report.rows, "excluded": report.excluded}
 
-    def withdraw(self, name: str, reason: str) -> int:
+    def withdraw(self, name: str, reason: str, *, by: Handle) -> int:
         """Say that a sealed release may no longer be read, for good, and remove its tables. Return the position.
 
         Raises:
-            InputError: no reason is given.
+            InputError: no reason is given, or `by` is no handle.
             NotFoundError: there is no such release.
             StateError: it was withdrawn before. What is left of its tables is removed all the same.
         """
+        require_handle(by)
         if not reason.strip():
             raise InputError(
                 "release-reason-missing",
@@ -189,7 +191,7 @@ class ReleaseVerbs:
             # The head is held: of two who withdraw a release at a time, one comes first and the other one is told.
             before = self.desk.newest.state.releases[name].withdrawn
             if before is None:
-                (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason)])
+                (position,) = session.append([ReleaseWithdrawn(release=name, reason=reason, by=by)])
         if before is None:
             self.desk.write_down(position)
         self.handouts.remove()

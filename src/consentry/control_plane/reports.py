@@ -16,7 +16,7 @@ from consentry.digests import Digest, canonical_json
 from consentry.errors import ConflictError, InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn
+from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn, ReleaseWithdrawnV1
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
 from consentry.oversight.condition_check import run
@@ -126,7 +126,7 @@ class ReportVerbs:
         for event in events:
             amendments.take(event)
         bodies = [each.body for each in events]
-        withdrawn = {each.release for each in bodies if isinstance(each, ReleaseWithdrawn)}
+        withdrawn = {each.release for each in bodies if isinstance(each, ReleaseWithdrawn | ReleaseWithdrawnV1)}
         asked = [
             (each, orders)
             for each in bodies

@@ -172,24 +172,25 @@ class ReleaseSealed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseWithdrawn:
-    """A sealed release may no longer be read."""
+class ReleaseWithdrawnV1(PlainBody):
+    """A sealed release may no longer be read: as it was said before it was noted who says so. Not written any more."""
 
     KIND: ClassVar[str] = "release.withdrawn"
-    VERSION: ClassVar[int] = 1
-    PERSONAL: ClassVar[bool] = False
 
     release: str
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the body in the words of the log."""
-        return {"reason": self.reason, "release": self.release}
 
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> ReleaseWithdrawn:
-        """Read a body written by `to_json`."""
-        return cls(release=body["release"], reason=body["reason"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseWithdrawn(PlainBody):
+    """A sealed release may no longer be read, why, and who says so."""
+
+    KIND: ClassVar[str] = "release.withdrawn"
+    VERSION: ClassVar[int] = 2
+
+    release: str
+    reason: str
+    by: Handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +325,7 @@ OpenBody = (
     | NoticeServed
     | ReleaseSealed
     | ReleaseWithdrawn
+    | ReleaseWithdrawnV1
     | OversightBody
     | CaseBody
     | LineageBody
@@ -350,6 +352,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         NoticeServed,
         ReleaseSealed,
         ReleaseWithdrawn,
+        ReleaseWithdrawnV1,
         ChoiceMade,
         PersonLinked,
         PersonErased,

@@ -41,6 +41,7 @@ from consentry.ledger.events import (
     Pseudonym,
     ReleaseSealed,
     ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
     suppression_token,
 )
 from consentry.ledger.layered import carried
@@ -251,6 +252,7 @@ class _Folding:
             NoticeServed: self.serve,
             ReleaseSealed: self.seal,
             ReleaseWithdrawn: self.withdraw,
+            ReleaseWithdrawnV1: self.withdraw,
             ChoiceMade: self.choose,
             PersonLinked: self.link,
             PersonErased: self.erase,
@@ -272,7 +274,7 @@ class _Folding:
     def seal(self, body: ReleaseSealed, position: int) -> None:
         self.releases[body.release] = Sealed(body.manifest, body.policy, body.purpose, body.corpus, position, None)
 
-    def withdraw(self, body: ReleaseWithdrawn, position: int) -> None:
+    def withdraw(self, body: ReleaseWithdrawn | ReleaseWithdrawnV1, position: int) -> None:
         if (sealed := self.releases.get(body.release)) is not None:
             self.releases[body.release] = sealed._replace(withdrawn=Withdrawn(body.reason, position))
 

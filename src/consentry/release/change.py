@@ -18,6 +18,7 @@ from consentry.ledger.events import (
     PolicyPublished,
     ReleaseSealed,
     ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
 )
 from consentry.ledger.objection_events import ItemsExcluded
 
@@ -28,6 +29,7 @@ _ABOUT_NOBODY = (
     CorpusRegistered,
     ReleaseSealed,
     ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
     ItemsExcluded,
     *CHANGES_NO_STATE,
 )

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from consentry.control_plane.plane import ControlPlane
-from consentry.errors import InputError
 from consentry.policy.evaluator import Decision
 from consentry.policy.expressions import Rule
 from consentry.policy.policy_set import PolicySet
@@ -58,12 +57,12 @@ class Snapshots:
         """Return a snapshot that knows all that was acknowledged before this call.
 
         Args:
-            policy: the name of a policy set; empty: the only one in force that decides about the purpose.
+            policy: the name of a policy set; empty: the one that decides about the purpose.
             purpose: what it can be asked about.
 
         Raises:
             NotFoundError: no such policy set is in force.
-            InputError: none was named, and several or none decide about the purpose.
+            InputError: none was named, and none decides about the purpose.
         """
         head, at = await self._look()
         found = self._held.get((policy, purpose))
@@ -107,8 +106,8 @@ class Snapshots:
 
     def _take(self, policy: str, purpose: Purpose, last: Held | None) -> Held:
         control = self._verbs.control
-        name = policy or only_one(control, purpose)
-        document, taken = control.people.taken(name, [purpose], like=None if last is None else last.snapshot)
+        like = None if last is None else last.snapshot
+        document, taken = control.people.taken(policy or None, [purpose], like=like)
         return Held(snapshot=taken, policy=document, rules=taken.rules(purpose))
 
 
@@ -118,22 +117,3 @@ def _is_good(held: Held, head: int, at: int) -> bool:
 
 def _head(control: ControlPlane) -> tuple[int, int]:
     return control.desk.parts.ledger.head(), control.desk.parts.clock()
-
-
-def only_one(control: ControlPlane, purpose: Purpose) -> str:
-    """Return the name of the only policy set in force that decides about a purpose.
-
-    Raises:
-        InputError: there are several, or there is none.
-    """
-    with control.desk.lock:
-        published = control.desk.present().state.policies
-        names = list(dict.fromkeys(each.name for each in published))
-        found = [name for name in names if control.desk.policy(name)[0].decides(purpose)]
-    if len(found) != 1:
-        raise InputError(
-            "decision-policy",
-            f"{'several policy sets decide' if found else 'no policy set decides'} about `{purpose}`",
-            help=f"name one in `action.properties.policy`: {', '.join(found or names) or 'none is published'}",
-        )
-    return found[0]

@@ -42,7 +42,7 @@ class Subject(Body):
 
 
 class PurposeProperties(Body):
-    """Which policy set decides: needed where several decide about the purpose."""
+    """Which policy set decides. Where none is named it is the one that decides for everybody else: published last."""
 
     policy: Word | None = None
 

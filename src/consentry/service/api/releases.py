@@ -18,6 +18,7 @@ from consentry.service.gate import Control, Needs, NeedsAll
 
 ROUTER = APIRouter(prefix="/v1", tags=["releases"], route_class=Once)
 Reader = Annotated[Principal, Depends(NeedsAll(Action.RELEASE_READ))]
+Withdrawer = Annotated[Principal, Depends(Needs(Action.RELEASE_WITHDRAW))]
 
 
 class Withdrawn(Answer):
@@ -144,12 +145,12 @@ def whole(control: ControlPlane, release: str) -> WholeRelease:
 @ROUTER.post(
     "/releases/{release}/withdrawal",
     status_code=201,
-    dependencies=[KEY, Depends(Needs(Action.RELEASE_WITHDRAW))],
+    dependencies=[KEY],
     responses=problems({404: "release-unknown", 409: "release-already-withdrawn idempotency-running"}),
 )
-def withdraw(*, release: Called, body: Withdrawal, control: Control) -> Said:
+def withdraw(*, release: Called, body: Withdrawal, who: Withdrawer, control: Control) -> Said:
     """Say that a release may no longer be read, for good."""
-    return Said(position=control.releases.withdraw(release, body.reason))
+    return Said(position=control.releases.withdraw(release, body.reason, by=who.handle))
 
 
 def _described(control: ControlPlane, name: str) -> Release:

@@ -50,6 +50,15 @@ _FILES = Listing(
     sort="file",
 )
 
+_AMENDMENTS = Listing(
+    name="amendments",
+    columns=(
+        Column("amendment", N_("Amendment"), kind="number"),
+        Column("removed", N_("Items removed"), kind="number"),
+        Column("at", N_("When"), kind="time"),
+    ),
+    sort="-amendment",
+)
 
 _MOVES = Listing(
     name="moves",
@@ -101,6 +110,14 @@ def files(request: Request, control: Control, *, release: str, _: Reading) -> Re
     return _FILES.answer(request, rows, template="console/release_files.html", release=release)
 
 
+@ROUTER.get("/console/releases/{release}/amendments")
+def amendments(request: Request, control: Control, *, release: str, _: Reading) -> Response:
+    """List every amendment of a release: how many items left it, and when."""
+    found = control.amendments.of(release)
+    rows = [{"amendment": each["number"], "removed": each["removed"], "at": each["at"]} for each in found]
+    return _AMENDMENTS.answer(request, rows, template="console/amendments.html", release=release)
+
+
 @ROUTER.get("/console/releases/{release}/explain")
 def explain(
     request: Request, control: Control, *, release: str, _: Reading, item: Annotated[str, Query(max_length=500)] = ""
@@ -121,12 +138,12 @@ def withdraw(
     request: Request,
     control: Control,
     release: str,
-    _: Annotated[Principal, Depends(Staff(Action.RELEASE_WITHDRAW))],
+    who: Annotated[Principal, Depends(Staff(Action.RELEASE_WITHDRAW))],
     reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Say that nobody may read a release any more."""
     return said(
-        lambda: control.releases.withdraw(release, reason.strip()),
+        lambda: control.releases.withdraw(release, reason.strip(), by=who.handle),
         to=f"/console/releases/{quote(release)}",
         again=lambda problem: _show(request, control, release, problem={**problem, "field": "reason"}, reason=reason),
     )
