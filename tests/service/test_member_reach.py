@@ -213,3 +213,21 @@ def test_another_account_keeps_its_own_reach(place: tuple[Deployment, Come, str]
     head = deployment.ledger.head()
     assert come("us2").post("/me/choices", ITEMS | one_item("u1", 1, "no")).status_code == 404
     assert deployment.ledger.head() == head
+
+
+def test_a_row_that_nobody_touched_takes_no_no_back(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = {"purpose": "train-genai", "what": "items", "reach": "future"}
+    visitor.post("/me/choices", form | one_item("u1", 1, "no"))
+    page = visitor.get("/me/items?purpose=train-genai").text
+    (row,) = [each for each in page.split("<tr>") if 'value="u1"' in each]
+    assert 'value="no" checked' in row, "an item from before is used all the same, and the no to it stands"
+    head = deployment.ledger.head()
+    shown = page.partition('action="/me/choices"')[2].partition("</form>")[0]
+    sent = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', shown))
+    sent |= dict(re.findall(r'name="((?:answer|reach)[^"]*)" value="([^"]*)"[^>]* checked', shown))
+    (other,) = [name.partition("-")[2] for name, value in sent.items() if name.startswith("item-") and value == "u2"]
+    visitor.post("/me/choices", sent | {f"answer-{other}": "no", "reach": "future"})
+    said = [each.body.choice for each in deployment.ledger.read(head) if isinstance(each.body, ChoiceMade)]
+    assert [(each.state, len(each.items)) for each in said] == [(ChoiceState.REFUSED, 1)]

@@ -12,6 +12,8 @@ from starlette.requests import Request
 import service.test_member as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -218,3 +220,19 @@ def test_whoever_has_said_something_costs_nothing_more(
     assert control.own_settings.history(person)[-1].position == position
     monkeypatch.setattr(type(control.own_settings), "uses", None)
     assert record_no(request, control, person=person) == []
+
+
+def test_it_is_heard_while_the_use_is_suspended(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    control = deployment.control
+    scope = Scope(areas=frozenset({"US", "DE"}))
+    control.orders.suspend(scope, case="x", origin=Origin.OWN_DECISION, reference="r", by="ann")
+    head = control.desk.parts.ledger.head()
+    page = come("us").get("/me", **GPC)
+    assert "Saved: you said no" in words(page)
+    assert [each.source for each in heard(deployment, head)] == [Source.SIGNAL]
+    come("de").get("/me", **GPC)
+    assert len(heard(deployment, head)) == 1, "what is stopped without the order as well is not in use"
+    for by in ("ann", "bob"):
+        control.cases.withdraw("x", by=by, reference="given up")
+    assert not control.people.may("us", NEW_POST, policy=POLICY)["allowed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +14,8 @@ from consentry.accounts.account import MEMBER_SESSION_S
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.vocabulary import ChoiceState
-from consentry.service.pages.member_unsaved import MOST, mark_of
-from consentry.service.site import UNSAVED_COOKIE
+from consentry.service.pages.member_unsaved import MOST, MOST_FIELDS, _keep_beside, _name, _read, mark_of
+from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
 from service.at_work import POLICY
 from service.test_member import NEW_POST, Come, no, one_item, token_for
 from service.visitor import Visitor, words
@@ -387,3 +388,65 @@ def test_a_page_that_says_what_is_wrong_does_not_settle_what_it_does_not_show(
     assert wrong.status_code == 422
     assert 'name="waited"' not in wrong.text
     assert len(waiting_on(visitor.get("/me"))) == 1
+
+
+def test_what_is_saved_does_not_widen_what_still_waits(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me/items"))
+    form = {name: value for name, value in form.items() if not name[-1].isdigit()} | {"reach": "future"}
+    ended(visitor)
+    for number, item in enumerate(("u1", "u2"), start=1):
+        visitor.post("/me/choices", form | one_item(item, 1, "no") | {"number": str(number)})
+    again(deployment, visitor, "us")
+    assert visitor.post("/me/choices", form | one_item("u1", 1, "no") | {"number": "1", "waited": "yes"}).is_redirect
+    page = visitor.get("/me/items?purpose=train-genai")
+    assert '<input type="hidden" name="reach" value="future">' in page.text
+    (row,) = [each for each in page.text.split("<tr>") if 'value="u2"' in each]
+    assert 'value="no" checked' in row
+
+
+def test_one_form_does_not_grow_without_end(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+    form = form_of(visitor.get("/me/items"))
+    form = {name: value for name, value in form.items() if not name[-1].isdigit()}
+    ended(visitor)
+    lost = []
+    for sent in range(5):
+        several = [one_item(f"u{sent}-{row}", row, "no") for row in range(1, 51)]
+        answer = visitor.post("/me/choices", form | {name: word for each in several for name, word in each.items()})
+        lost.append("Nothing was saved, and nothing has changed" in words(answer))
+    assert lost == [False, False, False, True, True], "whoever sent what does not fit is told"
+    with deployment.admission() as admission:
+        (kept,) = _read(admission, form["whose"].partition(".")[0])
+    assert 150 < len(kept["given"]) <= MOST_FIELDS
+
+
+def test_each_form_is_kept_for_an_hour(place: tuple[Deployment, Come, str]) -> None:
+    deployment, _, _ = place
+    given = {"purpose": "train-genai", "answer": "no"}
+    now = [1_800_000_000]
+    with deployment.admission() as admission:
+        admission._clock = lambda: now[0]
+        for browser in ("one", "two", "three"):
+            assert _keep_beside(admission, "0" * 32, by=browser, given=given)
+            now[0] += UNSAVED_S // 2 + 1
+        assert [each["by"] for each in _read(admission, "0" * 32)] == ["three"]
+        now[0] += UNSAVED_S // 2
+        assert _read(admission, "0" * 32) == []
+
+
+def test_what_was_kept_before_forms_had_a_time_is_still_found(place: tuple[Deployment, Come, str]) -> None:
+    deployment, _, _ = place
+    given = {"purpose": "train-genai", "answer": "no"}
+    now = [1_800_000_000]
+    with deployment.admission() as admission:
+        admission._clock = lambda: now[0]
+        admission.keep(_name("0" * 32), json.dumps([{"by": "old", "given": given}]), seconds=UNSAVED_S)
+        assert [each["given"] for each in _read(admission, "0" * 32)] == [given]
+        assert _keep_beside(admission, "0" * 32, by="new", given=given)
+        now[0] += UNSAVED_S
+        assert _keep_beside(admission, "0" * 32, by="newer", given=given)
+        now[0] += 1
+        assert [each["by"] for each in _read(admission, "0" * 32)] == ["newer"]

@@ -363,6 +363,10 @@ class Admission:
         """Note that something that may be used once was used; False: it was used before."""
         return self._store.spend(name, until=until, now=self._clock())
 
+    def now(self) -> int:
+        """Return the time by the clock of this object, in seconds since 1970."""
+        return self._clock()
+
     def keep(self, name: str, text: str, *, seconds: int) -> None:
         """Keep a text for whoever takes it first, in place of what was kept under this name."""
         now = self._clock()

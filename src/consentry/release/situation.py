@@ -64,6 +64,7 @@ class Stands:
         permits: the rules on which the use rests, or would.
         obstacles: why it cannot be used whatever they say; empty where there is something to choose.
         begins: when waiting is over, or was; None if they were not told yet, or there is nothing to wait for.
+        unsuspended: how it would stand without the orders that suspend it; None if there are none.
     """
 
     situation: Situation
@@ -73,6 +74,7 @@ class Stands:
     permits: tuple[Rule, ...]
     obstacles: tuple[Reason, ...] = ()
     begins: Seconds | None = None
+    unsuspended: Situation | None = None
 
     @property
     def can_choose(self) -> bool:
@@ -125,6 +127,14 @@ def told_everything(rules: Iterable[Rule]) -> tuple[tuple[str, Seconds], ...]:
 def stands(question: Question) -> Stands:
     """Say how a use stands for a person."""
     ours = replace(question, rules=tuple(rule for rule in question.rules if rule.applies_to(question.purpose)))
+    found, lasting = _stands(ours), tuple(rule for rule in ours.rules if rule.effect is not Effect.SUSPEND)
+    if len(lasting) == len(ours.rules):
+        return found
+    return replace(found, unsuspended=_stands(replace(ours, rules=lasting)).situation)
+
+
+def _stands(ours: Question) -> Stands:
+    """Say how a use stands under rules that all apply to it."""
     categories = _categories(ours.rules)
     kinds, could, later = [], {}, {}
     for category in categories:

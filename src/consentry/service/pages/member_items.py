@@ -190,8 +190,9 @@ class _Known:
     given: Mapping[str, str]
     template: str
 
-    def answer(self, each: OneItem, *, refused: bool) -> str:
-        stands = "no" if refused else "" if each.item.lacks is Lack.YES else "yes"
+    def answer(self, each: OneItem) -> str:
+        # A no stands whether or not the item is used all the same: a row that nobody touches must not take it back.
+        stands = "no" if each.key in self.refused else "" if each.item.lacks is Lack.YES else "yes"
         return self.given.get(f"answer-{each.key}") or stands
 
 
@@ -208,8 +209,8 @@ def _row(each: OneItem, known: _Known) -> dict[str, Any]:
         "used": item.used,
         "why": say.told_of(item, orders=known.use.orders),
         "refused": said,
-        "reach": known.refused[each.key] if said else None,
-        "answer": known.answer(each, refused=said),
+        "reach": known.refused.get(each.key),
+        "answer": known.answer(each),
         "asks": item.is_asked_for,
         "effect": known.effects.get(each.key),
         "can_choose": known.use.can_choose and each.id is not None and (_matters(item) or said),

@@ -39,7 +39,8 @@ def record_no(request: Request, control: ControlPlane, *, person: Pseudonym) -> 
         if use.purpose in unsaid
         and use.policy is not None
         and use.policy.signals.global_privacy_control is SignalMeaning.REFUSE
-        and use.stands.situation in _IN_USE
+        # While an order suspends the use the signal is heard all the same: else their content is used once it ends.
+        and (use.stands.unsuspended or use.stands.situation) in _IN_USE
         and not use.erased
     ]
     return control.own_settings.refuse_unsaid(person, refused, source=Source.SIGNAL) if refused else []

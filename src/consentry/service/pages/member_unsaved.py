@@ -1,13 +1,15 @@
 """A choice that somebody pressed Save for when their session was over: kept for them, and never saved by itself.
 
 Every form of a member carries a mark of whose page it is on. It is keyed: nobody can make one, and it tells nothing to
-others. If the session is over when such a form arrives, what was chosen is kept for an hour under a secret that only
-that browser is given. Whoever signs in there next as the same person finds it set, and is told that it is not saved.
-Somebody else never sees it, and a form from the page of somebody else saves nothing.
+others. If the session is over when such a form arrives, what was chosen is kept for an hour, counted for each form from
+when Save was last pressed in it, under a secret that only that browser is given. Whoever signs in there next as the
+same person finds it set, and is told that it is not saved. Somebody else never sees it, and a form from the page of
+somebody else saves nothing.
 
 No form takes the place of another: of several that are about the same, each no stays, until it is saved, or a form is
-that showed it. What one person has waiting is one row of `MOST` forms, so that whoever has seen a mark cannot fill the
-store with it. A form that finds no room is not kept, and whoever sent it is told that nothing was saved.
+that showed it. What one person has waiting is one row of `MOST` forms with `MOST_FIELDS` fields each, so that whoever
+has seen a mark cannot fill the store with it. A form that finds no room is not kept, and whoever sent it is told that
+nothing was saved.
 
 INVARIANT: that row is read and written under `_TURN`: forms that come at once are all kept. One process serves a home.
 
@@ -48,6 +50,8 @@ _PLACE = ("purpose", "what", "category", "number")
 _TAG = re.compile("[0-9a-f]{32}")
 MOST = 8
 """Forms that one person can have waiting, in all browsers together."""
+MOST_FIELDS = 200
+"""Fields of one form that waits, whatever it was put together from; also of one that is sent."""
 _MOST_PEOPLE = 4
 """People whose forms can wait in one browser."""
 _TURN = Lock()
@@ -103,10 +107,11 @@ def forget(
         left = [each for each in waiting if each["by"] != by]
         if done is not None:
             shown = saved is not None and saved.get(WAITED) == "yes"
-            mine = (_without(each["given"], done, shown=shown) for each in waiting if each["by"] == by)
-            left += [{"by": by, "given": given} for given in mine if given]
+            own = (each for each in waiting if each["by"] == by)
+            mine = (each | {"given": _without(each["given"], done, shown=shown)} for each in own)
+            left += [form for form in mine if form["given"]]
         if left:
-            admission.keep(_name(tag), json.dumps(left), seconds=UNSAVED_S)
+            _write(admission, tag, left)
         elif waiting:
             admission.take(_name(tag))
     if not any(each["by"] == by for each in left):
@@ -141,7 +146,7 @@ def _forget_cookie(request: Request, answer: Response, *, tag: str) -> None:
 async def _keep(request: Request) -> None:
     """Keep what a form says if one of our pages made it: who else sends one has no mark."""
     try:
-        form = await request.form(max_files=0, max_fields=200)
+        form = await request.form(max_files=0, max_fields=MOST_FIELDS)
     except HTTPException:
         return
     deployment: Deployment = request.app.state.deployment
@@ -166,27 +171,38 @@ def _keep_beside(admission: Admission, tag: str, *, by: str, given: dict[str, st
         others = [each for each in waiting if each not in same]
         while len(others) >= MOST and (idle := next((each for each in others if not _says_no(each["given"])), None)):
             others.remove(idle)
-        if len(others) >= MOST:
+        together = merged([*(each["given"] for each in same), given])
+        if len(others) >= MOST or len(together) > MOST_FIELDS:
             return False
-        together = {"by": by, "given": merged([*(each["given"] for each in same), given])}
-        admission.keep(_name(tag), json.dumps([*others, together]), seconds=UNSAVED_S)
+        _write(admission, tag, [*others, {"by": by, "given": together, "until": admission.now() + UNSAVED_S}])
         return True
 
 
 def _read(admission: Admission, tag: str) -> list[dict[str, Any]]:
-    """Return all forms of a person that wait, of every browser: `by` is the digest of its secret."""
-    text = admission.kept(_name(tag))
-    return [] if text is None else list(json.loads(text))
+    """Return all forms of a person that wait, of every browser: `by` is the digest of its secret, `until` its time.
+
+    A form that was kept before forms had a time of their own gets one, which stays with it once the row is written.
+    """
+    text, now = admission.kept(_name(tag)), admission.now()
+    forms = [] if text is None else [{"until": now + UNSAVED_S, **each} for each in json.loads(text)]
+    return [each for each in forms if each["until"] >= now]
+
+
+def _write(admission: Admission, tag: str, forms: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the forms of a person, at least one, until the time of the last of them."""
+    last = max(each["until"] for each in forms)
+    admission.keep(_name(tag), json.dumps(forms), seconds=last - admission.now())
 
 
 def _without(given: Mapping[str, str], done: Mapping[str, str], *, shown: bool) -> dict[str, str]:
     """Return what is left of a form that waits once another was saved; nothing if no no is left in it.
 
-    What was `shown` in the form that was saved is settled by it, else only each no that it says as well.
+    What was `shown` in the form that was saved is settled by it, else only each no that it says as well. How far back
+    the form goes stays with each no that is left: without it, that no would go all the way.
     """
     if not _are_alike(given, done):
         return dict(given)
-    settled = {name for name, value in done.items() if shown or value == "no"} - set(_PLACE)
+    settled = {name for name, value in done.items() if shown or value == "no"} - {*_PLACE, "reach"}
     left = {name: value for name, value in given.items() if name not in settled}
     return left if _says_no(left) else {}
 
