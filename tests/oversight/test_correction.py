@@ -71,7 +71,7 @@ def allowed(*bodies: Body, days: int | None = None, can_be_meant: bool = True) -
     require_notice_correctable(case, "wrnog", days=days, can_be_meant=can_be_meant, orders=orders)
 
 
-@pytest.mark.parametrize("origin", [None, *set(Origin) - set(BINDING)])
+@pytest.mark.parametrize("origin", [None, *sorted(set(Origin) - set(BINDING))])
 def test_what_nothing_binding_demands_is_corrected_and_taken_back(origin: Origin | None) -> None:
     said = (WRONG, CONDITION, *([] if origin is None else [suspended(origin)]))
     for days in (0, 29, None):
