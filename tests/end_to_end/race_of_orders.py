@@ -109,7 +109,9 @@ class Course:
         self.count("orders")
         time.sleep(self.rng.random() * 0.2)
         deployment.control.desk.present()
-        how = OrderEnd.LIFTED if self.rng.random() < 0.2 else OrderEnd.WITHDRAWN
+        # What was lifted leaves nothing of before to be leased, so leases come first.
+        may_lift = self.race.done["renewals"] > 0 and self.rng.random() < 0.2
+        how = OrderEnd.LIFTED if may_lift else OrderEnd.WITHDRAWN
         deployment.ledger.append(deployment.control.orders.ends([order.order], how))
         self.count(f"orders {how}")
         # What is sealed before an order is not read for long: between two there is time to be granted something.

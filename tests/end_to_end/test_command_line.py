@@ -108,6 +108,7 @@ def test_the_whole_way(ready: Terminal) -> None:
     shown = ready.run("release", "show", second["release"])
     assert shown == {key: value for key, value in second.items() if key != "digest"} | {
         "withdrawn": None,
+        "barred": None,
         "amendments": [],
     }
     assert ready.run("release", "explain", first["release"], "é1")["allowed"]
@@ -460,7 +461,7 @@ def test_ctrl_c_leaves_nothing(big: Terminal) -> None:
         assert running.returncode in (0, 1, 130, -signal.SIGINT), notes  # -2, 1: before Python was ready for it
         said = b"interrupted; nothing half-done was left behind" in notes
         # Interrupted while its programs are read in, it has begun nothing and says nothing.
-        assert (said or not notes) if running.returncode == 130 else not said, notes
+        assert (said or not notes) if running.returncode == 130 else not said, (running.returncode, notes)
         assert (running.returncode == 1) <= (b"Traceback" in notes), notes
         named = {each["release"] for each in big.run("release", "list")["releases"]}
         folders = {each.name for each in (big.home / "releases").glob("*")}

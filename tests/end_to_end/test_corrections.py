@@ -16,7 +16,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category
 from end_to_end.network import fresh, write_people
 from end_to_end.test_case_commands import BY, REFERENCE, suspended
-from end_to_end.test_cases import CASE, condition, in_the_way, refused, suspend
+from end_to_end.test_cases import CASE, condition, in_the_way, narrow, refused, suspend
 from end_to_end.test_cases import ready as told
 from end_to_end.test_command_line import Terminal, ready, terminal
 from end_to_end.test_suspending import PEOPLE, UK
@@ -131,10 +131,8 @@ def test_a_notice_that_a_policy_set_waits_for_is_not_mistyped(place: Deployment)
 def test_what_a_binding_order_may_demand_stays_when_it_is_narrowed(place: Deployment) -> None:
     control = place.control
     control.orders.suspend(UK, case=CASE, origin=Origin.BINDING_ORDER, reference="decision", by="ann")
-    told(place)
     posts = Scope(areas=frozenset({"UK"}), categories=frozenset({Category.POST}))
-    for by in ("ann", "bob"):
-        control.cases.narrow(CASE, posts, by=by, reference="decision II")
+    assert narrow(place, posts, told=["gb"]).done
     assert [each.origin for each in control.orders.every() if each.ended is None] == [Origin.BINDING_ORDER]
 
 

@@ -14,6 +14,7 @@ from consentry.bootstrap import Deployment
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose, Reach
+from end_to_end.test_cases import narrow
 from service.test_member import Come, no, yes
 from service.visitor import Visitor, words
 
@@ -99,8 +100,7 @@ def test_what_is_narrowed_to_a_kind_is_given_back_but_for_that_kind(place: tuple
     suspend(deployment, Scope(areas=UK))
     time.sleep(1.1)
     smaller = Scope(areas=UK, categories=frozenset({Category.COMMENT}))
-    for by in ("anna", "ben"):
-        deployment.control.cases.narrow("ico-2024", smaller, by=by, reference="it is enough")
+    assert narrow(deployment, smaller, told=["gb"], case="ico-2024", by=("anna", "ben")).done
     first, second = deployment.control.desk.newest.record.orders.of("ico-2024")
     assert first.ended is not None
     assert use_of(visitor)["since"] == first.ended.at == second.at

@@ -363,7 +363,7 @@ class Admission:
         """Note that something that may be used once was used; False: it was used before."""
         return self._store.spend(name, until=until, now=self._clock())
 
-    def now(self) -> int:
+    def moment(self) -> int:
         """Return the time by the clock of this object, in seconds since 1970."""
         return self._clock()
 

@@ -59,7 +59,7 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
                 out.text("A member in the UK decides (good once, for five minutes):")
                 out.text(f"  {_link(deployment, address, person)}")
                 out.text("Another one, from another terminal:")
-                out.text(f"  {again(home, address, person)}")
+                out.text(f"  {again(home, address, person=person)}")
             out.text(f"Staff at work: sign in as {OFFICER}, password {password}")
             out.text(f"  {address}/console")
             out.text(f"The authority: sign in as {AUTHORITY}, with the same password")
@@ -89,7 +89,7 @@ def _accounts(deployment: Deployment) -> str:
     return password
 
 
-def again(home: Path, address: str, person: str) -> str:
+def again(home: Path, address: str, *, person: str) -> str:
     """Return the command that makes another link for a member, to be run where the demo was."""
     words = ["--home", str(home), "account", "member-link", "--url", address, "--", person]
     return f"./run consentry {shlex.join(words)}"

@@ -174,7 +174,7 @@ def _keep_beside(admission: Admission, tag: str, *, by: str, given: dict[str, st
         together = merged([*(each["given"] for each in same), given])
         if len(others) >= MOST or len(together) > MOST_FIELDS:
             return False
-        _write(admission, tag, [*others, {"by": by, "given": together, "until": admission.now() + UNSAVED_S}])
+        _write(admission, tag, [*others, {"by": by, "given": together, "until": admission.moment() + UNSAVED_S}])
         return True
 
 
@@ -183,7 +183,7 @@ def _read(admission: Admission, tag: str) -> list[dict[str, Any]]:
 
     A form that was kept before forms had a time of their own gets one, which stays with it once the row is written.
     """
-    text, now = admission.kept(_name(tag)), admission.now()
+    text, now = admission.kept(_name(tag)), admission.moment()
     forms = [] if text is None else [{"until": now + UNSAVED_S, **each} for each in json.loads(text)]
     return [each for each in forms if each["until"] >= now]
 
@@ -191,7 +191,7 @@ def _read(admission: Admission, tag: str) -> list[dict[str, Any]]:
 def _write(admission: Admission, tag: str, forms: Sequence[Mapping[str, Any]]) -> None:
     """Keep the forms of a person, at least one, until the time of the last of them."""
     last = max(each["until"] for each in forms)
-    admission.keep(_name(tag), json.dumps(forms), seconds=last - admission.now())
+    admission.keep(_name(tag), json.dumps(forms), seconds=last - admission.moment())
 
 
 def _without(given: Mapping[str, str], done: Mapping[str, str], *, shown: bool) -> dict[str, str]:
