@@ -82,6 +82,7 @@ STAFF = (
     Page("releases", "/console/releases", "olga"),
     Page("release", "/console/releases/{release}", "olga"),
     Page("release-files", "/console/releases/{release}/files", "olga"),
+    Page("release-amendments", "/console/releases/{release}/amendments", "olga"),
     Page("compare-releases", "/console/compare-releases?before={before}&after={release}", "olga"),
     Page("jobs", "/console/jobs", "emma"),
     Page("models", "/console/models", "olga"),
