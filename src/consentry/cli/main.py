@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = cli.main(given, prog_name="consentry", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as interrupt:
         out.note(f"interrupted; {interrupt}" if str(interrupt) else "interrupted; nothing half-done was left behind")
-        # Caught inside an `exec` of a string, as classes are made with, Python would end by the signal nevertheless; the
+        # Caught inside an `exec` of a string, as classes are made with, Python still ends by the signal; the
         # next such `exec` makes it forget that.
         exec("")  # noqa: S102
         raise SystemExit(INTERRUPTED) from None
