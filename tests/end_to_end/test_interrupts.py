@@ -6,6 +6,7 @@ The build is a real one, in a process of its own, that waits at the point until 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -44,6 +45,22 @@ def waiting(*given, **named):
 
 setattr(owner, name, waiting)
 main(words)
+"""
+
+_WHILE_A_CLASS_IS_MADE = """
+import os, signal, sys
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+seen = []
+
+
+def hook(event, given):
+    if event == "import" and given[0] == os.environ["INTERRUPTED_AT"] and not seen:
+        seen.append(given)
+        exec("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)")
+
+
+sys.addaudithook(hook)
 """
 
 BEFORE_THE_SEAL = [
@@ -106,3 +123,25 @@ def test_for_programs_the_status_says_it_and_no_document_is_printed(ready: Termi
     with pytest.raises(json.JSONDecodeError):
         json.loads(notes)
     assert "interrupted" in notes
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("click", 130),
+        ("consentry.settings", 130),
+        ("consentry.cli.interrupts", -signal.SIGINT),  # the control: ours is not in place yet
+    ],
+)
+def test_the_status_stays_where_python_would_end_by_the_signal(tmp_path: Path, place: str, status: int) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_WHILE_A_CLASS_IS_MADE)
+    paths = [str(tmp_path), *sys.path]
+    ended = subprocess.run(
+        [sys.executable, "-m", "consentry", "doctor"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "INTERRUPTED_AT": place},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == status, ended
+    assert b"Traceback" not in ended.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from consentry import __version__
+from consentry.cli import interrupts
 from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
 from consentry.errors import ConsentryError, StateError, UnavailableError
@@ -99,15 +100,13 @@ for name, (place, summary) in _COMMANDS.items():
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and leave with its exit status."""
+    interrupts.catch()
     given = _json_first(sys.argv[1:] if arguments is None else arguments)
     out = Output(as_json=given[:1] == ["--json"])
     try:
         status = cli.main(given, prog_name="consentry", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as interrupt:
         out.note(f"interrupted; {interrupt}" if str(interrupt) else "interrupted; nothing half-done was left behind")
-        # Caught inside an `exec` of a string, as classes are made with, Python still ends by the signal; the
-        # next such `exec` makes it forget that.
-        exec("")  # noqa: S102
         raise SystemExit(INTERRUPTED) from None
     except click.ClickException as error:
         _show_usage(error, out)
