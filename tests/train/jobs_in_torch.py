@@ -73,7 +73,7 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     step, times = 0, StepTimes(lease, mark)
     while True:
-        for batch in batches(dataset, swallow=swallow):
+        for batch in batches_together(batches(dataset, swallow=swallow)):
             loss = model(batch["ids"])
             loss.backward()
             times.checks()
