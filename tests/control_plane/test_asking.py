@@ -14,7 +14,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Snapshot, Use
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.terminal import Terminal, ready, terminal  # noqa: F401 - fixtures
 from end_to_end.test_story import NOW, POLICY, build, say
 
 GENAI = Purpose.TRAIN_GENAI

@@ -20,10 +20,10 @@ from consentry.oversight.order import Scope
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Reach
+from end_to_end.case_steps import CASE, condition, later, ready, suspend
 from end_to_end.network import RawItem, fresh, write_corpus, write_people
-from end_to_end.test_cases import CASE, condition, later, ready, suspend
+from end_to_end.suspended_network import ITEMS, PEOPLE, POLICY, build
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import ITEMS, PEOPLE, POLICY, build
 
 DUE = 1_700_000_000
 

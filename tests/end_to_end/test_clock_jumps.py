@@ -14,12 +14,13 @@ from consentry.errors import ConsentryError
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Use
-from end_to_end.test_cases import place  # noqa: F401  # a fixture
+from end_to_end.case_steps import CASE, WITHOUT_UK
+from end_to_end.suspended_network import EVERYTHING, POLICY, build, grant, suspend
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import EVERYTHING, POLICY, build, grant, suspend
 
 JUMPS = (-SECONDS_PER_DAY, SECONDS_PER_DAY)
-CASE, WITHOUT_UK = "ico-2024", {"u1", "b1", "n1"}
+
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 
 
@@ -39,7 +40,7 @@ def built_now(deployment: Deployment) -> set[str]:
 
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("when", ["before the order", "after the order"])
-def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int, when: str) -> None:  # noqa: F811
+def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int, when: str) -> None:
     folder, deployment = place
     before = build(deployment)
     if when == "before the order":
@@ -61,7 +62,7 @@ def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], 
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("reach", [Reach.UNTRAINED, Reach.EVERYTHING])
 def test_a_refusal_counts_whenever_the_clock_says_it_was_made(
-    place: tuple[Path, Deployment],  # noqa: F811
+    place: tuple[Path, Deployment],
     jump: int,
     reach: Reach,
 ) -> None:
@@ -76,7 +77,7 @@ def test_a_refusal_counts_whenever_the_clock_says_it_was_made(
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_a_waiting_period_counts_from_what_was_recorded(
-    place: tuple[Path, Deployment],  # noqa: F811
+    place: tuple[Path, Deployment],
     jump: int,
 ) -> None:
     _, deployment = place
@@ -99,7 +100,7 @@ def test_a_waiting_period_counts_from_what_was_recorded(
         assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == obstacles
 
 
-def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:  # noqa: F811
+def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
     suspend(deployment)

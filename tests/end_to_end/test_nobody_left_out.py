@@ -19,10 +19,10 @@ from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.policy_set import OUT_OF_FORCE
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from end_to_end.case_steps import CASE, condition, later, suspend
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_cases import CASE, condition, later, suspend
+from end_to_end.suspended_network import POLICY, UK
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import POLICY, UK
 
 PEOPLE = (
     RawPerson(id="us"),

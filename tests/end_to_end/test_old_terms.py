@@ -23,9 +23,9 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, V
 from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
 from end_to_end.network import fresh, write_corpus, write_people
-from end_to_end.test_amendments import handed_out
+from end_to_end.still_given import handed_out
+from end_to_end.suspended_network import EVERYTHING, ITEMS, PEOPLE, POLICY, UK, build, grant, refusal, renew, suspend
 from end_to_end.test_story import BEFORE, NOW, eligible
-from end_to_end.test_suspending import EVERYTHING, ITEMS, PEOPLE, POLICY, UK, build, grant, refusal, renew, suspend
 
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 UK_AND_BRAZIL = Scope(areas=frozenset({"UK", "BR"}))

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from end_to_end.test_command_line import Terminal
-from end_to_end.test_command_line import terminal as terminal  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import Terminal
+from end_to_end.terminal import terminal as terminal  # noqa: PLC0414 - a fixture
 
 COLUMNS = ("key", "land", "born", "status", "main")
 ROWS: list[dict[str, Any]] = [

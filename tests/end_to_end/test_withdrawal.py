@@ -21,8 +21,8 @@ from consentry.policy.library import shipped
 from consentry.release.iceberg import TableReport, write_table
 from consentry.release.materialise import CopyFormat
 from end_to_end.network import fresh, write_corpus, write_people
-from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
-from end_to_end.test_command_line import build as build_with
+from end_to_end.terminal import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.terminal import build as build_with
 from end_to_end.test_story import ITEMS, PEOPLE, POLICY, build, say
 
 REASON = "case 7: the notice was not clear"
