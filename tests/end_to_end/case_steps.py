@@ -50,14 +50,19 @@ def in_the_way(deployment: Deployment) -> list[str]:
     return [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")]
 
 
+def agree_to_lift(deployment: Deployment, *, notice: str = "n-1", days: int = 30) -> None:
+    """Bring the case to where two people approved lifting it: what is missing is the notice, and its days."""
+    cases = deployment.control.cases
+    cases.begin_review(CASE, by="ann")
+    cases.require_notice(CASE, notice, days=days, by="ann")
+    for by in ("ann", "bob"):
+        assert cases.approve(CASE, by=by) == ()
+
+
 def ready(deployment: Deployment) -> None:
     """Bring the case to where only the days are missing."""
-    control = deployment.control
-    control.cases.begin_review(CASE, by="ann")
-    control.cases.require_notice(CASE, "n-1", days=30, by="ann")
-    assert control.cases.approve(CASE, by="ann") == ()
-    assert control.cases.approve(CASE, by="bob") == ()
-    control.notices.serve("n-1", [deployment.person("gb")], at=now())
+    agree_to_lift(deployment)
+    deployment.control.notices.serve("n-1", [deployment.person("gb")], at=now())
 
 
 def narrow(

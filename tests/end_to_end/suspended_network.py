@@ -12,9 +12,8 @@ from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, populated
 from end_to_end.test_story import BEFORE, NOW
 
 POLICY = "august-2024"
@@ -32,11 +31,8 @@ EVERYTHING = {"u1", "g1", "g2", "b1", "n1"}
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS[:3], ITEMS[3:]], PEOPLE, POLICY) as started:
+        yield started
 
 
 def build(deployment: Deployment, purpose: Purpose = Purpose.TRAIN_GENAI) -> str:

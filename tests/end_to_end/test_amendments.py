@@ -15,22 +15,13 @@ from consentry.errors import ConsentryError, IntegrityError, NotFoundError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.choice import Choice
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from end_to_end.network import fresh, write_corpus, write_items, write_people
+from end_to_end.network import write_items
 from end_to_end.still_given import handed_out, in_table, problems
-from end_to_end.test_story import GENAI, ITEMS, NOW, PEOPLE, POLICY, build, say
+from end_to_end.test_story import GENAI, ITEMS, NOW, build, say
+from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
 EVERYTHING = Reach.EVERYTHING
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
 
 
 def test_a_refusal_of_everything_leaves_what_is_sealed_and_others_do_not(place: tuple[Path, Deployment]) -> None:

@@ -21,9 +21,8 @@ from consentry.ledger.events import ChoiceMade
 from consentry.ledger.objection_events import ItemsExcluded, LawfulGround, ObjectionErased
 from consentry.ledger.state import EMPTY, fold, unexplained
 from consentry.oversight.objection import ObjectionState
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose, Reach
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, populated
 from end_to_end.test_story import BEFORE, GENAI, NOW, POLICY, build, eligible
 
 ITEMS = (
@@ -38,11 +37,8 @@ WORDS = ("https://network.example/p/b3", "zoe@example.org", "it shows my daughte
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:2], ITEMS[2:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS[:2], ITEMS[2:]], PEOPLE, POLICY) as started:
+        yield started
 
 
 def file(deployment: Deployment, find: str = WORDS[0]) -> Filed:
