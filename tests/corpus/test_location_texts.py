@@ -260,8 +260,8 @@ def test_reading_names_leaves_the_locales_of_everybody_else_whole() -> None:
     script = """
 from babel import Locale
 from consentry.corpus import place_names
-assert len(place_names._cldr_names()) > 10_000
-assert Locale.parse("ar").text_direction == "rtl"
-assert Locale.parse("de").decimal_formats
+print(len(place_names._cldr_names()) > 10_000)
+print(Locale.parse("ar").text_direction, bool(Locale.parse("de").decimal_formats))
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\nrtl True\n"

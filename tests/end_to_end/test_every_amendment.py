@@ -71,7 +71,7 @@ def withdrawn(world: World, item: RawItem, purpose: Purpose) -> bool:
 @given(st.lists(SAID, min_size=2, max_size=9))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_old_releases_never_hand_out_what_was_withdrawn_and_nothing_else_leaves_them(said: list[Any]) -> None:
-    play(said)
+    require_exactly_what_was_withdrawn_is_gone(said)
 
 
 @pytest.mark.parametrize("broken", ["links", "everybody"])
@@ -85,10 +85,10 @@ def test_control_the_comparison_notices(broken: str, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(Present, "reached", lambda self, *_, **__: everybody if self.state.choices else nobody)
     refusal = Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=EVERYTHING, at=NOW)
     with pytest.raises(AssertionError):
-        play([("choose", "stranger", refusal), ("link", "stranger", "p1")])
+        require_exactly_what_was_withdrawn_is_gone([("choose", "stranger", refusal), ("link", "stranger", "p1")])
 
 
-def play(said: list[Any]) -> None:
+def require_exactly_what_was_withdrawn_is_gone(said: list[Any]) -> None:
     """Say things, and compare after each what old releases hand out with what is worked out item by item."""
     with fresh() as (folder, first):
         deployment, world = first, World()

@@ -285,15 +285,15 @@ def test_nobody_is_found_by_the_beginning_of_two_ids(place: tuple[Path, Deployme
 
 
 def test_a_surge_with_spam_and_duplicates_loses_nothing_and_refuses_nobody(place: tuple[Path, Deployment]) -> None:
-    surge(place[1], objections=600)
+    require_a_surge_loses_nothing(place[1], objections=600)
 
 
 @pytest.mark.slow
 def test_ten_thousand_objections_in_ten_minutes(place: tuple[Path, Deployment]) -> None:
-    surge(place[1], objections=10_000)
+    require_a_surge_loses_nothing(place[1], objections=10_000)
 
 
-def surge(deployment: Deployment, *, objections: int, people: int = 8) -> None:
+def require_a_surge_loses_nothing(deployment: Deployment, *, objections: int, people: int = 8) -> None:
     """Let several people file at a time, half of it the same, and hold what was acknowledged against the queue."""
     control = deployment.control
 

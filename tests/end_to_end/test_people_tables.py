@@ -114,7 +114,8 @@ def test_a_refusal_finds_the_person_that_a_csv_named(terminal: Terminal) -> None
     terminal.run("people", "load", *as_csv(terminal.folder))
     terminal.run("policy", "publish", "opt-in-only")
     terminal.run("choice", "record", "ada", "refused")
-    terminal.run("may", "ada@work", "--policy", "opt-in-only", "--category", "post", status=3)
+    answer = terminal.run("may", "ada@work", "--policy", "opt-in-only", "--category", "post", status=3)
+    assert (answer["allowed"], answer["reasons"][0]["reason"]) == (False, "refused")
 
 
 @pytest.mark.parametrize(
