@@ -96,7 +96,7 @@ def test_an_unknown_variable_is_refused_with_a_suggestion(tmp_path: Path, monkey
 
 def test_variables_of_the_tests_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSENTRY_TEST_ANYTHING", "1")
-    read_settings(tmp_path)
+    assert read_settings(tmp_path) == Settings(home=tmp_path)
 
 
 @pytest.mark.parametrize(

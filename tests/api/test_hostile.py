@@ -37,15 +37,15 @@ def waited(there: Place) -> Iterator[Future[dict[str, bytes]]]:
 
 @pytest.mark.usefixtures("waited")
 def test_hostile_requests_break_nothing(there: Place) -> None:
-    _attack(there, COUNT)
+    _require_unbroken(there, COUNT)
 
 
 @pytest.mark.slow
 def test_a_campaign_of_hostile_requests(there: Place) -> None:
-    _attack(there, MANY)
+    _require_unbroken(there, MANY)
 
 
-def _attack(there: Place, count: int) -> None:
+def _require_unbroken(there: Place, count: int) -> None:
     hostile.attack(there, WARM, seed=1)
     memory, files = there.held_bytes(), there.open_files()
     found = hostile.attack(there, count)

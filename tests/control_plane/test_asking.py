@@ -10,11 +10,10 @@ import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.errors import NotFoundError
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Snapshot, Use
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.network import RawItem, RawPerson, populated, write_people
+from end_to_end.terminal import Terminal, ready, terminal  # noqa: F401 - fixtures
 from end_to_end.test_story import NOW, POLICY, build, say
 
 GENAI = Purpose.TRAIN_GENAI
@@ -45,14 +44,9 @@ BUT_BRITONS = ANYBODY + '[[forbid]]\nid = "britons"\nwhy = "a test"\nwhere.insid
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        items = [RawItem(id=person.id, author=person.id, created=NOW) for person in PEOPLE]
-        deployment.control.statements.register_corpus(
-            write_corpus(folder, [[*items, RawItem(id="x", author=STRANGER)]])
-        )
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    items = [RawItem(id=person.id, author=person.id, created=NOW) for person in PEOPLE]
+    with populated([[*items, RawItem(id="x", author=STRANGER)]], PEOPLE, POLICY) as started:
+        yield started
 
 
 def allowed(snapshot: Snapshot, person: str) -> bool:

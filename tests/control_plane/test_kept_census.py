@@ -9,9 +9,8 @@ import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.corpus import census
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Reach
-from end_to_end.network import RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawPerson, populated, write_corpus, write_people
 from end_to_end.test_story import GENAI, ITEMS, NOW, PEOPLE, POLICY, say
 
 OTHER = "november-2025"
@@ -20,12 +19,8 @@ Place = tuple[Path, Deployment]
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        for name in (POLICY, OTHER):
-            deployment.control.statements.publish(shipped()[name], name)
-        yield folder, deployment
+    with populated([ITEMS[:4], ITEMS[4:]], PEOPLE, POLICY, OTHER) as started:
+        yield started
 
 
 def load_others(folder: Path, deployment: Deployment) -> None:

@@ -209,8 +209,17 @@ def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
     assert "b.parquet" in str(caught.value)
 
 
+def refusal(schema: pa.Schema, text: str = CORPUS) -> str | None:
+    """Return the code with which a schema is refused for a descriptor; None if it fits."""
+    try:
+        check_schema(parse_corpus(text), schema, filename="a.parquet")
+    except CorpusError as error:
+        return error.code
+    return None
+
+
 def test_a_fitting_schema_passes() -> None:
-    check_schema(parse_corpus(CORPUS), SCHEMA, filename="a.parquet")
+    assert refusal(SCHEMA) is None
 
 
 @pytest.mark.parametrize(
@@ -238,12 +247,10 @@ def test_a_schema_that_does_not_fit_is_refused(column: str, kind: pa.DataType | 
 
 
 def test_a_time_without_zone_needs_one_in_the_descriptor() -> None:
-    without = parse_corpus(CORPUS.replace('zone = "UTC"\n', ""))
-    with pytest.raises(CorpusError) as caught:
-        check_schema(without, SCHEMA, filename="a.parquet")
-    assert caught.value.code == "corpus-time-without-zone"
+    without = CORPUS.replace('zone = "UTC"\n', "")
+    assert refusal(SCHEMA, without) == "corpus-time-without-zone"
     zoned = SCHEMA.set(4, pa.field("created_at", pa.timestamp("ms", tz="Europe/Paris")))
-    check_schema(without, zoned, filename="a.parquet")
+    assert refusal(zoned, without) is None
 
 
 def test_a_people_table_is_checked_as_well() -> None:

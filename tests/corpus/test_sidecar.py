@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from content_files import DESCRIPTOR, Plain, put_back, swapped, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,63 +19,11 @@ from consentry.corpus import sidecar, sidecar_build
 from consentry.corpus.columns import UNKNOWN_DATE
 from consentry.corpus.descriptor import parse_corpus
 from consentry.corpus.item_classes import ItemClasses
-from consentry.corpus.registration import open_corpus, register
 from consentry.corpus.sidecar import NOBODY, Sidecar, Stamp, load, still_of, usable
 from consentry.corpus.sidecar_build import build
 from consentry.digests import digest_file
 from consentry.durable import only_one
-from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
-from consentry.runners.local import LocalRunner
-
-DESCRIPTOR = """
-[corpus]
-name = "n"
-files = ["*.parquet"]
-[columns]
-item = "id"
-author = "by"
-involves = "with"
-category = "kind"
-created = "at"
-licence = "rights"
-[constants]
-visibility = "public"
-"""
-
-
-class Plain:
-    """Identities that can be read: the seat of `p7` is 7, the key of `i7` is 7."""
-
-    def seats(self, ids: pa.Array) -> npt.NDArray[np.uint32]:
-        return np.array([int(each[1:]) if each else NOBODY for each in ids.to_pylist()], dtype=np.uint32)
-
-    def item_keys(self, ids: pa.Array) -> npt.NDArray[np.uint64]:
-        return np.array([int(each[1:]) for each in ids.to_pylist()], dtype=np.uint64)
-
-
-def write(
-    path: Path,
-    by: list[str | None],
-    involved: list[list[str | None] | None],
-    *,
-    kinds: list[str | None] | None = None,
-    at: list[int | None] | None = None,
-    group: int = 1_000_000,
-    first: int = 0,
-) -> Path:
-    rows = len(by)
-    table = pa.table(
-        {
-            "id": pa.array([f"i{first + row}" for row in range(rows)], pa.string()),
-            "by": pa.array(by, pa.string()),
-            "with": pa.array(involved, pa.list_(pa.string())),
-            "kind": pa.array(kinds or ["post"] * rows, pa.string()),
-            "at": pa.array(at or [5] * rows, pa.int64()),
-            "rights": pa.array([None] * rows, pa.string()),
-        }
-    )
-    pq.write_table(table, path, row_group_size=group)
-    return path
+from consentry.errors import ConflictError, CorpusError
 
 
 def built(source: Path, folder: Path, descriptor: str = DESCRIPTOR) -> Sidecar:
@@ -172,21 +119,6 @@ def test_a_sidecar_is_of_one_file_as_it_is_now_and_of_one_descriptor(tmp_path: P
     stat = source.stat()
     os.utime(source, ns=(0, stat.st_mtime_ns + 1))
     assert not good(tmp_path / "s", source)
-
-
-def swapped(path: Path, old: bytes, new: bytes) -> None:
-    """Put other bytes into a file, as many, and set its modification time back."""
-    stat, content = path.stat(), path.read_bytes()
-    assert old in content
-    assert len(old) == len(new)
-    path.write_bytes(content.replace(old, new))
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-
-
-def put_back(path: Path) -> None:
-    """Put a copy of a file in its place, with its modification time, as a backup does."""
-    shutil.copy2(path, path.with_suffix(".copy"))
-    path.with_suffix(".copy").replace(path)
 
 
 @pytest.fixture
@@ -338,115 +270,3 @@ def test_every_kind_of_text(tmp_path: Path, kind: pa.DataType) -> None:
     sidecar = built(source, tmp_path / "s")
     assert sidecar.person.tolist() == [1, 2, 0]
     assert sidecar.find(2) == [2]
-
-
-@pytest.fixture
-def corpora(tmp_path: Path) -> Path:
-    (tmp_path / "content").mkdir()
-    (tmp_path / "content" / "corpus.toml").write_text(DESCRIPTOR)
-    write(tmp_path / "content" / "a.parquet", ["p1"], [None])
-    return tmp_path
-
-
-def registered(folder: Path) -> Any:
-    return register(
-        folder / "content" / "corpus.toml",
-        folder / "corpora",
-        identities=lambda _: Plain(),
-        threads=LocalRunner(2),
-    )
-
-
-def test_registering_again_builds_what_is_new_and_keeps_the_rest(corpora: Path) -> None:
-    first = registered(corpora)
-    assert (first.built, first.kept) == (1, 0)
-    write(corpora / "content" / "b.parquet", ["p2"], [None], first=1)
-    second = registered(corpora)
-    assert (second.built, second.kept) == (1, 1)
-    opened = open_corpus(corpora / "corpora", "n")
-    assert opened.snapshot == second.corpus.snapshot != first.corpus.snapshot
-    assert [sidecar.pin.path for sidecar in opened.sidecars] == ["a.parquet", "b.parquet"]
-    (corpora / "content" / "b.parquet").unlink()
-    assert registered(corpora).corpus.snapshot == first.corpus.snapshot
-    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
-
-
-def test_other_bytes_of_the_same_size_and_time_are_registered_beside_the_old(corpora: Path) -> None:
-    """What is in force stays whole until the new one is: their sidecars have different folders, again and again."""
-    first = registered(corpora).corpus
-    known = {first.snapshot}
-    for old, new in ((b"p1", b"p2"), (b"p2", b"p3"), (b"p3", b"p4")):
-        before = open_corpus(corpora / "corpora", "n")
-        swapped(corpora / "content" / "a.parquet", old, new)
-        with pytest.raises(CorpusError, match="corpus-file-changed"):
-            before.check_files()
-        done = registered(corpora)
-        assert (done.built, done.kept) == (1, 0)
-        assert done.corpus.sidecars[0].folder != before.sidecars[0].folder
-        assert done.corpus.sidecars[0].person.tolist() == [int(new[1:])]
-        known.add(done.corpus.snapshot)
-        assert registered(corpora).kept == 1
-    assert len(known) == 4
-    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
-
-
-def test_content_that_was_put_back_stays_registered(corpora: Path) -> None:
-    first = registered(corpora).corpus
-    put_back(corpora / "content" / "a.parquet")
-    open_corpus(corpora / "corpora", "n").check_files()
-    put_back(corpora / "content" / "a.parquet")
-    again = registered(corpora)
-    assert (again.built, again.kept, again.corpus.snapshot) == (0, 1, first.snapshot)
-
-
-def test_a_failed_registration_leaves_the_snapshot_before(corpora: Path) -> None:
-    before = registered(corpora).corpus.snapshot
-    write(corpora / "content" / "a.parquet", ["p2", "p3"], [None, None])
-    write(corpora / "content" / "b.parquet", ["p2"], [None])  # the same id
-    with pytest.raises(CorpusError, match="corpus-duplicate-item-id"):
-        registered(corpora)
-    assert open_corpus(corpora / "corpora", "n").snapshot == before
-    with pytest.raises(CorpusError, match="corpus-file-changed"):
-        open_corpus(corpora / "corpora", "n").check_files()
-
-
-def test_codes_mean_what_they_meant_when_they_were_written(corpora: Path) -> None:
-    """Lost or swapped classes give no code another meaning, and registering mends it."""
-    write(corpora / "content" / "a.parquet", ["p1", "p1"], [None, None], kinds=["post", "image"])
-    first = registered(corpora).corpus
-    file = corpora / "corpora" / "n" / "item_classes.json"
-    post, image = json.loads(file.read_bytes())
-    for wrong in (None, b"[]", b"{", json.dumps([image, post]).encode(), json.dumps([post]).encode()):
-        if wrong is None:
-            file.unlink()
-        else:
-            file.write_bytes(wrong)
-        with pytest.raises(ConflictError, match="corpus-classes-changed"):
-            open_corpus(corpora / "corpora", "n")
-        write(corpora / "content" / "b.parquet", ["p1"], [None], kinds=["comment"], first=2)
-        done = registered(corpora)
-        opened = open_corpus(corpora / "corpora", "n")
-        assert [str(opened.items[code].category) for code in opened.sidecars[0].klass] == ["post", "image"]
-        assert [str(opened.items[code].category) for code in opened.sidecars[1].klass] == ["comment"]
-        assert done.built == 2
-        (corpora / "content" / "b.parquet").unlink()
-        assert registered(corpora).corpus.snapshot == first.snapshot
-    # More classes than the sidecars know are no harm.
-    file.write_bytes(json.dumps([*json.loads(file.read_bytes()), ["article", "public", ""]]).encode())
-    assert open_corpus(corpora / "corpora", "n").snapshot == first.snapshot
-    assert registered(corpora).built == 0
-
-
-def test_another_descriptor_is_another_snapshot(corpora: Path) -> None:
-    before = registered(corpora).corpus.snapshot
-    text = DESCRIPTOR + '[categories]\n"haiku" = "post"\n'
-    (corpora / "content" / "corpus.toml").write_text(text)
-    assert registered(corpora).corpus.snapshot != before
-
-
-def test_what_cannot_be_opened(corpora: Path) -> None:
-    with pytest.raises(NotFoundError, match="corpus-unknown"):
-        open_corpus(corpora / "corpora", "n")
-    (corpora / "content" / "corpus.toml").write_bytes(b"\xff")
-    with pytest.raises(DescriptorError, match="descriptor-unreadable"):
-        registered(corpora)

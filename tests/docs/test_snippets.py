@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def play(text: str, *, name: str, folder: Path) -> int:
+def require_all_run(text: str, *, name: str, folder: Path) -> int:
     stage = Stage.build(folder, checkout=ROOT)
     namespace: dict[str, object] = {"__name__": "__snippet__"}
     found = list(snippets(text, name=name))
@@ -25,7 +25,7 @@ def play(text: str, *, name: str, folder: Path) -> int:
 def test_every_snippet_of_a_document_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONSENTRY_HOME", str(tmp_path / "home"))
-    play(document.read_text("utf-8"), name=str(document.relative_to(ROOT)), folder=tmp_path)
+    require_all_run(document.read_text("utf-8"), name=str(document.relative_to(ROOT)), folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_every_snippet_of_a_document_runs(document: Path, tmp_path: Path, monkey
 )
 def test_control_a_snippet_that_is_wrong_is_noticed(text: str, tmp_path: Path) -> None:
     with pytest.raises(SnippetError, match=r"planted\.md:\d|Expected"):
-        play(text, name="planted.md", folder=tmp_path)
+        require_all_run(text, name="planted.md", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_control_a_snippet_that_is_wrong_is_noticed(text: str, tmp_path: Path) -
     ],
 )
 def test_a_snippet_that_is_right_passes(text: str, count: int, tmp_path: Path) -> None:
-    assert play(text, name="planted.md", folder=tmp_path) == count
+    assert require_all_run(text, name="planted.md", folder=tmp_path) == count
 
 
 def test_commands_are_told_from_output_and_continued_lines_are_kept() -> None:

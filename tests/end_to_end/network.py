@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.policy.library import shipped
 
 Id = str | int | None
 
@@ -224,3 +225,16 @@ def fresh() -> Iterator[tuple[Path, Deployment]]:
             yield Path(name), deployment
         finally:
             deployment.close()
+
+
+@contextmanager
+def populated(
+    files: Sequence[Sequence[RawItem]], people: Sequence[RawPerson], *policies: str
+) -> Iterator[tuple[Path, Deployment]]:
+    """Yield a folder and a fresh deployment that knows a corpus, its people and policy sets that are shipped."""
+    with fresh() as (folder, deployment):
+        deployment.control.statements.register_corpus(write_corpus(folder, files))
+        deployment.control.statements.load_people(write_people(folder / "people", people))
+        for name in policies:
+            deployment.control.statements.publish(shipped()[name], name)
+        yield folder, deployment

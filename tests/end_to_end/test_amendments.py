@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pyroaring import BitMap64
 
 from consentry.bootstrap import Deployment, open_deployment
@@ -19,53 +14,14 @@ from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.errors import ConsentryError, IntegrityError, NotFoundError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.lineage_events import ReleaseAmended
-from consentry.policy.choice import Choice, standing
-from consentry.policy.library import shipped
+from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from consentry.release.data_file import excluded_positions
-from consentry.release.present import Present
-from consentry.release.reaching import Reached
-from end_to_end.network import CATEGORY_WORDS, RawItem, RawPerson, fresh, write_corpus, write_items, write_people
-from end_to_end.oracle import World
-from end_to_end.test_story import BEFORE, GENAI, ITEMS, NOW, PEOPLE, POLICY, build, say
+from end_to_end.network import write_items
+from end_to_end.still_given import handed_out, in_table, problems
+from end_to_end.test_story import GENAI, ITEMS, NOW, build, say
+from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
 EVERYTHING = Reach.EVERYTHING
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
-
-
-def handed_out(deployment: Deployment, release: str) -> set[str]:
-    """Return the ids that whoever asks for the data files of a release reads."""
-    found: set[str] = set()
-    for file in deployment.control.releases.data_files(release):
-        ids = pq.read_table(file.path, columns=["id"]).column("id").to_pylist()
-        out = set(excluded_positions(file).tolist())
-        found |= {str(id_) for row, id_ in enumerate(ids) if row not in out}
-    return found
-
-
-def problems(deployment: Deployment, release: str) -> list[str]:
-    return [
-        f"{each.check}: {each.problem}"
-        for each in deployment.control.releases.verify(release, decide=True)
-        if each.problem
-    ]
-
-
-def in_table(deployment: Deployment, release: str, version: int) -> int:
-    """Return how many rows a table leaves out, by its metadata."""
-    folder = deployment.control.desk.tables / release / f"v{version}" / "metadata" / "v1.metadata.json"
-    import json
-
-    summary = json.loads(folder.read_bytes())["snapshots"][0]["summary"]
-    return int(summary["total-records"]) - int(summary["total-position-deletes"])
 
 
 def test_a_refusal_of_everything_leaves_what_is_sealed_and_others_do_not(place: tuple[Path, Deployment]) -> None:
@@ -294,116 +250,3 @@ def test_an_amendment_that_was_tampered_with_is_noticed(place: tuple[Path, Deplo
     if what == "rows":
         with pytest.raises(ConsentryError):
             control.releases.data_files(release)
-
-
-NAMES = ["p0", "p1", "p2", "p3", "stranger"]
-WORLD_ITEMS = tuple(
-    RawItem(
-        id=f"i{number}",
-        author=NAMES[number % 4],
-        category=("post", "comment", "status_update")[number % 3],
-        created=BEFORE,
-        involves=(NAMES[(number * 7 + 1) % 5],) if number % 2 else None,
-    )
-    for number in range(24)
-)
-SAID = st.one_of(
-    st.tuples(
-        st.just("choose"),
-        st.sampled_from(NAMES),
-        st.builds(
-            Choice,
-            purpose=st.sampled_from([Purpose.TRAIN_AI, GENAI, Purpose.TRAIN_GENAI_TEXT, Purpose.SERVE]),
-            state=st.sampled_from([ChoiceState.REFUSED, ChoiceState.REFUSED, ChoiceState.UNSET, ChoiceState.ALLOWED]),
-            reach=st.sampled_from([EVERYTHING, EVERYTHING, Reach.UNTRAINED]),
-            at=st.integers(NOW - 9, NOW),
-            categories=st.sampled_from([frozenset[Category](), frozenset({Category.POST})]),
-            items=st.sampled_from([frozenset[str](), frozenset[str](), frozenset({"i1", "i4"}), frozenset({"i7"})]),
-        ),
-    ),
-    st.tuples(st.just("link"), st.sampled_from(NAMES), st.sampled_from(NAMES)),
-    st.tuples(st.just("erase"), st.sampled_from(NAMES), st.none()),
-    st.tuples(st.just("build"), st.sampled_from([GENAI, Purpose.TRAIN_GENAI_TEXT]), st.none()),
-    st.tuples(st.just("restart"), st.none(), st.none()),
-)
-
-
-def withdrawn(world: World, item: RawItem, purpose: Purpose) -> bool:
-    """Say whether somebody an item involves refuses it with reach `everything`, or was erased."""
-    category = Category(CATEGORY_WORDS.get(item.category, item.category))
-    for named in (item.author, *(item.involves or ())):
-        accounts = world.accounts(str(named))
-        live = [each for one in accounts for each in world.live.get(one, ()) if each.reach is EVERYTHING]
-        live = [each for each in live if each.state is ChoiceState.REFUSED]
-        found = standing(live, purpose=purpose, category=category, item=str(item.id))
-        if found.state is ChoiceState.REFUSED or accounts & world.erased:
-            return True
-    return False
-
-
-@given(st.lists(SAID, min_size=2, max_size=9))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-def test_old_releases_never_hand_out_what_was_withdrawn_and_nothing_else_leaves_them(said: list[Any]) -> None:
-    play(said)
-
-
-@pytest.mark.parametrize("broken", ["links", "everybody"])
-def test_control_the_comparison_notices(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if broken == "links":
-        monkeypatch.setattr(AmendmentVerbs, "amend", lambda _: [])
-        monkeypatch.setattr(AmendmentVerbs, "newest", lambda *_: 0)
-    else:
-        everybody = Reached(people=np.arange(1, 4, dtype=np.uint32), by_category={}, single=())
-        nobody = Reached(people=np.empty(0, dtype=np.uint32), by_category={}, single=())
-        monkeypatch.setattr(Present, "reached", lambda self, *_, **__: everybody if self.state.choices else nobody)
-    refusal = Choice(purpose=GENAI, state=ChoiceState.REFUSED, reach=EVERYTHING, at=NOW)
-    with pytest.raises(AssertionError):
-        play([("choose", "stranger", refusal), ("link", "stranger", "p1")])
-
-
-def play(said: list[Any]) -> None:
-    """Say things, and compare after each what old releases hand out with what is worked out item by item."""
-    with fresh() as (folder, first):
-        deployment, world = first, World()
-        deployment.control.statements.register_corpus(write_corpus(folder, [WORLD_ITEMS[:9], WORLD_ITEMS[9:]]))
-        people = [RawPerson(id=name) for name in NAMES[:4]]
-        deployment.control.statements.load_people(write_people(folder / "people", people))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        world.load(people)
-        held = {build(deployment, purpose=each): each for each in (GENAI, Purpose.TRAIN_GENAI_TEXT)}
-        expected = {name: handed_out(deployment, name) for name in held}
-        for verb, one, other in said:
-            if verb == "choose":
-                items = tuple(sorted(other.items))
-                say(
-                    deployment,
-                    one,
-                    other.state,
-                    purpose=other.purpose,
-                    reach=other.reach,
-                    categories=other.categories,
-                    items=items,
-                    at=other.at,
-                )
-                world.choose(one, other)
-            elif verb == "link" and one != other:
-                deployment.control.statements.link(deployment.person(one), deployment.person(other))
-                world.link(one, other)
-            elif verb == "erase":
-                deployment.control.statements.erase([deployment.person(one)])
-                world.erase([one])
-            elif verb == "build":
-                name = build(deployment, purpose=one)
-                if name not in held:
-                    held[name] = one
-                    expected[name] = handed_out(deployment, name)
-            elif verb == "restart":
-                deployment.close()
-                deployment = open_deployment(folder / "home")
-            for name, purpose in held.items():
-                expected[name] -= {str(item.id) for item in WORLD_ITEMS if withdrawn(world, item, purpose)}
-                assert handed_out(deployment, name) == expected[name], (verb, one, other, name)
-        for name in held:
-            assert [each.problem for each in deployment.control.releases.verify(name) if each.problem] == []
-        shutil.rmtree(folder / "items")
-        deployment.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.test_command_line import Terminal, ready, terminal
+from end_to_end.terminal import Terminal, ready, terminal
 
 __all__ = ["ready", "terminal"]
 

@@ -20,20 +20,17 @@ from consentry.oversight.order import Scope
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Reach
-from end_to_end.network import RawItem, fresh, write_corpus, write_people
-from end_to_end.test_cases import CASE, condition, later, ready, suspend
+from end_to_end.case_steps import CASE, condition, later, ready, suspend
+from end_to_end.network import RawItem, fresh, populated, write_corpus, write_people
+from end_to_end.suspended_network import ITEMS, PEOPLE, POLICY, build
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import ITEMS, PEOPLE, POLICY, build
 
 DUE = 1_700_000_000
 
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
+    with populated([ITEMS[:3], ITEMS[3:]], PEOPLE, POLICY) as (folder, deployment):
         say(deployment, "br")
         build(deployment)
         suspend(deployment)

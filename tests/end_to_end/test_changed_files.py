@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from end_to_end.test_command_line import Terminal, build, ready, terminal
+from end_to_end.terminal import Terminal, build, ready, terminal
 
 __all__ = ["ready", "terminal"]
 

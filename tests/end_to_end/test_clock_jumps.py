@@ -14,12 +14,12 @@ from consentry.errors import ConsentryError
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Use
-from end_to_end.test_cases import place  # noqa: F401  # a fixture
+from end_to_end.case_steps import WITHOUT_UK, agree_to_lift, in_the_way
+from end_to_end.suspended_network import EVERYTHING, POLICY, build, grant, suspend
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import EVERYTHING, POLICY, build, grant, suspend
 
 JUMPS = (-SECONDS_PER_DAY, SECONDS_PER_DAY)
-CASE, WITHOUT_UK = "ico-2024", {"u1", "b1", "n1"}
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 
 
@@ -39,7 +39,7 @@ def built_now(deployment: Deployment) -> set[str]:
 
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("when", ["before the order", "after the order"])
-def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int, when: str) -> None:  # noqa: F811
+def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int, when: str) -> None:
     folder, deployment = place
     before = build(deployment)
     if when == "before the order":
@@ -61,9 +61,7 @@ def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], 
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("reach", [Reach.UNTRAINED, Reach.EVERYTHING])
 def test_a_refusal_counts_whenever_the_clock_says_it_was_made(
-    place: tuple[Path, Deployment],  # noqa: F811
-    jump: int,
-    reach: Reach,
+    place: tuple[Path, Deployment], jump: int, reach: Reach
 ) -> None:
     _, deployment = place
     say(deployment, "gb", ChoiceState.ALLOWED, at=now() - 60)
@@ -75,39 +73,29 @@ def test_a_refusal_counts_whenever_the_clock_says_it_was_made(
 
 
 @pytest.mark.parametrize("jump", JUMPS)
-def test_a_waiting_period_counts_from_what_was_recorded(
-    place: tuple[Path, Deployment],  # noqa: F811
-    jump: int,
-) -> None:
+def test_a_waiting_period_counts_from_what_was_recorded(place: tuple[Path, Deployment], jump: int) -> None:
     _, deployment = place
     control = deployment.control
     suspend(deployment)
-    control.cases.begin_review(CASE, by="ann")
-    control.cases.require_notice(CASE, "n-1", days=30, by="ann")
-    for by in ("ann", "bob"):
-        assert control.cases.approve(CASE, by=by) == ()
+    agree_to_lift(deployment)
     served = set_clock(deployment, jump)
     control.notices.serve("n-1", [deployment.person("gb")], at=served)
     if jump < 0:
         # By the clock it was served before it was approved. Nobody can tell that from a lie, so it is served again.
-        assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == ["notice"]
+        assert in_the_way(deployment) == ["notice"]
         jump, served = 0, set_clock(deployment, 0)
         control.notices.serve("n-1", [deployment.person("gb")], at=served)
     days = 30 * SECONDS_PER_DAY
     for seconds, obstacles in ((0, ["waiting"]), (days - 60 + jump, ["waiting"]), (days + 60 + jump, [])):
         set_clock(deployment, seconds)
-        assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == obstacles
+        assert in_the_way(deployment) == obstacles
 
 
-def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:  # noqa: F811
+def test_a_day_back_at_the_end_of_a_waiting_period_waits_again(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    control = deployment.control
     suspend(deployment)
-    control.cases.begin_review(CASE, by="ann")
-    control.cases.require_notice(CASE, "n-1", days=1, by="ann")
-    for by in ("ann", "bob"):
-        assert control.cases.approve(CASE, by=by) == ()
-    control.notices.serve("n-1", [deployment.person("gb")], at=now())
+    agree_to_lift(deployment, days=1)
+    deployment.control.notices.serve("n-1", [deployment.person("gb")], at=now())
     set_clock(deployment, -SECONDS_PER_DAY)
-    assert [each.kind for each in deployment.control.cases.lift(CASE, by="ann", reference="x")] == ["waiting"]
+    assert in_the_way(deployment) == ["waiting"]
     assert built_now(deployment) == WITHOUT_UK

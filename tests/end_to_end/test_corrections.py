@@ -14,12 +14,12 @@ from consentry.oversight.case import CaseStanding
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category
+from end_to_end.case_steps import CASE, condition, in_the_way, narrow, refused, suspend
+from end_to_end.case_steps import ready as told
 from end_to_end.network import fresh, write_people
+from end_to_end.suspended_network import PEOPLE, UK
+from end_to_end.terminal import Terminal, ready, terminal
 from end_to_end.test_case_commands import BY, REFERENCE, suspended
-from end_to_end.test_cases import CASE, condition, in_the_way, narrow, refused, suspend
-from end_to_end.test_cases import ready as told
-from end_to_end.test_command_line import Terminal, ready, terminal
-from end_to_end.test_suspending import PEOPLE, UK
 
 __all__ = ["ready", "suspended", "terminal"]
 WHY = ["--reason", "a slip of the pen"]

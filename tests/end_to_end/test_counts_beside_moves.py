@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from end_to_end.network import RawItem, RawPerson, write_corpus, write_people
-from end_to_end.test_command_line import Terminal
-from end_to_end.test_command_line import terminal as terminal  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import Terminal
+from end_to_end.terminal import terminal as terminal  # noqa: PLC0414 - a fixture
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "network"
 

@@ -31,7 +31,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.crash_driver import NOW, POLICY, VERBS
 from end_to_end.network import Form, RawItem, RawPerson, quick_folder, write_corpus, write_items, write_people
-from end_to_end.test_amendments import handed_out, in_table
+from end_to_end.still_given import handed_out, in_table
 from end_to_end.test_story import eligible
 
 PEOPLE = 8

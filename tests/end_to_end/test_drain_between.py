@@ -10,7 +10,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.orders import OrderVerbs
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Order, Scope
-from end_to_end.test_suspending import build, place, suspend
+from end_to_end.suspended_network import build, place, suspend
 
 __all__ = ["place"]
 BRAZIL = Scope(areas=frozenset({"BR"}))

@@ -287,7 +287,8 @@ class Worlds(RuleBasedStateMachine):
             assert found.body["agrees_with_bitmap"]
 
 
-def play(examples: int, steps: int) -> None:
+def require_equal(*, examples: int, steps: int) -> None:
+    """Play generated worlds, and hold every release that is sealed in them against plain Python."""
     run_state_machine_as_test(
         Worlds,
         settings=settings(
@@ -302,9 +303,9 @@ def play(examples: int, steps: int) -> None:
 
 
 def test_every_item_is_decided_as_plain_python_decides_it() -> None:
-    play(examples=20, steps=12)
+    require_equal(examples=20, steps=12)
 
 
 @pytest.mark.slow
 def test_every_item_is_decided_as_plain_python_decides_it_in_many_worlds() -> None:
-    play(examples=600, steps=25)
+    require_equal(examples=600, steps=25)

@@ -24,7 +24,7 @@ from consentry.errors import NotFoundError
 from consentry.ledger.events import NoticeServed, PeopleLoaded
 from consentry.policy.vocabulary import LegalBasis
 from end_to_end.network import RawPerson, write_corpus, write_people
-from end_to_end.test_command_line import ITEMS, PEOPLE, Terminal, build, parquet
+from end_to_end.terminal import ITEMS, PEOPLE, Terminal, build, parquet
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\u202eb\rc[red]\x7f"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end.test_command_line import Terminal, build
-from end_to_end.test_command_line import ready as ready  # noqa: PLC0414 - a fixture
-from end_to_end.test_command_line import terminal as terminal  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import Terminal, build
+from end_to_end.terminal import ready as ready  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import terminal as terminal  # noqa: PLC0414 - a fixture
 
 _WAITING = """
 import importlib, signal, sys, time

@@ -19,10 +19,10 @@ from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.policy_set import OUT_OF_FORCE
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
-from end_to_end.test_cases import CASE, condition, later, suspend
+from end_to_end.case_steps import CASE, agree_to_lift, condition, later, suspend
+from end_to_end.network import RawItem, RawPerson, populated, write_corpus, write_people
+from end_to_end.suspended_network import POLICY, UK
 from end_to_end.test_story import eligible, say
-from end_to_end.test_suspending import POLICY, UK
 
 PEOPLE = (
     RawPerson(id="us"),
@@ -34,26 +34,24 @@ PEOPLE = (
 )
 ITEMS = tuple(RawItem(id=f"{each.id}-1", author=each.id) for each in PEOPLE)
 DAYS = 30
+WAITS = "november-2025"
+"""A set that uses nothing before thirty days after its notice, `genai-2025`."""
 
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        yield folder, deployment
+    with populated([ITEMS], PEOPLE) as started:
+        yield started
 
 
-def publish(deployment: Deployment, name: str = POLICY) -> None:
-    deployment.control.statements.publish(shipped()[name], name)
+def publish(deployment: Deployment, *names: str) -> None:
+    for name in names or (POLICY,):
+        deployment.control.statements.publish(shipped()[name], name)
 
 
 def approved(deployment: Deployment, scope: Scope = UK, *, notice: str = "n-1") -> None:
     suspend(deployment, scope)
-    deployment.control.cases.begin_review(CASE, by="ann")
-    deployment.control.cases.require_notice(CASE, notice, days=DAYS, by="ann")
-    for by in ("ann", "bob"):
-        assert deployment.control.cases.approve(CASE, by=by) == ()
+    agree_to_lift(deployment, notice=notice, days=DAYS)
 
 
 def serve(deployment: Deployment, *people: str, notice: str = "n-1") -> None:
@@ -149,12 +147,12 @@ def test_one_account_that_was_told_is_a_person_that_was_told(place: tuple[Path, 
 
 def test_a_policy_that_waits_for_the_notice_itself_leaves_nobody_out(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
-    publish(deployment, "november-2025")
+    publish(deployment, WAITS)
     approved(deployment, notice="genai-2025")
     serve(deployment, "gb", notice="genai-2025")
     later(deployment, days=31)
     assert in_the_way(deployment) == []
-    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
+    made = deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=WAITS)
     assert eligible(deployment, made.manifest.release) == {"us-1", "gb-1", "br-1"}
 
 
@@ -215,13 +213,10 @@ def test_a_text_written_after_the_approval_takes_it_back(place: tuple[Path, Depl
 def test_who_was_told_before_and_only_waits_has_to_be_told_what_was_approved(place: tuple[Path, Deployment]) -> None:
     """The policy waits thirty days after its notice; they are not over when the case is lifted."""
     _, deployment = place
-    publish(deployment, "november-2025")
+    publish(deployment, WAITS)
     serve(deployment, "gb", "gb-2", notice="genai-2025")
     suspend(deployment)
-    deployment.control.cases.begin_review(CASE, by="ann")
-    deployment.control.cases.require_notice(CASE, "genai-2025", days=0, by="ann")
-    for by in ("ann", "bob"):
-        assert deployment.control.cases.approve(CASE, by=by) == ()
+    agree_to_lift(deployment, notice="genai-2025", days=0)
     serve(deployment, "us", notice="genai-2025")
     assert in_the_way(deployment) == [missed(2, notice="genai-2025")]
     serve(deployment, "gb", "gb-2", notice="genai-2025")
@@ -240,19 +235,18 @@ def test_an_earlier_telling_that_is_recorded_later_told_nobody(place: tuple[Path
     assert in_the_way(deployment) == [missed(2)]
 
 
-def waiting_days_on(deployment: Deployment, policy: str) -> None:
-    body = replace(condition("window", "30", check="waiting-days"), policy=policy)
-    deployment.control.conditions.add(body)
+def suspend_until_it_waits(deployment: Deployment, scope: Scope = UK) -> None:
+    """Suspend, on the condition that the set which waits thirty days after its notice goes on doing so."""
+    suspend(deployment, scope)
+    deployment.control.conditions.add(condition("window", "30", check="waiting-days", policy=WAITS))
 
 
 def test_a_set_that_a_build_could_name_has_to_meet_the_conditions_as_well(place: tuple[Path, Deployment]) -> None:
     """The set that a condition names waits thirty days; the one in force beside it never did."""
     _, deployment = place
     control = deployment.control
-    publish(deployment)
-    publish(deployment, "november-2025")
-    suspend(deployment)
-    waiting_days_on(deployment, "november-2025")
+    publish(deployment, POLICY, WAITS)
+    suspend_until_it_waits(deployment)
     answer = control.cases.register_of(CASE)[3]["window"]
     assert not answer.met
     assert answer.found.startswith(f"{POLICY} 2024-08.2, in force as well, lets ")
@@ -260,10 +254,7 @@ def test_a_set_that_a_build_could_name_has_to_meet_the_conditions_as_well(place:
     assert open_.text.endswith("less than 30 days after every notice: replace or withdraw it")
     assert control.statements.withdraw(POLICY)
     assert control.cases.register_of(CASE)[3]["window"].met
-    control.cases.begin_review(CASE, by="ann")
-    control.cases.require_notice(CASE, "genai-2025", days=DAYS, by="ann")
-    for by in ("ann", "bob"):
-        assert control.cases.approve(CASE, by=by) == ()
+    agree_to_lift(deployment, notice="genai-2025", days=DAYS)
     serve(deployment, "gb", notice="genai-2025")
     later(deployment, days=31)
     # Who joins now was never told, and waits for the notice, whichever set a build names.
@@ -271,7 +262,7 @@ def test_a_set_that_a_build_could_name_has_to_meet_the_conditions_as_well(place:
     control.statements.load_people(write_people(place[0] / "people", joined))
     control.statements.register_corpus(write_corpus(place[0], [(*ITEMS, RawItem(id="gb-3-1", author="gb-3"))]))
     assert in_the_way(deployment) == []
-    assert used(deployment, "november-2025") == {"us-1", "gb-1", "br-1"}
+    assert used(deployment, WAITS) == {"us-1", "gb-1", "br-1"}
     assert used(deployment, POLICY) == set()
 
 
@@ -283,12 +274,10 @@ def used(deployment: Deployment, policy: str) -> set[str]:
 def test_a_set_can_also_be_replaced_under_its_name_and_on_the_pages_by_two(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    publish(deployment)
-    publish(deployment, "november-2025")
-    suspend(deployment)
-    waiting_days_on(deployment, "november-2025")
+    publish(deployment, POLICY, WAITS)
+    suspend_until_it_waits(deployment)
     assert not control.cases.register_of(CASE)[3]["window"].met
-    waits = shipped()["november-2025"].replace('name = "november-2025"', f'name = "{POLICY}"')
+    waits = shipped()[WAITS].replace(f'name = "{WAITS}"', f'name = "{POLICY}"')
     control.statements.publish(waits, POLICY)
     assert control.cases.register_of(CASE)[3]["window"].found.endswith(f"and neither does {POLICY} 2025-11-03.3")
     publish(deployment)
@@ -303,7 +292,7 @@ def test_a_set_can_also_be_replaced_under_its_name_and_on_the_pages_by_two(place
             control.statements.withdraw(name)
         assert caught.value.code == code
     # Pages of members go by the set that still decides.
-    assert [each["name"] for each in public_view(deployment)["policies"]] == ["november-2025"]
+    assert [each["name"] for each in public_view(deployment)["policies"]] == [WAITS]
 
 
 def public_view(deployment: Deployment) -> dict[str, Any]:
@@ -314,12 +303,10 @@ def test_a_set_about_another_use_or_that_permits_nothing_there_holds_up_nothing(
     place: tuple[Path, Deployment],
 ) -> None:
     _, deployment = place
-    publish(deployment, "november-2025")
-    publish(deployment, "september-2024")
+    publish(deployment, WAITS, "september-2024")
     serving = shipped()[POLICY].partition("[[example]]")[0].replace('["train-genai"]', '["serve"]')
     deployment.control.statements.publish(serving, POLICY)
-    suspend(deployment, Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.TRAIN_GENAI})))
-    waiting_days_on(deployment, "november-2025")
+    suspend_until_it_waits(deployment, replace(UK, purposes=frozenset({Purpose.TRAIN_GENAI})))
     answer = deployment.control.cases.register_of(CASE)[3]["window"]
     assert answer.met, answer.found
     assert answer.found.endswith("and neither does september-2024 2024-09-18.2")
@@ -328,9 +315,8 @@ def test_a_set_about_another_use_or_that_permits_nothing_there_holds_up_nothing(
 def test_a_set_in_force_that_cannot_be_read_meets_nothing_until_it_is_withdrawn(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    publish(deployment, "november-2025")
-    suspend(deployment)
-    waiting_days_on(deployment, "november-2025")
+    publish(deployment, WAITS)
+    suspend_until_it_waits(deployment)
     assert control.cases.register_of(CASE)[3]["window"].met
     document = control.desk.parts.objects.put(b"of another version")
     control.desk.parts.ledger.append([PolicyPublished(name="newer", version="1", digest=document)])

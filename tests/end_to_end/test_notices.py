@@ -16,7 +16,7 @@ from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, populated
 from end_to_end.test_story import eligible, say
 
 POLICY, NOTICE, WAIT = "november-2025", "genai-2025", 30 * SECONDS_PER_DAY
@@ -27,13 +27,8 @@ ITEMS = [RawItem(id=f"{each}-1", author=each, created=SERVED - 5) for each in PE
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
-        deployment.control.statements.load_people(
-            write_people(folder / "people", [RawPerson(id=each, country="GB") for each in PEOPLE])
-        )
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS], [RawPerson(id=each, country="GB") for each in PEOPLE], POLICY) as started:
+        yield started
 
 
 def serve(deployment: Deployment, *people: str, at: int = SERVED) -> int:

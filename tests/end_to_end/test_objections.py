@@ -21,9 +21,8 @@ from consentry.ledger.events import ChoiceMade
 from consentry.ledger.objection_events import ItemsExcluded, LawfulGround, ObjectionErased
 from consentry.ledger.state import EMPTY, fold, unexplained
 from consentry.oversight.objection import ObjectionState
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose, Reach
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, populated
 from end_to_end.test_story import BEFORE, GENAI, NOW, POLICY, build, eligible
 
 ITEMS = (
@@ -38,11 +37,8 @@ WORDS = ("https://network.example/p/b3", "zoe@example.org", "it shows my daughte
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:2], ITEMS[2:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS[:2], ITEMS[2:]], PEOPLE, POLICY) as started:
+        yield started
 
 
 def file(deployment: Deployment, find: str = WORDS[0]) -> Filed:
@@ -289,15 +285,15 @@ def test_nobody_is_found_by_the_beginning_of_two_ids(place: tuple[Path, Deployme
 
 
 def test_a_surge_with_spam_and_duplicates_loses_nothing_and_refuses_nobody(place: tuple[Path, Deployment]) -> None:
-    surge(place[1], objections=600)
+    require_a_surge_loses_nothing(place[1], objections=600)
 
 
 @pytest.mark.slow
 def test_ten_thousand_objections_in_ten_minutes(place: tuple[Path, Deployment]) -> None:
-    surge(place[1], objections=10_000)
+    require_a_surge_loses_nothing(place[1], objections=10_000)
 
 
-def surge(deployment: Deployment, *, objections: int, people: int = 8) -> None:
+def require_a_surge_loses_nothing(deployment: Deployment, *, objections: int, people: int = 8) -> None:
     """Let several people file at a time, half of it the same, and hold what was acknowledged against the queue."""
     control = deployment.control
 

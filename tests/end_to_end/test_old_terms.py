@@ -6,7 +6,7 @@ was decided then: lifted and narrowed, it was; withdrawn, it was not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,27 +18,17 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import OrderEnd
 from consentry.oversight.order import Order, Scope
 from consentry.policy.choice import Choice
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.materialise import CopyFormat
 from consentry.release.snapshot import Use
-from end_to_end.network import fresh, write_corpus, write_people
-from end_to_end.test_amendments import handed_out
+from end_to_end.still_given import handed_out
+from end_to_end.suspended_network import EVERYTHING, POLICY, UK, build, grant, refusal, renew, suspend
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import BEFORE, NOW, eligible
-from end_to_end.test_suspending import EVERYTHING, ITEMS, PEOPLE, POLICY, UK, build, grant, refusal, renew, suspend
 
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 UK_AND_BRAZIL = Scope(areas=frozenset({"UK", "BR"}))
 BRAZIL = Scope(areas=frozenset({"BR"}))
-
-
-@pytest.fixture
-def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
 
 
 def end(deployment: Deployment, order: Order, how: OrderEnd = OrderEnd.LIFTED) -> None:

@@ -14,9 +14,8 @@ from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import LeaseEnd, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Scope
-from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, populated
 
 POLICY, CASE, REPORT = "august-2024", "ico-2024", "monthly"
 WHO, OTHER, ELSEWHERE = "olivia-of-leeds", "arthur-of-bath", "emma-of-ohio"
@@ -44,11 +43,8 @@ class Place(NamedTuple):
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with fresh() as (folder, deployment):
+    with populated([ITEMS[:3], ITEMS[3:]], PEOPLE, POLICY) as (folder, deployment):
         control = deployment.control
-        control.statements.register_corpus(write_corpus(folder, [ITEMS[:3], ITEMS[3:]]))
-        control.statements.load_people(write_people(folder / "people", PEOPLE))
-        control.statements.publish(shipped()[POLICY], POLICY)
         release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY).manifest.release
         lease, secret = control.leases.grant(release, job="job-1", model="drafts")
         yield Place(folder, deployment, release, lease, secret, deployment.person(WHO))

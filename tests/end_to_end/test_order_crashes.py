@@ -27,10 +27,10 @@ from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.snapshot import Use
 from end_to_end.crash_driver import CASE, UK
 from end_to_end.network import copy_home, quick_folder, write_corpus, write_people
-from end_to_end.test_amendments import handed_out
+from end_to_end.still_given import handed_out
+from end_to_end.suspended_network import EVERYTHING, ITEMS, PEOPLE, POLICY, build
 from end_to_end.test_crashes import Driver
 from end_to_end.test_story import eligible
-from end_to_end.test_suspending import EVERYTHING, ITEMS, PEOPLE, POLICY, build
 
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 BRAZIL = Scope(areas=frozenset({"BR"}))

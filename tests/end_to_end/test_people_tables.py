@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from end_to_end.test_command_line import Terminal
-from end_to_end.test_command_line import terminal as terminal  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import Terminal
+from end_to_end.terminal import terminal as terminal  # noqa: PLC0414 - a fixture
 
 COLUMNS = ("key", "land", "born", "status", "main")
 ROWS: list[dict[str, Any]] = [
@@ -114,7 +114,8 @@ def test_a_refusal_finds_the_person_that_a_csv_named(terminal: Terminal) -> None
     terminal.run("people", "load", *as_csv(terminal.folder))
     terminal.run("policy", "publish", "opt-in-only")
     terminal.run("choice", "record", "ada", "refused")
-    terminal.run("may", "ada@work", "--policy", "opt-in-only", "--category", "post", status=3)
+    answer = terminal.run("may", "ada@work", "--policy", "opt-in-only", "--category", "post", status=3)
+    assert (answer["allowed"], answer["reasons"][0]["reason"]) == (False, "refused")
 
 
 @pytest.mark.parametrize(

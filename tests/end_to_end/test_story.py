@@ -18,7 +18,7 @@ from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.release.iceberg_schema import FormatVersion
 from consentry.release.materialise import CopyFormat
-from end_to_end.network import Form, RawItem, RawPerson, fresh, write_corpus, write_items, write_people
+from end_to_end.network import Form, RawItem, RawPerson, fresh, populated, write_corpus, write_items, write_people
 
 NOW = 1_730_000_000  # 27 October 2024
 BEFORE = NOW - 86_400
@@ -44,11 +44,8 @@ PEOPLE = (
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS[:4], ITEMS[4:]], PEOPLE, POLICY) as started:
+        yield started
 
 
 def say(

@@ -17,12 +17,11 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger import image
 from consentry.ledger.events import ReleaseWithdrawn
-from consentry.policy.library import shipped
 from consentry.release.iceberg import TableReport, write_table
 from consentry.release.materialise import CopyFormat
-from end_to_end.network import fresh, write_corpus, write_people
-from end_to_end.test_command_line import Terminal, ready, terminal  # noqa: F401 - fixtures
-from end_to_end.test_command_line import build as build_with
+from end_to_end.network import populated
+from end_to_end.terminal import Terminal, ready, terminal  # noqa: F401 - fixtures
+from end_to_end.terminal import build as build_with
 from end_to_end.test_story import ITEMS, PEOPLE, POLICY, build, say
 
 REASON = "case 7: the notice was not clear"
@@ -30,11 +29,8 @@ REASON = "case 7: the notice was not clear"
 
 @pytest.fixture
 def place() -> Iterator[tuple[Path, Deployment]]:
-    with fresh() as (folder, deployment):
-        deployment.control.statements.register_corpus(write_corpus(folder, [ITEMS]))
-        deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
-        deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        yield folder, deployment
+    with populated([ITEMS], PEOPLE, POLICY) as started:
+        yield started
 
 
 def tables(deployment: Deployment) -> set[str]:

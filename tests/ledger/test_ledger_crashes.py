@@ -77,7 +77,7 @@ def position_of_erasure(history: list[Any], person: str) -> int | None:
     )
 
 
-def crash(place: Place, seeds: range) -> None:
+def require_nothing_is_lost_by_a_kill(place: Place, seeds: range) -> None:
     for seed in seeds:
         acknowledged = write_and_die(place, seed=seed)
         assert acknowledged
@@ -88,9 +88,9 @@ def crash(place: Place, seeds: range) -> None:
 
 
 def test_a_killed_writer_leaves_every_acknowledged_event(place: Place) -> None:
-    crash(place, range(2))
+    require_nothing_is_lost_by_a_kill(place, range(2))
 
 
 @pytest.mark.slow
 def test_a_killed_writer_leaves_every_acknowledged_event_campaign(place: Place) -> None:
-    crash(place, range(100, 160))
+    require_nothing_is_lost_by_a_kill(place, range(100, 160))

@@ -1,4 +1,4 @@
-"""Cases by themselves: whatever is said in whatever order, a case is lifted only when everything is done."""
+"""Cases by themselves: the steps one after the other, and everything that stands in the way of lifting."""
 
 from __future__ import annotations
 
@@ -6,102 +6,40 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
-from consentry.digests import digest
-from consentry.errors import ConsentryError
-from consentry.ledger.case_events import (
-    ApprovalGiven,
-    CaseEnd,
-    CaseEnded,
-    CaseOpened,
-    ConditionAdded,
-    ConditionMet,
-    ConditionReopened,
-    ConditionReopenedV1,
-    NoticeRequired,
-    NoticeWritten,
-    ReportDelivered,
-    ReportScheduled,
-    ReviewBegun,
-    Step,
+from case_sayings import (
+    DOCUMENT,
+    END,
+    ENDED,
+    MET,
+    MINORS,
+    NO,
+    NOTICE,
+    OPENED,
+    ORDER,
+    REOPENED,
+    REOPENED_BEFORE,
+    REVIEW,
+    SERVED,
+    WHOLE,
+    WINDOW,
+    WRITTEN,
+    YES,
+    after,
+    approves,
+    standing,
+    what_stands_in_the_way,
 )
+
+from consentry.errors import ConsentryError
+from consentry.ledger.case_events import NoticeRequired, ReportDelivered, ReportScheduled, Step
 from consentry.ledger.events import Body, NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, Origin
 from consentry.ledger.statement_events import Says, StatementFiled
-from consentry.oversight import case as rules
-from consentry.oversight.case import (
-    Answers,
-    Case,
-    CaseStanding,
-    NotReached,
-    Obstacle,
-    lifted,
-    missing_approvals,
-)
+from consentry.oversight.case import CaseStanding, lifted, missing_approvals
 from consentry.oversight.case_fold import Cases
-from consentry.oversight.condition_check import Answer
 from consentry.oversight.order import Scope, issue
 from consentry.policy.expressions import SECONDS_PER_DAY
 from ledger.sayings import event
-
-DOCUMENT = digest(b"a document")
-OPENED = CaseOpened(case="c", title="UK posts", reference="letter", by="ann")
-ORDER = issue(Scope(), order="c.1", case="c", origin=Origin.AUTHORITY_REQUEST, reference="letter", at_ms=1)
-REVIEW = ReviewBegun(case="c", by="ann")
-WINDOW = ConditionAdded(
-    case="c", condition="window", title="a longer window", owner="ann", due=99, check=None, policy=None, parameters=(),
-    by="ann",
-)  # fmt: skip
-MINORS = ConditionAdded(
-    case="c", condition="minors", title="no minors", owner="bob", due=None, check="no-minors", policy="p",
-    parameters=(), by="ann",
-)  # fmt: skip
-MET = ConditionMet(case="c", condition="window", evidence=DOCUMENT, by="bob")
-REOPENED = ConditionReopened(case="c", condition="window", reason="a form was left out", by="bob")
-REOPENED_BEFORE = ConditionReopenedV1(case="c", condition="window", by="bob")
-NOTICE = NoticeRequired(case="c", notice="n", days=2, by="ann")
-SERVED = NoticeServed(notice="n", at=9_999, cohort=DOCUMENT, count=9)
-WRITTEN = NoticeWritten(
-    notice="n", documents=(DOCUMENT,), languages=("en",), channel="in-app", audience="members", by="ann"
-)
-ENDED = OrderEnded(order="c.1", case="c", how=OrderEnd.LIFTED)
-EVERYBODY_REACHED: dict[str, int] = {}
-YES, NO = {"minors": Answer(met=True, found="none")}, {"minors": Answer(met=False, found="a minor in `GB`")}
-
-
-def standing(case: Case, at: int, *, answers: Answers, not_reached: NotReached = EVERYBODY_REACHED) -> CaseStanding:
-    return rules.standing(case, at, answers=answers, not_reached=not_reached)
-
-
-def what_stands_in_the_way(
-    case: Case, at: int, *, answers: Answers, not_reached: NotReached = EVERYBODY_REACHED
-) -> tuple[Obstacle, ...]:
-    return rules.what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
-
-
-def approves(by: str, step: Step = Step.LIFT, about: str | None = None) -> ApprovalGiven:
-    return ApprovalGiven(case="c", step=step, about=about, by=by)
-
-
-def ended(how: CaseEnd) -> CaseEnded:
-    return CaseEnded(case="c", how=how, reference="x", found=(), by=("ann",))
-
-
-def after(bodies: Sequence[Body]) -> Case:
-    cases = Cases()
-    for position, body in enumerate(bodies):
-        cases.take(event(position, body))
-    case = cases.get("c")
-    assert case is not None
-    return case
-
-
-# `event` records position p at 1000 + p.
-WHOLE = (OPENED, ORDER, REVIEW, WINDOW, MINORS, NOTICE, MET, approves("ann"), approves("bob"), SERVED)
-END = 1_000 + len(WHOLE) - 1 + 2 * SECONDS_PER_DAY
 
 
 def test_the_steps_one_after_the_other() -> None:
@@ -251,190 +189,6 @@ def test_a_report_is_overdue_until_it_is_delivered() -> None:
     given_ = ReportDelivered(case="c", report="r", document=DOCUMENT, position=1, by="ann")
     assert [after((OPENED, owed)).reports["r"].overdue(at) for at in (5, 6)] == [False, True]
     assert not after((OPENED, owed, given_)).reports["r"].overdue(6)
-
-
-SAID = st.sampled_from(
-    [
-        *WHOLE,
-        WRITTEN,
-        REOPENED,
-        REOPENED_BEFORE,
-        ENDED,
-        approves("cy"),
-        approves("ann", Step.WITHDRAW),
-        *map(ended, CaseEnd),
-        CaseOpened(case="d", title="another", reference="x", by=None),
-        ReviewBegun(case="nobody-knows", by="ann"),
-    ]
-)
-
-
-@given(st.lists(SAID, max_size=14))
-def test_whatever_is_said_in_whatever_order_the_fold_holds_and_the_first_end_stays(bodies: list[Body]) -> None:
-    case = after([OPENED, *bodies])
-    ends = [body for body in bodies if isinstance(body, CaseEnded)]
-    assert (case.over is None) == (not ends)
-    if ends:
-        assert case.over is not None
-        assert case.over.how is ends[0].how
-        assert case == after([OPENED, *bodies, *WHOLE, ended(CaseEnd.LIFTED)])
-        assert standing(case, END, answers=YES) == str(ends[0].how)
-    for at in (0, END):
-        assert (standing(case, at, answers=YES) is CaseStanding.READY) == (
-            not what_stands_in_the_way(case, at, answers=YES)
-        )
-
-
-@given(st.lists(SAID, max_size=14), st.lists(SAID, max_size=3))
-def test_other_cases_and_repetitions_of_the_opening_change_nothing(bodies: list[Body], more: list[Body]) -> None:
-    strange = [each for each in more if getattr(each, "case", None) in ("d", "nobody-knows")]
-    case = after([OPENED, *bodies])
-    assert after([OPENED, *bodies, *strange, OPENED]) == case
-
-
-class Staff(RuleBasedStateMachine):
-    """People do what they like. A model that knows only the rules in words says whether the case could be lifted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cases, self.position, self.now = Cases(), 0, 1_000
-        self.suspended, self.reviewed, self.met, self.days = False, False, dict[str, bool](), dict[str, int]()
-        self.approved, self.served, self.over = set[str](), dict[str, int](), ""
-
-    def say(self, body: Body) -> None:
-        self.cases.take(event(self.position, body))
-        self.now = max(self.now, 1_000 + self.position)
-        self.position += 1
-
-    def change(self, body: Body) -> None:
-        self.say(body)
-        self.approved, self.served = set(), {}
-
-    @property
-    def case(self) -> Case:
-        case = self.cases.get("c")
-        assert case is not None
-        return case
-
-    @initialize()
-    def open(self) -> None:
-        self.say(OPENED)
-
-    @rule()
-    def suspend(self) -> None:
-        self.change(ORDER)
-        self.suspended = True
-
-    @rule()
-    def review(self) -> None:
-        if not self.reviewed:
-            self.change(REVIEW)
-        self.reviewed = True
-
-    @rule(name=st.sampled_from(["one", "two"]))
-    def add(self, name: str) -> None:
-        if name not in self.met:
-            self.change(
-                ConditionAdded(
-                    case="c", condition=name, title=name, owner="ann", due=None, check=None, policy=None,
-                    parameters=(), by="ann",
-                )
-            )  # fmt: skip
-            self.met[name] = False
-
-    @rule(name=st.sampled_from(["one", "two"]), by=st.sampled_from(["ann", "bob"]))
-    def meet(self, name: str, by: str) -> None:
-        said = ConditionMet(case="c", condition=name, evidence=DOCUMENT, by=by)
-        if name in self.met:
-            self.change(said)
-            self.met[name] = True
-        else:
-            self.say(said)
-
-    @rule(name=st.sampled_from(["one", "two"]))
-    def reopen(self, name: str) -> None:
-        if name in self.met:
-            self.change(ConditionReopened(case="c", condition=name, reason="why", by="ann"))
-            self.met[name] = False
-
-    @rule(notice=st.sampled_from(["n", "m"]), days=st.integers(0, 3))
-    def require(self, notice: str, days: int) -> None:
-        self.change(NoticeRequired(case="c", notice=notice, days=days, by="ann"))
-        self.days[notice] = max(days, self.days.get(notice, 0))
-
-    @rule(notice=st.sampled_from(["n", "m"]))
-    def serve(self, notice: str) -> None:
-        if len(self.approved) >= 2:
-            self.served[notice] = 1_000 + self.position
-        self.say(NoticeServed(notice=notice, at=1_000 + self.position, cohort=DOCUMENT, count=1))
-
-    @rule(notice=st.sampled_from(["n", "m"]))
-    def write(self, notice: str) -> None:
-        said = replace(WRITTEN, notice=notice)
-        if notice in self.days:
-            self.change(said)
-        else:
-            self.say(said)
-
-    @rule(by=st.sampled_from(["ann", "bob", "cy"]))
-    def approve(self, by: str) -> None:
-        self.say(approves(by))
-        self.approved.add(by)
-
-    @rule(days=st.integers(0, 4))
-    def wait(self, days: int) -> None:
-        self.now += days * SECONDS_PER_DAY
-
-    @rule()
-    def hurry(self) -> None:
-        """All that is needed, so that lifting is not for lucky runs only."""
-        self.suspend()
-        self.review()
-        for name in list(self.met):
-            self.meet(name, "ann")
-        self.require("n", 1)
-        self.approve("ann")
-        self.approve("bob")
-        for notice in self.days:
-            self.serve(notice)
-        self.wait(3)
-
-    @rule(how=st.sampled_from([CaseEnd.PROHIBITED, CaseEnd.WITHDRAWN]), seldom=st.integers(0, 9))
-    def end(self, how: CaseEnd, seldom: int) -> None:
-        if not seldom:
-            self.say(ended(how))
-            self.over = self.over or str(how)
-
-    @rule()
-    def lift(self) -> None:
-        try:
-            body = lifted(self.case, at=self.now, answers={}, not_reached={}, reference="x", by="ann")
-        except ConsentryError:
-            assert not self.may_lift()
-            return
-        assert self.may_lift()
-        self.say(body)
-        self.over = str(CaseEnd.LIFTED)
-
-    def may_lift(self) -> bool:
-        waited = all(
-            notice in self.served and self.now >= self.served[notice] + days * SECONDS_PER_DAY
-            for notice, days in self.days.items()
-        )
-        done = self.suspended and self.reviewed and all(self.met.values())
-        return done and len(self.approved) >= 2 and bool(self.days) and waited and not self.over
-
-    @invariant()
-    def it_stands_where_the_rules_say(self) -> None:
-        if self.cases.get("c") is None:
-            return
-        found = standing(self.case, self.now, answers={})
-        assert (found is CaseStanding.READY) == self.may_lift()
-        assert str(found) == self.over if self.over else found not in (CaseStanding.LIFTED, CaseStanding.PROHIBITED)
-
-
-TestStaff = Staff.TestCase
-TestStaff.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def own_order(order: str) -> Body:

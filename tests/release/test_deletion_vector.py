@@ -18,6 +18,7 @@ BLOB = frame(VECTOR)
 
 
 def damaged(blob: bytes) -> str:
+    """Return what is said about bytes that are damaged."""
     with pytest.raises(IntegrityError) as caught:
         unframe(blob)
     assert caught.value.code == "release-deletion-vector-damaged"
@@ -30,11 +31,11 @@ class TestDamage:
             for bit in range(8):
                 flipped = bytearray(BLOB)
                 flipped[place] ^= 1 << bit
-                damaged(bytes(flipped))
+                assert damaged(bytes(flipped))
 
     def test_every_truncation_is_noticed(self) -> None:
         for length in range(len(BLOB)):
-            damaged(BLOB[:length])
+            assert damaged(BLOB[:length])
 
     def test_bytes_after_the_frame_are_noticed(self) -> None:
         assert "states" in damaged(BLOB + b"\0")

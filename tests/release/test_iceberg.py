@@ -1,11 +1,12 @@
+"""The table of a release: its metadata, manifests and deletes in versions 2 and 3, and what is refused."""
+
 from __future__ import annotations
 
-import errno
 import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import fastavro
 import numpy as np
@@ -17,16 +18,14 @@ from hypothesis import strategies as st
 from pyroaring import BitMap64
 
 from consentry.digests import digest_file
-from consentry.errors import ConflictError, CorpusError, InputError, IntegrityError, UnavailableError
+from consentry.errors import ConflictError, CorpusError, InputError, IntegrityError
 from consentry.release import position_deletes, puffin
 from consentry.release.data_file import DataFile, eligible_mask, excluded_positions
 from consentry.release.deletion_vector import unframe
 from consentry.release.iceberg import TableReport, write_table
-from consentry.release.iceberg_schema import FormatVersion, table_schema
-from consentry.release.staging import staged
+from consentry.release.iceberg_schema import FormatVersion
 
-Version = Literal[2, 3]
-VERSIONS: tuple[Version, ...] = (2, 3)
+VERSIONS: tuple[FormatVersion, ...] = (2, 3)
 SEALED_AT = 1_726_617_600
 
 
@@ -76,7 +75,7 @@ def manifests(report: TableReport) -> dict[int, tuple[Any, list[Any]]]:
 @pytest.mark.parametrize("version", VERSIONS)
 class TestTable:
     def test_the_metadata_names_files_that_are_there_with_their_sizes(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         report = write(tmp_path / "table", files, version)
         for line, entries in manifests(report).values():
@@ -90,7 +89,7 @@ class TestTable:
                 assert entry["sequence_number"] is None
 
     def test_only_files_with_something_eligible_are_in_it(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         report = write(tmp_path / "table", files, version)
         paths = [Path(entry["data_file"]["file_path"]).name for entry in manifests(report)[0][1]]
@@ -98,7 +97,7 @@ class TestTable:
         assert (report.data_files, report.rows, report.excluded, report.left_out) == (2, 150, 3, 2)
 
     def test_there_is_one_delete_file_for_each_file_with_exclusions(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         _, entries = manifests(write(tmp_path / "table", files, version))[1]
         (deletes,) = [entry["data_file"] for entry in entries]
@@ -108,7 +107,7 @@ class TestTable:
         assert self._positions(deletes, version) == [0, 7, 99]
 
     @staticmethod
-    def _positions(deletes: dict[str, Any], version: Version) -> list[int]:
+    def _positions(deletes: dict[str, Any], version: FormatVersion) -> list[int]:
         path = Path(deletes["file_path"].removeprefix("file://"))
         if version == 2:
             table = pq.read_table(path)
@@ -120,27 +119,29 @@ class TestTable:
         assert path.read_bytes()[deletes["content_offset"] :].startswith(blob.payload)
         return list(BitMap64.deserialize(unframe(blob.payload)))
 
-    def test_nothing_excluded_needs_no_deletes(self, tmp_path: Path, files: list[DataFile], version: Version) -> None:
+    def test_nothing_excluded_needs_no_deletes(
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
+    ) -> None:
         report = write(tmp_path / "table", [files[2]], version)
         assert set(manifests(report)) == {0}
         assert metadata_of(report)["snapshots"][0]["summary"]["operation"] == "append"
 
     def test_everything_excluded_is_a_table_without_files(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         report = write(tmp_path / "table", [files[1]], version)
         assert manifests(report) == {}
         assert report.data_files == 0
 
     def test_the_same_release_gives_the_same_bytes(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         first = write(tmp_path / "table", files, version)
         (tmp_path / "table").rename(tmp_path / "before")
         assert write(tmp_path / "table", files, version) == first
 
     def test_other_exclusions_give_another_snapshot_of_the_same_table(
-        self, tmp_path: Path, files: list[DataFile], version: Version
+        self, tmp_path: Path, files: list[DataFile], version: FormatVersion
     ) -> None:
         before = metadata_of(write(tmp_path / "before", files, version))
         after = metadata_of(write(tmp_path / "after", files[:1], version))
@@ -148,20 +149,20 @@ class TestTable:
         assert before["current-snapshot-id"] != after["current-snapshot-id"]
         assert 0 < before["current-snapshot-id"] < 2**63
 
-    def test_the_report_digests_every_file(self, tmp_path: Path, files: list[DataFile], version: Version) -> None:
+    def test_the_report_digests_every_file(self, tmp_path: Path, files: list[DataFile], version: FormatVersion) -> None:
         report = write(tmp_path / "table", files, version)
         on_disk = {path for path in (tmp_path / "table").rglob("*") if path.is_file()}
         assert on_disk == {tmp_path / "table" / file.path for file in report.files}
         assert all(digest_file(tmp_path / "table" / file.path) == file.digest for file in report.files)
         assert digest_file(report.metadata) == report.digest
 
-    def test_no_content_is_in_the_metadata(self, tmp_path: Path, version: Version) -> None:
+    def test_no_content_is_in_the_metadata(self, tmp_path: Path, version: FormatVersion) -> None:
         secret = pa.table({"id": ["a", "b"], "text": ["only-in-an-excluded-row", "fine"]})
         write(tmp_path / "table", [data_file(tmp_path / "x.parquet", secret, [0])], version)
         for path in (tmp_path / "table").rglob("*.*"):
             assert b"only-in-an-excluded-row" not in path.read_bytes()
 
-    def test_files_that_another_table_wrote_keep_their_field_ids(self, tmp_path: Path, version: Version) -> None:
+    def test_files_that_another_table_wrote_keep_their_field_ids(self, tmp_path: Path, version: FormatVersion) -> None:
         def numbered(name: str, type_: pa.DataType, id_: int) -> pa.Field[Any]:
             return pa.field(name, type_, metadata={"PARQUET:field_id": str(id_)})
 
@@ -291,123 +292,6 @@ class TestRefusals:
         wide = data_file(tmp_path / "a.parquet", pa.table({"id": ["a"], "n": pa.array([1], pa.int64())}))
         narrow = data_file(tmp_path / "b.parquet", pa.table({"n": pa.array([1], pa.int32())}))
         assert write(tmp_path / "table", [wide, narrow], 2).data_files == 2
-
-
-class TestSchema:
-    @pytest.mark.parametrize("version", VERSIONS)
-    @pytest.mark.parametrize(
-        ("arrow", "iceberg"),
-        [
-            (pa.int8(), "int"),
-            (pa.uint16(), "int"),
-            (pa.int64(), "long"),
-            (pa.large_string(), "string"),
-            (pa.dictionary(pa.int32(), pa.string()), "string"),
-            (pa.large_binary(), "binary"),
-            (pa.binary(16), "fixed[16]"),
-            (pa.decimal128(12, 2), "decimal(12,2)"),
-            (pa.timestamp("ms"), "timestamp"),
-            (pa.timestamp("us", "UTC"), "timestamptz"),
-            (pa.date32(), "date"),
-            (pa.time64("us"), "time"),
-        ],
-    )
-    def test_types(self, arrow: pa.DataType, iceberg: str, version: Version) -> None:
-        schema = table_schema(pa.schema([("c", arrow)]), format_version=version)
-        assert schema.document["fields"] == [{"id": 1, "name": "c", "required": False, "type": iceberg}]
-
-    @pytest.mark.parametrize(
-        ("arrow", "advice"),
-        [
-            (pa.uint32(), "int64"),
-            (pa.uint64(), "string"),
-            (pa.timestamp("ns"), "format version 3"),
-            (pa.timestamp("us", "Europe/London"), "in UTC"),
-            (pa.date64(), "date32"),
-            (pa.float16(), "float32"),
-            (pa.duration("s"), "another type"),
-            (pa.null(), "where it is not empty"),
-        ],
-    )
-    def test_what_cannot_be_described_is_refused_with_advice(self, arrow: pa.DataType, advice: str) -> None:
-        nested = pa.schema([("outer", pa.list_(pa.struct([("inner", arrow)])))])
-        with pytest.raises(CorpusError, match=r"`outer\.element\.inner`") as caught:
-            table_schema(nested, format_version=2)
-        assert caught.value.code == "release-type-unsupported"
-        assert advice in caught.value.help
-
-    def test_nanoseconds_are_in_version_three(self) -> None:
-        schema = pa.schema([("a", pa.timestamp("ns")), ("b", pa.timestamp("ns", "UTC"))])
-        fields = table_schema(schema, format_version=3).document["fields"]
-        assert [field["type"] for field in fields] == ["timestamp_ns", "timestamptz_ns"]
-
-    def test_nested_types_have_ids_and_names_all_the_way_down(self) -> None:
-        person = pa.struct([("id", pa.string()), ("names", pa.list_(pa.string()))])
-        schema = table_schema(
-            pa.schema([("involves", pa.list_(person)), ("counts", pa.map_(pa.string(), pa.int32()))]), format_version=2
-        )
-        assert schema.name_mapping == [
-            {
-                "field-id": 1,
-                "names": ["involves"],
-                "fields": [
-                    {
-                        "field-id": 3,
-                        "names": ["element", "item"],
-                        "fields": [
-                            {"field-id": 4, "names": ["id"]},
-                            {
-                                "field-id": 5,
-                                "names": ["names"],
-                                "fields": [{"field-id": 6, "names": ["element", "item"]}],
-                            },
-                        ],
-                    }
-                ],
-            },
-            {
-                "field-id": 2,
-                "names": ["counts"],
-                "fields": [{"field-id": 7, "names": ["key"]}, {"field-id": 8, "names": ["value"]}],
-            },
-        ]
-        assert schema.last_column_id == 8
-
-    def test_two_columns_of_one_name_are_refused(self) -> None:
-        with pytest.raises(CorpusError) as caught:
-            table_schema(pa.schema([("a", pa.string()), ("a", pa.int64())]), format_version=2)
-        assert caught.value.code == "release-column-twice"
-
-    def test_field_ids_on_some_columns_are_refused(self) -> None:
-        numbered: pa.Field[Any] = pa.field("a", pa.string(), metadata={"PARQUET:field_id": "1"})
-        with pytest.raises(CorpusError) as caught:
-            table_schema(pa.schema([numbered, pa.field("b", pa.string())]), format_version=2)
-        assert caught.value.code == "release-field-ids-partial"
-
-
-class TestStaging:
-    @staticmethod
-    def _stop_half_way(target: Path, error: BaseException) -> None:
-        with staged(target) as part:
-            (part / "half").write_text("x")
-            raise error
-
-    def test_an_interruption_leaves_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(KeyboardInterrupt):
-            self._stop_half_way(tmp_path / "t", KeyboardInterrupt())
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_full_disk_is_said_and_leaves_nothing(self, tmp_path: Path) -> None:
-        with pytest.raises(UnavailableError) as caught:
-            self._stop_half_way(tmp_path / "t", OSError(errno.ENOSPC, "no space"))
-        assert caught.value.code == "release-disk-full"
-        assert list(tmp_path.iterdir()) == []
-
-    def test_what_a_crash_left_is_removed_by_the_next_attempt(self, tmp_path: Path) -> None:
-        (tmp_path / ".t.part" / "old").mkdir(parents=True)
-        with staged(tmp_path / "t") as part:
-            (part / "new").write_text("x")
-        assert [path.name for path in (tmp_path / "t").iterdir()] == ["new"]
 
 
 @given(st.integers(0, 40), st.sets(st.integers(0, 59)), st.integers(0, 20))

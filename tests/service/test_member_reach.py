@@ -24,6 +24,7 @@ from service.visitor import Visitor, words
 place = member.place
 ITEMS = {"purpose": "train-genai", "what": "items"}
 KINDS = {"purpose": "train-genai", "what": "kinds"}
+NO_TO_U1 = ITEMS | one_item("u1", 1, "no")
 FURTHER = [("untrained", "everything"), ("future", "everything"), ("future", "untrained")]
 NOTHING_NEW = [("everything", "everything"), ("everything", "untrained"), ("untrained", "future")]
 
@@ -55,20 +56,25 @@ def leaves(deployment: Deployment, item: str) -> int:
     return len(deployment.control.own_content.effect(deployment.person("us"), aim).left)
 
 
+def who_said_no(place: tuple[Deployment, Come, str], *, reach: str) -> tuple[Visitor, int]:
+    """Return a visitor who said no to an item, and the position of the ledger after that."""
+    deployment, come, _ = place
+    visitor = come("us")
+    visitor.post("/me/choices", NO_TO_U1 | {"reach": reach})
+    return visitor, deployment.ledger.head()
+
+
 @pytest.mark.parametrize(("first", "then"), FURTHER)
 def test_a_no_to_an_item_can_be_made_to_reach_further(
     place: tuple[Deployment, Come, str], first: str, then: str
 ) -> None:
-    deployment, come, _ = place
-    visitor = come("us")
-    form = ITEMS | one_item("u1", 1, "no")
-    visitor.post("/me/choices", form | {"reach": first})
-    head = deployment.ledger.head()
-    looked = visitor.post("/me/check", form | {"reach": then})
+    deployment, _, _ = place
+    visitor, head = who_said_no(place, reach=first)
+    looked = visitor.post("/me/check", NO_TO_U1 | {"reach": then})
     assert "There is no new no" not in words(looked)
     assert "1 item leaves 1 collection that was already made for training" in words(looked)
     assert deployment.ledger.head() == head
-    page = visitor.follow(visitor.post("/me/choices", form | {"reach": then}))
+    page = visitor.follow(visitor.post("/me/choices", NO_TO_U1 | {"reach": then}))
     assert "Nothing to save" not in words(page)
     assert "Saved: you said no" in words(page)
     (said,) = said_since(deployment, head)
@@ -80,13 +86,10 @@ def test_a_no_to_an_item_can_be_made_to_reach_further(
 def test_what_reaches_as_far_already_is_nothing_to_save(
     place: tuple[Deployment, Come, str], first: str, then: str
 ) -> None:
-    deployment, come, _ = place
-    visitor = come("us")
-    form = ITEMS | one_item("u1", 1, "no")
-    visitor.post("/me/choices", form | {"reach": first})
-    head = deployment.ledger.head()
-    assert "There is no new no" in words(visitor.post("/me/check", form | {"reach": then}))
-    assert "Nothing to save" in words(visitor.follow(visitor.post("/me/choices", form | {"reach": then})))
+    deployment, _, _ = place
+    visitor, head = who_said_no(place, reach=first)
+    assert "There is no new no" in words(visitor.post("/me/check", NO_TO_U1 | {"reach": then}))
+    assert "Nothing to save" in words(visitor.follow(visitor.post("/me/choices", NO_TO_U1 | {"reach": then})))
     assert deployment.ledger.head() == head
 
 
@@ -126,7 +129,7 @@ def test_a_no_to_another_item_leaves_the_one_that_stands_as_far_as_it_was(
 ) -> None:
     deployment, come, _ = place
     visitor = come("us")
-    visitor.post("/me/choices", ITEMS | one_item("u1", 1, "no") | {"reach": "untrained"})
+    visitor.post("/me/choices", NO_TO_U1 | {"reach": "untrained"})
     page = visitor.get("/me/items")
     form = as_shown(page, "items")
     (other,) = [name.removeprefix("item-") for name, value in form.items() if value == "u2"]
@@ -155,7 +158,7 @@ def test_a_no_to_another_kind_leaves_the_one_that_stands_as_far_as_it_was(
 def test_how_far_back_a_no_goes_stands_beside_it(place: tuple[Deployment, Come, str]) -> None:
     _, come, _ = place
     visitor = come("us")
-    visitor.post("/me/choices", ITEMS | one_item("u1", 1, "no") | {"reach": "untrained"})
+    visitor.post("/me/choices", NO_TO_U1 | {"reach": "untrained"})
     visitor.post("/me/choices", KINDS | {"kind-article": "no", "reach": "future"})
     page = visitor.get("/me/items")
     assert "How far back: Everything that is not yet in a collection for training" in row_of(page, "u1")
@@ -179,7 +182,7 @@ def test_a_no_of_the_whole_use_is_not_that_of_an_item(place: tuple[Deployment, C
     visitor = come("us")
     visitor.post("/me/choices", {"purpose": "train-genai", "answer": "no", "reach": "future"})
     head = deployment.ledger.head()
-    visitor.post("/me/choices", ITEMS | one_item("u1", 1, "no") | {"reach": "everything"})
+    visitor.post("/me/choices", NO_TO_U1 | {"reach": "everything"})
     (said,) = said_since(deployment, head)
     assert (said.reach, said.items) == (Reach.EVERYTHING, frozenset({deployment.item("network", "u1")}))
     assert leaves(deployment, "u1") == 1
@@ -202,16 +205,16 @@ def test_what_a_platform_passes_on_reaches_further_as_well(place: tuple[Deployme
     history = visitor.get("/me/history?format=json").json()["choices"]
     assert [each["how_far"] for each in history] == ["everything", "untrained"]
     assert "How far back: Everything: what you have" in row_of(visitor.get("/me/items"), "u1")
-    form = ITEMS | one_item("u1", 1, "no") | {"reach": "everything"}
+    form = NO_TO_U1 | {"reach": "everything"}
     assert visitor.post("/me/choices", form).headers["location"].endswith("unchanged=train-genai")
 
 
 def test_another_account_keeps_its_own_reach(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor: Visitor = come("us")
-    visitor.post("/me/choices", ITEMS | one_item("u1", 1, "no") | {"reach": "future"})
+    visitor.post("/me/choices", NO_TO_U1 | {"reach": "future"})
     head = deployment.ledger.head()
-    assert come("us2").post("/me/choices", ITEMS | one_item("u1", 1, "no")).status_code == 404
+    assert come("us2").post("/me/choices", NO_TO_U1).status_code == 404
     assert deployment.ledger.head() == head
 
 

@@ -66,6 +66,13 @@ RECEIPT = Receipt(
     opening=Opening(salt=base64.b64encode(b"z" * 32).decode(), document=base64.b64encode(DRAFT.document).decode()),
 )
 CONTENT = issue(RECEIPT, SIGNER)
+CODES = {
+    "receipt-damaged",
+    "receipt-of-another-key",
+    "receipt-proof-unknown",
+    "receipt-signature-wrong",
+    "receipt-version-unknown",
+}
 
 
 def check(content: bytes, signer: Ed25519Signer = SIGNER) -> Receipt:
@@ -113,8 +120,7 @@ def test_no_byte_may_differ() -> None:
             changed = bytearray(CONTENT)
             changed[place] ^= flip
             codes.add(code(bytes(changed)))
-    known = {"receipt-damaged", "receipt-signature-wrong", "receipt-of-another-key", "receipt-version-unknown"}
-    assert codes <= known
+    assert codes <= CODES - {"receipt-proof-unknown"}
 
 
 def test_no_part_may_be_missing_and_nothing_may_follow() -> None:
@@ -145,8 +151,7 @@ def test_no_field_may_be_another(path: tuple[Any, ...], value: Any) -> None:
             inside[path[-1]] = value
 
     changed = signed(change)
-    if changed != CONTENT:
-        code(changed)
+    assert changed == CONTENT or code(changed) in CODES
 
 
 def test_whoever_signs_it_anew_is_not_the_deployment() -> None:
@@ -187,7 +192,7 @@ def test_what_is_no_key_is_refused() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_are_too_strange(content: bytes) -> None:
-    code(content)
+    assert code(content) in CODES
 
 
 JSON = st.recursive(
@@ -201,7 +206,7 @@ JSON = st.recursive(
 def test_no_json_is_too_strange(value: Any, member: str) -> None:
     body = json.loads(CONTENT)
     body[member] = value
-    code(json.dumps(body, separators=(",", ":"), sort_keys=True).encode())
+    assert code(json.dumps(body, separators=(",", ":"), sort_keys=True).encode()) in CODES
 
 
 def test_deep_nesting_is_no_receipt() -> None:

@@ -1,0 +1,88 @@
+"""What an order would hit is counted before it is given, and nothing is recorded by asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment
+from consentry.errors import ConsentryError
+from consentry.ledger.oversight_events import OrderEnd, Origin
+from consentry.oversight.order import Scope
+from consentry.policy.vocabulary import Category, Purpose, Reach
+from consentry.release.manifest import EXCLUSIONS
+from end_to_end.network import write_corpus
+from end_to_end.suspended_network import ITEMS, UK, build, grant, renew, suspend
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
+from end_to_end.test_story import say
+
+
+def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    release = build(deployment)
+    lease, _ = grant(deployment, release)
+    head = deployment.ledger.head()
+    found = deployment.control.orders.what_if(UK)
+    assert found["corpora"] == {"network": {"items": 2, "of": 5, "people": 1}}
+    assert found["releases"] == {release: 2}
+    assert (found["leases"], found["models"]) == ([lease.lease], ["drafts"])
+    assert deployment.ledger.head() == head
+
+
+def test_what_if_names_the_models_that_never_held_a_lease(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    control.models.register("offline", releases=[release])
+    control.models.register("tuned", base="offline")
+    control.models.register("apart")
+    found = control.orders.what_if(UK)
+    assert found["models"] == found["no_longer_served"] == ["offline", "tuned"]
+    named = control.orders.what_if(Scope(models=frozenset({"apart"})))
+    assert named["models"] == named["no_longer_served"] == ["apart"]
+    control.orders.suspend(UK, case="uk", origin=Origin.OWN_DECISION, reference="a test")
+    served = {each: control.models.may_serve(each)["may"] for each in ("offline", "tuned", "apart")}
+    assert served == {"offline": False, "tuned": False, "apart": True}, "as it was foreseen"
+
+
+def test_what_if_counts_what_each_release_holds(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    before = build(deployment)
+    order = suspend(deployment)
+    without = build(deployment)
+    deployment.ledger.append(control.orders.ends([order.order], OrderEnd.WITHDRAWN))
+    everywhere = Scope(purposes=frozenset({Purpose.TRAIN_GENAI}))
+    assert control.orders.what_if(everywhere)["releases"] == {before: 5, without: 3}
+    assert control.orders.what_if(UK)["releases"] == {before: 2}
+    images = control.orders.what_if(Scope(categories=frozenset({Category.IMAGE})))
+    assert (images["releases"], images["corpora"]["network"]["items"]) == ({}, 0)
+    # What cannot be read may hold anything.
+    (control.desk.releases / without / EXCLUSIONS).write_bytes(b"something else")
+    assert control.orders.what_if(UK)["releases"] == {before: 2, without: 1}
+    # Rows mean nothing in other bytes: one may be hit for each file that nobody has as it was.
+    write_corpus(folder, [ITEMS[:2], ITEMS[3:]])
+    control.statements.register_corpus(folder / "corpus.toml")
+    assert control.orders.what_if(Scope(areas=frozenset({"CH"})))["releases"] == {before: 1, without: 1}
+
+
+def test_what_if_leaves_out_what_amendments_took_out_and_names_the_release_all_the_same(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    lease, secret = grant(deployment, release)
+    assert control.orders.what_if(UK)["releases"] == {release: 2}
+    say(deployment, "us", reach=Reach.EVERYTHING)
+    control.amendments.amend()
+    # Of the two items that involve somebody in the UK, one is by who refused.
+    assert control.orders.what_if(UK)["releases"] == {release: 1}
+    say(deployment, "gb", reach=Reach.EVERYTHING)
+    control.amendments.amend()
+    found = control.orders.what_if(UK)
+    assert (found["releases"], found["leases"]) == ({release: 0}, [lease.lease])
+    suspend(deployment)
+    with pytest.raises(ConsentryError, match=r"lease-revoked"):
+        renew(deployment, lease, secret)
