@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from consentry.bootstrap import open_deployment
 from consentry.doctor.examination import examine
 from consentry.doctor.finding import Finding, State
 from consentry.doctor.installation import CORE_PACKAGES, EXTRAS, READERS, TESTED, TRAINERS, get_extra, on_training_hosts
+from consentry.ledger.sqlite import open_sqlite
 from skips import NEEDS_NOBODY_SPECIAL
 
 
@@ -123,11 +125,13 @@ def test_bad_settings_are_a_finding_and_not_an_exception(tmp_path: Path) -> None
 
 def test_a_sound_ledger_is_ok_and_a_damaged_one_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE event (position INTEGER)")
-    connection.commit()
-    connection.close()
+    open_sqlite(path, clock=lambda: 1, create=True).close()
     assert finding("ledger", tmp_path).state is State.OK
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE personal")
+    assert "is no ledger" in finding("ledger", tmp_path).found
+    path.write_bytes(b"")
+    assert finding("ledger", tmp_path).state is State.PROBLEM
     path.write_bytes(b"not a database, but long enough to look like one" * 100)
     assert finding("ledger", tmp_path).state is State.PROBLEM
 

@@ -33,9 +33,9 @@ from consentry.corpus.people_load import LoadReport
 from consentry.corpus.population import Population, index_behind, read_people_descriptor
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
-from consentry.durable import only_one, replace_file
+from consentry.durable import replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
-from consentry.home import HOME_MODE, holds_deployment, read_identity
+from consentry.home import holds_deployment, opening, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
@@ -234,9 +234,7 @@ def open_deployment(
 
     settings = read_settings(home, embedded=embedded)
     folder = settings.home
-    folder.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
-    # Two first starts at a time would make two keys, of which one is kept.
-    with only_one(folder / "opening.lock"):
+    with opening(folder):
         ledger, key, signer, index = _belonging_together(settings, clock)
     objects = Objects(folder / "objects")
     names = Pseudonyms(key=key, index=index)
@@ -290,7 +288,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
     """
     settings = read_settings(home)
     folder, bound = settings.home, read_identity(settings.home)
-    with only_one(folder / "opening.lock"), closing(_open_ledger(settings, bound, clock=now)) as ledger:
+    with opening(folder), closing(_open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
         ledger.note_to(acknowledged := Acknowledged(folder))
         return go_on(folder, ledger, acknowledged=acknowledged, by=by, reference=reference)

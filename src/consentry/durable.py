@@ -81,9 +81,22 @@ def sync_tree(folder: Path) -> None:
 def only_one(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file `path`: one thread of one process at a time. The system frees it if the process dies.
 
+    Whoever holds it may remove it: those who wait go on with a new one.
+
     Raises:
         BlockingIOError: somebody else holds it, and `wait` is false.
     """
-    with path.open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+    while True:
+        with path.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(lock, path):
+                yield
+                return
+
+
+def _is_named(stream: IO[bytes], path: Path) -> bool:
+    """Say whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -6,28 +6,81 @@ would have refused anything in it. So a new one is made only by commands that be
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from consentry.durable import only_one
 from consentry.errors import NotFoundError
 from consentry.identity import IDENTITY_FILE, Identity
 from consentry.settings import Settings
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
-_KEYS = "keys"
+_PARTS = (IDENTITY_FILE, "keys", "releases", "people/index.json")
+_LOCK = "opening.lock"
+_ATTEMPTS = 1_000
+"""To hold the lock of a folder that others who are refused take away again: more than there are others."""
 
 
 def holds_deployment(settings: Settings) -> bool:
-    """Say whether a home holds a deployment, or what is left of one: an identity, keys, or a ledger in a file.
+    """Say whether a home holds a deployment, or what is left of one: an identity, keys, releases, seats, a ledger.
 
-    A ledger in PostgreSQL says nothing about the folder.
+    A ledger elsewhere, in PostgreSQL or in a file, says nothing about the folder.
     """
-    ledger = settings.ledger_file
-    parts = [settings.home / IDENTITY_FILE, settings.home / _KEYS, *([] if ledger is None else [ledger])]
+    home, ledger = settings.home, settings.ledger_file
+    parts = [home / each for each in _PARTS]
+    if ledger is not None and _is_within(ledger.parent, home):
+        parts.append(ledger)
     try:
-        return any(each.exists() for each in parts)
+        # A link that leads nowhere is a ledger on a disk that is not mounted.
+        return any(each.exists() or each.is_symlink() for each in parts)
     except OSError:
         return True  # what this user may not look at may be there
+
+
+def _is_within(folder: Path, home: Path) -> bool:
+    # Not `Path.resolve`, which fails where links go round in a circle.
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(home))
+
+
+@contextmanager
+def opening(home: Path) -> Iterator[None]:
+    """Hold a home while it is opened, and make its folder. What is refused leaves none where there was none.
+
+    Two first starts at a time would make two keys, of which one is kept.
+    """
+    lock = home / _LOCK
+    is_new = not os.path.lexists(lock)
+    made = [each for each in (home, *home.parents) if not os.path.lexists(each)]
+    try:
+        with _held(home, lock):
+            try:
+                yield
+            except BaseException:
+                if is_new:
+                    lock.unlink(missing_ok=True)
+                raise
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # something is in it
+                each.rmdir()
+        raise
+
+
+@contextmanager
+def _held(home: Path, lock: Path) -> Iterator[None]:
+    with ExitStack() as held:
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                home.mkdir(mode=HOME_MODE, parents=True, exist_ok=True)
+                held.enter_context(only_one(lock))
+                break
+            except (FileNotFoundError, FileExistsError):  # somebody who was refused meanwhile took the folder away
+                if not left:
+                    raise
+        yield
 
 
 def require_deployment(settings: Settings) -> None:

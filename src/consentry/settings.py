@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -26,9 +24,10 @@ from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consentry.errors import InputError
+from consentry.toml_file import TomlError, parse, read
 
 SETTINGS_FILE = "consentry.toml"
 LEDGER_FILE = "ledger.db"
@@ -201,7 +200,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no folder of secrets
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say who wins: the home that was asked for, the environment, the file in that home."""
-        file = TomlConfigSettingsSource(settings_cls, Path(init_settings()["home"]) / SETTINGS_FILE)
+        file = InitSettingsSource(settings_cls, _parse(Path(init_settings()["home"]) / SETTINGS_FILE))
         return init_settings, env_settings, file
 
 
@@ -246,14 +245,12 @@ def require_shared_environment() -> None:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse(read(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = re.search(r"at line (\d+)", str(error))
-        place = f"{path}:{line[1]}" if line else str(path)
-        advice = "write one `name = value` a line"
-        raise InputError("settings-syntax", f"not TOML: {error}", help=advice, where=place) from None
+    except TomlError as error:
+        advice = error.help or "write one `name = value` a line"
+        raise InputError("settings-syntax", error.message, help=advice, where=f"{path}:{error.line}") from None
     except OSError as error:
         advice = "make it a file that this user can read"
         raise InputError(

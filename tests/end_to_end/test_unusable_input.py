@@ -192,7 +192,7 @@ def test_a_home_that_lost_something(ready: Terminal) -> None:
     (ready.home / "ledger.db").touch()
     ready.fails("ledger-of-another-deployment", "release", "list")
     (ready.home / "identity.json").unlink()
-    ready.fails("ledger-emptied", "release", "list")
+    ready.fails("ledger-not-a-ledger", "release", "list")
 
 
 def test_what_the_system_refuses(ready: Terminal) -> None:

@@ -12,13 +12,14 @@ from consentry.cli.output import counted
 from consentry.clock import now
 from consentry.errors import IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
+from consentry.policy import language_codes
 from consentry.policy.library import shipped
 from consentry.policy.policy_diff import diff as diff_sets
 from consentry.policy.policy_parser import check as check_text
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
-from consentry.policy.policy_table import LANGUAGE
+from consentry.toml_file import NotUtf8Error, TomlError, read
 
 
 def read_text(name: str) -> tuple[str, str]:
@@ -26,11 +27,10 @@ def read_text(name: str) -> tuple[str, str]:
     path = Path(name)
     if path.is_file():
         try:
-            return path.read_text("utf-8"), name
-        except UnicodeDecodeError as error:
-            raise PolicyError(
-                "policy-bad-encoding", "the file is not UTF-8", help="save it as UTF-8", where=name
-            ) from error
+            return read(path), name
+        except TomlError as error:
+            code = "policy-bad-encoding" if isinstance(error, NotUtf8Error) else "policy-syntax"
+            raise PolicyError(code, error.message, help=error.help, where=f"{name}:{error.line}") from None
     ready = shipped()
     if name in ready:
         return ready[name], f"{name}.toml"
@@ -89,8 +89,8 @@ def list_(context: Invocation) -> None:
 @pass_invocation
 def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...]) -> int:
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
-    if unknown := [each for each in languages if not LANGUAGE.fullmatch(each)]:
-        raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: codes of ISO 639, in lower case: cy")
+    if unknown := [each for each in languages if language_codes.advice(each)]:
+        raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: {language_codes.advice(unknown[0])}")
     found = [(name, each) for name in files for each in check_text(*read_text(name), languages=languages)]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 

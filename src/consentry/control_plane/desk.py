@@ -127,7 +127,7 @@ class Desk:
         """Return the policy set whose text has this digest. A set read once is remembered: its text cannot change."""
         found = self._documents.get(document)
         if found is None:
-            found = self._documents[document] = load(self.parts.objects.get(document).decode(), document)
+            found = self._documents[document] = load(self.parts.objects.get(document).decode(), document, accepted=True)
         return found
 
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:

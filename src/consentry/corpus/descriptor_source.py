@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import zoneinfo
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from consentry.errors import DescriptorError
 from consentry.policy.line_map import KeyPath, LineMap, line_at, line_map
 from consentry.policy.policy_table import nearest
+from consentry.toml_file import NotUtf8Error, TomlError, parse, read
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_ERROR_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _ABSENT: Mapping[str, Any] = {}
 _KINDS: Mapping[str, tuple[str, str]] = {
     "corpus": ("a corpus descriptor", "consentry corpus register"),
@@ -25,6 +25,25 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 """What a file is that has a table of this name, and which command takes it."""
 
 _Word = TypeVar("_Word", bound=StrEnum)
+
+
+def read_text(path: Path, *, like: str) -> str:
+    """Return the text of a descriptor; `like` is the path of one, as an example.
+
+    Raises:
+        DescriptorError: there is no such file, or it is no text, or too long.
+    """
+    try:
+        return read(path)
+    except OSError as error:
+        advice = f"give the path of a descriptor, for example `{like}`"
+        raise DescriptorError("descriptor-unreadable", f"`{path}` cannot be read", help=advice) from error
+    except NotUtf8Error as error:
+        raise DescriptorError(
+            "descriptor-unreadable", error.message, help=error.help, where=f"{path}:{error.line}"
+        ) from None
+    except TomlError as error:
+        raise _syntax(error, str(path)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +58,9 @@ class DescriptorSource:
     def parse(cls, text: str, filename: str) -> DescriptorSource:
         """Read the TOML; DescriptorError if it is none."""
         try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            found = _ERROR_LINE.search(str(error))
-            line = found.group(1) if found else str(text.count("\n") + 1)
-            raise DescriptorError(
-                "descriptor-syntax",
-                f"this is not TOML: {_ERROR_LINE.sub('', str(error)).strip().lower()}",
-                help='a line is `[table]`, `key = "text"` or `key = ["text", "text"]`',
-                where=f"{filename}:{line}",
-            ) from error
+            values = parse(text)
+        except TomlError as error:
+            raise _syntax(error, filename) from None
         return cls(values=values, lines=line_map(text), filename=filename)
 
     def error(self, path: KeyPath, code: str, *, message: str, advice: str) -> DescriptorError:
@@ -187,3 +199,12 @@ class DescriptorSource:
 
     def _wrong(self, path: KeyPath, message: str, advice: str) -> DescriptorError:
         return self.error(path, "descriptor-wrong-value", message=message, advice=advice)
+
+
+def _syntax(error: TomlError, filename: str) -> DescriptorError:
+    return DescriptorError(
+        "descriptor-syntax",
+        error.message,
+        help=error.help or 'a line is `[table]`, `key = "text"` or `key = ["text", "text"]`',
+        where=f"{filename}:{error.line}",
+    )

@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from consentry.corpus.classes import Attributes
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people, resolve_files
+from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
@@ -39,7 +40,7 @@ from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
 from consentry.corpus.residence import resolve
 from consentry.digests import Digest, canonical_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import DescriptorError, IntegrityError
+from consentry.errors import IntegrityError
 from consentry.ledger.events import Pseudonym, suppression_token
 from consentry.policy.choice import Seconds
 from consentry.progress import Progress
@@ -285,15 +286,7 @@ def read_people_descriptor(path: Path) -> PeopleDescriptor:
     Raises:
         DescriptorError: there is no such file, or it cannot be used.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(
-            "descriptor-unreadable",
-            f"`{path}` cannot be read",
-            help="give the path of a descriptor, for example `network/people.toml`",
-        ) from error
-    return parse_people(text, filename=str(path))
+    return parse_people(read_text(path, like="network/people.toml"), filename=str(path))
 
 
 def _words(people: Sequence[Pseudonym]) -> Pseudonyms:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
+from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
@@ -33,13 +34,14 @@ from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError, names_there_are
+from consentry.errors import ConflictError, CorpusError, NotFoundError, names_there_are
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
 _SHOWN = 3
+_EXAMPLE = "network/corpus.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,23 +90,7 @@ def read_descriptor(path: Path) -> CorpusDescriptor:
     Raises:
         DescriptorError: there is no such file, or it cannot be used.
     """
-    return parse_corpus(read_text(path), filename=str(path))
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a descriptor.
-
-    Raises:
-        DescriptorError: there is no such file, or it is not UTF-8.
-    """
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DescriptorError(
-            "descriptor-unreadable",
-            f"`{path}` cannot be read",
-            help="give the path of a descriptor, for example `network/corpus.toml`",
-        ) from error
+    return parse_corpus(read_text(path, like=_EXAMPLE), filename=str(path))
 
 
 def register(
@@ -124,7 +110,7 @@ def register(
         threads: where the work is done.
         progress: called with the number of items read since the last call.
     """
-    text = read_text(path)
+    text = read_text(path, like=_EXAMPLE)
     descriptor = parse_corpus(text, filename=str(path))
     home = folder / descriptor.name
     home.mkdir(parents=True, exist_ok=True)

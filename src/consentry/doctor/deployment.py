@@ -17,6 +17,7 @@ PSEUDONYM_KEY_BYTES = 32
 SQLITE = "sqlite:///"
 CONNECT_TIMEOUT_S = 5
 LEDGER_PURPOSE = "everything that was said, in order"
+_TABLES = frozenset({"alembic_version", "head", "events", "personal"})
 
 
 def home(home: Path) -> Finding:
@@ -64,12 +65,16 @@ def sqlite(url: str) -> Finding:
     try:
         connection = read_only(path)
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         finally:
             connection.close()
     except sqlite3.Error as error:
         found = f"{engine}: {path}: {error}"
         remedy = "restore it from a backup; do not delete it"
+        return Finding(name="ledger", state=State.PROBLEM, found=found, purpose=LEDGER_PURPOSE, remedy=remedy)
+    if not tables >= _TABLES:
+        found = f"{engine}: {path} is no ledger"
+        remedy = "restore the ledger from a backup; if nothing was ever recorded here, move the file away"
         return Finding(name="ledger", state=State.PROBLEM, found=found, purpose=LEDGER_PURPOSE, remedy=remedy)
     return Finding(name="ledger", state=State.OK, found=f"{engine}: {path}", purpose=LEDGER_PURPOSE)
 

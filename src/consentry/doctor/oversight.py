@@ -94,7 +94,7 @@ def _assessments(record: Overseen, published: Iterable[PolicyPublished], objects
     for body in published:
         try:
             text = (objects / body.digest.removeprefix("sha256:")).read_text("utf-8")
-            missing = record.assessments.missing(load(text, body.name))
+            missing = record.assessments.missing(load(text, body.name, accepted=True))
         except (OSError, ConsentryError):
             continue
         if missing:

@@ -79,9 +79,11 @@ IDENTITY = Table(
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
 )
+NOT_A_LEDGER = "ledger-not-a-ledger"
 LEDGER_ID, PSEUDONYM_KEY = "ledger", "pseudonym-key"
 """The names of its rows. The first is written by the migration, the second when a home first opens the ledger."""
 
+_OF_EVERY_REVISION = frozenset({HEAD.name, EVENTS.name, PERSONAL.name})
 REVISION = "0003"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
@@ -102,11 +104,22 @@ def anybody(_: LedgerIdentity | None) -> None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision the database is at, or None if it holds no ledger."""
-    if not inspect(connection).has_table("alembic_version"):
+    """Return the revision the database is at, or None if it holds no ledger.
+
+    Raises:
+        IntegrityError: it is another program's, which keeps its revision in a table of the same name.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    return None if found is None else str(found)
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if found and (len(found) > 1 or not tables >= _OF_EVERY_REVISION):
+        raise IntegrityError(
+            NOT_A_LEDGER,
+            "this database is another program's: its `alembic_version` is not about a ledger",
+            help="name the right one in `ledger_url`",
+        )
+    return str(found[0]) if found else None
 
 
 def identity_of(connection: Connection) -> LedgerIdentity | None:

@@ -16,7 +16,8 @@ from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
-from consentry.errors import NotFoundError, StateError
+from consentry.durable import only_one, take_name
+from consentry.errors import IntegrityError, NotFoundError, StateError
 from consentry.ledger import schema
 from consentry.ledger.group_commit import DEFAULT_WINDOW
 from consentry.ledger.insertion import insert_together
@@ -44,16 +45,20 @@ def open_sqlite(
         ConsentryError: what `recognise` raises; then nothing was migrated.
         NotFoundError: there is no ledger. An empty one in its place would forget every refusal without a word.
         StateError: a newer version wrote it, or the disk cannot hold a write-ahead log.
-        IntegrityError: the file is no database, or a damaged one.
+        IntegrityError: what is there is no database, a damaged one, or somebody else's; nothing was written into it.
     """
-    if create:
-        path.touch(mode=0o600, exist_ok=True)
-    elif not path.exists():
-        raise NotFoundError(
-            "ledger-missing",
-            f"there is no ledger at `{path}`",
-            help="restore a backup; a home that is to be a new deployment must be empty",
-        )
+    if not path.exists():
+        # A link that leads nowhere is a ledger on a disk that is not mounted.
+        if not create or path.is_symlink():
+            raise NotFoundError(
+                "ledger-missing",
+                f"there is no ledger at `{path}`",
+                help="restore a backup; a home that is to be a new deployment must be empty",
+            )
+        with reported():
+            _make(path, timeout)
+    elif not path.is_file():
+        raise _not_a_ledger(path, "it is no file")
     engine = _engine(path, timeout)
     try:
         with reported():
@@ -114,7 +119,7 @@ class Glance:
 
 
 def _engine(path: Path, timeout: float) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": timeout})
+    engine = create_engine(URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": timeout})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
@@ -144,19 +149,68 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _recognise(path: Path, recognise: schema.Recognise, timeout: float) -> None:
-    """Ask through a plain connection: that of `_engine` would make a write-ahead log of whatever database this is.
+def _make(path: Path, timeout: float) -> None:
+    """Make a ledger that has its name only when it is whole.
+
+    So an empty file of that name is none that was begun here. What a crash leaves beside it is made anew.
+    """
+    staged, lock = path.with_name(f".{path.name}.staged"), path.with_name(f".{path.name}.lock")
+    with only_one(lock):  # two homes may be begun at one time with one ledger
+        try:
+            if not path.exists():
+                _sweep(staged)
+                staged.touch(mode=0o600)
+                _migrate(_plain(staged, timeout))
+                engine = _engine(staged, timeout)
+                try:
+                    # A write-ahead log from here on, and nothing in it yet: it could not be given another name.
+                    _migrate(engine)
+                finally:
+                    engine.dispose()
+                take_name(staged, path)
+        finally:
+            _sweep(staged)
+            lock.unlink(missing_ok=True)
+
+
+def _sweep(staged: Path) -> None:
+    for each in ("", "-journal", "-wal", "-shm"):
+        staged.with_name(staged.name + each).unlink(missing_ok=True)
+
+
+def _plain(path: Path, timeout: float) -> Engine:
+    """Return what connects without making a write-ahead log of whatever database this is.
 
     It may write, because after a crash nobody can read a database without repairing it first.
     """
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None
+        )
         _flush_always(connection)
         return connection
 
-    with create_engine("sqlite://", creator=connect, poolclass=NullPool).connect() as connection:
-        recognise(schema.identity_of(connection))
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _recognise(path: Path, recognise: schema.Recognise, timeout: float) -> None:
+    """Refuse what is no ledger, or not the one that is meant, before anything is written into it."""
+    with _plain(path, timeout).connect() as connection:
+        found = schema.identity_of(connection)
+        recognise(found)
+        if found is None and schema.revision_of(connection) is None:
+            raise _not_a_ledger(path, "it has none of its tables" if path.stat().st_size else "it is empty")
+
+
+def _not_a_ledger(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        schema.NOT_A_LEDGER,
+        f"`{path}` is no ledger: {why}",
+        help="restore the ledger from a backup; if nothing was ever recorded here, move it away and try again",
+    )
 
 
 def _migrate(engine: Engine) -> None:

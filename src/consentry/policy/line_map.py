@@ -7,24 +7,22 @@ the line a lawyer has to look at. A path is what one would write to reach the va
     >>> lines[("permit", 0, "id")], lines[("permit", 0, "age", 0)]
     (2, 4)
 
-The text must be one that `tomllib` has accepted: the scanner relies on that and checks nothing itself.
+The text must be one that `toml_file` has accepted: the scanner relies on that and checks nothing itself.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_left
+
+from consentry.toml_file import STRING, parse
 
 KeyPath = tuple[str | int, ...]
 LineMap = dict[KeyPath, int]
 
 _BLANK = re.compile(r"[ \t]*")
 _FILLER = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
-_STRING = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}' + r"|'''.*?'{3,5}" + r'|"(?:\\.|[^"\\\n])*"' + r"|'[^'\n]*'",
-    re.DOTALL,
-)
+_STRING = re.compile(STRING, re.DOTALL)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BARE_VALUE = re.compile(r"[^,\]}\n#]*")
 
@@ -102,7 +100,7 @@ class _Scanner:
         self._skip(_BLANK)
         raw = self._take(_STRING if self._text[self._at] in "\"'" else _BARE_KEY)
         self._skip(_BLANK)
-        return str(tomllib.loads(f"key = {raw}")["key"]) if raw[0] in "\"'" else raw
+        return str(parse(f"key = {raw}")["key"]) if raw[0] in "\"'" else raw
 
     def _value(self, path: KeyPath) -> None:
         if self._peek("["):

@@ -31,7 +31,6 @@ and that the purpose is the set's if it has only one. `involves = [{ ... }]` add
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,11 +45,21 @@ from consentry.policy.line_map import line_map
 from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_checks import find
 from consentry.policy.policy_set import Example, PolicySet, Remedies, SignalMeaning, Signals
-from consentry.policy.policy_table import Notes, Problem, Table, named, nearest, repeated
+from consentry.policy.policy_table import (
+    LONGEST_NAME,
+    LONGEST_TITLE,
+    LONGEST_WHY,
+    Notes,
+    Problem,
+    Table,
+    named,
+    nearest,
+    repeated,
+)
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
+from consentry.toml_file import LONGEST, TomlError, parse
 
 IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_ERROR_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 
 _CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created")
 _KEYS = {
@@ -75,13 +84,15 @@ class _Answer(StrEnum):
     MISSING = "missing"
 
 
-def load(text: str, filename: str) -> PolicySet:
+def load(text: str, filename: str, *, accepted: bool = False) -> PolicySet:
     """Return the policy set in `text`; `filename` is what messages call it.
+
+    One that is `accepted` is stored here, and may be older than the limits of what is written into a set now.
 
     Raises:
         PolicyError: something is wrong: the first problem, with the number of further ones in its help.
     """
-    policy_set, problems = _read(text, filename)
+    policy_set, problems = _read(text, filename, accepted=accepted)
     if policy_set is None:
         first, more = problems[0], len(problems) - 1
         tail = f" (and {more} more: `consentry policy check` lists all of them)" if more else ""
@@ -94,30 +105,23 @@ def check(text: str, filename: str, *, languages: Sequence[str] = ()) -> list[Pr
     return _read(text, filename, languages=tuple(languages))[1]
 
 
-def _read(text: str, filename: str, *, languages: tuple[str, ...] = ()) -> tuple[PolicySet | None, list[Problem]]:
+def _read(
+    text: str, filename: str, *, languages: tuple[str, ...] = (), accepted: bool = False
+) -> tuple[PolicySet | None, list[Problem]]:
     text = text.removeprefix("\ufeff")
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return None, [_syntax(str(error), text=text, filename=filename)]
-    except RecursionError:
-        return None, [_syntax("lists or tables are nested too deeply", text=text, filename=filename)]
-    notes = Notes(filename=filename, lines=line_map(text), languages=languages)
+        values = parse(text, longest=None if accepted else LONGEST)
+    except TomlError as error:
+        return None, [_syntax(error, filename=filename)]
+    notes = Notes(filename=filename, lines=line_map(text), languages=languages, accepted=accepted)
     top = Table(name="the policy file", values=values, path=(), notes=notes)
     policy_set = _policy_set(top, text)
     return (None if notes.found else policy_set), notes.sorted()
 
 
-def _syntax(message: str, *, text: str, filename: str) -> Problem:
-    found = _ERROR_LINE.search(message)
-    line = int(found.group(1)) if found else max(1, len(text.splitlines()))
-    message = _ERROR_LINE.sub("", message).removesuffix(" (at end of document)")
-    return Problem(
-        code="policy-syntax",
-        message=f"not valid TOML: {message[:1].lower()}{message[1:]}",
-        help="a text stands in quotes, a list in square brackets, and every key once",
-        where=f"{filename}:{line}",
-    )
+def _syntax(error: TomlError, *, filename: str) -> Problem:
+    advice = error.help or "a text stands in quotes, a list in square brackets, and every key once"
+    return Problem(code="policy-syntax", message=error.message, help=advice, where=f"{filename}:{error.line}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +140,8 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
         return None
     head.only(("name", "version", "title", "purposes"))
     head.require("purposes")
-    name, version = _identifier(head, "name"), head.text("version")
-    title, title_in = head.translated("title")
+    name, version = _identifier(head, "name"), head.sentence("version", longest=LONGEST_NAME)
+    title, title_in = head.translated("title", longest=LONGEST_TITLE)
     out_of_force = head.values.get("purposes") == [] and not top.values.keys() & {"permit", "forbid", "example"}
     purposes = frozenset[Purpose]() if out_of_force else head.words("purposes", Purpose)
     tables = [(effect, named(table, "id")) for effect in _KEYS for table in top.tables(effect.value, name=effect.value)]
@@ -190,7 +194,7 @@ def _signals(top: Table) -> Signals:
 
 
 def _identifier(table: Table, key: str) -> str:
-    value = table.text(key)
+    value = table.sentence(key, longest=LONGEST_NAME)
     if value and not IDENTIFIER.fullmatch(value):
         advice = "use lower-case letters, digits and single hyphens, for example `members-worldwide`"
         table.wrong(key, f"`{value}` is no {key} for {table.name}", advice=advice)
@@ -225,7 +229,7 @@ def _rule(effect: Effect, table: Table, purposes: frozenset[Purpose]) -> Rule | 
         where.only(("inside", "outside"))
     if created is not None:
         created.only(("from", "before"))
-    why, why_in = table.translated("why")
+    why, why_in = table.translated("why", longest=LONGEST_WHY)
     rule = Rule(
         id=_identifier(table, "id"),
         effect=effect,
@@ -273,7 +277,7 @@ def _notice(table: Table) -> NoticeCondition:
 
 def _example(table: Table, known: _Known) -> Example:
     table.only(("title", "given", "expect", "because"))
-    title, expect = table.text("title"), _Answer.MISSING
+    title, expect = table.sentence("title", longest=LONGEST_TITLE), _Answer.MISSING
     if table.require("expect"):
         expect = table.word("expect", _Answer, default=_Answer.MISSING)
     given = table.table("given", name=f"`given` of {table.name}") if table.require("given") else None

@@ -15,14 +15,17 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from consentry.errors import PolicyError
+from consentry.policy import language_codes
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Translated
 from consentry.policy.line_map import KeyPath, LineMap, line_at
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED_AT_MOST = 30
-LANGUAGE = re.compile("[a-z]{2,3}")
-"""A code of ISO 639, as policy texts write it."""
+LONGEST_NAME, LONGEST_TITLE, LONGEST_WHY = 100, 200, 1_000
+"""Characters of a name or version, of a title, and of a sentence: they stand in lines of pages and of reports."""
+_NO_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Breaks of a line, control characters, and those that turn around what is written after them."""
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -43,11 +46,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
-    """What was found wrong in one text so far, and the lines to point at. Every text must be in all of `languages`."""
+    """What was found wrong in one text so far, and the lines to point at. Every text must be in all of `languages`.
+
+    What is `accepted` was read before, and has to be read for ever: how its texts are written is not looked at again.
+    """
 
     filename: str
     lines: LineMap
     languages: tuple[str, ...] = ()
+    accepted: bool = False
     found: list[tuple[int, Problem]] = field(default_factory=list)
 
     def add(self, path: KeyPath, code: str, *, message: str, advice: str) -> None:
@@ -116,20 +123,32 @@ class Table:
         self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
         return ""
 
-    def translated(self, key: str) -> tuple[str, Translated]:
-        """Return a required text in English, and the same in other languages if it is a table of texts by language."""
+    def sentence(self, key: str, *, longest: int) -> str:
+        """Return a required text of one line."""
+        value = self.text(key)
+        if self.notes.accepted:
+            return value
+        if _NO_LINE.search(value):
+            message = f"`{key}` of {self.name} has a line break or a control character"
+            self.wrong(key, message, advice="write it as one line, with spaces between the words")
+        elif len(value) > longest:
+            message = f"`{key}` of {self.name} has {len(value):,} characters"
+            self.wrong(key, message, advice=f"write at most {longest:,}")
+        return value
+
+    def translated(self, key: str, *, longest: int) -> tuple[str, Translated]:
+        """Return a required line in English, and the same in other languages if it is a table of texts by language."""
         if not isinstance(self.values.get(key), dict):
-            english = self.text(key)
+            english = self.sentence(key, longest=longest)
             self._untranslated(key, {"en"})
             return english, ()
         texts = self.table(key, name=f"`{key}` of {self.name}")
         assert texts is not None  # it is a table
         for code in texts.values:
-            if not LANGUAGE.fullmatch(code):
-                advice = "use a code of ISO 639 in lower case: `cy`, `fr`"
+            if not self.notes.accepted and (advice := language_codes.advice(code)):
                 message = f"`{code}` is no language in {texts.name}"
                 texts.note(code, "policy-unknown-key", message=message, advice=advice)
-        said = {code: texts.text(code) for code in sorted({"en", *texts.values})}
+        said = {code: texts.sentence(code, longest=longest) for code in sorted({"en", *texts.values})}
         self._untranslated(key, said)
         return said.pop("en"), tuple(said.items())
 

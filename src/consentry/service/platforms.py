@@ -10,7 +10,6 @@ The name of the table is what logs and figures call the platform.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from consentry.errors import InputError
 from consentry.policy.policy_parser import IDENTIFIER
+from consentry.toml_file import TomlError, parse, read
 
 MOST = 100
 """Platforms of one server: each has threads, connections and what people allow in memory."""
@@ -51,25 +51,19 @@ def read_platforms(path: Path) -> list[Platform]:
         InputError: `platforms-unreadable`, `platforms-syntax`, or `platforms-wrong`: one of them cannot be meant.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_FILE + 1)
+        document = parse(read(path, longest=_LONGEST_FILE))
     except OSError as error:
         raise InputError(
             "platforms-unreadable",
             f"`{path}` is not readable: {(error.strerror or 'no such file').lower()}",
             help="name a TOML file with a table for each platform: docs/platforms.md",
         ) from None
-    if len(content) > _LONGEST_FILE:
-        raise _wrong(f"the file has more than {_LONGEST_FILE:,} bytes", where=str(path))
-    try:
-        document = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        line = re.search(r"at line (\d+)", str(error))
+    except TomlError as error:
         raise InputError(
             "platforms-syntax",
-            f"not TOML: {str(error)[:200]}",
-            help="write a table for each platform: [acme], then host and home",
-            where=f"{path}:{line[1]}" if line else str(path),
+            error.message[:200],
+            help=error.help or "write a table for each platform: [acme], then host and home",
+            where=f"{path}:{error.line}",
         ) from None
     return _platforms(document, folder=path.absolute().parent, where=str(path))
 

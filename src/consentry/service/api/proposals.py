@@ -271,7 +271,7 @@ def _published(control: ControlPlane, name: str) -> dict[int, Published]:
 
 
 def _effects(control: ControlPlane, name: str, text: str) -> dict[str, Any]:
-    found = effects(control, load(text, name))
+    found = effects(control, load(text, name, accepted=True))
     changes = [PolicyEffect.model_validate(each) for each in found["changes"]]
     return {"against": found["against"], "differences": found["lines"], "effects": changes}
 
