@@ -32,7 +32,8 @@ from consentry.oversight.authority_view import (
 from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.lineage import Model, standing
+from consentry.oversight.lineage import Model
+from consentry.oversight.model_standing import standing
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
