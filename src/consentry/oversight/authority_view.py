@@ -32,7 +32,7 @@ from consentry.oversight.case import (
 )
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
-from consentry.oversight.order import Drained, Order
+from consentry.oversight.order import Drained, Order, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.oversight.paper import Paper, PaperKind, papers_of
 from consentry.policy.choice import Seconds
@@ -96,6 +96,7 @@ def order_document(order: Order) -> dict[str, Any]:
     found = order_json(order)
     return {
         **found,
+        "in_words": in_words(order.scope),
         "case": order.case,
         "issued": {"at_ms": order.at_ms},
         "acknowledged": {"position": order.position, "at": order.at},
