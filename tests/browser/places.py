@@ -160,6 +160,9 @@ MANY = (
 AUTHORITY = (
     Page("authority", "/authority", "ico"),
     Page("authority-case", f"/authority/cases/{CASE}", "ico"),
+    Page("authority-conditions", f"/authority/cases/{CASE}/conditions", "ico"),
+    Page("authority-statements", f"/authority/cases/{CASE}/statements", "ico"),
+    Page("authority-timeline", f"/authority/cases/{CASE}/timeline", "ico"),
     Page("authority-paper", f"/authority/cases/{CASE}/papers/{{paper}}", "ico"),
     Page("authority-cases", "/authority/cases", "ico"),
     Page("authority-orders", "/authority/orders", "ico"),

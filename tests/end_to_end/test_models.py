@@ -16,7 +16,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError
 from consentry.ledger.lineage_events import Destroyed, Remedy
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
-from consentry.oversight.lineage import Stage
+from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose, Reach
@@ -217,7 +217,36 @@ def test_training_anew_takes_no_mark_off_that_the_base_still_has(place: tuple[Pa
     control.models.choose_remedy("base", Remedy.RETRAIN, by="ml")
     train(deployment, build(deployment), "base", [[0, 0, 1]])
     control.models.finish_remedy("base", by="ml")
-    assert stage(deployment, "m") == Stage.REMEDIED
+    assert stage(deployment, "base") == Stage.REMEDIED
+    assert stage(deployment, "m") == Stage.AFFECTED, "it was made of the base as that was before"
+    assert control.models.show("m")["withdrawn_since"]["items"] == 1
+    control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    train(deployment, build(deployment), "m", [[0, 0, 1]])
+    assert control.models.finish_remedy("m", by="ml").stage is Stage.REMEDIED
+    assert control.models.show("m")["withdrawn_since"]["items"] == 0
+
+
+def test_dropping_an_adapter_leaves_the_base_and_what_that_lost(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "base", [[0, 0, 3]])
+    control.models.register("adapter", base="base")
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    assert [stage(deployment, each) for each in ("base", "adapter")] == [Stage.AFFECTED] * 2
+    for remedy in (Remedy.DROP_ADAPTER, Remedy.RETRAIN_SHARD):
+        nothing = partial(control.models.choose_remedy, "adapter", remedy, by="ml")
+        assert code_of(nothing) == "model-not-now", "it would do nothing"
+    train(deployment, release, "adapter", [[0, 0, 4]], amendment=0)
+    control.models.choose_remedy("adapter", Remedy.DROP_ADAPTER, by="ml")
+    for handle in ("privacy", "legal"):
+        control.models.approve_remedy("adapter", by=handle)
+    assert control.models.finish_remedy("adapter", by="ml").stage is Stage.AFFECTED
+    assert {each["through"] for each in control.models.show("adapter")["losses"]} == {"base"}
+    control.models.choose_remedy("base", Remedy.ACCEPT, by="ml", reason="one post of 5 million")
+    for handle in ("privacy", "legal"):
+        control.models.approve_remedy("base", by=handle)
+    control.models.finish_remedy("base", by="ml")
+    assert [stage(deployment, each) for each in ("base", "adapter")] == [Stage.REMEDIED] * 2
 
 
 def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place: tuple[Path, Deployment]) -> None:

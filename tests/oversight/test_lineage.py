@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from model_sayings import DAY, TERMS, ZERO, chose, did, folded, loss, registered, standing
 
-from consentry.digests import digest
 from consentry.ledger.events import Body
 from consentry.ledger.lineage_events import (
     Destroyed,
     DestructionBegun,
     DestructionCertified,
-    ModelRegistered,
     ModelRemedied,
     ModelWithdrawn,
     Remedy,
@@ -21,42 +21,12 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.ledger.oversight_events import LeaseGranted
-from consentry.oversight import lineage
+from consentry.oversight import model_standing
 from consentry.oversight.destruction import Destructions, Listed, Plan
-from consentry.oversight.lineage import Loss, Models, ModelStanding, Stage
+from consentry.oversight.lineage import Models
+from consentry.oversight.model_standing import Loss, Stage
 from consentry.policy.policy_set import Remedies
 from ledger.sayings import event
-
-DAY = 86_400
-TERMS = Remedies(choose_within_days=10, finish_within_days=20, destroy_within_days=40)
-ZERO = digest(b"")
-
-
-def folded(*bodies: Body) -> Models:
-    models = Models()
-    for position, body in enumerate(bodies):
-        models.take(event(position, body))
-    return models
-
-
-def registered(model: str, base: str | None = None, release: str = "r") -> ModelRegistered:
-    return ModelRegistered(model=model, base=base, releases=(release,), leases=(), digest=None)
-
-
-def chose(model: str, remedy: Remedy = Remedy.DROP_ADAPTER) -> RemedyChosen:
-    return RemedyChosen(model=model, remedy=remedy, reason="", by="ml")
-
-
-def did(model: str, chosen: int, remedy: Remedy = Remedy.DROP_ADAPTER) -> ModelRemedied:
-    return ModelRemedied(model=model, remedy=remedy, chosen=chosen, digest=None, by="ml")
-
-
-def loss(position: int, model: str = "m", *, used: int = 0) -> Loss:
-    return Loss(position, 1_000 + position, model, "r", 1, used, TERMS)
-
-
-def standing(models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]]) -> ModelStanding:
-    return lineage.standing(models, name, losses=losses, terms=lambda _: [TERMS])
 
 
 def stage(models: Models, *losses: Loss, model: str = "m") -> Stage:
@@ -95,13 +65,44 @@ def test_deadlines_come_from_the_policy_and_choosing_again_gives_no_more_time() 
     assert not later.late(1_005 + 10 * DAY)
 
 
-def test_the_mark_is_inherited_until_the_base_is_remedied() -> None:
+def test_the_mark_is_inherited_until_it_is_accepted_for_the_base() -> None:
     said: list[Body] = [registered("base"), registered("m", "base"), registered("tuned", "m")]
     assert stage(folded(*said), loss(3, "base"), model="tuned") is Stage.AFFECTED
     assert stage(folded(*said), loss(3, "tuned"), model="base") is Stage.CLEAR
-    said += [registered("x"), chose("base"), did("base", chosen=4)]
+    said += [registered("x"), chose("base", Remedy.ACCEPT), did("base", 4, Remedy.ACCEPT)]
     assert stage(folded(*said), loss(3, "base"), model="tuned") is Stage.CLEAR
     assert stage(folded(*said), loss(3, "base"), loss(7, "base"), model="m") is Stage.AFFECTED
+
+
+@pytest.mark.parametrize("remedy", [Remedy.DROP_ADAPTER, Remedy.RETRAIN, Remedy.RETRAIN_SHARD])
+def test_what_a_base_lost_stays_in_what_was_made_of_it_before_the_base_was_changed(remedy: Remedy) -> None:
+    said: list[Body] = [registered("base"), registered("m", "base"), registered("tuned", "m")]
+    said += [registered("x"), chose("base", remedy), did("base", 4, remedy), registered("later", "base")]
+    models, lost = folded(*said), loss(3, "base")
+    found = {each: stage(models, lost, model=each) for each in ("base", "m", "tuned", "later")}
+    assert found == {
+        "base": Stage.REMEDIED,
+        "m": Stage.AFFECTED,
+        "tuned": Stage.AFFECTED,
+        "later": Stage.CLEAR,
+    }
+    said += [chose("m", Remedy.RETRAIN), registered("m", "base"), did("m", 7, Remedy.RETRAIN)]
+    assert stage(folded(*said), lost) is Stage.REMEDIED, "it was trained anew on the base as that is now"
+    assert stage(folded(*said), lost, model="tuned") is Stage.AFFECTED
+    # What was accepted afterwards for the base is not about what nobody saw in it any more.
+    said += [registered("x"), chose("base", Remedy.ACCEPT), did("base", 11, Remedy.ACCEPT)]
+    assert stage(folded(*said), lost, loss(10, "base"), model="tuned") is Stage.AFFECTED
+
+
+def test_where_a_remedy_leaves_something_the_days_to_choose_for_that_go_on() -> None:
+    said: list[Body] = [registered("base"), registered("m", "base"), registered("x"), registered("x"), chose("m")]
+    lost = {"base": [loss(2, "base")], "m": [loss(3, "m")]}
+    stands = standing(folded(*said), "m", losses=lambda name: lost.get(name, []))
+    assert (stands.stage, stands.deadline) == (Stage.REMEDY_CHOSEN, 1_002 + 10 * DAY)
+    done = standing(folded(*said, did("m", 4)), "m", losses=lambda name: lost.get(name, []))
+    assert (done.stage, [each.model for each in done.losses]) == (Stage.AFFECTED, ["base"])
+    only = standing(folded(*said), "m", losses=lambda name: lost[name] if name == "base" else [])
+    assert (only.stage, only.deadline) == (Stage.AFFECTED, 1_002 + 10 * DAY), "what was chosen does nothing for it"
 
 
 def gone(model: str) -> ModelWithdrawn:
@@ -134,9 +135,9 @@ def test_a_model_that_is_withdrawn_is_destroyed_by_a_day_of_the_strictest_policy
     models = folded(registered("base"), registered("m", "base"), gone("m"))
     assert standing(models, "m", losses=nothing_lost).deadline == 1_002 + 40 * DAY
     terms = {"m": [TERMS, Remedies(destroy_within_days=50)], "base": [Remedies(destroy_within_days=2)]}
-    inherited = lineage.standing(models, "m", losses=nothing_lost, terms=lambda name: terms[name])
+    inherited = model_standing.standing(models, "m", losses=nothing_lost, terms=lambda name: terms[name])
     assert inherited.deadline == 1_002 + 2 * DAY
-    silent = lineage.standing(models, "m", losses=nothing_lost, terms=lambda _: [])
+    silent = model_standing.standing(models, "m", losses=nothing_lost, terms=lambda _: [])
     assert silent.deadline == 1_002 + Remedies().destroy_within_days * DAY
     destroyed = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
     models.take(event(3, destroyed))
@@ -162,8 +163,12 @@ def test_only_accepting_it_or_another_base_takes_off_that_the_base_is_gone() -> 
     assert stage(done) is Stage.REMEDIED
     assert stage(done, loss(9, "base")) is Stage.REMEDIED
     assert stage(done, loss(9, "other")) is Stage.AFFECTED
-    assert stage(done, model="leaf") is Stage.CLEAR
-    assert done.ancestry("leaf") == ["leaf", "m", "other"]
+    assert stage(done, model="leaf") is Stage.AFFECTED, "it was made of the weights of before"
+    assert done.ancestry("leaf") == ["leaf", "m", "other", "base"]
+    leaf_too: list[Body] = [chose("leaf", Remedy.RETRAIN), registered("leaf", "m"), did("leaf", 8, Remedy.RETRAIN)]
+    both = folded(*anew, did("m", 5, Remedy.RETRAIN), *leaf_too)
+    assert stage(both, model="leaf") is Stage.REMEDIED
+    assert both.ancestry("leaf") == ["leaf", "m", "other"]
     assert done.ancestry("leaf", at=6) == ["leaf", "m", "other", "base"]
 
 
@@ -199,8 +204,8 @@ def test_training_anew_leaves_what_is_inherited_and_gives_no_more_time() -> None
     said.append(chose("m", Remedy.RETRAIN))
     again = standing(folded(*said), "m", losses=lambda name: [loss(2, name)] if name == "base" else [])
     assert (again.stage, again.deadline) == (Stage.REMEDY_CHOSEN, 1_003 + 20 * DAY)
-    for remedy in (Remedy.ACCEPT, Remedy.DROP_ADAPTER):
-        assert stage(folded(*said, chose("m", remedy), did("m", 7, remedy)), loss(2, "base")) is Stage.REMEDIED
+    for remedy, left in ((Remedy.ACCEPT, Stage.REMEDIED), (Remedy.DROP_ADAPTER, Stage.AFFECTED)):
+        assert stage(folded(*said, chose("m", remedy), did("m", 7, remedy)), loss(2, "base")) is left
 
 
 def test_a_model_trained_anew_is_what_it_was_trained_on_since() -> None:
@@ -249,9 +254,9 @@ def test_nothing_outstanding_means_clear_or_remedied_and_the_other_way_round(
     for each in said:
         chosen = [position for position, body in enumerate(bodies) if isinstance(body, RemedyChosen)]
         if each == "choose":
-            bodies.append(chose("m"))
+            bodies.append(chose("m", Remedy.ACCEPT))
         elif each == "finish" and chosen:
-            bodies.append(did("m", chosen[-1]))
+            bodies.append(did("m", chosen[-1], Remedy.ACCEPT))
         else:
             bodies.append(registered("m", "base"))
     models = folded(*bodies)

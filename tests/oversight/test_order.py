@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.authority_view import order_document
-from consentry.oversight.order import Orders, Scope, drained_in_words, in_words, issue
+from consentry.oversight.case_report import order_json
+from consentry.oversight.order import Orders, Scope, drained_in_words, in_words, in_words_of_reports, issue
 from consentry.policy.evaluator import Request, evaluate
 from consentry.policy.expressions import Effect, Item, Person, Rule
 from consentry.policy.jurisdictions import instant
@@ -137,6 +138,19 @@ def test_a_scope_that_nothing_can_be_in_is_refused(scope: Scope, code: str) -> N
     with pytest.raises(ConsentryError) as caught:
         scope.check()
     assert caught.value.code == code
+
+
+def test_an_order_on_models_is_said_to_reach_what_is_built_on_them() -> None:
+    one, two = Scope(models=frozenset({"drafts"})), Scope(areas=frozenset({"UK"}), models=frozenset({"a", "b"}))
+    assert in_words(one) == "model drafts and what is built on it"
+    assert in_words(two) == "UK; models a, b and what is built on them"
+    # A report that was delivered is made again byte by byte.
+    assert [in_words_of_reports(each) for each in (one, two)] == ["model drafts", "UK; model a, b"]
+    order = Orders()
+    order.take(event(0, issue(one, order="c.1", case="c", origin=Origin.BINDING_ORDER, reference="x", at_ms=0)))
+    (issued,) = order
+    assert order_json(issued)["in_words"] == "model drafts"
+    assert order_document(issued)["in_words"] == in_words(one)
 
 
 def test_a_scope_in_words() -> None:

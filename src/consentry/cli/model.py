@@ -93,6 +93,10 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["inherited from", ", ".join(body["inherited"])])
     if lost["releases"]:
         rows.append(["releases withdrawn", ", ".join(lost["releases"])])
+    rows += [
+        ["trained before", f"{each['order']} ({each['scope']}), {each['ended']} {moment(each['ended_at'])}"]
+        for each in body["trained_before"]
+    ]
     if body["deadline"] is not None:
         rows.append(["next step until", _until(body)])
     if (remedy := body["remedy"]) is not None:
@@ -142,7 +146,8 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
     """Choose WHAT is done about the affected model NAME.
 
     `accept` means nothing is done. Of that, and of `drop-adapter`, the ledger shows nothing but somebody's word: two
-    different people approve it with `consentry model approve`.
+    different people approve it with `consentry model approve`. What the model is built on keeps its own marks: of those
+    only `accept`, and `retrain` on bases that have none, take anything off the model.
     """
     context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)

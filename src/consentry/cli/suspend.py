@@ -42,7 +42,7 @@ _SCOPE = (
     ),
     click.option("--created-from", type=read_moment, metavar="TIME", help="Only what was created then or later."),
     click.option("--created-before", type=read_moment, metavar="TIME", help="Only what was created earlier."),
-    click.option("--model", "models", multiple=True, metavar="NAME", help="Only the training of this model."),
+    click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model, and what is built on it."),
 )
 
 

@@ -32,7 +32,8 @@ from consentry.oversight.authority_view import (
 from consentry.oversight.case import Answers, Case
 from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.lineage import Model, standing
+from consentry.oversight.lineage import Model
+from consentry.oversight.model_standing import standing
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
@@ -66,6 +67,14 @@ class AuthorityView:
             known = self._desk.present()
             yield known, Sight(areas=areas, at=self._as_of(known.position))
 
+    def _count(self, areas: Areas, name: str | None = None) -> None:
+        """Count whom the notices of cases did not reach, without the lock: with it, it is quick afterwards."""
+        with self._looking(areas) as (known, sight):
+            cases = [each for each in sight.cases(known.record) if name in (None, each.case)]
+            asked = [self._telling.asked(each, at=sight.at) for each in cases]
+        for each in asked:
+            self._telling.count(each)
+
     def _as_of(self, position: int) -> Seconds:
         if not position:
             return 0
@@ -74,6 +83,7 @@ class AuthorityView:
 
     def start(self, areas: Areas) -> dict[str, Any]:
         """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
+        self._count(areas)
         with self._looking(areas) as (known, sight):
             record, cases = known.record, sight.cases(known.record)
             releases, models = self._releases(known, sight), self._models(known, sight)
@@ -95,6 +105,7 @@ class AuthorityView:
         Raises:
             NotFoundError: there is none of this name, or it does not concern them.
         """
+        self._count(areas, name)
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
             events = self._timeline(case, known)
@@ -110,6 +121,7 @@ class AuthorityView:
 
     def cases(self, areas: Areas) -> dict[str, Any]:
         """Return the cases that concern them."""
+        self._count(areas)
         with self._looking(areas) as (known, sight):
             found = [self._line(each, known, sight=sight) for each in sight.cases(known.record)]
             return {**_head("cases", known, sight=sight), "cases": found}

@@ -112,8 +112,8 @@ class CaseVerbs:
     def register_of(self, name: str) -> tuple[Case, CaseStanding, tuple[Obstacle, ...], Answers]:
         """Return a case, how far it is, what stands in the way of lifting it, and what its checks find.
 
-        The checks run without the lock of the desk, for which renewals of leases wait; they are run again if what they
-        look at was changed meanwhile.
+        Checks run, and people are counted, without the lock of the desk, for which renewals of leases wait. Checks are
+        run again if what they look at was changed meanwhile; people are counted as of when the case was looked at.
         """
         form = self.conditions.form_for(name)
         while True:
@@ -125,7 +125,8 @@ class CaseVerbs:
                 case, at = self.book.get(name), self.desk.parts.clock()
                 if self._looked_at(case) != looked_at:
                     continue
-                not_reached = self.telling.not_reached(case, at=at)
+                telling = self.telling.asked(case, at=at)
+            not_reached = self.telling.count(telling)
             obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
             return case, standing(case, at, answers=answers, not_reached=not_reached), obstacles, answers
 
@@ -199,14 +200,15 @@ class CaseVerbs:
                 case = self.book.get(name)
                 # Before the head is held: checks take a moment, and everybody else would wait for them.
                 looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
-                self.telling.not_reached(case, at=self.desk.parts.clock())
+                telling = self.telling.asked(case, at=self.desk.parts.clock())
+            self.telling.count(telling)
             with self.desk.at_head() as session:
                 case = self.book.known(name)
                 if self._looked_at(case) != looked_at:
                     continue
                 case.require_open()
                 at = self.desk.parts.clock()
-                not_reached = self.telling.not_reached(case, at=at)  # again: people are not held, and it is quick now
+                not_reached = self.telling.not_reached(case, at=at)  # again: of those who moved since, it is quick
                 obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
                 if not obstacles:
                     end = lifted(case, at=at, answers=answers, not_reached=not_reached, reference=reference, by=by)
@@ -270,7 +272,8 @@ class CaseVerbs:
             with self.desk.lock:
                 case = self.book.get(name)
                 looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
-                self.telling.not_reached(case, at=self.desk.parts.clock(), narrowing=narrowing)
+                telling = self.telling.asked(case, at=self.desk.parts.clock(), narrowing=narrowing)
+            self.telling.count(telling)
             with self.desk.at_head() as session:
                 case = self.book.known(name)
                 if self._looked_at(case) != looked_at:

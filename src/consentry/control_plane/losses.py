@@ -17,7 +17,8 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.removals import Removals
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.errors import ConsentryError
-from consentry.oversight.lineage import Loss, Model, Use
+from consentry.oversight.lineage import Model, Use
+from consentry.oversight.model_standing import Loss
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import Remedies
 
@@ -106,13 +107,13 @@ class Losses:
                     yield max(each.stands, part.position), max(each.at, part.at), count - before
                 before = count
 
-    def rows(self, model: Model) -> dict[tuple[str, FilePin], BitMap64]:
-        """Return the rows of content files that a model was trained on and that left their releases since."""
+    def rows(self, model: Model, *, at: int | None = None) -> dict[tuple[str, FilePin], BitMap64]:
+        """Return the rows of content files that a model was trained on, as it was at `at`, and that left since."""
         found: dict[tuple[str, FilePin], BitMap64] = {}
         with self.desk.lock:
-            releases = self.desk.present().state.releases
+            releases, since = self.desk.present().state.releases, model.trained_since(at=at)
             for use in model.uses:
-                if use.position < model.trained_since or use.release not in releases:
+                if use.position < since or use.release not in releases:
                     continue
                 manifest = self.archive.remembered(use.release).manifest
                 for index, rows in self._lost(use).items():

@@ -15,6 +15,8 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.model_holding import Holding
+from consentry.control_plane.model_story import described, job_json, loss_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -28,19 +30,8 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import (
-    APPROVALS,
-    TAKE_TWO,
-    TRAINED_ANEW,
-    Choice,
-    Model,
-    ModelStanding,
-    Stage,
-    Use,
-    standing,
-)
-from consentry.oversight.order import Order
-from consentry.policy.vocabulary import Purpose
+from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Use
+from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -64,6 +55,7 @@ class ModelVerbs:
         self.hits = hits
         self.leases = leases
         self.losses = losses
+        self.holding = Holding(desk, hits=hits)
 
     def register(
         self,
@@ -135,7 +127,7 @@ class ModelVerbs:
             with self.desk.lock:
                 lineage = self.desk.present().record.lineage
                 stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
-            found.append({"model": model.name, "base": model.base, **_described(stands, now, model.name)})
+            found.append({"model": model.name, "base": model.base, **described(model.name, stands, now=now)})
         return found
 
     def show(self, name: str) -> dict[str, Any]:
@@ -144,9 +136,9 @@ class ModelVerbs:
         with self.desk.lock:
             lineage, releases = self.desk.present().record.lineage, self.desk.newest.state.releases
         rows: dict[Any, Any] = {}
-        for each in lineage.ancestry(name):
-            ancestor = lineage.get(each)
-            for key, lost in {} if ancestor is None else self.losses.rows(ancestor).items():
+        for weights in lineage.made_of(name):
+            ancestor = lineage.get(weights.model)
+            for key, lost in {} if ancestor is None else self.losses.rows(ancestor, at=weights.at).items():
                 rows[key] = rows[key] | lost if key in rows else lost
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
@@ -154,24 +146,16 @@ class ModelVerbs:
             "base": model.base,
             "ancestry": lineage.ancestry(name)[1:],
             "digest": model.digest,
-            **_described(stands, now, model.name),
+            **described(model.name, stands, now=now),
             "withdrawn_since": {
                 "items": sum(map(len, rows.values())),
                 "people": self.losses.people_of(rows),
                 "releases": sorted(withdrawn),
             },
+            "trained_before": self.holding.trained_before(name),
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
             "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
-            "losses": [
-                {
-                    "position": each.position,
-                    "at": each.at,
-                    "through": each.model,
-                    "release": each.release,
-                    "items": each.items,
-                }
-                for each in stands.losses
-            ],
+            "losses": [loss_json(each) for each in stands.losses],
             "remedies": [each._asdict() for each in model.done],
             "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
@@ -182,44 +166,25 @@ class ModelVerbs:
 
     def _job(self, lease: Lease) -> dict[str, Any]:
         with self.desk.lock:
-            stopped_by = self.hits.hitting(lease)
-        return {
-            "lease": lease.lease,
-            "job": lease.job,
-            "release": lease.release,
-            "step": lease.step,
-            "items": lease.items,
-            "model_checkpoints": [
-                {
-                    "name": each.name,
-                    "step": each.step,
-                    "digest": each.digest,
-                    "position": position,
-                    "stands": _checkpoint(position, stopped_by, quarantined=each.quarantined),
-                    "order": None if stopped_by is None else stopped_by.order,
-                }
-                for position, each in lease.checkpoints
-            ],
-        }
+            return job_json(lease, self.hits.hitting(lease))
 
     def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> ModelStanding:
         """Decide what is done about an affected model.
 
         Raises:
-            StateError: the model is not affected, or there is no model any more.
+            StateError: the model is not affected, there is no model any more, or the remedy takes nothing off it.
             InputError: nothing is to be done, and nobody said why.
         """
         require_handle(by)
-        if remedy is Remedy.ACCEPT and not reason.strip():
-            raise InputError(
-                "model-reason-missing",
-                "nothing is to be done about the model, and no reason is given",
-                help="say why in a few words, without personal data: they stay in the ledger",
-            )
-        if reason:
+        if remedy is Remedy.ACCEPT:
+            _require_reason(reason, "nothing is to be done about the model, and no reason is given")
+        elif reason:
             require_texts(reason=reason)
-        if self.standing(name).stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
+        stands = self.standing(name)
+        if stands.stage not in (Stage.AFFECTED, Stage.REMEDY_CHOSEN):
             raise self._not_now(name, "there is nothing to remedy")
+        if not any(can_take_off(remedy, each, model=name) for each in stands.losses):
+            raise self._not_now(name, f"all that it is marked with came with its bases, and `{remedy}` leaves those")
         self.say(RemedyChosen(model=name, remedy=remedy, reason=reason, by=by))
         return self.standing(name)
 
@@ -311,13 +276,7 @@ class ModelVerbs:
             StateError: it was withdrawn before.
         """
         require_handle(by)
-        if not reason.strip():
-            raise InputError(
-                "model-reason-missing",
-                "a model is withdrawn for a reason, and none was given",
-                help="say why in a few words, without personal data: they stay in the ledger",
-            )
-        require_texts(reason=reason)
+        _require_reason(reason, "a model is withdrawn for a reason, and none was given")
         self.get(name)
         with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(name)
@@ -340,44 +299,18 @@ class ModelVerbs:
             NotFoundError: no such model: nobody knows what it was trained on.
         """
         stands = self.standing(name)
-        reasons = []
-        model = self.get(name)
-        for left, what in ((model.destroyed, "destroyed"), (model.withdrawn, "withdrawn")):
-            if left is not None:
-                reasons.append(f"it was {what} at position {left.position}")
-                break
-        reasons += [
-            f"model `{each.model}`, which it is built on, was withdrawn or destroyed at position {each.position}"
-            for each in stands.losses
-            if each.release is None
-        ]
-        if stands.late(self.desk.parts.clock()):
-            reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
-        # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
-        with self.desk.lock:
-            orders = self.desk.present().record.orders.in_force()
-        reasons += [
-            f"order {order.order} ({order.reference}) suspends its use" for order in orders if self._stops(order, name)
-        ]
+        reasons = self.holding.reasons(self.get(name), stands)
         return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
 
-    def _stops(self, order: Order, name: str) -> bool:
-        """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
-        lineage = self.desk.newest.record.lineage
-        ancestry = lineage.ancestry(name)
-        if order.scope.models:
-            return order.scope.names(ancestry)
-        if not order.scope.concerns(Purpose.SERVE):
-            return False
-        used = [use.release for each in ancestry if (m := lineage.get(each)) is not None for use in m.uses]
-        with self.desk.lock:
-            return any(self.hits.holds(order, release) for release in dict.fromkeys(used))
 
-
-def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -> str:
-    if quarantined:
-        return "quarantined"
-    return "" if stopped_by is None or position > stopped_by.position else "trained before"
+def _require_reason(reason: str, missing: str) -> None:
+    if not reason.strip():
+        raise InputError(
+            "model-reason-missing",
+            missing,
+            help="say why in a few words, without personal data: they stay in the ledger",
+        )
+    require_texts(reason=reason)
 
 
 def _check_weights(digest: Digest | None) -> None:
@@ -385,16 +318,3 @@ def _check_weights(digest: Digest | None) -> None:
         raise InputError(
             "model-digest", "the digest of the weights is none", help="give `sha256:` and 64 hexadecimal digits"
         )
-
-
-def _described(stands: ModelStanding, now: int, name: str) -> dict[str, Any]:
-    chosen = stands.chosen
-    return {
-        "stage": str(stands.stage),
-        "deadline": stands.deadline,
-        "late": stands.late(now),
-        "remedy": None
-        if chosen is None
-        else {**chosen._asdict(), "remedy": str(chosen.remedy), "approved": list(chosen.approved)},
-        "inherited": sorted({each.model for each in stands.losses} - {name}),
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from consentry.digests import Digest
 from consentry.ledger.plain_body import PlainBody
@@ -297,23 +297,5 @@ CaseBody = (
     | NoticeWritten
     | NoticeWrittenV1
 )
-CASES = (
-    CaseOpened,
-    ReviewBegun,
-    ConditionAdded,
-    ConditionMet,
-    ConditionReopened,
-    ConditionReopenedV1,
-    ApprovalGiven,
-    NoticeRequired,
-    NoticeCorrected,
-    ConditionTakenBack,
-    CaseNarrowed,
-    CaseEnded,
-    ReportScheduled,
-    ReportDelivered,
-    AssessmentBound,
-    NoticeWritten,
-    NoticeWrittenV1,
-)
+CASES: tuple[type[CaseBody], ...] = get_args(CaseBody)
 """They concern nobody's choices: what is known of people stays as it is."""

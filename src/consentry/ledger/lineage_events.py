@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from consentry.digests import Digest
 from consentry.ledger.plain_body import PlainBody
@@ -146,14 +146,5 @@ LineageBody = (
     | DestructionBegun
     | DestructionCertified
 )
-LINEAGE = (
-    ReleaseAmended,
-    ModelRegistered,
-    RemedyChosen,
-    RemedyApproved,
-    ModelRemedied,
-    ModelWithdrawn,
-    DestructionBegun,
-    DestructionCertified,
-)
+LINEAGE: tuple[type[LineageBody], ...] = get_args(LineageBody)
 """They concern nobody's choices: what is known of people stays as it is."""

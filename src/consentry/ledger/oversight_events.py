@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from consentry.digests import Digest
 from consentry.ledger.plain_body import PlainBody
@@ -154,13 +154,5 @@ class ModelCheckpointWritten(PlainBody):
 OversightBody = (
     OrderIssued | OrderEnded | OrderDrained | LeaseGranted | LeaseEnded | ItemsConsumed | ModelCheckpointWritten
 )
-OVERSIGHT = (
-    OrderIssued,
-    OrderEnded,
-    OrderDrained,
-    LeaseGranted,
-    LeaseEnded,
-    ItemsConsumed,
-    ModelCheckpointWritten,
-)
+OVERSIGHT: tuple[type[OversightBody], ...] = get_args(OversightBody)
 """They concern nobody's choices: what is known of people stays as it is."""

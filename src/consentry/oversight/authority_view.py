@@ -32,7 +32,7 @@ from consentry.oversight.case import (
 )
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
-from consentry.oversight.order import Drained, Order
+from consentry.oversight.order import Drained, Order, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.oversight.paper import Paper, PaperKind, papers_of
 from consentry.policy.choice import Seconds
@@ -96,6 +96,7 @@ def order_document(order: Order) -> dict[str, Any]:
     found = order_json(order)
     return {
         **found,
+        "in_words": in_words(order.scope),
         "case": order.case,
         "issued": {"at_ms": order.at_ms},
         "acknowledged": {"position": order.position, "at": order.at},
@@ -234,7 +235,10 @@ def _others(case: Case, record: Overseen, *, sight: Sight) -> set[str]:
 
 
 def reports_of(case: Case, record: Overseen, *, sight: Sight) -> list[dict[str, Any]]:
-    """Return the reports on a case, due and delivered."""
+    """Return the reports on a case, due and delivered.
+
+    `not_shown`: one was delivered, and nothing that was may be read by them. It is owed no more, so it is not due.
+    """
     whole, found = sight.whole(case, record), []
     for each in case.reports.values():
         delivered = delivered_to(each, case, record=record, sight=sight)
@@ -245,6 +249,7 @@ def reports_of(case: Case, record: Overseen, *, sight: Sight) -> list[dict[str, 
                 # The title stands in the report itself.
                 "title": each.title if whole or delivered is not None else None,
                 "due": each.due,
+                "not_shown": delivered is None and each.delivered is not None,
                 "delivered": None
                 if delivered is None
                 else {"document": delivered[0].document, "position": delivered[0].position, "at": delivered[1]},

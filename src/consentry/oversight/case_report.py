@@ -14,7 +14,7 @@ from typing import Any
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.notice import Notice, Version
-from consentry.oversight.order import Order, drained_in_words, in_words
+from consentry.oversight.order import Order, drained_in_words, in_words_of_reports
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
@@ -82,7 +82,7 @@ def order_json(order: Order) -> dict[str, Any]:
     return {
         "order": order.order,
         "scope": order.scope.to_json(),
-        "in_words": in_words(order.scope),
+        "in_words": in_words_of_reports(order.scope),
         "origin": str(order.origin),
         "reference": order.reference,
         "issued": {"position": order.position, "at": order.at},

@@ -1,33 +1,21 @@
-"""Lineage: which model was trained on what, and what becomes of it when some of that is withdrawn.
-
-    clear -> affected -> remedy chosen -> remedied, or withdrawn -> destroyed
+"""Lineage: what models were made of, and what people decided and did about them. Where each stands: `model_standing`.
 
 Rules:
 
-* A model comes from releases, from leases (what a job consumed under them) and from a base model. One that a lease
+* A model comes from releases, from leases (what a job consumed under them) and from base models. One that a lease
   names is known without being registered.
-* A state is never typed in: it follows from what was handed out, what was withdrawn, and which remedies are done.
-* A model is affected by a *loss*: an item it consumed left its release by an amendment, or the release was withdrawn.
-  Who did not say what they consumed consumed the whole release. A loss of its base model is one of its own, until the
-  base is remedied.
-* A model is affected as well by a base that was withdrawn or destroyed, and so are those built on that: the weights
-  are in it. Nothing that is done about the base takes that off. Accepting it does, and so does training anew on
-  another base; dropping an adapter leaves the base.
 * Bases add up: one that was said stays until the model was trained anew with `retrain` and another was said since.
-* A remedy covers the losses before the position where it was chosen. What is lost later begins anew. Training a model
-  anew takes no mark off that its base still has.
+* A model is built on its base *as that was* when it was said to be one, or when the model was trained anew: to train a
+  base anew changes its weights, and none that were made of them. Who says it later says that it is the later one.
 * After `retrain` only what was handed out after the choice counts.
-* Choosing again does not give more time: the clock runs from the first choice since the last remedy.
-* What is withdrawn is destroyed: the clock runs from the withdrawal.
 
-`Models` is what the ledger says. `standing` is derived from it and from the losses, which the caller looks up.
+`Models` is what the ledger says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from consentry.digests import Digest
@@ -44,25 +32,12 @@ from consentry.ledger.lineage_events import (
 )
 from consentry.ledger.oversight_events import ItemsConsumed, LeaseGranted
 from consentry.policy.choice import Seconds
-from consentry.policy.policy_set import Remedies
 
 APPROVALS = 2
 TAKE_TWO = (Remedy.ACCEPT, Remedy.DROP_ADAPTER)
 """Remedies of which the ledger shows nothing but somebody's word: two people give it."""
 TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
-_DAY = 86_400
-_GONE = -1
-
-
-class Stage(StrEnum):
-    """Where a model stands."""
-
-    CLEAR = "clear"
-    AFFECTED = "affected"
-    REMEDY_CHOSEN = "remedy chosen"
-    REMEDIED = "remedied"
-    WITHDRAWN = "withdrawn"
-    DESTROYED = "destroyed"
+_OWN_ONLY = (Remedy.RETRAIN_SHARD, Remedy.DROP_ADAPTER)
 
 
 class Consumed(NamedTuple):
@@ -88,6 +63,13 @@ class Base(NamedTuple):
 
     model: str
     position: int
+
+
+class Weights(NamedTuple):
+    """A model as it was at a position, None: as it is."""
+
+    model: str
+    at: int | None
 
 
 class Choice(NamedTuple):
@@ -143,16 +125,25 @@ class Model:
         """That it was withdrawn or destroyed, whichever was first."""
         return self.withdrawn or self.destroyed
 
+    def trained_since(self, *, at: int | None = None) -> int:
+        """Return before which position what was handed out counts no longer: the model was trained anew by `at`."""
+        return max((e.chosen for e in self.done if e.remedy is Remedy.RETRAIN and _by(e, at)), default=0)
+
     def built_on(self, *, at: int | None = None) -> tuple[Base, ...]:
         """Return the bases that count, each as it was said first; no remedy done after `at` has taken one away yet.
 
         Trained anew, it began with those that were said since; with the same ones if none was.
         """
-        done = [each for each in self.done if each.remedy is Remedy.RETRAIN and (at is None or each.position <= at)]
-        anew = max((each.chosen for each in done), default=0)
+        anew = self.trained_since(at=at)
         counted = [each.model for each in self.bases if each.position >= anew] or [each.model for each in self.bases]
         first = {each.model: each for each in reversed(self.bases)}
         return tuple(first[each] for each in dict.fromkeys(counted))
+
+    def began(self, *, at: int | None = None) -> int:
+        """Return where training it anew began, as far as is known: with the first that was said of it since."""
+        anew = self.trained_since(at=at)
+        said = [*(each.position for each in self.uses), *(each.position for each in self.bases)]
+        return min((each for each in said if each >= anew), default=anew) if anew else 0
 
     @property
     def chosen(self) -> Choice | None:
@@ -160,25 +151,26 @@ class Model:
         finished = max((each.position for each in self.done), default=-1)
         return next((each for each in reversed(self.choices) if each.position > finished), None)
 
-    @property
-    def covered(self) -> int:
-        """Losses before this position are remedied."""
-        return max((each.chosen for each in self.done), default=0)
+    def remedied(self, lost: int, *, inherited: bool, at: int | None = None) -> bool:
+        """Say whether its weights as they were at `at` are remedied of what was lost at a position.
 
-    @property
-    def base_covered(self) -> int:
-        """Losses of its base before this position are remedied for it: training it anew began with the same base."""
-        return max((each.chosen for each in self.done if each.remedy not in TRAINED_ANEW), default=0)
+        What was accepted is so for all that is made of them. Any other remedy changes weights, those it has from there
+        on, and nothing that its bases brought along (`inherited`).
+        """
+        for each in self.done:
+            if each.chosen <= lost or (inherited and each.remedy in _OWN_ONLY):
+                continue
+            if each.remedy is Remedy.ACCEPT:
+                return True
+            if not _by(each, at):
+                return False
+            if not inherited:
+                return True
+        return False
 
-    @property
-    def gone_covered(self) -> int:
-        """That a base was gone before this position is accepted: what drops an adapter has the base left."""
-        return max((each.chosen for each in self.done if each.remedy is Remedy.ACCEPT), default=0)
 
-    @property
-    def trained_since(self) -> int:
-        """What was handed out before this position no longer counts: the model was trained anew."""
-        return max((each.chosen for each in self.done if each.remedy is Remedy.RETRAIN), default=0)
+def _by(done: Done, at: int | None) -> bool:
+    return at is None or done.position <= at
 
 
 class Models:
@@ -209,26 +201,38 @@ class Models:
         return self._consumed.get(lease, ())
 
     def ancestry(self, name: str, *, at: int | None = None) -> list[str]:
-        """Return a model and those it is built on, itself first, and each before its own bases.
+        """Return a model and those it was made of, itself first, and each before its own bases.
 
         With `at`, no remedy that was done after this position has taken a base away yet.
         """
-        found: list[str] = []
-        seen, waiting = {name}, [(name, self._bases(name, at))]
+        names = dict.fromkeys(each.model for each in reversed(self.made_of(name, at=at)))
+        return [name, *(each for each in reversed(names) if each != name)]
+
+    def made_of(self, name: str, *, at: int | None = None) -> list[Weights]:
+        """Return a model and those it was made of, as each was then; itself first, and each before its own bases."""
+        found: list[Weights] = []
+        start = Weights(name, at)
+        seen, waiting = {start}, [(start, iter(self.bases_of(start)))]
         while waiting:
-            model, bases = waiting[-1]
-            base = next(bases, None)
+            weights, bases = waiting[-1]
+            _, base = next(bases, (None, None))
             if base is None:
-                found.append(model)
+                found.append(weights)
                 waiting.pop()
             elif base not in seen:
                 seen.add(base)
-                waiting.append((base, self._bases(base, at)))
+                waiting.append((base, iter(self.bases_of(base))))
         return found[::-1]
 
-    def _bases(self, name: str, at: int | None) -> Iterator[str]:
-        model = self._models.get(name)
-        return iter([] if model is None else [each.model for each in model.built_on(at=at)])
+    def bases_of(self, weights: Weights) -> list[tuple[Base, Weights]]:
+        """Return the bases of some weights as they were said, and as they were when these were made of them."""
+        model = self.get(weights.model)
+        if model is None:
+            return []
+        began = model.began(at=weights.at)
+        said = [(base, max(base.position, began)) for base in model.built_on(at=weights.at)]
+        # INVARIANT: never later than `at`: what mended a base since gives nothing back to these weights.
+        return [(base, Weights(base.model, min(at, weights.at) if weights.at is not None else at)) for base, at in said]
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about models."""
@@ -274,117 +278,3 @@ def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | M
         return model
     *earlier, last = model.choices
     return replace(model, choices=(*earlier, last._replace(approved=tuple(dict.fromkeys([*last.approved, body.by])))))
-
-
-class Loss(NamedTuple):
-    """Items that a model was trained on were withdrawn, as was said at `position`; `used` is where it got them.
-
-    `model` is the one that was trained on them: the model itself, or one it is built on. No release: `model` is one it
-    is built on, and was withdrawn or destroyed itself.
-    """
-
-    position: int
-    at: Seconds
-    model: str
-    release: str | None
-    items: int
-    used: int
-    terms: Remedies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelStanding:
-    """Where a model stands, and until when the next step has to be taken; `losses` are those not remedied."""
-
-    stage: Stage
-    losses: tuple[Loss, ...] = ()
-    deadline: Seconds | None = None
-    chosen: Choice | None = field(default=None)
-
-    def late(self, now: Seconds) -> bool:
-        """Say whether the deadline passed."""
-        return self.deadline is not None and now > self.deadline
-
-
-def standing(
-    models: Models, name: str, *, losses: Callable[[str], Sequence[Loss]], terms: Callable[[str], Iterable[Remedies]]
-) -> ModelStanding:
-    """Return where a known model stands.
-
-    Args:
-        models: all of them.
-        name: which one.
-        losses: looks up what a model itself lost, whatever was remedied.
-        terms: looks up what the policies of the releases say that a model itself was trained on.
-    """
-    model = models.get(name)
-    if model is None:
-        # Never clear: whoever asks has seen that the model is known.
-        raise KeyError(name)
-    ancestry = models.ancestry(name)
-    strictest = _strictest(each for ancestor in ancestry for each in terms(ancestor))
-    left = _outstanding(models, ancestry, losses, strictest)
-    if model.destroyed is not None:
-        return ModelStanding(stage=Stage.DESTROYED, losses=left)
-    if model.withdrawn is not None:
-        deadline = model.withdrawn.at + _DAY * strictest.destroy_within_days
-        return ModelStanding(stage=Stage.WITHDRAWN, losses=left, deadline=deadline)
-    if not left:
-        return ModelStanding(stage=Stage.REMEDIED if model.done else Stage.CLEAR)
-    chosen = model.chosen
-    covered = [each for each in left if chosen is not None and each.position < chosen.position]
-    if chosen is None or not covered:
-        return ModelStanding(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
-    first = next(each for each in model.choices if each.position > covered[0].position)
-    deadline = first.at + _DAY * min(each.terms.finish_within_days for each in covered)
-    if later := [each for each in left if each.position >= chosen.position]:
-        deadline = min(deadline, _to_choose(later))
-    return ModelStanding(stage=Stage.REMEDY_CHOSEN, losses=left, deadline=deadline, chosen=chosen)
-
-
-def _to_choose(losses: Sequence[Loss]) -> Seconds:
-    return min(each.at + _DAY * each.terms.choose_within_days for each in losses)
-
-
-def _strictest(terms: Iterable[Remedies]) -> Remedies:
-    """Return the fewest days of each kind that some policies give; those of one that says nothing if there is none."""
-    found = list(terms) or [Remedies()]
-    return Remedies(
-        choose_within_days=min(each.choose_within_days for each in found),
-        finish_within_days=min(each.finish_within_days for each in found),
-        destroy_within_days=min(each.destroy_within_days for each in found),
-    )
-
-
-_Left = dict[tuple[str, int], Loss]
-"""By the model that lost and the number of the loss; what is inherited by two ways is one loss."""
-
-
-def _outstanding(
-    models: Models, ancestry: Sequence[str], losses: Callable[[str], Sequence[Loss]], terms: Remedies
-) -> tuple[Loss, ...]:
-    """Return the losses of the first of some models that are not remedied, those of the models it is built on too."""
-    left: dict[str, _Left] = {}
-    for name in reversed(ancestry):
-        model = models.get(name)
-        if model is None:
-            continue
-        found = left[name] = _inherited(models, model, left, terms)
-        own = [loss for loss in losses(name) if loss.used >= model.trained_since]
-        found |= {(name, number): loss for number, loss in enumerate(own) if loss.position >= model.covered}
-    return tuple(sorted(left.get(ancestry[0], {}).values(), key=lambda loss: loss.position))
-
-
-def _inherited(models: Models, model: Model, left: Mapping[str, _Left], terms: Remedies) -> _Left:
-    """Return what is left of the losses of a model's bases; what was remedied before a base was said is not covered."""
-    found: _Left = {}
-    for said in model.built_on():
-        base = models.get(said.model)
-        inherited = dict(left.get(said.model, {}))
-        if base is not None and (gone := base.gone) is not None:
-            inherited[said.model, _GONE] = Loss(gone.position, gone.at, said.model, None, 0, said.position, terms)
-        for key, loss in inherited.items():
-            covered = model.base_covered if loss.release is not None else model.gone_covered
-            if max(loss.position, said.position) >= covered:
-                found[key] = loss
-    return found

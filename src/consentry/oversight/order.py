@@ -7,8 +7,8 @@ Rules:
 * A scope is the conjunction of its parts: jurisdictions, purposes, categories, visibilities, a window of creation
   [from, before), models. An empty part means all. Of several orders the union holds: each forbids by itself.
 * Groups of places are asked as of the time of the decision, as in a policy.
-* An order that names models stops the training of those models and of what is built on them, and nothing else: a
-  release is for no model.
+* An order that names models is about those models and all that are built on them, by however many steps: they are
+  neither trained nor served. It bars no release, for a release is for no model.
 * What cannot be known is hit: somebody who may live there, an item that may be of that date.
 * Ending an order gives nothing back to a lease that it made stop.
 * What a lift or a narrowing gives back is decided anew. A release that was sealed before the order and is hit by it was
@@ -150,7 +150,21 @@ def _areas_inside(areas: frozenset[str], others: frozenset[str], *, at: Seconds)
 
 
 def in_words(scope: Scope) -> str:
-    """Return a scope as a few words in a fixed order."""
+    """Return a scope as a few words in a fixed order; of models with those that an order reaches through them."""
+    if not scope.models:
+        return in_words_of_reports(scope)
+    one = len(scope.models) == 1
+    named = f"{'model' if one else 'models'} {', '.join(sorted(scope.models))}"
+    reached = f"{named} and what is built on {'it' if one else 'them'}"
+    rest = replace(scope, models=frozenset())
+    return reached if rest == Scope() else f"{in_words_of_reports(rest)}; {reached}"
+
+
+def in_words_of_reports(scope: Scope) -> str:
+    """Return the same as the second form of reports says it: models alone, whatever is built on them.
+
+    The same position gives the same bytes, so these words stay as long as that form does.
+    """
     parts = [
         ", ".join(sorted(each)) for each in (scope.areas, scope.purposes, scope.categories, scope.visibilities) if each
     ]

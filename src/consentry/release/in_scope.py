@@ -45,12 +45,18 @@ def lay_out(rule: Rule, classes: PersonClasses, *, items: Sequence[ItemClass], a
         items: the item classes of the corpus, in code order.
         at: the time as of which groups of places are asked.
     """
-    people = np.array([_may_live_there(member, rule, at) for member in classes.members], dtype=np.bool_)
-    return ScopeTables(
-        rule=rule,
-        seats=people[classes.codes],
-        items=np.array([_may_be_such(item, rule) for item in items], dtype=np.bool_),
-    )
+    people = classes_in_scope(rule, classes, at=at)
+    return ScopeTables(rule=rule, seats=people[classes.codes], items=kinds_in_scope(rule, items))
+
+
+def classes_in_scope(rule: Rule, classes: PersonClasses, *, at: Seconds) -> Mask:
+    """Return which classes of people a rule may match, by where they may live."""
+    return np.array([_may_live_there(member, rule, at) for member in classes.members], dtype=np.bool_)
+
+
+def kinds_in_scope(rule: Rule, items: Sequence[ItemClass]) -> Mask:
+    """Return which item classes a rule may match."""
+    return np.array([_may_be_such(item, rule) for item in items], dtype=np.bool_)
 
 
 def rows_in_scope(sidecar: Sidecar, look: ScopeTables) -> BitMap64:

@@ -179,9 +179,10 @@ class Present:
         """Return all seats of the person in `seat`, at least that one, ascending."""
         return self._groups.get(seat, (seat,))
 
-    def reached_by(self, cohort: Digest) -> Seats:
-        """Return the seats of all accounts of the people whom a stored list names, ascending."""
-        return self._with_accounts(_somebody(self.registry.seats_of(self.cohorts.cohort(cohort))))
+    @property
+    def groups(self) -> Mapping[int, tuple[int, ...]]:
+        """All seats of a person, by each of them, for those who have several. It is never changed, only replaced."""
+        return self._groups
 
     def _named(self, events: Sequence[Event]) -> Seats:
         """Return the seats of those who chose or were linked."""
@@ -201,12 +202,7 @@ class Present:
         return _somebody(self.registry.seats_of(self.cohorts.cohort(served.cohort)))
 
     def _with_accounts(self, seats: Seats) -> Seats:
-        """Return seats with all accounts of the same people, ascending and distinct."""
-        if self._groups:
-            linked = np.intersect1d(seats, np.fromiter(self._groups, dtype=np.uint32)).tolist()
-            groups = {self._groups[seat][0]: self._groups[seat] for seat in linked}
-            seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in groups.values())])
-        return np.unique(seats)
+        return with_accounts(seats, self._groups)
 
     def _take_in(self, events: Sequence[Event]) -> Seats:
         """Take in events that are not structural, and return whom they concern."""
@@ -347,8 +343,8 @@ class Present:
             notice_sets=self._notice_sets,
         )
 
-    def knowledge(self, purpose: Purpose, *, at: Seconds) -> Knowledge:
-        """Return what is known for a purpose, ages as of `at`."""
+    def classes(self, *, at: Seconds) -> PersonClasses:
+        """Return the class of every seat, ages as of `at`: the same object while nobody's changes."""
         # Others may be given seats meanwhile: one number for all columns.
         seats = self.registry.seats
         year = year_of(at)
@@ -359,13 +355,26 @@ class Present:
             # What somebody erased had refused nobody knows, so it may be what any of their accounts refused.
             erased = self._with_accounts(self.registry.erased(self.state.erased))
             self._classes = year, classify(close(attributes, erased[erased < seats]), self._said())
+        return self._classes[1]
+
+    def knowledge(self, purpose: Purpose, *, at: Seconds) -> Knowledge:
+        """Return what is known for a purpose, ages as of `at`."""
         return Knowledge(
             position=self.position,
-            classes=self._classes[1],
+            classes=self.classes(at=at),
             bounds=Bounds(*self.columns.dated(purpose)),
             single=dict(self.columns.single),
             excluded=frozenset(self.state.excluded_from(purpose)),
         )
+
+
+def with_accounts(seats: Seats, groups: Mapping[int, tuple[int, ...]]) -> Seats:
+    """Return seats with all accounts of the same people, ascending and distinct."""
+    if groups:
+        linked = np.intersect1d(seats, np.fromiter(groups, dtype=np.uint32)).tolist()
+        joined = {groups[seat][0]: groups[seat] for seat in linked}
+        seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in joined.values())])
+    return np.unique(seats)
 
 
 def _somebody(seats: Seats) -> Seats:

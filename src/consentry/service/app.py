@@ -45,6 +45,7 @@ from consentry.service.gate import Known, addresses
 from consentry.service.logs import AccessLog
 from consentry.service.pages import (
     authority,
+    authority_case_lists,
     authority_lists,
     console,
     elsewhere,
@@ -94,6 +95,7 @@ ROUTERS = (
     member_lists.ROUTER,
     objection.ROUTER,
     authority_lists.ROUTER,
+    authority_case_lists.ROUTER,
     authority.ROUTER,
     *console.ROUTERS,
 )

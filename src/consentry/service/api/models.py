@@ -11,7 +11,8 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.lineage_events import Remedy
-from consentry.oversight.lineage import Stage
+from consentry.ledger.oversight_events import OrderEnd
+from consentry.oversight.model_standing import Stage
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import (
     After,
@@ -77,6 +78,17 @@ class WithdrawnSince(Answer):
     releases: list[str]
 
 
+class TrainedBefore(Answer):
+    """A suspension that ended, of a release that a model (or one it is built on) was trained on before it."""
+
+    order: str
+    scope: str
+    ended: OrderEnd
+    ended_at: int
+    model: str
+    release: str
+
+
 class WholeModel(Model):
     """A model with what it was trained on."""
 
@@ -84,6 +96,7 @@ class WholeModel(Model):
     digest: str | None
     releases: list[str]
     withdrawn_since: WithdrawnSince
+    trained_before: list[TrainedBefore]
 
 
 class Remedying(Body):

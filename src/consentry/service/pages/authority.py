@@ -17,6 +17,7 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.control_plane.plane import ControlPlane
+from consentry.digests import canonical_json
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.statement_events import Says
 from consentry.oversight.authority_statement import MOST_BYTES, Signatory
@@ -177,11 +178,20 @@ def statement(
 
 
 def _answer(request: Request, control: ControlPlane, *, template: str, document: Mapping[str, Any]) -> Response:
-    """Return a document as a page; signed, if the address asks for `?format=signed`."""
+    """Return a document as a page; as it is if the address asks for `?format=json`, signed for `?format=signed`."""
+    if request.query_params.get("format") == "json":
+        return Response(canonical_json(document), media_type="application/json")
     if request.query_params.get("format") == "signed":
         return taken_away(control, document, name=f"{document.get('case', document['what'])}-{document['position']}")
     return page(
-        request, template, doc=document, purposes=PURPOSES, categories=CATEGORIES, standings=STANDINGS, events=EVENTS
+        request,
+        template,
+        doc=document,
+        json=True,
+        purposes=PURPOSES,
+        categories=CATEGORIES,
+        standings=STANDINGS,
+        events=EVENTS,
     )
 
 

@@ -239,7 +239,7 @@ def _report_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:
             "report": each["report"],
             "case": each["case"],
             "title": each["title"],
-            "state": "delivered" if each["delivered"] else "overdue" if now > each["due"] else "due",
+            "state": _report_state(each, now),
             "due": each["due"],
             "delivered": each["delivered"] and each["delivered"]["at"],
             "document": each["delivered"] and f"{each['case']}-{each['report']}.signed.json",
@@ -247,3 +247,9 @@ def _report_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:
         }
         for each in document["reports"]
     ]
+
+
+def _report_state(report: Mapping[str, Any], now: Seconds) -> str:
+    if report["not_shown"]:
+        return "delivered, not shown here"
+    return "delivered" if report["delivered"] else "overdue" if now > report["due"] else "due"

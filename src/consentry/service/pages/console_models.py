@@ -41,7 +41,7 @@ _MODELS = Listing(
 _REMEDIES = {
     Remedy.RETRAIN: (N_("Train it again from the beginning"), N_("On a release of today.")),
     Remedy.RETRAIN_SHARD: (N_("Train the part again that saw it"), N_("Everything else still counts.")),
-    Remedy.DROP_ADAPTER: (N_("Throw away the adapter that saw it"), N_("Everything else still counts.")),
+    Remedy.DROP_ADAPTER: (N_("Throw away the adapter that saw it"), N_("What its bases lost still counts.")),
     Remedy.ACCEPT: (N_("Do nothing"), N_("Needs a reason, and two different people who approve it.")),
 }
 

@@ -1,0 +1,123 @@
+"""What holds a model from being served, and what does not any more.
+
+Rules:
+
+* It is held if it or a base is gone, if a deadline passed, if an order in force names it or one it was made of, and if
+  an order in force covers serving (every use, if it names none) and hits a release that it or a base was trained on.
+* **Trained before.** The end of an order gives serving back as it gives every use back: what was learned before the
+  suspension was learned on the terms of then, and whoever wants it undone says so by an order that goes on. So it is
+  served, and it is said which suspension it was trained before (record 0045).
+* That it was trained before has to be known: under a lease it was, for none is granted afterwards. One that is said to
+  be trained on a release after an order barred this is held, whether the order ended or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from consentry.control_plane.desk import Desk
+from consentry.control_plane.hits import Hits
+from consentry.oversight.lineage import Model, Models, Use
+from consentry.oversight.model_standing import ModelStanding
+from consentry.oversight.order import Order, in_words
+from consentry.policy.vocabulary import Purpose
+
+
+class _Learned(NamedTuple):
+    """That a model was trained on a release, itself or as a base; `model` is the one that was."""
+
+    model: str
+    use: Use
+
+
+class Holding:
+    """Says why models may not be served."""
+
+    def __init__(self, desk: Desk, *, hits: Hits) -> None:
+        self.desk = desk
+        self.hits = hits
+
+    def reasons(self, model: Model, stands: ModelStanding) -> list[str]:
+        """Return what holds a model now; nothing if it may be served."""
+        left = model.destroyed or model.withdrawn
+        reasons = []
+        if left is not None:
+            what = "destroyed" if model.destroyed is not None else "withdrawn"
+            reasons.append(f"it was {what} at position {left.position}")
+        reasons += [
+            f"model `{each.model}`, which it is built on, was withdrawn or destroyed at position {each.position}"
+            for each in stands.losses
+            if each.release is None
+        ]
+        if stands.late(self.desk.parts.clock()):
+            reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
+        # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
+        with self.desk.lock:
+            record = self.desk.present().record
+        orders, lineage = list(record.orders), record.lineage
+        reasons += [
+            f"order {order.order} ({order.reference}) suspends its use"
+            for order in orders
+            if order.ended is None and self._stops(order, model.name, lineage)
+        ]
+        return [*reasons, *self._trained_against(orders, model.name, lineage)]
+
+    def _stops(self, order: Order, name: str, lineage: Models) -> bool:
+        """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
+        ancestry = lineage.ancestry(name)
+        if order.scope.models:
+            return order.scope.names(ancestry)
+        if not order.scope.concerns(Purpose.SERVE):
+            return False
+        used = [use.release for each in ancestry if (m := lineage.get(each)) is not None for use in m.uses]
+        with self.desk.lock:
+            return any(self.hits.holds(order, release) for release in dict.fromkeys(used))
+
+    def _trained_against(self, orders: Iterable[Order], name: str, lineage: Models) -> Iterator[str]:
+        """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
+        said = [each for each in _learned(lineage, name) if each.use.lease is None]
+        for order, each in product(orders, said):
+            if each.use.position > order.position and self._barred(order, each.use):
+                yield (
+                    f"that `{each.model}` was trained on release `{each.use.release}` was said at position "
+                    f"{each.use.position}, after order {order.order} ({order.reference}) suspended reading it"
+                )
+
+    def trained_before(self, name: str) -> list[dict[str, Any]]:
+        """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
+        with self.desk.lock:
+            record = self.desk.present().record
+        learned, found = list(_learned(record.lineage, name)), []
+        for order in record.orders:
+            uses = (each for each in learned if order.ended is not None and each.use.position < order.position)
+            hit = next((each for each in uses if self._barred(order, each.use)), None)
+            if hit is not None and order.ended is not None:
+                found.append(
+                    {
+                        "order": order.order,
+                        "scope": in_words(order.scope),
+                        "ended": str(order.ended.how),
+                        "ended_at": order.ended.at,
+                        "model": hit.model,
+                        "release": hit.use.release,
+                    }
+                )
+        return found
+
+    def _barred(self, order: Order, use: Use) -> bool:
+        """Say whether an order made a release unread that was sealed before it."""
+        with self.desk.lock:
+            sealed = self.desk.present().state.releases.get(use.release)
+        if sealed is None or sealed.position > order.position or not order.bars(sealed.position):
+            return False
+        return order.scope.names(None) and self.hits.hit(order, use.release)
+
+
+def _learned(lineage: Models, name: str) -> Iterator[_Learned]:
+    """Yield what a model was trained on that is in its weights, those it was made of included."""
+    for weights in lineage.made_of(name):
+        model = lineage.get(weights.model)
+        since = 0 if model is None else model.trained_since(at=weights.at)
+        yield from (_Learned(weights.model, use) for use in (model.uses if model else ()) if use.position >= since)

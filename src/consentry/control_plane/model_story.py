@@ -1,0 +1,62 @@
+"""A model as it is told: where it stands, what it lost, and the jobs that trained it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consentry.oversight.lease import Lease
+from consentry.oversight.model_standing import Loss, ModelStanding
+from consentry.oversight.order import Order
+
+
+def described(name: str, stands: ModelStanding, *, now: int) -> dict[str, Any]:
+    """Return where a model stands as plain values; `inherited` are those through which a mark came to it."""
+    chosen = stands.chosen
+    return {
+        "stage": str(stands.stage),
+        "deadline": stands.deadline,
+        "late": stands.late(now),
+        "remedy": None
+        if chosen is None
+        else {**chosen._asdict(), "remedy": str(chosen.remedy), "approved": list(chosen.approved)},
+        "inherited": sorted({each.model for each in stands.losses} - {name}),
+    }
+
+
+def loss_json(loss: Loss) -> dict[str, Any]:
+    """Return a loss as plain values."""
+    return {
+        "position": loss.position,
+        "at": loss.at,
+        "through": loss.model,
+        "release": loss.release,
+        "items": loss.items,
+    }
+
+
+def job_json(lease: Lease, stopped_by: Order | None) -> dict[str, Any]:
+    """Return a job that trained a model, with its model checkpoints: each as it stands to the order that stopped it."""
+    return {
+        "lease": lease.lease,
+        "job": lease.job,
+        "release": lease.release,
+        "step": lease.step,
+        "items": lease.items,
+        "model_checkpoints": [
+            {
+                "name": each.name,
+                "step": each.step,
+                "digest": each.digest,
+                "position": position,
+                "stands": _checkpoint(position, stopped_by, quarantined=each.quarantined),
+                "order": None if stopped_by is None else stopped_by.order,
+            }
+            for position, each in lease.checkpoints
+        ],
+    }
+
+
+def _checkpoint(position: int, stopped_by: Order | None, *, quarantined: bool) -> str:
+    if quarantined:
+        return "quarantined"
+    return "" if stopped_by is None or position > stopped_by.position else "trained before"
