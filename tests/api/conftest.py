@@ -20,9 +20,10 @@ CALLERS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "programs": frozenset({Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER}),
         "officer": frozenset({Role.PRIVACY_OFFICER}),
         "administrator": frozenset({Role.ADMINISTRATOR}),
+        "authority": frozenset({Role.AUTHORITY}),
     }
 )
-"""Who asks, as what. `holder` is the fourth: the job that holds a lease."""
+"""Who asks, as what. `holder` is one more: the job that holds a lease."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,9 @@ def place() -> Iterator[Place]:
         release = prepare(folder, deployment)
         sessions = {}
         with deployment.admission() as admission:
-            for name in ("officer", "administrator"):
-                admission.add(name, roles=CALLERS[name], password="")
+            for name in ("officer", "administrator", "authority"):
+                areas = frozenset({"UK"}) if name == "authority" else frozenset[str]()
+                admission.add(name, roles=CALLERS[name], areas=areas, password="")
                 sessions[name] = admission.admit(name, subject=f"https://idp.example/#{name}")
             _, key = admission.add_key("programs", roles=CALLERS["programs"], by="olga")
         with in_thread(deployment) as ask:

@@ -26,7 +26,8 @@ ADDRESSES = [
     (method, route.path)
     for route in addresses(ROUTERS)
     for method in sorted(route.methods or ())
-    if not actions_of(route) <= OPEN and not (route.path.startswith("/authority") and "{" not in route.path)
+    if not actions_of(route) <= OPEN
+    and not (route.path.startswith(("/authority", "/v1/authority/")) and "{" not in route.path)
 ]
 
 

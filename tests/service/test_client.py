@@ -19,6 +19,7 @@ from consentry.control_plane.models import ModelVerbs
 from consentry.errors import ConsentryError, InputError, UnavailableError
 from end_to_end.network import fresh
 from service.at_work import Caller, in_thread, platform_key, prepare
+from service.client_answers import calls
 
 LEFT_OUT = {
     "/v1/leases/{}": "of the job that holds the lease: consentry.training",
@@ -46,10 +47,7 @@ def consentry(served: tuple[Deployment, Caller, str]) -> Iterator[Consentry]:
 
 
 def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> None:
-    written = inspect.getsource(Consentry)
-    assert not re.search(r'f"/', written), "_path puts names into addresses"
-    calls = set(re.findall(r'_(get|file|post|once|write|rows)\((?:_path\()?"([^"]+)"', written))
-    known = {("GET" if verb in {"get", "file", "rows"} else "POST", path) for verb, path in calls}
+    known = {(each.method.upper(), each.path) for each in calls()}
     operations = {
         (method.upper(), re.sub(r"\{[^}]*\}", "{}", path))
         for path, methods in served[1]("GET", "/openapi.json").json["paths"].items()
@@ -65,7 +63,8 @@ def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> 
 
 
 def test_each_method_is_tried() -> None:
-    tried = "".join(Path(__file__).with_name(name).read_text() for name in ("test_client.py", "test_client_steps.py"))
+    modules = ("test_client.py", "test_client_steps.py", "test_signed_concerns.py")
+    tried = "".join(Path(__file__).with_name(name).read_text() for name in modules)
     methods = [name for name, _ in inspect.getmembers(Consentry, inspect.isfunction) if not name.startswith("_")]
     assert not [name for name in methods if f".{name}(" not in tried and name != "close"]
 
@@ -73,6 +72,7 @@ def test_each_method_is_tried() -> None:
 NO_KEY = {
     "/access/v1/evaluation": "a question",
     "/access/v1/evaluations": "a question",
+    "/v1/authority/drafts": "a question",
     "/v1/choices/read": "a question",
     "/v1/orders/what-if": "a question",
     "/v1/policy-sets/check": "a question",

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import httpx2
 import pytest
@@ -24,6 +25,7 @@ from service.at_work import PEOPLE, POLICY
 from service.staff import Office, office
 
 CHANGED = shipped()[POLICY].replace('version = "', 'version = "new-', 1)
+_T = TypeVar("_T")
 PROGRAMS = frozenset({Role.PLATFORM, Role.ML_ENGINEER})
 
 
@@ -31,6 +33,12 @@ PROGRAMS = frozenset({Role.PLATFORM, Role.ML_ENGINEER})
 def own() -> Iterator[Office]:
     with office() as made:
         yield made
+
+
+def there(found: _T | None) -> _T:
+    """Return a part of an answer that may be null, and is not."""
+    assert found is not None
+    return found
 
 
 @contextmanager
@@ -96,7 +104,7 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
         olga.serve_notice("told", ["gb"], at=int(time.time()))
         assert paul.case("ico")["standing"] == "ready"
         assert paul.lift("ico", reference="letter 3")["standing"] == "lifted"
-        assert olga.order(order)["ended"]["how"] == "lifted"
+        assert there(olga.order(order)["ended"])["how"] == "lifted"
         with refused("case-over"):
             olga.begin_review("ico")
         assert [each["case"] for each in olga.cases()] == ["ico"]
@@ -198,7 +206,7 @@ def test_the_queue_comes_in_parts(own: Office) -> None:
         found, after = [], None
         while True:
             asked = {"limit": "2", **({} if after is None else {"after": after})}
-            part = sue._get("/v1/objections", asked)
+            part = sue._get("/v1/objections", dict[str, Any], asked)
             found += [each["objection"] for each in part["objections"]]
             after = part["next"]
             # What is answered meanwhile leaves the queue and moves nothing of it.
@@ -207,7 +215,7 @@ def test_the_queue_comes_in_parts(own: Office) -> None:
                 break
         assert found == filed
         with refused("list-cursor"):
-            sue._get("/v1/objections", {"after": "first"})
+            sue._get("/v1/objections", dict[str, Any], {"after": "first"})
 
 
 def test_a_key_of_a_program_approves_nothing(own: Office) -> None:
@@ -290,12 +298,13 @@ def test_a_policy_set_is_checked_proposed_and_in_force_after_two(own: Office) ->
         assert wrong[0]["line"] == 1
         looked = olga.check_policy(CHANGED)
         assert (looked["problems"], looked["failing"], looked["name"]) == ([], [], POLICY)
-        assert looked["effects"][0]["eligible"]["before"] == looked["effects"][0]["eligible"]["after"]
+        eligible = there(looked["effects"][0]["eligible"])
+        assert eligible["before"] == eligible["after"]
         first = olga.propose_policy(CHANGED, reason="newer")
         with refused("proposal-same"):
             olga.propose_policy(CHANGED, reason="again")
         name = first["proposal"]
-        assert any("version" in line for line in olga.policy_proposal(name)["differences"])
+        assert any("version" in line for line in there(olga.policy_proposal(name)["differences"]))
         assert olga.approve_policy(name)["approved"] == ["olga"]
         with refused("proposal-approved-already"):
             olga.approve_policy(name)
@@ -321,15 +330,15 @@ def test_an_affected_model_is_remedied_by_two_or_withdrawn(own: Office) -> None:
         olga.withdraw_release(own.release, reason="a mistake")
         with refused("release-already-withdrawn"):
             olga.withdraw_release(own.release, reason="a mistake")
-        assert olga.release(own.release)["withdrawn"]["reason"] == "a mistake"
+        assert there(olga.release(own.release)["withdrawn"])["reason"] == "a mistake"
         assert own.events(ReleaseWithdrawn) == [ReleaseWithdrawn(release=own.release, reason="a mistake", by="olga")]
         with refused("model-reason-missing"):
             olga.choose_remedy("drafts", "accept")
-        assert olga.choose_remedy("drafts", "accept", reason="small")["remedy"]["by"] == "olga"
+        assert there(olga.choose_remedy("drafts", "accept", reason="small")["remedy"])["by"] == "olga"
         olga.approve_remedy("drafts")
         with refused("model-approvals-missing"):
             olga.finish_remedy("drafts")
-        assert petra.approve_remedy("drafts")["remedy"]["approved"] == ["olga", "petra"]
+        assert there(petra.approve_remedy("drafts")["remedy"])["approved"] == ["olga", "petra"]
         assert petra.finish_remedy("drafts")["stage"] == "remedied"
         assert olga.model("drafts")["stage"] == "remedied"
         olga.withdraw_model("drafts", reason="nobody needs it")

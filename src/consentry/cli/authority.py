@@ -39,7 +39,8 @@ def authority() -> None:
 def draft(context: Context, /, handle: str, says: str, output: Path, **parts: Any) -> None:
     """Write a statement of HANDLE, to be signed as it is. Nothing is recorded.
 
-    One that orders may be lifted names those of theirs that are in force in the case.
+    It says a concern, a suspension, or that orders may be lifted: then it names those of theirs that are in force in
+    the case.
     """
     made = context.deployment.control.authority.draft(
         Says(says),
@@ -66,7 +67,7 @@ def file(context: Context, handle: str, statement: Path, signature: Path) -> Non
     )
     body = {"case": filed.case, "says": str(filed.says), "orders": list(filed.orders), "document": filed.document}
     done = {
-        Says.CONCERN: f"Case {filed.case} is open.",
+        Says.CONCERN: f"The concern is in case {filed.case}. Nothing is suspended by it.",
         Says.SUSPEND: f"Order {', '.join(filed.orders)} is in force. It ends only if {handle} signs that it may.",
         Says.MAY_BE_LIFTED: f"{handle} has signed that {', '.join(filed.orders)} may be lifted.",
     }

@@ -6,12 +6,15 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx2
 
-from consentry.errors import ConsentryError, UnavailableError
+from consentry.errors import ConsentryError, InputError, UnavailableError
 
+_A = TypeVar("_A")
+"""What an answer is: a type of `answers.py`, `oversight_answers.py` or `staff_answers.py`."""
 Json = dict[str, Any]
 Query = Mapping[str, str | list[str]]
 _TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S = 4, 0.2, 5.0
@@ -93,32 +96,36 @@ class Connection:
         """Let go of the connections."""
         self._http.close()
 
-    def _rows(self, path: str, name: str, query: Query | None = None) -> Iterator[Json]:
+    def _rows(self, path: str, name: str, _row: type[_A], query: Query | None = None) -> Iterator[_A]:
         after: str | None = None
         while True:
-            part = self._get(path, {**(query or {}), "limit": "1000", **({} if after is None else {"after": after})})
-            yield from part[name]
+            asked = {**(query or {}), "limit": "1000", **({} if after is None else {"after": after})}
+            part: Json = self._get(path, dict, asked)
+            rows: list[_A] = part[name]
+            yield from rows
             after = part["next"]
             if after is None:
                 return
 
-    def _get(self, path: str, query: Query | None = None) -> Json:
-        return self._ask("GET", path, params=dict(query or {}))
+    def _get(self, path: str, answer: type[_A], query: Query | None = None) -> _A:
+        return self._ask("GET", path, answer, params=dict(query or {}))
 
     def _file(self, path: str, query: Query | None = None) -> bytes:
         return self._answer("GET", path, params=dict(query or {})).content
 
-    def _post(self, path: str, body: Json) -> Json:
-        return self._ask("POST", path, json=body)
+    def _post(self, path: str, answer: type[_A], body: Json) -> _A:
+        return self._ask("POST", path, answer, json=body)
 
-    def _once(self, path: str, body: Json) -> Json:
-        return self._ask("POST", path, write=True, tries=1, json=body)
+    def _once(self, path: str, answer: type[_A], body: Json) -> _A:
+        return self._ask("POST", path, answer, write=True, tries=1, json=body)
 
-    def _write(self, path: str, body: Json, **more: Any) -> Json:
-        return self._ask("POST", path, write=True, json=body, headers={"idempotency-key": str(uuid.uuid4())}, **more)
+    def _write(self, path: str, answer: type[_A], body: Json, **more: Any) -> _A:
+        key = {"idempotency-key": str(uuid.uuid4())}
+        return self._ask("POST", path, answer, write=True, json=body, headers=key, **more)
 
-    def _ask(self, method: str, path: str, **more: Any) -> Json:
-        found: Json = self._answer(method, path, **more).json()
+    def _ask(self, method: str, path: str, _answer: type[_A], **more: Any) -> _A:
+        """Return an answer, which is what the server's description says: it is not looked through again here."""
+        found: _A = self._answer(method, path, **more).json()
         return found
 
     def _answer(
@@ -135,6 +142,21 @@ class Connection:
                     return answer
                 wait_s = asking.refused(answer)
             time.sleep(wait_s)
+
+
+def address(template: str, *parts: object) -> str:
+    """Return an address with names in it, each as one part of the path whatever it holds.
+
+    Raises:
+        InputError: a name is empty, `.` or `..`, which in an address mean another one.
+    """
+    named = [str(each) for each in parts]
+    for each in named:
+        if each in ("", ".", ".."):
+            raise InputError(
+                "serve-malformed", f"`{each}` cannot be a name in an address", help="which one? give its name"
+            )
+    return template.format(*(quote(each, safe="") for each in named))
 
 
 class _Asking:

@@ -1,4 +1,4 @@
-"""What an authority files: concerns, suspensions by a signed statement, and that its own orders may be lifted.
+"""What an authority files as a signed statement: concerns, suspensions, and that its own orders may be lifted.
 
 The document with statement, signature and key is stored first; the append is the COMMIT POINT: what the statement says
 and what it does (a case, an order) are in the ledger together, or nothing is. A crash before leaves an object that
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
@@ -86,19 +86,13 @@ class AuthorityStatements:
                 self._desk.present()
                 found = self._case(case, who)
             orders = () if found is None else _waiting(found, who)
-        made = AuthorityStatement(
-            says=says,
-            to=self._desk.parts.signer.key_id,
-            by=who.handle,
-            case=case,
-            reference=reference,
-            at=self._desk.parts.clock(),
-            text=text,
-            scope=scope,
-            orders=orders,
-        )
-        self._check(made, who)
+        made = self._made(says, who, case=case, reference=reference, scope=scope, text=text, orders=orders)
+        self._check(made, who, signed=True)
         return made
+
+    def _made(self, says: Says, who: Signatory, **more: Any) -> AuthorityStatement:
+        parts = self._desk.parts
+        return AuthorityStatement(says=says, to=parts.signer.key_id, by=who.handle, at=parts.clock(), **more)
 
     def file(self, content: bytes, signature: bytes, *, who: Signatory) -> Filed:
         """Take a signed statement, and do what it says.
@@ -123,15 +117,23 @@ class AuthorityStatements:
                 help="sign the file as it is: openssl pkeyutl -sign -rawin -inkey KEY -in FILE -out SIGNATURE",
             )
         statement = AuthorityStatement.from_bytes(content)
-        self._check(statement, who)
+        self._check(statement, who, signed=True)
         return self._filed(statement, signature=signature, who=who)
 
     def raise_concern(self, *, who: Signatory, case: str, reference: str, scope: Scope, text: str = "") -> Filed:
-        """Take a concern that nobody signed: whoever signed in said it. Nothing is suspended by it."""
-        statement = self.draft(Says.CONCERN, who=who, case=case, reference=reference, scope=scope, text=text)
+        """Take a concern that nobody signed: whoever signed in said it. Nothing is suspended by it.
+
+        It only opens a case, so that sent twice it is there once; what is added to a case is signed.
+
+        Raises:
+            ConflictError: there is a case of this name, which concerns them.
+            NotFoundError, InputError: as `draft`.
+        """
+        statement = self._made(Says.CONCERN, who, case=case, reference=reference, scope=scope, text=text)
+        self._check(statement, who, signed=False)
         return self._filed(statement, signature=None, who=who)
 
-    def _check(self, statement: AuthorityStatement, who: Signatory) -> None:
+    def _check(self, statement: AuthorityStatement, who: Signatory, *, signed: bool) -> None:
         parts = self._desk.parts
         now = parts.clock()
         check(statement, who, to=parts.signer.key_id, now=now)
@@ -147,7 +149,7 @@ class AuthorityStatements:
             self._require_models(statement.scope, who)
         with self._desk.lock:
             self._desk.present()
-            self._require_case(statement, who)
+            self._require_case(statement, who, signed=signed)
 
     def _require_models(self, scope: Scope, who: Signatory) -> None:
         """Refuse models that were not trained on content of their jurisdictions, without saying which are."""
@@ -159,17 +161,22 @@ class AuthorityStatements:
                 help="the page of releases and models has those that were",
             )
 
-    def _require_case(self, statement: AuthorityStatement, who: Signatory) -> Case | None:
+    def _require_case(self, statement: AuthorityStatement, who: Signatory, *, signed: bool) -> Case | None:
         """Return the case of a statement, None if it opens one. The caller holds the lock."""
         case = self._case(statement.case, who)
-        if statement.says is Says.CONCERN and case is not None:
-            raise ConflictError("case-known", f"there is a case `{case.case}`", help="give another name")
+        if case is not None and not signed:
+            raise ConflictError(
+                "case-known",
+                f"there is a case `{case.case}`",
+                help="give another name, or sign the concern: a signed one can be added to a case",
+            )
         if case is None and statement.says is Says.MAY_BE_LIFTED:
             raise _unknown(statement.case, who)
         if case is None:
             return None
         case.require_open()
-        if any(each.body.statement == statement.digest for each in case.statements):
+        # What nobody signed can be signed afterwards, to the byte.
+        if any(each.body.statement == statement.digest and each.body.key is not None for each in case.statements):
             raise ConflictError("statement-filed-before", "this statement was filed before", help="its case shows it")
         free = _waiting(case, who)
         if wrong := [order for order in statement.orders if order not in free]:
@@ -233,7 +240,7 @@ class AuthorityStatements:
     ) -> Order:
         def along(order: str) -> Sequence[Body]:
             # The head is held here: of two who file the same, the second is refused.
-            self._require_case(statement, who)
+            self._require_case(statement, who, signed=True)
             return [said(order)]
 
         return self._suspend(
@@ -250,7 +257,7 @@ class AuthorityStatements:
         with desk.lock, desk.parts.ledger.sealing() as session:
             desk.newest.advance(session.read_delta(desk.newest.position))
             opening: list[Body] = []
-            if self._require_case(statement, who) is None:
+            if self._require_case(statement, who, signed=body.key is not None) is None:
                 title = f"concern: {in_words(statement.scope)}"
                 opening = [CaseOpened(case=body.case, title=title, reference=body.reference, by=body.by)]
             positions = session.append([*opening, body])

@@ -6,7 +6,8 @@ Whatever does not concern it is not there: asked for by name, the answer is the 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -117,7 +118,15 @@ class AuthorityView:
                 not_reached=self._telling.not_reached(case, at=sight.at),
                 events=events,
             )
-            return {**_head("case", known, sight=sight), **found}
+            head = _head("case", known, sight=sight)
+        return {**head, **found, "statements": [{**each, **self._kept(each)} for each in found["statements"]]}
+
+    def _kept(self, statement: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was signed of a statement, the signature and the key, in Base64; `kept` is None if it is gone."""
+        try:
+            return {"kept": json.loads(self._desk.parts.objects.get(statement["document"]))}
+        except ConsentryError:
+            return {"kept": None}
 
     def cases(self, areas: Areas) -> dict[str, Any]:
         """Return the cases that concern them."""

@@ -29,7 +29,7 @@ from consentry.ledger.case_events import (
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
 from consentry.ledger.oversight_events import OrderEnd, OrderEnded, OrderIssued, Origin
-from consentry.ledger.statement_events import StatementFiled
+from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.case import Approval, Case, Condition, Met, Over, Report, Statement
 
 
@@ -59,8 +59,7 @@ class Cases:
             return
         if isinstance(body, StatementFiled):
             if (of := self._cases.get(body.case)) is not None:
-                filed = Statement(body=body, position=event.position, at=event.recorded_at)
-                self._cases[body.case] = replace(of, statements=(*of.statements, filed))
+                self._cases[body.case] = _stated(of, body, event)
             return
         if isinstance(body, NoticeWritten | NoticeWrittenV1):
             for case in [each for each in self if each.over is None and body.notice in each.notices]:
@@ -114,6 +113,13 @@ def _after(case: Case, body: CaseBody | OrderIssued | OrderEnded, event: Event) 
         )
         return replace(case, over=over)
     return case
+
+
+def _stated(case: Case, body: StatementFiled, event: Event) -> Case:
+    """Return a case with what an authority filed. Whoever approved lifting before a concern did not know of it."""
+    filed = Statement(body=body, position=event.position, at=event.recorded_at)
+    stated = replace(case, statements=(*case.statements, filed))
+    return _altered(stated, event) if body.says is Says.CONCERN and case.over is None else stated
 
 
 def _tells_what_was_approved(body: NoticeServed, case: Case) -> bool:

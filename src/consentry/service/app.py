@@ -18,6 +18,7 @@ from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
 from consentry.service import problems
 from consentry.service.api import (
+    authority_statements,
     builds,
     case_steps,
     cases,
@@ -75,6 +76,7 @@ ROUTERS = (
     orders.ROUTER,
     cases.ROUTER,
     case_steps.ROUTER,
+    authority_statements.ROUTER,
     releases.ROUTER,
     builds.ROUTER,
     models.ROUTER,

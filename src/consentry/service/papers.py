@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -17,7 +17,7 @@ from consentry.errors import InputError
 from consentry.ledger.statement_events import StatementFiled
 from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatement
 from consentry.oversight.order import in_words
-from consentry.oversight.paper import PaperKind
+from consentry.oversight.paper import Paper, PaperKind
 from consentry.public_key import key_id, verify_signature
 
 Place = Annotated[int, Path(ge=0, le=1 << 53)]
@@ -63,6 +63,19 @@ def said_to(who: Principal, timeline: Iterable[Mapping[str, Any]]) -> list[Mappi
 def shown(kind: str, content: bytes) -> dict[str, Any]:
     """Return what the page of a paper shows of it: its text, what an authority filed with it, and its size."""
     return {"text": text_of(content), "filed": filed_of(kind, content), "size": len(content)}
+
+
+def as_document(case: str, paper: Paper, content: bytes) -> dict[str, Any]:
+    """Return what the page of a paper shows, for programs."""
+    kind, filed = str(paper.kind), filed_of(paper.kind, content)
+    said = None
+    if filed is not None:
+        said = {
+            "statement": json.loads(filed.statement.to_bytes()),
+            "signed_with": filed.signed_with,
+            "holds": filed.holds,
+        }
+    return {"case": case, **asdict(paper), **shown(kind, content), "kind": kind, "filed": said}
 
 
 def text_of(content: bytes) -> str | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -41,6 +42,22 @@ Working = Annotated[Principal, Depends(NeedsAll(Action.CASE_WORK))]
 Approving = Annotated[Principal, Depends(NeedsAll(Action.CASE_APPROVE))]
 Delivering = Annotated[Principal, Depends(NeedsAll(Action.REPORT_DELIVER))]
 Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
+
+
+_Do = TypeVar("_Do", bound=Callable[..., object])
+
+
+def _step(
+    path: str, *, over: bool = True, missing: str = "", conflict: str = "", unprocessable: str = ""
+) -> Callable[[_Do], _Do]:
+    """Return what makes an address of a step: done once for a key, answered with 201; `over`: not after the end."""
+    codes = {
+        404: f"case-unknown {missing}",
+        409: f"{'case-over ' if over else ''}{conflict} idempotency-running",
+        422: unprocessable,
+    }
+    described = problems({status: each for status, each in codes.items() if each})
+    return ROUTER.post(path, status_code=201, dependencies=[KEY], responses=described)
 
 
 class NewCondition(Body):
@@ -116,29 +133,17 @@ class Agreement(Answer):
     in_the_way: list[str] = Field(description="Of a narrowing two people agreed to: what has to be done yet.")
 
 
-@ROUTER.post(
-    "/review",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown", 409: "case-over idempotency-running"}),
-)
+@_step("/review")
 def review(*, case: Named, who: Working, control: Control) -> WholeCase:
     """Begin the review: from here on approvals count."""
     control.cases.begin_review(case, by=who.handle)
     return whole(control, case)
 
 
-@ROUTER.post(
+@_step(
     "/conditions",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown",
-            409: "case-over case-condition-known idempotency-running",
-            422: "case-check-unknown case-check-policy case-check-parameters",
-        }
-    ),
+    conflict="case-condition-known",
+    unprocessable="case-check-unknown case-check-policy case-check-parameters",
 )
 def set_condition(*, case: Named, body: NewCondition, who: Working, control: Control) -> WholeCase:
     """Set a condition. Approvals that were given before count no more."""
@@ -146,17 +151,11 @@ def set_condition(*, case: Named, body: NewCondition, who: Working, control: Con
     return whole(control, case)
 
 
-@ROUTER.post(
+@_step(
     "/conditions/{condition}/evidence",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown case-condition-unknown",
-            409: "case-over case-condition-checked idempotency-running",
-            422: "case-evidence-empty",
-        }
-    ),
+    missing="case-condition-unknown",
+    conflict="case-condition-checked",
+    unprocessable="case-evidence-empty",
 )
 def meet(*, case: Named, condition: Named, body: Evidence, who: Working, control: Control) -> WholeCase:
     """Note that a condition is met, as a document shows, which is stored."""
@@ -164,33 +163,17 @@ def meet(*, case: Named, condition: Named, body: Evidence, who: Working, control
     return whole(control, case)
 
 
-@ROUTER.post(
-    "/conditions/{condition}/reopening",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown case-condition-unknown",
-            409: "case-over case-condition-checked idempotency-running",
-        }
-    ),
-)
+@_step("/conditions/{condition}/reopening", missing="case-condition-unknown", conflict="case-condition-checked")
 def reopen(*, case: Named, condition: Named, body: Reopening, who: Working, control: Control) -> WholeCase:
     """Note that a condition is not met after all, and why."""
     control.conditions.reopen(case, condition, reason=body.reason, by=who.handle)
     return whole(control, case)
 
 
-@ROUTER.post(
+@_step(
     "/conditions/{condition}/taking-back",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown case-condition-unknown",
-            409: "case-over case-binding case-approved-already idempotency-running",
-        }
-    ),
+    missing="case-condition-unknown",
+    conflict="case-binding case-approved-already",
 )
 def take_back(*, case: Named, condition: Named, body: Mistake, who: Approving, control: Control) -> Agreement:
     """Take a condition back that was a mistake. Once anybody approved lifting, the second person does it."""
@@ -198,17 +181,11 @@ def take_back(*, case: Named, condition: Named, body: Mistake, who: Approving, c
     return _agreement(agreed)
 
 
-@ROUTER.post(
+@_step(
     "/notices/{notice}/correction",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown case-notice-unknown",
-            409: "case-over case-binding case-approved-already idempotency-running",
-            422: "case-notice-not-fewer",
-        }
-    ),
+    missing="case-notice-unknown",
+    conflict="case-binding case-approved-already",
+    unprocessable="case-notice-not-fewer",
 )
 def correct_notice(*, case: Named, notice: Named, body: CorrectedNotice, who: Approving, control: Control) -> Agreement:
     """Have a case require less of a notice. Once anybody approved lifting, the second person does it."""
@@ -216,56 +193,31 @@ def correct_notice(*, case: Named, notice: Named, body: CorrectedNotice, who: Ap
     return _agreement(agreed)
 
 
-@ROUTER.post(
-    "/notices",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown", 409: "case-over idempotency-running", 422: "case-notice"}),
-)
+@_step("/notices", unprocessable="case-notice")
 def require_notice(*, case: Named, body: RequiredNotice, who: Working, control: Control) -> WholeCase:
     """Require that people are told, and that full days pass, before the case can be lifted. Days only grow."""
     control.cases.require_notice(case, body.notice, days=body.days, by=who.handle)
     return whole(control, case)
 
 
-@ROUTER.post(
-    "/approvals",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {404: "case-unknown", 409: "case-over case-not-ready case-approved-already idempotency-running"}
-    ),
-)
+@_step("/approvals", conflict="case-not-ready case-approved-already")
 def approve(*, case: Named, who: Approving, control: Control) -> WholeCase:
     """Approve lifting the case. It takes two different people, both after the last change."""
     _unless(control.cases.approve(case, by=who.handle), "approved")
     return whole(control, case)
 
 
-@ROUTER.post(
-    "/lifting",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown", 409: "case-over case-not-ready idempotency-running"}),
-)
+@_step("/lifting", conflict="case-not-ready")
 def lift(*, case: Named, body: Ending, who: Approving, control: Control) -> WholeCase:
     """Lift the case, if nothing stands in the way: all its orders end. Else the title says everything that does."""
     _unless(control.cases.lift(case, by=who.handle, reference=body.reference), "lifted")
     return whole(control, case)
 
 
-@ROUTER.post(
+@_step(
     "/narrowing",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {
-            404: "case-unknown",
-            409: "case-over case-nothing-suspended case-not-ready case-authority-unsigned case-approved-already"
-            " idempotency-running",
-            422: "case-not-smaller order-window-empty order-unknown-model",
-        }
-    ),
+    conflict="case-nothing-suspended case-not-ready case-authority-unsigned case-approved-already",
+    unprocessable="case-not-smaller order-window-empty order-unknown-model",
 )
 def narrow(*, case: Named, body: Narrowing, who: Approving, control: Control) -> Agreement:
     """Agree that a smaller scope takes the place of what is suspended; the second person makes it so."""
@@ -273,49 +225,27 @@ def narrow(*, case: Named, body: Narrowing, who: Approving, control: Control) ->
     return _agreement(control.cases.narrow(case, scope, by=who.handle, reference=body.reference))
 
 
-@ROUTER.post(
-    "/withdrawal",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems(
-        {404: "case-unknown", 409: "case-over case-authority-unsigned case-approved-already idempotency-running"}
-    ),
-)
+@_step("/withdrawal", conflict="case-authority-unsigned case-approved-already")
 def withdraw(*, case: Named, body: Ending, who: Approving, control: Control) -> Agreement:
     """Agree that whoever raised the concern gave it up; the second person ends what is suspended."""
     return _agreement(control.cases.withdraw(case, by=who.handle, reference=body.reference))
 
 
-@ROUTER.post(
-    "/prohibition",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown", 409: "case-over idempotency-running"}),
-)
+@_step("/prohibition")
 def prohibit(*, case: Named, body: Ending, who: Working, control: Control) -> WholeCase:
     """End the case with its suspensions in force, for good. One person is enough: it gives nothing back."""
     control.cases.prohibit(case, by=who.handle, reference=body.reference)
     return whole(control, case)
 
 
-@ROUTER.post(
-    "/reports",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown", 409: "case-report-known idempotency-running"}),
-)
+@_step("/reports", over=False, conflict="case-report-known")
 def schedule(*, case: Named, body: Report, who: Delivering, control: Control) -> WholeCase:
     """Note that a report is owed to the authority by a time."""
     control.reports.schedule(case, body.report, title=body.title, due=body.due, by=who.handle)
     return whole(control, case)
 
 
-@ROUTER.post(
-    "/reports/{report}/delivery",
-    status_code=201,
-    dependencies=[KEY],
-    responses=problems({404: "case-unknown case-report-unknown", 409: "idempotency-running"}),
-)
+@_step("/reports/{report}/delivery", over=False, missing="case-report-unknown")
 def deliver(*, case: Named, report: Named, who: Delivering, control: Control) -> WholeCase:
     """Note that a report, of everything up to now, was handed over."""
     control.reports.deliver(case, report, position=None, by=who.handle)

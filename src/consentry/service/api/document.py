@@ -78,7 +78,8 @@ def _complete(operation: dict[str, Any], actions: set[Action], path: str) -> Non
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     general = {"405": "serve-method", "500": "internal-error", "503": "ledger-unavailable"}
-    general |= {"422": "serve-malformed"}
+    takes_key = any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ()))
+    general |= {"422": "serve-malformed idempotency-other" if takes_key else "serve-malformed"}
     if "requestBody" in operation:
         general |= {
             "408": "serve-body-too-slow",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from consentry.accounts.access import Action
 from consentry.ledger.oversight_events import LeaseEnd
@@ -129,6 +129,9 @@ class Renewed(Answer):
 
 class Told(Answer):
     """How it is with a lease; `reason` and `code` if it is over."""
+
+    # Written without what there is nothing to say of.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     state: Literal["granted", "revoked", "expired", "ended"]
     amendment: int

@@ -79,9 +79,11 @@ class Body(BaseModel):
 
 
 class Answer(BaseModel):
-    """What is answered. Every field is always there."""
+    """What is answered. Every field is always there, and the description says so."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Problem(Answer):

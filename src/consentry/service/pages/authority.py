@@ -20,10 +20,11 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.statement_events import Says
-from consentry.oversight.authority_statement import MOST_BYTES, Signatory
+from consentry.oversight.authority_statement import MOST_BYTES
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
+from consentry.service.api.authority_statements import signatory
 from consentry.service.gate import Admitting, Control, Deployed, Needs
 from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
@@ -106,7 +107,7 @@ def concern(
     typed = {"case": case, "reference": reference, "areas": areas, "text": text}
     try:
         filed = control.authority.raise_concern(
-            who=_signatory(admission, who),
+            who=signatory(admission, who),
             case=case.strip(),
             reference=reference.strip(),
             scope=Scope(areas=_codes(areas)),
@@ -138,7 +139,7 @@ def draft(
     try:
         made = control.authority.draft(
             _known(Says, says),
-            who=_signatory(admission, who),
+            who=signatory(admission, who),
             case=case.strip(),
             reference=reference.strip(),
             # A form fills in the places: of orders that may be lifted there is nothing to say but their names.
@@ -171,7 +172,7 @@ def statement(
 ) -> Response:
     """Take a signed statement, and do what it says."""
     try:
-        filed = control.authority.file(_read(statement), _read(signature), who=_signatory(admission, who))
+        filed = control.authority.file(_read(statement), _read(signature), who=signatory(admission, who))
     except ConsentryError as error:
         return _filing(request, control, admission, who=who, typed={}, problem=_shown(error, "statement"))
     return RedirectResponse(f"/authority/cases/{filed.case}?done={filed.says}", 303)
@@ -222,10 +223,6 @@ def _filing(
         purposes={each: PURPOSES[each] for each in _PURPOSES},
         categories={each: words for each, words in CATEGORIES.items() if each is not Category.UNKNOWN},
     )
-
-
-def _signatory(admission: Admission, who: Principal) -> Signatory:
-    return Signatory(handle=who.handle, areas=who.areas, key=admission.public_key(who.handle))
 
 
 def _signing_key(admission: Admission, who: Principal) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from consentry.policy.choice import Seconds
 from consentry.service.gate import Control, denied, principal_of
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_frame import REFUSED, Staff, kept, said
+from consentry.service.pages.console_frame import REFUSED, Staff, kept, said, twin
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import Part, Place, as_file, may_read, said_to, shown
+from consentry.service.papers import Part, Place, as_document, as_file, may_read, said_to, shown
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -166,7 +166,8 @@ def paper(
         raise denied(Action.REPORT_READ, who)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{case}-{position}")
-    return page(request, "console/paper.html", case=case, paper=found, **shown(found.kind, content))
+    same = twin(request, lambda: as_document(case, found, content))
+    return same or page(request, "console/paper.html", case=case, paper=found, **shown(found.kind, content))
 
 
 @ROUTER.get("/console/cases/{case}/reports/{report}.json")

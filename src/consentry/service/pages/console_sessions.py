@@ -5,6 +5,7 @@ A session has a name that opens nothing: the beginning of the digest of its secr
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -15,7 +16,7 @@ from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
-from consentry.service.pages.console_frame import SEE_OTHER
+from consentry.service.pages.console_frame import SEE_OTHER, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -30,7 +31,8 @@ def show(request: Request, admission: Admitting, *, who: Asking) -> Response:
         return _to_sign_in()
     _require_account(admission, who)
     found = admission.sessions_of(who.handle, asked_with=request.cookies.get(COOKIE, ""))
-    return page(request, "console/sessions.html", sessions=found, done=bool(request.query_params.get("done")))
+    same = twin(request, lambda: {"sessions": [asdict(each) for each in found]})
+    return same or page(request, "console/sessions.html", sessions=found, done=bool(request.query_params.get("done")))
 
 
 @ROUTER.post(PATH + "/{ident}/end")

@@ -1,0 +1,385 @@
+"""What a server answers to programs, as types.
+
+Made of its description by `tests/service/client_answers.py`: write nothing in here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Category = Literal[
+    "unknown",
+    "profile",
+    "post",
+    "comment",
+    "article",
+    "poll-answer",
+    "image",
+    "video",
+    "audio",
+    "resume",
+    "job-application-answer",
+    "group-post",
+    "group-message",
+    "direct-message",
+    "reaction",
+    "recommendation",
+    "ai-prompt",
+    "ai-output",
+    "ai-feedback",
+    "salary",
+    "credential",
+    "payment",
+]
+ChoiceState = Literal["unset", "allowed", "refused"]
+Purpose = Literal[
+    "train-ai",
+    "train-genai",
+    "train-genai-text",
+    "train-genai-image",
+    "evaluate",
+    "serve",
+    "improve-from-feedback",
+]
+Reach = Literal["future", "untrained", "everything"]
+Remedy = Literal["retrain", "retrain-shard", "drop-adapter", "accept"]
+Stage = Literal["clear", "affected", "remedy chosen", "remedied", "withdrawn", "destroyed"]
+
+
+class Amendment(TypedDict):
+    """Items that left a release: `removed` by this amendment, `items` by all up to it."""
+
+    number: int
+    document: str
+    items: int
+    removed: int
+    position: int
+    stands: int
+    at: int
+
+
+class Barred(TypedDict):
+    """The order by which nobody may read a release. `ended` is null while it is in force.
+
+    One that was lifted or narrowed bars what was sealed before it, and that for good: a new release is built.
+    """
+
+    order: str
+    case: str
+    reference: str
+    ended: Literal["lifted", "narrowed"] | None
+    ended_at: int | None
+    why: str
+
+
+class ChangedCounts(TypedDict):
+    """The counts of two releases side by side: items denied for another reason than before show here alone."""
+
+    by_reason: dict[str, ReasonCount]
+    by_place: dict[str, SplitCount]
+    by_category: dict[str, SplitCount]
+
+
+class ChoiceInForce(TypedDict):
+    """A choice that counts now. `position` is where it was recorded, and what its receipt is asked for by."""
+
+    purpose: Purpose
+    category: Category | None
+    one_item: bool
+    state: ChoiceState
+    reach: Reach
+    at: int
+    position: int
+
+
+class Chosen(TypedDict):
+    """A remedy that was chosen, and who approved it."""
+
+    remedy: Remedy
+    reason: str
+    by: str
+    position: int
+    at: int
+    approved: list[str]
+
+
+class Comparison(TypedDict):
+    """What changed between two releases of one corpus, and what of that which they rest on differs."""
+
+    before: Side
+    after: Side
+    eligible_change: int
+    moves: list[Move]
+    counts: ChangedCounts
+    files: dict[str, Any]
+    causes: dict[str, bool]
+    reproduced: bool
+
+
+class Counts(TypedDict):
+    """Items of a release, by what decided them and by what they are."""
+
+    items: int
+    eligible: int
+    denied: int
+    by_reason: dict[str, int]
+    by_permit: dict[str, int]
+    by_gap: dict[str, int]
+    by_place: dict[str, Split]
+    by_category: dict[str, Split]
+    by_licence: dict[str, Split]
+
+
+class Decided(TypedDict):
+    """Yes or no. Only `true` permits."""
+
+    decision: bool
+    context: DecisionContext
+
+
+class DecidedAll(TypedDict):
+    """The decisions, in the order of the request."""
+
+    evaluations: list[Decided]
+
+
+class DecisionContext(TypedDict):
+    """Why, by which policy set, and as of which position of the ledger."""
+
+    reasons: list[Reason]
+    policy: str | None
+    version: str | None
+    position: int | None
+    error: Error | None
+
+
+class Error(TypedDict):
+    """Why one of several could not be decided. Then it is denied."""
+
+    status: int
+    message: str
+    code: str
+
+
+class Explanation(TypedDict):
+    """Why an item is in a release, or is not, or left it: every reason, and what is known of whom it involves."""
+
+    release: str
+    allowed: bool
+    reasons: list[dict[str, Any]]
+    item: dict[str, Any]
+    people: list[dict[str, Any]]
+    policy: dict[str, str]
+    position: int
+    decided_at: int
+    agrees_with_bitmap: bool
+    erased_since: bool
+    withdrawn: dict[str, Any] | None
+    amendment: dict[str, Any] | None
+
+
+class InWords(TypedDict):
+    """A reason in English."""
+
+    en: str
+
+
+class LeaseShown(TypedDict):
+    """A lease, how it is with it, and what was done under it. `left_s`: for how long it holds."""
+
+    lease: str
+    job: str
+    model: str
+    release: str
+    fence: int
+    granted_at: int
+    ttl_s: float
+    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped"]
+    why: str
+    order: str | None
+    step: int | None
+    items: int
+    model_checkpoints: int
+    quarantined: int
+    ended_at: int | None
+    left_s: float | None
+
+
+class Leases(TypedDict):
+    """Every lease, oldest first."""
+
+    leases: list[LeaseShown]
+
+
+class MayBeServed(TypedDict):
+    """Whether a model may be served. The answer counts for `ttl_s` seconds."""
+
+    model: str
+    may: bool
+    reasons: list[str]
+    ttl_s: float
+
+
+class Model(TypedDict):
+    """A model and where it stands. `deadline`: when the next step has to be taken."""
+
+    model: str
+    base: str | None
+    stage: Stage
+    deadline: int | None
+    late: bool
+    remedy: Chosen | None
+    inherited: list[str]
+
+
+Move = TypedDict("Move", {"from": str, "to": str, "items": int})
+
+
+class Plan(TypedDict):
+    """What a release would hold, by the census alone: it does not know dates, and counts items by their owner."""
+
+    counts: Counts
+    undecided: int
+    involving_several: int
+
+
+class Ready(TypedDict):
+    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read."""
+
+    status: Literal["ready"]
+    position: int
+
+
+class Reason(TypedDict):
+    """Why. `reason_user` can be shown to the person, `reason_admin` cannot: it names the rule or the order."""
+
+    id: str
+    reason_admin: InWords
+    reason_user: InWords
+
+
+class ReasonCount(TypedDict):
+    """Items denied for a reason, in each of two releases."""
+
+    before: int
+    after: int
+
+
+class ReceiptText(TypedDict):
+    """What a receipt says, as lines for the person. It is made of the receipt alone, and not signed itself."""
+
+    position: int
+    text: str
+
+
+class Recorded(TypedDict):
+    """They are in the ledger, durably, at these positions, in the order of the request."""
+
+    positions: list[int]
+
+
+class Release(TypedDict):
+    """A sealed release. `manifest` and `policy` are digests of documents."""
+
+    release: str
+    manifest: str
+    policy: str
+    purpose: Purpose
+    corpus: str
+    position: int
+    withdrawn: Withdrawn | None
+
+
+class Said(TypedDict):
+    """Something was recorded."""
+
+    position: int
+
+
+class Side(TypedDict):
+    """One of two releases."""
+
+    release: str
+    position: int
+    decided_at: int
+    policy: str
+    items: int
+    eligible: int
+    withdrawn: dict[str, Any] | None
+
+
+class Split(TypedDict):
+    """Items that are in, and items that are not."""
+
+    eligible: int
+    denied: int
+
+
+class SplitCount(TypedDict):
+    """Eligible and denied items of a place or category, in each of two releases."""
+
+    before: Split
+    after: Split
+
+
+class Version(TypedDict):
+    """Which program answers."""
+
+    name: Literal["consentry"]
+    version: str
+    python: str
+
+
+class WhatCounts(TypedDict):
+    """What counts of what a person said, oldest first: their choices, and refusals by other accounts of theirs."""
+
+    choices: list[ChoiceInForce]
+    erased: bool
+
+
+class WholeModel(TypedDict):
+    """A model with what it was trained on."""
+
+    model: str
+    base: str | None
+    stage: Stage
+    deadline: int | None
+    late: bool
+    remedy: Chosen | None
+    inherited: list[str]
+    ancestry: list[str]
+    digest: str | None
+    releases: list[str]
+    withdrawn_since: WithdrawnSince
+
+
+class WholeRelease(TypedDict):
+    """A release with its counts and amendments. `barred`: null if no order keeps it from being read."""
+
+    release: str
+    manifest: str
+    policy: str
+    purpose: Purpose
+    corpus: str
+    position: int
+    withdrawn: Withdrawn | None
+    barred: Barred | None
+    decided_at: int
+    files: int
+    counts: Counts
+    amendments: list[Amendment]
+
+
+class Withdrawn(TypedDict):
+    """Why a release may no longer be read."""
+
+    reason: str
+    position: int
+
+
+class WithdrawnSince(TypedDict):
+    """How much of what a model was trained on has been withdrawn."""
+
+    items: int
+    people: int
+    releases: list[str]
