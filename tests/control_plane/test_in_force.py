@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.control_plane.in_force import by_purpose, deciding, history
+from consentry.control_plane.in_force import by_purpose, deciding, every_one, every_set, history
+from consentry.digests import digest
 from consentry.ledger.state import Published
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import Purpose
 
 AI, GENAI, TEXT, SERVE = Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT, Purpose.SERVE
@@ -65,6 +66,29 @@ def test_a_set_that_decides_again_is_in_force() -> None:
     told = {name_of(each.published): (each.purposes, each.until) for each in history(sets, read)}
     assert told["a 0"] == ((GENAI,), None)
     assert told["b 1"] == ((), 2)
+
+
+def withdrawal(name: str, position: int) -> Published:
+    return Published(name, "withdrawn", digest(OUT_OF_FORCE.format(name=name).encode()), position)
+
+
+def test_a_set_is_in_force_until_it_is_replaced_or_withdrawn() -> None:
+    old, other, new = published(("a", [GENAI]), ("b", [SERVE]), ("a", [GENAI, SERVE]))
+    sets = [old, other, new, withdrawal("b", 3)]
+    told = [(name_of(each.published), each.state, each.ended and each.ended.position) for each in every_set(sets)]
+    assert told == [("a 0", "replaced", 2), ("b 1", "withdrawn", 3), ("a 2", "in force", None)]
+
+
+def test_what_is_published_only_to_withdraw_is_no_set_and_a_set_can_come_back_after_it() -> None:
+    first, _, again = published(("a", [GENAI]), ("-", []), ("a", [GENAI]))
+    sets = [first, withdrawal("a", 1), again]
+    assert [each.state for each in every_one(sets)] == ["withdrawn", "withdrawal", "in force"]
+    assert [name_of(each.published) for each in every_set(sets)] == ["a 0", "a 2"]
+
+
+def test_a_withdrawal_is_of_its_own_name() -> None:
+    (first,) = published(("a", [GENAI]))
+    assert [each.state for each in every_set([first, withdrawal("b", 1)])] == ["in force"]
 
 
 _SETS = st.lists(

@@ -25,11 +25,13 @@ from consentry.cli import demo
 from consentry.cli.charts import Section, document, table, timeline
 from consentry.cli.main import cli
 from consentry.cli.report import Story, page
+from consentry.cli.report_changes import stopped
 from consentry.cli.timeline import Moment
 from consentry.errors import StateError
 from consentry.service.homes import LOCK_FILE, alone
 
 VOID = {"meta", "wbr", "br"}
+MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(slots=True)
@@ -136,7 +138,7 @@ def test_its_headings_are_in_order(played: Played) -> None:
 
 def test_every_chart_is_named_and_has_its_table_beside_it(played: Played) -> None:
     pairs = [each for each in played.page.all("div") if each.attributes.get("class") == "pair"]
-    assert len(pairs) == len(played.page.all("svg")) >= 7
+    assert len(pairs) == len(played.page.all("svg")) >= 13
     for each in pairs:
         chart, numbers = each.within
         assert chart.attributes["role"] == "img"
@@ -151,9 +153,11 @@ def test_there_are_charts_by_country_category_and_reason(played: Played) -> None
         assert played.section(title).all("svg")
     counts = played.told["before"]["counts"]
     reasons = rows(played.section("By reason: why items were left out"))
-    assert [(name, items) for name, items, _ in reasons] == [
-        (name, f"{items:,}") for name, items in list(counts["by_reason"].items())[:14]
-    ]
+    wanted = list(counts["by_reason"].items())[:14]
+    assert [items for _, items, _ in reasons] == [f"{items:,}" for _, items in wanted]
+    for (heading, _, _), (name, _) in zip(reasons, wanted, strict=True):
+        assert heading.startswith(name)
+        assert len(heading) > len(name) + 10, "what the reason means stands below it"
 
 
 def test_who_is_not_of_one_country_comes_below_the_countries(played: Played) -> None:
@@ -172,10 +176,67 @@ def test_it_tells_items_of_a_country_from_items_that_involve_somebody_there(play
     involving = sum(move["items"] for move in lost if move["to"].startswith("involved:"))
     own = sum(move["items"] for move in lost) - involving
     assert own > involving > 0
-    (figures,) = [each for each in played.page.all("ul") if each.attributes.get("class") == "figures"]
-    said = figures.all("li")[-1].text
-    assert said.startswith(f"{own + involving:,}no longer eligible: {own:,} of people")
-    assert f"and {involving:,} of others that involve" in said
+    (said,) = [each for each in figures(played) if each.startswith(MINUS)]
+    assert said.startswith(f"{MINUS}{own + involving:,}taken out by the suspension: {own:,} of people")
+    assert f"{involving:,} of others that involve" in said
+
+
+def figures(played: Played) -> list[str]:
+    (found,) = [each for each in played.page.all("ul") if each.attributes.get("class") == "figures"]
+    return [each.text for each in found.all("li")]
+
+
+def test_its_first_figures_tell_the_story(played: Played) -> None:
+    """What went in, what was eligible and denied, what was taken out, how fast, and what came back."""
+    before, resumed = (played.told[name]["counts"] for name in ("before", "resumed"))
+    numbers = [before["items"], before["eligible"], before["denied"], None, None, resumed["eligible"]]
+    said = figures(played)
+    assert len(said) == len(numbers)
+    for text, number in zip(said, numbers, strict=True):
+        assert number is None or text.startswith(f"{number:,}")
+    assert said[4].startswith(f"{played.told['stopped_after_s']:.2f} s")
+
+
+def test_at_a_glance_the_three_releases_stand_beside_each_other(played: Played) -> None:
+    manifests = [played.told[name] for name in ("before", "after", "resumed")]
+    every, there = (rows(each) for each in played.section("At a glance").all("table"))
+    assert [row[0] for row in every] == ["Before2024-09-10", "Suspended2024-09-20", "Resumed2025-11-04"]
+    assert [row[1] for row in every] == [f"{each['counts']['eligible']:,}" for each in manifests]
+    assert [row[1] for row in there] == [f"{each['counts']['by_place']['GB']['eligible']:,}" for each in manifests]
+    assert there[1][1] == "0"
+
+
+def test_what_the_suspension_changed_is_told_by_country_before_and_after(played: Played) -> None:
+    section = played.section("What the suspension changed")
+    countries, categories, moves = (rows(each) for each in section.all("table"))
+    split = played.told["comparison"]["counts"]["by_place"]
+    gb = [f"{split['GB'][when]['eligible']:,}" for when in ("before", "after")]
+    assert ["United Kingdom", *gb, f"{MINUS}{gb[0]}"] in countries
+    lost = [int(row[3].removeprefix(MINUS).replace(",", "")) for row in countries]
+    assert lost == sorted(lost, reverse=True)
+    assert all(row[3].startswith(MINUS) for row in countries + categories)
+    assert [row[1] for row in moves] == [f"{each['items']:,}" for each in played.told["comparison"]["moves"]]
+    assert "No other item changed sides." in section.text
+    assert "an order suspends this use" in section.text
+
+
+def test_when_the_job_stopped_is_measured(played: Played) -> None:
+    section = played.section("When the job stopped")
+    stopped, drained = (row[1] for row in rows(section))
+    assert stopped == f"{played.told['stopped_after_s']:.2f} s"
+    assert float(drained.removesuffix(" s")) < 5
+    assert "uk-2024.1" in section.text
+
+
+def test_what_came_back_is_told_by_country(played: Played) -> None:
+    found = rows(played.section("What came back"))
+    resumed = played.told["resumed"]["counts"]["by_place"]["GB"]["eligible"]
+    (there,) = [row for row in found if row[0] == "United Kingdom"]
+    assert there[1:] == ["0", f"{resumed:,}", f"+{resumed:,}"]
+
+
+def test_a_suspension_that_stops_no_job_shows_no_time() -> None:
+    assert stopped(None) == ""
 
 
 def test_the_story_is_told_day_by_day(played: Played) -> None:
@@ -233,7 +294,7 @@ def test_numbers_are_never_broken_and_a_wide_table_can_be_reached_by_keyboard(pl
     for each in played.page.all("table"):
         for row in each.all("tbody")[0].all("tr"):
             assert row.within[0].name == "th"
-            numbers = [cell for cell in row.within[1:] if re.fullmatch(r"[\d,.]+( %| s)?", cell.text)]
+            numbers = [cell for cell in row.within[1:] if re.fullmatch(rf"[+{MINUS}]?[\d,.]+( %| s)?", cell.text)]
             assert all(cell.attributes.get("class") == "n" for cell in numbers)
     assert re.search(r"\.n, time \{ white-space: nowrap;", played.text)
     scrolling = [each for each in played.page.all("div") if each.attributes.get("class") == "scroll"]
@@ -250,7 +311,8 @@ def test_what_came_from_outside_is_text() -> None:
         sections=[
             Section(
                 title="Safe",
-                body=bars(hostile, [Bar(hostile, [("in", 1)])]) + table(hostile, columns=[hostile], rows=[[hostile]]),
+                body=bars(hostile, [Bar(hostile, [("in", 1)])])
+                + table(hostile, columns=[hostile], rows=[[hostile]], notes={hostile: hostile}),
             )
         ],
     )

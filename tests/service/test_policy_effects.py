@@ -148,5 +148,12 @@ def test_taking_a_set_out_of_force_is_proposed_and_read_like_any_other_change(ow
     (*_, newest) = own.deployment.control.desk.present().state.policies
     page = words(paul.get(f"/console/policies/{newest.position}"))
     assert "Withdrawn: this set permits nothing any more" in page
+    listed = paul.get("/console/policies?format=json").json()["policies"]
+    assert newest.position not in [each["position"] for each in listed], "what only withdraws is no set"
+    (withdrawn,) = [each for each in listed if each["name"] == POLICY]
+    assert (withdrawn["state"], withdrawn["until"] >= withdrawn["since"]) == ("withdrawn", True)
+    twin = paul.get(f"/console/policies/{withdrawn['position']}?format=json").json()
+    assert (twin["state"], twin["until"]) == ("withdrawn", withdrawn["until"])
+    assert "in force" not in words(paul.get(f"/console/policies/{withdrawn['position']}"))
     body = paul.get(f"/v1/policy-sets/{POLICY}", accept="application/json").json()
     assert (body["version"], body["purposes"], body["rules"]) == ("withdrawn", [], [])

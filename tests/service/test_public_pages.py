@@ -92,7 +92,7 @@ def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -
     assert "november-2025" in now
     assert "august-2024" not in now
     assert "august-2024" in before
-    assert "The newest data set for a use was made by them." in before
+    assert "The newest collection for a use was made by them." in before
     control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
     (earlier,) = visitor.get("/transparency.json").json()["earlier_policies"]
     assert earlier["newest_data"] is False

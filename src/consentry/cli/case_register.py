@@ -134,7 +134,10 @@ def schedule(context: Context, case: str, name: str, title: str, due: int, by: s
 
 
 _POSITION = click.option(
-    "--position", type=click.IntRange(1), metavar="P", help="Report the ledger events [0, P) (default: all there are)."
+    "--position",
+    type=click.IntRange(1),
+    metavar="P",
+    help="Report the ledger events before position P (default: all there are).",
 )
 
 

@@ -24,16 +24,18 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import running_for
 from consentry.cli.output import Output
 from consentry.cli.people import combined, resolved
+from consentry.cli.places import place_in_table
 from consentry.cli.policy import read_text
 from consentry.cli.release_text import show_comparison, show_counts, show_explanation
 from consentry.cli.report import Story, page
-from consentry.cli.timeline import StoryClock, Timeline
+from consentry.cli.timeline import Stopped, StoryClock, Timeline
 from consentry.corpus.registration import Corpus
 from consentry.durable import only_one
 from consentry.errors import StateError
 from consentry.home import HOME_MODE
 from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Age, Purpose
+from consentry.release.explain import meaning
 from consentry.release.sealing import Built
 
 PURPOSE = Purpose.TRAIN_GENAI
@@ -177,7 +179,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.statements.publish(*read_text(_POLICY))
         before = control.releases.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
-    out.heading(f"{corpus.rows:,} items, policy {_POLICY}")
+    out.heading(f"What may be used, by policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)
     manifest = before.manifest
@@ -205,12 +207,14 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
         before={**manifest.to_json(), "digest": before.digest},
         after={**after.manifest.to_json(), "digest": after.digest},
         resumed={**resumed.manifest.to_json(), "digest": resumed.digest},
+        meanings=_meanings(run, before, after),
         comparison=control.releases.compare(manifest.release, after.manifest.release),
         explanations=found,
         moments=timeline.moments,
-        stopped_after=stopped,
+        stopped=stopped,
         steps=run.steps,
-        checks=f"{passed} of {len(checks)} checks passed. Iceberg metadata: {table['metadata']}",
+        checks=f"{passed} of {len(checks)} checks passed.",
+        table=str(table["metadata"]),
     )
 
 
@@ -221,7 +225,7 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
         people = control.statements.load_people(content / "people.toml")
     places = resolved(run.deployment)
     out.heading(f"{people.rows:,} people, by the country they may be in")
-    out.table(["place", "people"], list(places.items())[:_TOP_PLACES])
+    out.table(["place", "people"], [[place_in_table(each), count] for each, count in places.items()][:_TOP_PLACES])
     with run.step("Register the content: one sidecar a file"):
         corpus = control.statements.register_corpus(content / "corpus.toml").corpus
     if (content / "choices.csv").exists():
@@ -232,8 +236,8 @@ def _take_in(run: Demo, content: Path) -> tuple[Mapping[str, int], Corpus]:
 
 def _oversee(
     run: Demo, content: Path, corpus: Corpus, *, timeline: Timeline, before: Built
-) -> tuple[float | None, Built, Built]:
-    """Play what an authority's concern leads to; return the seconds to the stop, and the two releases made since."""
+) -> tuple[Stopped | None, Built, Built]:
+    """Play what an authority's concern leads to; return how the job stopped, and the two releases made since."""
     # Only here: a web framework that no other command needs, and every one would wait for it.
     from consentry.service.server import serving  # noqa: PLC0415
 
@@ -254,6 +258,15 @@ def _oversee(
         return stopped, after, acts.resumed(stage, before, refused=refused)
 
 
+def _meanings(run: Demo, *made: Built) -> dict[str, str]:
+    """Return in words what items of these releases were left out for, as far as words are known."""
+    found: dict[str, str] = {}
+    for each in made:
+        policy = run.deployment.control.desk.document(each.manifest.policy.digest)
+        found |= {label: meaning(label, policy) for label in each.manifest.counts["by_reason"]}
+    return found
+
+
 def _examples(run: Demo, built: Any) -> list[str]:
     """Return the ids of three items with different fates."""
     examples = run.deployment.control.releases.examples(built.manifest.release)
@@ -268,7 +281,7 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
         "after": story.after,
         "resumed": story.resumed,
         "seconds": round(total, 1),
-        "stopped_after_s": None if story.stopped_after is None else round(story.stopped_after, 3),
+        "stopped_after_s": None if story.stopped is None else round(story.stopped.after, 3),
         "timeline": [asdict(each) for each in story.moments],
         "comparison": story.comparison,
         "explanations": [{"id": item, **body} for item, body in story.explanations],
@@ -280,6 +293,7 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
     def human() -> None:
         out.heading(f"Done in {total:.0f} s. {story.checks}")
         out.text(f"The page with charts:  {path}")
+        out.text(f"The Iceberg table:     {story.table}")
         out.text("Look around:")
         looks = (
             f"release diff {story.before['release']} {release}",

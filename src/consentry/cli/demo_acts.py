@@ -19,7 +19,7 @@ from consentry.bootstrap import Deployment
 from consentry.cli.demo_job import Job, running
 from consentry.cli.output import counted, share
 from consentry.cli.policy import read_text
-from consentry.cli.timeline import Timeline
+from consentry.cli.timeline import Stopped, Timeline
 from consentry.control_plane.plane import ControlPlane
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.registration import Corpus
@@ -70,8 +70,8 @@ class Stage:
         self.timeline.clock.forward_to(instant(day))
 
 
-def suspended(stage: Stage, before: Built) -> float | None:
-    """Train on a release, suspend the UK while it runs, and return the seconds until the job had stopped.
+def suspended(stage: Stage, before: Built) -> Stopped | None:
+    """Train on a release, suspend the UK while it runs, and return how the job stopped.
 
     None if there is nothing to train on, or the release holds nothing of people in the UK: then nothing stops.
     """
@@ -99,7 +99,8 @@ def suspended(stage: Stage, before: Built) -> float | None:
     seconds = max(0.0, float(stopped["uptime"]) - acknowledged)
     stage.control.orders.drain()
     (order,) = stage.control.orders.every()
-    took = "not yet" if order.drained is None else after_in_words(order.drained.took_ms)
+    took_ms = None if order.drained is None else order.drained.took_ms
+    took = "not yet" if order.drained is None else after_in_words(took_ms)
     (done,) = [each for each in stage.control.leases.jobs() if each["model"] == "drafts-1"]
     stage.timeline.tell(
         "The use of UK content is suspended, and the job stops",
@@ -111,7 +112,7 @@ def suspended(stage: Stage, before: Built) -> float | None:
             ("drained", f"{took}: nobody reads what it hits any more"),
         ],
     )
-    return seconds
+    return Stopped(order=order.order, after=seconds, drained_ms=took_ms, step=int(done["step"]))
 
 
 def _training(stage: Stage, made: Built, model: str, *, passes: int) -> AbstractContextManager[Job]:
@@ -253,9 +254,8 @@ _CONDITIONS: Sequence[tuple[str, str, str | None, tuple[str, ...]]] = (
 
 def _tell_refusal(stage: Stage, title: str, *, by: str) -> None:
     obstacles = stage.control.cases.lift(CASE, by=by, reference="review concluded")
-    stage.timeline.tell(
-        title, "Every reason is named:", mark="wait", facts=[(each.kind, each.text) for each in obstacles]
-    )
+    facts = [(each.kind, each.text.removeprefix(f"{each.kind} ")) for each in obstacles]
+    stage.timeline.tell(title, "Every reason is named:", mark="wait", facts=facts)
 
 
 def met(stage: Stage) -> None:

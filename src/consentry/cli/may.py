@@ -50,7 +50,8 @@ def may(context: Context, person: str, policy: str | None, purpose: str, categor
         context.out.heading(f"A new {category} ({visibility}) {verdict} for {purpose}")
         show_reasons(context.out, body["reasons"])
         decided = f"{body['policy']['name']} {body['policy']['version']}"
-        context.out.text(f"  by {decided}, as of {moment(body['at'])}, ledger events [0, {body['position']})")
+        known = f"ledger events before position {body['position']}"
+        context.out.text(f"  by {decided}, as of {moment(body['at'])}, {known}")
 
     context.out.show(body, human)
     return 0 if body["allowed"] else DENIED

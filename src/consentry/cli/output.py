@@ -30,6 +30,8 @@ _FIRST_MOMENT = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_MOMENT = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _COMPACT_DATE = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _WIDEST = 100_000
+_NOTHING = ("", "-")
+_FIGURE = re.compile(r"[-+][\d,]+|[\d,.]+ %")
 _LAST_SECOND = timedelta(days=1, seconds=-1)
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """C0 but tab and line feed, DEL, C1, line separators, bidirectional overrides, and halves of characters."""
@@ -63,18 +65,26 @@ class Output:
             self.console.print(f"\n[bold]{_one_line(line)}[/bold]", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
-        """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`."""
+        """Print a table for people, numbers right-aligned with thousands separators; nothing with `--json`.
+
+        Of strings, shares (`4.5 %`) and changes (`+1,200`) are numbers as well.
+        """
         if self.as_json:
             return
         shown = self.columns(columns, rows, title=title)
+        if self.console.is_terminal:
+            self.console.print(shown)
+            return
         # In a file or a pipe nothing is cut to the width of a terminal: names have to be found and copied.
         width = self.console.width
         try:
-            if not self.console.is_terminal:
-                self.console.width = _WIDEST
-            self.console.print(shown)
+            self.console.width = _WIDEST
+            with self.console.capture() as captured:
+                self.console.print(shown)
         finally:
             self.console.width = width
+        for line in captured.get().splitlines():
+            print(line.rstrip(), file=self.console.file)
 
     def columns(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> Table:
         """Return a table, to be printed or kept up to date."""
@@ -87,7 +97,7 @@ class Output:
             pad_edge=False,
             padding=(0, 2, 0, 0),
         )
-        numeric = [bool(rows) and all(isinstance(row[index], int) for row in rows) for index in range(len(columns))]
+        numeric = [_is_numeric([row[index] for row in rows]) for index in range(len(columns))]
         for name, is_number in zip(columns, numeric, strict=True):
             table.add_column(
                 _one_line(name), justify="right" if is_number else "left", header_style="dim", overflow="fold"
@@ -123,6 +133,11 @@ class Output:
         finally:
             self._bar.stop()
             self._bar = None
+
+
+def _is_numeric(cells: Sequence[Any]) -> bool:
+    told = [cell for cell in cells if cell not in _NOTHING]
+    return bool(told) and all(isinstance(each, int) or _FIGURE.fullmatch(str(each)) for each in told)
 
 
 def visible(text: str) -> str:

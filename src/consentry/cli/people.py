@@ -13,6 +13,7 @@ import numpy as np
 from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, InterruptedWorkError, pass_context
 from consentry.cli.output import counted, moment
+from consentry.cli.places import place_in_table
 from consentry.clock import now
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.ledger.events import ChoiceMade, Source
@@ -64,7 +65,8 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
 def show(context: Context) -> None:
     """Count the people in the table by the country they may be in."""
     by_place = resolved(context.deployment)
-    context.out.show({"by_place": by_place}, lambda: context.out.table(["place", "people"], list(by_place.items())))
+    rows = [[place_in_table(place), count] for place, count in by_place.items()]
+    context.out.show({"by_place": by_place}, lambda: context.out.table(["place", "people"], rows))
 
 
 def resolved(deployment: Deployment) -> dict[str, int]:

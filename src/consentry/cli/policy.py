@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from consentry.cli.invocation import DENIED, Invocation, pass_invocation
-from consentry.cli.output import counted
+from consentry.cli.output import counted, day
 from consentry.clock import now
 from consentry.errors import IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
@@ -54,7 +55,10 @@ def policy() -> None:
 @policy.command("list")
 @pass_invocation
 def list_(context: Invocation) -> None:
-    """List the policy sets that are shipped and those in force."""
+    """List the policy sets that are shipped, and those that are or were in force here, with since when and until when.
+
+    A set is in force under its name until another one is published under it, or until it is withdrawn.
+    """
     # Only where the deployment is asked: reading and checking policy sets should not wait for its packages.
     from consentry.cli.context import current  # noqa: PLC0415
 
@@ -62,19 +66,41 @@ def list_(context: Invocation) -> None:
     asked = current()
     if is_new := asked.is_new:
         context.out.note("There is no deployment here: none is in force.")
-    published = () if is_new else asked.deployment.control.desk.present().state.policies
+    published = [] if is_new else _published(asked.deployment.control.desk)
     body = {
         "shipped": [{"name": name, "version": each.version, "title": each.title} for name, each in ready.items()],
-        "published": [each._asdict() for each in published],
+        "published": published,
     }
 
     def human() -> None:
         context.out.table(["shipped", "version", "title"], [[n, each.version, each.title] for n, each in ready.items()])
         if published:
-            context.out.text()
-            context.out.table(["position", "in force", "version"], [[e.position, e.name, e.version] for e in published])
+            context.out.heading("Published here")
+            columns = ["policy set", "version", "state", "since", "until", "position"]
+            context.out.table(columns, [_row(each) for each in published])
 
     context.out.show(body, human)
+
+
+def _published(desk: Any) -> list[dict[str, Any]]:
+    """Return every policy set that is or was in force at a control plane's desk, oldest first, as plain values."""
+    from consentry.control_plane.in_force import every_set  # noqa: PLC0415 - as in `list_`
+
+    return [
+        {
+            **each.published._asdict(),
+            "state": each.state,
+            "since": desk.recorded_at(each.published.position),
+            "until": None if each.ended is None else desk.recorded_at(each.ended.position),
+            "replaced_by": each.ended.version if each.ended is not None and each.state == "replaced" else None,
+        }
+        for each in every_set(desk.present().state.policies)
+    ]
+
+
+def _row(body: dict[str, Any]) -> list[Any]:
+    state = body["state"] if body["replaced_by"] is None else f"replaced by {body['replaced_by']}"
+    return [body["name"], body["version"], state, day(body["since"]), day(body["until"]), body["position"]]
 
 
 @policy.command()

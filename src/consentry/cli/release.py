@@ -13,6 +13,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
 from consentry.cli.model import destroy_folder, show_certificates
 from consentry.cli.output import Output, counted, read_moment
+from consentry.cli.places import place_in_table
 from consentry.cli.policy import read_set
 from consentry.cli.release_text import (
     show_amendments,
@@ -100,6 +101,7 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
     def human() -> None:
         show_head(context.out, body)
         show_counts(context.out, built.manifest.counts)
+        context.out.text(f"\nWhy is an item in, or out? consentry release explain {built.manifest.release} ITEM")
 
     context.out.show(body, human)
 
@@ -353,7 +355,7 @@ def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
     for label in ("by_place", "by_category"):
-        rows = [[name, f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
+        rows = [[place_in_table(name) or "(none)", f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
         if rows:
             out.table([label.removeprefix("by_"), "change"], rows)
     _show_unknown(out, change)

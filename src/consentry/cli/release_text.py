@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consentry.cli.output import Output, counted, moment, share
+from consentry.cli.places import place_in_table
 from consentry.policy.vocabulary import Age
 from consentry.release.compare import ERASED_SINCE
 
@@ -21,7 +22,7 @@ def show_head(out: Output, body: dict[str, Any]) -> None:
         [
             ["purpose", body["purpose"]],
             ["policy", f"{policy['name']} {policy['version']}"],
-            ["covers", f"ledger events [0, {body['position']})"],
+            ["covers", f"ledger events before position {body['position']}"],
             ["decided as of", moment(body["decided_at"])],
             ["files", str(len(body["files"]))],
         ],
@@ -69,7 +70,7 @@ def show_counts(out: Output, counts: Any) -> None:
         if set(split) <= {""}:
             continue
         rows = [
-            [name or "(none)", each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
+            [_name(name), each["eligible"], each["denied"], share(each["eligible"], sum(each.values()))]
             for name, each in _largest_first(split)
         ]
         out.heading(title + (f" (first {_TOP} of {len(rows)})" if len(rows) > _TOP else ""))
@@ -145,13 +146,18 @@ def show_changed_counts(out: Output, counts: Mapping[str, Mapping[str, Any]]) ->
         out.table(["reason", "was", "is", "change"], reasons[:_TOP])
     for split in ("by_place", "by_category"):
         rows = [
-            [name or "(none)", was["eligible"], now["eligible"], was["denied"], now["denied"]]
+            [_name(name), was["eligible"], now["eligible"], was["denied"], now["denied"]]
             for name, was, now in _differing(counts[split])
         ]
         if rows:
             noun = split.removeprefix("by_")
             out.heading(f"By {noun}{_first(rows)}")
-            out.table([noun, "eligible was", "is", "denied was", "is"], rows[:_TOP])
+            out.table([noun, "eligible was", "eligible is", "denied was", "denied is"], rows[:_TOP])
+
+
+def _name(name: str) -> str:
+    """Return what a place, a category or a licence is called in a table."""
+    return place_in_table(name) or "(none)"
 
 
 def _differing(split: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Any, Any]]:
@@ -166,7 +172,7 @@ def show_amendments(out: Output, amendments: Sequence[Mapping[str, Any]]) -> Non
     """Print what left a release since it was sealed, if anything did."""
     if amendments:
         rows = [
-            [each["number"], each["removed"], moment(each["at"]), f"[0, {each['position']})"] for each in amendments
+            [each["number"], each["removed"], moment(each["at"]), f"before {each['position']}"] for each in amendments
         ]
         out.heading(f"Amendments: {counted(amendments[-1]['items'], 'item')} left it since it was sealed")
         out.table(["amendment", "items removed", "at", "covers ledger events"], rows)

@@ -7,27 +7,25 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from babel import Locale
-
 from consentry.charts import Bar, bars
+from consentry.cli import report_changes as changes
 from consentry.cli.charts import Section, document, pair, table, timeline
 from consentry.cli.output import counted, moment, share
-from consentry.cli.timeline import Moment
+from consentry.cli.places import NO_ONE_COUNTRY, country_name, place_name
+from consentry.cli.timeline import Moment, Stopped
 from consentry.policy.jurisdictions import country_of
 from consentry.policy.vocabulary import Age
-from consentry.release.tallies import NOBODY_PLACE, SEVERAL_PLACES, UNRESOLVED_PLACE
+from consentry.release.tallies import UNRESOLVED_PLACE
 
 _TOP = 14
-_NO_ONE_COUNTRY = {
-    SEVERAL_PLACES: "several countries",
-    UNRESOLVED_PLACE: "no country established",
-    NOBODY_PLACE: "no owner named",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What the demo did, ready to be shown. `combinations` counts people by all the countries they may be in."""
+    """What the demo did, ready to be shown. `combinations` counts people by all the countries they may be in.
+
+    `meanings` says in words what items were left out for, by the reason they are counted under.
+    """
 
     title: str
     origin: str
@@ -36,64 +34,66 @@ class Story:
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     resumed: Mapping[str, Any]
+    meanings: Mapping[str, str]
     comparison: Mapping[str, Any]
     explanations: Sequence[tuple[str, Mapping[str, Any]]]
     moments: Sequence[Moment]
-    stopped_after: float | None
+    stopped: Stopped | None
     steps: Sequence[tuple[str, float]]
     checks: str
+    table: str
 
 
 def page(story: Story) -> str:
     """Return the report as HTML."""
-    before, after = story.before["counts"], story.after["counts"]
+    before, after, resumed = story.before, story.after, story.resumed
+    counts = before["counts"]
     sections = [
-        Section(title="What happened, day by day", body=timeline(story.moments)),
-        Section(title="Before: the United Kingdom is in", body=_release(story.before)),
-        Section(title="By country", body=_countries(before["by_place"])),
-        Section(title="By category", body=_split("category", before["by_category"])),
-        Section(title="By reason: why items were left out", body=_counts("reason", before["by_reason"], before)),
-        Section(title="Gaps: what could not be known", body=_gaps(before)),
+        Section(title="At a glance", body=changes.at_a_glance(before, after, resumed)),
+        Section(title="By reason: why items were left out", body=_reasons(counts, story.meanings)),
+        Section(title="By country", body=_countries(counts["by_place"])),
+        Section(title="By category", body=_split("category", counts["by_category"])),
+        Section(title="Gaps: what could not be known", body=_gaps(counts)),
         Section(title="Three items, explained", body=_explanations(story.explanations)),
-        Section(title="After: the use of UK data is suspended", body=_release(story.after)),
-        Section(title="What the suspension changed", body=_moves(story.comparison)),
-        Section(title="By country, after", body=_countries(after["by_place"])),
-        Section(title="Use resumes, on other terms", body=_release(story.resumed)),
-        Section(title="By country, resumed", body=_countries(story.resumed["counts"]["by_place"])),
+        Section(title="What the suspension changed", body=changes.suspended(story.comparison, story.meanings)),
+        Section(title="When the job stopped", body=changes.stopped(story.stopped)),
+        Section(title="What came back", body=changes.came_back(after, resumed)),
+        Section(title="What happened, day by day", body=timeline(story.moments)),
         Section(title="People, by the country they may be in", body=_people(story)),
-        Section(title="How it went", body=_steps(story.steps, story.checks)),
+        Section(title="The three releases", body=_releases(before, after, resumed)),
+        Section(title="How it went", body=_steps(story)),
     ]
     return document(title=story.title, intro=_intro(story), sections=[each for each in sections if each.body])
 
 
 def _intro(story: Story) -> str:
-    before, after = story.before["counts"], story.after["counts"]
-    own, involving = _lost(story.comparison)
+    before, resumed = story.before["counts"], story.resumed["counts"]
+    people = counted(sum(story.people.values()), "person", several="people")
+    own, involving = changes.lost(story.comparison)
+    back = changes.eligible_at(resumed, changes.SUSPENDED)
     lost = (
-        f"no longer eligible: {own:,} of people who are, or may be, in the United Kingdom, and {involving:,} of others"
-        " that involve somebody there"
+        f"taken out by the suspension: {own:,} of people who are, or may be, in the United Kingdom, {involving:,} of"
+        " others that involve somebody there"
     )
     figures = [
-        (before["items"], "items decided one by one"),
-        (before["eligible"], "eligible before the suspension"),
-        (after["eligible"], "eligible after it"),
-        (story.resumed["counts"]["eligible"], "eligible when use resumes, by another policy"),
-        (own + involving, lost),
+        (f"{before['items']:,}", f"items went in, by and about {people}; each is decided on its own"),
+        (f"{before['eligible']:,}", f"eligible at first: {share(before['eligible'], before['items'])}"),
+        (f"{before['denied']:,}", "denied, with every reason why"),
+        (f"\N{MINUS SIGN}{own + involving:,}", lost),
+        (f"{resumed['eligible']:,}", f"eligible when use resumes, by another policy; {back:,} of people in the UK"),
     ]
-    shown = "".join(f"<li><b>{number:,}</b><span>{escape(text)}</span></li>" for number, text in figures)
-    if story.stopped_after is not None:
-        shown = f"<li><b>{story.stopped_after:.2f} s</b><span>until the training job had stopped</span></li>{shown}"
+    if story.stopped is not None:
+        figures.insert(4, (f"{story.stopped.after:.2f} s", "from the order to the stop of the training job, measured"))
+    shown = "".join(f"<li><b>{number}</b><span>{escape(text)}</span></li>" for number, text in figures)
     return (
         f"<p class=eyebrow>Consentry demo</p><h1>{escape(story.title)}</h1>"
         f"<p>{escape(story.origin)}</p><ul class=figures>{shown}</ul>"
     )
 
 
-def _lost(comparison: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many items are not eligible any more: because of their owners, and of others they involve."""
-    lost = [move for move in comparison["moves"] if move["from"] == "eligible" and move["to"] != "eligible"]
-    involving = sum(move["items"] for move in lost if move["to"].startswith("involved:"))
-    return sum(move["items"] for move in lost) - involving, involving
+def _releases(*manifests: Mapping[str, Any]) -> str:
+    shown = zip(changes.STAGES, manifests, strict=True)
+    return "".join(f"<h3 class=sub>{escape(stage)}</h3>{_release(manifest)}" for stage, manifest in shown)
 
 
 def _release(manifest: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _release(manifest: Mapping[str, Any]) -> str:
         ("Release", manifest["release"]),
         ("Policy", f"{policy['name']} {policy['version']}"),
         ("Purpose", manifest["purpose"]),
-        ("Covers", f"ledger events [0, {manifest['position']})"),
+        ("Covers", f"ledger events before position {manifest['position']}"),
         ("Decided as of", moment(manifest["decided_at"])),
         ("Manifest", manifest["digest"]),
     ]
@@ -113,8 +113,8 @@ def _release(manifest: Mapping[str, Any]) -> str:
 def _countries(split: Mapping[str, Mapping[str, int]]) -> str:
     """Return the items of people who are in one country, and below them those of whom that cannot be said."""
     items = sum(each["eligible"] + each["denied"] for each in split.values()) or 1
-    sure = {_named(place): each for place, each in split.items() if place not in _NO_ONE_COUNTRY}
-    others = {words: split[place] for place, words in _NO_ONE_COUNTRY.items() if place in split}
+    sure = {country_name(place): each for place, each in split.items() if place not in NO_ONE_COUNTRY}
+    others = {words: split[place] for place, words in NO_ONE_COUNTRY.items() if place in split}
     if not others:
         return _split("country", sure)
     unsure = sum(each["eligible"] + each["denied"] for each in others.values())
@@ -134,18 +134,24 @@ def _split(noun: str, split: Mapping[str, Mapping[str, int]]) -> str:
         columns=[noun, "eligible", "denied", "share"],
         rows=[[name, f"{e:,}", f"{d:,}", share(e, e + d)] for name, e, d in rows],
     )
-    legend = '<span class="key in"></span> eligible <span class="key out"></span> denied.'
-    return f"<p class=legend>{legend}{_first(split)}</p>{pair(chart, numbers)}"
+    return f"<p class=legend>{changes.LEGEND}{_first(split)}</p>{pair(chart, numbers)}"
 
 
-def _counts(noun: str, counts: Mapping[str, int], whole: Mapping[str, Any]) -> str:
+def _reasons(counts: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
+    shown = _counts("reason", counts["by_reason"], counts, notes=meanings)
+    return f"<p>An item is counted once, under the strongest reason against it.</p>{shown}" if shown else ""
+
+
+def _counts(
+    noun: str, counts: Mapping[str, int], whole: Mapping[str, Any], *, notes: Mapping[str, str] | None = None
+) -> str:
     if not counts:
         return ""
     rows = list(counts.items())[:_TOP]
     chart = bars(f"Denied items by {noun}", [Bar(name, [("out", count)]) for name, count in rows])
     cells = [[name, f"{count:,}", share(count, whole["items"])] for name, count in rows]
     legend = f'<span class="key out alone"></span> denied items.{_first(counts)}'
-    numbers = table(f"Items by {noun}", columns=[noun, "items", "of all"], rows=cells)
+    numbers = table(f"Items by {noun}", columns=[noun, "items", "of all"], rows=cells, notes=notes or {})
     return f"<p class=legend>{legend}</p>{pair(chart, numbers)}"
 
 
@@ -156,12 +162,6 @@ def _first(counts: Mapping[str, Any]) -> str:
 def _gaps(counts: Mapping[str, Any]) -> str:
     shown = _counts("gap", counts["by_gap"], counts)
     return f"<p>Unknown means no. An item may have several gaps.</p>{shown}" if shown else ""
-
-
-def _named(name: str) -> str:
-    """Return a country's English name (CLDR) for its code, other names as they are."""
-    territory: str | None = Locale("en").territories.get(name)
-    return territory or name
 
 
 def _explanations(found: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
@@ -204,7 +204,7 @@ def _whereabouts(person: Mapping[str, Any]) -> str:
         regions.setdefault(country_of(place), []).extend([place] if place != country_of(place) else [])
     if not regions:
         return "whereabouts unknown"
-    named = [_named(country) + (f" ({', '.join(parts)})" if parts else "") for country, parts in regions.items()]
+    named = [country_name(country) + (f" ({', '.join(parts)})" if parts else "") for country, parts in regions.items()]
     sure = "" if person["established"] else ", not established"
     return f"{'in' if len(named) == 1 else 'may be in'} {', '.join(named)}{sure}"
 
@@ -221,25 +221,14 @@ def _time(seconds: int | None) -> str:
     return f"<time>{moment(seconds)}</time>"
 
 
-def _moves(comparison: Mapping[str, Any]) -> str:
-    rows = [[move["from"], move["to"], f"{move['items']:,}"] for move in comparison["moves"][:_TOP]]
-    changed = ", ".join(name for name, differs in comparison["causes"].items() if differs)
-    numbers = table("Items by what they were and what they are", columns=["was", "is", "items"], rows=rows)
-    return (
-        f"<p>Different between the two releases: {escape(changed)}. What begins with <code>involved:</code> is left out"
-        " because of somebody else than its owner.</p>"
-        f"{numbers}"
-    )
-
-
 def _people(story: Story) -> str:
-    rows = [(_named(name), count) for name, count in story.people.items() if name not in _NO_ONE_COUNTRY][:_TOP]
+    rows = [(country_name(name), count) for name, count in story.people.items() if name not in NO_ONE_COUNTRY][:_TOP]
     shown = _heads("country", rows)
     unresolved = story.people.get(UNRESOLVED_PLACE, 0)
     several = sum(story.combinations.values())
     if not several:
         return f"{shown}<p>Of {counted(unresolved, 'person', several='people')} no country is established.</p>"
-    often = [(" or ".join(map(_named, each)), count) for each, count in list(story.combinations.items())[:_TOP]]
+    often = [(" or ".join(map(place_name, each)), count) for each, count in list(story.combinations.items())[:_TOP]]
     return (
         f"{shown}<h3 class=sub>In several countries, perhaps</h3>"
         f"<p>The signals of {counted(several, 'person', several='people')} name more than one country: an account"
@@ -256,7 +245,8 @@ def _heads(noun: str, rows: Sequence[tuple[str, int]]) -> str:
     return pair(chart, table(f"People by {noun}", columns=[noun, "people"], rows=cells))
 
 
-def _steps(steps: Sequence[tuple[str, float]], checks: str) -> str:
-    rows = [[name, f"{seconds:.1f} s"] for name, seconds in steps]
+def _steps(story: Story) -> str:
+    rows = [[name, f"{seconds:.1f} s"] for name, seconds in story.steps]
     times = table("Steps and their times", columns=["step", "time"], rows=rows)
-    return f"{times}<p class=checks>{escape(checks)}</p>"
+    at = f"The Iceberg table of the third release: <code>{escape(story.table)}</code>"
+    return f"{times}<p class=checks>{escape(story.checks)} {at}</p>"

@@ -83,7 +83,8 @@ def scope_of(parts: Mapping[str, Any]) -> Scope:
 def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> None:
     """Suspend a use from now on: no release is sealed with it, no lease granted or renewed, and `may` says no.
 
-    Every part of the scope that is left out means all. Jobs that read what it hits stop at their next renewal.
+    Every part of the scope that is left out means all. Jobs that read what it hits are told at once, and stop at the
+    latest when their lease runs out.
     """
     scope = scope_of(parts)
     control = context.deployment.control

@@ -40,6 +40,23 @@ class Moment:
     facts: Sequence[tuple[str, str]] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """How a suspension stopped a job, measured.
+
+    Attributes:
+        after: seconds from when the order was acknowledged until the job had stopped.
+        drained_ms: milliseconds until nobody read any more what the order hits; None: somebody still does, or how long
+            it took is not known.
+        step: the last step that the job took.
+    """
+
+    order: str
+    after: float
+    drained_ms: int | None
+    step: int
+
+
 @dataclass(slots=True)
 class Timeline:
     """What happened so far; each moment is told when it is added."""

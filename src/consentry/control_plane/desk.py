@@ -130,6 +130,11 @@ class Desk:
             found = self._documents[document] = load(self.parts.objects.get(document).decode(), document, accepted=True)
         return found
 
+    def recorded_at(self, position: int) -> Seconds:
+        """Return when the event at a position was recorded."""
+        (event,) = self.parts.ledger.read(position, position + 1)
+        return event.recorded_at
+
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force in the present as it is, without reading the ledger."""
         published = self.newest.state.policy(name)

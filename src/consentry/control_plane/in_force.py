@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from consentry.digests import Digest
+from consentry.digests import Digest, digest
 from consentry.ledger.state import Published
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import Purpose
 
 Read = Callable[[Digest], PolicySet]
@@ -33,6 +33,46 @@ class Decided(NamedTuple):
     published: Published
     purposes: tuple[Purpose, ...]
     until: int | None
+
+
+class Stood(NamedTuple):
+    """What was published under a name, and how long it stood.
+
+    Attributes:
+        ended: what was published under the name next; None: nothing was since.
+    """
+
+    published: Published
+    ended: Published | None
+
+    @property
+    def state(self) -> str:
+        """How it is with it, in a word."""
+        if withdraws(self.published):
+            return "withdrawal"
+        if self.ended is None:
+            return "in force"
+        return "withdrawn" if withdraws(self.ended) else "replaced"
+
+
+def every_one(published: Sequence[Published]) -> list[Stood]:
+    """Return everything that was published, oldest first, with what came after it under its name."""
+    found: list[Stood] = []
+    nexts: dict[str, Published] = {}
+    for each in reversed(published):
+        found.append(Stood(each, nexts.get(each.name)))
+        nexts[each.name] = each
+    return found[::-1]
+
+
+def every_set(published: Sequence[Published]) -> list[Stood]:
+    """Return every policy set that is or was in force, oldest first: all but what was published only to withdraw."""
+    return [each for each in every_one(published) if not withdraws(each.published)]
+
+
+def withdraws(published: Published) -> bool:
+    """Say whether this was published to take its name out of force. By its digest: its text need not be at hand."""
+    return published.digest == digest(OUT_OF_FORCE.format(name=published.name).encode())
 
 
 def by_purpose(published: Sequence[Published], read: Read) -> dict[Purpose, Published]:

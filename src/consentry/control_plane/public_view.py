@@ -14,7 +14,6 @@ from consentry.control_plane.in_force import history
 from consentry.control_plane.known import Known
 from consentry.errors import ConsentryError
 from consentry.oversight.order import Order, Orders
-from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_set import PolicySet
 from consentry.release.sealed import SealedRelease
@@ -85,7 +84,7 @@ class PublicView:
                 {
                     **described(self._desk.document(each.published.digest)),
                     "in_force_for": list(each.purposes),
-                    "since": self._recorded_at(each.published.position),
+                    "since": self._desk.recorded_at(each.published.position),
                 }
                 for each in found
                 if each.purposes
@@ -93,18 +92,14 @@ class PublicView:
             "earlier_policies": [
                 {
                     **_named(self._desk.document(each.published.digest)),
-                    "since": self._recorded_at(each.published.position),
-                    "until": None if each.until is None else self._recorded_at(each.until),
+                    "since": self._desk.recorded_at(each.published.position),
+                    "until": None if each.until is None else self._desk.recorded_at(each.until),
                     "newest_data": each.published.digest in counts,
                 }
                 for each in found
                 if not each.purposes
             ],
         }
-
-    def _recorded_at(self, position: int) -> Seconds:
-        (event,) = self._desk.parts.ledger.read(position, position + 1)
-        return event.recorded_at
 
     def _by_category(self, known: Known) -> dict[str, Any]:
         """Return how many items of each category the newest releases use, of each corpus one."""

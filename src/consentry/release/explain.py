@@ -26,6 +26,7 @@ from consentry.policy.policy_set import PolicySet
 from consentry.release.amendment import Noted
 from consentry.release.basis import Basis, people_of
 from consentry.release.compare import Side, outcome_labels
+from consentry.release.tallies import INVOLVED
 
 _EXAMPLE_ROWS = 20_000
 _GAPS = {
@@ -229,3 +230,27 @@ def _reason(reason: Reason, policy: PolicySet, orders: Mapping[str, str]) -> dic
     if reason.kind is ReasonKind.GAP:
         return body | {"why": f"{_GAPS[GapKind(reason.reference)]}: unknown means no"}
     return body | {"why": _MEANING[reason.kind]}
+
+
+def meaning(label: str, policy: PolicySet) -> str:
+    """Return in words what items are counted under `label` for, such as `involved:gap:age-unknown`; empty if unknown.
+
+    `policy` decided. Rules that it does not have are unknown, and so are orders: what they suspend is said by them.
+    """
+    own = label.removeprefix(INVOLVED)
+    kind, _, reference = own.partition(":")
+    why = _in_words(kind, reference, policy)
+    return f"because of somebody else it involves: {why}" if why and own != label else why
+
+
+def _in_words(kind: str, reference: str, policy: PolicySet) -> str:
+    match kind:
+        case ReasonKind.SUSPENDED:
+            return _ORDERED
+        case ReasonKind.GAP if reference in set(GapKind):
+            return _GAPS[GapKind(reference)]
+        case ReasonKind.FORBIDDEN | ReasonKind.PERMITTED:
+            return next((rule.why for rule in policy.rules if rule.id == reference), "")
+        case ReasonKind.REFUSED | ReasonKind.OBJECTED | ReasonKind.ACCOUNT_CLOSED | ReasonKind.NOT_PERMITTED:
+            return _MEANING[ReasonKind(kind)]
+    return ""

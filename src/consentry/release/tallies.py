@@ -37,6 +37,8 @@ UNRESOLVED_PLACE = "unresolved"
 SEVERAL_PLACES = "several"
 """People with several candidate countries, in summaries; the cells themselves name the countries."""
 _JOINT = "|"
+INVOLVED = "involved:"
+"""Before a reason: it is not the owner's, but somebody else's whom the item involves."""
 _ELIGIBLE = "eligible"
 
 I64 = npt.NDArray[np.int64]
@@ -63,7 +65,7 @@ class Outcome(NamedTuple):
         """What items with this outcome are counted under."""
         if self.allowed:
             return _ELIGIBLE
-        return f"involved:{self.reasons[0]}" if self.involved else self.reasons[0]
+        return f"{INVOLVED}{self.reasons[0]}" if self.involved else self.reasons[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,7 +55,7 @@ class PolicySets(Answer):
 
 @ROUTER.get("/policy-sets", responses=problems({422: "list-cursor"}))
 def every(*, control: Control, limit: Limit = 100, after: After = None) -> PolicySets:
-    """Return the policy sets in force."""
+    """Return the policy sets in force; for a name that was withdrawn, the set in its place, which names no purpose."""
     names = list(dict.fromkeys(each.name for each in control.desk.present().state.policies))
     found = part(names, str, limit=limit, after=after)
     return PolicySets(policy_sets=[_described(control, name) for name in found.rows], next=found.next)

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.in_force import Stood, every_one, every_set
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.state import Published
@@ -40,6 +41,8 @@ _POLICIES = Listing(
         Column("version", N_("Version")),
         Column("title", N_("About")),
         Column("state", N_("State"), kind="state", chosen_from=True),
+        Column("since", N_("Since"), kind="time"),
+        Column("until", N_("Until"), kind="time"),
         Column("rules", N_("Rules"), kind="number"),
         Column("unassessed", N_("Permits without an assessment"), kind="list"),
         Column("position", N_("Position"), kind="number"),
@@ -64,38 +67,45 @@ _PROPOSALS = Listing(
 @ROUTER.get("/console/policies")
 def policies(request: Request, control: Control, *, _: Reading) -> Response:
     """List every policy set that is or was in force."""
-    published = control.desk.present().state.policies
-    newest = {each.name: each.position for each in published}
-    rows = [_row(control, each, in_force=newest[each.name] == each.position) for each in published]
+    rows = [_row(control, each) for each in every_set(control.desk.present().state.policies)]
     return _POLICIES.answer(request, rows, template="console/policies.html")
 
 
-def _row(control: ControlPlane, published: Published, *, in_force: bool) -> dict[str, Any]:
-    policy = control.desk.document(published.digest)
+def _row(control: ControlPlane, stood: Stood) -> dict[str, Any]:
+    published, policy = stood.published, control.desk.document(stood.published.digest)
     return {
         "name": published.name,
         "version": published.version,
         "title": policy.title,
-        "state": "in force" if in_force else "replaced",
+        **_standing(control, stood),
         "rules": len(policy.rules),
-        "unassessed": list(control.assessments.missing(policy)) if in_force else [],
+        "unassessed": list(control.assessments.missing(policy)) if stood.ended is None else [],
         "position": published.position,
         "link": published.position,
     }
 
 
+def _standing(control: ControlPlane, stood: Stood) -> dict[str, Any]:
+    until = None if stood.ended is None else control.desk.recorded_at(stood.ended.position)
+    return {"state": stood.state, "since": control.desk.recorded_at(stood.published.position), "until": until}
+
+
 @ROUTER.get("/console/policies/{position}")
 def one(request: Request, control: Control, *, position: int, _: Reading) -> Response:
     """Show what a policy set says, with its examples and its text."""
-    published = next((each for each in control.desk.present().state.policies if each.position == position), None)
-    if published is None:
+    known = every_one(control.desk.present().state.policies)
+    stood = next((each for each in known if each.published.position == position), None)
+    if stood is None:
         raise NotFoundError("policy-not-published", "no policy set came into force there", help="see /console/policies")
-    policy = control.desk.document(published.digest)
+    published, policy = stood.published, control.desk.document(stood.published.digest)
     text = control.desk.parts.objects.get(published.digest).decode()
-    return twin(request, lambda: _document(published, policy, text=text)) or page(
+    standing = _standing(control, stood)
+    return twin(request, lambda: {**_document(published, policy, text=text), **standing}) or page(
         request,
         "console/policy.html",
         published=published,
+        stood=stood,
+        standing=standing,
         policy=policy,
         prose=describe(policy),
         examples=run_examples(policy),
