@@ -14,6 +14,8 @@ from consentry.settings import Settings
 
 HOME_MODE = 0o700
 """Of a home that is made: it holds what everybody chose. One that is there keeps its mode; the doctor tells."""
+ADDRESS_FILE = "serve.json"
+"""In the home while it is served: the server's address. One that was killed leaves it behind."""
 _KEYS = "keys"
 
 
