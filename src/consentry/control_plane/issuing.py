@@ -170,14 +170,15 @@ class Issuing:
     def note_if_unread(self, order: Order, *, tables: Path) -> Order | None:
         """Note at once that nobody reads what an order hits, if nobody read anything: no lease, and no table.
 
-        Return the order as it is then; None: a lease was open when it was given, or a table stands, so it has to be
-        found out what the order hits, for which people are looked at.
+        So are older orders that nobody came to note. Return the order as it is then; None: a lease was open when one of
+        them was given, or a table stands, so it has to be found out what they hit, for which people are looked at.
         """
-        if self.place.present().record.leases.open_at(order.position) or not is_empty(tables):
+        # First these, then the tables: an order that is given meanwhile may hit a table that is written before it.
+        record = self.place.present().record
+        waiting = [each for each in record.orders if each.drained is None]
+        if any(record.leases.open_at(each.position) for each in waiting) or not is_empty(tables):
             return None
-        done = self.drained(order, ())
-        assert done is not None, "nobody reads under no lease"
-        self.note_drained([done])
+        self.note_drained([done for each in waiting if (done := self.drained(each, ())) is not None])
         return self._known(order.order)
 
     def _known(self, name: str) -> Order:
