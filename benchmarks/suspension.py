@@ -1,6 +1,7 @@
 """From an order to the last job that has stopped: 200 holders of leases, and trials in which something goes wrong.
 
     ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 200] [--clients 20] [--real 36]
+                           [--people 1000000]
     ./run bench suspension --scale 0.2 [--data DIR] [--home DIR]
 
 The server is `consentry serve` in a process of its own, the orders come from another, the holders from a third. All
@@ -9,7 +10,9 @@ release no count tells, so the server looks at every row. With `--scale` the ite
 million at 1, and only this part runs.
 
 Their clock starts in a process that is open already, once it knows the newest event. An operator waits for more: the
-command `consentry suspend` is measured as well, from the start of its process on, with 20 holders.
+command `consentry suspend` is measured as well, from the start of its process on, with 20 holders. It opens the ledger
+alone: so it is measured once more in a ledger in which many people made a choice (`--people`), beside the same command
+where nobody did, and beside `consentry case list`, which opens all of the deployment. They take turns.
 
 The second part runs trials at a time to live of 1 s. In each, a job loses its right to read, and how is mixed: an
 order; an order that no watch tells of, while answers are lost, late and replayed; the server killed, or stopped so that
@@ -31,6 +34,7 @@ import json
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,10 +53,12 @@ from parts.server import Server
 from rich.console import Console
 
 from consentry.bootstrap import open_deployment
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
-from consentry.policy.vocabulary import Purpose
+from consentry.policy.vocabulary import ChoiceState, Purpose
 from corpus import DATA, Shape, ensure
 
 LOG = Console(stderr=True)
@@ -61,6 +67,8 @@ HOLDER = Path(__file__).parent / "parts" / "holder.py"
 AREAS = ("IN", "US", "BR", "CA", "AU", "JP", "MX", "PH", "ID", "NG")
 COMMAND_AREAS, COMMAND_HOLDERS = AREAS[6:9], 20
 WINDOW = {"created_from": 1_577_836_800, "created_before": 1_609_459_200}  # 2020
+TOGETHER = 5_000
+"""Choices that are recorded in one append."""
 TTL_S = 1.0
 BATCH = 20
 CLIENTS_TTL_S, CLIENTS_TOGETHER, CLIENTS_START_S = 10.0, 4, 120.0
@@ -273,6 +281,59 @@ def by_command(deployed: Deployed, *, holders: int, patience_s: float) -> list[L
     ]
 
 
+def beside_people(people: int, *, times: int) -> list[Line]:
+    """Measure the command where many people made a choice, where nobody did, and a command that opens everything."""
+    with tempfile.TemporaryDirectory() as name:
+        many, few = Path(name, "many"), Path(name, "few")
+        LOG.print(f"recording a choice of {people:,} people ...")
+        for home, count in ((many, people), (few, 0)):
+            _record(home, count)
+        said = f"{people:,} people"
+        words = ["suspend", "--case", "measured", "--area", COMMAND_AREAS[0], "--reference", "a benchmark"]
+        asked = {
+            "where nobody chose": (few, words),
+            said: (many, words),
+            "listing": (many, ["order", "list"]),
+            "everything": (many, ["case", "list"]),
+        }
+        took: dict[str, list[float]] = {what: [] for what in asked}
+        for _ in range(times):
+            for what, (home, given) in asked.items():
+                line = [sys.executable, "-m", "consentry", "--home", str(home), *given]
+                began = clock()
+                subprocess.run(line, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+                took[what].append(clock() - began)
+    most = {what: max(each) for what, each in took.items()}
+    here = statistics.median(took[said])
+    more, less = (statistics.median(took[what]) / here for what in ("everything", "where nobody chose"))
+    return [
+        Line("`consentry suspend`, nobody chose", f"{most['where nobody chose']:.3f} s", f"largest of {times}"),
+        Line(
+            f"`consentry suspend`, {said} chose",
+            f"{most[said]:.3f} s",
+            f"{1 / less:.2f} of that",
+            "< 1.5",
+            less > 1 / 1.5,
+        ),
+        Line("`consentry order list` there", f"{most['listing']:.3f} s"),
+        Line("`consentry case list` there, which opens everything", f"{most['everything']:.3f} s", f"{more:.1f} times"),
+    ]
+
+
+def _record(home: Path, people: int) -> None:
+    """Make a deployment in which so many people made a choice, with what it keeps so that it opens quickly."""
+    deployment = open_deployment(home, embedded=True)
+    deployment.control.statements.publish(shipped()[POLICY], POLICY)
+    choice = Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, at=WINDOW["created_from"])
+    for first in range(0, people, TOGETHER):
+        some = range(first, min(first + TOGETHER, people))
+        deployment.ledger.append(
+            [ChoiceMade(person=deployment.person(str(each)), choice=choice, source=Source.FORM) for each in some]
+        )
+    deployment.control.desk.present()
+    deployment.close()
+
+
 def _processor_s() -> float:
     """Return the processor time of the processes that were waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -464,6 +525,8 @@ def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
     if given.rounds:
         show("Suspension", rounds(deployed, holders=given.holders, times=given.rounds, patience_s=3))
         show("Suspension, by the whole command", by_command(deployed, holders=COMMAND_HOLDERS, patience_s=3))
+    if given.people:
+        show(f"The command beside {given.people:,} people", beside_people(given.people, times=5))
     number = 1_000 if given.full else given.trials
     if number:
         title = f"Trials at a time to live of {TTL_S:g} s"
@@ -488,6 +551,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--real", type=int, default=36)
+    parser.add_argument("--people", type=int, default=1_000_000, help="who made a choice, beside the command")
     parser.add_argument("--scale", type=float, default=None, help="1 is 50 million items of 5 million people")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="where the corpus is")
     parser.add_argument("--home", type=Path, default=None, metavar="DIR", help="where that deployment is made")

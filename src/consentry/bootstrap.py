@@ -35,22 +35,22 @@ from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.durable import replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
-from consentry.home import holds_deployment, opening, read_identity
-from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
+from consentry.home import holding, read_identity
+from consentry.identity import IDENTITY_FILE, Identity, require_pseudonym_key, require_signing_key
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
-from consentry.ledger.postgres import Replica, migrate_postgres, open_postgres
-from consentry.ledger.schema import LedgerIdentity
+from consentry.ledger.postgres import migrate_postgres
 from consentry.ledger.sql import SqlLedger
-from consentry.ledger.sqlite import open_sqlite
+from consentry.opening import open_ledger, recognise
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
-from consentry.release.newest_seal import is_sealed, sealed_in
+from consentry.release.manifest import sealed_in
+from consentry.release.newest_seal import is_sealed
 from consentry.runners.local import LocalRunner
 from consentry.served_form import served_form
 from consentry.settings import Settings, read_settings
@@ -234,7 +234,7 @@ def open_deployment(
 
     settings = read_settings(home, embedded=embedded)
     folder = settings.home
-    with opening(folder):
+    with holding(folder):
         ledger, key, signer, index = _belonging_together(settings, clock)
     objects = Objects(folder / "objects")
     names = Pseudonyms(key=key, index=index)
@@ -265,7 +265,7 @@ def _belonging_together(
 ) -> tuple[SqlLedger, PseudonymKey, Ed25519Signer, PeopleIndex]:
     folder = settings.home
     bound = read_identity(folder)
-    ledger = _open_ledger(settings, bound, clock=clock)
+    ledger = open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
         ledger.note_to(acknowledged := Acknowledged(folder))
@@ -288,7 +288,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
     """
     settings = read_settings(home)
     folder, bound = settings.home, read_identity(settings.home)
-    with opening(folder), closing(_open_ledger(settings, bound, clock=now)) as ledger:
+    with holding(folder), closing(open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
         ledger.note_to(acknowledged := Acknowledged(folder))
         return go_on(folder, ledger, acknowledged=acknowledged, by=by, reference=reference)
@@ -318,25 +318,8 @@ def migrate(home: Path | None = None) -> None:
             "this deployment keeps its ledger in SQLite, which is migrated when it is opened",
             help="set CONSENTRY_LEDGER_URL to the PostgreSQL ledger that is to be migrated",
         )
-    recognise = partial(_recognise, read_identity(settings.home))
-    migrate_postgres(settings.ledger, recognise=recognise, timeout=settings.ledger_timeout_s)
-
-
-def _open_ledger(settings: Settings, bound: Identity | None, *, clock: Callable[[], Seconds]) -> SqlLedger:
-    window, timeout = settings.group_commit_window_ms / 1000, settings.ledger_timeout_s
-    recognise = partial(_recognise, bound)
-    if (file := settings.ledger_file) is not None:
-        is_new = not holds_deployment(settings)
-        return open_sqlite(file, clock=clock, create=is_new, recognise=recognise, window=window, timeout=timeout)
-    replica: Replica = "required" if settings.ledger_replica_required else "none"
-    return open_postgres(
-        settings.ledger, clock=clock, replica=replica, recognise=recognise, window=window, timeout=timeout
-    )
-
-
-def _recognise(bound: Identity | None, found: LedgerIdentity | None) -> None:
-    if bound is not None:
-        require_ledger(bound.ledger, None if found is None else found.ledger)
+    belongs = partial(recognise, read_identity(settings.home))
+    migrate_postgres(settings.ledger, recognise=belongs, timeout=settings.ledger_timeout_s)
 
 
 def _keys(folder: Path, ledger: SqlLedger, bound: Identity | None) -> tuple[PseudonymKey, Ed25519Signer]:

@@ -22,6 +22,8 @@ _PARTS = (IDENTITY_FILE, "keys", "releases", "people/index.json")
 _LOCK = "opening.lock"
 _ATTEMPTS = 1_000
 """To hold the lock of a folder that others who are refused take away again: more than there are others."""
+ADDRESS_FILE = "serve.json"
+"""In the home while it is served: the server's address. One that was killed leaves it behind."""
 
 
 def holds_deployment(settings: Settings) -> bool:
@@ -46,7 +48,7 @@ def _is_within(folder: Path, home: Path) -> bool:
 
 
 @contextmanager
-def opening(home: Path) -> Iterator[None]:
+def holding(home: Path) -> Iterator[None]:
     """Hold a home while it is opened, and make its folder. What is refused leaves none where there was none.
 
     Two first starts at a time would make two keys, of which one is kept.

@@ -111,6 +111,19 @@ def test_stopping_a_use_and_looking_around_import_only_what_they_ask(words: tupl
     assert found == set()
 
 
+OF_A_LEDGER = frozenset({"consentry.control_plane", "pydantic", "pydantic_settings", "sqlalchemy"})
+
+
+@pytest.mark.parametrize("words", [SUSPENDING, ("order", "list")])
+def test_who_stops_a_use_does_not_wait_for_what_people_and_content_need(words: tuple[str, ...], tmp_path: Path) -> None:
+    home = copy_home(tmp_path / "home")
+    deployment = open_deployment(home)
+    deployment.control.statements.publish(shipped()["september-2024"], "september-2024.toml")
+    deployment.close()
+    found = imported_by(running("--home", str(home), *words), folder=tmp_path, heavy=HEAVY | {"cryptography"})
+    assert found == OF_A_LEDGER
+
+
 @pytest.fixture
 def built(tmp_path: Path) -> tuple[Path, str]:
     """A home with a release of one item, and the name of the release."""
@@ -146,7 +159,7 @@ def test_control_what_some_commands_need_is_noticed(tmp_path: Path) -> None:
 def test_what_is_imported_is_not_looked_through_for_garbage(tmp_path: Path) -> None:
     counting = "import atexit, gc, sys\natexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))\n"
     home = str(copy_home(tmp_path / "home"))
-    program = counting + running("--home", home, "order", "list")
+    program = counting + running("--home", home, "case", "list")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert int(done.stderr.splitlines()[-1]) > 50_000
 

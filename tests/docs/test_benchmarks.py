@@ -35,6 +35,8 @@ SMALL: dict[str, tuple[str, ...]] = {
         "10",
         "--real",
         "9",
+        "--people",
+        "3000",
     ),
     "what_if": ("--scale", "0.002", "--releases", "6"),
     "web": ("--seconds", "0.3", "--people", "100"),

@@ -8,6 +8,7 @@ everything once and starts no thread, so that a child costs little.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Lock
 from types import FrameType
@@ -23,6 +25,7 @@ from typing import Any
 import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import main as main_of_the_command_line
 from consentry.control_plane.drafts import Drafts
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger import outcomes
@@ -152,6 +155,19 @@ def suspend(deployment: Deployment, _: Path) -> None:
     deployment.control.orders.suspend(UK, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference="letter")
 
 
+def suspend_by_command(deployment: Deployment, _: Path) -> None:
+    """Do it as the command does: with the ledger alone, then with what is needed to remove a table."""
+    home = deployment.settings.home
+    deployment.close()
+    words = ["--case", CASE, "--area", "UK", "--origin", "authority-request", "--reference", "letter"]
+    try:
+        with redirect_stdout(io.StringIO()):  # ours is for answers
+            main_of_the_command_line(["--home", str(home), "suspend", *words])
+    except SystemExit as left:
+        if left.code:
+            raise
+
+
 def narrow(deployment: Deployment, _: Path) -> None:
     """Say once more what two people agreed to, now that people were told: from the UK and Brazil to the UK alone."""
     _unless_done("case-not-smaller", lambda: deployment.control.cases.narrow(CASE, UK, by="bob", reference="x"))
@@ -201,7 +217,10 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
     build(deployment, folder)
 
 
-_ALL = (start, register, people, build, erase, refuse, withdraw, suspend, narrow, lift, build_naively, narrow_naively)
+_ALL = (
+    *(start, register, people, build, erase, refuse, withdraw, suspend, suspend_by_command, narrow, lift),
+    *(build_naively, narrow_naively),
+)
 VERBS: dict[str, Callable[[Deployment, Path], None]] = {verb.__name__: verb for verb in _ALL}
 
 

@@ -25,6 +25,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, ChoiceMade, Source
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.ledger.sql import SqlLedger
+from consentry.opening import opened_for_orders
 from consentry.oversight.lease import LONGEST_TTL_MS, Lease
 from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
@@ -105,7 +106,15 @@ class Course:
             areas=frozenset({self.rng.choice(PLACES)}),
             categories=frozenset({Category.IMAGE}) if self.rng.random() < 0.3 else frozenset(),
         )
-        order = deployment.control.orders.suspend(scope, case="race", origin=Origin.OWN_DECISION, reference="a race")
+        said: dict[str, Any] = {"case": "race", "origin": Origin.OWN_DECISION, "reference": "a race"}
+        if self.rng.random() < 0.5:
+            order = deployment.control.orders.suspend(scope, **said)
+        else:
+            # As the command does it, with nothing open but the ledger.
+            with opened_for_orders(deployment.settings.home) as issuing:
+                assert issuing is not None
+                order = issuing.issue(scope, **said)
+            self.count("orders with the ledger alone")
         self.count("orders")
         time.sleep(self.rng.random() * 0.2)
         deployment.control.desk.present()

@@ -21,7 +21,7 @@ from consentry.doctor.examination import examine
 from consentry.doctor.finding import State
 from consentry.durable import only_one
 from consentry.errors import ConsentryError
-from consentry.home import holds_deployment, opening
+from consentry.home import holding, holds_deployment
 from consentry.ledger.postgres import migrate_postgres
 from consentry.settings import HOME_VARIABLE, read_settings
 from end_to_end.network import Form, RawItem, RawPerson, write_corpus, write_people
@@ -227,7 +227,7 @@ def test_a_home_that_is_a_file_or_cannot_be_made(
 
 
 def refuse(home: Path, *, leaving: str | None = None) -> None:
-    with suppress(KeyError), opening(home):
+    with suppress(KeyError), holding(home):
         assert (home / "opening.lock").exists()
         if leaving is not None:
             (home / leaving).touch()
@@ -241,7 +241,7 @@ def test_a_refusal_takes_away_only_what_it_made(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     refuse(home, leaving="kept")
     assert [each.name for each in home.iterdir()] == ["kept"]
-    with opening(home):
+    with holding(home):
         pass
     refuse(home)
     assert {each.name for each in home.iterdir()} == {"kept", "opening.lock"}
@@ -256,7 +256,7 @@ def test_one_at_a_time_although_those_before_take_the_lock_away(tmp_path: Path) 
         start.wait()
         seen = 0
         for attempt in range(40):
-            with suppress(KeyError), opening(home):
+            with suppress(KeyError), holding(home):
                 inside.append(number)
                 seen = max(seen, len(inside))
                 inside.remove(number)

@@ -78,6 +78,7 @@ class Stage(NamedTuple):
 
 OUT = {
     "suspend": (frozenset({"us", "br"}), ("UK",)),
+    "suspend_by_command": (frozenset({"us", "br"}), ("UK",)),
     "narrow": (frozenset({"us", "br"}), ("UK",)),
     "lift": (frozenset({"us", "gb", "br"}), ()),
 }
@@ -91,7 +92,7 @@ def prepare(deployment: Deployment, verb: str) -> None:
     def suspend(scope: Scope) -> None:
         control.orders.suspend(scope, case=CASE, origin=Origin.AUTHORITY_REQUEST, reference="letter")
 
-    if verb == "suspend":
+    if verb.startswith("suspend"):
         return
     if verb.startswith("narrow"):
         suspend(UK_AND_BRAZIL)

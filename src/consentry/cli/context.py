@@ -18,10 +18,6 @@ _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
 
-class InterruptedWorkError(click.Abort):
-    """An interrupt of something that is done piece by piece; the message says which pieces hold."""
-
-
 @dataclass(slots=True)
 class Context(Invocation):
     """Where to write, and the deployment, opened when first asked for."""

@@ -23,6 +23,10 @@ DENIED = 3
 _STARTED = f"{__name__}.started"
 
 
+class InterruptedWorkError(click.Abort):
+    """An interrupt of something that is done piece by piece; the message says which pieces hold."""
+
+
 @dataclass(slots=True)
 class Invocation:
     """Where to write, and the folder of the deployment if one was named."""
@@ -50,15 +54,15 @@ class Later(click.Command):
     def load(self) -> click.Command:
         """Import the command."""
         module, _, variable = self.place.partition(":")
-        with _kept_for_good(module):
+        with kept_for_good(module):
             found = getattr(import_module(module), variable)
         assert isinstance(found, click.Command), f"{self.place} is no command"
         return found
 
 
 @contextmanager
-def _kept_for_good(module: str) -> Iterator[None]:
-    """Look for no garbage among what is imported while the block lasts, nor ever after: it stays until the end.
+def kept_for_good(module: str) -> Iterator[None]:
+    """Look for no garbage among what is imported with a module in the block, nor ever after: it stays until the end.
 
     There are some hundred thousand objects. To look through them again and again was a quarter of a start.
     """

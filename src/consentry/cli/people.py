@@ -11,7 +11,8 @@ import click
 import numpy as np
 
 from consentry.bootstrap import Deployment
-from consentry.cli.context import Context, InterruptedWorkError, pass_context
+from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
 from consentry.clock import now

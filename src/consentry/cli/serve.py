@@ -14,12 +14,12 @@ import click
 from rich.live import Live
 
 from consentry.accounts.account import Account
-from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Invocation, kept_for_good, pass_invocation
 from consentry.cli.output import Output
+from consentry.home import ADDRESS_FILE
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.settings import read_settings
 
-_ADDRESS = "serve.json"
 _TIMEOUT_S = 5.0
 _WATCHED_EVERY_S = 0.5
 _FOR_EVALUATION = (
@@ -40,8 +40,8 @@ _STATES = ("granted", "open", "revoked", *map(str, LeaseEnd))
     type=click.Path(path_type=Path),
     help="Serve several homes, each at a host of its own: a TOML file that lists them.",
 )
-@pass_context
-def serve(context: Context, port: int, host: str, platforms: Path | None) -> None:
+@pass_invocation
+def serve(context: Invocation, port: int, host: str, platforms: Path | None) -> None:
     """Serve the pages, the interface for programs and the leases of training jobs, until it is stopped.
 
     One server a home. People sign in with an account (`consentry account add`) or with your organisation; members come
@@ -49,7 +49,8 @@ def serve(context: Context, port: int, host: str, platforms: Path | None) -> Non
     serves several homes.
     """
     # Only here: a web framework that no other command needs, and every one would wait for it.
-    from consentry.service import server  # noqa: PLC0415
+    with kept_for_good("consentry.service.server"):
+        from consentry.service import server  # noqa: PLC0415
 
     if platforms is not None and context.home is not None:
         raise click.UsageError("--home names one home, and --platforms several: use one of them")
@@ -60,35 +61,37 @@ def serve(context: Context, port: int, host: str, platforms: Path | None) -> Non
         )
 
     if platforms is None:
-        _serve_one(context, host=host, port=port)
+        _serve_one(context.out, host=host, port=port)
     else:
         _serve_several(context, platforms, host=host, port=port)
     context.out.note("stopped")
 
 
-def _serve_one(context: Context, *, host: str, port: int) -> None:
+def _serve_one(out: Output, *, host: str, port: int) -> None:
+    from consentry.cli.context import current  # noqa: PLC0415
     from consentry.service import server  # noqa: PLC0415
 
-    with context.deployment.admission() as admission:
+    deployment = current().deployment
+    with deployment.admission() as admission:
         accounts = admission.all()
     is_new = not accounts
     if _with_passwords(accounts):
-        context.out.note(_FOR_EVALUATION)
+        out.note(_FOR_EVALUATION)
 
     def announce(address: str, token: Path) -> None:
         def human() -> None:
-            context.out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
+            out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
             if is_new:
-                context.out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
-            context.out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
-            context.out.console.file.flush()
+                out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
+            out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
+            out.console.file.flush()
 
-        context.out.show({"url": address, "token_file": str(token)}, human)
+        out.show({"url": address, "token_file": str(token)}, human)
 
-    server.serve(context.deployment, host=host, port=port, announce=announce)
+    server.serve(deployment, host=host, port=port, announce=announce)
 
 
-def _serve_several(context: Context, file: Path, *, host: str, port: int) -> None:
+def _serve_several(context: Invocation, file: Path, *, host: str, port: int) -> None:
     from consentry.service import server  # noqa: PLC0415
     from consentry.service.hosting import Hosted  # noqa: PLC0415
     from consentry.service.platforms import read_platforms  # noqa: PLC0415
@@ -134,8 +137,8 @@ def _how(trouble: str | None) -> str:
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only those that train this model.")
 @click.option("--release", "releases", multiple=True, metavar="NAME", help="Only those that read this release.")
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only those in this state.")
-@pass_context
-def jobs(context: Context, /, watch: bool, **wanted: tuple[str, ...]) -> None:  # noqa: FBT001 - click calls it by name
+@pass_invocation
+def jobs(context: Invocation, /, watch: bool, **wanted: tuple[str, ...]) -> None:  # noqa: FBT001 - click calls it by name
     """List the leases of training jobs, with how it is with each.
 
     Asks the running server, which knows for how long each holds; the ledger if none runs.
@@ -184,18 +187,18 @@ class _Staying(HTTPRedirectHandler):
         return None
 
 
-def _asked(context: Context, only: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def _asked(context: Invocation, only: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """Return the leases that have one of the wanted words in each column, all if there is none."""
     body = _every(context)
     kept = [each for each in body["leases"] if all(each[column] in words for column, words in only.items())]
     return {**body, "leases": kept}
 
 
-def _every(context: Context) -> dict[str, Any]:
+def _every(context: Invocation) -> dict[str, Any]:
     """Return all leases as the running server tells them, else as the ledger has them."""
     home = read_settings(context.home).home
     try:
-        server = json.loads((home / _ADDRESS).read_bytes())
+        server = json.loads((home / ADDRESS_FILE).read_bytes())
         shown = {"Authorization": f"Bearer {server['view']}"}
         if "host" in server:  # one of several platforms at that address
             shown["Host"] = server["host"]
@@ -203,7 +206,10 @@ def _every(context: Context) -> dict[str, Any]:
         with build_opener(_Staying).open(request, timeout=_TIMEOUT_S) as answer:
             return {"live": True, **json.load(answer)}
     except (OSError, URLError, ValueError, KeyError, TypeError):
-        # None runs, or it was killed and left its address behind.
-        leases = context.deployment.control.leases.jobs()
+        # None runs, or it was killed and left its address behind. Only then is the whole deployment needed.
+        with kept_for_good("consentry.bootstrap"):
+            from consentry.cli.context import current  # noqa: PLC0415
+
+        leases = current().deployment.control.leases.jobs()
         open_ = [{**each, "state": "open"} if each["state"] == "granted" else each for each in leases]
         return {"live": False, "leases": [{**each, "left_s": None} for each in open_]}

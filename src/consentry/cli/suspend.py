@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
-from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import InterruptedWorkError, Invocation, kept_for_good, pass_invocation
 from consentry.cli.output import Output, moment, read_moment
+from consentry.control_plane.issuing import Issuing
+from consentry.control_plane.table_folder import is_empty, tables_of
+from consentry.home import ADDRESS_FILE
 from consentry.ledger.oversight_events import Origin
+from consentry.opening import opened_for_orders
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, drained_in_words, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.settings import read_settings
 
 _SCOPE = (
     click.option(
@@ -79,33 +86,88 @@ def scope_of(parts: Mapping[str, Any]) -> Scope:
 @click.option("--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data.")
 @click.option("--by", metavar="HANDLE", help="Who does it: a handle, no name and no address.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would hit.")
-@pass_context
-def suspend(context: Context, /, case: str, reference: str, **parts: Any) -> None:
+@pass_invocation
+def suspend(context: Invocation, /, case: str, reference: str, **parts: Any) -> None:
     """Suspend a use from now on: no release is sealed with it, no lease granted or renewed, and `may` says no.
 
     Every part of the scope that is left out means all. Jobs that read what it hits are told at once, and stop at the
     latest when their lease runs out.
     """
     scope = scope_of(parts)
-    control = context.deployment.control
     if parts["dry_run"]:
-        with context.out.progress() as progress:
-            body = control.orders.what_if(scope, progress=progress)
-        context.out.show(body, lambda: show_what_if(context.out, body))
+        _what_if(context.out, scope)
         return
-    order = control.orders.suspend(
-        scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"]
-    )
-    body = described(order)
+    order = _suspended(context, scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"])
+    if order.drained is None:
+        context.out.text("Jobs that read what it hits are told at once. Watch: consentry jobs")
+    else:
+        context.out.text("No job reads what it hits.")
+    if context.out.as_json:
+        context.out.show(described(order))
 
-    def human() -> None:
-        context.out.text(f"Order {order.order} is in force from position {order.position}: {in_words(scope)}.")
-        if order.drained is None:
-            context.out.text("Jobs that read what it hits are told at once. Watch: consentry jobs")
-        else:
-            context.out.text("No job reads what it hits.")
 
-    context.out.show(body, human)
+def _what_if(out: Output, scope: Scope) -> None:
+    """Show what an order would hit."""
+    # Only here and below: who stops a use does not wait for what only people and content need.
+    with kept_for_good("consentry.bootstrap"):
+        from consentry.cli.context import current  # noqa: PLC0415
+
+    orders = current().deployment.control.orders
+    with out.progress() as progress:
+        body = orders.what_if(scope, progress=progress)
+    out.show(body, lambda: show_what_if(out, body))
+
+
+def _suspended(context: Invocation, scope: Scope, **said: Any) -> Order:
+    """Put an order in force, say so, and see to what follows from it."""
+    order: Order | None = None
+    with opened_for_orders(context.home) as issuing:
+        if issuing is not None:
+            order = issuing.issue(scope, **said)
+            with _in_force_all_the_same(context.out, order):
+                _say_in_force(context.out, order)
+                if (done := _done_at_once(issuing, order, home=read_settings(context.home).home)) is not None:
+                    return done
+    # The ledger is let go of by now: the whole deployment opens it as another process would.
+    with kept_for_good("consentry.bootstrap"):
+        from consentry.cli.context import current  # noqa: PLC0415
+
+    if order is None:
+        order = current().deployment.control.orders.suspend(scope, **said)
+        _say_in_force(context.out, order)
+        return order
+    with _in_force_all_the_same(context.out, order):
+        return current().deployment.control.orders.settle(order.order)
+
+
+def _done_at_once(issuing: Issuing, order: Order, *, home: Path) -> Order | None:
+    """Do what follows from an order if nobody has to find out what it hits, or leave it to the server that runs.
+
+    None: neither. A table that stands is not left to the server, which removes it with the last lease only.
+    """
+    tables = tables_of(home)
+    found = issuing.note_if_unread(order, tables=tables)
+    served = (home / ADDRESS_FILE).exists() and is_empty(tables)
+    return order if found is None and served else found
+
+
+def _say_in_force(out: Output, order: Order) -> None:
+    """Say at once that an order holds: what follows from it may take longer."""
+    out.text(f"Order {order.order} is in force from position {order.position}: {in_words(order.scope)}.")
+    out.console.file.flush()
+
+
+@contextmanager
+def _in_force_all_the_same(out: Output, order: Order) -> Iterator[None]:
+    """Say that an order holds whatever goes wrong in the block: somebody who reads an error might think it does not."""
+    holds = f"order {order.order} is in force from position {order.position}; `consentry serve` sees to what is left"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedWorkError(holds) from None
+    except Exception:
+        out.note(holds)
+        raise
 
 
 def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
@@ -157,23 +219,37 @@ def order() -> None:
 
 
 @order.command("list")
-@pass_context
-def list_(context: Context) -> None:
+@pass_invocation
+def list_(context: Invocation) -> None:
     """List all orders, with how long it took until nobody read what they suspend."""
-    known = context.deployment.control.orders.every()
+    known = _every(context)
     rows = [[each.position, each.order, in_words(each.scope), order_state(each), drained_words(each)] for each in known]
     columns = ["position", "order", "scope", "state", "drained"]
     body = {"orders": [described(each) for each in known]}
     context.out.show(body, lambda: context.out.table(columns, rows) if rows else context.out.text("No orders."))
 
 
+def _every(context: Invocation) -> list[Order]:
+    with opened_for_orders(context.home) as issuing:
+        if issuing is not None:
+            return issuing.every()
+    with kept_for_good("consentry.bootstrap"):
+        from consentry.cli.context import current  # noqa: PLC0415
+
+    return current().deployment.control.orders.every()
+
+
 @order.command()
 @click.argument("name")
-@pass_context
-def show(context: Context, name: str) -> None:
+@pass_invocation
+def show(context: Invocation, name: str) -> None:
     """Show order NAME."""
-    found = context.deployment.control.orders.get(name)
-    jobs = [_stopping(each) for each in context.deployment.control.orders.made_to_stop(found)]
+    with kept_for_good("consentry.bootstrap"):
+        from consentry.cli.context import current  # noqa: PLC0415
+
+    orders = current().deployment.control.orders
+    found = orders.get(name)
+    jobs = [_stopping(each) for each in orders.made_to_stop(found)]
 
     def human() -> None:
         rows = [

@@ -14,6 +14,7 @@ from consentry.control_plane import newest_word
 from consentry.control_plane.kept_state import KeptState
 from consentry.control_plane.known import Known
 from consentry.control_plane.parts import Parts
+from consentry.control_plane.table_folder import tables_of
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.digests import Digest
@@ -61,7 +62,7 @@ class Desk:
     @property
     def tables(self) -> Path:
         """The folder of the Iceberg tables."""
-        return self.parts.home / "tables"
+        return tables_of(self.parts.home)
 
     def present(self) -> Known:
         """Return what is known now, advanced to the head of the ledger."""

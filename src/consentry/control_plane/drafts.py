@@ -111,7 +111,7 @@ class Drafts:
                 self._clean_up()
                 raise
             if built is not None:
-                newest_seal.write_down(self.desk.parts.home, built)
+                newest_seal.write_down(self.desk.parts.home, built.digest, position=built.manifest.position)
                 return built
         raise ConflictError(
             "release-overtaken",

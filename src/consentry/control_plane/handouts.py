@@ -1,6 +1,6 @@
 """What is handed out of releases, and taken back: content files with what is left out of them, and tables.
 
-    tables/.lock            held while tables are written or removed
+    tables/.lock            held while tables are written or removed (`table_folder.py`)
     tables/NAME/v2, v3      the Iceberg tables of a release
     tables/.NAME.removed    a table on its way out
 
@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -25,7 +24,8 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits, barred
 from consentry.control_plane.removals import Removals
-from consentry.durable import only_one, take_name
+from consentry.control_plane.table_folder import holding
+from consentry.durable import take_name
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger.state import Sealed
 from consentry.progress import Progress
@@ -77,7 +77,7 @@ class Handouts:
 
     def write(self, name: str, version: FormatVersion, *, progress: Progress | None = None) -> TableReport:
         """Write a release as an Iceberg table over the untouched files. Written again, it has the same bytes."""
-        with self._holding():
+        with holding(self.desk.tables):
             self._sweep()
             # Asked with the lock held: who withdraws the release after this waits, and then removes the table.
             return self._write(name, version, progress=progress)
@@ -118,7 +118,7 @@ class Handouts:
         behind = [(name, version) for name in names for version in VERSIONS if self._is_behind(name, version)]
         if not behind:
             return
-        with self._holding(), self.desk.parts.watching() as progress:
+        with holding(self.desk.tables), self.desk.parts.watching() as progress:
             for name, version in behind:
                 if not self._is_behind(name, version):
                     continue
@@ -141,17 +141,10 @@ class Handouts:
         except (ValueError, KeyError, TypeError, AttributeError):
             return True
 
-    @contextmanager
-    def _holding(self) -> Iterator[None]:
-        """Keep others from writing or removing tables."""
-        self.desk.tables.mkdir(parents=True, exist_ok=True)
-        with only_one(self.desk.tables / ".lock"):
-            yield
-
     def remove(self) -> None:
         """Remove the tables nobody may read."""
         if self.desk.tables.exists():
-            with self._holding():
+            with holding(self.desk.tables):
                 self._sweep()
 
     def _sweep(self) -> None:

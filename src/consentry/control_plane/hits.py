@@ -169,11 +169,8 @@ class Hits:
         """Return the leases that an order revoked, by what is known. The caller holds the lock."""
         return [
             lease
-            for lease in present.record.leases
-            if lease.fence < order.position
-            and (lease.ended is None or lease.ended.position > order.position)
-            and self.names(order, lease.model, at=lease.fence)
-            and self.hit(order, lease.release)
+            for lease in present.record.leases.open_at(order.position)
+            if self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release)
         ]
 
     def _held_then(self, name: str, order: Order) -> bool:

@@ -13,15 +13,15 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits, why_barred
 from consentry.control_plane.issue_times import IssueTimes
+from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.known import Known
 from consentry.control_plane.what_if import WhatIf
-from consentry.control_plane.wording import require_handle, require_name, require_texts
-from consentry.errors import InputError, NotFoundError, names_there_are
-from consentry.ledger.case_events import CaseEnd, CaseOpened, Handle
+from consentry.errors import NotFoundError, names_there_are
+from consentry.ledger.case_events import Handle
 from consentry.ledger.events import Body
-from consentry.ledger.oversight_events import LeaseEnd, OrderDrained, OrderEnd, OrderEnded, Origin
+from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
-from consentry.oversight.order import Order, Scope, in_words, issue, unknown_models
+from consentry.oversight.order import Order, Scope
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress
 
@@ -40,6 +40,11 @@ class OrderVerbs:
         parts = self.desk.parts
         return IssueTimes(folder=parts.home / "cache" / "issued", boot=parts.boot, uptime=parts.uptime)
 
+    @property
+    def issuing(self) -> Issuing:
+        """How an order is given, here as anywhere."""
+        return Issuing(self.desk, milliseconds=self.desk.parts.milliseconds, times=self.times)
+
     def suspend(
         self,
         scope: Scope,
@@ -50,71 +55,24 @@ class OrderVerbs:
         by: Handle | None = None,
         along: Callable[[str], Sequence[Body]] | None = None,
     ) -> Order:
-        """Put an order in force, remove the tables of the releases that it hits, and return it.
+        """Put an order in force, remove the tables of the releases that it hits, and return it: see `Issuing.issue`."""
+        order = self.issuing.issue(scope, case=case, origin=origin, reference=reference, by=by, along=along)
+        return self.settle(order.order)
 
-        `along` returns what is said of it in the same append, by its name.
-
-        Raises:
-            PolicyError: an area or a model that is not known here.
-            InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
-            StateError: the case was lifted or withdrawn.
-        """
-        if (origin is Origin.AUTHORITY) != (along is not None):
-            raise InputError(
-                "order-unsigned",
-                "only an authority's signed statement makes an order of the authority itself",
-                help="record a letter as `authority-request`; a signed statement: docs/authority.md",
-            )
-        self.require(scope, case)
-        require_texts(reference=reference)
-        if by is not None:
-            require_handle(by)
-        with self.desk.at_head() as session:
-            opening = self._opening(case, scope, reference, by=by)
-            number = len(self.desk.newest.record.orders.of(case)) + 1
-            body = issue(
-                scope,
-                order=f"{case}.{number}",
-                case=case,
-                origin=origin,
-                reference=reference,
-                by=by,
-                at_ms=self.desk.parts.milliseconds(),
-            )
-            self.times.note(body.order)
-            positions = session.append([*opening, body, *(along(body.order) if along is not None else ())])
-        self.desk.write_down(positions[-1])
+    def settle(self, name: str) -> Order:
+        """Do what follows from an order that was given: tables go, and that nobody reads it is noted. Return it."""
         self.drain()
-        order = self.desk.present().record.orders.get(body.order)
-        assert order is not None, "an order that was appended is known"
+        order = self.get(name)
         self.handouts.remove()
         return order
 
-    def _opening(self, case: str, scope: Scope, reference: str, *, by: Handle | None) -> list[CaseOpened]:
-        """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
-        known = self.desk.newest.record.cases.get(case)
-        if known is None:
-            return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=by)]
-        if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
-            known.require_open()
-        return []
-
     def require(self, scope: Scope, case: str) -> None:
-        """Refuse a scope that is none, and what is no name of a case.
-
-        Raises:
-            PolicyError: an area or a model that is not known here.
-            InputError: a window in which nothing can be created, or no name for the case.
-        """
-        require_name(case, "case", code="case-name")
-        scope.check()
-        unknown = unknown_models(scope, self.desk.present().record.models)
-        if unknown is not None:
-            raise unknown
+        """Refuse a scope that is none, and what is no name of a case: see `Issuing.require`."""
+        self.issuing.require(scope, case)
 
     def every(self) -> list[Order]:
         """Return all orders, oldest first."""
-        return list(self.desk.present().record.orders)
+        return self.issuing.every()
 
     def get(self, name: str) -> Order:
         """Return an order.
@@ -207,14 +165,8 @@ class OrderVerbs:
             # An order that was given meanwhile may hit a table that stands: its turn is the next.
             done = [body for body in self._to_note() if body.order in looked_at]
             if done:
-                with self.desk.at_head() as session:
-                    known = self.desk.newest.record.orders
-                    session.append(
-                        [body for body in done if (found := known.get(body.order)) and found.drained is None]
-                    )
+                self.issuing.note_drained(done)
         names = [body.order for body in done]
-        for name in names:
-            self.times.forget(name)
         return [order for order in self.desk.present().record.orders if order.order in names]
 
     def _to_note(self) -> list[OrderDrained]:
@@ -229,14 +181,4 @@ class OrderVerbs:
             return self.hits.made_to_stop(order, self.desk.present())
 
     def _drained(self, order: Order, present: Known) -> OrderDrained | None:
-        hit = self.hits.made_to_stop(order, present)
-        if any(lease.ended is None for lease in hit):
-            return None
-        how = [lease.ended.how for lease in hit if lease.ended is not None]
-        return OrderDrained(
-            order=order.order,
-            stopped=how.count(LeaseEnd.STOPPED),
-            expired=how.count(LeaseEnd.EXPIRED),
-            released=how.count(LeaseEnd.RELEASED),
-            took_ms=self.times.since_ms(order.order),
-        )
+        return self.issuing.drained(order, self.hits.made_to_stop(order, present))

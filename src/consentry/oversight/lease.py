@@ -114,6 +114,12 @@ class Leases:
         """Return the leases that have not ended, oldest first."""
         return tuple(self._leases[name] for name in tuple(self._open))
 
+    def open_at(self, position: int) -> tuple[Lease, ...]:
+        """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
+        return tuple(
+            each for each in self if each.fence < position and (each.ended is None or each.ended.position > position)
+        )
+
     def take(self, event: Event) -> None:
         """Take one event in, if it is about leases."""
         body = event.body

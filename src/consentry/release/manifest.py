@@ -15,12 +15,13 @@ The manifest pins everything else by digest, so that its own digest, which the l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from consentry.corpus.sidecar import FilePin
-from consentry.digests import Digest, canonical_json
+from consentry.digests import Digest, canonical_json, digest
 from consentry.errors import IntegrityError
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
@@ -185,3 +186,16 @@ def open_envelope(content: bytes, kind: str = PAYLOAD_TYPE) -> tuple[bytes, str,
             f"this is no signed `{kind}`: {error}",
             help="restore the release folder from a copy, or build the release again",
         ) from error
+
+
+def sealed_in(folder: Path) -> Iterator[tuple[str, Digest, int]]:
+    """Yield key id, digest and position of the manifests in a folder of releases that can be read.
+
+    `release verify` finds the others.
+    """
+    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
+        try:
+            payload, key, _ = open_envelope(path.read_bytes())
+            yield key, digest(payload), Manifest.from_bytes(payload).position
+        except IntegrityError:
+            continue

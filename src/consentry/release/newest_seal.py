@@ -8,24 +8,21 @@ seal. Killed in between, it names an older seal, which still stands.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from consentry.digests import Digest, canonical_json, digest
+from consentry.digests import Digest, canonical_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import IntegrityError
 from consentry.ledger.acknowledged import older
 from consentry.ledger.events import ReleaseSealed
 from consentry.ledger.store import Ledger
-from consentry.release.manifest import ENVELOPE, Manifest, open_envelope
-from consentry.release.sealing import Built
 
 FILE = "sealed.json"
 
 
-def write_down(home: Path, built: Built) -> None:
-    """Write down a release that was sealed."""
-    body = {"position": built.manifest.position, "manifest": built.digest}
+def write_down(home: Path, manifest: Digest, *, position: int) -> None:
+    """Write down a release that was sealed at a position, by its manifest."""
+    body = {"position": position, "manifest": manifest}
     with only_one(home / f"{FILE}.lock"):
         replace_file(home / FILE, canonical_json(body))
 
@@ -67,16 +64,6 @@ def _read(home: Path) -> tuple[int, str] | None:
             f"`{FILE}` cannot be read",
             help="it names the newest release; remove it if the ledger is the newest one there is",
         ) from error
-
-
-def sealed_in(folder: Path) -> Iterator[tuple[str, Digest, int]]:
-    """Yield key id, digest and position of the manifests that can be read; `release verify` finds the others."""
-    for path in sorted(folder.glob(f"*/{ENVELOPE}")):
-        try:
-            payload, key, _ = open_envelope(path.read_bytes())
-            yield key, digest(payload), Manifest.from_bytes(payload).position
-        except IntegrityError:
-            continue
 
 
 def is_sealed(ledger: Ledger, manifest: Digest, *, position: int) -> bool:
