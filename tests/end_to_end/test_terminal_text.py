@@ -91,6 +91,7 @@ def test_what_is_no_country_is_said_in_words(home: Path) -> None:
     [
         ("release", "plan", "network", "--policy", "september-2024"),
         ("people", "show"),
+        ("doctor",),
         ("corpus", "show", "network"),
         ("what-if", "network", "--suspend", "UK", "--policy", "august-2024"),
         ("suspend", "--case", "uk", "--area", "UK", "--reference", "a letter", "--dry-run"),
@@ -98,8 +99,24 @@ def test_what_is_no_country_is_said_in_words(home: Path) -> None:
     ids=lambda words: " ".join(words[:2]),
 )
 def test_tables_fit_a_terminal(home: Path, words: tuple[str, ...]) -> None:
-    wide = [line for line in run(home, *words).splitlines() if len(line) > WIDTH]
-    assert wide == []
+    shown = run(home, *words).replace(str(home), "home").partition("How to get")[0]
+    assert [line for line in shown.splitlines() if len(line) > WIDTH] == []
+
+
+def test_a_comparison_of_policy_sets_names_each_language_by_itself(home: Path) -> None:
+    lines = run(home, "policy", "diff", "august-2024", "september-2024").splitlines()
+    assert not [line for line in lines if "_in:" in line]
+    assert "rule `europe`: why (de), before: Die Verwendung wird in der EU" in "\n".join(lines)
+    assert "rule `europe`: inside: CH, EEA, EU -> CH, EEA, EU, UK" in lines
+    assert max(map(len, lines)) < 260
+
+
+def test_the_doctor_says_what_each_missing_part_is_needed_for(home: Path) -> None:
+    missing = [each for each in json.loads(run(home, "--json", "doctor"))["findings"] if each["remedy"]]
+    assert missing, "the deployment has a policy without an assessment, or a reader is not installed"
+    text = run(home, "doctor")
+    for each in missing:
+        assert f"  {each['name']}: {each['remedy']}\n    needed for: {each['purpose']}\n" in text
 
 
 def test_a_column_of_shares_or_changes_is_one_of_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,12 +173,15 @@ def _in_force_all_the_same(out: Output, order: Order) -> Iterator[None]:
 def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
     """Show what an order would hit."""
     rows = [[name, hit["items"], hit["of"], hit["people"]] for name, hit in body["corpora"].items()]
-    out.table(["corpus", "items in scope", "of items", "people in scope"], rows, title="This order would hit")
+    out.heading("This order would hit")
+    out.table(["corpus", "items in scope", "of items", "people in scope"], rows)
     if body["releases"]:
-        out.table(["release", "items"], list(body["releases"].items()), title="No longer readable")
+        out.heading("No longer readable")
+        out.table(["release", "items"], list(body["releases"].items()))
         out.text("They stay so when such an order is lifted: use resumes with releases that are built then.")
     else:
         out.text("No release holds any of it.")
+    out.text()
     out.text(f"Jobs that would stop: {', '.join(body['jobs']) or 'none'}")
     out.text(f"Models that were trained on such releases: {', '.join(body['models']) or 'none'}")
     if body["no_longer_served"]:

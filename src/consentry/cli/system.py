@@ -21,15 +21,13 @@ def doctor(context: Invocation) -> int:
     problems = sum(finding.state is State.PROBLEM for finding in findings)
 
     def human() -> None:
-        context.out.table(
-            ["", "part", "found", "needed for"],
-            [[_MARK[each.state], each.name, each.found, each.purpose] for each in findings],
-        )
+        context.out.table(["", "part", "found"], [[_MARK[each.state], each.name, each.found] for each in findings])
         remedies = [each for each in findings if each.remedy]
         if remedies:
             context.out.heading("How to get what is missing")
         for each in remedies:
             context.out.text(f"  {each.name}: {each.remedy}")
+            context.out.text(f"    needed for: {each.purpose}")
         context.out.text()
         context.out.text(f"{counted(problems, 'problem')}." if problems else "Everything that is needed is there.")
 

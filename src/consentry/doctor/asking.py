@@ -82,7 +82,7 @@ def identity(settings: Settings) -> Finding:
     if unread:
         missed = f"not compared: {', '.join(unread)}"
         return deployment.identity(State.MISSING, missed, remedy="see what is said of it above")
-    return deployment.identity(State.OK, f"this home, its keys and ledger {bound.ledger} belong together")
+    return deployment.identity(State.OK, f"home, keys and ledger {bound.ledger} belong together")
 
 
 def _compare(settings: Settings, bound: Identity | None) -> Iterator[str]:

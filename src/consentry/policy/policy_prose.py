@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from consentry.policy.expressions import Effect, Rule
@@ -22,6 +22,11 @@ _SIGNALS = {
     "said nothing; it counts once they save it.",
     SignalMeaning.IGNORE: "That a browser sends Global Privacy Control means nothing.",
 }
+
+
+_OTHER_LANGUAGES = "_in"
+_SHORT = 70
+"""Characters: what fits on one line with what it was."""
 
 
 def describe(policy_set: PolicySet) -> list[str]:
@@ -93,16 +98,33 @@ def _days(number: int) -> str:
 
 def describe_diff(difference: PolicyDiff) -> list[str]:
     """Return what differs, line by line: the text first, then the answers."""
-    lines = [f"{part}: {_value(before)} -> {_value(after)}" for part, before, after in difference.head]
+    lines = [line for part, before, after in difference.head for line in _differs(part, before, after)]
     lines += [f"rule `{rule.id}` added ({rule.effect})" for rule in difference.added]
     lines += [f"rule `{rule.id}` removed ({rule.effect})" for rule in difference.removed]
     for changed in difference.changed:
         lines += [
-            f"rule `{changed.id}`: {part}: {_value(before)} -> {_value(after)}"
+            f"rule `{changed.id}`: {line}"
             for part, before, after in changed.changes
+            for line in _differs(part, before, after)
         ]
     answers = [_flip(flip) for flip in difference.flips]
     return [*lines, *(answers or ["no answer changes"])]
+
+
+def _differs(part: str, before: Any, after: Any) -> Iterator[str]:
+    """Yield how a part differs: each language by itself, and long texts one below the other."""
+    if part.endswith(_OTHER_LANGUAGES):
+        was, now = before or {}, after or {}
+        for code in sorted({*was, *now}):
+            if was.get(code) != now.get(code):
+                yield from _differs(f"{part.removesuffix(_OTHER_LANGUAGES)} ({code})", was.get(code), now.get(code))
+        return
+    was, now = _value(before), _value(after)
+    if len(was) + len(now) <= _SHORT:
+        yield f"{part}: {was} -> {now}"
+    else:
+        yield f"{part}, before: {was}"
+        yield f"{part}, after: {now}"
 
 
 def _flip(flip: Flip) -> str:
