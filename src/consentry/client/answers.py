@@ -32,6 +32,7 @@ Category = Literal[
     "payment",
 ]
 ChoiceState = Literal["unset", "allowed", "refused"]
+OrderEnd = Literal["lifted", "withdrawn", "narrowed"]
 Purpose = Literal[
     "train-ai",
     "train-genai",
@@ -244,10 +245,14 @@ class Plan(TypedDict):
 
 
 class Ready(TypedDict):
-    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read."""
+    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+
+    `warnings` say what is wrong all the same: above all that the ledger has lost events.
+    """
 
     status: Literal["ready"]
     position: int
+    warnings: list[Warned]
 
 
 class Reason(TypedDict):
@@ -322,12 +327,31 @@ class SplitCount(TypedDict):
     after: Split
 
 
+class TrainedBefore(TypedDict):
+    """A suspension that ended, of a release that a model (or one it is built on) was trained on before it."""
+
+    order: str
+    scope: str
+    ended: OrderEnd
+    ended_at: int
+    model: str
+    release: str
+
+
 class Version(TypedDict):
     """Which program answers."""
 
     name: Literal["consentry"]
     version: str
     python: str
+
+
+class Warned(TypedDict):
+    """Something that holds up no request, and that somebody has to see to. `code` is stable."""
+
+    code: str
+    title: str
+    detail: str
 
 
 class WhatCounts(TypedDict):
@@ -351,6 +375,7 @@ class WholeModel(TypedDict):
     digest: str | None
     releases: list[str]
     withdrawn_since: WithdrawnSince
+    trained_before: list[TrainedBefore]
 
 
 class WholeRelease(TypedDict):
