@@ -11,7 +11,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from consentry.client import answers, oversight_answers, staff_answers
+from consentry.client import answers, model_answers, oversight_answers, staff_answers
 from consentry.client.api import Consentry
 from consentry.client.staff import ForStaff
 from service.at_work import POLICY
@@ -59,7 +59,7 @@ def test_every_method_says_what_comes_back() -> None:
 
 
 def test_every_field_is_always_there() -> None:
-    for module in (answers, oversight_answers, staff_answers):
+    for module in (answers, model_answers, oversight_answers, staff_answers):
         for name, kind in inspect.getmembers(module, inspect.isclass):
             assert not getattr(kind, "__optional_keys__", None), name
 

@@ -579,21 +579,6 @@ def test_a_look_up_is_shown_to_the_person_and_to_nobody_else(place: tuple[Deploy
     assert "asked by mail" not in come("gb").get("/me/history").text
 
 
-def test_a_no_is_saved_whatever_a_yes_beside_it_lacks(place: tuple[Deployment, Come, str]) -> None:
-    deployment, come, _ = place
-    control = deployment.control
-    control.notices.write("what-we-use", b"We use posts.", languages=["en"], channel="mail", audience="members")
-    visitor = come("us", notice="what-we-use")
-    kinds = {"purpose": "train-genai", "what": "kinds"}
-    visitor.post("/me/choices", {**kinds, "kind-post": "no"})
-    answer = visitor.post("/me/choices", {**kinds, "kind-post": "yes", "kind-comment": "no", **shown(visitor)})
-    assert answer.status_code == 422
-    assert "Your no is saved; the yes is not" in words(answer)
-    assert "Saved: you said no" in words(answer)
-    for category in (Category.COMMENT, Category.POST):
-        assert not control.people.may("us", NEW_POST._replace(category=category), policy=POLICY)["allowed"]
-
-
 def test_a_link_does_not_put_somebody_in_the_place_of_somebody_else(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor = come("gb")

@@ -313,6 +313,21 @@ def test_agreeing_looks_again_at_the_head(place: tuple[Deployment, Come, str]) -
     assert recorded in [each.position for each in found.own]
 
 
+def test_a_no_is_saved_whatever_a_yes_beside_it_lacks(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    control = deployment.control
+    control.notices.write("what-we-use", b"We use posts.", languages=["en"], channel="mail", audience="members")
+    visitor = come("us", notice="what-we-use")
+    kinds = {"purpose": "train-genai", "what": "kinds"}
+    visitor.post("/me/choices", {**kinds, "kind-post": "no"})
+    answer = visitor.post("/me/choices", {**kinds, "kind-post": "yes", "kind-comment": "no", **shown(visitor)})
+    assert answer.status_code == 422
+    assert "Your no is saved; the yes is not" in words(answer)
+    assert "Saved: you said no" in words(answer)
+    for category in (Category.COMMENT, Category.POST):
+        assert not control.people.may("us", NEW_POST._replace(category=category), policy=POLICY)["allowed"]
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_what_changed_is_said_in_every_language(place: tuple[Deployment, Come, str], code: str) -> None:
     _, come, _ = place

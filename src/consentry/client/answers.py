@@ -32,7 +32,6 @@ Category = Literal[
     "payment",
 ]
 ChoiceState = Literal["unset", "allowed", "refused"]
-OrderEnd = Literal["lifted", "withdrawn", "narrowed"]
 Purpose = Literal[
     "train-ai",
     "train-genai",
@@ -43,8 +42,6 @@ Purpose = Literal[
     "improve-from-feedback",
 ]
 Reach = Literal["future", "untrained", "everything"]
-Remedy = Literal["retrain", "retrain-shard", "drop-adapter", "accept"]
-Stage = Literal["clear", "affected", "remedy chosen", "remedied", "withdrawn", "destroyed"]
 
 
 class Amendment(TypedDict):
@@ -91,17 +88,6 @@ class ChoiceInForce(TypedDict):
     reach: Reach
     at: int
     position: int
-
-
-class Chosen(TypedDict):
-    """A remedy that was chosen, and who approved it."""
-
-    remedy: Remedy
-    reason: str
-    by: str
-    position: int
-    at: int
-    approved: list[str]
 
 
 class Comparison(TypedDict):
@@ -212,27 +198,6 @@ class Leases(TypedDict):
     leases: list[LeaseShown]
 
 
-class MayBeServed(TypedDict):
-    """Whether a model may be served. The answer counts for `ttl_s` seconds."""
-
-    model: str
-    may: bool
-    reasons: list[str]
-    ttl_s: float
-
-
-class Model(TypedDict):
-    """A model and where it stands. `deadline`: when the next step has to be taken."""
-
-    model: str
-    base: str | None
-    stage: Stage
-    deadline: int | None
-    late: bool
-    remedy: Chosen | None
-    inherited: list[str]
-
-
 Move = TypedDict("Move", {"from": str, "to": str, "items": int})
 
 
@@ -327,17 +292,6 @@ class SplitCount(TypedDict):
     after: Split
 
 
-class TrainedBefore(TypedDict):
-    """A suspension that ended, of a release that a model (or one it is built on) was trained on before it."""
-
-    order: str
-    scope: str
-    ended: OrderEnd
-    ended_at: int
-    model: str
-    release: str
-
-
 class Version(TypedDict):
     """Which program answers."""
 
@@ -359,23 +313,6 @@ class WhatCounts(TypedDict):
 
     choices: list[ChoiceInForce]
     erased: bool
-
-
-class WholeModel(TypedDict):
-    """A model with what it was trained on."""
-
-    model: str
-    base: str | None
-    stage: Stage
-    deadline: int | None
-    late: bool
-    remedy: Chosen | None
-    inherited: list[str]
-    ancestry: list[str]
-    digest: str | None
-    releases: list[str]
-    withdrawn_since: WithdrawnSince
-    trained_before: list[TrainedBefore]
 
 
 class WholeRelease(TypedDict):
@@ -400,11 +337,3 @@ class Withdrawn(TypedDict):
 
     reason: str
     position: int
-
-
-class WithdrawnSince(TypedDict):
-    """How much of what a model was trained on has been withdrawn."""
-
-    items: int
-    people: int
-    releases: list[str]

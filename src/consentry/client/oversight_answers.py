@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from consentry.client.answers import Category, OrderEnd, Purpose
+from consentry.client.answers import Category, Purpose
+from consentry.client.model_answers import OrderEnd
 
 CaseStanding = Literal[
     "concern-raised",

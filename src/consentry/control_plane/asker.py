@@ -56,10 +56,10 @@ def find(desk: Desk, person: Pseudonym) -> Asker:
     index, _ = desk.parts.pseudonyms.lookup()
     ordinal = index.lookup_one(*words_of(person))
     with desk.lock:
-        return in_seat(desk, desk.present(), person, seat=NOBODY if ordinal == MISSING else ordinal + 1)
+        return in_seat(desk, desk.present(), person=person, seat=NOBODY if ordinal == MISSING else ordinal + 1)
 
 
-def in_seat(desk: Desk, present: Known, person: Pseudonym, *, seat: int) -> Asker:
+def in_seat(desk: Desk, present: Known, *, person: Pseudonym, seat: int) -> Asker:
     """Return who asks, in a seat. The lock of the desk is held."""
     seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
     accounts = tuple(dict.fromkeys((person, *desk.accounts(present, seat))))

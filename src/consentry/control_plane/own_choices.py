@@ -60,7 +60,7 @@ class OwnChoices:
         """
         seat = asker.find(self.desk, person).seat
         with self.desk.at_head() as session:
-            found = asker.in_seat(self.desk, self.desk.newest, person, seat=seat)
+            found = asker.in_seat(self.desk, self.desk.newest, person=person, seat=seat)
             purposes = {each.purpose for each in choices}
             if any(set(found.spoke_about(each, since=since)) - set(beside) for each in purposes) or found.erased:
                 raise ConflictError(
@@ -77,7 +77,7 @@ class OwnChoices:
         seat = asker.find(self.desk, person).seat
         at = self.desk.parts.clock()
         with self.desk.at_head() as session:
-            found = asker.in_seat(self.desk, self.desk.newest, person, seat=seat)
+            found = asker.in_seat(self.desk, self.desk.newest, person=person, seat=seat)
             unsaid = [each for each in purposes if not found.spoke_about(each)]
             noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
             made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]

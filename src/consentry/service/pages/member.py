@@ -178,7 +178,16 @@ def _once_more(
     done = just_saved(deployment.control, person_of(who), positions=[str(each) for each in positions])
     given = {name: value for name, value in wanted.items() if name not in stale}
     if wanted.get("what") == "items":
-        return shown_again(request, deployment, who, use=use, given=given, problem=problem, done=done, changed=changed)
+        return shown_again(
+            request=request,
+            deployment=deployment,
+            who=who,
+            use=use,
+            given=given,
+            problem=problem,
+            done=done,
+            changed=changed,
+        )
     return _shown(
         request,
         deployment,

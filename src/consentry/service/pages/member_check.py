@@ -95,7 +95,7 @@ def _shown(
     """Show the numbers, and a form that holds all that was chosen but how far back it goes: that is chosen for all."""
     effect = None if aim is None else deployment.control.own_content.effect(person_of(who), aim)
     if wants_document(request, form):
-        body = canonical_json(check_document(use, aim, effect))
+        body = canonical_json(check_document(use, aim=aim, effect=effect))
         return Response(body, headers={"vary": "accept, cookie"}, media_type="application/json")
     return page(
         request,

@@ -32,7 +32,7 @@ def document(found: Sequence[Block], effects: Mapping[str, Effect]) -> dict[str,
     return {"uses": [_use(each, effects.get(each.purpose)) for each in found]}
 
 
-def check_document(use: Block, aim: Aim | None, effect: Effect | None) -> dict[str, Any]:
+def check_document(use: Block, *, aim: Aim | None, effect: Effect | None) -> dict[str, Any]:
     """Return what a no would undo, for all of a use or what is aimed at in it; nothing is new where there is no aim."""
     return {
         "purpose": use.purpose,

@@ -99,10 +99,10 @@ def items(
 
 
 def shown_again(
+    *,
     request: Request,
     deployment: Deployment,
     who: Principal,
-    *,
     use: Block,
     given: Mapping[str, str],
     problem: Mapping[str, str],
