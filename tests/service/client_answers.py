@@ -2,8 +2,8 @@
 
     PYTHONPATH=src:tests .run/test/bin/python -P tests/service/client_answers.py
 
-makes `answers.py`, `model_answers.py`, `oversight_answers.py` and `staff_answers.py` in `src/consentry/client` anew: each
-answer that a method names, and what stands in it.
+makes `answers.py`, `model_answers.py`, `oversight_answers.py` and `staff_answers.py` in `src/consentry/client` anew:
+each answer that a method names, and what stands in it.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def test_the_client_is_imported_without_the_server_or_anything_large() -> None:
     assert not loaded & {"fastapi", "pydantic", "starlette", "numpy", "pyarrow", "sqlalchemy", "jinja2", "click"}
     own = {each for each in done.stdout.split() if each.startswith("consentry.")}
     assert own == {f"consentry.{each}" for each in ("client", "errors")} | {
-        f"consentry.client.{each}" for each in ("api", "connection", *IMPORTERS, "oversight", "staff")
+        f"consentry.client.{each}" for each in ("api", "connection", *IMPORTERS, "models", "oversight", "staff")
     }
 
 

@@ -5,10 +5,10 @@
             ...
 
 Answers are what the server's description says (`/openapi.json`), as plain values; their types (`answers.py`,
-`model_answers.py`, `oversight_answers.py`, `staff_answers.py`) are made of it. Reads that fail are tried again; writes are as well, because
-each carries an idempotency key, so that it is done once. A write that a try of its own began is waited for. Where
-nobody can say whether a write was done, `OutcomeUnknownError` is raised: read, then decide. What is no answer is no
-permission: `may` raises rather than guess.
+`model_answers.py`, `oversight_answers.py`, `staff_answers.py`) are made of it. Reads that fail are tried again; writes
+are as well, because each carries an idempotency key, so that it is done once. A write that a try of its own began is
+waited for. Where nobody can say whether a write was done, `OutcomeUnknownError` is raised: read, then decide. What is
+no answer is no permission: `may` raises rather than guess.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is asked about models: where they come from, whether they may be served, and what is done about what they lost."""
+"""What is asked about models: where they come from, whether they may be served, what is done about what they lost."""
 
 from __future__ import annotations
 
