@@ -70,8 +70,8 @@ def furnish(deployment: Deployment, content: Path, members: dict[str, str]) -> d
     control.releases.build(corpus, Purpose.TRAIN_GENAI, policy=_SHIPPED, at=now)
     text = "What we use\n\nWe train AI that writes texts with what you post in public.\n\nYou can say no at any time."
     control.notices.write("what-we-use", text.encode(), languages=["en"], channel="in the app", audience="members")
-    control.own_settings.choose(deployment.person(members["hasty"]), _no())
-    saved = control.own_settings.choose(deployment.person(members["decided"]), _no())
+    control.own_choices.choose(deployment.person(members["hasty"]), _no())
+    saved = control.own_choices.choose(deployment.person(members["decided"]), _no())
     proposal = control.proposals.propose(
         shipped()[_SHIPPED].replace("title = ", "# Shorter notice.\ntitle = ", 1),
         reason=f"asked for by {WORDS}",

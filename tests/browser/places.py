@@ -39,6 +39,7 @@ PUBLIC = (
 )
 MEMBER = (
     Page("settings", "/me", "member"),
+    Page("settings-changed", "/me?changed=train-genai/kind-post&changed=train-genai/answer", "member"),
     Page("settings-minor", "/me", "minor"),
     Page("settings-check", "/me/check?purpose=train-genai", "member"),
     Page("items", "/me/items", "member"),

@@ -2,8 +2,8 @@
 
     PYTHONPATH=src:tests .run/test/bin/python -P tests/service/client_answers.py
 
-makes `answers.py`, `oversight_answers.py` and `staff_answers.py` in `src/consentry/client` anew: each answer that a
-method names, and what stands in it.
+makes `answers.py`, `model_answers.py`, `oversight_answers.py` and `staff_answers.py` in `src/consentry/client` anew:
+each answer that a method names, and what stands in it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,17 @@ from consentry.service.app import ROUTERS
 from consentry.service.gate import addresses
 
 CLIENT = Path(__file__).parents[2] / "src" / "consentry" / "client"
-IMPORTERS = {"answers": "api", "oversight_answers": "oversight", "staff_answers": "staff"}
+IMPORTERS = {
+    "answers": "api",
+    "model_answers": "models",
+    "oversight_answers": "oversight",
+    "staff_answers": "staff",
+}
 """Modules that are made, and who needs what is in them. What an earlier one has is not made again."""
 _MADE = "Made of its description by `tests/service/client_answers.py`: write nothing in here."
 _ABOUT = {
     "answers": "What a server answers to programs",
+    "model_answers": "What a server answers about models",
     "oversight_answers": "What a server answers about orders and cases, and to authorities",
     "staff_answers": "What a server answers to staff, about objections, notices and policy sets",
 }

@@ -11,7 +11,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from consentry.client import answers, oversight_answers, staff_answers
+from consentry.client import answers, model_answers, oversight_answers, staff_answers
 from consentry.client.api import Consentry
 from consentry.client.staff import ForStaff
 from service.at_work import POLICY
@@ -59,7 +59,7 @@ def test_every_method_says_what_comes_back() -> None:
 
 
 def test_every_field_is_always_there() -> None:
-    for module in (answers, oversight_answers, staff_answers):
+    for module in (answers, model_answers, oversight_answers, staff_answers):
         for name, kind in inspect.getmembers(module, inspect.isclass):
             assert not getattr(kind, "__optional_keys__", None), name
 
@@ -71,7 +71,7 @@ def test_the_client_is_imported_without_the_server_or_anything_large() -> None:
     assert not loaded & {"fastapi", "pydantic", "starlette", "numpy", "pyarrow", "sqlalchemy", "jinja2", "click"}
     own = {each for each in done.stdout.split() if each.startswith("consentry.")}
     assert own == {f"consentry.{each}" for each in ("client", "errors")} | {
-        f"consentry.client.{each}" for each in ("api", "connection", *IMPORTERS, "oversight", "staff")
+        f"consentry.client.{each}" for each in ("api", "connection", *IMPORTERS, "models", "oversight", "staff")
     }
 
 

@@ -130,7 +130,7 @@ def test_who_was_told_is_recorded_by_pseudonym(own: Office) -> None:
 
 def test_who_refused_is_not_told_again(own: Office) -> None:
     control, person = own.deployment.control, own.deployment.person("gb")
-    control.own_settings.choose(person, Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW))
+    control.own_choices.choose(person, Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW))
     olga = own.visitor("olga")
     olga.post("/console/write-notice", FORM)
     head = control.desk.parts.ledger.head()

@@ -306,7 +306,9 @@ def test_of_two_forms_about_the_same_each_no_stays(place: tuple[Deployment, Come
     assert len(waiting_on(page)) == 1
     for kind in ("comment", "post"):
         assert f'id="train-genai-{kind}-no" name="kind-{kind}" value="no" checked' in page.text
-    assert '<input type="hidden" name="reach" value="untrained">' in page.text, "as far as the one that goes furthest"
+        assert f'name="reach-kind-{kind}"' in page.text
+    assert set(re.findall(r'<option value="([a-z]+)" selected', page.text)) == {"untrained", "future"}
+    assert '<input type="hidden" name="reach"' not in page.text, "each goes as far as was chosen for it"
 
 
 def test_a_page_that_did_not_show_a_no_does_not_settle_it(place: tuple[Deployment, Come, str]) -> None:

@@ -15,7 +15,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.situation import Situation
 from service.at_work import POLICY
-from service.test_member import Come, no, one_item, read
+from service.test_member import Come, no, one_item, read, shown
 from service.visitor import words
 
 place = member.place
@@ -123,7 +123,7 @@ def test_a_yes_to_one_item_is_about_that_one(place: tuple[Deployment, Come, str]
     decides(deployment, CONSENT)
     visitor = come("us2")
     assert "You have not said yes." in words(visitor.get("/me/items"))
-    form = {"purpose": "train-genai", "what": "items"} | one_item("v1", 1, "yes")
+    form = {"purpose": "train-genai", "what": "items"} | one_item("v1", 1, "yes") | shown(visitor)
     answer = visitor.post("/me/choices", form)
     assert answer.status_code == 422, "it is a yes: there is something to read before"
     assert "Tick that you have read" in words(answer)
@@ -143,7 +143,7 @@ def test_a_yes_to_one_item_is_about_that_one(place: tuple[Deployment, Come, str]
     assert event.body.choice.state is ChoiceState.ALLOWED
     page = visitor.follow(visitor.post("/me/choices", {**form, "answer-1": "no"}))
     assert 'value="no" checked' in page.text
-    page = visitor.follow(visitor.post("/me/choices", form))
+    page = visitor.follow(visitor.post("/me/choices", form | shown(visitor)))
     assert "Saved: you said yes" in words(page), "a yes takes the no back"
     (item,) = visitor.get("/me/items?format=json").json()["items"]
     assert item["used"]
@@ -173,7 +173,7 @@ def test_where_nobody_wrote_a_notice_the_rules_are_read_and_named(
     decides(deployment, policy)
     visitor = come("us2")
     no(visitor)
-    answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes"})
+    answer = visitor.post("/me/choices", {"purpose": "train-genai", "answer": "yes", **shown(visitor)})
     assert answer.status_code == 422, "a yes asks for what it is about to be read"
     published = deployment.control.own_settings.deciding(Purpose.TRAIN_GENAI)
     assert published is not None

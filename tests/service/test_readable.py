@@ -28,7 +28,7 @@ from consentry.service import plain_words
 from consentry.service.pages import member_words as say
 from end_to_end.test_story import NOW
 from service.catalogues import gathered
-from service.test_member import HOSTILE, Come, no, one_item, yes
+from service.test_member import HOSTILE, Come, no, one_item, shown, yes
 from service.visitor import Visitor, words
 
 place = member.place
@@ -179,7 +179,7 @@ def told(deployment: Deployment, come: Come) -> dict[str, Visitor]:
     form = {"purpose": "train-genai"}
     visitors["us"].post("/me/choices", {**form, "what": "kinds", "kind-poll-answer": "no", "reach": "untrained"})
     visitors["us"].post("/me/choices", {**form, "what": "items", **one_item("u1", 1, "no")})
-    visitors["us"].post("/me/choices", {**form, "what": "items", **one_item("u1", 1, "yes")})
+    visitors["us"].post("/me/choices", {**form, "what": "items", **one_item("u1", 1, "yes"), **shown(visitors["us"])})
     no(visitors["us2"], reach="future")
     no(visitors["one"])
     yes(visitors["one"])
@@ -228,8 +228,9 @@ def test_nobody_is_shown_a_word_of_a_machine(place: tuple[Deployment, Come, str]
         texts = tuple(f"{each}?form=text" for each in sorted(receipts))
         for path, page in pages(visitor, code, (*own, f"{check}&category=poll-answer", *texts)):
             found[f"{name} {path}"] = of_machines(seen(page))
-        wrong = visitor.post(f"/me/choices?lang={code}", {"purpose": "train-genai", "answer": "yes"})
-        found[f"{name} a yes"] = of_machines(seen(wrong))
+        for about, page_of in (("old", {}), ("new", shown(visitor))):
+            wrong = visitor.post(f"/me/choices?lang={code}", {"purpose": "train-genai", "answer": "yes", **page_of})
+            found[f"{name} a yes on an {about} page"] = of_machines(seen(wrong))
     public = ("/", "/object", "/object?answer_to=", "/transparency", "/accessibility", "/me", "/object/follow/unknown")
     for path, page in pages(anyone, code, (*public, link, f"{link}?new=1", f"{link}/receipt?form=text")):
         found[path] = [each for each in of_machines(seen(page)) if each not in NAMES_OF_PROGRAMS]

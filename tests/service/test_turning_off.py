@@ -79,7 +79,7 @@ def test_no_form_of_the_page_asks_why_or_needs_anything_but_the_answer(place: tu
     _, come, _ = place
     visitor = come("us")
     known = re.compile(
-        r"purpose|answer(-\d+)?|reach|what|whose|category|number|read|version|kind-[a-z-]+|(item|corpus)-\d+"
+        r"purpose|answer(-\d+)?|reach|what|whose|shown|category|number|read|version|kind-[a-z-]+|(item|corpus)-\d+"
     )
     pages = ["/me", "/me/items", "/me/check?purpose=train-genai", "/me/check?purpose=train-genai&category=post"]
     for path in pages:
@@ -140,10 +140,9 @@ def test_by_the_signal_of_a_browser_it_is_not_even_a_press(place: tuple[Deployme
 def test_changing_ones_mind_is_never_too_often(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor = come("us")
-    has_read = read(visitor)
     for _ in range(OFTEN):
         for answer in ("no", "yes"):
-            form = {"purpose": "train-genai", "answer": answer, "reach": "untrained", **has_read}
+            form = {"purpose": "train-genai", "answer": answer, "reach": "untrained", **read(visitor)}
             said = visitor.post("/me/choices", form)
             assert said.status_code == 303, words(said)
             assert "retry-after" not in said.headers

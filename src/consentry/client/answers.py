@@ -42,8 +42,6 @@ Purpose = Literal[
     "improve-from-feedback",
 ]
 Reach = Literal["future", "untrained", "everything"]
-Remedy = Literal["retrain", "retrain-shard", "drop-adapter", "accept"]
-Stage = Literal["clear", "affected", "remedy chosen", "remedied", "withdrawn", "destroyed"]
 
 
 class Amendment(TypedDict):
@@ -90,17 +88,6 @@ class ChoiceInForce(TypedDict):
     reach: Reach
     at: int
     position: int
-
-
-class Chosen(TypedDict):
-    """A remedy that was chosen, and who approved it."""
-
-    remedy: Remedy
-    reason: str
-    by: str
-    position: int
-    at: int
-    approved: list[str]
 
 
 class Comparison(TypedDict):
@@ -211,27 +198,6 @@ class Leases(TypedDict):
     leases: list[LeaseShown]
 
 
-class MayBeServed(TypedDict):
-    """Whether a model may be served. The answer counts for `ttl_s` seconds."""
-
-    model: str
-    may: bool
-    reasons: list[str]
-    ttl_s: float
-
-
-class Model(TypedDict):
-    """A model and where it stands. `deadline`: when the next step has to be taken."""
-
-    model: str
-    base: str | None
-    stage: Stage
-    deadline: int | None
-    late: bool
-    remedy: Chosen | None
-    inherited: list[str]
-
-
 Move = TypedDict("Move", {"from": str, "to": str, "items": int})
 
 
@@ -244,10 +210,14 @@ class Plan(TypedDict):
 
 
 class Ready(TypedDict):
-    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read."""
+    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+
+    `warnings` say what is wrong all the same: above all that the ledger has lost events.
+    """
 
     status: Literal["ready"]
     position: int
+    warnings: list[Warned]
 
 
 class Reason(TypedDict):
@@ -330,27 +300,19 @@ class Version(TypedDict):
     python: str
 
 
+class Warned(TypedDict):
+    """Something that holds up no request, and that somebody has to see to. `code` is stable."""
+
+    code: str
+    title: str
+    detail: str
+
+
 class WhatCounts(TypedDict):
     """What counts of what a person said, oldest first: their choices, and refusals by other accounts of theirs."""
 
     choices: list[ChoiceInForce]
     erased: bool
-
-
-class WholeModel(TypedDict):
-    """A model with what it was trained on."""
-
-    model: str
-    base: str | None
-    stage: Stage
-    deadline: int | None
-    late: bool
-    remedy: Chosen | None
-    inherited: list[str]
-    ancestry: list[str]
-    digest: str | None
-    releases: list[str]
-    withdrawn_since: WithdrawnSince
 
 
 class WholeRelease(TypedDict):
@@ -375,11 +337,3 @@ class Withdrawn(TypedDict):
 
     reason: str
     position: int
-
-
-class WithdrawnSince(TypedDict):
-    """How much of what a model was trained on has been withdrawn."""
-
-    items: int
-    people: int
-    releases: list[str]

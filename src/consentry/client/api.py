@@ -5,10 +5,10 @@
             ...
 
 Answers are what the server's description says (`/openapi.json`), as plain values; their types (`answers.py`,
-`oversight_answers.py`, `staff_answers.py`) are made of it. Reads that fail are tried again; writes are as well, because
-each carries an idempotency key, so that it is done once. A write that a try of its own began is waited for. Where
-nobody can say whether a write was done, `OutcomeUnknownError` is raised: read, then decide. What is no answer is no
-permission: `may` raises rather than guess.
+`model_answers.py`, `oversight_answers.py`, `staff_answers.py`) are made of it. Reads that fail are tried again; writes
+are as well, because each carries an idempotency key, so that it is done once. A write that a try of its own began is
+waited for. Where nobody can say whether a write was done, `OutcomeUnknownError` is raised: read, then decide. What is
+no answer is no permission: `may` raises rather than guess.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from consentry.client.answers import (
     Explanation,
     Leases,
     LeaseShown,
-    MayBeServed,
-    Model,
     Plan,
     Ready,
     ReceiptText,
@@ -33,17 +31,16 @@ from consentry.client.answers import (
     Said,
     Version,
     WhatCounts,
-    WholeModel,
     WholeRelease,
 )
 from consentry.client.connection import Json, OutcomeUnknownError, RefusedError, address
-from consentry.client.staff import ForStaff
+from consentry.client.models import ForModels
 from consentry.errors import InputError
 
 __all__ = ["Consentry", "OutcomeUnknownError", "RefusedError"]
 
 
-class Consentry(ForStaff):
+class Consentry(ForModels):
     """What can be asked of a server. A `with` block closes the connection; several threads may share one."""
 
     def may(
@@ -123,38 +120,6 @@ class Consentry(ForStaff):
     def compare_releases(self, before: str, after: str) -> Comparison:
         """Say what changed between two releases, and why."""
         return self._post(address("/v1/releases/{}/compare", after), Comparison, {"before": before})
-
-    def models(self) -> Iterator[Model]:
-        """Yield the models."""
-        return self._rows("/v1/models", "models", Model)
-
-    def model(self, name: str) -> WholeModel:
-        """Return a model with what it was trained on."""
-        return self._get(address("/v1/models/{}", name), WholeModel)
-
-    def register_model(self, name: str, **more: Any) -> Said:
-        """Say what a model comes from: `base`, `releases`, `leases`, `digest`."""
-        return self._write("/v1/models", Said, {"model": name, **more})
-
-    def may_serve(self, model: str) -> MayBeServed:
-        """Say whether a model may be served, and for how long the answer counts."""
-        return self._get(address("/v1/models/{}/serving", model), MayBeServed)
-
-    def choose_remedy(self, model: str, remedy: str, *, reason: str = "") -> WholeModel:
-        """Choose what is done about an affected model."""
-        return self._write(address("/v1/models/{}/remedy", model), WholeModel, {"remedy": remedy, "reason": reason})
-
-    def approve_remedy(self, model: str) -> WholeModel:
-        """Approve the remedy `accept` or `drop-adapter` of a model: two different people have to."""
-        return self._write(address("/v1/models/{}/remedy/approvals", model), WholeModel, {})
-
-    def finish_remedy(self, model: str, *, digest: str | None = None) -> WholeModel:
-        """Say that what was chosen is done."""
-        return self._write(address("/v1/models/{}/remedy/completion", model), WholeModel, {"digest": digest})
-
-    def withdraw_model(self, model: str, *, reason: str) -> Said:
-        """Say that nobody may serve a model any more, for good."""
-        return self._write(address("/v1/models/{}/withdrawal", model), Said, {"reason": reason})
 
     def leases(self) -> list[LeaseShown]:
         """Return every lease. Jobs hold theirs with `consentry.training`."""

@@ -14,7 +14,7 @@ import httpx2
 from consentry.errors import ConsentryError, InputError, UnavailableError
 
 _A = TypeVar("_A")
-"""What an answer is: a type of `answers.py`, `oversight_answers.py` or `staff_answers.py`."""
+"""What an answer is: a type of `answers.py`, `model_answers.py`, `oversight_answers.py` or `staff_answers.py`."""
 Json = dict[str, Any]
 Query = Mapping[str, str | list[str]]
 _TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S = 4, 0.2, 5.0

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap64
 
+from consentry.control_plane.asker import Asker
 from consentry.control_plane.consumption import RowsOfFiles
-from consentry.control_plane.own_settings import Asker, OwnSettings
+from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import item_ids
 from consentry.corpus.pseudonym import key_of
@@ -312,10 +313,10 @@ class OwnContent:
                 return item
         raise NotFoundError("item-not-yours", "you have no such item", help="choose one of those in the list")
 
-    def asked_for(self, person: Pseudonym, purpose: Purpose) -> frozenset[str]:
-        """Return the items that are used if the person says yes, by the keys that `items` has."""
+    def by_key(self, person: Pseudonym, purpose: Purpose) -> dict[str, OwnItem]:
+        """Return all items by and about a person, by the keys that `items` has, as they are decided for a purpose."""
         every = self._own_items(self._settings.asker(person), purpose)
-        return frozenset(_key(corpus, number, item) for corpus, number, item in every if item.is_asked_for)
+        return {_key(corpus, number, item): item for corpus, number, item in every}
 
     def _own_items(self, asker: Asker, purpose: Purpose) -> list[tuple[Corpus, int, OwnItem]]:
         corpora, _ = self._settings.corpora()

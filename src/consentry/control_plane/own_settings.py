@@ -1,4 +1,4 @@
-"""What a person sees of the use of their own content, and what they say about it. Asked by pseudonym, never by id.
+"""What a person sees of the use of their own content. Asked by pseudonym, never by id.
 
 Nobody gets a seat by looking. What is shown costs what the person has: postings, and what is known of one seat.
 """
@@ -6,47 +6,36 @@ Nobody gets a seat by looking. What is shown costs what the person has: postings
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from consentry.control_plane.asker import Asker, concerns, find
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import by_purpose
 from consentry.control_plane.known import Known
 from consentry.control_plane.own_suspensions import resumed_at
-from consentry.corpus.people import MISSING
-from consentry.corpus.pseudonym import words_of
 from consentry.corpus.registration import Corpus, open_corpus
-from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, Pseudonym, Source
+from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import Published, Stated
+from consentry.oversight.lost_events import Lost
 from consentry.oversight.order import Order
-from consentry.policy.choice import Choice, LiveChoice, Seconds
+from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect
 from consentry.policy.matrix import MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
+from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
 from consentry.release.situation import Question, Situation, Stands, stands
 
 _STRANGER = PersonClass(known=False)
-
-
-class Choosing(Protocol):
-    """Records choices."""
-
-    def choose(
-        self, choices: Iterable[ChoiceMade], *, batch: int = ..., recorded: Callable[[range], None] | None = ...
-    ) -> int:
-        """Record choices, durably, and tell `recorded` their positions."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +54,13 @@ class Counted:
     why_not: Mapping[Reason, int] = field(default_factory=dict)
 
 
+class Missing(NamedTuple):
+    """When what somebody said may have been lost, as far as that is known: after `since`, before `until`."""
+
+    since: Seconds | None
+    until: Seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnUse:
     """A use, and how it stands for one person.
@@ -79,6 +75,7 @@ class OwnUse:
         orders: the orders among the obstacles, among those of a kind, and in `counted`, by id.
         places: where they may live; `established` says whether anything but a weak sign says so.
         served: the notices they were served, with the time.
+        missing: when what they said about it may have been lost, if they said nothing about it since.
     """
 
     purpose: Purpose
@@ -96,76 +93,21 @@ class OwnUse:
     established: bool
     served: Mapping[str, Seconds]
     erased: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """Who asks: their seats (none if nothing is known of them), all their accounts, and what all of these said.
-
-    `own` and `others` are what counts of it; `taken_back` is what they took back with any account and did not say anew.
-    """
-
-    person: Pseudonym
-    seats: tuple[int, ...]
-    accounts: tuple[Pseudonym, ...]
-    own: tuple[Stated, ...]
-    others: tuple[Stated, ...]
-    taken_back: tuple[Stated, ...]
-    erased: bool
-
-    @property
-    def seat(self) -> int:
-        """The seat of the account that asks."""
-        return self.seats[0] if self.seats else NOBODY
-
-    def spoke_about(self, purpose: Purpose) -> bool:
-        """Say whether they said anything, with any account, about a purpose, one above it or one below it.
-
-        Who takes back what they said speaks as well.
-        """
-        return any(concerns(each.choice, purpose) for each in (*self.own, *self.others, *self.taken_back))
-
-    @property
-    def said(self) -> tuple[Stated, ...]:
-        """What counts for the account that asks: its own choices, and the refusals of the others."""
-        refusals = (each for each in self.others if each.choice.state is ChoiceState.REFUSED)
-        return tuple(sorted((*self.own, *refusals), key=lambda each: each.position))
+    missing: Missing | None = None
 
 
 class OwnSettings:
-    """Verbs of a person about their own content."""
+    """Verbs with which a person looks at how the use of their own content stands."""
 
-    def __init__(self, desk: Desk, *, choosing: Choosing) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._choosing = choosing
         self._opened: dict[str, Corpus] = {}
         self._times: dict[int, Seconds] = {}
         self._known: dict[Purpose, tuple[tuple[int, int, int], Knowledge]] = {}
 
     def asker(self, person: Pseudonym) -> Asker:
         """Return who asks. Nobody gets a seat by it."""
-        index, _ = self.desk.parts.pseudonyms.lookup()
-        ordinal = index.lookup_one(*words_of(person))
-        with self.desk.lock:
-            return self._asker(self.desk.present(), person, seat=NOBODY if ordinal == MISSING else ordinal + 1)
-
-    def _asker(self, present: Known, person: Pseudonym, *, seat: int) -> Asker:
-        """Return who asks, in a seat. The lock of the desk is held."""
-        seats = () if seat == NOBODY else (seat, *(each for each in present.accounts(seat) if each != seat))
-        accounts = tuple(dict.fromkeys((person, *self.desk.accounts(present, seat))))
-        state = present.state
-        others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
-        every = tuple(dict.fromkeys((*accounts, *others)))
-        said = {each: state.choices.get(each, ()) for each in every}
-        return Asker(
-            person=person,
-            seats=seats,
-            accounts=every,
-            own=_live(said[person]),
-            others=_live(stated for each in every if each != person for stated in said[each]),
-            taken_back=tuple(stated for each in every for stated in said[each] if not _live([stated])),
-            erased=any(map(state.is_erased, accounts)),
-        )
+        return find(self.desk, person)
 
     def unsaid(self, person: Pseudonym) -> list[Purpose]:
         """Return the uses that are decided about and that the person said nothing about with any account."""
@@ -173,21 +115,6 @@ class OwnSettings:
         with self.desk.lock:
             deciding = self._deciding(self.desk.present())
         return [each for each in Purpose if each in deciding and not asker.spoke_about(each)]
-
-    def refuse_unsaid(self, person: Pseudonym, purposes: Sequence[Purpose], *, source: Source) -> list[int]:
-        """Record a no to those uses that the person has still said nothing about, and return the positions.
-
-        Looking and recording are one step: asked twice at the same time, it is recorded once. The reach is `untrained`,
-        so no sealed release is to be amended.
-        """
-        seat = self.asker(person).seat
-        at = self.desk.parts.clock()
-        with self.desk.at_head() as session:
-            asker = self._asker(self.desk.newest, person, seat=seat)
-            unsaid = [each for each in purposes if not asker.spoke_about(each)]
-            noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
-            made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]
-            return list(session.append(made)) if made else []
 
     def uses(self, person: Pseudonym) -> list[OwnUse]:
         """Return every use for training that is decided about, and every one they said something about."""
@@ -204,6 +131,7 @@ class OwnSettings:
             known = {purpose: self.knowledge(present, purpose, at=at) for purpose in purposes}
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
             orders = {order.order: order for order in present.record.orders}
+            lost = list(present.record.lost)
         found = []
         for purpose in purposes:
             published = deciding.get(purpose) or self._covering(deciding, purpose)
@@ -222,7 +150,21 @@ class OwnSettings:
                     orders=orders,
                 )
             )
-        return found
+        return [replace(use, missing=self._missing(asker, use.purpose, lost=lost)) for use in found]
+
+    def missing(self, person: Pseudonym) -> Missing | None:
+        """Return when something that a person said may have been lost; None if nothing is, or they spoke since."""
+        asker = self.asker(person)
+        with self.desk.lock:
+            lost = list(self.desk.present().record.lost)
+        return self._missing(asker, None, lost=lost)
+
+    def _missing(self, asker: Asker, purpose: Purpose | None, *, lost: Sequence[Lost]) -> Missing | None:
+        concerned = [each for each in lost if not asker.spoke_about(purpose, since=each.last + 1)]
+        if not concerned or asker.erased:
+            return None
+        first = min(each.first for each in concerned)
+        return Missing(self.recorded_at(first - 1) if first else None, max(each.at for each in concerned))
 
     def _use(
         self,
@@ -263,7 +205,7 @@ class OwnSettings:
             counted=counted,
             complete=complete,
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
-            spoke=asker.spoke_about(compiler.purpose),
+            spoke=bool(asker.spoke_about(compiler.purpose)),
             orders={name: order for name, order in orders.items() if name in named},
             places=facts.places,
             established=facts.established,
@@ -315,24 +257,6 @@ class OwnSettings:
         events = {event.position: event for each in accounts for event in self.desk.parts.personal.history(each)}
         return [events[position] for position in sorted(events)]
 
-    def choose(
-        self,
-        person: Pseudonym,
-        choice: Choice,
-        *,
-        notice: str | None = None,
-        source: Source = Source.SETTINGS,
-    ) -> int:
-        """Record what a person chose about their own content, durably, and return its position.
-
-        Raises:
-            ChoiceError: it says it was made at a time to come.
-        """
-        positions: list[int] = []
-        said = ChoiceMade(person=person, choice=choice, source=source, notice=notice)
-        self._choosing.choose([said], recorded=positions.extend)
-        return positions[0]
-
     def knowledge(self, present: Known, purpose: Purpose, *, at: Seconds) -> Knowledge:
         """Return what is known for a purpose, remembered while nothing is said: with millions of people it takes time.
 
@@ -351,19 +275,10 @@ class OwnSettings:
         return self._times[position]
 
 
-def concerns(choice: LiveChoice, purpose: Purpose) -> bool:
-    """Say whether a choice is about a purpose, one above it or one below it."""
-    return choice.key.purpose in purpose.lineage or purpose.covers(choice.key.purpose)
-
-
 def _undecided(question: Question) -> Stands:
     """Say how a use stands that no policy set decides about: nothing is used, and what they said counts below it."""
     found = stands(question)
     return replace(found, situation=Situation.OFF if found.whole else Situation.ASKS, obstacles=())
-
-
-def _live(said: Sequence[Stated] | Iterator[Stated]) -> tuple[Stated, ...]:
-    return tuple(each for each in said if each.choice.state is not ChoiceState.UNSET)
 
 
 def _facts(known: Knowledge, asker: Asker) -> PersonClass:

@@ -33,6 +33,7 @@ from consentry.control_plane.notices import NoticeVerbs
 from consentry.control_plane.objection_queue import ObjectionQueue
 from consentry.control_plane.objections import Objections
 from consentry.control_plane.orders import OrderVerbs
+from consentry.control_plane.own_choices import OwnChoices
 from consentry.control_plane.own_content import OwnContent
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.parts import Parts
@@ -67,6 +68,7 @@ class ControlPlane:
     destruction: DestructionVerbs
     people: PersonVerbs
     own_settings: OwnSettings
+    own_choices: OwnChoices
     own_content: OwnContent
     objections: Objections
     objection_queue: ObjectionQueue
@@ -83,11 +85,10 @@ def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
     archive, removals = Archive(desk), Removals(desk)
-    hits = Hits(desk, archive=archive, removals=removals)
+    book, hits = CaseBook(desk), Hits(desk, archive=archive, removals=removals)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
-    book = CaseBook(desk)
     conditions = ConditionVerbs(desk, book=book)
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     consumption = RowsConsumed(desk, removals=removals)
@@ -98,7 +99,7 @@ def compose(parts: Parts) -> ControlPlane:
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
-    own_settings = OwnSettings(desk, choosing=statements)
+    own_settings = OwnSettings(desk)
     return ControlPlane(
         desk=desk,
         statements=statements,
@@ -118,6 +119,7 @@ def compose(parts: Parts) -> ControlPlane:
         destruction=destruction,
         people=people,
         own_settings=own_settings,
+        own_choices=OwnChoices(desk, choosing=statements),
         own_content=OwnContent(own_settings, people=people),
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),

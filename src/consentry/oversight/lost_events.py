@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from consentry.errors import IntegrityError
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import EventLost
@@ -29,12 +30,24 @@ class Lost:
         """How many."""
         return self.last + 1 - self.first
 
+    def told(self) -> IntegrityError:
+        """Return it as an error, for whoever watches over a deployment. Nothing fails for it: it is not raised."""
+        where = f"position `{self.first}`" if self.events == 1 else f"positions `{self.first}` to `{self.last}`"
+        return IntegrityError(
+            "ledger-events-lost",
+            f"what was said at {where} of the ledger is lost",
+            help="record again what was said since the copy was made, refusals first: consentry doctor says more",
+        )
+
 
 class LostEvents:
-    """All of them, folded from events, oldest first."""
+    """All of them, folded from events, oldest first. A position is `in` it if what stood there is lost."""
 
     def __init__(self) -> None:
         self._lost: list[Lost] = []
+
+    def __contains__(self, position: object) -> bool:
+        return isinstance(position, int) and any(each.first <= position <= each.last for each in self._lost)
 
     def __iter__(self) -> Iterator[Lost]:
         return iter(self._lost)

@@ -23,6 +23,10 @@ class Plain(NamedTuple):
 
 _LATER = N_("nothing was saved: try again in a few minutes")
 _NOTHING_ANSWERS = Plain(N_("a part of this site does not answer at this moment"), _LATER)
+_SOMETHING_IS_MISSING = Plain(
+    N_("some of what people said is missing here at this moment, so we cannot say how it stands for you"),
+    N_("nothing was saved: we show nothing rather than something wrong. Try again later"),
+)
 
 PROBLEMS: Mapping[str, Plain] = MappingProxyType(
     {
@@ -31,12 +35,32 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
             N_("sign out, and come back with the account that you want to use"),
         ),
         "accounts-unavailable": _NOTHING_ANSWERS,
+        "choice-changed": Plain(
+            N_("something has changed since you opened this page, so your yes is not saved"),
+            N_("below it shows how it stands now: choose again if you want to"),
+        ),
         "choice-no-such-use": Plain(N_("nothing is decided here about this use"), N_("open your page again")),
         "choice-somebody-else": Plain(
             N_("this page was opened by somebody else, who was signed in before you"),
             N_("nothing was saved: open your own page and choose there"),
         ),
         "corpus-not-recorded": _NOTHING_ANSWERS,
+        "choice-lost": Plain(
+            N_("what you said under this number is lost here"),
+            N_("keep your receipt, which proves it; open your page, and say it again"),
+        ),
+        **dict.fromkeys(
+            (
+                "ledger-database-damaged",
+                "ledger-event-changed",
+                "ledger-event-malformed",
+                "ledger-event-unknown",
+                "ledger-gap",
+                "ledger-head-missing",
+                "ledger-older",
+            ),
+            _SOMETHING_IS_MISSING,
+        ),
         "ledger-outcome-unknown": Plain(
             N_("we cannot tell whether this was saved"), N_("look at the page again in a few minutes")
         ),

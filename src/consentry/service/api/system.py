@@ -11,6 +11,8 @@ from fastapi.responses import Response
 
 from consentry import __version__
 from consentry.accounts.access import Action
+from consentry.bootstrap import Deployment
+from consentry.errors import ConsentryError, IntegrityError, UnavailableError
 from consentry.service.api.leases import Calling, Watching
 from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
@@ -18,6 +20,11 @@ from consentry.service.gate import Admitting, Deployed, Needs
 
 ROUTER = APIRouter(tags=["system"])
 _LOOK_EVERY_S = 1.0
+_DAMAGED = (
+    "ledger-older ledger-gap ledger-head-missing ledger-database-damaged ledger-event-changed ledger-event-malformed "
+    "ledger-event-unknown internal-error"
+)
+"""Of a ledger that cannot be relied on: nothing is decided by it."""
 ANYONE = [Depends(Needs(Action.ANYONE))]
 
 
@@ -27,11 +34,23 @@ class Healthy(Answer):
     status: Literal["ok"]
 
 
+class Warned(Answer):
+    """Something that holds up no request, and that somebody has to see to. `code` is stable."""
+
+    code: str
+    title: str
+    detail: str
+
+
 class Ready(Answer):
-    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read."""
+    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+
+    `warnings` say what is wrong all the same: above all that the ledger has lost events.
+    """
 
     status: Literal["ready"]
     position: Position
+    warnings: list[Warned]
 
 
 class Version(Answer):
@@ -48,27 +67,45 @@ class Exposition(Response):
     media_type = KIND
 
 
-@ROUTER.get("/healthz", dependencies=ANYONE, responses=problems({503: "ledger-unavailable"}))
+@ROUTER.get("/healthz", dependencies=ANYONE, responses=problems({503: f"ledger-unavailable {_DAMAGED}"}))
 async def health(watching: Watching) -> Healthy:
     """Say that all is well, or why the ledger cannot be looked at."""
     if watching.trouble is not None:
-        raise watching.trouble
+        raise _not_ready(watching.trouble)
     return Healthy(status="ok")
 
 
-@ROUTER.get("/readyz", dependencies=ANYONE, responses=problems({503: "ledger-unavailable accounts-unavailable"}))
+@ROUTER.get(
+    "/readyz",
+    dependencies=ANYONE,
+    responses=problems({503: f"ledger-unavailable accounts-unavailable {_DAMAGED}"}),
+)
 def ready(*, request: Request, watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here. Looked at once a second, whoever asks."""
     if watching.trouble is not None:
-        raise watching.trouble
+        raise _not_ready(watching.trouble)
     looked_at, found = getattr(request.app.state, "ready", (0.0, None))
     if found is None or time.monotonic() - looked_at >= _LOOK_EVERY_S:
         admission.all_keys()
-        # Taking the turn of whoever writes shows that the ledger can be written to, and leaves no trace.
-        with deployment.ledger.sealing() as session:
-            found = Ready(status="ready", position=session.position)
+        try:
+            found = _look(deployment)
+        except IntegrityError as error:
+            raise _not_ready(error) from error
         request.app.state.ready = time.monotonic(), found
     return cast("Ready", found)
+
+
+def _look(deployment: Deployment) -> Ready:
+    lost = [each.told() for each in deployment.control.desk.present().record.lost]
+    warnings = [Warned(code=each.code, title=each.message, detail=each.help) for each in lost]
+    # Taking the turn of whoever writes shows that the ledger can be written to, and leaves no trace.
+    with deployment.ledger.sealing() as session:
+        return Ready(status="ready", position=session.position, warnings=warnings)
+
+
+def _not_ready(trouble: ConsentryError) -> UnavailableError:
+    """Return why nothing can be decided, for whoever spreads load: whatever it is, it is not the request."""
+    return UnavailableError(trouble.code, trouble.message, help=trouble.help)
 
 
 @ROUTER.get("/version", dependencies=ANYONE)

@@ -25,14 +25,24 @@ from consentry.errors import NotFoundError, StateError
 from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
-from consentry.service.languages import LANGUAGES, N_, language_of
+from consentry.service.languages import LANGUAGES, language_of
 from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_asked import Written, asked, block_of, person_of, require_read
+from consentry.service.pages.member_asked import (
+    HALF_SAVED,
+    Written,
+    asked,
+    block_of,
+    person_of,
+    require_fits,
+    require_read,
+    status_after,
+)
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document, wants_document
 from consentry.service.pages.member_items import AFFORDABLE, shown_again
-from consentry.service.pages.member_saved import just_saved
+from consentry.service.pages.member_saved import just_saved, meanwhile
+from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
 from consentry.service.problem_words import PROBLEMS, Plain
@@ -43,6 +53,7 @@ Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Chooser = Annotated[Principal, Depends(unsaved.Keeping(Action.OWN_CHOOSE))]
 _SHOWN = ("purpose", "category", "number")
 """What the list of items shows: fields of its form, and of its address."""
+MOST_ROWS = 50
 _VARY = {"vary": "accept, accept-language, cookie, sec-gpc"}
 
 
@@ -83,6 +94,7 @@ def show(
     admission: Admitting,
     who: Member,
     saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+    changed: Annotated[list[str], Query(max_length=MOST_ROWS)] = [],  # noqa: B006 - never changed
     form: Annotated[str, Query(alias="format", max_length=10)] = "",
 ) -> Response:
     """Show how each use stands, with what was just saved, or could not be."""
@@ -94,7 +106,7 @@ def show(
     signalled = record_no(request, control, person=person) if who.may(Action.OWN_CHOOSE) else []
     done = just_saved(control, person, positions=[*map(str, signalled), *saved])
     given = unsaved.found(request, admission, person=person)
-    return _shown(request, deployment, who, done=done, given=given, waiting=True)
+    return _shown(request, deployment, who, done=done, given=given, changed=changed, waiting=True)
 
 
 @ROUTER.post("/me/choices")
@@ -105,32 +117,31 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
     """
     control, person = deployment.control, person_of(who)
     unsaved.require_own(deployment, person, wanted=wanted)
+    since = control.desk.present().position
     use = block_of(control, who, purpose=wanted.get("purpose", ""))
     positions: list[int] = []
+    changed: Sequence[str] = ()
     try:
-        said = asked(control, who, use=use, wanted=wanted)
-        noes = (choice for choice in said if choice.state is not ChoiceState.ALLOWED)
-        positions.extend(control.own_settings.choose(person, choice, notice=None) for choice in noes)
-        for choice in said:
-            if choice.state is ChoiceState.ALLOWED:
+        wants = asked(control, who, use=use, wanted=wanted)
+        changed = wants.changed
+        positions.extend(control.own_choices.choose(person, choice) for choice in wants.noes)
+        require_fits(wants)
+        if wants.others:
+            if any(each.state is ChoiceState.ALLOWED for each in wants.others):
                 require_read(use, wanted)
-                notice = use.notice.read if use.notice else None
-                positions.append(control.own_settings.choose(person, choice, notice=notice))
+            notice = use.notice.read if use.notice else None
+            beside = frozenset(positions)
+            positions += control.own_choices.agree(person, wants.others, notice=notice, since=since, beside=beside)
     except NotFoundError:
         raise
     except StateError as error:
-        half = N_("your no is saved; the yes is not")
-        plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
-        problem = {"message": plain.message, "help": half if positions else plain.help, "field": f"{use.purpose}-read"}
-        done = just_saved(control, person, positions=[str(each) for each in positions])
-        if wanted.get("what") == "items":
-            return shown_again(
-                request=request, deployment=deployment, who=who, use=use, wanted=wanted, problem=problem, done=done
-            )
-        return _shown(request, deployment, who, status=422, problem=problem, given=[wanted], done=done)
+        return _once_more(
+            request, deployment, who, use=use, wanted=wanted, error=error, positions=positions, changed=changed
+        )
     back, shown = _back(use, wanted)
-    query = [("saved", str(each)) for each in positions] or [("unchanged", str(use.purpose))]
-    answer = RedirectResponse(f"{back}?{urlencode([*shown, *query])}", 303)
+    names = [name if back == "/me/items" else f"{use.purpose}/{name}" for name in changed]
+    query = [*(("saved", str(each)) for each in positions), *(("changed", each) for each in names)]
+    answer = RedirectResponse(f"{back}?{urlencode([*shown, *(query or [('unchanged', str(use.purpose))])])}", 303)
     unsaved.forget(request, admission, person=person, answer=answer, saved=wanted)
     return answer
 
@@ -143,6 +154,54 @@ def discard(
     answer = RedirectResponse("/me", 303)
     unsaved.forget(request, admission, person=person_of(who), answer=answer)
     return answer
+
+
+def _once_more(
+    request: Request,
+    deployment: Deployment,
+    who: Principal,
+    *,
+    use: Block,
+    wanted: Mapping[str, str],
+    error: StateError,
+    positions: Sequence[int],
+    changed: Sequence[str],
+) -> Response:
+    """Show the page of a form that was not recorded, or in part: why, and what was chosen in it.
+
+    What may stand otherwise than the page showed is shown as it stands, not as it was chosen there.
+    """
+    stale = frozenset(changed) | (_yeses(wanted) if error.code == "choice-changed" else frozenset())
+    plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
+    help_ = HALF_SAVED.get(error.code, HALF_SAVED[""]) if positions else plain.help
+    problem = {"message": plain.message, "help": help_, "field": f"{use.purpose}-read", "code": error.code}
+    done = just_saved(deployment.control, person_of(who), positions=[str(each) for each in positions])
+    given = {name: value for name, value in wanted.items() if name not in stale}
+    if wanted.get("what") == "items":
+        return shown_again(
+            request=request,
+            deployment=deployment,
+            who=who,
+            use=use,
+            given=given,
+            problem=problem,
+            done=done,
+            changed=changed,
+        )
+    return _shown(
+        request,
+        deployment,
+        who,
+        status=status_after(error.code),
+        problem=problem,
+        given=[given],
+        done=done,
+        changed=[f"{use.purpose}/{name}" for name in changed],
+    )
+
+
+def _yeses(wanted: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(name for name, value in wanted.items() if value == "yes")
 
 
 def _back(use: Block, wanted: Mapping[str, str]) -> tuple[str, list[tuple[str, str]]]:
@@ -200,6 +259,11 @@ def _waiting(form: Mapping[str, str], found: Sequence[Block]) -> dict[str, Any]:
     }
 
 
+def _of(use: Block, names: Sequence[str]) -> list[str]:
+    """Return those of some names `PURPOSE/ROW` that are of a use, as its rows have them."""
+    return [row for each in names for purpose, _, row in [each.partition("/")] if purpose == use.purpose]
+
+
 def _shown(
     request: Request,
     deployment: Deployment,
@@ -209,11 +273,17 @@ def _shown(
     done: Sequence[Mapping[str, Any]] = (),
     problem: dict[str, Any] | None = None,
     given: Sequence[Mapping[str, str]] = (),
+    changed: Sequence[str] = (),
     waiting: bool = False,
 ) -> Response:
+    """Show the page. `given` are forms as they were sent; `changed` are answers that are another meanwhile."""
     control, person = deployment.control, person_of(who)
     found = _blocks(request, control, who)
     effects, of_kinds = _effects(control, person, found)
+    rows: dict[str, Rows] = {use.purpose: of_use(use) for use in found}
+    if waiting:
+        given, stale = unsaved.still_meant(given, rows)
+        changed = [*changed, *stale]
     return page(
         request,
         "member/settings.html",
@@ -226,6 +296,9 @@ def _shown(
         done=done,
         problem=problem,
         given=partial(_given, given),
+        rows=rows,
+        written=written,
+        changed=[each for use in found for each in meanwhile(use, rows[use.purpose], names=_of(use, changed))],
         waiting=[_waiting(each, found) for each in given] if waiting else [],
         mark_of_page=unsaved.mark_of(deployment, person),
         signal=is_sent(request),

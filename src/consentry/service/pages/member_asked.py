@@ -5,8 +5,8 @@ Nothing is recorded here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -14,14 +14,19 @@ from fastapi import Depends, Request
 from consentry.accounts.account import Principal
 from consentry.control_plane.own_content import shown_key
 from consentry.control_plane.plane import ControlPlane
-from consentry.errors import StateError
+from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.release.situation import Situation
-from consentry.service.languages import N_
+from consentry.service.languages import DEFAULT, N_
+from consentry.service.pages import member_shown as shown
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import refused_items
+
+HOW_FAR = "reach-"
+"""Begins the name of a field that says how far back the no of one row goes, apart from the others in the form."""
+_ORDER = (ChoiceState.REFUSED, ChoiceState.UNSET, ChoiceState.ALLOWED)
 
 
 async def _written(request: Request) -> Mapping[str, str]:
@@ -39,35 +44,102 @@ def person_of(who: Principal) -> Pseudonym:
     return who.person
 
 
-def block_of(control: ControlPlane, who: Principal, *, purpose: str) -> Block:
+def block_of(control: ControlPlane, who: Principal, *, purpose: str, language: str = DEFAULT) -> Block:
     """Return a use as the page shows it.
 
     Raises:
         StateError: nothing is decided about it.
     """
-    found = blocks(control, person_of(who), from_notice=who.facts.get("notice", ""))
+    found = blocks(control, person_of(who), from_notice=who.facts.get("notice", ""), language=language)
     use = next((each for each in found if each.purpose == purpose), None)
     if use is None:
         raise StateError("choice-no-such-use", "nothing is decided here about this use", help="open your page again")
     return use
 
 
-def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[str, str]) -> list[Choice]:
-    """Return the choices that a form asks for; none where nothing would change.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a form asks for, as far as it fits how things stand.
+
+    Attributes:
+        choices: what is to be recorded; none where nothing would change.
+        changed: answers, by the names of their rows, that stand otherwise now than the page showed, and stay so.
+        held: whether one of these is a yes that was chosen there.
+        offered: whether there is anything to choose; if not, `choices` are refusals.
+    """
+
+    choices: Sequence[Choice]
+    changed: Sequence[str] = ()
+    held: bool = False
+    offered: bool = True
+
+    @property
+    def noes(self) -> list[Choice]:
+        """The refusals."""
+        return [each for each in self.choices if each.state is ChoiceState.REFUSED]
+
+    @property
+    def others(self) -> list[Choice]:
+        """What takes a refusal back: each yes, and what is unsaid."""
+        return [each for each in self.choices if each.state is not ChoiceState.REFUSED]
+
+
+def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[str, str]) -> Asked:
+    """Return what a form asks for.
 
     Raises:
-        StateError: there is nothing to choose, or no answer was given.
+        StateError: no answer was given.
         NotFoundError: it is about an item that is not theirs.
     """
-    if not use.can_choose:
-        raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
-    person, reach = person_of(who), reach_of(wanted)
-    making = _Making(use, reach, control.desk.parts.clock(), further=wanted.get("reach") == reach)
-    if wanted.get("what") == "items":
+    person, what = person_of(who), wanted.get("what")
+    lost = control.desk.present().record.lost
+    # What a page showed that is lost since was not shown: a no on it is said anew.
+    was = {name: row for name, row in shown.read(wanted).items() if row.position not in lost}
+    making = _Making(use, wanted, control.desk.parts.clock(), was)
+    if what == "items":
         answers = _items(control, who, wanted)
-        asking = control.own_content.asked_for(person, use.purpose) if "yes" in answers.values() else frozenset()
-        return making.items(answers, refused=refused_items(control, person, purpose=use.purpose), asking=asking)
-    return making.kinds(wanted) if wanted.get("what") == "kinds" else making.whole(wanted.get("answer", ""))
+        refused = refused_items(control, person, purpose=use.purpose)
+        own = control.own_content.by_key(person, use.purpose) if "yes" in answers.values() else {}
+        making.items(answers, refused=refused, now=shown.of_items(use, own, refused=refused))
+    elif what == "kinds":
+        making.kinds(shown.of_use(use))
+    else:
+        making.whole(wanted.get("answer", ""), shown.of_use(use)["answer"])
+    return making.asked()
+
+
+def says_how_far(name: str) -> bool:
+    """Say whether a field says how far back the no of one row goes, apart from the others."""
+    return name.startswith(HOW_FAR)
+
+
+HALF_SAVED = {
+    "choice-not-offered": N_("your no is saved all the same; there is nothing else to choose, and the page says why"),
+    "choice-changed": N_("your no is saved; below it shows how everything else stands now"),
+    "": N_("your no is saved; the yes is not"),
+}
+"""What is said where a no of a form was recorded and the rest was not, by the code of the error."""
+
+
+def status_after(code: str) -> int:
+    """Return the status of the page that says why a form was not recorded, by the code of the error."""
+    return 409 if code == "choice-changed" else 422
+
+
+def require_fits(wants: Asked) -> None:
+    """Refuse what takes a no back where it cannot be chosen now, or stands otherwise than the page showed.
+
+    Raises:
+        StateError: it is so.
+    """
+    if not wants.offered:
+        raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
+    if wants.held:
+        raise ConflictError(
+            "choice-changed",
+            "something has changed since this page was opened, so the yes is not saved",
+            help="look at the page again, and choose again if you want to",
+        )
 
 
 def reach_of(wanted: Mapping[str, str]) -> Reach:
@@ -119,81 +191,131 @@ def require_read(use: Block, wanted: Mapping[str, str]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Making:
+    """Makes choices of the answers of a form: it looks at each with what the page showed and how it stands now."""
+
     use: Block
-    reach: Reach
+    wanted: Mapping[str, str]
     at: int
-    further: bool
-    """Whether the form says how far back, so that a no that stands and goes less far is said anew."""
+    was: shown.Rows
+    _made: dict[tuple[ChoiceState, Reach], list[str]] = field(default_factory=dict)
+    _changed: list[str] = field(default_factory=list)
+    _held: bool = False
 
-    def choice(
-        self, state: ChoiceState, *, categories: Sequence[Category] = (), items: frozenset[str] = frozenset()
-    ) -> Choice:
-        # A choice that is no refusal reaches nowhere; the word stands in the ledger all the same.
-        reach = self.reach if state is ChoiceState.REFUSED else Reach.UNTRAINED
-        return Choice(
-            purpose=self.use.purpose,
-            state=state,
-            reach=reach,
-            at=self.at,
-            categories=frozenset(categories),
-            items=items,
-        )
+    def asked(self) -> Asked:
+        """Return what came of it. About somebody who was erased nothing is recorded, also no refusal."""
+        offered = self.use.can_choose
+        found = Asked(choices=self._choices(), changed=self._changed, held=self._held, offered=offered)
+        return found if offered else replace(found, choices=[] if self.use.erased else found.noes)
 
-    def whole(self, answer: str) -> list[Choice]:
+    def whole(self, answer: str, now: shown.Row) -> None:
+        """Take the answer about all of a use: it is the one of its form, so whoever saves it says it."""
         if answer == "no":
-            # Said again with the same reach, it would say nothing new.
-            again = self.use.no is not None and self.use.no.reach is self.reach
-            return [] if again else [self.choice(ChoiceState.REFUSED)]
-        if answer == "back" and not self.use.policy:
-            return [self.choice(ChoiceState.UNSET)]
-        if answer == "yes":
-            stays = self.use.answer == "yes"
-            return [] if stays else [self.choice(ChoiceState.ALLOWED)]
-        raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
+            reach, _ = self._reach("answer")
+            if self.use.no is None or goes_further(reach, self.use.no.reach):
+                self._add(ChoiceState.REFUSED, reach=reach)
+            elif self.use.no.reach is not reach:
+                # One that goes less far takes something back: that is for a page that showed the one that stands.
+                if self.was.get("answer") == now:
+                    self._add(ChoiceState.REFUSED, reach=reach)
+                else:
+                    self._changed.append("answer")
+        elif answer == "yes" or (answer == "back" and not self.use.policy):
+            if self.use.answer == "yes":
+                return
+            if self._fits("answer", now):
+                self._add(ChoiceState.ALLOWED if answer == "yes" else ChoiceState.UNSET)
+        else:
+            raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
 
-    def items(
-        self, answers: Mapping[Pseudonym, str], *, refused: Mapping[str, Reach], asking: Collection[str]
-    ) -> list[Choice]:
-        """Say no to what was not refused before, and take back what was; `asking` are the items that lack a yes.
+    def kinds(self, now: shown.Rows) -> None:
+        """Take the answers about kinds."""
+        known = {each.category: each for each in (*self.use.never, *self.use.kinds)}
+        for category in Category:
+            name, kind = f"kind-{category}", known.get(category)
+            answer, stands = self.wanted.get(name), now.get(name, shown.NOT_THERE)
+            offered = name in self.was or (kind is not None and kind.can_choose)
+            if answer == "no" and (name in self.was or kind is not None):
+                refused = kind is not None and kind.refused
+                if self._says_no(name, refused=refused, reach=kind.reach if kind is not None else None):
+                    self._add(ChoiceState.REFUSED, category, reach=self._reach(name)[0])
+            elif answer == "yes" and offered and self._says_yes(name, stands):
+                self._add(ChoiceState.ALLOWED, category)
 
-        `refused` has what was, and how far back; it and `asking` name items by their keys as shown. To any other
-        item a yes is no choice of its own.
+    def items(self, answers: Mapping[Pseudonym, str], *, refused: Mapping[str, Reach], now: shown.Rows) -> None:
+        """Take the answers about single items; `refused` are those refused, and how far back, by their keys as shown.
+
+        A yes takes a no back; it is a choice of its own where they are asked for one.
         """
-        keys = {item: shown_key(item) for item in answers}
-        off = frozenset(
-            item for item, answer in answers.items() if answer == "no" and self._is_new(refused.get(keys[item]))
-        )
-        back = frozenset(item for item, answer in answers.items() if answer == "yes" and keys[item] in refused)
-        on = frozenset(item for item, answer in answers.items() if answer == "yes" and keys[item] in asking)
-        if self.use.situation is Situation.ASKS:
-            on, back = on | back, frozenset()
-        made = [(ChoiceState.REFUSED, off), (ChoiceState.UNSET, back), (ChoiceState.ALLOWED, on)]
-        return [self.choice(state, items=items) for state, items in made if items]
+        for item, answer in answers.items():
+            key = shown_key(item)
+            name = f"answer-{key}"
+            stands = now.get(name, shown.NOT_THERE)
+            if answer == "no" and self._says_no(name, refused=key in refused, reach=refused.get(key)):
+                self._add(ChoiceState.REFUSED, item, reach=self._reach(name)[0])
+            elif answer == "yes" and (name in self.was or stands.answer != shown.GONE) and self._says_yes(name, stands):
+                asks = stands.answer == "" or self.use.situation is Situation.ASKS
+                self._add(ChoiceState.ALLOWED if asks else ChoiceState.UNSET, item)
 
-    def _is_new(self, stands: Reach | None) -> bool:
-        """Say whether a no says something new beside the one that stands."""
-        return stands is None or (self.further and goes_further(self.reach, stands))
+    def _says_no(self, name: str, *, refused: bool, reach: Reach | None) -> bool:
+        """Say whether a no is to be recorded; `reach` is that of the one that stands, None if a wider one covers it.
 
-    def kinds(self, wanted: Mapping[str, str]) -> list[Choice]:
-        answers = [(each, wanted.get(f"kind-{each.category}")) for each in self.use.kinds if each.can_choose]
-        off = [
-            each.category
-            for each, answer in answers
-            if answer == "no" and (not each.refused or (each.reach is not None and self._is_new(each.reach)))
+        A row that showed a no and was not touched takes back no yes that was said meanwhile.
+        """
+        touched = name in self.was and self.was[name].answer != "no"
+        if not refused:
+            if name in self.was and not touched:
+                self._changed.append(name)
+                return False
+            return True
+        further, explicit = self._reach(name)
+        return touched if reach is None else (explicit or touched) and goes_further(further, reach)
+
+    def _says_yes(self, name: str, now: shown.Row) -> bool:
+        """Say whether a yes is to be recorded: one that was chosen on the page, and only if all is as it showed."""
+        if now.answer == "yes":
+            return False
+        if name in self.was and self.was[name].answer == "yes":
+            self._changed.append(name)
+            return False
+        return self._fits(name, now)
+
+    def _fits(self, name: str, now: shown.Row) -> bool:
+        if self.was.get(name) == now and now.answer != shown.GONE:
+            return True
+        self._changed.append(name)
+        self._held = True
+        return False
+
+    def _reach(self, name: str) -> tuple[Reach, bool]:
+        """Return how far back the no of a row goes, and whether the form says so."""
+        own = self.wanted.get(f"{HOW_FAR}{name}", "")
+        if own in set(Reach):
+            return Reach(own), True
+        return reach_of(self.wanted), self.wanted.get("reach") in set(Reach)
+
+    def _add(self, state: ChoiceState, *about: str, reach: Reach = Reach.UNTRAINED) -> None:
+        # A choice that is no refusal reaches nowhere; the word stands in the ledger all the same.
+        self._made.setdefault((state, reach), []).extend(about)
+
+    def _choices(self) -> list[Choice]:
+        """Return the choices, the refusals first: one for all answers that say the same and go back as far."""
+        what = self.wanted.get("what")
+        return [
+            Choice(
+                purpose=self.use.purpose,
+                state=state,
+                reach=reach,
+                at=self.at,
+                categories=frozenset(map(Category, about)) if what == "kinds" else frozenset(),
+                items=frozenset(about) if what == "items" else frozenset(),
+            )
+            for (state, reach), about in sorted(self._made.items(), key=lambda each: _ORDER.index(each[0][0]))
         ]
-        on = [each.category for each, answer in answers if answer == "yes" and (each.refused or not each.on)]
-        on = [each for each in on if self.use.answer != "yes" or _is_refused(self.use, each)]
-        made = [self.choice(ChoiceState.REFUSED, categories=off)] if off else []
-        return made + ([self.choice(ChoiceState.ALLOWED, categories=on)] if on else [])
 
 
 def goes_further(reach: Reach, other: Reach) -> bool:
     """Say whether a no with a reach undoes more than one with another."""
     order = list(Reach)
     return order.index(reach) > order.index(other)
-
-
-def _is_refused(use: Block, category: Category) -> bool:
-    return any(each.refused for each in use.kinds if each.category is category)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from consentry.control_plane.own_settings import Counted, OwnUse
+from consentry.control_plane.own_settings import Counted, Missing, OwnUse
 from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import Stated
-from consentry.oversight.language import as_written, canonical
-from consentry.oversight.notice import Version
 from consentry.oversight.order import Order
 from consentry.policy.choice import LiveChoice, Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
@@ -20,6 +18,7 @@ from consentry.policy.policy_set import SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.situation import Situation
 from consentry.service.languages import DEFAULT
+from consentry.service.pages.member_notice import NoticeShown, named_by, notice_for, own_description
 from consentry.service.pages.member_words import (
     BADGES,
     BASES,
@@ -34,38 +33,6 @@ from consentry.service.pages.member_words import (
     due,
     told,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeShown:
-    """What to read before saying yes: a notice, with the number of its newest version and its text.
-
-    Where nobody wrote one it is what the policy set says of itself: `number` is 0, and `rules` are its version and
-    digest. `languages` are those of the text; `fits` says whether the reader's is among them.
-    """
-
-    name: str
-    number: int
-    rules: str = ""
-    at: Seconds | None
-    paragraphs: Sequence[str]
-    languages: tuple[str, ...]
-    fits: bool
-
-    @property
-    def pin(self) -> str:
-        """What a form sends back of it: it is another one if anything in the text has changed."""
-        return f"{self.name}/{self.rules or self.number}"
-
-    @property
-    def read(self) -> str:
-        """What is recorded of it. A policy set is told from a notice by its version: no name of a notice has a `/`."""
-        return self.pin if self.rules else self.name
-
-    @property
-    def language(self) -> str:
-        """The language of the text; empty if it is in several, or in one that nobody knows."""
-        return (canonical(self.languages[0]) or "") if len(self.languages) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +82,12 @@ class Block:
     Attributes:
         since: of the state in words; None if not known.
         no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
-        spoke: whether they said anything about it, if only to take it back.
+        spoke: whether they said anything about it, if only to take it back. `stated` is what counts of it.
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
         places: codes of where they may live; several if it is not known which. `established` says whether anything
             but a weak sign, such as the time zone of a device, says so.
         orders: those that stand against any of it, by id.
+        missing: when what they said about it may have been lost, if they said nothing about it since.
         kinds: what they have, and what the rules permit; `never` are kinds that no rule permits.
     """
 
@@ -132,6 +100,7 @@ class Block:
     begins: Seconds | None
     agreed: bool
     spoke: bool
+    stated: Sequence[Stated]
     yes: Said | None
     no: Said | None
     wider: Sequence[Said]
@@ -150,6 +119,7 @@ class Block:
     never: Sequence[Kind]
     complete: bool
     erased: bool
+    missing: Missing | None
     minor: bool
     signal: SignalMeaning
 
@@ -191,8 +161,8 @@ def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "", l
     further = [from_notice] if from_notice else []
     found = []
     for use in uses:
-        names = [*_notices(use.stands.permits), *further, *use.served]
-        shown = notice_for(control, names, language=language) or _own_description(use, language=language)
+        names = [*named_by(use.stands.permits), *further, *use.served]
+        shown = notice_for(control, names, language=language) or own_description(use, language=language)
         found.append(_block(use, person=person, events=events, notice=shown))
     return found
 
@@ -216,6 +186,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         begins=found.begins,
         agreed=found.agreed,
         spoke=use.spoke,
+        stated=use.said,
         yes=yes[-1] if yes else None,
         no=no,
         wider=[each for each in whole if each is not no],
@@ -233,6 +204,7 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         never=never,
         complete=use.complete,
         erased=use.erased,
+        missing=use.missing,
         signal=(Signals() if use.policy is None else use.policy.signals).global_privacy_control,
         minor=any(_is_about_age(use, reason) for reason in _in_the_way(use)),
     )
@@ -263,53 +235,6 @@ def _since(use: OwnUse, *, yes: Seconds | None) -> Seconds | None:
     """
     since = [use.since, use.stands.begins] if yes is None else [yes]
     return None if since[0] is None else max(each for each in (*since, use.resumed) if each is not None)
-
-
-def _notices(permits: Sequence[Rule]) -> list[str]:
-    return [rule.notice.notice for rule in permits if rule.notice is not None]
-
-
-def notice_for(control: ControlPlane, names: Sequence[str], *, language: str) -> NoticeShown | None:
-    """Return the first of some notices that has a text, for somebody who reads a language; None if nobody wrote one."""
-    known = {each.notice: each.newest for each in control.notices.every()}
-    for name in names:
-        version: Version | None = known.get(name)
-        if version is not None:
-            chosen = version.text_for(language)
-            text = control.notices.text(version, language=language).decode("utf-8", "replace")
-            parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
-            return NoticeShown(
-                name=name,
-                number=version.number,
-                at=version.at,
-                paragraphs=[part for part in parts if part],
-                languages=tuple(dict.fromkeys(map(as_written, chosen.languages))),
-                fits=chosen.is_in(language),
-            )
-    return None
-
-
-def _own_description(use: OwnUse, *, language: str) -> NoticeShown | None:
-    """Return what the policy set says of itself and of what it permits them; None if none decides.
-
-    It is all in the reader's language, or all in English where a part was not written in it.
-    """
-    if use.policy is None:
-        return None
-    permits = use.stands.permits
-    said = [use.policy.title_for(language), *(rule.why_for(language) for rule in permits)]
-    if any(written != language for _, written in said):
-        said = [use.policy.title_for(DEFAULT), *(rule.why_for(DEFAULT) for rule in permits)]
-    texts, languages = zip(*said, strict=True)
-    return NoticeShown(
-        name=use.policy.name,
-        number=0,
-        rules=f"{use.policy.version}/{use.digest}",
-        at=use.since,
-        paragraphs=list(dict.fromkeys(each for each in texts if each)),
-        languages=(languages[0],),
-        fits=languages[0] == language,
-    )
 
 
 def _in_the_way(use: OwnUse) -> list[Reason]:

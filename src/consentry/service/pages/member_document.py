@@ -1,4 +1,4 @@
-"""The page of a member for programs: the same facts as a document."""
+"""The pages of a member for programs: the same facts as documents."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from fastapi import Request
 
-from consentry.control_plane.own_content import Effect
-from consentry.service.pages.member_blocks import Block, Kind, NoticeShown, Obstacle, Said
+from consentry.control_plane.own_content import Aim, Effect
+from consentry.service.pages.member_blocks import Block, Kind, Obstacle, Said
+from consentry.service.pages.member_notice import NoticeShown
 from consentry.service.pages.member_words import Told
 
 
@@ -18,12 +19,40 @@ def wants_document(request: Request, form: str) -> bool:
     return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
 
 
+def form_of(request: Request, form: str) -> str:
+    """Return in which form a list is asked for: a page where it is empty."""
+    return "json" if wants_document(request, form) else form
+
+
 def document(found: Sequence[Block], effects: Mapping[str, Effect]) -> dict[str, Any]:
     """Return how each use stands, in the words of the interface for programs. Times are seconds since 1970.
 
     `effects` are what a no to a use would undo, as far as that comes at once.
     """
     return {"uses": [_use(each, effects.get(each.purpose)) for each in found]}
+
+
+def check_document(use: Block, *, aim: Aim | None, effect: Effect | None) -> dict[str, Any]:
+    """Return what a no would undo, for all of a use or what is aimed at in it; nothing is new where there is no aim."""
+    return {
+        "purpose": use.purpose,
+        "can_choose": use.can_choose,
+        "categories": [] if aim is None else sorted(aim.categories),
+        "items": 0 if aim is None else len(aim.items),
+        "undoes": None if effect is None else _effect(effect),
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    return {
+        "next_release": effect.next_release,
+        "due": effect.due,
+        "asked_for": effect.asked_for,
+        "leaving": {"own": effect.own, "others": effect.others},
+        "releases": dict(effect.releases),
+        "left": dict(effect.left),
+        "models": dict(effect.models),
+    }
 
 
 def _use(use: Block, effect: Effect | None) -> dict[str, Any]:
@@ -41,6 +70,7 @@ def _use(use: Block, effect: Effect | None) -> dict[str, Any]:
         "policy": use.policy or None,
         "signal": use.signal,
         "notice": None if use.notice is None or use.notice.rules else _notice(use.notice),
+        "to_read": None if use.notice is None else _to_read(use.notice),
         "served": dict(use.served),
         "places": list(use.places),
         "established": use.established,
@@ -49,6 +79,7 @@ def _use(use: Block, effect: Effect | None) -> dict[str, Any]:
         "leaving": None if effect is None else {"own": effect.own, "others": effect.others},
         "complete": use.complete,
         "erased": use.erased,
+        "may_be_missing": None if use.missing is None else use.missing._asdict(),
         "kinds": [_kind(each) for each in (*use.kinds, *use.never)],
     }
 
@@ -73,6 +104,17 @@ def _against(each: Told) -> dict[str, Any]:
 
 def _notice(each: NoticeShown) -> dict[str, Any]:
     return {"name": each.name, "version": each.number, "at": each.at, "language": each.language or None}
+
+
+def _to_read(each: NoticeShown) -> dict[str, Any]:
+    """Return what is read before a yes: the text of a notice, or what the rules say of themselves."""
+    return {
+        "what": "rules" if each.rules else "notice",
+        "name": each.read,
+        "at": each.at,
+        "language": each.language or None,
+        "paragraphs": list(each.paragraphs),
+    }
 
 
 def _kind(each: Kind) -> dict[str, Any]:

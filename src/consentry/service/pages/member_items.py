@@ -15,7 +15,7 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
-from consentry.control_plane.own_content import Aim, Effect, OneItem
+from consentry.control_plane.own_content import PAGE_ITEMS, Aim, Effect, OneItem
 from consentry.control_plane.plane import ControlPlane
 from consentry.policy.evaluator import ReasonKind
 from consentry.policy.vocabulary import Category, Purpose, Reach
@@ -24,12 +24,14 @@ from consentry.service.gate import Admitting, Deployed, Needs
 from consentry.service.languages import language_of
 from consentry.service.listing import Column, Listing
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_asked import person_of
+from consentry.service.pages.member_asked import block_of, person_of, status_after
 from consentry.service.pages.member_blocks import Block, blocks
+from consentry.service.pages.member_document import form_of
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
-from consentry.service.pages.member_saved import just_saved
+from consentry.service.pages.member_saved import just_saved, meanwhile
+from consentry.service.pages.member_shown import of_items, written
 from consentry.service.pages.member_unsaved import found as found_unsaved
-from consentry.service.pages.member_unsaved import in_our_words, mark_of, merged
+from consentry.service.pages.member_unsaved import in_our_words, mark_of, merged, still_meant
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -65,6 +67,7 @@ def items(
     category: str = "",
     number: str = "1",
     saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
+    changed: Annotated[list[str], Query(max_length=2 * PAGE_ITEMS)] = [],  # noqa: B006 - never changed
     form: Form = "",
 ) -> Response:
     """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
@@ -72,16 +75,27 @@ def items(
     uses = blocks(control, person, from_notice=who.facts.get("notice", ""), language=language_of(request).code)
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
-        nothing: dict[str, Any] = {"use": None, "list": None, "address": None, "given": {}, "problem": None}
-        return page(request, "member/items.html", uses=(), rows=(), done=(), **nothing)
-    if form in FORMS:
+        nothing: dict[str, Any] = dict.fromkeys(("use", "list", "address", "problem"), None) | {"given": {}}
+        return page(request, "member/items.html", uses=(), rows=(), done=(), changed=(), **nothing)
+    if (form := form_of(request, form)) in FORMS:
         every = control.own_content.every_item(person, purpose=use.purpose, category=_category(category))
         refused = refused_items(control, person, purpose=use.purpose)
         return taken_away(_ITEMS, (_plain_item(each, reach=refused.get(each.key)) for each in every), form=form)
     given = _unsaved(request, admission, person=person, purpose=use.purpose)
     done = just_saved(control, person, positions=saved)
     where = {"category": category, "number": number}
-    return _shown(request, deployment, person, use=use, uses=uses, where=where, given=given, done=done)
+    return _shown(
+        request,
+        deployment,
+        person,
+        use=use,
+        uses=uses,
+        where=where,
+        given=given,
+        done=done,
+        changed=changed,
+        waits=True,
+    )
 
 
 def shown_again(
@@ -90,14 +104,26 @@ def shown_again(
     deployment: Deployment,
     who: Principal,
     use: Block,
-    wanted: Mapping[str, str],
+    given: Mapping[str, str],
     problem: Mapping[str, str],
     done: Sequence[Mapping[str, Any]],
+    changed: Sequence[str],
 ) -> Response:
-    """Show the list that a form came from, with what was chosen in it and why that could not be saved."""
-    given = in_our_words(deployment, wanted)
+    """Show the list that a form came from: what is still `given` in it, why it was not saved, what had `changed`."""
+    again = in_our_words(deployment, given)
+    answers = {name: value for name, value in again.items() if name not in changed}
+    now = block_of(deployment.control, who, purpose=use.purpose, language=language_of(request).code)
     return _shown(
-        request, deployment, person_of(who), use=use, uses=[use], where=wanted, given=given, done=done, problem=problem
+        request,
+        deployment,
+        person_of(who),
+        use=now,
+        uses=[now],
+        where=given,
+        given=answers,
+        done=done,
+        problem=problem,
+        changed=changed,
     )
 
 
@@ -112,20 +138,35 @@ def _shown(
     given: Mapping[str, str],
     done: Sequence[Mapping[str, Any]],
     problem: Mapping[str, str] | None = None,
+    changed: Sequence[str] = (),
+    waits: bool = False,
 ) -> Response:
-    """Show the part of the list at `where`: a kind and the number of the page."""
+    """Show the part of the list at `where`: a kind and the number of the page.
+
+    `given` is what was chosen in it; it `waits` if that could not be saved before.
+    """
     chosen, number = _category(where.get("category", "")), where.get("number", "1")
     wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
     found = deployment.control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
+    refused = refused_items(deployment.control, person, purpose=use.purpose)
+    stand = of_items(use, {each.key: each.item for each in found.items}, refused=refused)
+    if waits and given:
+        meant, stale = still_meant([given], {use.purpose: stand})
+        given = meant[0] if meant else {}
+        changed = [*changed, *(name.partition("/")[2] for name in stale)]
     return page(
         request,
         "member/items.html",
-        status=422 if problem else 200,
+        status=200 if problem is None else status_after(problem["code"]),
         problem=problem,
         use=use,
         uses=uses,
         list=found,
         rows=_rows(deployment, person, use=use, shown=found.items, given=given),
+        shown=written({f"answer-{each.key}": stand[f"answer-{each.key}"] for each in found.items}),
+        changed=meanwhile(
+            use, stand, names=changed, ids={f"answer-{each.key}": each.id or each.corpus for each in found.items}
+        ),
         given=given,
         reaches=say.REACHES,
         mark_of_page=mark_of(deployment, person),
@@ -210,7 +251,9 @@ def _row(each: OneItem, known: _Known) -> dict[str, Any]:
         "why": say.told_of(item, orders=known.use.orders),
         "refused": said,
         "reach": known.refused.get(each.key),
+        "key": each.key,
         "answer": known.answer(each),
+        "waiting_reach": known.given.get(f"reach-answer-{each.key}", ""),
         "asks": item.is_asked_for,
         "effect": known.effects.get(each.key),
         "can_choose": known.use.can_choose and each.id is not None and (_matters(item) or said),

@@ -13,7 +13,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.own_content import shown_key
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, StateError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, PersonLinked
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -22,6 +22,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
+from consentry.service.pages.member_document import form_of
 from consentry.service.pages.member_saved import was_read
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
@@ -86,7 +87,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
     person = _person(who)
     rows = [row for event in control.own_settings.history(person) if (row := _said(event, person)) is not None]
     found, shown = _HISTORY.select(rows, dict(request.query_params))
-    if form in FORMS:
+    if (form := form_of(request, form)) in FORMS:
         return taken_away(_HISTORY, found, form=form)
     look_ups = control.look_ups.looked_up(person)
     return page(
@@ -96,6 +97,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
         read_of=lambda row: was_read(control, row["notice"], position=row["position"]),
         answers=[(str(each), word) for each, word in _ANSWERS if str(each) in shown.options["answer"]],
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["use"]],
+        missing=control.own_settings.missing(person),
         look_ups=look_ups[:_LOOK_UPS_SHOWN],
         more_look_ups=len(look_ups) > _LOOK_UPS_SHOWN,
     )
@@ -105,7 +107,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
 def look_ups(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """List who at the platform looked at what is known of the member, and for what reason."""
     found, shown = _LOOK_UPS.select(control.look_ups.looked_up(_person(who)), dict(request.query_params))
-    if form in FORMS:
+    if (form := form_of(request, form)) in FORMS:
         return taken_away(_LOOK_UPS, found, form=form)
     return page(request, "member/look_ups.html", shown=shown, look_ups=shown.rows)
 
@@ -115,7 +117,7 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
     """Say which releases and models used the member's content."""
     person = _person(who)
     found = control.own_content.releases(person)
-    if form == "csv":
+    if (form := form_of(request, form)) == "csv":
         return taken_away(_USES, found, form=form)
     if form == "json":
         plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
@@ -138,7 +140,14 @@ def receipt(*, request: Request, control: Control, who: Member, position: int, f
 
     Raises:
         NotFoundError: there is none at this position that is theirs.
+        StateError: what stood at this position is lost, whoever said it.
     """
+    if position in control.desk.present().record.lost:
+        raise StateError(
+            "choice-lost",
+            f"what was said at position `{position}` is lost with the newest ledger",
+            help="a receipt of it proves what was said: keep it, and say it again",
+        )
     if _own_choice(control, _person(who), str(position)) is None:
         raise NotFoundError("choice-no-receipt", "you have no receipt of this number", help="see /me/history")
     return handed_out(request, control.receipts.of(position), form=form, name=f"receipt-{position}")

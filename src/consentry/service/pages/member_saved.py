@@ -1,8 +1,9 @@
-"""What a member is told right after saving: each choice that was just recorded, what it did, and its receipt."""
+"""What a member is told right after saving: each choice, what it did, its receipt, and what had changed meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from consentry.control_plane.own_content import Aim
@@ -10,8 +11,13 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.service.languages import N_
 from consentry.service.pages import member_words as say
+from consentry.service.pages.member_blocks import Block
+from consentry.service.pages.member_shown import GONE, Rows
 
+_NOW = {"yes": N_("now yes"), "no": N_("now no"), "": N_("now not answered"), GONE: N_("now nothing to choose")}
+NO_IDS: Mapping[str, str] = MappingProxyType({})
 _MOST = 4
 _DIGITS = 15
 
@@ -25,6 +31,22 @@ def just_saved(control: ControlPlane, person: str, *, positions: Sequence[str]) 
         _told(control, person, event=event, made=event.body)
         for event in events
         if event.position in wanted and isinstance(event.body, ChoiceMade) and event.body.person == person
+    ]
+
+
+def meanwhile(
+    use: Block, rows: Rows, *, names: Collection[str], ids: Mapping[str, str] = NO_IDS
+) -> list[dict[str, str]]:
+    """Return how answers stand that changed while a page was open, in words; `ids` are those of items, by their rows.
+
+    Of rows that are not there nothing is said.
+    """
+    kinds = {f"kind-{each.category}": each.word for each in (*use.kinds, *use.never)}
+    named = {"answer": use.title, **kinds}
+    return [
+        {"what": named.get(name, ""), "id": ids.get(name, ""), "now": _NOW[rows[name].answer]}
+        for name in names
+        if name in rows and (name in named or name in ids)
     ]
 
 

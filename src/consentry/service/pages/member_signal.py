@@ -43,4 +43,4 @@ def record_no(request: Request, control: ControlPlane, *, person: Pseudonym) -> 
         and (use.stands.unsuspended or use.stands.situation) in _IN_USE
         and not use.erased
     ]
-    return control.own_settings.refuse_unsaid(person, refused, source=Source.SIGNAL) if refused else []
+    return control.own_choices.refuse_unsaid(person, refused, source=Source.SIGNAL) if refused else []

@@ -6,10 +6,10 @@ when Save was last pressed in it, under a secret that only that browser is given
 same person finds it set, and is told that it is not saved. Somebody else never sees it, and a form from the page of
 somebody else saves nothing.
 
-No form takes the place of another: of several that are about the same, each no stays, until it is saved, or a form is
-that showed it. What one person has waiting is one row of `MOST` forms with `MOST_FIELDS` fields each, so that whoever
-has seen a mark cannot fill the store with it. A form that finds no room is not kept, and whoever sent it is told that
-nothing was saved.
+No form takes the place of another: of several that are about the same, each no stays as far back as was chosen for
+it, until it is saved, or a form is that showed it. A yes is set again only where all stands as when it was chosen. What
+one person has waiting is one row of `MOST` forms with `MOST_FIELDS` fields each, so that whoever has seen a mark cannot
+fill the store with it. A form that finds no room is not kept, and whoever sent it is told that nothing was saved.
 
 INVARIANT: that row is read and written under `_TURN`: forms that come at once are all kept. One process serves a home.
 
@@ -37,7 +37,9 @@ from consentry.control_plane.own_content import shown_key
 from consentry.errors import StateError
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.gate import Needs
-from consentry.service.pages.member_asked import named_items
+from consentry.service.pages import member_shown
+from consentry.service.pages.member_asked import HOW_FAR, named_items, says_how_far
+from consentry.service.pages.member_shown import Row, Rows
 from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
 from consentry.service.verbs import Verbs
 
@@ -45,6 +47,9 @@ MARK, WAITED = "whose", "waited"
 """Fields of a form: whose page it is on, and that it was shown as it waited to be saved."""
 _ANSWERS = ("yes", "no", "back")
 _WHATS = ("kinds", "items")
+_WAS = "was-"
+"""Begins the name of a field that says how an answer stood when a yes was chosen."""
+_REACHES = [str(each) for each in Reach]
 _DIGITS = 8
 _PLACE = ("purpose", "what", "category", "number")
 _TAG = re.compile("[0-9a-f]{32}")
@@ -119,17 +124,63 @@ def forget(
 
 
 def merged(forms: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return several forms as one: each no stays, and goes back as far as the one that goes furthest."""
+    """Return several forms as one: each no stays, and goes back as far as was chosen for it.
+
+    Of a no that several of them say, that is as far as the one that goes furthest; where a form does not say how far,
+    its noes go all the way. Where all go as far, the form says so once.
+    """
     together: dict[str, str] = {}
+    reaches: dict[str, str] = {}
     for form in forms:
-        noes = {name for name, value in together.items() if value == "no"}
-        together |= {name: value for name, value in form.items() if name not in noes}
-    # Where a form does not say how far, its no goes all the way.
-    if not all("reach" in form for form in forms):
-        together.pop("reach", None)
-    elif forms:
-        together["reach"] = max((form["reach"] for form in forms), key=lambda reach: list(Reach).index(Reach(reach)))
-    return together
+        noes = [name for name, value in form.items() if value == "no"]
+        for name in noes:
+            reaches[name] = max(reaches.get(name, Reach.FUTURE), _reach_in(form, name), key=_REACHES.index)
+        said = {name for name, value in together.items() if value == "no"}
+        together |= {name: value for name, value in form.items() if name not in said and not _is_beside(name)}
+        together |= {name: value for name, value in form.items() if name.startswith(_WAS)}
+    together = {name: value for name, value in together.items() if not _is_idle(name, together)}
+    every = set(reaches.values())
+    if len(every) > 1:
+        return together | {f"{HOW_FAR}{name}": reach for name, reach in reaches.items()}
+    said_so = all("reach" in form or any(map(says_how_far, form)) for form in forms if _says_no(form))
+    return together | ({"reach": reach} if (reach := next(iter(every), "")) and said_so else {})
+
+
+def still_meant(
+    forms: Sequence[Mapping[str, str]], rows: Mapping[str, Rows]
+) -> tuple[list[Mapping[str, str]], list[str]]:
+    """Return forms that wait without each yes that was chosen when another answer stood, and the names of these.
+
+    `rows` say by purpose how answers stand now; the names are `PURPOSE/ROW`. A form in which nothing is left is none.
+    """
+    kept: list[Mapping[str, str]] = []
+    stale: list[str] = []
+    for form in forms:
+        now = rows.get(form["purpose"], {})
+        gone = {name for name, row in now.items() if form.get(name) == "yes" and not _stands(form, name, row)}
+        stale += [f"{form['purpose']}/{name}" for name in sorted(gone)]
+        left = {name: value for name, value in form.items() if name not in gone}
+        if any(value in _ANSWERS for value in left.values()):
+            kept.append(left)
+    return kept, stale
+
+
+def _stands(form: Mapping[str, str], name: str, row: Row) -> bool:
+    return row.answer == "yes" or form.get(f"{_WAS}{name}") == f"{row.answer}@{row.position}"
+
+
+def _reach_in(form: Mapping[str, str], name: str) -> str:
+    return form.get(f"{HOW_FAR}{name}") or form.get("reach") or Reach.EVERYTHING
+
+
+def _is_beside(name: str) -> bool:
+    """Say whether a field says something of an answer rather than being one, or how far back all of a form goes."""
+    return name == "reach" or name.startswith((HOW_FAR, _WAS))
+
+
+def _is_idle(name: str, form: Mapping[str, str]) -> bool:
+    """Say whether a field says how an answer stood that is no yes: a no is recorded whatever stood there."""
+    return name.startswith(_WAS) and form.get(name.removeprefix(_WAS)) != "yes"
 
 
 def _forget_cookie(request: Request, answer: Response, *, tag: str) -> None:
@@ -151,7 +202,7 @@ async def _keep(request: Request) -> None:
         return
     deployment: Deployment = request.app.state.deployment
     wanted = {name: value for name, value in form.items() if isinstance(value, str)}
-    tag, given = _tag_of(deployment, wanted.get(MARK, "")), in_our_words(deployment, wanted)
+    tag, given = _tag_of(deployment, wanted.get(MARK, "")), _chosen(deployment, wanted)
     if tag is None or not given:
         return
     tags, secret = _cookie(request)
@@ -203,7 +254,8 @@ def _without(given: Mapping[str, str], done: Mapping[str, str], *, shown: bool) 
     if not _are_alike(given, done):
         return dict(given)
     settled = {name for name, value in done.items() if shown or value == "no"} - {*_PLACE, "reach"}
-    left = {name: value for name, value in given.items() if name not in settled}
+    about = {f"{beside}{name}" for name in settled for beside in (HOW_FAR, _WAS)}
+    left = {name: value for name, value in given.items() if name not in settled | about}
     return left if _says_no(left) else {}
 
 
@@ -236,7 +288,23 @@ def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str,
     for corpus, id_, answer in named_items(wanted):
         if id_ and answer in _ANSWERS:
             given[f"answer-{shown_key(deployment.item(corpus, id_))}"] = answer
+    for name in [name for name, answer in given.items() if answer == "no"]:
+        if wanted.get(f"{HOW_FAR}{name}") in _REACHES:
+            given[f"{HOW_FAR}{name}"] = wanted[f"{HOW_FAR}{name}"]
     return {"purpose": purpose, **given}
+
+
+def _chosen(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return what somebody chose in a form, in our words: no answer that the page showed and nobody touched.
+
+    A yes has beside it how it stood, so that it is shown as chosen only where it still stands like that. The answer
+    about all of a use is the one of its form: whoever saves it says it.
+    """
+    given, was = in_our_words(deployment, wanted), member_shown.read(wanted)
+    untouched = {name for name, row in was.items() if name != "answer" and given.get(name) == row.answer}
+    chosen = {name: value for name, value in given.items() if name not in untouched}
+    stood = {f"{_WAS}{name}": f"{row.answer}@{row.position}" for name, row in was.items() if chosen.get(name) == "yes"}
+    return chosen | stood if any(value in _ANSWERS for value in chosen.values()) else {}
 
 
 def _tag_of(deployment: Deployment, mark: str) -> str | None:
