@@ -25,6 +25,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
+from consentry.control_plane.lease_reading import LeaseReading
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.look_ups import LookUpVerbs
 from consentry.control_plane.losses import Losses
@@ -63,6 +64,7 @@ class ControlPlane:
     corrections: CorrectionVerbs
     reports: ReportVerbs
     leases: LeaseVerbs
+    lease_reading: LeaseReading
     models: ModelVerbs
     destruction: DestructionVerbs
     people: PersonVerbs
@@ -114,6 +116,7 @@ def compose(parts: Parts) -> ControlPlane:
         corrections=CorrectionVerbs(desk, book=book),
         reports=ReportVerbs(desk, archive=archive, removals=removals, book=book),
         leases=leases,
+        lease_reading=LeaseReading(desk, archive=archive, amendments=amendments, hits=hits, leases=leases),
         models=models,
         destruction=destruction,
         people=people,
