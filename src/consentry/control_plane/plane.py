@@ -84,12 +84,11 @@ class ControlPlane:
 def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
-    archive, removals = Archive(desk), Removals(desk)
+    archive, removals, book = Archive(desk), Removals(desk), CaseBook(desk)
     hits = Hits(desk, archive=archive, removals=removals)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
-    book = CaseBook(desk)
     conditions = ConditionVerbs(desk, book=book)
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     consumption = RowsConsumed(desk, removals=removals)
