@@ -64,7 +64,7 @@ def test_who_refuses_in_the_window_is_in_nothing_that_is_read_after_the_lift(pla
     # The old one still holds what they refused before anybody could read it again.
     assert refusal(deployment, old) == "lease-old-terms"
     assert refused(lambda: renew(deployment, lease, secret)) == "lease-revoked"
-    assert refused(lambda: control.leases.handed_out(lease.lease, secret=secret, index=0)) == "lease-revoked"
+    assert refused(lambda: control.lease_reading.handed_out(lease.lease, secret=secret, index=0)) == "lease-revoked"
     for read in (
         lambda: control.releases.data_files(old),
         lambda: control.releases.table(old, 2),

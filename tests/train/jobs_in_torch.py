@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from consentry.training.boot_clock import boot_seconds
 from consentry.training.client import Lease, hold
 from consentry.training.lease_requests import over
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
-from consentry.training.torch import ROW, ReleaseDataset, batches_together, check_together, state_of_all_ranks
+from consentry.training.torch import ROW, ReleaseDataset, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
+from consentry.training.torch_ranks import batches_together, check_together
 from train.small_models import ByteModel, encode
 
 FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
@@ -73,7 +74,7 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     step, times = 0, StepTimes(lease, mark)
     while True:
-        for batch in batches_together(batches(dataset, swallow=swallow)):
+        for batch in batches(dataset, swallow=swallow):
             loss = model(batch["ids"])
             loss.backward()
             times.checks()
@@ -109,7 +110,7 @@ def one_pass(lease: Lease, mark: str) -> None:
     model = ByteModel()
     optimizer = torch.optim.AdamW(model.parameters())
     step = 0
-    for batch in batches_together(DataLoader(dataset, batch_size=4)):
+    for batch in batches_together(DataLoader(dataset, batch_size=4), lease=lease):
         model(batch["ids"]).backward()
         check_together(lease, step + 1)
         optimizer.step()
@@ -127,7 +128,7 @@ def one_pass(lease: Lease, mark: str) -> None:
     note(f"done{mark}", {"step": step, "left": left})
 
 
-def alone(number: int) -> None:
+def alone(lease: Lease, number: int) -> None:
     """Let only the first of two ranks read no longer."""
     taken = 0
 
@@ -138,7 +139,7 @@ def alone(number: int) -> None:
             yield batch
 
     try:
-        for _ in batches_together(batches()):
+        for _ in batches_together(batches(), lease=lease):
             taken += 1
     except LeaseOverError as error:
         note(f"stopped-{number}", {"code": error.code, "taken": taken})
@@ -146,14 +147,14 @@ def alone(number: int) -> None:
 
 
 @contextmanager
-def one_of_two(number: int) -> Iterator[None]:
+def one_of_two(number: int, *, timeout: timedelta = timedelta(seconds=60)) -> Iterator[None]:
     """Be one of two ranks. One that ends without leaving the group can be aborted by its threads at the very end."""
     dist.init_process_group(
         "gloo",
         init_method=f"file://{FOLDER}/meeting",
         rank=number,
         world_size=2,
-        timeout=timedelta(seconds=60),
+        timeout=timeout,
     )
     try:
         yield
@@ -161,16 +162,24 @@ def one_of_two(number: int) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def rank(number: int, *, once: bool = False) -> None:
-    """Train as one of two ranks; the ranks agree on every step."""
-    with hold(
+def held_by(number: int, *, watchdog: bool = True) -> AbstractContextManager[Lease]:
+    """Return the lease of one of two ranks."""
+    return hold(
         os.environ["JOB_RELEASE"],
         job=f"run-rank-{number}",
         model="small",
         ttl_s=float(os.environ["JOB_TTL"]),
         state_folder=FOLDER / f"state-{number}",
-    ) as lease:
-        if once:
+        watchdog=watchdog,
+    )
+
+
+def rank(what: str, number: int) -> None:
+    """Train as one of two ranks; the ranks agree on every step."""
+    with held_by(number) as lease:
+        if what.startswith("alone"):
+            alone(lease, number)
+        elif what.startswith("once"):
             one_pass(lease, f"-{number}")
         else:
             train(lease, mark=f"-{number}")
@@ -179,15 +188,12 @@ def rank(number: int, *, once: bool = False) -> None:
 def main() -> None:
     """Run a job."""
     what, watchdog = sys.argv[1], os.environ.get("JOB_WATCHDOG", "yes") == "yes"
+    number = int(what[-1]) if what.startswith(("alone", "rank", "once")) else None
     torch.set_num_threads(1)
     try:
-        if what.startswith(("alone", "rank", "once")):
-            number = int(what[-1])
+        if number is not None:
             with one_of_two(number):
-                if what.startswith("alone"):
-                    alone(number)
-                else:
-                    rank(number, once=what.startswith("once"))
+                rank(what, number)
             return
         with hold(
             os.environ["JOB_RELEASE"],
@@ -200,7 +206,7 @@ def main() -> None:
             place = ModelCheckpoints(LocalFolder(FOLDER / "models"), lease) if what == "checkpoints" else None
             train(lease, swallow=what == "swallow", checkpoints=place)
     except ConsentryError as error:
-        note("ended", error.code)
+        note("ended" if number is None else f"ended-{number}", error.code)  # ranks end at the same time
         sys.exit(75)
 
 

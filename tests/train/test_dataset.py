@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, LeaseOverError, StateError
 from consentry.training.client import Lease, hold
+from consentry.training.loader_state import joined_states
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
-from consentry.training.torch import ROW, ReleaseDataset, joined_states
+from consentry.training.torch import ROW, ReleaseDataset
 from consentry.training.torch_loader import ReleaseLoader
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import over_within, within
@@ -261,6 +262,10 @@ def test_states_of_ranks_are_joined_for_any_number_of_ranks(holding: Holding) ->
         assert sorted(rest) == sorted(ELIGIBLE - trained)
         with pytest.raises(InputError, match=r"loader-states-differ"):
             joined_states([states[0], {**states[1], "epoch": 1}])
+        with pytest.raises(InputError, match=r"loader-state-damaged"):
+            joined_states([states[0], {**states[1], "done": {"0": "?"}}])
+        with pytest.raises(InputError, match=r"loader-states-differ"):
+            joined_states([])
 
 
 def test_an_epoch_that_is_done_is_said_to_be(holding: Holding) -> None:

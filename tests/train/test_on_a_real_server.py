@@ -12,8 +12,9 @@ import torch
 
 from consentry.errors import LeaseOverError
 from consentry.training.client import Lease, hold
-from consentry.training.torch import ROW, ReleaseDataset, check_together
+from consentry.training.torch import ROW, ReleaseDataset
 from consentry.training.torch_loader import ReleaseLoader
+from consentry.training.torch_ranks import check_together
 from train.released import Released, Served, make, served, text_column
 from train.small_models import ByteModel, encode, encode_for_trainer
 from train.test_trainer import Steps, trainer

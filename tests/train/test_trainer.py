@@ -132,15 +132,45 @@ def test_an_order_stops_it_before_the_next_step(plane: SmallPlane, url: str, tmp
         dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         dataset.load_state_dict(state)
         trainer(lease, dataset, tmp_path, max_steps=3).train()
-        rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
+    rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
     again = {(file, row) for file, first, end in rows for row in range(first, end)}
+    assert len(again) == 3 * 2 * 4
     assert not again & trained
 
 
-def test_an_evaluation_is_not_what_was_trained_on(plane: SmallPlane, url: str, tmp_path: Path) -> None:
+def test_a_model_goes_on_under_a_new_lease_after_its_training_was_stopped(
+    plane: SmallPlane, url: str, tmp_path: Path
+) -> None:
+    """A Trainer that ends by an exception says nothing at its end: what it put on the model is still there."""
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+
+        def happen() -> None:
+            plane.revoke()
+            over_within(lease)
+
+        stopped = trainer(lease, dataset, tmp_path, Steps(2, happen))
+        with pytest.raises(LeaseOverError, match=r"lease-revoked"):
+            stopped.train()
+    with held(url, tmp_path) as lease:
+        dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer, seed=1)
+        again = trainer(lease, dataset, tmp_path, max_steps=3)
+        again.model = again.model_wrapped = again.callback_handler.model = stopped.model
+        again.train()
+    rows = [row for each in plane.lease().consumed.values() for row in each["ranges"]]
+    assert sum(end - first for _, first, end in rows) == 3 * 2 * 4
+    assert not stopped.model._forward_pre_hooks
+
+
+@pytest.mark.parametrize("of_a_release", [True, False])
+def test_an_evaluation_is_not_what_was_trained_on(
+    plane: SmallPlane, url: str, tmp_path: Path, of_a_release: bool
+) -> None:
     with held(url, tmp_path) as lease:
         dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
         test_set = [row for row, _ in zip(dataset, range(8), strict=False)]
+        if not of_a_release:
+            test_set = [{name: row[name] for name in row if name != ROW} for row in test_set]
         when: dict[str, Any] = {"eval_strategy": "steps", "eval_steps": 1}
         trainer(lease, dataset, tmp_path, max_steps=2, eval_dataset=test_set, **when).train()
     assert len(plane.consumed()) == 2 * 2 * 4

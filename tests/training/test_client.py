@@ -107,6 +107,18 @@ def test_a_plane_that_takes_long_to_note_what_was_consumed_costs_no_lease(
     assert len(plane.lease().consumed) == 20
 
 
+def test_a_renewal_that_hangs_does_not_hold_up_the_end_of_a_job(
+    plane: SmallPlane, holding: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consentry.training.client.Lease._pause_s", lambda *_: 0.05)
+    plane.slow["renewal"] = 30  # of a time to live of 60, a third is waited for an answer
+    with holding(ttl_s=60):
+        assert within(lambda: any(path.endswith("renewal") for path, _ in plane.asked))
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    assert plane.lease().ends == [{"how": "released", "step": 0}]
+
+
 def test_a_renewal_that_is_refused_ends_it_and_says_why(plane: SmallPlane, holding: Callable[..., Any]) -> None:
     with holding(ttl_s=3) as lease:
         plane.lease().job = "another"

@@ -18,7 +18,7 @@ from consentry.errors import StateError
 from consentry.training.boot_clock import boot_ns
 from consentry.training.client import hold
 from consentry.training.shared_deadline import LeaseState, SharedDeadline
-from consentry.training.watchdog import watch
+from consentry.training.watchdog import kill_job, watch
 from training import jobs
 from training.small_server import CREDENTIAL, SmallPlane, serving
 from training.test_client import within
@@ -98,6 +98,54 @@ def test_a_lease_outlives_a_slow_start_of_the_watchdog(
     job.communicate()
     assert job.returncode == 0
     assert plane.lease().ends == [{"how": "released", "step": 1}]
+
+
+@pytest.mark.parametrize("program", [jobs.SWALLOWS, jobs.HANGS], ids=["swallows", "hangs"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "stands still"])
+def test_a_job_is_killed_at_the_deadline_by_a_thread_of_its_own_if_its_watchdog_does_not(
+    plane: SmallPlane, url: str, tmp_path: Path, program: str, how: signal.Signals
+) -> None:
+    child = "import subprocess\nchild = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+    program = program.replace("number = 0\n", child + "(folder / 'child').write_text(str(child.pid))\nnumber = 0\n")
+    job = jobs.start(program, url=url, folder=tmp_path / "job", ttl_s=TTL_S)
+    watchdog = watchdog_of(job)
+    try:
+        os.kill(watchdog, how)
+        if how == signal.SIGSTOP:
+            time.sleep(2 * TTL_S)
+            assert job.poll() is None, "a control: as long as the lease is renewed, nothing is killed"
+            plane.revoke()
+        assert job.wait(TTL_S + SLACK_S) == -signal.SIGKILL
+        job.communicate()
+        assert within(lambda: gone(int((tmp_path / "job" / "child").read_text())))
+    finally:
+        if how == signal.SIGSTOP:
+            os.kill(watchdog, signal.SIGCONT)  # it says what the job could not
+            assert within(lambda: len(plane.lease().ends) == 1)
+
+
+def watchdog_of(job: jobs.Job) -> int:
+    """Return the process that watches a job."""
+    found = [
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if f"consentry.training.watchdog\0{job.pid}\0".encode() in command_line(folder)
+    ]
+    (watchdog,) = found
+    return watchdog
+
+
+def command_line(folder: Path) -> bytes:
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_job_that_ended_by_itself_meanwhile_is_no_error_for_who_kills_it() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kill_job(ended.pid)
 
 
 def test_a_job_stops_when_its_watchdog_is_gone(url: str, tmp_path: Path) -> None:

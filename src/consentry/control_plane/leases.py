@@ -179,61 +179,6 @@ class LeaseVerbs:
         found.require_holder(secret=secret)
         return found
 
-    def handed_out(self, lease: str, *, secret: str, index: int) -> bytes:
-        """Return the rows of a file that its reader leaves out, as a portable 64-bit roaring bitmap; none: no bytes.
-
-        Raises:
-            StateError: the lease is over, or somebody else's.
-            NotFoundError: the release has no such file.
-        """
-        release = self._read_under(lease, secret)
-        file = self.archive.file(release, index)
-        return self.archive.open(release).bitmap(file) if file.bitmap.cardinality else b""
-
-    def removed(self, lease: str, *, secret: str, index: int, number: int) -> bytes:
-        """Return the rows of a file that left in amendments 1 to `number`, as such a bitmap; none: no bytes.
-
-        Raises:
-            StateError: the lease is over, or somebody else's.
-            NotFoundError: the release has no such file or amendment.
-        """
-        release = self._read_under(lease, secret)
-        self.archive.file(release, index)
-        if number > self.amendments.newest(release):
-            raise NotFoundError(
-                "lease-amendment-unknown",
-                f"release `{release}` has no amendment `{number}`",
-                help="ask for the number that the last renewal told, or a lower one",
-            )
-        return self.amendments.rows(release, index, number=number)
-
-    def _read_under(self, lease: str, secret: str) -> str:
-        """Return the release that the holder of a lease may read now."""
-        self.hits.foresee([lease])
-        with self.desk.lock:
-            self.held(lease, secret=secret)
-            return self.living(lease).release
-
-    def described(self, release: str) -> dict[str, Any]:
-        """Return what the reader of a release is told: its name, the digest of its manifest, its purpose and files."""
-        opened = self.archive.open(release)
-        base = self.archive.unchanged(opened).base.absolute()
-        return {
-            "name": release,
-            "manifest": self.archive.sealed_as(release).manifest,
-            "purpose": str(opened.manifest.purpose),
-            "files": [
-                {
-                    "index": index,
-                    "path": str(base / file.pin.path),
-                    "size": file.pin.size,
-                    "rows": file.pin.rows,
-                    "digest": file.pin.digest,
-                }
-                for index, file in enumerate(opened.manifest.files)
-            ],
-        }
-
     def get(self, lease: str) -> Lease:
         """Return a lease.
 

@@ -25,6 +25,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.hits import Hits
+from consentry.control_plane.lease_reading import LeaseReading
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.look_ups import LookUpVerbs
 from consentry.control_plane.losses import Losses
@@ -64,6 +65,7 @@ class ControlPlane:
     corrections: CorrectionVerbs
     reports: ReportVerbs
     leases: LeaseVerbs
+    lease_reading: LeaseReading
     models: ModelVerbs
     destruction: DestructionVerbs
     people: PersonVerbs
@@ -84,8 +86,8 @@ class ControlPlane:
 def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
-    archive, removals = Archive(desk), Removals(desk)
-    book, hits = CaseBook(desk), Hits(desk, archive=archive, removals=removals)
+    archive, removals, book = Archive(desk), Removals(desk), CaseBook(desk)
+    hits = Hits(desk, archive=archive, removals=removals)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
@@ -115,6 +117,7 @@ def compose(parts: Parts) -> ControlPlane:
         corrections=CorrectionVerbs(desk, book=book),
         reports=ReportVerbs(desk, archive=archive, removals=removals, book=book),
         leases=leases,
+        lease_reading=LeaseReading(desk, archive=archive, amendments=amendments, hits=hits, leases=leases),
         models=models,
         destruction=destruction,
         people=people,

@@ -10,7 +10,8 @@
 Beside the job run a thread that renews, one that sends what was consumed, one that watches for news, and the watchdog
 process, which kills the job if it goes on past the deadline. `check` asks none of them: it reads memory. No answer, an
 answer nobody understands, a dead thread or a dead watchdog all end the same way: the lease is over. Whoever renews does
-nothing else: a control plane that takes long to note what was consumed must not cost a job its lease.
+nothing else: a control plane that takes long to note what was consumed must not cost a job its lease. When there is
+nothing to renew any more, that thread keeps the deadline beside the watchdog, which may have been killed.
 
 The journal of what was consumed is in `state_folder`. After a crash it is still there, and `deliver` sends it.
 """
@@ -27,10 +28,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from consentry.errors import ConsentryError, InputError, UnavailableError
+from consentry.errors import InputError, UnavailableError
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.consumption import Journal, Ranges
-from consentry.training.held_release import HeldRelease, held_files
+from consentry.training.held_release import HeldRelease
 from consentry.training.holding import (
     ENDED,
     EXPIRED,
@@ -39,19 +40,20 @@ from consentry.training.holding import (
     TTL_LEAST_S,
     TTL_MOST_S,
     WATCHDOG_GONE,
-    Asked,
     Holding,
-    granted,
 )
-from consentry.training.http import Answer, Requests, no_answer
-from consentry.training.lease_requests import LeaseRequests, over, posted, refusal
-from consentry.training.shared_deadline import LeaseState, SharedDeadline
+from consentry.training.http import Answer, Requests
+from consentry.training.lease_grant import grant
+from consentry.training.lease_requests import over, posted
+from consentry.training.shared_deadline import LeaseState
+from consentry.training.watchdog import kill_this_job
 from consentry.training.watched import Watched
 
 DEFAULT_URL = "http://127.0.0.1:8799"
-_GRANT_TIMEOUT_S = 20.0
 _FAREWELL_S = 15.0
 _SEND_S = 10.0
+_RENEWAL_S = 20.0
+_GLANCE_S = 1.0
 _WATCH_STATES = {"revoked": "lease-revoked", "expired": EXPIRED, "ended": ENDED}
 _log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ class Lease:
         self._requests, self._shared, self._journal = release.requests, release.shared, journal
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._watching = Requests(release.requests.url)
+        self._watching, self._renewing = Requests(release.requests.url), Requests(release.requests.url)
         self._message = ""
         self._step = 0
         self._how: str | None = None
@@ -104,6 +106,14 @@ class Lease:
             raise over(self._holding.over or EXPIRED, self._message)
         if step is not None:
             self._step = step
+
+    def patience_s(self) -> float:
+        """Return how long whoever waits may go on waiting: until half of the time for stopping is left.
+
+        Then there is time to raise before the watchdog kills. Each renewal makes it longer again; from memory.
+        """
+        self.is_over()  # if the watchdog is gone, nothing is renewed from here on
+        return self._shared.remaining_s() - self._holding.stopping_s / 2
 
     def committed(self, step: int, ranges: Ranges) -> None:
         """Say what an optimiser step that was taken consumed: (file, first row, end row), half-open.
@@ -153,11 +163,21 @@ class Lease:
 
     def _renewals(self) -> None:
         wait_s = self._pause_s(3)
-        while not self._done.wait(wait_s):
+        while not self._done.wait(self._at_most(wait_s)) and not self.is_over():
             wait_s = self._pause_s(3) if self._renew() else min(self._pause_s(10), 1)
-            if self._shared.is_over():
-                self._end(EXPIRED)
-                return
+        if not self._done.is_set():
+            self._end(EXPIRED)
+            self._keep_deadline()
+
+    def _keep_deadline(self) -> None:
+        """Kill the job at the deadline if it has not stopped: its watchdog may be gone, or stand still."""
+        while self._watched is not None and not self._done.wait(self._at_most(_GLANCE_S)):
+            if self._shared.remaining_s() <= 0:
+                kill_this_job()
+
+    def _at_most(self, seconds: float) -> float:
+        """Return so many seconds, or what is left until the deadline."""
+        return max(min(seconds, self._shared.remaining_s()), 0)
 
     def _consumption(self) -> None:
         while not self._done.wait(self._pause_s(3)):
@@ -172,10 +192,10 @@ class Lease:
     def _renew(self) -> bool:
         with self._lock:
             self._holding, asked = self._holding.ask(secrets.token_hex(16), now=boot_seconds())
-            fence, timeout_s = self._holding.fence, self._holding.ttl_s / 3
+            fence, timeout_s = self._holding.fence, self._at_most(min(self._holding.ttl_s / 3, _RENEWAL_S))
         body = {"job": self.job, "fence": fence, "sequence": asked.sequence, "nonce": asked.nonce, "step": self._step}
         try:
-            answer = self._requests.post("renewal", body, timeout_s=timeout_s)
+            answer = self._requests.post("renewal", body, timeout_s=timeout_s, requests=self._renewing)
         except UnavailableError:
             return False
         if 400 <= answer.status < 500 and answer.text("code") in TERMINAL:
@@ -226,6 +246,7 @@ class Lease:
             self._shared.end(LeaseState.STOPPED)
             self._done.set()
             self._watching.abort()
+            self._renewing.abort()
 
     def _close(self) -> None:
         """Send what was consumed and say farewell; what cannot be sent is left in the journal.
@@ -286,12 +307,13 @@ def hold(
             help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
         )
     address = url or os.environ.get("CONSENTRY_URL") or DEFAULT_URL
-    lease = _granted(
+    given = grant(
         address,
         {"release": release, "job": job, "model": model, "ttl_s": ttl_s},
         credential=credential or os.environ.get("CONSENTRY_TOKEN") or "",
         folder=state_folder or _state_folder(),
     )
+    lease = Lease(holding=given.holding, release=given.release, job=job, journal=given.journal)
     failed = True
     try:
         lease._start(watchdog=watchdog)
@@ -305,62 +327,6 @@ def hold(
             if not failed:
                 raise
             _log.error("%s", error)  # the failure of the job is what is raised
-
-
-def _granted(url: str, body: dict[str, Any], *, credential: str, folder: Path) -> Lease:
-    if not credential:
-        raise InputError(
-            "lease-no-credential",
-            "nothing says who this workload is",
-            help="set CONSENTRY_TOKEN to what stands in keys/workload.token of the home",
-        )
-    asked = Asked(nonce=secrets.token_hex(16), sequence=0, at=boot_seconds())
-    answer = Requests(url).send(
-        "POST", "/v1/leases", secret=credential, body={**body, "nonce": asked.nonce}, timeout_s=_GRANT_TIMEOUT_S
-    )
-    if not answer.ok:
-        raise refusal(answer)
-    document = answer.json()
-    holding = granted(asked, document, now=boot_seconds())
-    try:
-        if holding is None:
-            raise ValueError("the answer is to another request")
-        requests = LeaseRequests(url=url, lease=_name(document["lease"]), secret=str(document["secret"]))
-        files, about = held_files(document["release"]), document["release"]
-        shared = SharedDeadline.create()
-        held = HeldRelease(
-            name=str(about["name"]),
-            manifest=str(about["manifest"]),
-            purpose=str(about["purpose"]),
-            files=files,
-            requests=requests,
-            shared=shared,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise no_answer("its answer is no lease") from error
-    header = {"url": url, "lease": requests.lease, "secret": requests.secret}
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        journal = Journal(folder / f"consumption-{requests.lease}.jsonl", header=header)
-    except OSError as error:
-        shared.path.unlink(missing_ok=True)
-        raise _no_journal(folder) from error
-    return Lease(holding=holding, release=held, job=body["job"], journal=journal)
-
-
-def _name(value: Any) -> str:
-    """Return the name of a lease, which becomes part of paths and addresses."""
-    if not isinstance(value, str) or not value.replace("-", "").replace("_", "").isalnum() or not value.isascii():
-        raise ValueError("no name of a lease")
-    return value
-
-
-def _no_journal(folder: Path) -> ConsentryError:
-    return InputError(
-        "consumption-no-journal",
-        f"what is trained on cannot be written down in `{folder}`",
-        help="name a folder that this user may write to: hold(..., state_folder=...)",
-    )
 
 
 def _state_folder() -> Path:

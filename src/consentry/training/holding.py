@@ -53,9 +53,14 @@ class Holding:
     over: str | None = None
 
     @property
+    def stopping_s(self) -> float:
+        """How long the job has for stopping."""
+        return max(self.ttl_s / _STOPPING, _STOPPING_LEAST_S)
+
+    @property
     def stops_at(self) -> float:
         """The moment from which the job itself may not go on."""
-        return self.deadline - max(self.ttl_s / _STOPPING, _STOPPING_LEAST_S)
+        return self.deadline - self.stopping_s
 
     def at(self, now: float) -> Holding:
         """Return the lease as it is at a moment: over, once its time is."""

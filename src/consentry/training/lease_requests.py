@@ -22,14 +22,15 @@ class LeaseRequests:
     lease: str
     secret: str = field(repr=False)
 
-    def post(self, what: str, body: dict[str, Any], *, timeout_s: float) -> Answer:
-        """Post a document to a part of the lease.
+    def post(self, what: str, body: dict[str, Any], *, timeout_s: float, requests: Requests | None = None) -> Answer:
+        """Post a document to a part of the lease; through `requests` if another thread shall be able to abort it.
 
         Raises:
             UnavailableError: no answer.
         """
         path = f"/v1/leases/{self.lease}/{what}"
-        return Requests(self.url).send("POST", path, secret=self.secret, body=body, timeout_s=timeout_s)
+        through = Requests(self.url) if requests is None else requests
+        return through.send("POST", path, secret=self.secret, body=body, timeout_s=timeout_s)
 
     def watch(self, requests: Requests, *, wait_s: float, amendment: int) -> dict[str, Any]:
         """Wait for a change, at most so long; an answer that is no answer is an empty document.

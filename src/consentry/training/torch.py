@@ -1,4 +1,4 @@
-"""A release as a PyTorch dataset, and ranks that stop together.
+"""A release as a PyTorch dataset.
 
 Every row carries its identity, (file, row), under ROW. Say with `commit` which rows an optimiser step consumed: it is
 logged, and it is what `state_dict` holds. So a resumed epoch repeats no row that was trained on and skips none that was
@@ -8,17 +8,15 @@ Read it with a `ReleaseLoader` (torch_loader.py). A newer amendment takes effect
 loaders had read ahead by then is looked at once more before it is trained on. A bare DataLoader hands that out
 (`prefetch_factor` batches a worker).
 
-Where there are several ranks, call `check_together` before each optimiser step: the dataset then reads on until the
-deadline, so that no rank stops alone. `ReleaseLoader`, or `batches_together` around another one, ends a pass on all of
-them at the same step, and stops all of them if one may not read any more.
+Where there are several ranks, call `check_together` (torch_ranks.py) before each optimiser step: the dataset then reads
+on until the deadline, so that no rank stops alone. `ReleaseLoader`, or `batches_together` around another one, ends a
+pass on all of them at the same step, and stops all of them if one may not read any more.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -35,19 +33,16 @@ from consentry.release.reader import check_columns
 from consentry.training.client import Lease
 from consentry.training.consumption import ranges_of
 from consentry.training.held_release import HeldFile
-from consentry.training.lease_requests import over
 from consentry.training.left_out import LeftOut
+from consentry.training.loader_state import Done, LoaderState, joined_states, loader_state
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
+from consentry.training.torch_ranks import number_of_ranks, own_rank
 
 ROW = "consentry_row"
 """Where a row, or a batch of rows, carries its identity: a tensor of (file, row)."""
 
-_FORMAT = 1
 _STRETCH_ROWS = 4096
 Row = dict[str, Any]
-_Batch = TypeVar("_Batch")
-_GO_ON, _AT_ITS_END, _OVER = range(3)
-"""What a rank says before a step; the highest word of all ranks counts."""
 
 
 class LeaseOverInWorkerError(LeaseOverError):
@@ -85,10 +80,10 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         self._release = lease.release
         self._columns = list(columns)
         self._seed, self._shuffle, self._transform = seed, shuffle, transform
-        self._rank = _rank() if rank is None else rank
-        self._world_size = _world_size() if world_size is None else world_size
+        self._rank = own_rank() if rank is None else rank
+        self._world_size = number_of_ranks() if world_size is None else world_size
         self._ranks_given = rank is not None or world_size is not None
-        self._done: dict[int, BitMap64] = {}
+        self._done: Done = {}
         self._done_epoch = 0
         self._left_out = LeftOut(lease.release, {})
         # Workers that outlive an epoch must see the next one.
@@ -153,7 +148,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         Raises:
             StateError: the dataset was made before `torch.distributed` was: each rank would read what all others read.
         """
-        if not self._ranks_given and (self._rank, self._world_size) != (_rank(), _world_size()):
+        if not self._ranks_given and (self._rank, self._world_size) != (own_rank(), number_of_ranks()):
             raise StateError(
                 "loader-ranks-unknown",
                 "the dataset was made before the ranks knew of each other",
@@ -162,14 +157,13 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
 
     def state_dict(self) -> dict[str, Any]:
         """Return where training is: what was committed in this epoch. It is JSON, and of this rank only."""
-        return {
-            "format": _FORMAT,
-            "manifest": self._release.manifest,
-            "seed": self._seed,
-            "shuffle": self._shuffle,
-            "epoch": self.epoch,
-            "done": {str(file): base64.b64encode(rows.serialize()).decode() for file, rows in self._done.items()},
-        }
+        return LoaderState(
+            manifest=self._release.manifest,
+            seed=self._seed,
+            shuffle=self._shuffle,
+            epoch=self.epoch,
+            done=self._done,
+        ).document()
 
     def load_state_dict(self, state: Any) -> None:
         """Go on where a state was taken; what was removed since stays away all the same.
@@ -177,26 +171,16 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         Raises:
             InputError: the state is of another release, or is none.
         """
-        try:
-            if state["format"] != _FORMAT:
-                raise ValueError("another format")
-            manifest, seed, shuffle, epoch = state["manifest"], state["seed"], state["shuffle"], int(state["epoch"])
-            done = {int(file): BitMap64.deserialize(base64.b64decode(rows)) for file, rows in state["done"].items()}
-        except (LookupError, TypeError, ValueError, MemoryError, AttributeError) as error:
-            raise InputError(
-                "loader-state-damaged",
-                "this is not the state of a loader",
-                help="give what `state_dict` returned; it is JSON",
-            ) from error
-        if manifest != self._release.manifest:
+        found = loader_state(state)
+        if found.manifest != self._release.manifest:
             raise InputError(
                 "loader-state-of-another-release",
-                f"the state is of the release with manifest `{manifest}`",
+                f"the state is of the release with manifest `{found.manifest}`",
                 help=f"hold that release, or begin anew: this is `{self._release.name}`, {self._release.manifest}",
             )
-        self._seed, self._shuffle = int(seed), bool(shuffle)
-        self._epoch.fill_(epoch)
-        self._done, self._done_epoch = done, epoch
+        self._seed, self._shuffle = found.seed, found.shuffle
+        self._epoch.fill_(found.epoch)
+        self._done, self._done_epoch = found.done, found.epoch
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows of this rank and worker.
@@ -297,103 +281,10 @@ def _ranges(pairs: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
     return ranges_of((file, row) for file, row in pairs.tolist())
 
 
-def joined_states(states: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the states of all ranks as one, which any number of ranks can go on from.
-
-    Raises:
-        InputError: they are not of one release, seed and epoch.
-    """
-    all_states = list(states)
-    parts = [{key: value for key, value in state.items() if key != "done"} for state in all_states]
-    if not parts or any(part != parts[0] for part in parts):
-        raise InputError(
-            "loader-states-differ",
-            "the states are not of one pass over one release",
-            help="save the states of all ranks at the same step, and join those",
-        )
-    done: dict[str, BitMap64] = {}
-    for file, rows in ((file, rows) for state in all_states for file, rows in state["done"].items()):
-        done[file] = done.get(file, BitMap64()) | BitMap64.deserialize(base64.b64decode(rows))
-    return {**parts[0], "done": {file: base64.b64encode(rows.serialize()).decode() for file, rows in done.items()}}
-
-
 def state_of_all_ranks(dataset: ReleaseDataset, *, group: Any = None) -> dict[str, Any]:
     """Return the joined state of the datasets of all ranks. Every rank calls it."""
-    if _world_size() == 1:
+    if number_of_ranks() == 1:
         return dataset.state_dict()
     states: list[dict[str, Any]] = [{} for _ in range(dist.get_world_size(group))]
     dist.all_gather_object(states, dataset.state_dict(), group=group)
     return joined_states(states)
-
-
-def stop_together(stop: bool, *, group: Any = None) -> bool:  # noqa: FBT001  # the one thing it is about
-    """Return whether any rank wants to stop. Every rank calls it at the same step, and gets the same answer."""
-    return _agreed(int(stop), group=group) != 0
-
-
-def _agreed(word: int, *, group: Any) -> int:
-    """Return the highest word of all ranks."""
-    if _world_size() == 1:
-        return word
-    device = "cuda" if dist.get_backend(group) == "nccl" else "cpu"
-    words = torch.tensor([word], dtype=torch.int32, device=device)
-    dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
-    agreed = int(words.item())
-    if agreed != _GO_ON:
-        # Who ends closes its connections, on which another rank may still be taking its answer. Nobody is past this
-        # before all have it, so it does not matter whether it fails.
-        with suppress(RuntimeError):
-            dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
-    return agreed
-
-
-def batches_together(batches: Iterable[_Batch], *, group: Any = None) -> Iterator[_Batch]:
-    """Yield batches as long as every rank has one, so that the pass ends on all of them at the same step.
-
-    Ranks have different numbers of rows, and amendments change them: one that ended alone would leave the others
-    waiting, and so would one that alone may not read any more. Rows that are left then are not committed: who goes on
-    from the joined states reads them.
-
-    Raises:
-        LeaseOverError: a rank may not read any more.
-    """
-    left = iter(batches)
-    while True:
-        batch, over_here = _next(left)
-        word = _OVER if over_here else _AT_ITS_END if batch is None else _GO_ON
-        agreed = _agreed(word, group=group)
-        if agreed == _OVER:
-            raise over_here or over_elsewhere()
-        if agreed == _AT_ITS_END:
-            return
-        yield cast("_Batch", batch)
-
-
-def _next(left: Iterator[_Batch]) -> tuple[_Batch | None, LeaseOverError | None]:
-    try:
-        return next(left, None), None
-    except LeaseOverError as error:
-        return None, error
-
-
-def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
-    """Raise LeaseOverError on every rank at the same step if the lease of any is over. Before the optimiser steps.
-
-    What turns while the ranks agree counts at the next step, for all of them; the watchdog keeps the deadline.
-    """
-    if stop_together(lease.is_over(), group=group):
-        lease.check(step)
-        raise over_elsewhere()
-
-
-def over_elsewhere() -> LeaseOverError:
-    """Return the error of a rank that stops because another one has to."""
-    return over("lease-over-elsewhere", "the lease of another rank is over")
-
-
-def _rank() -> int:
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def _world_size() -> int:
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -13,7 +13,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from consentry.errors import StateError
-from consentry.training.torch import ROW, ReleaseDataset, batches_together
+from consentry.training.torch import ROW, ReleaseDataset
+from consentry.training.torch_ranks import batches_together
 
 
 class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in the environment of mypy
@@ -33,11 +34,12 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
 
         Raises:
             LeaseOverError: the lease of this rank is over, or that of another one.
+            RuntimeError: another rank is gone.
             StateError: a batch does not say which rows it holds; or the dataset does not know of the ranks.
         """
         self.dataset.check_ranks()
         known = self.dataset.amendment  # before workers begin: what they read later knows of it
-        return batches_together(self._usable(super().__iter__(), known))
+        return batches_together(self._usable(super().__iter__(), known), lease=self.dataset.lease)
 
     def set_epoch(self, epoch: int) -> None:
         """Begin another pass. A Trainer calls it, and counts from 0 although a state may be of a later pass."""

@@ -19,6 +19,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from accelerate.state import AcceleratorState
@@ -28,12 +29,15 @@ from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
 from consentry.errors import InputError, StateError
 from consentry.training.client import Lease
 from consentry.training.model_checkpoints import ModelCheckpoints
-from consentry.training.torch import ROW, ReleaseDataset, check_together, state_of_all_ranks
+from consentry.training.torch import ROW, ReleaseDataset, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
+from consentry.training.torch_ranks import check_together
 
 _STEP_EARLY_TOGETHER = ("deepspeed", "megatron_lm")
 """Ways of Accelerate to train on several devices."""
 _STEP_EARLY_MODULES = ("lomo_optim", "deepspeed")
+_hooks: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""The hook of each model. A Trainer that ends by an exception, as it does by a lease, says nothing at its end."""
 ROWS_FILE = "rows.json"
 """Of a model checkpoint: which rows were committed."""
 
@@ -45,11 +49,11 @@ class RowCollator:
         self._collate = collate
 
     def __call__(self, features: list[dict[str, Any]]) -> Any:
-        """Return the batch of the other collator with the identities under ROW."""
-        rows = [feature[ROW] for feature in features]
+        """Return the batch of the other collator with the identities under ROW, if the rows are those of a release."""
         bare = [{name: value for name, value in feature.items() if name != ROW} for feature in features]
         batch = self._collate(bare)
-        batch[ROW] = torch.stack(rows)
+        if any(ROW in feature for feature in features):  # none is in what a model is only evaluated on
+            batch[ROW] = torch.stack([feature[ROW] for feature in features])
         return batch
 
 
@@ -78,7 +82,6 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         self._lease = lease
         self._dataset = dataset
         self._rows: list[Any] = []
-        self._hook: Any = None
 
     def on_train_begin(self, args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
         """Look before anything is read, and put the hook in place.
@@ -103,7 +106,9 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
             )
         check_together(self._lease, state.global_step)
         self._rows.clear()
-        self._hook = kwargs["model"].register_forward_pre_hook(self._take_rows, with_kwargs=True)
+        model = kwargs["model"]
+        _remove_hook(model)  # of a training that was stopped: it would take the rows first, and keep them to itself
+        _hooks[model] = model.register_forward_pre_hook(self._take_rows, with_kwargs=True)
 
     def on_pre_optimizer_step(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
         """Raise LeaseOverError if the lease is over."""
@@ -128,16 +133,21 @@ class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is n
         """Raise LeaseOverError in an evaluation as well; its watchdog keeps ranks that wait for each other."""
         self._lease.check()
 
-    def on_train_end(self, *_: Any, **__: Any) -> None:
+    def on_train_end(self, *_: Any, **kwargs: Any) -> None:
         """Remove the hook."""
-        if self._hook is not None:
-            self._hook.remove()
+        _remove_hook(kwargs["model"])
 
     def _take_rows(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         rows = kwargs.get(ROW)
         if rows is not None and model.training:
             self._rows.append(rows)
         return args, {name: value for name, value in kwargs.items() if name != ROW}
+
+
+def _remove_hook(model: Any) -> None:
+    hook = _hooks.pop(model, None)
+    if hook is not None:
+        hook.remove()
 
 
 class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy

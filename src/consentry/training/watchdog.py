@@ -47,11 +47,23 @@ def kill_job(job: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(job, signal.SIGSTOP)  # at once: to find its descendants takes a while, and afterwards nobody can
     family = _descendants(job)
-    if os.getpgid(job) == job:
-        os.killpg(job, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it ended by itself meanwhile
+        if os.getpgid(job) == job:
+            os.killpg(job, signal.SIGKILL)
     for process in [job, *family]:  # the job first: then nothing it waits for is started again
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+
+
+def kill_this_job() -> None:
+    """Kill this process as `kill_job` would, but itself last: a thread of a job whose watchdog does not do it."""
+    job = os.getpid()
+    for process in _descendants(job):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    if os.getpgid(job) == job:
+        os.killpg(job, signal.SIGKILL)
+    os.kill(job, signal.SIGKILL)
 
 
 def _descendants(job: int) -> list[int]:

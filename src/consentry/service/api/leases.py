@@ -217,7 +217,7 @@ async def grant(*, body: LeaseRequest, verbs: Calling) -> Granted:
             secret=secret,
             nonce=body.nonce,
             amendment=verbs.control.amendments.newest(lease.release),
-            release=Described.model_validate(verbs.control.leases.described(lease.release)),
+            release=Described.model_validate(verbs.control.lease_reading.described(lease.release)),
         )
 
     return await verbs(granted)
@@ -306,7 +306,7 @@ async def model_checkpoint(*, lease: str, body: ModelCheckpoint, secret: Secret,
 )
 async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that are left out."""
-    return _bitmap(await verbs(verbs.control.leases.handed_out, lease, secret=secret, index=index))
+    return _bitmap(await verbs(verbs.control.lease_reading.handed_out, lease, secret=secret, index=index))
 
 
 @ROUTER.get(
@@ -317,7 +317,8 @@ async def exclusions(*, lease: str, index: Index, secret: Secret, verbs: Calling
 )
 async def removed(*, lease: str, index: Index, number: Index, secret: Secret, verbs: Calling) -> Response:
     """Return the rows of a file that amendments removed since."""
-    return _bitmap(await verbs(verbs.control.leases.removed, lease, secret=secret, index=index, number=number))
+    found = await verbs(verbs.control.lease_reading.removed, lease, secret=secret, index=index, number=number)
+    return _bitmap(found)
 
 
 def _bitmap(content: bytes) -> Response:

@@ -1,0 +1,193 @@
+"""Ranks that agree before every step, so that they stop together.
+
+Each rank says a word: go on, at its end, or over. The highest word of all of them counts, for all of them. The rules:
+
+* Who waits for the words of others holds a lease meanwhile, and waits no longer than that lasts. Shortly before its
+  deadline it gives up, on its own: it raises, and closes the connections of the group, so that nobody waits for it
+  either. While its lease is renewed it waits as long as the group does: another rank may write a model checkpoint, and
+  who waits trains on nothing.
+* When the word is *over*, nobody goes on. All that is left is to let each other go: who ends closes connections on
+  which another one may still be taking the answer. That lasts as long as was left of the lease when the word came, at
+  most; renewals add nothing. So a rank that stands still in there keeps nobody.
+* A rank that is killed closes its connections: those who wait for it fail at once.
+* A rank that stands still is killed by its watchdog at its deadline, and by a thread of its own if that one is gone.
+* A rank whose watchdog is gone says *over* at its next word. A control plane that is gone renews nobody: each says
+  *over* when its own time is, or gives up.
+
+So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live.
+What is left is a rank that stands still together with its watchdog, before it gave its word: a machine that is frozen,
+or off. The others wait for it under leases of their own, and train on nothing, until the group's own time is up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+
+from consentry.errors import LeaseOverError
+from consentry.training.boot_clock import boot_seconds
+from consentry.training.client import Lease
+from consentry.training.lease_requests import over
+
+_Batch = TypeVar("_Batch")
+_GO_ON, _AT_ITS_END, _OVER = range(3)
+"""What a rank says before a step; the highest word of all ranks counts."""
+_GLANCE_S, _NAP_S = 0.5, 0.0005
+_LEAST_WAIT_S = 0.001
+"""Less is no milliseconds at all, and those mean to gloo that it shall wait for ever."""
+_MOMENT_S = 0.1
+"""What an answer takes to the others, once it is there."""
+
+
+def own_rank() -> int:
+    """Return the number of this rank, 0 where there is only one."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def number_of_ranks() -> int:
+    """Return how many ranks there are."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
+    """Raise LeaseOverError on every rank at the same step if the lease of any is over. Before the optimiser steps.
+
+    What turns while the ranks agree counts at the next step, for all of them; the watchdog keeps the deadline.
+
+    Raises:
+        LeaseOverError: the lease of this rank is over, or that of another one; or this one's was over before all had
+            said their word.
+        RuntimeError: another rank is gone.
+    """
+    if stop_together(lease, stop=lease.is_over(), group=group):
+        lease.check(step)
+        raise over_elsewhere()
+
+
+def stop_together(lease: Lease, *, stop: bool, group: Any = None) -> bool:
+    """Return whether any rank wants to stop. Every rank calls it at the same step, and gets the same answer.
+
+    Raises:
+        LeaseOverError: the lease of this rank was over before all had said their word.
+        RuntimeError: another rank is gone.
+    """
+    return _agreed(_OVER if stop else _GO_ON, lease=lease, group=group) != _GO_ON
+
+
+def batches_together(batches: Iterable[_Batch], *, lease: Lease, group: Any = None) -> Iterator[_Batch]:
+    """Yield batches as long as every rank has one, so that the pass ends on all of them at the same step.
+
+    Ranks have different numbers of rows, and amendments change them: one that ended alone would leave the others
+    waiting, and so would one that alone may not read any more. Rows that are left then are not committed: who goes on
+    from the joined states reads them.
+
+    Raises:
+        LeaseOverError: a rank may not read any more.
+        RuntimeError: another rank is gone.
+    """
+    left = iter(batches)
+    while True:
+        batch, over_here = _next(left)
+        word = _OVER if over_here else _AT_ITS_END if batch is None else _GO_ON
+        agreed = _agreed(word, lease=lease, group=group)
+        if agreed == _OVER:
+            raise over_here or over_elsewhere()
+        if agreed == _AT_ITS_END:
+            return
+        yield cast("_Batch", batch)
+
+
+def over_elsewhere() -> LeaseOverError:
+    """Return the error of a rank that stops because another one has to."""
+    return over("lease-over-elsewhere", "the lease of another rank is over")
+
+
+def _next(left: Iterator[_Batch]) -> tuple[_Batch | None, LeaseOverError | None]:
+    try:
+        return next(left, None), None
+    except LeaseOverError as error:
+        return None, error
+
+
+def _agreed(word: int, *, lease: Lease, group: Any) -> int:
+    """Return the highest word of all ranks."""
+    if number_of_ranks() == 1:
+        return word
+    words = torch.tensor([word], dtype=torch.int32, device="cuda" if dist.get_backend(group) == "nccl" else "cpu")
+    try:
+        arrived = _reduced(words, lease.patience_s, group=group)
+    except RuntimeError:
+        lease.check()  # if its own time is over as well, that is what this rank ends with
+        raise
+    if not arrived:
+        raise _given_up(lease, group)
+    agreed = int(words.item())
+    if agreed == _OVER:
+        _let_go(words, lease, group=group)
+    elif agreed == _AT_ITS_END and not _all_have_it(words, lease.patience_s, group=group):
+        raise _given_up(lease, group)
+    return agreed
+
+
+def _let_go(words: torch.Tensor, lease: Lease, *, group: Any) -> None:
+    until = boot_seconds() + max(lease.patience_s(), _MOMENT_S)
+    if not _all_have_it(words, lambda: until - boot_seconds(), group=group):
+        _close_connections(group)
+
+
+def _all_have_it(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) -> bool:
+    """Wait until every rank has the answer, while time is left.
+
+    Nobody is past this before all have it, so it does not matter whether it fails.
+    """
+    with suppress(RuntimeError):
+        return _reduced(words, left_s, group=group)
+    return True
+
+
+def _given_up(lease: Lease, group: Any) -> LeaseOverError:
+    _close_connections(group)
+    lease.check()
+    return over("lease-expired", "the lease was over before all ranks had said whether they go on")
+
+
+def _reduced(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) -> bool:
+    """Replace a word by the highest one of all ranks; return False if there is no time left before it is there.
+
+    Raises:
+        RuntimeError: another rank is gone.
+    """
+    work = dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group, async_op=True)
+    over_gloo = _over_gloo(group)
+    while not work.is_completed():
+        if (left := left_s()) <= 0:
+            return False
+        if over_gloo:
+            with suppress(RuntimeError):  # what failed is said below
+                work.wait(timedelta(seconds=max(min(left, _GLANCE_S), _LEAST_WAIT_S)))
+        else:  # elsewhere a wait that comes to its end breaks the connections, or comes to none
+            time.sleep(min(left, _NAP_S))
+    work.wait()
+    return True
+
+
+def _over_gloo(group: Any) -> bool:
+    return "cpu:gloo" in dist.get_backend_config(group)
+
+
+def _close_connections(group: Any) -> None:
+    """Have everything in a group fail that waits: other ranks, and threads of this one, without which it cannot end."""
+    with suppress(RuntimeError):  # gloo says so when it has closed them; and not every backend can
+        if _over_gloo(group):
+            # To abort does nothing in gloo. What does not come in time closes all connections.
+            another = (dist.get_rank(group) + 1) % dist.get_world_size(group)
+            receiving = dist.irecv(torch.empty(1), group=group, group_src=another)
+            receiving.wait(timedelta(milliseconds=1))
+        else:
+            (group or dist.group.WORLD).abort()

@@ -1,0 +1,105 @@
+"""One of two ranks that agree before every step, and nothing else. The first one stands still at a place of its own.
+
+python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded
+
+PLACE is where the first one stands still: `before` it says its word, `between` having the answer and letting the other
+one go, `after` that; or only its main thread does (`stuck`). Its watchdog is gone by then, so that nobody ends it. The
+second one has no watchdog either: whatever ends it, it ends by itself. `unbounded` is the control: it waits as long as
+`torch.distributed` does. The group's own time is up after half an hour, as it is where nobody says anything else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from consentry.errors import ConsentryError, LeaseOverError
+from consentry.training import torch_ranks
+from consentry.training.client import Lease
+from train.jobs_in_torch import held_by, note, one_of_two
+
+GOOD_STEPS = 5
+PAUSE_S = 0.02
+
+
+def stand_still(*_: Any, **__: Any) -> None:
+    """Stop this process with all of its threads."""
+    note("still", {"at": time.monotonic()})
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def misbehave(lease: Lease, place: str) -> None:
+    """Lose the watchdog, and stand still at a place."""
+    assert lease._watched is not None
+    lease._watched._process.kill()
+    lease._watched._process.wait()
+    if place == "before":
+        stand_still()
+    elif place == "stuck":
+        note("still", {"at": time.monotonic()})
+        threading.Event().wait()
+    elif place == "between":
+        torch_ranks._let_go = stand_still
+    else:
+        torch_ranks._let_go = followed_by_standing_still(torch_ranks._let_go)
+
+
+def followed_by_standing_still(let_go: Callable[..., None]) -> Callable[..., None]:
+    """Return something that does the same, and then stands still."""
+
+    def both(*arguments: Any, **named: Any) -> None:
+        let_go(*arguments, **named)
+        stand_still()
+
+    return both
+
+
+def unbounded(words: torch.Tensor, left_s: Callable[[], float], *, group: Any) -> bool:  # noqa: ARG001
+    """Wait for the highest word as long as it takes."""
+    dist.all_reduce(words, op=dist.ReduceOp.MAX, group=group)
+    return True
+
+
+def agree(lease: Lease, number: int, place: str) -> None:
+    """Agree on step after step."""
+    for step in itertools.count(1):
+        torch_ranks.check_together(lease, step)
+        note(f"step-{number}", {"step": step})
+        if number == 0 and step == GOOD_STEPS:
+            misbehave(lease, place)
+        time.sleep(PAUSE_S)
+
+
+def main() -> None:
+    """Be a rank."""
+    number, place, wait = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    torch.set_num_threads(1)
+    if wait == "unbounded":
+        torch_ranks._reduced = unbounded
+    try:
+        with (
+            one_of_two(number, timeout=timedelta(minutes=30)),
+            held_by(number, watchdog=number == 0) as lease,
+        ):
+            try:
+                agree(lease, number, place)
+            except LeaseOverError as error:
+                note(f"stopped-{number}", {"code": error.code, "at": time.monotonic()})
+                raise
+    except ConsentryError as error:
+        note(f"ended-{number}", error.code)
+        sys.exit(75)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Ranks of which one stands still: the other one has stopped within the time to live, whatever it waits for.
+
+Each case has a control, the same with a reduce that waits as long as `torch.distributed` does, which must not stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from train.test_training import START_S, Elsewhere, Job
+from training.jobs import state
+from training.small_server import CREDENTIAL, SmallPlane, serving
+from training.test_client import within
+
+TTL_S = 10.0
+END_S = 90.0  # to end a process on a busy machine, once it has stopped
+PROGRAM = "train.ranks_that_stand_still"
+
+
+class Ranks:
+    """Two ranks, of which the first stands still."""
+
+    def __init__(self, place: str, plane: SmallPlane, jobs: list[Job]) -> None:
+        self.plane, self.jobs = plane, jobs
+        self._whole = place != "stuck"
+
+    def stand(self) -> float:
+        """Wait until the first one stands still, and return since when."""
+        first = self.jobs[0]
+        assert within(lambda: first.said("still") is not None or self._ended(), START_S)
+        assert not self._ended(), [path.read_text() for path in first.folder.glob("e*")]
+        if self._whole:
+            assert within(lambda: state(Path(f"/proc/{first.process.pid}/stat")) == "T")
+        return float(first.said("still")["at"])
+
+    def _ended(self) -> bool:
+        return any(job.process.poll() is not None for job in self.jobs)
+
+    def stopped(self) -> dict[str, Any]:
+        """Return what the second one said when it stopped, having ended."""
+        assert self.jobs[1].ends(TTL_S + END_S) == 75
+        said: dict[str, Any] = self.jobs[1].said("stopped-1")
+        return said
+
+
+@contextmanager
+def standing_still(place: str, wait: str, tmp_path: Path) -> Iterator[Ranks]:
+    pq.write_table(pa.table({"text": ["a", "b", "c"]}), tmp_path / "0.parquet")
+    plane = SmallPlane([tmp_path / "0.parquet"])
+    with serving(plane) as url:
+        at = Elsewhere(url=url, credential=CREDENTIAL)
+        jobs = [
+            Job(str(number), at, place, wait, folder=tmp_path / "job", ttl_s=TTL_S, program=PROGRAM)
+            for number in range(2)
+        ]
+        try:
+            yield Ranks(place, plane, jobs)
+        finally:
+            for job in jobs:
+                job.kill()
+
+
+@pytest.mark.parametrize("place", ["between", "after"])
+def test_who_knows_that_another_rank_is_over_waits_no_longer_than_the_time_to_live(tmp_path: Path, place: str) -> None:
+    with standing_still(place, "bounded", tmp_path) as ranks:
+        since = ranks.stand()
+        said = ranks.stopped()
+        assert said["code"] == "lease-over-elsewhere"
+        assert said["at"] - since < TTL_S
+        assert ranks.jobs[0].process.poll() is None, "a control: nobody ended the one that stands still"
+
+
+def test_control_without_a_bound_it_waits_for_a_rank_that_does_not_let_it_go(tmp_path: Path) -> None:
+    with standing_still("between", "unbounded", tmp_path) as ranks:
+        ranks.stand()
+        time.sleep(TTL_S + 2)
+        assert ranks.jobs[1].process.poll() is None
+        assert ranks.jobs[1].said("stopped-1") is None
+
+
+@pytest.mark.parametrize("how", ["order", "silence"])
+def test_who_waits_for_a_word_gives_up_before_its_own_deadline(tmp_path: Path, how: str) -> None:
+    with standing_still("before", "bounded", tmp_path) as ranks:
+        ranks.stand()
+        time.sleep(TTL_S)  # it goes on waiting while its own lease is renewed
+        assert ranks.jobs[1].process.poll() is None
+        happened_at = time.monotonic()
+        happen(ranks.plane, how)
+        said = ranks.stopped()
+        assert said["code"] == {"order": "lease-revoked", "silence": "lease-expired"}[how]
+        assert said["at"] - happened_at < TTL_S
+
+
+def test_control_without_a_bound_it_waits_on_when_its_own_lease_is_over(tmp_path: Path) -> None:
+    with standing_still("before", "unbounded", tmp_path) as ranks:
+        ranks.stand()
+        happen(ranks.plane, "order")
+        time.sleep(TTL_S + 2)
+        assert ranks.jobs[1].process.poll() is None
+        assert ranks.jobs[1].said("stopped-1") is None
+
+
+def happen(plane: SmallPlane, how: str) -> None:
+    if how == "order":
+        plane.revoke()
+    else:
+        plane.silent.set()
+
+
+def test_a_rank_that_is_stuck_and_lost_its_watchdog_ends_and_so_does_who_waits_for_it(tmp_path: Path) -> None:
+    with standing_still("stuck", "bounded", tmp_path) as ranks:
+        since = ranks.stand()
+        assert ranks.jobs[0].ends(TTL_S + END_S) == -signal.SIGKILL
+        assert time.monotonic() - since < TTL_S + 1  # a process takes a moment to end
+        assert ranks.jobs[1].ends(END_S) not in (0, 75)  # it saw a connection close: its own lease is not over
