@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from consentry.errors import InputError
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -22,6 +22,11 @@ def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be one line of printable characters, not only spaces")
     return text
+
+
+def whole_number(value: Any) -> Any:
+    """Return 256 for 256.0: to JSON, and to its schemas, that is one number. Anything else stays as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def utf8(text: str) -> str:
@@ -50,8 +55,10 @@ Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S"), Aft
 """Some lines of somebody's words. They are kept encrypted, and can be erased."""
 Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
 """An ISO 3166 code, or a group of places: UK, EU, EEA."""
-Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
-Moment = Annotated[int, Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000])]
+Whole = Annotated[int, BeforeValidator(whole_number), Field(strict=True, ge=0, le=LARGEST_NUMBER)]
+Moment = Annotated[
+    int, BeforeValidator(whole_number), Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000])
+]
 """Whole seconds since 1970-01-01T00:00:00Z."""
 Position = Annotated[int, Field(ge=0)]
 """A place in the ledger."""
