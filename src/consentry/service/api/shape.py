@@ -49,15 +49,19 @@ Line = Annotated[
     AfterValidator(_one_line),
 ]  # fmt: skip
 """One line of text. It stays in the ledger: no personal data."""
-Ident = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(utf8)]
+NO_NUL = r"^[^\x00]*$"
+"""What `utf8` asks for, as far as a schema can say it: half of a surrogate pair is no text to begin with."""
+Ident = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL), AfterValidator(utf8)]
 """An id of a person or an item as the platform has it. It is pseudonymised before anything is stored."""
-Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S"), AfterValidator(utf8)]
+Text = Annotated[
+    str, Field(min_length=1, max_length=10_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(utf8)
+]
 """Some lines of somebody's words. They are kept encrypted, and can be erased."""
 Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
 """An ISO 3166 code, or a group of places: UK, EU, EEA."""
-Whole = Annotated[int, BeforeValidator(whole_number), Field(strict=True, ge=0, le=LARGEST_NUMBER)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER), BeforeValidator(whole_number)]
 Moment = Annotated[
-    int, BeforeValidator(whole_number), Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000])
+    int, Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000]), BeforeValidator(whole_number)
 ]
 """Whole seconds since 1970-01-01T00:00:00Z."""
 Position = Annotated[int, Field(ge=0)]
