@@ -101,8 +101,8 @@ class Item(Body):
     context: Properties | None = None
 
 
-_SOME = {"required": ["evaluations"], "properties": {"evaluations": {"minItems": 1}}}
-_ONE = {
+_SOME: dict[str, JsonValue] = {"required": ["evaluations"], "properties": {"evaluations": {"minItems": 1}}}
+_ONE: dict[str, JsonValue] = {
     "required": ["subject", "action", "resource"],
     "properties": {name: {"type": "object"} for name in ("subject", "action", "resource")},
 }
