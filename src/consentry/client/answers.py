@@ -32,6 +32,7 @@ Category = Literal[
     "payment",
 ]
 ChoiceState = Literal["unset", "allowed", "refused"]
+OrderEnd = Literal["lifted", "withdrawn", "narrowed"]
 Purpose = Literal[
     "train-ai",
     "train-genai",
@@ -322,6 +323,17 @@ class SplitCount(TypedDict):
     after: Split
 
 
+class TrainedBefore(TypedDict):
+    """A suspension that ended, of a release that a model (or one it is built on) was trained on before it."""
+
+    order: str
+    scope: str
+    ended: OrderEnd
+    ended_at: int
+    model: str
+    release: str
+
+
 class Version(TypedDict):
     """Which program answers."""
 
@@ -351,6 +363,7 @@ class WholeModel(TypedDict):
     digest: str | None
     releases: list[str]
     withdrawn_since: WithdrawnSince
+    trained_before: list[TrainedBefore]
 
 
 class WholeRelease(TypedDict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from consentry.client.answers import Category, Purpose
+from consentry.client.answers import Category, OrderEnd, Purpose
 
 CaseStanding = Literal[
     "concern-raised",
@@ -21,7 +21,6 @@ CaseStanding = Literal[
     "withdrawn",
     "prohibited",
 ]
-OrderEnd = Literal["lifted", "withdrawn", "narrowed"]
 Origin = Literal["own-decision", "authority-request", "court-undertaking", "binding-order", "authority"]
 Says = Literal["concern", "suspend", "may-be-lifted"]
 Visibility = Literal["unknown", "public", "members", "connections", "group", "private"]
