@@ -65,7 +65,7 @@ def shown(kind: str, content: bytes) -> dict[str, Any]:
     return {"text": text_of(content), "filed": filed_of(kind, content), "size": len(content)}
 
 
-def as_document(case: str, paper: Paper, content: bytes) -> dict[str, Any]:
+def as_document(case: str, paper: Paper, *, content: bytes) -> dict[str, Any]:
     """Return what the page of a paper shows, for programs."""
     kind, filed = str(paper.kind), filed_of(paper.kind, content)
     said = None

@@ -18,7 +18,7 @@ from consentry.ledger.statement_events import Says
 from consentry.oversight.authority_statement import LONGEST_TEXT, MOST_BYTES, Signatory
 from consentry.oversight.order import Scope
 from consentry.service.api.once import KEY, Once
-from consentry.service.api.shape import Answer, Body, Line, ScopeBody, Word, problems, utf8
+from consentry.service.api.shape import NO_NUL, Answer, Body, Line, ScopeBody, Word, problems, utf8
 from consentry.service.gate import Admitting, Control, Needs
 
 ROUTER = APIRouter(prefix="/v1/authority", tags=["authorities"], route_class=Once)
@@ -33,7 +33,7 @@ class Draft(Body):
     case: Word = Field(description="One that concerns the account, or a new name that begins with its own.")
     scope: ScopeBody = ScopeBody()
     reference: Line
-    text: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(utf8)] = ""
+    text: Annotated[str, Field(max_length=LONGEST_TEXT, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
 class Drafted(Answer):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
@@ -34,6 +34,7 @@ from consentry.service.api.shape import (
     Text,
     Word,
     problems,
+    whole_number,
 )
 from consentry.service.gate import Control, NeedsAll
 
@@ -41,6 +42,7 @@ ROUTER = APIRouter(prefix="/v1/cases/{case}", tags=["cases"], route_class=Once)
 Working = Annotated[Principal, Depends(NeedsAll(Action.CASE_WORK))]
 Approving = Annotated[Principal, Depends(NeedsAll(Action.CASE_APPROVE))]
 Delivering = Annotated[Principal, Depends(NeedsAll(Action.REPORT_DELIVER))]
+Days = Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS), BeforeValidator(whole_number)]
 Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
 
 
@@ -89,7 +91,7 @@ class RequiredNotice(Body):
     """A notice that has to be served, and full days that have to pass, before the case is lifted."""
 
     notice: Word
-    days: Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS)]
+    days: Days
 
 
 class Mistake(Body):
@@ -101,7 +103,7 @@ class Mistake(Body):
 class CorrectedNotice(Mistake):
     """So many full days are enough after a notice; `null`: it is not required at all."""
 
-    days: Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS)] | None
+    days: Days | None
 
 
 class Ending(Body):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from consentry.accounts.access import Action
 from consentry.errors import ConsentryError
@@ -101,8 +101,17 @@ class Item(Body):
     context: Properties | None = None
 
 
+_SOME: dict[str, JsonValue] = {"required": ["evaluations"], "properties": {"evaluations": {"minItems": 1}}}
+_ONE: dict[str, JsonValue] = {
+    "required": ["subject", "action", "resource"],
+    "properties": {name: {"type": "object"} for name in ("subject", "action", "resource")},
+}
+
+
 class Evaluations(Body):
-    """May each of these be used? Without `evaluations`, or with none in it, the top is the only one."""
+    """May each of these be used? Without `evaluations`, or with none in it, the top is the only one, and is whole."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_SOME, _ONE]})
 
     subject: Subject | None = None
     action: Purposes | None = None

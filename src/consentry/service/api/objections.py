@@ -23,6 +23,7 @@ from consentry.oversight.objection_form import ANSWER_TO, FIND, REASON
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import (
+    NO_NUL,
     After,
     Answer,
     Body,
@@ -94,7 +95,7 @@ class Filing(Body):
 
     find: Annotated[Text, Field(max_length=FIND.most, description="A link to the content, or a name to find it by.")]
     answer_to: Annotated[Text, Field(max_length=ANSWER_TO.most, description="An address of any kind for the answer.")]
-    reason: Annotated[str, Field(max_length=REASON.most), AfterValidator(utf8)] = ""
+    reason: Annotated[str, Field(max_length=REASON.most, pattern=NO_NUL), AfterValidator(utf8)] = ""
     purpose: Purpose = Field(default=Purpose.TRAIN_AI, description="The use they object to, and everything below it.")
 
 
@@ -126,7 +127,7 @@ class PersonMeant(Body):
     person: Ident
     categories: frozenset[Category] = frozenset()
     reach: Reach = Reach.EVERYTHING
-    reply: Annotated[str, Field(max_length=10_000), AfterValidator(utf8)] = ""
+    reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
 class ItemsMeant(Body):
@@ -134,7 +135,7 @@ class ItemsMeant(Body):
 
     corpus: Word
     items: Annotated[frozenset[Ident], Field(min_length=1, max_length=MOST_ITEMS)]
-    reply: Annotated[str, Field(max_length=10_000), AfterValidator(utf8)] = ""
+    reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
 class Refused(Words):

@@ -31,7 +31,7 @@ Reader = Annotated[Principal, Depends(NeedsAll(Action.POLICY_READ))]
 Proposer = Annotated[Principal, Depends(NeedsAll(Action.POLICY_PROPOSE))]
 Approver = Annotated[Principal, Depends(NeedsAll(Action.POLICY_APPROVE))]
 Called = Annotated[str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\.[0-9]{1,9}$", max_length=120)]
-Toml = Annotated[str, Field(min_length=1, max_length=500_000, pattern=r"[!-~]"), AfterValidator(utf8)]
+Toml = Annotated[str, Field(min_length=1, max_length=500_000, pattern=r"^[^\x00]*[!-~][^\x00]*$"), AfterValidator(utf8)]
 At = Annotated[int, Query(ge=0, description="Where a set of this name came into force.")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from consentry.errors import InputError
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -22,6 +22,11 @@ def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be one line of printable characters, not only spaces")
     return text
+
+
+def whole_number(value: Any) -> Any:
+    """Return 256 for 256.0: to JSON, and to its schemas, that is one number. Anything else stays as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def utf8(text: str) -> str:
@@ -44,14 +49,20 @@ Line = Annotated[
     AfterValidator(_one_line),
 ]  # fmt: skip
 """One line of text. It stays in the ledger: no personal data."""
-Ident = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(utf8)]
+NO_NUL = r"^[^\x00]*$"
+"""What `utf8` asks for, as far as a schema can say it: half of a surrogate pair is no text to begin with."""
+Ident = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL), AfterValidator(utf8)]
 """An id of a person or an item as the platform has it. It is pseudonymised before anything is stored."""
-Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S"), AfterValidator(utf8)]
+Text = Annotated[
+    str, Field(min_length=1, max_length=10_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(utf8)
+]
 """Some lines of somebody's words. They are kept encrypted, and can be erased."""
 Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
 """An ISO 3166 code, or a group of places: UK, EU, EEA."""
-Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER)]
-Moment = Annotated[int, Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000])]
+Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER), BeforeValidator(whole_number)]
+Moment = Annotated[
+    int, Field(strict=True, ge=0, le=253_402_300_799, examples=[1_730_000_000]), BeforeValidator(whole_number)
+]
 """Whole seconds since 1970-01-01T00:00:00Z."""
 Position = Annotated[int, Field(ge=0)]
 """A place in the ledger."""

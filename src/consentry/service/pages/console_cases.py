@@ -166,7 +166,7 @@ def paper(
         raise denied(Action.REPORT_READ, who)
     if request.query_params.get("format") == "file":
         return as_file(content, name=f"{case}-{position}")
-    same = twin(request, lambda: as_document(case, found, content))
+    same = twin(request, lambda: as_document(case, found, content=content))
     return same or page(request, "console/paper.html", case=case, paper=found, **shown(found.kind, content))
 
 
