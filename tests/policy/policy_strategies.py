@@ -24,29 +24,41 @@ def times(centre: int) -> st.SearchStrategy[int]:
     return st.integers(-2, 2).map(lambda days: centre + days * SECONDS_PER_DAY)
 
 
+# Made once: a strategy that is made anew for every rule takes longer than all that is drawn from it.
+_effects = st.sampled_from(Effect)
+_why_in = st.sampled_from([(), (("cy", "Oherwydd."),)])
+_legal_bases = st.sampled_from(LegalBasis)
+_purposes = st.frozensets(st.sampled_from([Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT]), min_size=1)
+_categories = st.frozensets(st.sampled_from(CATEGORIES), max_size=2)
+_visibilities = st.frozensets(st.sampled_from(VISIBILITIES), max_size=1)
+_ages = st.frozensets(st.sampled_from(AGES), max_size=1)
+_choices = st.frozensets(st.sampled_from(ChoiceState), max_size=2)
+_areas = st.frozensets(st.sampled_from(AREAS), max_size=2)
+_windows = st.lists(st.sampled_from(DATES), min_size=2, max_size=2, unique=True).map(sorted)
+_conditions = st.none() | st.builds(NoticeCondition, notice=st.sampled_from(NOTICES), days=st.integers(0, 2))
+
+
 @st.composite
 def rules(draw: st.DrawFn, *, rule_id: str = "rule", effect: Effect | None = None) -> Rule:
-    created = sorted(draw(st.lists(st.sampled_from(DATES), min_size=2, max_size=2, unique=True)))
-    chosen = effect or draw(st.sampled_from(Effect))
+    first, last = draw(_windows)
+    chosen = effect or draw(_effects)
     permit = chosen is Effect.PERMIT
     return Rule(
         id=rule_id,
         effect=chosen,
         why="Because.",
-        why_in=draw(st.sampled_from([(), (("cy", "Oherwydd."),)])),
-        legal_basis=draw(st.sampled_from(LegalBasis)) if permit else None,
-        purposes=draw(st.frozensets(st.sampled_from([Purpose.TRAIN_GENAI, Purpose.TRAIN_GENAI_TEXT]), min_size=1)),
-        categories=draw(st.frozensets(st.sampled_from(CATEGORIES), max_size=2)),
-        visibilities=draw(st.frozensets(st.sampled_from(VISIBILITIES), max_size=1)),
-        ages=draw(st.frozensets(st.sampled_from(AGES), max_size=1)),
-        choices=draw(st.frozensets(st.sampled_from(ChoiceState), max_size=2)),
-        inside=draw(st.frozensets(st.sampled_from(AREAS), max_size=2)),
-        outside=draw(st.frozensets(st.sampled_from(AREAS), max_size=2)),
-        created_from=draw(st.none() | st.just(created[0])),
-        created_before=draw(st.none() | st.just(created[1])),
-        notice=draw(st.none() | st.builds(NoticeCondition, notice=st.sampled_from(NOTICES), days=st.integers(0, 2)))
-        if permit
-        else None,
+        why_in=draw(_why_in),
+        legal_basis=draw(_legal_bases) if permit else None,
+        purposes=draw(_purposes),
+        categories=draw(_categories),
+        visibilities=draw(_visibilities),
+        ages=draw(_ages),
+        choices=draw(_choices),
+        inside=draw(_areas),
+        outside=draw(_areas),
+        created_from=first if draw(st.booleans()) else None,
+        created_before=last if draw(st.booleans()) else None,
+        notice=draw(_conditions) if permit else None,
     )
 
 

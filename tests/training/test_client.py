@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from consentry.errors import ConsentryError, InputError, LeaseOverError, UnavailableError
 from consentry.training.client import Lease, hold
 from consentry.training.consumption import Journal, merged, ranges_of
 from consentry.training.lease_requests import deliver
-from training.small_server import CREDENTIAL, SmallPlane, serving
+from training.small_server import CREDENTIAL, SmallPlane
 
 PATIENCE_S = 20
 
@@ -36,18 +34,6 @@ def over_within(lease: Lease, seconds: float = PATIENCE_S) -> LeaseOverError:
     with pytest.raises(LeaseOverError) as caught:
         lease.check()
     return caught.value
-
-
-@pytest.fixture
-def plane(tmp_path: Path) -> SmallPlane:
-    pq.write_table(pa.table({"text": ["a", "b", "c"]}), tmp_path / "0.parquet")
-    return SmallPlane([tmp_path / "0.parquet"])
-
-
-@pytest.fixture
-def url(plane: SmallPlane) -> Iterator[str]:
-    with serving(plane) as address:
-        yield address
 
 
 @pytest.fixture

@@ -6,35 +6,21 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.training.client import Lease, hold
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints, digest_folder
 from training import jobs
-from training.small_server import CREDENTIAL, SmallPlane, serving
+from training.small_server import CREDENTIAL, SmallPlane
 from training.test_client import over_within, within
 
 Holding = Callable[..., AbstractContextManager[Lease]]
-
-
-@pytest.fixture
-def plane(tmp_path: Path) -> SmallPlane:
-    pq.write_table(pa.table({"text": ["a", "b", "c"]}), tmp_path / "0.parquet")
-    return SmallPlane([tmp_path / "0.parquet"])
-
-
-@pytest.fixture
-def url(plane: SmallPlane) -> Iterator[str]:
-    with serving(plane) as address:
-        yield address
 
 
 @pytest.fixture

@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from consentry.errors import StateError
@@ -20,23 +17,11 @@ from consentry.training.client import hold
 from consentry.training.shared_deadline import LeaseState, SharedDeadline
 from consentry.training.watchdog import kill_job, watch
 from training import jobs
-from training.small_server import CREDENTIAL, SmallPlane, serving
+from training.small_server import CREDENTIAL, SmallPlane
 from training.test_client import within
 
 TTL_S = 1.0
 SLACK_S = 2.0  # a busy machine; the deadline itself is checked by the clock of the job in other tests
-
-
-@pytest.fixture
-def plane(tmp_path: Path) -> SmallPlane:
-    pq.write_table(pa.table({"text": ["a", "b", "c"]}), tmp_path / "0.parquet")
-    return SmallPlane([tmp_path / "0.parquet"])
-
-
-@pytest.fixture
-def url(plane: SmallPlane) -> Iterator[str]:
-    with serving(plane) as address:
-        yield address
 
 
 def end(process: jobs.Job) -> None:
