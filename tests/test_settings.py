@@ -43,6 +43,9 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert settings.log_level is LogLevel.DEBUG
     monkeypatch.setenv("CONSENTRY_THREADS", "")
     assert read_settings(tmp_path).threads == 3
+    monkeypatch.setenv("consentry_threads", "6")
+    monkeypatch.delenv("CONSENTRY_THREADS")
+    assert read_settings(tmp_path).threads == 6
 
 
 def test_an_explicit_home_wins_over_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from consentry.errors import InputError
 from consentry.toml_file import TomlError, parse, read
@@ -93,10 +92,10 @@ def _item_address(address: str) -> str:
     return address
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, frozen. The descriptions are the manual: `settings_table` turns them into docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Field(description="The folder of the deployment.")
     # Not in `repr`: an address can carry a password.
@@ -190,19 +189,6 @@ class Settings(BaseSettings):
         """The number of threads, with the default filled in."""
         return self.threads or available_cores()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no `.env`
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no folder of secrets
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say who wins: the home that was asked for, the environment, the file in that home."""
-        file = InitSettingsSource(settings_cls, _parse(Path(init_settings()["home"]) / SETTINGS_FILE))
-        return init_settings, env_settings, file
-
 
 def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settings:
     """Read the settings of the deployment in `home`; the folder and its settings file need not exist.
@@ -214,14 +200,14 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
     """
     folder = (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
     path = folder / SETTINGS_FILE
-    _check_names(_parse(path), known=_names(), where=str(path))
+    written = _parse(path)
+    _check_names(written, known=_names(), where=str(path))
     variables = {name for name in os.environ if name.startswith(PREFIX) and not name.startswith(_TESTS_PREFIX)}
     known = [HOME_VARIABLE, DEBUG_VARIABLE, *JOB_VARIABLES, *(PREFIX + name.upper() for name in _names())]
     _check_names(variables, known=known, where="environment")
     try:
-        if embedded:
-            return Settings(home=folder, ledger_url=f"{_STORES[0]}{folder / LEDGER_FILE}")
-        return Settings(home=folder)
+        ours = {"ledger_url": f"{_STORES[0]}{folder / LEDGER_FILE}"} if embedded else {}
+        return Settings.model_validate({**written, **_environment(), **ours, "home": folder})
     except ValidationError as error:
         raise _bad_value(error, path=path) from None
 
@@ -256,6 +242,12 @@ def _parse(path: Path) -> dict[str, Any]:
         raise InputError(
             "settings-unreadable", f"not readable: {error.strerror}", help=advice, where=str(path)
         ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Return what the environment says, however its names are capitalised; what is empty says nothing."""
+    given = {name.upper(): value for name, value in os.environ.items() if value}
+    return {name: given[each] for name in _names() if (each := PREFIX + name.upper()) in given}
 
 
 def _names() -> list[str]:

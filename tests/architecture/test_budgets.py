@@ -26,7 +26,6 @@ LONG_MODULES: dict[str, str] = {}
 
 FOREIGN_SIGNATURES = {
     "consentry.training.serving.gated": "the signature of an ASGI application",
-    "consentry.settings.settings_customise_sources": "overrides a method of pydantic-settings",
 }
 """Functions whose parameters somebody else decided."""
 

@@ -35,7 +35,7 @@ CORE_PACKAGES: dict[str, str] = {
     "prometheus-client": "metrics",
     "pyarrow": "Parquet files",
     "pycountry": "countries and their parts (ISO 3166)",
-    "pydantic-settings": "settings",
+    "pydantic": "settings",
     "pyroaring": "the bitmaps of a release",
     "python-multipart": "forms",
     "rich": "progress bars and tables",

@@ -11,9 +11,6 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from babel import Locale
-from babel.core import get_global
-
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)",
@@ -28,6 +25,9 @@ def canonical(tag: str) -> str | None:
 
     A longer or older code of a language or a region becomes the one that is used now: `cym` is `cy`, `UK` is `GB`.
     """
+    # Only here and below: most who ask what oversight knows need no names of languages.
+    from babel.core import get_global  # noqa: PLC0415
+
     found = _TAG.fullmatch(_hyphened(tag))
     if found is None:
         return None
@@ -62,4 +62,6 @@ def _newest(code: str, aliases: Mapping[str, str | list[str]]) -> str:
 @cache
 def _known(kind: str) -> frozenset[str]:
     """Return the codes that have a name in English."""
+    from babel import Locale  # noqa: PLC0415
+
     return frozenset(getattr(Locale.parse("en"), kind)) - _NONE
