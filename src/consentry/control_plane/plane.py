@@ -87,7 +87,7 @@ def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
     archive, removals, book = Archive(desk), Removals(desk), CaseBook(desk)
-    hits = Hits(desk, archive=archive, removals=removals)
+    hits, own_settings = Hits(desk, archive=archive, removals=removals), OwnSettings(desk)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
@@ -101,7 +101,6 @@ def compose(parts: Parts) -> ControlPlane:
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
-    own_settings = OwnSettings(desk)
     return ControlPlane(
         desk=desk,
         statements=statements,
