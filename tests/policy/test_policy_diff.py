@@ -228,5 +228,5 @@ def test_what_a_rule_says_in_other_languages_is_shown_and_compared() -> None:
     ]
     found = diff(of(replace(said, why_in=(("de", "Darum."),))), of(said), at=AT)
     assert found.changed[0].changes == (Change("why_in", {"de": "Darum."}, {"cy": "Oherwydd.", "de": "Darum."}),)
-    assert "rule `yes`: why_in: de Darum. -> cy Oherwydd., de Darum." in describe_diff(found)
+    assert "rule `yes`: why (cy): (none) -> Oherwydd." in describe_diff(found)
     assert found.flips == ()

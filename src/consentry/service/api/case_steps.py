@@ -219,7 +219,7 @@ def lift(*, case: Named, body: Ending, who: Approving, control: Control) -> Whol
 @_step(
     "/narrowing",
     conflict="case-nothing-suspended case-not-ready case-authority-unsigned case-approved-already",
-    unprocessable="case-not-smaller order-window-empty order-unknown-model",
+    unprocessable="case-not-smaller policy-unknown-area order-window-empty order-unknown-model",
 )
 def narrow(*, case: Named, body: Narrowing, who: Approving, control: Control) -> Agreement:
     """Agree that a smaller scope takes the place of what is suspended; the second person makes it so."""

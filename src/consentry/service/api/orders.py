@@ -125,7 +125,7 @@ def one(*, order: Called, _: Reader, control: Control) -> Order:
     raise NotFoundError("order-unknown", f"no order `{order}`", help="GET /v1/orders lists them")
 
 
-@ROUTER.post("/orders/what-if", responses=problems({422: "order-window-empty order-unknown-model"}))
+@ROUTER.post("/orders/what-if", responses=problems({422: "policy-unknown-area order-window-empty order-unknown-model"}))
 def what_if(*, body: Asked, _: Issuer, control: Control) -> WhatIf:
     """Say what an order would hit, without recording anything."""
     scope = _scope(body.scope)
@@ -138,7 +138,7 @@ def what_if(*, body: Asked, _: Issuer, control: Control) -> WhatIf:
     responses=problems(
         {
             409: "case-over idempotency-running",
-            422: "order-unsigned order-window-empty order-unknown-model",
+            422: "order-unsigned policy-unknown-area order-window-empty order-unknown-model",
         }
     ),
     dependencies=[KEY],
