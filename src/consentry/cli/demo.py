@@ -281,7 +281,7 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
         "after": story.after,
         "resumed": story.resumed,
         "seconds": round(total, 1),
-        "stopped_after_s": None if story.stopped is None else round(story.stopped.after, 3),
+        "stopped_after_s": None if story.stopped is None else round(story.stopped.after, 2),
         "timeline": [asdict(each) for each in story.moments],
         "comparison": story.comparison,
         "explanations": [{"id": item, **body} for item, body in story.explanations],
