@@ -10,7 +10,7 @@ from consentry.oversight.language import canonical
 from consentry.policy import language_codes
 from consentry.policy.language_codes import SHORT, SHORTER, advice
 from consentry.policy.library import shipped
-from consentry.policy.policy_parser import check, load
+from consentry.policy.policy_parser import MOST_WAITS, check, load
 from consentry.service.languages import LANGUAGES
 
 TEXT = """\
@@ -155,3 +155,26 @@ def test_what_is_shipped_has_room_to_spare(name: str) -> None:
     policy = load(shipped()[name], name)
     assert max(len(text) for text in (policy.title, *dict(policy.title_in).values())) < 190
     assert max(len(text) for rule in policy.rules for text in (rule.why, *dict(rule.why_in).values())) < 600
+
+
+def _waiting(waits: int) -> str:
+    rule = """\
+[[permit]]
+id = "r{n}"
+why.en = "Because."
+legal_basis = "legitimate-interests"
+notice = { id = "n{n}", days = 1 }
+"""
+    return TEXT + "".join(rule.replace("{n}", str(number)) for number in range(waits))
+
+
+def test_a_set_waits_for_no_more_notices_than_can_be_compared() -> None:
+    assert check(_waiting(MOST_WAITS), "p.toml") == []
+    (problem,) = check(_waiting(MOST_WAITS + 1), "p.toml")
+    last = len(_waiting(MOST_WAITS + 1).splitlines())
+    assert (problem.code, problem.where) == ("policy-wrong-value", f"p.toml:{last}")
+    assert problem.message == f"permit `r{MOST_WAITS}` waits for one notice more than the {MOST_WAITS} of a set"
+
+
+def test_one_that_was_published_with_more_is_read() -> None:
+    assert len(load(_waiting(MOST_WAITS + 1), "p.toml", accepted=True).rules) == MOST_WAITS + 2

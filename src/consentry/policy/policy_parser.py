@@ -61,6 +61,9 @@ from consentry.toml_file import LONGEST, TomlError, parse
 
 IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
+MOST_WAITS = 50
+"""Notices, with the days that a set waits after each: every two of them are compared for every rule."""
+
 _CONDITIONS = ("purpose", "category", "visibility", "age", "choice", "where", "created")
 _KEYS = {
     Effect.PERMIT: ("id", "why", "legal_basis", *_CONDITIONS, "notice"),
@@ -148,7 +151,9 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     tables.sort(key=lambda each: each[1].line)
     rules = [(_rule(effect, table, purposes), table) for effect, table in tables]
     _note_repeated([table for _, table in tables], "id")
-    _note_findings([(rule, table) for rule, table in rules if rule is not None], purposes)
+    whole = [(rule, table) for rule, table in rules if rule is not None]
+    if top.notes.accepted or not _note_many_waits(whole):
+        _note_findings(whole, purposes)
     known = _Known(
         purposes=purposes,
         rules={
@@ -211,6 +216,21 @@ def _note_repeated(tables: list[Table], key: str) -> None:
     for value, table, first in repeated(values):
         advice = f"give it another {key}; the first stands in line {first.line}"
         table.note(key, "policy-duplicate-id", message=f"the {key} `{value}` is used twice", advice=advice)
+
+
+def _note_many_waits(rules: list[tuple[Rule, Table]]) -> bool:
+    """Note the rule with which a set waits for more notices than can be compared; say whether there is one."""
+    seen: set[tuple[str, int]] = set()
+    for rule, table in rules:
+        if rule.notice is not None:
+            seen.add((rule.notice.notice, rule.notice.days))
+        if len(seen) > MOST_WAITS:
+            advice = "let rules wait for the same notices and days, or write a set of its own for each"
+            table.wrong(
+                "notice", f"{table.name} waits for one notice more than the {MOST_WAITS} of a set", advice=advice
+            )
+            return True
+    return False
 
 
 def _note_findings(rules: list[tuple[Rule, Table]], purposes: frozenset[Purpose]) -> None:
