@@ -113,5 +113,30 @@ def test_a_browser_is_found_where_the_tests_find_it(
     assert "no Chromium" not in ask_for_browser(**own, CONSENTRY_TEST_CHROMIUM="/usr/bin/a-browser")
 
 
+@pytest.mark.parametrize(
+    ("user", "settings", "asks"),
+    [("0", {"CI": "true"}, True), ("0", {}, False), ("1000", {"CI": "true"}, False)],
+    ids=["root of a CI", "root at home", "no root"],
+)
+def test_the_packages_of_a_system_are_touched_on_a_machine_of_a_ci_alone(
+    tmp_path: Path, ask_for_browser: Callable[..., str], user: str, settings: dict[str, str], asks: bool
+) -> None:
+    tools, calls = tmp_path / "tools", tmp_path / "calls"
+    made = f'echo "#!/bin/sh" >"{tools}/chromium" && chmod +x "{tools}/chromium"'
+    installs = f'echo "$@" >>"{calls}"; [ "$2" = update ] || {{ {made}; }}'
+    for name, body in (("id", f"echo {user}"), ("apt-get", installs)):
+        (tools / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tools / name).chmod(0o755)
+    (tools / "chmod").symlink_to(shutil.which("chmod") or "")
+    said = ask_for_browser(**settings)
+    assert calls.exists() == asks
+    assert ("no Chromium" in said) != asks
+    if asks:
+        assert calls.read_text().splitlines() == ["-qq update", "-qq install -y --no-install-recommends chromium"]
+        calls.unlink()
+        assert "getting Chromium" not in ask_for_browser(**settings), "it is there now"
+        assert not calls.exists()
+
+
 def test_make_knows_the_aliases_of_the_readme() -> None:
     assert "demo test lint:\n\t@./run $@" in (ROOT / "Makefile").read_text("utf-8")
