@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
 MODULES = sorted((SOURCE / "consentry").rglob("*.py"))
+TEST_MODULES = sorted((ROOT / "tests").rglob("*.py"))
 
 MODULE_LINES = 400
 MODULE_LINES_AT_MOST = 600
@@ -57,6 +58,11 @@ def functions(tree: ast.Module) -> Iterator[tuple[FunctionNode, bool]]:
     for node in ast.walk(tree):
         if isinstance(node, FunctionNode):
             yield node, id(node) in methods
+
+
+def too_long(text: str, limit: int = MODULE_LINES) -> list[str]:
+    lines = len(text.splitlines())
+    return [f"{lines} lines, of {limit} at most"] if lines > limit else []
 
 
 def long_functions(tree: ast.Module) -> list[str]:
@@ -121,14 +127,13 @@ def imported(tree: ast.Module) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES, ids=dotted)
 def test_a_module_is_short(module: Path) -> None:
-    lines = len(module.read_text("utf-8").splitlines())
     limit = MODULE_LINES_AT_MOST if dotted(module) in LONG_MODULES else MODULE_LINES
-    assert lines <= limit, f"{lines} lines: split it by concept"
+    assert too_long(module.read_text("utf-8"), limit) == [], "split it by concept"
 
 
-@pytest.mark.parametrize("module", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
-def test_a_test_module_is_not_endless(module: Path) -> None:
-    assert len(module.read_text("utf-8").splitlines()) <= MODULE_LINES_AT_MOST
+@pytest.mark.parametrize("module", TEST_MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_test_module_is_short(module: Path) -> None:
+    assert too_long(module.read_text("utf-8")) == [], "split it by what its tests are about"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=dotted)
@@ -219,6 +224,13 @@ PLANTED: list[tuple[Callable[[ast.Module], list[str]], str]] = [
     (code_in_package_file, ""),
     (type_checking_blocks, "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import x"),
 ]
+
+
+def test_control_a_long_module_is_found() -> None:
+    assert too_long("pass\n" * (MODULE_LINES + 1))
+    assert not too_long("pass\n" * MODULE_LINES)
+    assert len(TEST_MODULES) > 100, "and they are looked at"
+    assert Path(__file__) in TEST_MODULES
 
 
 @pytest.mark.parametrize(("check", "source"), PLANTED)

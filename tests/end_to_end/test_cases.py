@@ -13,7 +13,6 @@ from consentry.oversight.case import CaseStanding
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category
 from end_to_end.case_steps import CASE, WITHOUT_UK, condition, in_the_way, later, ready, refused, suspend
-from end_to_end.case_steps import narrow as narrow  # noqa: PLC0414 - tests of the service take it from here
 from end_to_end.suspended_network import EVERYTHING, UK, build
 from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import eligible

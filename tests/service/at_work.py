@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_pe
 from end_to_end.test_story import BEFORE, NOW
 
 POLICY = "august-2024"
+CHANGED = shipped()[POLICY].replace('version = "', 'version = "new-', 1)
+"""A newer version of it."""
 ITEMS = (
     RawItem(id="u1", author="us", created=BEFORE),
     RawItem(id="g1", author="gb", created=BEFORE),
@@ -180,6 +182,14 @@ def in_thread(deployment: Deployment, *, port: int = 0) -> Iterator[Caller]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something, and fail if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
 
 
 class Process:

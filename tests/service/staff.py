@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import Body
@@ -24,6 +26,7 @@ STAFF = {
     "audrey": Role.AUDITOR,
     "ico": Role.AUTHORITY,
 }
+OVERSEERS = {"olga", "petra", "paul", "mel", "audrey"}
 HOSTILE = "<script>alert(1)</script>'\"><img src=x>"
 
 
@@ -72,3 +75,10 @@ def may(statuses: dict[str, int]) -> set[str]:
     assert others.pop("", 303) == 303, "who is not signed in is led to where one does"
     assert set(others.values()) <= {403}, others
     return {name for name, status in statuses.items() if status == 200}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Office]:
+    """Yield one for all the tests of a module, which change nothing in it."""
+    with office() as made:
+        yield made

@@ -17,6 +17,8 @@ from consentry.service.hosting import Hosted, Hosting
 from consentry.service.platforms import Platform
 from consentry.service.server import _config, _listening, _Server
 
+BROWSER = {"accept": "text/html"}
+
 
 @dataclass
 class Tenants:

@@ -66,7 +66,7 @@ def test_each_operation_has_a_method(served: tuple[Deployment, Caller, str]) -> 
 
 
 def test_each_method_is_tried() -> None:
-    modules = ("test_client.py", "test_client_steps.py", "test_signed_concerns.py")
+    modules = ("test_client.py", "test_client_cases.py", "test_client_steps.py", "test_signed_concerns.py")
     tried = "".join(Path(__file__).with_name(name).read_text() for name in modules)
     methods = [name for name, _ in inspect.getmembers(Consentry, inspect.isfunction) if not name.startswith("_")]
     assert not [name for name in methods if f".{name}(" not in tried and name != "close"]

@@ -6,17 +6,15 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any, assert_type
 
-import pytest
-
+import service.staff as staff
 from consentry.client import answers, model_answers, oversight_answers, staff_answers
 from consentry.client.api import Consentry
 from consentry.client.staff import ForStaff
 from service.at_work import POLICY
 from service.client_answers import CLIENT, IMPORTERS, calls, document, modules
-from service.staff import Office, office
+from service.staff import Office
 
 
 def test_the_types_are_those_of_the_description() -> None:
@@ -75,10 +73,7 @@ def test_the_client_is_imported_without_the_server_or_anything_large() -> None:
     }
 
 
-@pytest.fixture(scope="module")
-def place() -> Iterator[Office]:
-    with office() as made:
-        yield made
+place = staff.place
 
 
 def test_mypy_sees_the_fields(place: Office) -> None:

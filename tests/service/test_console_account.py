@@ -1,7 +1,8 @@
-"""The page of an account: what it may do, and the key with which an authority signs."""
+"""Accounts and keys of programs: who makes and ends them, and the page of an account with its roles and key."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -152,3 +153,46 @@ def test_what_is_no_key_or_for_no_authority_is_refused(place: Office) -> None:
         assert admission.public_key("ico") is None
         with pytest.raises(InputError):
             admission.set_public_key("sue", b"x" * 32)
+
+
+# Accounts and keys
+
+
+def test_accounts_are_made_changed_and_closed(own: Office) -> None:
+    ada = own.visitor("ada")
+    made = ada.post("/console/accounts", {"handle": "nora", "roles": "support"})
+    password = re.search(r"<code>([\w-]{39})</code>", made.text)
+    assert password is not None
+    assert password[1] not in ada.get("/console/accounts").text, "shown once"
+    nora = own.visitor()
+    assert nora.post("/sign-in", {"handle": "nora", "password": password[1]}).status_code == 303
+    wrong = ada.post("/console/accounts", {"handle": HOSTILE, "roles": "support"})
+    assert wrong.status_code == 422
+    assert "<script>alert" not in wrong.text
+    assert ada.post("/console/accounts", {"handle": "bob", "roles": "member"}).status_code == 422
+    assert ada.post("/console/accounts", {"handle": "bob", "roles": "king"}).status_code == 422
+    assert ada.post("/console/accounts/ada/disable").status_code == 422
+    assert ada.post("/console/accounts/nora/disable").status_code == 303
+    assert nora.get("/console/overview").status_code == 303
+    assert "closed" in words(ada.get("/console/accounts"))
+
+
+def test_keys_are_made_and_revoked(own: Office) -> None:
+    ada = own.visitor("ada")
+    made = ada.post("/console/keys", {"name": "trainer", "roles": "workload"})
+    secret = re.search(r"<code>(ck_[\w-]+)</code>", made.text)
+    assert secret is not None
+    assert secret[1] not in ada.get("/console/keys").text
+    assert own.ask("GET", "/v1/leases", token=secret[1]).status == 200
+    assert ada.post("/console/keys", {"name": "boss", "roles": "privacy-officer"}).status_code == 422
+    assert ada.post("/console/keys", {"name": "old", "roles": "workload", "expires": "2001-01-01"}).status_code == 422
+    (row,) = ada.get("/console/keys?format=json").json()["keys"]
+    assert row["made_by"] == "ada"
+    assert ada.post(f"/console/keys/{row['ident']}/revoke").status_code == 303
+    assert own.ask("GET", "/v1/leases", token=secret[1]).status == 401
+
+
+@pytest.mark.parametrize("path", ["/console/accounts", "/console/keys"])
+def test_only_administrators_change_accounts_and_keys(place: Office, path: str) -> None:
+    for handle in ("olga", "paul", "ico", ""):
+        assert place.visitor(handle).post(path, {"handle": "eve", "name": "eve"}).status_code in (401, 403)

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
+import service.staff as staff
 from consentry.accounts.access import Role
 from consentry.ledger.case_events import ApprovalGiven, CaseOpened, ConditionAdded, ConditionMet, ReportDelivered
 from consentry.ledger.events import EventLost
 from consentry.ledger.oversight_events import OrderIssued, Origin
 from consentry.oversight.order import Scope
 from service.at_work import PEOPLE
-from service.staff import HOSTILE, Office, may, office
+from service.staff import HOSTILE, OVERSEERS, Office, may
 from service.visitor import Visitor, words
 
-OVERSEERS = {"olga", "petra", "paul", "mel", "audrey"}
+place = staff.place
 UK = {"areas": "gb", "case": "ico-1", "reference": "letter 7", "origin": "authority-request", "purposes": "train-genai"}
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Office]:
-    with office() as made:
-        yield made
-
-
-@pytest.fixture
-def own() -> Iterator[Office]:
-    with office() as made:
-        yield made
-
-
-@pytest.fixture
-def empty() -> Iterator[Office]:
-    with office(filled=False) as made:
-        yield made
 
 
 def suspend(visitor: Visitor, **changed: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from consentry.ledger.case_events import NoticeWritten
@@ -11,16 +9,10 @@ from consentry.ledger.events import NoticeServed
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.test_story import NOW
-from service.staff import HOSTILE, Office, may, office
+from service.staff import HOSTILE, Office, may
 from service.visitor import words
 
 FORM = {"notice": "what-we-use", "text": "We use posts.", "languages": "en, cy", "channel": "mail", "audience": "all"}
-
-
-@pytest.fixture
-def own() -> Iterator[Office]:
-    with office() as made:
-        yield made
 
 
 def test_a_version_is_written_and_the_next_begins_with_it(own: Office) -> None:
@@ -140,3 +132,13 @@ def test_who_refused_is_not_told_again(own: Office) -> None:
     assert "attachment" in answer.headers["content-disposition"]
     assert control.desk.parts.ledger.head() == head, "nothing is recorded"
     assert olga.post("/console/notices/what-we-use/serve", {**asked, "purpose": "x"}).status_code == 422
+
+
+def test_a_notice_shows_its_text_and_whom_it_was_served_to(own: Office) -> None:
+    control = own.deployment.control
+    control.notices.write("told", HOSTILE.encode(), languages=["en"], channel="in-app", audience="members", by="olga")
+    control.notices.serve("told", [own.deployment.person("gb")], at=control.desk.parts.clock())
+    answer = own.visitor("sue").get("/console/notices/told")
+    assert "<script>alert" not in answer.text
+    assert "in-app" in words(answer)
+    assert "1" in words(own.visitor("sue").get("/console/notices"))

@@ -16,7 +16,7 @@ from consentry.policy.library import shipped
 from consentry.service.gate import COOKIE
 from consentry.service.pages.console_webhooks import sent_before
 from service import test_webhooks as webhooks
-from service.at_work import Caller, in_thread
+from service.at_work import Caller, in_thread, until
 from service.visitor import Visitor, words
 
 deployment = webhooks.deployment
@@ -47,15 +47,15 @@ def test_one_is_made_delivers_and_is_sent_once_more(deployment: Deployment) -> N
         path = f"/console/webhooks/{row['webhook']}"
         assert "Nothing that it wants was delivered lately" in words(ada.get(path))
         deployment.control.statements.publish(shipped()["august-2024"], "p")
-        webhooks.until(lambda: len(found.got) == 1)
-        webhooks.until(lambda: "up to date" in words(ada.get(path)))
+        until(lambda: len(found.got) == 1)
+        until(lambda: "up to date" in words(ada.get(path)))
         page = ada.get(path)
         assert "policy.published" in words(page).partition("Delivered last")[2]
         assert secret[1] not in page.text
         again = re.search(r'action="([^"]+/replay)"><input type="hidden" name="position" value="(\d+)"', page.text)
         assert again is not None
         assert "sent once more" in words(ada.follow(ada.post(again[1], {"position": again[2]})))
-        webhooks.until(lambda: len(found.got) == 2)
+        until(lambda: len(found.got) == 2)
         assert found.seen[0][0]["webhook-id"] == found.seen[1][0]["webhook-id"]
         assert ada.post(f"{path}/replay", {"position": "later"}).status_code == 422
         assert ada.post(f"{path}/remove").status_code == 303
@@ -81,7 +81,7 @@ def test_one_that_fails_says_why_and_when_it_is_tried_again(deployment: Deployme
         ada.post("/console/webhooks", {"url": found.url})
         (row,) = ada.get("/console/webhooks?format=json").json()["webhooks"]
         deployment.control.statements.publish(shipped()["august-2024"], "p")
-        webhooks.until(lambda: "failing" in words(ada.get("/console/webhooks")))
+        until(lambda: "failing" in words(ada.get("/console/webhooks")))
         text = words(ada.get(f"/console/webhooks/{row['webhook']}"))
         assert "status 500" in text
         assert "The next one is at" in text
@@ -96,8 +96,8 @@ def test_no_choice_says_whose_it_is_and_nobody_else_looks(deployment: Deployment
         path = f"/console/webhooks/{row['webhook']}"
         ask = Caller(ada.url, "")
         webhooks.refuse(ask, deployment, "somebody-real")
-        webhooks.until(lambda: len(found.got) == 1)
-        webhooks.until(lambda: "choice.recorded" in words(ada.get(path)))
+        until(lambda: len(found.got) == 1)
+        until(lambda: "choice.recorded" in words(ada.get(path)))
         assert deployment.person("somebody-real") not in ada.get(path).text
         for address in ("/console/webhooks", path):
             assert staff["olga"].get(address).status_code == 403

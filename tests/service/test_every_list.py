@@ -23,7 +23,7 @@ from service.test_authority_lists import PATHS
 from service.visitor import words
 
 BY_A_FORM = {"objections"}
-"""Searched with a form that is sent, because an address would keep what objectors wrote: `test_objecting.py`."""
+"""Searched with a form that is sent, because an address would keep what objectors wrote: `test_objection_queue.py`."""
 CONSOLE = {
     "cases": ("olga", "/console/cases"),
     "orders": ("olga", "/console/orders"),

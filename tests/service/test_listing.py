@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,3 +80,12 @@ def test_no_address_breaks_a_list(asked: dict[str, str]) -> None:
 def test_code_in_a_line_is_marked_and_nothing_else_is_markup() -> None:
     assert coded("rule `a<b>` -> <i>") == "rule <code>a&lt;b&gt;</code> → &lt;i&gt;"
     assert coded("one ` alone") == "one ` alone"
+
+
+def test_a_list_of_ten_thousand_rows_is_quick() -> None:
+    listing = Listing(name="rows", columns=(Column("name", "Name"), Column("at", "At", kind="time")), sort="-at")
+    rows = [{"name": f"row {number}", "at": number} for number in range(10_000)]
+    started = time.monotonic()
+    found, shown = listing.select(rows, {"q": "row 99", "page": "2"})
+    assert time.monotonic() - started < 1
+    assert (len(found), shown.total, len(shown.rows)) == (280, 280, 50)

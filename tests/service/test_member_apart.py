@@ -7,14 +7,13 @@ import re
 import httpx2
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.service.pages.member_shown import Row
 from consentry.service.pages.member_unsaved import merged, still_meant
-from service.test_member import Come, one_item
+from service.members import Come, again, ended, form_of, one_item, waiting_on
 from service.test_member_reach import as_shown, said_since
-from service.test_member_unsaved import again, ended, form_of, waiting_on
 from service.visitor import words
 
 place = member.place

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.case_events import NoticeWritten
 from consentry.policy.library import shipped
@@ -15,7 +15,7 @@ from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.service.languages import LANGUAGES
 from service.at_work import POLICY
-from service.test_member import Come, no
+from service.members import Come, no
 from service.test_member_waiting import CONSENT, decides
 from service.visitor import Visitor, words
 

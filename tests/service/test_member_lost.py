@@ -21,7 +21,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.network import fresh, write_people
 from service.at_work import POLICY, in_thread
-from service.test_member import PEOPLE, no, token_for
+from service.members import PEOPLE, no, token_for
 from service.test_member_stale import whole
 from service.visitor import Visitor, words
 

@@ -11,14 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from end_to_end.test_story import NOW
-from service.test_member import Come, one_item
+from service.members import Come, one_item
 from service.visitor import Visitor, words
 
 place = member.place

@@ -8,7 +8,7 @@ from html import unescape
 
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
@@ -20,7 +20,7 @@ from consentry.service.languages import LANGUAGES, translations
 from consentry.service.pages.member import _effects
 from consentry.service.pages.member_blocks import blocks
 from end_to_end.test_story import NOW
-from service.test_member import HOSTILE, Come, no, one_item, read
+from service.members import HOSTILE, Come, no, one_item, read
 from service.visitor import Visitor, words
 
 place = member.place

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
@@ -20,7 +20,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.pages.member_signal import record_no
 from end_to_end.test_story import NOW
 from service.at_work import POLICY
-from service.test_member import NEW_POST, Come, no, one_item, shown, yes
+from service.members import NEW_POST, Come, no, one_item, shown, yes
 from service.visitor import words
 
 place = member.place

@@ -9,7 +9,7 @@ from html import unescape
 import httpx2
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.control_plane.asker import Asker
 from consentry.errors import ConflictError
@@ -21,7 +21,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.languages import LANGUAGES
 from service.at_work import POLICY
-from service.test_member import NEW_POST, Come, no, read, shown, yes
+from service.members import NEW_POST, Come, no, read, shown, yes
 from service.test_member_reach import as_shown, said_since
 from service.visitor import Visitor, words
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from babel.dates import format_date
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose, Reach
-from end_to_end.test_cases import narrow
-from service.test_member import Come, no, yes
+from end_to_end.case_steps import narrow
+from service.members import Come, no, yes
 from service.visitor import Visitor, words
 
 place = member.place

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
-from service.test_member import Come, no, one_item
+from service.members import Come, no, one_item
 from service.visitor import Visitor
 
 place = member.place

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim
 from consentry.ledger.events import ChoiceMade, Source
@@ -15,7 +15,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.situation import Situation
 from service.at_work import POLICY
-from service.test_member import Come, no, one_item, read, shown
+from service.members import Come, no, one_item, read, shown
 from service.visitor import words
 
 place = member.place

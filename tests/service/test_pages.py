@@ -13,9 +13,7 @@ from consentry.service.app import ROUTERS
 from consentry.service.gate import COOKIE, actions_of, addresses
 from consentry.service.languages import LANGUAGES
 from service.at_work import in_thread
-from service.visitor import Visitor, words
-
-PASSWORD = "correct horse battery staple"
+from service.visitor import PASSWORD, Visitor, words
 
 
 @pytest.fixture

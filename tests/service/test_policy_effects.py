@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
@@ -15,17 +12,11 @@ from consentry.release.plan import Plan
 from consentry.service.policy_effects import effects
 from end_to_end.network import fresh
 from service.at_work import POLICY, prepare
-from service.staff import Office, office
+from service.staff import Office
 from service.visitor import words
 
 TEXT = shipped()[POLICY]
 NEW_NAME = TEXT.replace(f'name = "{POLICY}"', 'name = "another"', 1)
-
-
-@pytest.fixture
-def own() -> Iterator[Office]:
-    with office() as made:
-        yield made
 
 
 def of(text: str) -> PolicySet:

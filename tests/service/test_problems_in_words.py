@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.accounts.access import Action, Role
 from consentry.bootstrap import Deployment
 from consentry.service.app import ROUTERS
@@ -17,10 +17,9 @@ from consentry.service.gate import actions_of, addresses
 from consentry.service.languages import LANGUAGES, translations
 from consentry.service.pages.member_unsaved import MARK, mark_of
 from consentry.service.problem_words import PROBLEMS
-from service.test_member import Come
-from service.visitor import Visitor, words
+from service.members import Come
+from service.visitor import PASSWORD, Visitor, words
 
-PASSWORD = "correct horse battery staple"
 place = member.place
 PAGES = Path(member.__file__).parents[2] / "src" / "consentry" / "service" / "pages"
 THEIRS = {Action.ANYONE, Action.HOLDER, Action.OWN_READ, Action.OWN_CHOOSE}

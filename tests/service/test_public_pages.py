@@ -15,12 +15,12 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
-from end_to_end.test_cases import narrow
+from end_to_end.case_steps import narrow
 from service.at_work import PEOPLE, in_thread
 from service.conftest import Place
+from service.staff import HOSTILE
 from service.visitor import Visitor, words
 
-HOSTILE = "<script>alert(1)</script>'\"><img src=x>"
 PATHS = ("/", "/transparency", "/accessibility")
 
 

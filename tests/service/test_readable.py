@@ -15,7 +15,7 @@ from typing import get_args
 import httpx2
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import Body, ChoiceMade, Source
 from consentry.ledger.oversight_events import OrderEnd, Origin
@@ -28,7 +28,7 @@ from consentry.service import plain_words
 from consentry.service.pages import member_words as say
 from end_to_end.test_story import NOW
 from service.catalogues import gathered
-from service.test_member import HOSTILE, Come, no, one_item, shown, yes
+from service.members import HOSTILE, Come, no, one_item, shown, yes
 from service.visitor import Visitor, words
 
 place = member.place

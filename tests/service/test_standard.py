@@ -29,10 +29,9 @@ from consentry.service.app import ROUTERS
 from consentry.service.gate import COOKIE, addresses
 from consentry.service.logs import ACCESS, AccessLog, JsonLines
 from consentry.service.server import serving
-from service.visitor import Visitor, words
+from service.visitor import PASSWORD, Visitor, words
 
 SOURCE = Path(__file__).parents[2] / "src" / "consentry"
-PASSWORD = "correct horse battery staple"
 OPEN = ("/", "/sign-in", "/object", "/transparency", "/transparency.json", "/accessibility", "/docs", "/openapi.json")
 
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import httpx2
 import pytest
 
-import service.test_member as member
+import service.members as member
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import ChoiceMade
 from consentry.oversight.objection import ObjectionState
 from consentry.oversight.objection_form import FORM, REASON
 from consentry.policy.vocabulary import ChoiceState
 from service.at_work import POLICY, platform_key
-from service.test_member import NEW_POST, Come, no, one_item, read, token_for
+from service.members import NEW_POST, Come, no, one_item, read, token_for
 from service.visitor import Visitor, words
 
 place = member.place

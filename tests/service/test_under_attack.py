@@ -18,8 +18,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.service.server import serving
 from end_to_end.test_story import NOW
 from service.at_work import POLICY, Caller, Process, home, said, served
-from service.conftest import Place
-from service.test_protocol import CONTENT, suspend, wait_until_drained
+from service.conftest import CONTENT, Place, suspend, wait_until_drained
 
 DATED = Scope(areas=frozenset({"UK"}), created_from=1)
 """The counts of a release know no dates: what it hits is looked up in the items."""

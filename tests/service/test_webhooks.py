@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +28,7 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Purpose
 from consentry.service import deliveries
 from consentry.service.gate import COOKIE
-from service.at_work import Caller, in_thread, platform_key, said
+from service.at_work import Caller, in_thread, platform_key, said, until
 
 
 @dataclass
@@ -96,13 +96,6 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Depl
     found.close()
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
-
-
 def hooked(deployment: Deployment, url: str, kinds: frozenset[str] = frozenset()) -> tuple[str, str]:
     with deployment.admission() as admission:
         hooks = Webhooks(admission.web, clock=deployment.control.desk.parts.clock)
@@ -153,6 +146,7 @@ def test_an_answer_without_an_end_holds_up_nothing(deployment: Deployment) -> No
         until(lambda: len(found.got) == 1)
         refuse(ask, deployment, "b")
         until(lambda: len(found.got) == 2, 2)
+    assert [each["data"]["person"] for each in found.got] == [deployment.person(each) for each in ("a", "b")]
 
 
 def test_an_answer_that_drips_is_given_up(deployment: Deployment) -> None:
@@ -163,6 +157,10 @@ def test_an_answer_that_drips_is_given_up(deployment: Deployment) -> None:
         with deployment.admission() as admission:
             until(lambda: any(each.ident == ident and each.failures for each in admission.web.endpoints()), 2)
         until(lambda: len(found.got) == 1, 40)
+    assert {each["data"]["person"] for each in found.got} == {deployment.person("a")}
+    ids = [headers["webhook-id"] for headers, _ in found.seen]
+    assert len(ids) > 1, "it was sent again"
+    assert len(set(ids)) == 1, "and is the same"
 
 
 def test_nothing_is_lost_over_a_restart(deployment: Deployment) -> None:
@@ -188,6 +186,7 @@ def test_an_endpoint_gets_the_kinds_it_wants_and_can_have_them_again(deployment:
         assert "policy.published" in said(home, "webhook", "list")
         said(home, "webhook", "replay", ident, "--from", "0")
         until(lambda: len(found.got) == 2)
+        assert [each["type"] for each in found.got] == ["policy.published"] * 2
         assert found.seen[0][0]["webhook-id"] == found.seen[1][0]["webhook-id"]
         said(home, "webhook", "remove", ident)
         assert said(home, "webhook", "list") == "No webhooks.\n"
@@ -229,6 +228,7 @@ def test_nothing_is_sent_into_a_network_of_ones_own(tmp_path: Path) -> None:
         deployment.control.statements.publish(shipped()["august-2024"], "p")
         with deployment.admission() as admission:
             until(lambda: all(each.error == "private address" for each in admission.web.endpoints()))
+            assert [each.error for each in admission.web.endpoints()] == ["private address"] * 2
     deployment.close()
     assert not found.seen
 

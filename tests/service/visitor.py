@@ -11,6 +11,9 @@ import httpx2
 
 from consentry.service.gate import COOKIE
 
+PASSWORD = "correct horse battery staple"
+"""Of whoever signs in with one here."""
+
 
 @dataclass
 class Visitor:
@@ -54,6 +57,14 @@ class Visitor:
             else:
                 self.cookies[name] = value
         return answer
+
+
+def signed_in(url: str, handle: str) -> Visitor:
+    """Return the browser of somebody who has signed in with a password."""
+    visitor = Visitor(url)
+    answer = visitor.post("/sign-in", {"handle": handle, "password": PASSWORD})
+    assert answer.status_code == 303, words(answer)
+    return visitor
 
 
 def words(answer: httpx2.Response) -> str:

@@ -1,0 +1,53 @@
+"""The console: somebody is looked up for a reason that is kept, and by nobody else."""
+
+from __future__ import annotations
+
+import service.staff as staff
+from consentry.ledger.look_up_events import PersonLookedUp
+from service.staff import HOSTILE, Office
+from service.visitor import words
+
+place = staff.place
+
+
+def test_looking_somebody_up_is_recorded_before_anything_is_seen(own: Office) -> None:
+    sue = own.visitor("sue")
+    assert sue.post("/console/people", {"person": "gb", "reason": " "}).status_code == 422
+    assert sue.post("/console/people", {"person": "", "reason": "ticket 7"}).status_code == 422
+    assert not own.events(PersonLookedUp)
+    said = words(sue.post("/console/people", {"person": "gb", "reason": "ticket 7"}))
+    assert "United Kingdom" in said
+    assert "post: 1" in said
+    assert own.release in said
+    (event,) = own.events(PersonLookedUp)
+    assert isinstance(event, PersonLookedUp)
+    assert (event.by, event.reason) == ("sue", "ticket 7")
+    assert event.person == own.deployment.person("gb"), "no id of the platform is in the ledger"
+    (seen,) = own.deployment.control.look_ups.looked_up(event.person)
+    assert (seen["by"], seen["reason"]) == ("sue", "ticket 7")
+    assert own.deployment.control.look_ups.looked_up(own.deployment.person("us")) == []
+
+
+def test_looking_up_gives_nobody_a_seat_and_is_erased_with_the_person(own: Office) -> None:
+    control, olga = own.deployment.control, own.visitor("olga")
+    seats = control.desk.parts.people.seats
+    said = words(olga.post("/console/people", {"person": "never-seen", "reason": HOSTILE}))
+    assert "the people table does not have this person" in said
+    assert control.desk.parts.people.seats == seats
+    assert "<script>alert" not in olga.post("/console/people", {"person": HOSTILE, "reason": HOSTILE}).text
+    olga.post("/console/people", {"person": "br", "reason": "ticket 8"})
+    person = own.deployment.person("br")
+    control.statements.erase([person])
+    assert control.look_ups.looked_up(person) == []
+    gone = olga.post("/console/people", {"person": "br", "reason": "ticket 9"})
+    assert gone.status_code == 422
+    assert "was erased" in words(gone)
+
+
+def test_who_may_not_look_people_up_learns_and_records_nothing(place: Office) -> None:
+    before = place.deployment.control.desk.parts.ledger.head()
+    for handle in ("audrey", "mel", "paul", "ada", "ico"):
+        answer = place.visitor(handle).post("/console/people", {"person": "gb", "reason": "curious"})
+        assert answer.status_code == 403
+        assert "United Kingdom" not in answer.text
+    assert place.deployment.control.desk.parts.ledger.head() == before
