@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -36,11 +37,11 @@ def place() -> Iterator[Place]:
             _, key = admission.add_key("platform", roles=frozenset({Role.PLATFORM, Role.WORKLOAD}), by="olga")
             cookies = [admission.admit(each, subject=f"https://idp.example/#{each}") for each in ("olga", "ico")]
         with in_thread(deployment) as ask:
+            client = partial(httpx2.Client, base_url=ask.url, timeout=30)
             officer, authority = (
-                httpx2.Client(base_url=ask.url, headers={"cookie": f"{COOKIE}={each}", "sec-fetch-site": "same-origin"})
-                for each in cookies
+                client(headers={"cookie": f"{COOKIE}={each}", "sec-fetch-site": "same-origin"}) for each in cookies
             )
-            program = httpx2.Client(base_url=ask.url, headers={"authorization": f"Bearer {key}"})
+            program = client(headers={"authorization": f"Bearer {key}"})
             with officer, authority, program:
                 yield Place(deployment, release, ask, officer, authority, program)
 
