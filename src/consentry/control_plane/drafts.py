@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
-from consentry.corpus import census
+from consentry.corpus import census, kept_census
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
+from consentry.corpus.sidecar import Sidecar, Version
 from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.ledger.envelope import Event
@@ -58,13 +59,20 @@ _Kind = tuple[Digest, Purpose, Digest, tuple[Rule, ...]]
 """What two drafts have to have in common so that one can be continued: corpus, purpose, policy set, orders."""
 
 
+class _Kept(NamedTuple):
+    """A draft, and the versions of the files it decides."""
+
+    draft: builder.Draft
+    files: tuple[Version, ...]
+
+
 class Drafts:
     """Decides items and seals them. The newest draft and census are remembered: the next differ in little."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._drafts: dict[_Kind, builder.Draft] = {}
-        self._counted: tuple[tuple[object, ...], census.Census] | None = None
+        self._drafts: dict[_Kind, _Kept] = {}
+        self._counted: kept_census.KeptCensus | None = None
 
     def plan(
         self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
@@ -74,7 +82,7 @@ class Drafts:
         with self.desk.lock:
             present = self.desk.present()
             knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
-        counted = self._census(opened, knowledge.classes)
+        counted = self._census(opened, knowledge.classes).census
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders, *suspension(suspended)), purpose)
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
@@ -122,7 +130,7 @@ class Drafts:
     def _decide(
         self, corpus: str, purpose: Purpose, policy: str, *, at: Seconds, progress: Progress | None
     ) -> _Decided:
-        """Decide every item, or only those of the people who said something since the last release of this kind."""
+        """Decide every item that may come out differently than in the last release: of people, files, changed cells."""
         opened = self.desk.corpus(corpus)
         with self.desk.lock:
             present = self.desk.present()
@@ -130,7 +138,8 @@ class Drafts:
             orders = present.suspensions(purpose)
             _require_same_places(orders, at, now=self.desk.parts.clock())
             kind = (opened.snapshot, purpose, digest_, orders)
-            last = self._drafts.get(kind)
+            drafts = self._drafts
+            last = drafts.get(kind)
             basis = self.desk.basis(
                 present,
                 opened,
@@ -138,40 +147,59 @@ class Drafts:
                 document=digest_,
                 purpose=purpose,
                 at=at,
-                like=None if last is None else last.basis,
+                like=None if last is None else last.draft.basis,
             )
-            draft = None if last is None else self._continued(last, opened, basis)
-        if draft is None:
-            counted = self._census(opened, basis.knowledge.classes)
-            if progress is not None:
-                progress.begin("deciding", total=opened.rows, unit="items")
-            draft = builder.decide(
-                opened.sidecars, basis, census=counted, runner=self.desk.parts.runner, progress=progress
-            )
-        self._drafts = {kind: draft}
-        return _Decided(opened, digest_, orders, draft)
+            kept = None if last is None else self._continued(last, opened, basis)
+        if kept is None:
+            kept = self._made(opened, basis, newest=next(iter(drafts.values()), None), progress=progress)
+        self._drafts = {kind: kept}
+        return _Decided(opened, digest_, orders, kept.draft)
 
-    def _census(self, corpus: Corpus, classes: PersonClasses) -> census.Census:
-        """Count the items of a corpus by class, from the last census if few people have another class since."""
-        found, sidecars, members = None, corpus.sidecars, len(classes.members)
-        key = (corpus.snapshot, *(sidecar.stamp() for sidecar in sidecars))
-        if self._counted is not None and self._counted[0] == key:
-            found = census.carried_on(
-                self._counted[1], sidecars, codes=classes.codes, classes=members, threads=self.desk.parts.runner
-            )
-        if found is None:
+    def _made(self, corpus: Corpus, basis: Basis, *, newest: _Kept | None, progress: Progress | None) -> _Kept:
+        """Decide the files that are new or that a difference to the newest draft concerns, and rows of the others."""
+        counted = self._census(corpus, basis.knowledge.classes)
+        standing = None
+        if newest is not None:
+            known = {file: place for place, file in enumerate(newest.files)}
+            place = {index: known[file] for index, file in enumerate(counted.files) if file in known}
+            standing = builder.standing(newest.draft, basis, place=place, census=counted.census) if place else None
+        if progress is not None:
+            stand = 0 if standing is None else sum(corpus.sidecars[index].rows for index in standing.place)
+            progress.begin("deciding", total=corpus.rows - stand, unit="items")
+        draft = builder.decide(
+            corpus.sidecars,
+            basis,
+            census=counted.census,
+            runner=self.desk.parts.runner,
+            progress=progress,
+            kept=standing,
+        )
+        return _Kept(draft, counted.files)
+
+    def _census(self, corpus: Corpus, classes: PersonClasses) -> kept_census.KeptCensus:
+        """Count the items of a corpus by class: of files counted before, of those who have another class since."""
+        width, runner = len(corpus.items), self.desk.parts.runner
+
+        def count(sidecars: Sequence[Sidecar]) -> census.Census:
             with self.desk.parts.watching() as progress:
-                threads = _Watched(self.desk.parts.runner, progress)
-                found = census.take(sidecars, classes.codes, classes=members, width=len(corpus.items), threads=threads)
-        self._counted = key, found
+                threads = _Watched(runner, progress)
+                return census.take(sidecars, classes.codes, classes=len(classes.members), width=width, threads=threads)
+
+        self._counted = found = kept_census.brought_up_to_date(
+            self._counted, corpus.sidecars, classes, width=width, threads=runner, count=count
+        )
         return found
 
-    def _continued(self, last: builder.Draft, corpus: Corpus, basis: Basis) -> builder.Draft | None:
+    def _continued(self, last: _Kept, corpus: Corpus, basis: Basis) -> _Kept | None:
         """Return the decisions of `last`, brought up to date; None if they may differ for more than some people."""
-        seats = self.desk.newest.changed_since(last.basis.knowledge.position)
-        if seats is None or not only_moved(last.basis, basis, seats=seats):
+        draft = last.draft
+        seats = self.desk.newest.changed_since(draft.basis.knowledge.position)
+        if seats is None or not only_moved(draft.basis, basis, seats=seats):
             return None
-        return builder.bring_up_to_date(last, corpus.sidecars, basis=basis, seats=seats, runner=self.desk.parts.runner)
+        draft = builder.bring_up_to_date(
+            draft, corpus.sidecars, basis=basis, seats=seats, runner=self.desk.parts.runner
+        )
+        return _Kept(draft, last.files)
 
     def _seal(self, decided: _Decided, purpose: Purpose, policy: str) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""

@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 _CHUNK_ROWS = 1 << 18
 _SPAN_ROWS = 1 << 20
 _FEW = 50
-"""A census is carried on if at most one person in so many has another class: else counting everybody is as fast."""
+"""What was found is carried on if at most one person in so many has another class: else looking at all is as fast."""
 
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 Counts = npt.NDArray[np.int64]
@@ -41,13 +41,18 @@ class Threads(Protocol):
 class Census:
     """`files[f, person class, item class]` is a number of items; the class of everybody is `codes[seat]`.
 
-    What a class is does not matter here: a census holds for whatever the codes stand for. `involving` of the items
+    What a class is does not matter here: a census holds for whatever the codes stand for. `involving_of[f]` items
     involve several people. Read-only.
     """
 
     files: Counts
     codes: Codes
-    involving: int
+    involving_of: Counts
+
+    @property
+    def involving(self) -> int:
+        """How many items of all files involve several people."""
+        return int(self.involving_of.sum())
 
     @property
     def counts(self) -> Counts:
@@ -98,8 +103,13 @@ def take(sidecars: Sequence[Sidecar], codes: Codes, *, classes: int, width: int,
     return Census(
         files=files.reshape(len(sidecars), classes, width),
         codes=codes,
-        involving=sum(int(np.unique(sidecar.involved_row).size) for sidecar in sidecars),
+        involving_of=np.array([np.unique(sidecar.involved_row).size for sidecar in sidecars], dtype=np.int64),
     )
+
+
+def are_few(moved: int, people: int) -> bool:
+    """Say whether so few people have another class that what was found about all others is worth keeping."""
+    return moved * _FEW <= people
 
 
 def carried_on(
@@ -118,7 +128,7 @@ def carried_on(
     if codes.size < before:
         return None
     moved = np.flatnonzero(codes[:before] != census.codes).astype(np.uint32)
-    if moved.size * _FEW > before:
+    if not are_few(moved.size, before):
         return None
 
     files = np.zeros((len(sidecars), max(classes, census.files.shape[1]), census.files.shape[2]), dtype=np.int64)
@@ -134,4 +144,4 @@ def carried_on(
 
     if moved.size:
         threads.map(again, range(len(sidecars)))
-    return Census(files=files[:, :classes], codes=codes, involving=census.involving)
+    return Census(files=files[:, :classes], codes=codes, involving_of=census.involving_of)

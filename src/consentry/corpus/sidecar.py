@@ -104,6 +104,15 @@ class Stamp(NamedTuple):
         return {name: str(value) for name, value in self._asdict().items() if value is not None}
 
 
+class Version(NamedTuple):
+    """Which file a sidecar is of, what its codes mean, and sizes and times of its arrays."""
+
+    folder: Path
+    pin: FilePin
+    classes: ClassesPin
+    written: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Oddities:
     """What had to be counted as unknown."""
@@ -159,10 +168,12 @@ class Sidecar:
                 help="restore the home from one backup, or register the corpus again",
             )
 
-    def stamp(self) -> tuple[int, ...]:
-        """Return what tells whether owners or classes were written anew since: sizes and times."""
-        found = [(self.folder / f"{name}.npy").stat() for name in ("person", "klass")]
-        return tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+    def version(self) -> Version:
+        """Return what tells whether something found out about this file still holds of what is found there now."""
+        names = _ARRAYS if self.created is None else (*_ARRAYS, "created")
+        found = [(self.folder / f"{name}.npy").stat() for name in names]
+        written = tuple(number for each in found for number in (each.st_size, each.st_mtime_ns))
+        return Version(self.folder, self.pin, self.classes, written)
 
     def find(self, key: int) -> list[int]:
         """Return the positions of the items with this stored key."""

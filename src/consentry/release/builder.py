@@ -1,6 +1,7 @@
 """Builds releases: decide every item, write it down, seal it.
 
-1. **Decide** (outside the lock, any time): every file by the kernel, as of a basis at position c.
+1. **Decide** (outside the lock, any time): every file by the kernel, as of a basis at position c. What an earlier draft
+   decided stands where it is the same (`consentry.release.standing`).
 2. **Bring up to date** (inside the lock): the events [c, j) changed what some people said; their items are decided
    again.
 3. **Write** the release folder: staged, flushed, renamed. What is there now is not a release yet: no event names it.
@@ -16,7 +17,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +31,9 @@ from consentry.release.basis import Basis
 from consentry.release.deletion_vector import frame
 from consentry.release.kernel import (
     SPAN_ROWS,
-    FileDecision,
     SpanResult,
     Tally,
+    add_up,
     decide_rows,
     decide_span,
     excluded_bits,
@@ -56,6 +57,7 @@ from consentry.release.manifest import (
 from consentry.release.roaring import Bits, cardinality, serialize
 from consentry.release.seat_tables import by_seat
 from consentry.release.staging import staged
+from consentry.release.standing import Difference, difference
 from consentry.transparency.signed_document import Signer
 
 _Task = TypeVar("_Task")
@@ -71,17 +73,55 @@ class Runner(Protocol):
         ...
 
 
+class DecidedFile(NamedTuple):
+    """Decisions about a file: the packed bits of eligible items, and how many have which outcome, by `Draft.words`."""
+
+    allowed: Bits
+    tally: Tally
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """Decisions about every item, not yet sealed. Values are replaced, never changed in place."""
 
     basis: Basis
-    allowed: tuple[Bits, ...]
+    files: tuple[DecidedFile, ...]
+    words: tallies.Words
     tally: tallies.Tallies
 
 
+class Standing(NamedTuple):
+    """Decisions of an earlier draft that stand but for some rows: those about file f are at `place[f]` there."""
+
+    draft: Draft
+    difference: Difference
+    place: Mapping[int, int]
+
+
+def standing(draft: Draft, basis: Basis, *, place: Mapping[int, int], census: Census) -> Standing | None:
+    """Return what of a draft holds by another basis; None if the two are too different.
+
+    Args:
+        draft: the earlier decisions.
+        basis: what decisions rest on now.
+        place: where in the draft files are that are still the same, by where they are now.
+        census: of all files now.
+    """
+    found = None if draft.words.many else difference(draft.basis, basis)
+    if found is None:
+        return None
+    kept = {now: before for now, before in place.items() if not found.concerns(census.files[now])}
+    return Standing(draft, found, kept)
+
+
 def decide(
-    sidecars: Sequence[Sidecar], basis: Basis, *, census: Census, runner: Runner, progress: Progress | None = None
+    sidecars: Sequence[Sidecar],
+    basis: Basis,
+    *,
+    census: Census,
+    runner: Runner,
+    progress: Progress | None = None,
+    kept: Standing | None = None,
 ) -> Draft:
     """Decide every item of every file.
 
@@ -91,40 +131,52 @@ def decide(
         census: of these files and the person classes of the basis.
         runner: where the work is done.
         progress: called with the number of items decided since the last call.
+        kept: decisions that stand; of their files only rows are decided that may differ.
     """
+    place = {} if kept is None else kept.place
+    again = None if kept is None else _Again.of(kept.draft, basis)
+    worded = _worded(tallies.Words(), basis) if again is None else again.after
+    spans = _by_owner(sidecars, basis, runner=runner, progress=progress, but=place)
+
+    def finish_one(index: int) -> DecidedFile:
+        sidecar = sidecars[index]
+        if kept is not None and again is not None and index in place:
+            rows = kept.difference.rows(sidecar, before=place[index], now=index)
+            return again.decide(sidecar, rows, before=place[index], now=index).file
+        found = finish_file(
+            sidecar, spans[index], census=census.files[index], look=basis.look, exceptions=basis.exceptions[index]
+        )
+        return DecidedFile(found.allowed, worded.tally(found.tally))
+
+    files = tuple(runner.map(finish_one, range(len(sidecars))))
+    return Draft(basis=basis, files=files, words=worded.words, tally=worded.words.shown(file.tally for file in files))
+
+
+def _by_owner(
+    sidecars: Sequence[Sidecar], basis: Basis, *, runner: Runner, progress: Progress | None, but: Collection[int]
+) -> dict[int, list[SpanResult]]:
+    """Decide all items of the files that are not in `but` as far as their owners do."""
     spans = [
         (index, start, min(start + SPAN_ROWS, sidecar.rows))
         for index, sidecar in enumerate(sidecars)
+        if index not in but
         for start in range(0, sidecar.rows, SPAN_ROWS)
     ]
-
-    seats = by_seat(basis.look, count=True)
+    seats = by_seat(basis.look, count=True) if spans else None
 
     def decide_one(span: tuple[int, int, int]) -> SpanResult:
         index, start, stop = span
+        assert seats is not None
         result = decide_span(sidecars[index], start, stop=stop, look=basis.look, seats=seats)
         sidecars[index].let_go()
         if progress is not None:
             progress(stop - start)
         return result
 
-    results = runner.map(decide_one, spans)
     by_file: dict[int, list[SpanResult]] = {index: [] for index in range(len(sidecars))}
-    for (index, _, _), result in zip(spans, results, strict=True):
+    for (index, _, _), result in zip(spans, runner.map(decide_one, spans), strict=True):
         by_file[index].append(result)
-
-    def finish_one(index: int) -> FileDecision:
-        return finish_file(
-            sidecars[index],
-            by_file[index],
-            census=census.files[index],
-            look=basis.look,
-            exceptions=basis.exceptions[index],
-        )
-
-    files = runner.map(finish_one, range(len(sidecars)))
-    tally = _counted((file.tally for file in files), basis)
-    return Draft(basis=basis, allowed=tuple(file.allowed for file in files), tally=tally)
+    return by_file
 
 
 def bring_up_to_date(
@@ -134,36 +186,63 @@ def bring_up_to_date(
 
     The caller answers for the two bases differing in nothing but what these people said.
     """
+    again = _Again.of(draft, basis)
 
-    def again(index: int) -> tuple[Bits, Tally, Tally]:
-        sidecar = sidecars[index]
-        rows = np.union1d(sidecar.rows_of(seats).astype(np.int64), _differing(draft.basis, basis, index))
-        old, new = (
-            decide_rows(sidecar, rows, look=each.look, exceptions=each.exceptions[index])
-            for each in (draft.basis, basis)
-        )
-        bits = draft.allowed[index].copy()
-        set_bits(bits, rows, values=is_allowed(new, basis.look))
-        return (
-            bits,
-            tally_rows(sidecar, rows, outcomes=old, look=draft.basis.look),
-            tally_rows(sidecar, rows, outcomes=new, look=basis.look),
-        )
+    def one(index: int) -> _DecidedAgain:
+        rows = np.union1d(sidecars[index].rows_of(seats).astype(np.int64), _differing(draft.basis, basis, index))
+        return again.decide(sidecars[index], rows, before=index, now=index)
 
-    done = runner.map(again, range(len(sidecars)))
-    before = _counted((old for _, old, _ in done), draft.basis)
-    after = _counted((new for _, _, new in done), basis)
-    tally = draft.tally.changed(less=before, more=after)
-    return Draft(basis=basis, allowed=tuple(bits for bits, _, _ in done), tally=tally)
-
-
-def _counted(found: Iterable[Tally], basis: Basis) -> tallies.Tallies:
-    return tallies.counted(found, basis.look, places=basis.fold.places, items=basis.items)
+    done = runner.map(one, range(len(sidecars)))
+    words = again.after.words
+    tally = draft.tally.changed(
+        less=words.shown(each.less for each in done), more=words.shown(each.more for each in done)
+    )
+    return Draft(basis=basis, files=tuple(each.file for each in done), words=words, tally=tally)
 
 
 def _differing(old: Basis, new: Basis, index: int) -> npt.NDArray[np.int64]:
     rows = {*old.exceptions[index], *new.exceptions[index]}
     return np.array(sorted(rows), dtype=np.int64)
+
+
+class _DecidedAgain(NamedTuple):
+    """Decisions about a file of which some are new: `less` is what the rows counted as before, `more` as what now."""
+
+    file: DecidedFile
+    less: Tally
+    more: Tally
+
+
+class _Again(NamedTuple):
+    """Decides rows of files of a draft again, as of another basis."""
+
+    draft: Draft
+    basis: Basis
+    before: tallies.Worded
+    after: tallies.Worded
+
+    @classmethod
+    def of(cls, draft: Draft, basis: Basis) -> _Again:
+        return cls(draft, basis, _worded(draft.words, draft.basis), _worded(draft.words, basis))
+
+    def decide(self, sidecar: Sidecar, rows: npt.NDArray[np.int64], *, before: int, now: int) -> _DecidedAgain:
+        """Decide `rows` of a file, by its place in the draft and in what is made of it."""
+        file, old, new = self.draft.files[before], self.draft.basis, self.basis
+        if not rows.size:
+            nothing = add_up([])
+            return _DecidedAgain(file, nothing, nothing)
+        was = decide_rows(sidecar, rows, look=old.look, exceptions=old.exceptions[before])
+        is_ = decide_rows(sidecar, rows, look=new.look, exceptions=new.exceptions[now])
+        less = self.before.tally(tally_rows(sidecar, rows, outcomes=was, look=old.look))
+        more = self.after.tally(tally_rows(sidecar, rows, outcomes=is_, look=new.look))
+        bits = file.allowed.copy()
+        set_bits(bits, rows, values=is_allowed(is_, new.look))
+        tally = add_up([file.tally, Tally(less.keys, -less.counts), more])
+        return _DecidedAgain(DecidedFile(bits, tally), less, more)
+
+
+def _worded(words: tallies.Words, basis: Basis) -> tallies.Worded:
+    return words.with_those_of(basis.look, places=basis.fold.places, items=basis.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +259,7 @@ def content(draft: Draft, sidecars: Sequence[Sidecar], *, runner: Runner) -> Con
     """Serialise the decisions."""
 
     def bitmap(index: int) -> tuple[bytes, Digest, int]:
-        bits = excluded_bits(draft.allowed[index], sidecars[index].rows)
+        bits = excluded_bits(draft.files[index].allowed, sidecars[index].rows)
         framed = frame(serialize(bits))
         return framed, digest(framed), cardinality(bits)
 

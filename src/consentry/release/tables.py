@@ -40,6 +40,23 @@ class Bounds:
             np.minimum(found, _looked_up(wanted, self.keys, self.since), out=found)
         return found
 
+    def differing(self, other: Bounds) -> npt.NDArray[np.int64]:
+        """Return the seats of people whose refusals hold since another time in `other`, ascending and distinct."""
+        own = _differing(self.seats, self.everywhere, other.seats, other.everywhere)
+        narrow = _differing(self.keys, self.since, other.keys, other.since) >> 8
+        found: npt.NDArray[np.int64] = np.union1d(own, narrow)
+        return found
+
+
+def _differing(
+    keys: Array, values: npt.NDArray[np.int64], others: Array, theirs: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the keys that have another value there, or none in one of both."""
+    every = keys if np.array_equal(keys, others) else np.union1d(keys, others)
+    differing = _looked_up(every, keys, values) != _looked_up(every, others, theirs)
+    found: npt.NDArray[np.int64] = every[differing].astype(np.int64)
+    return found
+
 
 def _looked_up(wanted: Array, keys: Array, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the value of each key (ascending), NO_BOUND where there is none."""

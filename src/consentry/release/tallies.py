@@ -40,9 +40,12 @@ _JOINT = "|"
 INVOLVED = "involved:"
 """Before a reason: it is not the owner's, but somebody else's whom the item involves."""
 _ELIGIBLE = "eligible"
+_KEY_BITS = 20
+_MANY = 1 << 16
 
 I64 = npt.NDArray[np.int64]
 _Word = TypeVar("_Word", str, "Kind", "Outcome")
+_Any = TypeVar("_Any")
 
 
 class Kind(NamedTuple):
@@ -230,6 +233,60 @@ def counted(tallies: Iterable[Tally], look: Tables, *, places: Sequence[str], it
     person, item = np.divmod(cell, look.width)
     outcomes = [outcome_of(decision, involved=involved) for involved in (False, True) for decision in look.outcomes]
     return gathered(places, kinds_of(items), outcomes=outcomes, cells=(person, item, outcome, total.counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words that counts are kept under while tables come and go: a word keeps its number, others are added.
+
+    A key of a tally is the number of a place, that of a kind and that of an outcome, `_KEY_BITS` for each.
+    """
+
+    places: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def many(self) -> bool:
+        """Whether so many words came together that it is time to begin anew, long before keys have no room for them."""
+        return max(len(self.places), len(self.outcomes)) > _MANY
+
+    def with_those_of(self, look: Tables, *, places: Sequence[str], items: Sequence[ItemClass]) -> Worded:
+        """Return the words and those that counts by these tables are shown under, see `counted`."""
+        outcomes = [outcome_of(decision, involved=involved) for involved in (False, True) for decision in look.outcomes]
+        all_places, place = _added(self.places, places)
+        all_kinds, kind = _added(self.kinds, kinds_of(items))
+        all_outcomes, outcome = _added(self.outcomes, outcomes)
+        return Worded(Words(all_places, all_kinds, all_outcomes), place, kind, outcome)
+
+    def shown(self, tallies: Iterable[Tally]) -> Tallies:
+        """Return what was counted under these words."""
+        total = add_up(tallies)
+        rest, outcome = np.divmod(total.keys, 1 << _KEY_BITS)
+        place, kind = np.divmod(rest, 1 << _KEY_BITS)
+        return gathered(self.places, self.kinds, outcomes=self.outcomes, cells=(place, kind, outcome, total.counts))
+
+
+class Worded(NamedTuple):
+    """Words, and which of them those of some tables are: by folded person class, item class and outcome."""
+
+    words: Words
+    place: I64
+    kind: I64
+    outcome: I64
+
+    def tally(self, tally: Tally) -> Tally:
+        """Return counts made with the tables under the words."""
+        cell, outcome = np.divmod(tally.keys, max(1, self.outcome.size))
+        person, item = np.divmod(cell, max(1, self.kind.size))
+        keys = (self.place[person] << 2 * _KEY_BITS) | (self.kind[item] << _KEY_BITS) | self.outcome[outcome]
+        return add_up([Tally(keys, tally.counts)])
+
+
+def _added(words: tuple[_Any, ...], more: Sequence[_Any]) -> tuple[tuple[_Any, ...], I64]:
+    """Return words with more of them, and the number of each of these."""
+    number = {word: code for code, word in enumerate(dict.fromkeys((*words, *more)))}
+    return tuple(number), np.array([number[word] for word in more], dtype=np.int64)
 
 
 def kinds_of(items: Sequence[ItemClass]) -> list[Kind]:
