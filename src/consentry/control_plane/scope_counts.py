@@ -81,7 +81,7 @@ class ScopeCounts:
         return None
 
     def _keep(self, release: str, orders: Sequence[Order], noted: Noted | None, body: Mapping[str, int]) -> None:
-        # Where nothing can be written a report can still be read; it may be another after an erasure, or without a file.
+        # Where nothing can be written a report can still be read; it may be another one, once something is gone.
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             replace_file(self.folder / self._name(release, orders, noted), canonical_json(body), shared=True)
