@@ -119,7 +119,9 @@ def test_training_anew_gives_nothing_back_to_a_lease_that_was_made_to_stop(place
     suspend(deployment, Scope(models=frozenset({"base"})))
     control.models.withdraw("base", "case 7", by="ml")
     control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
-    control.models.register("tuned", base="other")
+    control.models.register("tuned", base="other", digest=f"sha256:{'a' * 64}")
+    for by in ("privacy", "legal"):
+        control.models.approve_remedy("tuned", by=by)
     assert refusal(deployment, release, "tuned") == "lease-suspended", "it is not done yet"
     control.models.finish_remedy("tuned", by="ml")
     with pytest.raises(ConsentryError, match=r"lease-revoked"):

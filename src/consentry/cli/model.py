@@ -146,8 +146,9 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
     """Choose WHAT is done about the affected model NAME.
 
     `accept` means nothing is done. Of that, and of `drop-adapter`, the ledger shows nothing but somebody's word: two
-    different people approve it with `consentry model approve`. What the model is built on keeps its own marks: of those
-    only `accept`, and `retrain` on bases that have none, take anything off the model.
+    different people approve it with `consentry model approve`, as where no job of ours trained the model anew. What it
+    is built on keeps its own marks: of those only `accept`, and `retrain` on bases that have none, take anything off
+    the model.
     """
     context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)
@@ -158,7 +159,11 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
 @_BY
 @pass_context
 def approve(context: Context, name: str, by: str) -> None:
-    """Approve that nothing is done about model NAME, or that its adapter is dropped. Two different people have to."""
+    """Approve what nothing but words show of model NAME. Two different people have to.
+
+    That nothing is done about it, that its adapter is dropped, or that it was trained anew where no job of ours did it:
+    for that, register what it was trained on and the digest of its new weights before.
+    """
     context.deployment.control.models.approve_remedy(name, by=by)
     _say_where(context, name)
 

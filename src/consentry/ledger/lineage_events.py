@@ -78,7 +78,7 @@ class RemedyChosen(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyApproved(PlainBody):
-    """Somebody approved what is done about an affected model: nothing, or that its adapter was thrown away."""
+    """Somebody approved what is done about an affected model where nothing but words say that it is."""
 
     KIND: ClassVar[str] = "model.remedy-approved"
 

@@ -8,6 +8,8 @@ Rules:
 * A model is built on its base *as that was* when it was said to be one, or when the model was trained anew: to train a
   base anew changes its weights, and none that were made of them. Who says it later says that it is the later one.
 * After `retrain` only what was handed out after the choice counts.
+* Whoever approved that a model was trained anew approved what had been registered of it by then: what is registered
+  later takes approvals of two again.
 
 `Models` is what the ledger says.
 """
@@ -37,6 +39,7 @@ APPROVALS = 2
 TAKE_TWO = (Remedy.ACCEPT, Remedy.DROP_ADAPTER)
 """Remedies of which the ledger shows nothing but somebody's word: two people give it."""
 TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
+"""Remedies that a job shows in the ledger. Where none did, two people give their word here as well (`retraining`)."""
 _OWN_ONLY = (Remedy.RETRAIN_SHARD, Remedy.DROP_ADAPTER)
 
 
@@ -62,6 +65,13 @@ class Base(NamedTuple):
     """A model that another one is built on, as was said at `position`."""
 
     model: str
+    position: int
+
+
+class KnownDigest(NamedTuple):
+    """A digest of the weights of a model, as was said at `position`."""
+
+    digest: Digest
     position: int
 
 
@@ -108,7 +118,7 @@ class Model:
 
     name: str
     bases: tuple[Base, ...] = ()
-    digest: Digest | None = None
+    digests: tuple[KnownDigest, ...] = ()
     uses: tuple[Use, ...] = ()
     choices: tuple[Choice, ...] = ()
     done: tuple[Done, ...] = ()
@@ -119,6 +129,11 @@ class Model:
     def base(self) -> str | None:
         """The newest base that was said."""
         return self.bases[-1].model if self.bases else None
+
+    @property
+    def digest(self) -> Digest | None:
+        """The newest digest of its weights that was said."""
+        return self.digests[-1].digest if self.digests else None
 
     @property
     def gone(self) -> Left | None:
@@ -251,7 +266,8 @@ class Models:
             whole = tuple(Use(release=each, lease=None, position=position, at=at) for each in body.releases)
             model = self._add(body.model, (*whole, *(self._leases[e] for e in body.leases if e in self._leases)))
             bases = model.bases if body.base is None else (*model.bases, Base(body.base, position))
-            self._models[body.model] = replace(model, bases=bases, digest=body.digest or model.digest)
+            model = _weighed(replace(model, bases=bases), body.digest, position)
+            self._models[body.model] = replace(model, choices=_without_approvals(model.choices))
         elif isinstance(body, DestructionCertified):
             model = self._models.get(body.name) if body.what is Destroyed.MODEL else None
             if model is not None:
@@ -271,10 +287,22 @@ def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | M
     if isinstance(body, RemedyChosen):
         return replace(model, choices=(*model.choices, Choice(body.remedy, body.reason, body.by, position, at)))
     if isinstance(body, ModelRemedied):
-        return replace(model, done=(*model.done, Done(body.remedy, body.chosen, position, at, body.by)))
+        done = Done(body.remedy, body.chosen, position, at, body.by)
+        return _weighed(replace(model, done=(*model.done, done)), body.digest, position)
     if isinstance(body, ModelWithdrawn):
         return replace(model, withdrawn=model.withdrawn or Left(body.reason, body.by, position, at))
     if not model.choices:
         return model
     *earlier, last = model.choices
     return replace(model, choices=(*earlier, last._replace(approved=tuple(dict.fromkeys([*last.approved, body.by])))))
+
+
+def _weighed(model: Model, digest: Digest | None, position: int) -> Model:
+    return model if digest is None else replace(model, digests=(*model.digests, KnownDigest(digest, position)))
+
+
+def _without_approvals(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Return choices after something else was registered: nobody has approved that as training anew."""
+    if not choices or choices[-1].remedy not in TRAINED_ANEW:
+        return choices
+    return (*choices[:-1], choices[-1]._replace(approved=()))

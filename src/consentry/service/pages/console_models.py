@@ -14,7 +14,6 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import InputError
 from consentry.ledger.lineage_events import Destroyed, Remedy
-from consentry.oversight.lineage import TAKE_TWO
 from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
@@ -82,7 +81,7 @@ def choose(
 
 @ROUTER.post("/console/models/{model}/approve")
 def approve(request: Request, control: Control, *, model: str, who: Remedying) -> Response:
-    """Approve that nothing is done about a model, or that its adapter is gone."""
+    """Approve what was done about a model where nothing but somebody's word says so."""
     return _done(request, control, model, do=lambda: control.models.approve_remedy(model, by=who.handle))
 
 
@@ -138,6 +137,5 @@ def _show(
         model=body,
         serving=control.models.may_serve(model),
         certificates=control.destruction.certificates(Destroyed.MODEL, model),
-        take_two=[str(each) for each in TAKE_TWO],
         remedies=[(str(each), *texts) for each, texts in _REMEDIES.items()],
     )
