@@ -103,6 +103,8 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["remedy", f"{remedy['remedy']}, chosen by {remedy['by']}{_approved(remedy)}"])
     if (left := body["withdrawn"]) is not None:
         rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
+    if body["left"]:
+        rows.append(["not known to be gone", "\n".join(f"{each['digest']} ({each['as']})" for each in body["left"])])
     rows += [["destroyed", f"{counted(each['files'], 'file')}, {_signed(each)}"] for each in body["certificates"]]
     out.heading(f"Model {body['model']}")
     out.table(["", ""], rows)
@@ -229,8 +231,37 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
         context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
         context.out.text(f"Certificate {body['certificate']}, signed and in the ledger.")
 
+        _say_left(context.out, body["left"])
+
     context.out.show(body, human)
     return 0
+
+
+@model.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why nobody saw it deleted. It stays in the ledger: no personal data.")
+@_BY
+@pass_context
+def gone(context: Context, name: str, reason: str, by: str) -> None:
+    """Say that what is left of the known weights of the withdrawn model NAME is gone. Two different people have to.
+
+    It is for what no certificate can name: files that a training program rotated away, or a disk that is no more.
+    """
+    body = context.deployment.control.destruction.say_gone(name, reason=reason, by=by)
+
+    def human() -> None:
+        context.out.text(f"Recorded at position {body['position']}.")
+        _say_left(context.out, body["left"])
+
+    context.out.show(body, human)
+
+
+def _say_left(out: Output, left: list[dict[str, Any]]) -> None:
+    if left:
+        out.text(f"Not known to be gone: {counted(len(left), 'digest')} of its weights. It is not destroyed yet.")
+        out.table(
+            ["digest", "known as", "gone, says"], [[e["digest"], e["as"], ", ".join(e["said_gone_by"])] for e in left]
+        )
 
 
 @model.command("may-serve")

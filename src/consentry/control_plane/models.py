@@ -16,7 +16,7 @@ from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.model_holding import Holding
-from consentry.control_plane.model_story import described, job_json, loss_json
+from consentry.control_plane.model_story import described, job_json, left_json, loss_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -158,6 +158,7 @@ class ModelVerbs:
             "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
             "losses": [loss_json(each) for each in stands.losses],
             "remedies": [each._asdict() for each in model.done],
+            "left": left_json(lineage, name) if model.gone else [],
             "takes_two": self._takes_two(model, stands.chosen),
             "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
@@ -179,7 +180,7 @@ class ModelVerbs:
         """
         require_handle(by)
         if remedy is Remedy.ACCEPT:
-            _require_reason(reason, "nothing is to be done about the model, and no reason is given")
+            require_reason(reason, "nothing is to be done about the model, and no reason is given")
         elif reason:
             require_texts(reason=reason)
         stands = self.standing(name)
@@ -295,7 +296,7 @@ class ModelVerbs:
             StateError: it was withdrawn before.
         """
         require_handle(by)
-        _require_reason(reason, "a model is withdrawn for a reason, and none was given")
+        require_reason(reason, "a model is withdrawn for a reason, and none was given")
         self.get(name)
         with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(name)
@@ -322,7 +323,8 @@ class ModelVerbs:
         return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
 
 
-def _require_reason(reason: str, missing: str) -> None:
+def require_reason(reason: str, missing: str) -> None:
+    """Refuse a reason that is none, or holds what does not belong there."""
     if not reason.strip():
         raise InputError(
             "model-reason-missing",

@@ -25,14 +25,17 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.lineage_events import (
     Destroyed,
     DestructionCertified,
+    DestructionCertifiedV1,
     ModelRegistered,
     ModelRemedied,
+    ModelSaidGone,
     ModelWithdrawn,
     Remedy,
     RemedyApproved,
     RemedyChosen,
 )
-from consentry.ledger.oversight_events import ItemsConsumed, LeaseGranted
+from consentry.ledger.oversight_events import ItemsConsumed, LeaseGranted, ModelCheckpointWritten
+from consentry.oversight.remains import Remains
 from consentry.policy.choice import Seconds
 
 APPROVALS = 2
@@ -197,6 +200,7 @@ class Models:
         self._consumed: dict[str, list[Consumed]] = {}
         self._steps: dict[str, set[tuple[int, int, Digest]]] = {}
         self._uses: dict[str, dict[Use, None]] = {}
+        self.remains = Remains()
 
     def __iter__(self) -> Iterator[Model]:
         return iter([model for name in tuple(self._models) if (model := self.get(name)) is not None])
@@ -268,14 +272,45 @@ class Models:
             bases = model.bases if body.base is None else (*model.bases, Base(body.base, position))
             model = _weighed(replace(model, bases=bases), body.digest, position)
             self._models[body.model] = replace(model, choices=_without_approvals(model.choices))
-        elif isinstance(body, DestructionCertified):
-            model = self._models.get(body.name) if body.what is Destroyed.MODEL else None
-            if model is not None:
-                self._models[body.name] = replace(model, destroyed=Left(body.certificate, body.by, position, at))
+        elif isinstance(body, ModelCheckpointWritten):
+            self.remains.wrote(body.lease, body.digest, name=body.name)
+        elif isinstance(body, DestructionCertified | DestructionCertifiedV1):
+            self._destroyed(body, event)
+        elif isinstance(body, ModelSaidGone):
+            self.remains.said(body)
+            self._settle(body.model, Left(body.reason, body.by, position, at))
         elif isinstance(body, RemedyChosen | RemedyApproved | ModelRemedied | ModelWithdrawn):
             model = self._models.get(body.model)
             if model is not None:
                 self._models[body.model] = _after(model, body, event)
+
+    def _destroyed(self, body: DestructionCertified | DestructionCertifiedV1, event: Event) -> None:
+        if body.what is not Destroyed.MODEL:
+            return
+        left = Left(body.certificate, body.by, event.position, event.recorded_at)
+        if isinstance(body, DestructionCertified):
+            self.remains.deleted(body)
+            self._settle(body.name, left)
+        elif (model := self._models.get(body.name)) is not None:
+            # INVARIANT: what an older ledger says was destroyed stays destroyed.
+            self._models[body.name] = replace(model, destroyed=left)
+
+    def _settle(self, name: str, left: Left) -> None:
+        model = self._models.get(name)
+        if model is not None and not self.left_of(name):
+            self._models[name] = replace(model, destroyed=left)
+
+    def known_of(self, name: str) -> dict[Digest, str]:
+        """Return the digests of the weights of a model that are known, and as what."""
+        model = self.get(name)
+        if model is None:
+            return {}
+        leases = [use.lease for use in model.uses if use.lease is not None]
+        return self.remains.known([each.digest for each in model.digests], leases=leases)
+
+    def left_of(self, name: str) -> dict[Digest, str]:
+        """Return those of them that are not known to be gone."""
+        return {each: what for each, what in self.known_of(name).items() if not self.remains.is_gone(name, each)}
 
     def _add(self, name: str, uses: tuple[Use, ...]) -> Model:
         self._uses.setdefault(name, {}).update(dict.fromkeys(uses))
