@@ -37,14 +37,13 @@ from consentry.durable import replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.home import holding, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_pseudonym_key, require_signing_key
-from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.ledger.postgres import migrate_postgres
 from consentry.ledger.sql import SqlLedger
-from consentry.opening import open_ledger, recognise
+from consentry.opening import notes_of, open_ledger, recognise
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
@@ -268,7 +267,7 @@ def _belonging_together(
     ledger = open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
-        ledger.note_to(acknowledged := Acknowledged(folder))
+        ledger.note_to(acknowledged := notes_of(settings, ledger))
         require_newest(folder, ledger, acknowledged=acknowledged)
         index = PeopleIndex(folder / "people")
         if len(index) + 1 < seats_in_use(folder / "corpora"):
@@ -290,7 +289,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
     folder, bound = settings.home, read_identity(settings.home)
     with holding(folder), closing(open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
-        ledger.note_to(acknowledged := Acknowledged(folder))
+        ledger.note_to(acknowledged := notes_of(settings, ledger))
         return go_on(folder, ledger, acknowledged=acknowledged, by=by, reference=reference)
 
 

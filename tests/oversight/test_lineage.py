@@ -295,7 +295,8 @@ def test_what_an_older_ledger_says_was_destroyed_stays_destroyed() -> None:
     assert KINDS["destruction.certified", 1].from_json(older.to_json()) == older
     models = Models()
     said = ModelRegistered(model="m", base=None, releases=(), leases=(), digest=ZERO)
-    for position, body in enumerate((said, ModelWithdrawn(model="m", reason="case 7", by="ml"), older)):
+    bodies: tuple[Body, ...] = (said, ModelWithdrawn(model="m", reason="case 7", by="ml"), older)
+    for position, body in enumerate(bodies):
         models.take(event(position, body))
     assert (models.left_of("m"), models.get("m") is not None) == ({ZERO: "registered"}, True)
     found = models.get("m")

@@ -7,6 +7,7 @@ for the operator to record again: nothing here can know it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) ->
         found = [event.commitment for event in ledger.read(newest.position, newest.position + 1)]
         if found != [newest.commitment]:
             raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
+        with suppress(OSError):
+            acknowledged.note(*newest)  # a note elsewhere that is new, or was left behind, is as new from here on
     newest_seal.require(home, ledger)
     newest_word.require(home, ledger)
 
