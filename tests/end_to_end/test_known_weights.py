@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import cli
 from consentry.digests import digest
 from consentry.ledger.lineage_events import Destroyed
 from consentry.ledger.oversight_events import ModelCheckpointWritten
@@ -111,3 +113,20 @@ def test_a_folder_that_was_registered_as_a_whole_is_known_again(place: tuple[Pat
     deployment.control.models.withdraw("secret", "case 7", by="ml")
     assert destroy(deployment, weights)["left"] == []
     assert stage(deployment, "secret") == Stage.DESTROYED
+
+
+def test_the_command_line_says_what_is_left_and_two_people_end_it(withdrawn: tuple[Path, Deployment]) -> None:
+    folder, deployment = withdrawn
+    deployment.close()
+
+    def said(*words: str) -> str:
+        found = CliRunner().invoke(cli, ["--home", str(folder / "home"), *words], catch_exceptions=False)
+        assert found.exit_code == 0
+        return " ".join(found.output.split())
+
+    told = said("model", "destroy", "secret", "--folder", str(folder / "weights"), "--by", "ops", "--yes")
+    assert "Not known to be gone: 1 digest of its weights. It is not destroyed yet." in told
+    assert "model checkpoint step-5" in said("model", "show", "secret")
+    assert "It is not destroyed yet" in said("model", "gone", "secret", "--reason", REASON, "--by", "ml")
+    assert "It is not destroyed yet" not in said("model", "gone", "secret", "--reason", REASON, "--by", "privacy")
+    assert "destroyed" in said("model", "list")
