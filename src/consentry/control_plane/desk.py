@@ -85,7 +85,7 @@ class Desk:
         if head < restored:
             raise older(f"the ledger ends before position {restored}, up to which it was read before")
         self.carry_on(self.newest, head)
-        if max(self.newest.state.erased.values(), default=-1) >= restored:
+        if self.newest.state.newest_erasure >= restored:
             # A process that was killed may have left a state of before the erasure.
             self.kept.drop()
         self.kept.keep(self.newest.state)
