@@ -332,7 +332,8 @@ class Present:
 
     def reached_at(self, *, since: int) -> tuple[int, ...]:
         """Return the first and the last position, `since` one or later, at which something of `reached` was noticed."""
-        further = (*self.state.erased.values(), *self.state.excluded.values())
+        erased = self.state.erased.values() if self.state.newest_erasure >= since else ()
+        further = (*erased, *self.state.excluded.values())
         noticed = [*self.reaching.positions(since), *(each for each in further if each >= since)]
         return tuple(sorted({min(noticed), max(noticed)})) if noticed else (self.reaching.joined,)
 
