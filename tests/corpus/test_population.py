@@ -9,7 +9,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from consentry.corpus import population as population_module
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population
 from consentry.corpus.pseudonym import PseudonymKey, of_texts, pseudonym
@@ -134,7 +133,7 @@ def test_the_list_of_the_erased_is_read_again_only_when_it_changed(
     second.erased(tokens)
     parsed = Mock(wraps=json.loads)
     asked = Mock(wraps=first._index.pseudonyms)
-    monkeypatch.setattr(population_module.json, "loads", parsed)
+    monkeypatch.setattr("consentry.corpus.population.json.loads", parsed)
     monkeypatch.setattr(first._index, "pseudonyms", asked)
     for number in range(20, 25):
         assert first.seats_of(people(number, 3)).tolist() == [number + 1, 0]
