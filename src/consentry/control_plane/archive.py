@@ -75,7 +75,7 @@ class Archive:
 
     def unchanged(self, release: SealedRelease) -> Corpus:
         """Return the corpus of a release, whose files are those it was made from."""
-        corpus = open_corpus(self.desk.corpora, release.manifest.corpus)
+        corpus = self.desk.opened(release.manifest.corpus)
         check_registered(release.manifest, corpus)
         return corpus
 
