@@ -85,7 +85,7 @@ class Desk:
         if head < restored:
             raise older(f"the ledger ends before position {restored}, up to which it was read before")
         self.carry_on(self.newest, head)
-        if max(self.newest.state.erased.values(), default=-1) >= restored:
+        if self.newest.state.newest_erasure >= restored:
             # A process that was killed may have left a state of before the erasure.
             self.kept.drop()
         self.kept.keep(self.newest.state)
@@ -145,7 +145,7 @@ class Desk:
 
     def corpus(self, name: str) -> Corpus:
         """Open a registered corpus as the ledger knows it, its files unchanged."""
-        found = self._opened[name] = open_corpus(self.corpora, name, like=self._opened.get(name))
+        found = self.opened(name)
         recorded = self.present().state.corpora.get(name)
         if recorded is None or recorded.snapshot != found.snapshot:
             raise ConflictError(
@@ -156,10 +156,14 @@ class Desk:
         found.check_files()
         return found
 
+    def opened(self, corpus: str) -> Corpus:
+        """Open a registered corpus as it is on disk; sidecars that did not change are those opened before."""
+        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
+        return found
+
     def sidecars(self, corpus: str) -> dict[FilePin, Sidecar]:
         """Return the sidecars of a corpus by their files, as they are on disk."""
-        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
-        return {sidecar.pin: sidecar for sidecar in found.sidecars}
+        return {sidecar.pin: sidecar for sidecar in self.opened(corpus).sidecars}
 
     def basis(
         self,

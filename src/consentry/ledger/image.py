@@ -22,6 +22,8 @@ from typing import Any
 
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
+from consentry.ledger.groups import groups_of
+from consentry.ledger.layered import merged
 from consentry.ledger.state import (
     Excluded,
     Link,
@@ -33,7 +35,6 @@ from consentry.ledger.state import (
     State,
     Stated,
     Withdrawn,
-    groups_of,
 )
 from consentry.policy.choice import ChoiceKey, LiveChoice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -55,13 +56,13 @@ _REACH_CODE = {reach: code for code, reach in enumerate(_REACHES)}
 
 def to_bytes(state: State) -> bytes:
     """Return the image of `state`."""
-    keys: dict[ChoiceKey, int] = {}
-    for key in sorted({each.choice.key for said in state.choices.values() for each in said}, key=_key_order):
+    choices, keys = merged(state.choices), dict[ChoiceKey, int]()
+    for key in sorted({each.choice.key for said in choices.values() for each in said}, key=_key_order):
         keys[key] = len(keys)
     tables = [
         b"".join(
             _CHOICE.pack(raw, keys[key], _STATE_CODE[chosen], _REACH_CODE[reach], at, position)
-            for person, said in sorted(state.choices.items())
+            for person, said in sorted(choices.items())
             for raw in (bytes.fromhex(person),)
             for (key, chosen, reach, at), position in said
         ),
@@ -100,6 +101,7 @@ def from_bytes(image: bytes) -> State:
     for length in head["tables"]:
         tables.append(memoryview(whole)[end : end + length])
         end += length
+    erased = {token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])}
     links = {Link(one.hex(), other.hex()): position for one, other, position in _LINK.iter_unpack(tables[1])}
     return State(
         position=head["position"],
@@ -109,7 +111,8 @@ def from_bytes(image: bytes) -> State:
         notices=tuple(Served(*each) for each in head["notices"]),
         choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
         links=links,
-        erased={token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])},
+        erased=erased,
+        newest_erasure=max(erased.values(), default=-1),
         excluded={
             Excluded(item.hex(), _PURPOSES[purpose]): position
             for item, purpose, position in _EXCLUDED.iter_unpack(tables[3])
