@@ -1,0 +1,83 @@
+"""While something slow goes on a lease is renewed: nobody holds the lock of the desk for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from consentry.bootstrap import Deployment
+from consentry.control_plane.hits import Hits
+from consentry.oversight.order import Scope
+from consentry.policy.vocabulary import Purpose
+from end_to_end.suspended_network import build, grant, renew, suspend
+from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
+from end_to_end.test_story import BEFORE
+
+WAIT_S, BLOCKED_S = 20, 0.3
+SERVED_IN_THE_UK = Scope(areas=frozenset({"UK"}), purposes=frozenset({Purpose.SERVE}), created_from=BEFORE - 1)
+
+
+class Slow:
+    """Lets a lease be renewed while something goes on that takes as long as that."""
+
+    def __init__(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.deployment = deployment
+        self.release = build(deployment)
+        self._lease, self._secret = grant(deployment, self.release)
+        self._monkeypatch = monkeypatch
+
+    def renewed(self, owner: Any, name: str, verb: Callable[[], Any], *, with_the_lock: bool = False) -> bool:
+        """Say whether the lease is renewed while the first call of `name` goes on that `verb` makes."""
+        begun, go_on, done = Event(), Event(), Event()
+        plain = getattr(owner, name)
+
+        def slow(*args: Any, **more: Any) -> Any:
+            if not begun.is_set():
+                begun.set()
+                assert go_on.wait(WAIT_S)
+            return plain(*args, **more)
+
+        def ask() -> None:
+            with self.deployment.control.desk.lock if with_the_lock else nullcontext():
+                verb()
+
+        def renewing() -> None:
+            renew(self.deployment, self._lease, self._secret)
+            done.set()
+
+        self._monkeypatch.setattr(owner, name, slow)
+        threads = [Thread(target=each) for each in (ask, renewing)]
+        threads[0].start()
+        try:
+            assert begun.wait(WAIT_S), "nothing slow was done"
+            threads[1].start()
+            through = done.wait(BLOCKED_S if with_the_lock else WAIT_S)
+        finally:
+            go_on.set()
+            for each in threads:
+                if each.ident is not None:
+                    each.join(WAIT_S)
+        assert done.is_set()
+        return through
+
+
+@pytest.fixture
+def slow(place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch) -> Slow:
+    return Slow(place[1], monkeypatch)
+
+
+def test_while_it_is_looked_for_what_holds_a_model(slow: Slow) -> None:
+    suspend(slow.deployment, SERVED_IN_THE_UK)
+    assert slow.renewed(Hits, "items_hit", lambda: slow.deployment.control.models.may_serve("drafts"))
+
+
+def test_the_harness_notices_the_lock(slow: Slow) -> None:
+    """The control: the same, with the lock of the desk held as it was before."""
+    suspend(slow.deployment, SERVED_IN_THE_UK)
+    verb = lambda: slow.deployment.control.models.may_serve("drafts")  # noqa: E731
+    assert not slow.renewed(Hits, "items_hit", verb, with_the_lock=True)
