@@ -301,7 +301,7 @@ def published_key(home: Path | None = None) -> bytes | None:
 
 
 def _any_objection(ledger: SqlLedger) -> bool:
-    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
+    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True, consumed=False))
 
 
 def migrate(home: Path | None = None) -> None:

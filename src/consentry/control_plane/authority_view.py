@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import checks_of
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.telling import Telling
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
-from consentry.ledger.events import Body, NoticeServed
-from consentry.ledger.oversight_events import OrderDrained
 from consentry.oversight.authority_view import (
     Sight,
     case_document,
@@ -54,10 +52,11 @@ class AuthorityView:
         *,
         release: Callable[[str], SealedRelease],
         losses: Losses,
-        telling: Telling,
+        book: CaseBook,
     ) -> None:
         self._desk = desk
-        self._telling = telling
+        self._book = book
+        self._telling = book.telling
         self._release = release
         self._losses = losses
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
@@ -109,14 +108,13 @@ class AuthorityView:
         self._count(areas, name)
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
-            events = self._timeline(case, known)
             found = case_document(
                 case,
                 known.record,
                 sight=sight,
                 answers=self._answers(case, known, sight=sight),
                 not_reached=self._telling.not_reached(case, at=sight.at),
-                events=events,
+                events=self._book.timeline(case),
             )
             head = _head("case", known, sight=sight)
         return {**head, **found, "statements": [{**each, **self._kept(each)} for each in found["statements"]]}
@@ -198,7 +196,7 @@ class AuthorityView:
         """
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
-            papers = papers_seen(case, known.record, sight=sight, events=self._timeline(case, known))
+            papers = papers_seen(case, known.record, sight=sight, events=self._book.timeline(case))
             found = the_one(papers, position, part=part)
             head = _head("paper", known, sight=sight)
         content = self._desk.parts.objects.get(found.document)
@@ -242,23 +240,6 @@ class AuthorityView:
             form=FORM,
         )
         return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
-
-    def _timeline(self, case: Case, known: Known) -> list[dict[str, Any]]:
-        orders = {each.order for each in known.record.orders.of(case.case)}
-
-        def belongs(body: Body) -> bool:
-            if isinstance(body, NoticeServed):
-                return body.notice in case.notices or body.notice in case.dropped
-            if isinstance(body, OrderDrained):
-                return body.order in orders
-            return getattr(body, "case", None) == case.case
-
-        events = self._desk.parts.ledger.read(case.position, known.position, only_open=True)
-        return [
-            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
-            for each in events
-            if each.body is not None and belongs(each.body)
-        ]
 
     def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
         found = []

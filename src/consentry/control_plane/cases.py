@@ -29,8 +29,8 @@ from consentry.ledger.case_events import (
     ReviewBegun,
     Step,
 )
-from consentry.ledger.events import Body, NoticeServed
-from consentry.ledger.oversight_events import OrderDrained, OrderEnd, Origin
+from consentry.ledger.events import Body
+from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.case import (
     APPROVALS,
     Answers,
@@ -132,22 +132,7 @@ class CaseVerbs:
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
-        case = self.book.get(name)
-        orders = {each.order for each in self.desk.newest.record.orders.of(name)}
-
-        def concerns(body: Body | None) -> bool:
-            if isinstance(body, NoticeServed):
-                return body.notice in case.notices or body.notice in case.dropped
-            if isinstance(body, OrderDrained):
-                return body.order in orders
-            return getattr(body, "case", None) == name
-
-        events = self.desk.parts.ledger.read(case.position, only_open=True)
-        return [
-            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
-            for each in events
-            if each.body is not None and concerns(each.body)
-        ]
+        return self.book.timeline(self.book.get(name))
 
     def papers(self, name: str, timeline: Iterable[Mapping[str, Any]] | None = None) -> list[Paper]:
         """Return the documents that were given in a case, oldest first; `timeline` saves reading it once more."""
