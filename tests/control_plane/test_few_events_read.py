@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from consentry.control_plane.order_desk import OrderDesk
-from consentry.ledger import sql
 from consentry.ledger.case_events import CaseOpened, ReviewBegun
-from consentry.ledger.envelope import Event
+from consentry.ledger.envelope import Event, restore
 from end_to_end.network import fresh
 from ledger.sayings import consumed, published
 
@@ -20,13 +19,12 @@ from ledger.sayings import consumed, published
 def restored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The positions of the events that a ledger reads."""
     found: list[int] = []
-    plain = sql.restore
 
     def watched(stored: Any) -> Event:
         found.append(stored.position)
-        return plain(stored)
+        return restore(stored)
 
-    monkeypatch.setattr(sql, "restore", watched)
+    monkeypatch.setattr("consentry.ledger.sql.restore", watched)
     return found
 
 
