@@ -70,8 +70,11 @@ class Deployment:
     ledger: SqlLedger
 
     def close(self) -> None:
-        """Let go of the ledger."""
-        self.ledger.close()
+        """Let go of the ledger, once the state is kept that is being kept."""
+        try:
+            self.control.desk.settle()
+        finally:
+            self.ledger.close()
 
     @contextmanager
     def admission(self) -> Iterator[Admission]:

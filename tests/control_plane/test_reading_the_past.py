@@ -64,6 +64,7 @@ def keep_now(deployment: Deployment) -> int:
     kept = deployment.control.desk.kept
     kept.every = 1
     deployment.control.desk.present()
+    deployment.control.desk.settle()
     kept.every = 1_000_000
     return deployment.ledger.head()
 

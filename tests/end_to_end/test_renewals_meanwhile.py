@@ -15,6 +15,7 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane import conditions
 from consentry.control_plane.hits import Hits
 from consentry.errors import ConsentryError
+from consentry.ledger import image
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
 from end_to_end.case_steps import CASE, condition
@@ -105,3 +106,16 @@ def test_while_the_checks_of_a_case_are_run(slow: Slow, verb: str) -> None:
     suspend(slow.deployment, SERVED_IN_THE_UK)
     slow.deployment.control.conditions.add(condition("minors", check="no-minors"))
     assert slow.renewed(conditions, "run", lambda: CHECKING[verb](slow.deployment))
+
+
+def test_while_the_state_is_kept(slow: Slow) -> None:
+    desk = slow.deployment.control.desk
+    desk.kept.every = 1
+
+    def ask() -> None:
+        with desk.lock:
+            desk.present()
+
+    assert slow.renewed(image, "to_bytes", ask)
+    desk.settle()
+    assert desk.kept.at(range(1, desk.present().position + 1)) == desk.present().state
