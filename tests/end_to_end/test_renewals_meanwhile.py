@@ -14,6 +14,7 @@ import pytest
 from consentry.bootstrap import Deployment
 from consentry.control_plane import conditions
 from consentry.control_plane.hits import Hits
+from consentry.control_plane.notices import NoticeVerbs
 from consentry.errors import ConsentryError
 from consentry.ledger import image
 from consentry.oversight.order import Scope
@@ -36,7 +37,21 @@ class Slow:
         self._lease, self._secret = grant(deployment, self.release)
         self._monkeypatch = monkeypatch
 
-    def renewed(self, owner: Any, name: str, verb: Callable[[], Any], *, with_the_lock: bool = False) -> bool:
+    def consumed(self, step: int) -> None:
+        """Report that two items were consumed in a step."""
+        self.deployment.control.leases.consumed(
+            self._lease.lease, secret=self._secret, from_step=step, to_step=step, amendment=0, ranges=[[0, 0, 2]]
+        )
+
+    def renewed(
+        self,
+        owner: Any,
+        name: str,
+        verb: Callable[[], Any],
+        *,
+        with_the_lock: bool = False,
+        meanwhile: Callable[[], Any] = lambda: None,
+    ) -> bool:
         """Say whether the lease is renewed while the first call of `name` goes on that `verb` makes."""
         begun, go_on, done = Event(), Event(), Event()
         plain = getattr(owner, name)
@@ -54,6 +69,7 @@ class Slow:
 
         def renewing() -> None:
             renew(self.deployment, self._lease, self._secret)
+            meanwhile()
             done.set()
 
         self._monkeypatch.setattr(owner, name, slow)
@@ -106,6 +122,25 @@ def test_while_the_checks_of_a_case_are_run(slow: Slow, verb: str) -> None:
     suspend(slow.deployment, SERVED_IN_THE_UK)
     slow.deployment.control.conditions.add(condition("minors", check="no-minors"))
     assert slow.renewed(conditions, "run", lambda: CHECKING[verb](slow.deployment))
+
+
+def test_while_it_is_looked_for_whom_a_notice_may_reach(slow: Slow) -> None:
+    notices = slow.deployment.control.notices
+    assert slow.renewed(NoticeVerbs, "_answered", lambda: notices.audience(["us"], purpose=Purpose.TRAIN_GENAI))
+
+
+def test_while_a_report_of_what_was_consumed_is_made_durable(slow: Slow) -> None:
+    assert slow.renewed(slow.deployment.ledger, "append", lambda: slow.consumed(1))
+    slow.consumed(1)
+    (job,) = slow.deployment.control.leases.jobs()
+    assert (job["items"], job["step"]) == (2, 1)
+
+
+def test_what_is_reported_twice_at_a_time_counts_once(slow: Slow) -> None:
+    assert slow.renewed(slow.deployment.ledger, "append", lambda: slow.consumed(1), meanwhile=lambda: slow.consumed(1))
+    assert [event.kind for event in slow.deployment.ledger.read()].count("items.consumed") == 2
+    (job,) = slow.deployment.control.leases.jobs()
+    assert (job["items"], job["step"]) == (2, 1)
 
 
 def test_while_the_state_is_kept(slow: Slow) -> None:
