@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Thread
+from typing import Any, cast
 
 import pytest
 
+from consentry.accounts.account import Principal
 from consentry.bootstrap import Deployment
 from consentry.oversight.condition_check import Answer, System, run
 from consentry.policy.library import shipped
+from consentry.service.api.cases import every, whole
 from consentry.service.server import serving
 from end_to_end.case_steps import CASE, condition, in_the_way, later, ready, suspend
 from end_to_end.suspended_network import POLICY
@@ -100,3 +103,25 @@ def test_the_form_that_is_served_meets_the_condition_about_its_steps(place: tupl
     assert found.about == "steps", "the form is not served any more"
     with serving(deployment):
         assert control.cases.lift(CASE, by="ann", reference="x") == ()
+
+
+def test_a_case_is_asked_for_once_and_of_one_that_is_over_nothing_is_in_a_list(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, deployment = place
+    control, asked = deployment.control, list[str]()
+    suspend(deployment)
+    plain = control.cases.register_of
+
+    def watched(name: str) -> Any:
+        asked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(control.cases, "register_of", watched)
+    nobody = cast("Principal", None)
+    assert whole(control, CASE).standing == "suspended"
+    assert [each.standing for each in every(_=nobody, control=control).cases] == ["suspended"]
+    assert asked == [CASE] * 2
+    control.cases.prohibit(CASE, by="ann", reference="x")
+    assert [each.standing for each in every(_=nobody, control=control).cases] == ["prohibited"]
+    assert asked == [CASE] * 2
