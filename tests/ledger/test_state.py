@@ -80,6 +80,13 @@ def test_erasure_is_the_same_carried_forward_and_rebuilt(bodies: list[Body], dat
     assert fold(EMPTY, history) == rebuilt
 
 
+def test_an_image_has_people_in_order_whoever_said_something_first() -> None:
+    numbers = [each * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128 for each in range(200)]
+    state = told(*map(chose, numbers))
+    assert list(state.choices) != sorted(state.choices)
+    assert list(image.from_bytes(image.to_bytes(state)).choices) == sorted(state.choices)
+
+
 @given(HISTORIES)
 def test_an_image_comes_back_as_it_was(bodies: list[Body]) -> None:
     state = told(*bodies)

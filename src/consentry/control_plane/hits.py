@@ -128,7 +128,18 @@ class Hits:
         A release that was sealed after the order was decided by it: only who moved or was linked since can be hit. That
         is not so for an order that names models, as a release is for none.
         """
-        return order.scope.concerns(self.desk.newest.state.releases[release].purpose) and self.holds(order, release)
+        return self._concerns(order, release) and self.holds(order, release)
+
+    def _concerns(self, order: Order, release: str) -> bool:
+        return order.scope.concerns(self.desk.newest.state.releases[release].purpose)
+
+    def found_out(self, order: Order, release: str) -> bool:
+        """Say what `holds` does; of those who ask at a time one looks, and the others wait for that.
+
+        INVARIANT: the caller does not hold the lock: whoever looks takes it now and then.
+        """
+        with self._scans.setdefault((order.order, release), Lock()):
+            return self.holds(order, release)
 
     def holds(self, order: Order, release: str) -> bool:
         """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
@@ -198,10 +209,10 @@ class Hits:
             ]
             if asked is not None:
                 pairs = [(order, asked[0]) for order in self._may_bar(*asked)]
-            unknown = dict.fromkeys(pair for pair in pairs if self._unanswered(*pair))
+            # None of other uses: nothing is looked for, and perhaps somebody else does, for the use of a model.
+            unknown = dict.fromkeys(pair for pair in pairs if self._concerns(*pair) and self._unanswered(*pair))
         for order, release in unknown:
-            with self._scans.setdefault((order.order, release), Lock()):
-                self.hit(order, release)
+            self.found_out(order, release)
 
     def made_to_stop(self, order: Order, present: Known) -> list[Lease]:
         """Return the leases that an order revoked, by what is known. The caller holds the lock."""
