@@ -69,8 +69,11 @@ class Deployment:
     ledger: SqlLedger
 
     def close(self) -> None:
-        """Let go of the ledger."""
-        self.ledger.close()
+        """Let go of the ledger, once the state is kept that is being kept."""
+        try:
+            self.control.desk.settle()
+        finally:
+            self.ledger.close()
 
     @contextmanager
     def admission(self) -> Iterator[Admission]:
@@ -300,7 +303,7 @@ def published_key(home: Path | None = None) -> bytes | None:
 
 
 def _any_objection(ledger: SqlLedger) -> bool:
-    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
+    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True, consumed=False))
 
 
 def migrate(home: Path | None = None) -> None:

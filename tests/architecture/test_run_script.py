@@ -66,7 +66,9 @@ def ask_for_browser(tmp_path: Path) -> Callable[..., str]:
     shutil.copy(ROOT / "run", root)
     lock = root / "requirements" / "browser.txt"
     lock.write_text("playwright\n")
-    (root / ".run" / "browser" / "bin" / "python").symlink_to(sys.executable)
+    python = root / ".run" / "browser" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -V ] && echo Python {platform.python_version()}\n')
+    python.chmod(0o755)
     cksum = subprocess.run(["cksum"], input=lock.read_text(), capture_output=True, text=True, check=True).stdout.strip()
     stamp = f"{cksum} {root} Python {platform.python_version()}\n"
     (root / ".run" / "browser" / "stamp").write_text(stamp)
@@ -79,7 +81,7 @@ def ask_for_browser(tmp_path: Path) -> Callable[..., str]:
             text=True,
             check=False,
         )
-        assert done.returncode != 0, "it can never pass here: there are no tests, and nothing to run them with"
+        assert done.returncode != 0, "it can never pass here: there is nothing to run tests with"
         return done.stderr
 
     return ask
@@ -136,6 +138,44 @@ def test_the_packages_of_a_system_are_touched_on_a_machine_of_a_ci_alone(
         calls.unlink()
         assert "getting Chromium" not in ask_for_browser(**settings), "it is there now"
         assert not calls.exists()
+
+
+UV = """#!/bin/sh
+echo "$1" >>"$CALLS"
+[ "$1" = venv ] || exit 0
+for made; do :; done # the last argument
+sleep 1
+mkdir -p "$made/bin"
+printf '#!/bin/sh\\n[ "$1" != -V ] || echo Python 3\\n[ "$1" != -c ] || echo %s\\n' "$made" >"$made/bin/python"
+chmod +x "$made/bin/python"
+"""
+
+
+def test_of_two_at_once_one_sets_up_and_the_other_waits(tmp_path: Path) -> None:
+    root, tools, calls = (tmp_path / each for each in ("a checkout", "tools", "calls"))
+    for folder in (root / "requirements", tools):
+        folder.mkdir(parents=True)
+    (root / "requirements" / "core.txt").touch()
+    shutil.copy(ROOT / "run", root)
+    for tool in ("sh", "dirname", "cat", "tr", "cksum", "mkdir", "rm", "sleep", "chmod"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    (tools / "python3").symlink_to(sys.executable)
+    (tools / "uv").write_text(UV)
+    (tools / "uv").chmod(0o755)
+    started = [
+        subprocess.Popen(
+            [root / "run", "consentry"],
+            env={"PATH": str(tools), "HOME": str(tmp_path), "CALLS": str(calls)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert calls.read_text().split() == ["venv", "pip"]
+    assert sum("setting up" in each for each in said) == 1
+    assert sum("waiting for another" in each for each in said) == 2
 
 
 def test_make_knows_the_aliases_of_the_readme() -> None:

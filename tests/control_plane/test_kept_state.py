@@ -103,3 +103,12 @@ def test_dropping_leaves_nothing(ledger: SqlLedger, tmp_path: Path) -> None:
     kept.drop()
     assert not list((tmp_path / "cache").iterdir())
     assert kept.read() is None
+
+
+def test_what_cannot_be_written_is_not_tried_again_at_once(ledger: SqlLedger, tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    state = state_of(ledger)
+    assert kept.is_due(state)
+    kept.keep(state)
+    assert not kept.is_due(state)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -118,6 +120,37 @@ def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:
     found.forget(people(9))
     assert named_again(found, 9) == [2]
     assert found.erased({suppression_token(person(9))}).tolist() == [2]
+
+
+def test_the_list_of_the_erased_is_read_again_only_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = population(tmp_path), population(tmp_path)
+    first.seats_of(people(*range(20)))
+    first.close(people(*range(10)))
+    first.forget(people(*range(10)))
+    tokens = {suppression_token(person(number)) for number in range(10)}
+    second.erased(tokens)
+    parsed = Mock(wraps=json.loads)
+    asked = Mock(wraps=first._index.pseudonyms)
+    monkeypatch.setattr("consentry.corpus.population.json.loads", parsed)
+    monkeypatch.setattr(first._index, "pseudonyms", asked)
+    for number in range(20, 25):
+        assert first.seats_of(people(number, 3)).tolist() == [number + 1, 0]
+        second.seats_of(people(number))
+        assert first.erased(tokens) is first.erased(tokens)
+    assert parsed.call_count == 0
+    assert len([seat for call in asked.call_args_list for seat in call.args[0]]) == 5
+    asked.reset_mock()
+    second.close(people(12))
+    second.forget(people(12))
+    assert first.erased(tokens).tolist() == [*range(1, 11), 13]
+    assert first.seats_of(people(12)).tolist() == [0]
+    first.close(people(13))
+    first.forget(people(13))
+    looked_at = [seat for call in asked.call_args_list for seat in call.args[0]]
+    assert not set(looked_at) & set(range(10)), "who was forgotten before is not looked at again"
+    assert population(tmp_path).erased(tokens).tolist() == [*range(1, 11), 13, 14]
 
 
 def test_another_process_that_knows_less_closes_the_right_seats(tmp_path: Path) -> None:

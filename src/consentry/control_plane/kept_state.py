@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from consentry.durable import replace_file
-from consentry.errors import IntegrityError
+from consentry.errors import ConsentryError, IntegrityError
 from consentry.ledger import image
 from consentry.ledger.events import PersonErased
 from consentry.ledger.state import State
@@ -50,12 +50,21 @@ class KeptState:
                     return image.from_bytes(path.read_bytes())
         return None
 
+    def is_due(self, state: State) -> bool:
+        """Say whether enough was said since the last one to keep a state."""
+        return state.position - self.position >= self.every
+
     def keep(self, state: State) -> None:
-        """Write a state down if enough was said since the last one. What cannot be written is not kept."""
-        if state.position - self.position < self.every:
+        """Write a state down if that is due. What cannot be written is not kept, nor tried again before long.
+
+        It takes as long as there are many choices: the caller holds no lock. One thread at a time.
+        """
+        if not self.is_due(state):
             return
-        with suppress(OSError):
+        try:
             self._write(state)
+        except (ConsentryError, OSError):
+            self.position = state.position
 
     def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -168,6 +168,7 @@ class ModelVerbs:
         return None if lease is None else self.desk.newest.record.leases.get(lease)
 
     def _job(self, lease: Lease) -> dict[str, Any]:
+        self.hits.foresee([lease.lease])
         with self.desk.lock:
             return job_json(lease, self.hits.hitting(lease))
 

@@ -97,7 +97,11 @@ def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> boo
 
 def _put_aside(home: Path, ledger: Ledger) -> list[str]:
     """Move the folders of releases that the ledger does not know: the next build would take them for leftovers."""
-    known = {event.body.release for event in ledger.read(only_open=True) if isinstance(event.body, ReleaseSealed)}
+    known = {
+        event.body.release
+        for event in ledger.read(only_open=True, consumed=False)
+        if isinstance(event.body, ReleaseSealed)
+    }
     releases, aside = home / "releases", home / LOST_RELEASES
     lost = [each for each in releases.iterdir() if each.name not in known] if releases.exists() else []
     for folder in lost:

@@ -38,6 +38,7 @@ from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
 from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
 from consentry.corpus.residence import resolve
+from consentry.corpus.sidecar import Stamp
 from consentry.digests import Digest, canonical_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import IntegrityError
@@ -82,6 +83,10 @@ class Population:
         self._clock = clock
         self._lock = Lock()
         self._table = lru_cache(maxsize=2)(self._load_table)
+        self._written: tuple[Stamp, int, _Erased] | None = None
+        self._array: tuple[frozenset[int], Seats] = (frozenset(), np.empty(0, dtype=np.uint32))
+        self._forgotten: set[int] = set()
+        self._looked = _Looked()
 
     @property
     def seats(self) -> int:
@@ -101,8 +106,8 @@ class Population:
         # Held until they are seated: nobody is erased between looking at the tokens and giving a seat.
         with self._erasing() as written:
             missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
-            tokens = written.tokens.difference(returned)
-            gone = [row for row in missing if suppression_token(people[row]) in tokens] if tokens else []
+            tokens = {row: suppression_token(people[row]) for row in missing} if written.tokens else {}
+            gone = [row for row, token in tokens.items() if token in written.tokens and token not in returned]
             if gone:
                 found = replace(found, empty=np.isin(np.arange(len(found)), gone))
             return self._index.assign(found) + np.uint32(1)
@@ -190,26 +195,40 @@ class Population:
         token.
         """
         with self._erasing() as written:
-            closed = sorted(written.seats)
+            closed = sorted(written.seats - self._forgotten)
             left = zip(closed, self.pseudonyms_of(closed), strict=True)
             seats = {seat for seat, person in left if suppression_token(person) in written.tokens}
             seats |= self._seats_now(people)
             if not seats <= written.seats:
                 self._write(written._replace(seats=written.seats | seats))
             self._index.forget([seat - 1 for seat in sorted(seats)])
+            # Whoever was closed answers to a token until then, and to none ever after.
+            self._forgotten.update(seats, closed)
 
     def erased(self, tokens: Collection[str]) -> Seats:
-        """Return the seats of erased people, and of those who came back: their pseudonym answers to a token."""
+        """Return the seats of erased people, and of those who came back: their pseudonym answers to a token.
+
+        Nobody may change `tokens` afterwards: asked with the same ones again, it looks at new seats only.
+        """
         with self._erasing() as written:
             seats = len(self._index) + 1
-            known = written.tokens | set(tokens)
-            missed = set(tokens) - written.tokens
-            found = self._answering(known, range(written.checked, seats)) if known else set()
-            found |= self._answering(missed, range(1, written.checked)) if missed else set()
-            after = _Erased(written.seats | found, known, seats if known else written.checked)
-            if after != written:
-                self._write(after)
-            return np.array(sorted(after.seats), dtype=np.uint32)
+            looked = self._looked if self._looked.known is written.tokens else _Looked(seats=written.checked)
+            missed = {each for each in tokens if each not in written.tokens} if tokens is not looked.tokens else set()
+            known = written.tokens | missed if missed else written.tokens
+            found = self._answering(known, range(looked.seats, seats)) if known else set()
+            found |= self._answering(missed, range(1, looked.seats)) if missed else set()
+            closed = written.seats | found if found else written.seats
+            # How far it looked is worth writing down once looking again would cost as much as that.
+            if closed is not written.seats or known is not written.tokens or seats - written.checked > len(known) > 0:
+                self._write(_Erased(closed, known, seats))
+            self._looked = _Looked(known, tokens, seats)
+            return self._as_array(closed)
+
+    def _as_array(self, seats: frozenset[int]) -> Seats:
+        if self._array[0] is not seats:
+            self._array = seats, np.sort(np.fromiter(seats, dtype=np.uint32, count=len(seats)))
+            self._array[1].setflags(write=False)
+        return self._array[1]
 
     def _answering(self, tokens: Collection[str], seats: range) -> set[int]:
         found = set()
@@ -228,9 +247,16 @@ class Population:
 
     def _read(self) -> _Erased:
         """Return what was written down. INVARIANT: it is written before the index forgets anybody."""
+        path = self._folder / _ERASED
         try:
-            body = json.loads((self._folder / _ERASED).read_bytes())
-            return _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+            found = path.stat()
+            # Of its size as well: who is erased makes it larger.
+            if self._written is not None and self._written[:2] == (Stamp.of(found), found.st_size):
+                return self._written[2]
+            body = json.loads(path.read_bytes())
+            erased = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+            self._written = Stamp.of(found), found.st_size, erased
+            return erased
         except FileNotFoundError:
             if self._index.erasures:
                 raise _lost("is missing") from None
@@ -240,7 +266,10 @@ class Population:
 
     def _write(self, erased: _Erased) -> None:
         body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
-        replace_file(self._folder / _ERASED, canonical_json(body))
+        path = self._folder / _ERASED
+        replace_file(path, canonical_json(body))
+        found = path.stat()
+        self._written = Stamp.of(found), found.st_size, erased
 
 
 def _lost(what: str) -> IntegrityError:
@@ -258,6 +287,14 @@ class _Erased(NamedTuple):
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
+
+
+class _Looked(NamedTuple):
+    """Up to which seat people were held against the tokens known, and which tokens were asked about."""
+
+    known: frozenset[str] = frozenset()
+    tokens: Collection[str] = ()
+    seats: int = 1
 
 
 def _is_alive(process: int) -> bool:
