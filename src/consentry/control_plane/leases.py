@@ -298,8 +298,10 @@ class LeaseVerbs:
             return [self._job(lease) for lease in self.desk.present().record.leases]
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why, *_ = self._standing(lease)
+        state, why, code, _ = self._standing(lease)
         ended = lease.ended
+        # Nothing was heard yet of a job whose lease is revoked.
+        order = self.hits.hitting(lease) if code == "lease-revoked" else None
         return {
             "lease": lease.lease,
             "job": lease.job,
@@ -310,7 +312,7 @@ class LeaseVerbs:
             "ttl_s": lease.ttl_ms / 1000,
             "state": str(ended.how) if ended is not None else state,
             "why": why,
-            "order": None if ended is None else ended.order,
+            "order": order.order if order is not None else None if ended is None else ended.order,
             "step": lease.step,
             "items": lease.items,
             "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),

@@ -62,23 +62,15 @@ async def events(request: Request, control: Control, *, _: Reading) -> Response:
 
 
 def job_rows(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return every lease as a row; one that is revoked names the order although nothing was heard of its job yet."""
+    """Return every lease as a row."""
     return [
         {
             **each,
             "left_s": None if each["left_s"] is None else int(each["left_s"]),
             "ttl_s": int(each["ttl_s"]),
-            "order": _order(control, each["lease"]) if each["state"] == "revoked" else each["order"],
         }
         for each in control.leases.jobs()
     ]
-
-
-def _order(control: ControlPlane, lease: str) -> str | None:
-    with control.desk.lock:
-        known = control.desk.newest.record.leases.get(lease)
-        order = None if known is None else control.orders.hits.hitting(known)
-    return None if order is None else order.order
 
 
 async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]:
