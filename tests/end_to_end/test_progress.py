@@ -183,7 +183,10 @@ RELEASE = "network.train-genai.3"
     ("words", "told"),
     [
         (("ledger", "verify"), [("reading the ledger", 4, "events")]),
-        (("notice", "serve", "n1", "ids.txt"), [("reading people", 500, "people")]),
+        (
+            ("notice", "serve", "n1", "ids.txt"),
+            [("reading people", 500, "people"), ("looking for who had refused", 500, "people")],
+        ),
         (("notice", "audience", "ids.txt"), [("looking at people", 500, "people")]),
         (("release", "plan", "network", "--policy", POLICY), [("counting", 3, "parts")]),
         (
