@@ -229,7 +229,11 @@ class Lease:
     def _end(self, reason: str, message: str = "") -> None:
         with self._lock:
             if self._holding.over is None:
-                self._message = message
+                silent_s = self._holding.unanswered_s(boot_seconds())
+                unheard = (
+                    f"the lease is over: no renewal was answered for {silent_s:.1f} s" if reason == EXPIRED else ""
+                )
+                self._message = message or unheard
             self._holding = self._holding.ended(reason)
             self._shared.end(LeaseState.OVER, reason=self._holding.over or reason)
 
