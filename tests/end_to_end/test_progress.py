@@ -195,7 +195,7 @@ RELEASE = "network.train-genai.3"
         ),
         (("release", "diff", RELEASE, RELEASE), [("comparing", 3, "files")]),
         (
-            ("suspend", "--case", "c", "--reference", "x", "--dry-run"),
+            ("suspend", "--case", "c", "--reference", "x", "--everywhere", "--dry-run"),
             [("looking through network", 270, "items"), ("looking into releases", 1, "releases")],
         ),
         (("people", "uses", "p1"), [("looking into releases", 1, "releases"), ("looking at models", 0, "models")]),
