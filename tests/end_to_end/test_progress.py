@@ -183,7 +183,10 @@ RELEASE = "network.train-genai.3"
     ("words", "told"),
     [
         (("ledger", "verify"), [("reading the ledger", 4, "events")]),
-        (("notice", "serve", "n1", "ids.txt"), [("reading people", 500, "people")]),
+        (
+            ("notice", "serve", "n1", "ids.txt"),
+            [("reading people", 500, "people"), ("looking for who had refused", 500, "people")],
+        ),
         (("notice", "audience", "ids.txt"), [("looking at people", 500, "people")]),
         (("release", "plan", "network", "--policy", POLICY), [("counting", 3, "parts")]),
         (
@@ -192,7 +195,7 @@ RELEASE = "network.train-genai.3"
         ),
         (("release", "diff", RELEASE, RELEASE), [("comparing", 3, "files")]),
         (
-            ("suspend", "--case", "c", "--reference", "x", "--dry-run"),
+            ("suspend", "--case", "c", "--reference", "x", "--everywhere", "--dry-run"),
             [("looking through network", 270, "items"), ("looking into releases", 1, "releases")],
         ),
         (("people", "uses", "p1"), [("looking into releases", 1, "releases"), ("looking at models", 0, "models")]),

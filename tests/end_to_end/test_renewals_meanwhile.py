@@ -95,14 +95,14 @@ def slow(place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch) -> Slo
 
 def test_while_it_is_looked_for_what_holds_a_model(slow: Slow) -> None:
     suspend(slow.deployment, SERVED_IN_THE_UK)
-    assert slow.renewed(Hits, "items_hit", lambda: slow.deployment.control.models.may_serve("drafts"))
+    assert slow.renewed(Hits, "_rows_hit", lambda: slow.deployment.control.models.may_serve("drafts"))
 
 
 def test_the_harness_notices_the_lock(slow: Slow) -> None:
     """The control: the same, with the lock of the desk held as it was before."""
     suspend(slow.deployment, SERVED_IN_THE_UK)
     verb = lambda: slow.deployment.control.models.may_serve("drafts")  # noqa: E731
-    assert not slow.renewed(Hits, "items_hit", verb, with_the_lock=True)
+    assert not slow.renewed(Hits, "_rows_hit", verb, with_the_lock=True)
 
 
 SCOTLAND = replace(SERVED_IN_THE_UK, areas=frozenset({"GB-SCT"}))

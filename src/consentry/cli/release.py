@@ -114,18 +114,32 @@ def list_(context: Context) -> None:
     known = control.releases.sealed()
     withdrawn = {name: control.releases.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
     left = {name: found[-1]["items"] if (found := control.amendments.of(name)) else 0 for name in known}
+    barred = {name: control.orders.barred(name) for name, each in known.items() if each.withdrawn is None}
     rows = [
-        [each.position, name, str(each.purpose), left[name], withdrawn_since(withdrawn.get(name))]
+        [each.position, name, str(each.purpose), left[name], _standing(withdrawn.get(name), barred.get(name))]
         for name, each in known.items()
     ]
     body = {
         "releases": [
-            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name), "items_removed": left[name]}
+            {
+                "release": name,
+                **each._asdict(),
+                "withdrawn": withdrawn.get(name),
+                "barred": barred.get(name),
+                "items_removed": left[name],
+            }
             for name, each in known.items()
         ]
     }
-    columns = ["position", "release", "purpose", "items removed since", "withdrawn"]
+    columns = ["position", "release", "purpose", "items removed since", "no longer readable"]
     context.out.show(body, lambda: context.out.table(columns, rows))
+
+
+def _standing(withdrawn: dict[str, Any] | None, barred: Mapping[str, Any] | None) -> str:
+    """Say why nobody may read a release; nothing if they may."""
+    if barred is not None:
+        return f"barred by {barred['order']}"
+    return "" if withdrawn is None else f"withdrawn {withdrawn_since(withdrawn)}"
 
 
 @release.command()

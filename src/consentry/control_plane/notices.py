@@ -140,7 +140,26 @@ class NoticeVerbs:
         told = [each for each in asked if not self._answered(each, purpose, state=state, groups=groups)]
         return told, len(ids) - len(told)
 
-    def _answered(self, person: str, purpose: Purpose, *, state: State, groups: Mapping[int, tuple[int, ...]]) -> bool:
+    def had_refused(
+        self, people: Iterable[str], *, purpose: Purpose, until: Seconds, progress: Progress | None = None
+    ) -> int:
+        """Count those ids that `audience` would have left out at a time: who refused until then, and who was erased."""
+        with self.desk.lock:
+            present = self.desk.present()
+            state, groups = present.state, present.groups
+        ids = list(dict.fromkeys(people))
+        asked = watched(ids, progress, what="looking for who had refused", total=len(ids), unit="people")
+        return sum(self._answered(each, purpose, state=state, groups=groups, until=until) for each in asked)
+
+    def _answered(
+        self,
+        person: str,
+        purpose: Purpose,
+        *,
+        state: State,
+        groups: Mapping[int, tuple[int, ...]],
+        until: Seconds | None = None,
+    ) -> bool:
         index, key = self.desk.parts.pseudonyms.lookup()
         ordinal = index.lookup_one(*words(key, person))
         seats = () if ordinal == MISSING else groups.get(ordinal + 1, (ordinal + 1,))
@@ -148,7 +167,8 @@ class NoticeVerbs:
         accounts = dict.fromkeys((named, *self.desk.parts.people.pseudonyms_of(seats)))
         if any(state.is_erased(each) for each in accounts):
             return True
-        said = (each.choice for account in accounts for each in state.statements_of(account))
+        every = (each.choice for account in accounts for each in state.statements_of(account))
+        said = (each for each in every if until is None or each.at <= until)
         return refused_as_a_whole(said, purpose)
 
 
