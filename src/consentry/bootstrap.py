@@ -248,6 +248,7 @@ def open_deployment(
         texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
         runner=LocalRunner(settings.thread_count),
         signer=signer,
+        cache_key=key.for_cache(),
         ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
         objection_form=partial(served_form, folder),
