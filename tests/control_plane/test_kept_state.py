@@ -114,12 +114,8 @@ def test_a_state_that_somebody_else_wrote_is_not_used(ledger: SqlLedger, tmp_pat
     forged = image.to_bytes(replace(state_of(ledger), choices={}))
     assert image.from_bytes(forged).choices == {}
     mark = path.read_bytes()[-32:]
-    for content in (
-        forged,
-        forged + bytes(32),
-        forged + mark,
-        kept_file(ledger, tmp_path / "x", key=b"y").read_bytes(),
-    ):
+    of_another_key = kept_file(ledger, tmp_path / "other", key=b"another").read_bytes()
+    for content in (forged, forged + bytes(32), forged + mark, of_another_key):
         path.write_bytes(content)
         assert KeptState(tmp_path / "cache", ledger, key=KEY).read() is None
 
