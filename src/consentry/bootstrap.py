@@ -81,7 +81,8 @@ class Deployment:
 
         settings = self.settings
         place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
-        store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
+        ledger = self.control.desk.parts.ledger_id
+        store = SqlAccounts(place, ledger=ledger, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
         finally:

@@ -15,6 +15,7 @@ from consentry.accounts.sql import SqlAccounts
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
 from consentry.storage import SealedText
 
+LEDGER = "0123456789abcdef" * 2
 PASSWORD = "correct horse battery staple"
 OFFICER = frozenset({Role.PRIVACY_OFFICER})
 
@@ -39,7 +40,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def admission(file: str, clock: Clock) -> Iterator[Admission]:
-    store = SqlAccounts(file, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(file, ledger=LEDGER, sealing=SealedText(bytes(32)))
     yield Admission(store, clock=clock)
     store.close()
 
@@ -76,7 +77,7 @@ def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Cloc
 def test_a_session_outlives_a_restart_and_no_longer(file: str, admission: Admission, clock: Clock) -> None:
     admission.add("olga", roles=OFFICER, password=PASSWORD)
     secret = admission.sign_in("olga", PASSWORD)
-    again = SqlAccounts(file, sealing=SealedText(bytes(32)))
+    again = SqlAccounts(file, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert Admission(again, clock=clock).by_session(secret).handle == "olga"
     again.close()
 
