@@ -12,6 +12,7 @@ from consentry.accounts.access import TABLE, Action, Role, Scope, scope_of
 from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION_S, new_password
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
+from consentry.accounts.tries import browser_of, mark_of
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
 from consentry.storage import SealedText
 
@@ -162,6 +163,35 @@ def test_too_many_wrong_passwords(admission: Admission, clock: Clock) -> None:
         admission.sign_in("olga", PASSWORD)
     clock.now += 301
     assert admission.sign_in("olga", PASSWORD)
+
+
+def test_a_browser_that_signed_in_before_has_a_count_of_its_own(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    for _ in range(10):
+        with pytest.raises(StateError, match="is wrong"):
+            admission.sign_in("olga", "no")
+    assert admission.sign_in("olga", PASSWORD, browser="known")
+    for _ in range(10):
+        with pytest.raises(StateError, match="is wrong"):
+            admission.sign_in("olga", "no", browser="known")
+    with pytest.raises(StateError, match="too many"):
+        admission.sign_in("olga", PASSWORD, browser="known")
+
+
+def test_only_this_server_marks_a_browser_and_for_one_name() -> None:
+    key = bytes(32)
+    mark = mark_of("abc", "olga", key=key)
+    assert browser_of(mark, "olga", key=key) == "abc"
+    for strange in (
+        mark_of("abc", "olga", key=b"x" * 32),
+        mark_of("abc", "otto", key=key),
+        mark + "0",
+        "abc",
+        "",
+        "é.",
+    ):
+        assert browser_of(strange, "olga", key=key) == ""
+    assert browser_of(mark, "otto", key=key) == ""
 
 
 @pytest.mark.parametrize(
