@@ -274,6 +274,14 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_line(
     assert (error.code, error.where) == (code, line and f"{tmp_path / file}:{line}")
 
 
+def test_a_column_with_the_name_of_a_path_is_refused_beside_the_path(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "by": 1, "with": [], "at": 1, "words": "", "with.user": ["2"]}\n')
+    descriptor = parse_corpus(CORPUS.replace("FILE", "a.jsonl").replace('"with"', '"with.user"'))
+    with pytest.raises(CorpusError) as caught:
+        convert(tmp_path / "out", corpus=descriptor, items=Files(tmp_path))
+    assert (caught.value.code, caught.value.where) == ("corpus-column-twice", f"{tmp_path / 'a.jsonl'}:1")
+
+
 def test_a_time_without_a_zone_needs_one_in_the_descriptor(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + "1,2,3,2024-07-01T12:00:00,x\n")
     descriptor = parse_corpus(CORPUS.replace("FILE", "a.csv").replace('zone = "Europe/Paris"', ""))

@@ -198,6 +198,14 @@ def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> 
         any_row = True
         if missing:
             missing.difference_update(row.values)
+        for cell in cells:
+            if cell.path != cell.column and cell.path in row.values:
+                raise family.refusal(
+                    "column-twice",
+                    f"there is a column `{cell.path}` beside `{cell.column}`, of which one is to be the {cell.role}",
+                    advice="rename one of them: nobody can say which is meant",
+                    where=row.where,
+                )
         yield tuple(_value(cell, row, family) for cell in cells)
     if missing and any_row:
         raise family.refusal(
@@ -213,9 +221,10 @@ def _schema(cells: Sequence[_Cell]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cell:
-    """One column to write: where its value is, how to read it, what it becomes."""
+    """One column to write: where its value is, how to read it, what it becomes. `path` is what the descriptor says."""
 
     role: str
+    path: str
     column: str
     kind: pa.DataType
     read: Callable[[Any], Any]
@@ -237,6 +246,7 @@ def _cells(descriptor: CorpusDescriptor | PeopleDescriptor) -> list[_Cell]:
         cells.append(
             _Cell(
                 role=role,
+                path=path,
                 column=column,
                 kind=_TYPES.get(role, pa.string()),
                 read=_reader(role, fields, zone),
