@@ -26,6 +26,7 @@ from consentry.clock import boot, milliseconds, now, uptime
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
+from consentry.control_plane.unknown_ids import Imported, UnknownIds
 from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
@@ -118,7 +119,7 @@ class Deployment:
         corpus: str | None,
         progress: Progress | None = None,
         recorded: Callable[[range], None] | None = None,
-    ) -> int:
+    ) -> Imported:
         """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong.
 
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
@@ -127,7 +128,7 @@ class Deployment:
 
         if corpus is not None:
             self.control.statements.require_corpus(corpus)
-        count = 0
+        count, unknown = 0, UnknownIds(self.control.desk, corpus=corpus)
         if progress is not None:
             progress.begin("checking choices", total=rows_in([file]), unit="choices")
         for row in choice_files.read_choices(file):
@@ -143,30 +144,36 @@ class Deployment:
                     help="say which: --corpus NAME",
                     where=row.where,
                 )
+            unknown.look(self._choice(row, corpus), where=row.where)
+        unknown.done()
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.statements.choose(
+        made = self.control.statements.choose(
             self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
         )
+        return Imported(made, unknown.people, unknown.items)
 
     def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in rows:
-            items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
-            yield ChoiceMade(
-                person=self.person(row.person),
-                choice=Choice(
-                    purpose=row.purpose,
-                    state=row.state,
-                    reach=row.reach,
-                    at=row.at,
-                    categories=row.categories,
-                    items=items,
-                ),
-                source=row.source,
-                notice=row.notice,
-            )
+            yield self._choice(row, corpus)
             if progress is not None:
                 progress(1)
+
+    def _choice(self, row: Any, corpus: str | None) -> ChoiceMade:
+        items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
+        return ChoiceMade(
+            person=self.person(row.person),
+            choice=Choice(
+                purpose=row.purpose,
+                state=row.state,
+                reach=row.reach,
+                at=row.at,
+                categories=row.categories,
+                items=items,
+            ),
+            source=row.source,
+            notice=row.notice,
+        )
 
     @staticmethod
     def import_stackexchange(

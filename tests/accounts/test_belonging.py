@@ -44,6 +44,11 @@ def run(file: Path, *statements: str) -> None:
         connection.executescript(";".join(statements))
 
 
+def with_more(file: Path) -> None:
+    begun(file)
+    run(file, "DELETE FROM accounts_belonging", "CREATE TABLE x (y)")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
 
@@ -53,7 +58,7 @@ STRANGE: dict[str, Callable[[Path], object]] = {
     "another program's": lambda file: run(file, "CREATE TABLE posts (id INTEGER)", "INSERT INTO posts VALUES (1)"),
     "with other accounts": lambda file: run(file, "CREATE TABLE accounts (handle TEXT, balance INTEGER)"),
     "with a write-ahead log": lambda file: run(file, "PRAGMA journal_mode=WAL", "CREATE TABLE posts (id INTEGER)"),
-    "ours and more": lambda file: (begun(file), run(file, "DELETE FROM accounts_belonging", "CREATE TABLE x (y)")),
+    "ours and more": with_more,
     "a text": lambda file: file.write_text("no database" * 1_000),
     "a folder": Path.mkdir,
 }

@@ -343,13 +343,26 @@ def test_a_time_that_occurs_twice_is_the_later_one() -> None:
         (values.text, "", None),
         (values.whole, " 12 ", 12),
         (values.whole, "", None),
-        (values.ids, "a; b;;c", ["a", "b", None, "c"]),
+        (values.ids, "a;b;;c", ["a", "b", None, "c"]),
         (values.ids, ("a",), ["a"]),
         (values.ids, 5, ["5"]),
     ],
 )
 def test_what_a_value_becomes(read: Callable[[Any], Any], given_value: Any, expected: Any) -> None:
     assert read(given_value) == expected
+
+
+@pytest.mark.parametrize(
+    "cell", ["bob ", " bob", "bob ;ann", "ann; bob", "ann;bob\n", "ann; ;bob", "ann;\u00a0bob", " "]
+)
+def test_an_id_in_a_list_is_never_trimmed(tmp_path: Path, cell: str) -> None:
+    """It would be the id of somebody else, who may have said something else."""
+    with pytest.raises(values.ValueProblemError, match="a space beside"):
+        values.ids(cell)
+    error = refused(tmp_path, "a.csv", f'{HEAD}1,2,"{cell}",,\n')
+    assert (error.code, error.where) == ("corpus-bad-row", f"{tmp_path / 'a.csv'}:{2 + cell.count(chr(10))}")
+    assert "a list" in str(error.help)
+    assert values.ids([cell]) == values.ids(json.dumps([cell])) == [cell]
 
 
 PEAK = """

@@ -29,6 +29,10 @@ Progress = Callable[[int], None]
 _ROWS_A_FILE = 1_000_000
 _BATCH_ROWS = 10_000
 _PARQUET = ".parquet"
+_LIST_ADVICE = (
+    "it is to say who is involved: separate several ids by `;` alone, or write a list (of JSON, or a column of lists), "
+    "in which an id may hold spaces and semicolons; correct the descriptor if the column is another"
+)
 _UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -278,7 +282,9 @@ def _value(cell: _Cell, row: SourceRow, family: Family) -> Any:
         raise family.refusal(
             "bad-row",
             f"column `{cell.column}` {error}",
-            advice=f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
+            advice=_LIST_ADVICE
+            if cell.role == "involves"
+            else f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
             where=row.where,
         ) from error
     if value is None and cell.required:
