@@ -286,16 +286,21 @@ def record(
         source=Source(source),
         notice=notice,
     )
-    position = 0
+    _recorded(context, said, corpus=corpus)
+
+
+def _recorded(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
+    """Record a choice, and say where it is and what it is about that nothing here has."""
+    position, control = 0, context.deployment.control
 
     def note(positions: range) -> None:
         nonlocal position
         position = positions[0]
 
-    unknown = UnknownIds(deployment.control.desk, corpus=corpus)
+    unknown = UnknownIds(control.desk, corpus=corpus)
     unknown.look(said)
     unknown.done()
-    deployment.control.statements.choose([said], recorded=note)
+    control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     lines = [

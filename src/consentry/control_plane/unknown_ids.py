@@ -89,7 +89,7 @@ class UnknownIds:
         # The seat of whoever has none is 0, that of nobody.
         seats = index.lookup(of_texts(people)) + np.uint32(1)
         listed = self._in_people_table()
-        known = (seats < listed.size) & listed[np.minimum(seats, listed.size - 1)]
+        known: Mask = (seats < listed.size) & listed[np.minimum(seats, listed.size - 1)]
         for name in self._present.state.corpora:
             for sidecar in self._opened(name):
                 first = np.searchsorted(sidecar.posting_person, seats, side="left")
@@ -106,7 +106,8 @@ class UnknownIds:
             loaded, parts = self._present.state.people, self._desk.parts
             seats = parts.people.seats
             snapshot = None if loaded is None else loaded.snapshot
-            self._listed = parts.people.attributes(snapshot, at=parts.clock(), seats=seats).known
+            attributes = parts.people.attributes(snapshot, at=parts.clock(), seats=seats)
+            self._listed = np.asarray(attributes.known, dtype=np.bool_)
         return self._listed
 
     def _found(self, keys: set[int]) -> set[int]:

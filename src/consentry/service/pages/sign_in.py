@@ -49,7 +49,7 @@ def sign_in(
     if old:
         admission.sign_out(old)
     answer = RedirectResponse(home_of(admission, secret, asked=inside(next)), 303)
-    return with_session(remembered(answer, request, handle), secret, seconds=SESSION_S)
+    return with_session(remembered(answer, request, handle=handle), secret, seconds=SESSION_S)
 
 
 @ROUTER.post("/sign-out")
@@ -74,7 +74,7 @@ def known_browser(request: Request, handle: str) -> str:
     return browser_of(request.cookies.get(BROWSER_COOKIE, ""), handle, key=_browser_key(request))
 
 
-def remembered(answer: Response, request: Request, handle: str) -> Response:
+def remembered(answer: Response, request: Request, *, handle: str) -> Response:
     """Return an answer that has the browser show from now on that it signed in under this name."""
     browser = known_browser(request, handle) or new_secret()
     mark = mark_of(browser, handle, key=_browser_key(request))
