@@ -26,6 +26,7 @@ from consentry.clock import boot, milliseconds, now, uptime
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
+from consentry.control_plane.unknown_ids import Imported, UnknownIds
 from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
@@ -83,7 +84,8 @@ class Deployment:
 
         settings = self.settings
         place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
-        store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
+        ledger = self.control.desk.parts.ledger_id
+        store = SqlAccounts(place, ledger=ledger, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
         finally:
@@ -119,7 +121,7 @@ class Deployment:
         corpus: str | None,
         progress: Progress | None = None,
         recorded: Callable[[range], None] | None = None,
-    ) -> int:
+    ) -> Imported:
         """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong.
 
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
@@ -128,7 +130,7 @@ class Deployment:
 
         if corpus is not None:
             self.control.statements.require_corpus(corpus)
-        count = 0
+        count, unknown = 0, UnknownIds(self.control.desk, corpus=corpus)
         if progress is not None:
             progress.begin("checking choices", total=rows_in([file]), unit="choices")
         for row in choice_files.read_choices(file):
@@ -144,30 +146,36 @@ class Deployment:
                     help="say which: --corpus NAME",
                     where=row.where,
                 )
+            unknown.look(self._choice(row, corpus), where=row.where)
+        unknown.done()
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.statements.choose(
+        made = self.control.statements.choose(
             self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
         )
+        return Imported(made, unknown.people, unknown.items)
 
     def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in rows:
-            items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
-            yield ChoiceMade(
-                person=self.person(row.person),
-                choice=Choice(
-                    purpose=row.purpose,
-                    state=row.state,
-                    reach=row.reach,
-                    at=row.at,
-                    categories=row.categories,
-                    items=items,
-                ),
-                source=row.source,
-                notice=row.notice,
-            )
+            yield self._choice(row, corpus)
             if progress is not None:
                 progress(1)
+
+    def _choice(self, row: Any, corpus: str | None) -> ChoiceMade:
+        items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
+        return ChoiceMade(
+            person=self.person(row.person),
+            choice=Choice(
+                purpose=row.purpose,
+                state=row.state,
+                reach=row.reach,
+                at=row.at,
+                categories=row.categories,
+                items=items,
+            ),
+            source=row.source,
+            notice=row.notice,
+        )
 
     @staticmethod
     def import_stackexchange(
@@ -250,6 +258,7 @@ def open_deployment(
         texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
         runner=LocalRunner(settings.thread_count),
         signer=signer,
+        cache_key=key.for_cache(),
         ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
         objection_form=partial(served_form, folder),

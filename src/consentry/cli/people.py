@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from consentry.cli.invocation import InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
 from consentry.clock import now
+from consentry.control_plane.unknown_ids import Imported, Unknown, UnknownIds, in_json
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -284,19 +286,34 @@ def record(
         source=Source(source),
         notice=notice,
     )
-    position = 0
+    _recorded(context, said, corpus=corpus)
+
+
+def _recorded(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
+    """Record a choice, and say where it is and what it is about that nothing here has."""
+    position, control = 0, context.deployment.control
 
     def note(positions: range) -> None:
         nonlocal position
         position = positions[0]
 
-    deployment.control.statements.choose([said], recorded=note)
+    unknown = UnknownIds(control.desk, corpus=corpus)
+    unknown.look(said)
+    unknown.done()
+    control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
-    context.out.show(
-        {"position": position},
-        lambda: context.out.text(f"Recorded at position {position}. It holds for {held}."),
-    )
+    lines = [
+        f"Recorded at position {position}. It holds for {held}.",
+        *(["No people table and no item here knows this person: check the id."] if unknown.people.choices else []),
+        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if unknown.items.choices else []),
+    ]
+    body = {
+        "position": position,
+        "unknown_person": bool(unknown.people.choices),
+        "unknown_items": bool(unknown.items.choices),
+    }
+    context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 
 @choice.command("import")
@@ -317,13 +334,33 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
     deployment = context.deployment
     try:
         with context.out.progress() as progress:
-            count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
+            done = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(
             f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
             " for the rest: recording a choice twice does no harm"
         ) from interrupt
-    context.out.show({"recorded": count}, lambda: context.out.text(f"{counted(count, 'choice')} recorded."))
+    body = {
+        "recorded": done.recorded,
+        "unknown_people": in_json(done.unknown_people),
+        "unknown_items": in_json(done.unknown_items),
+    }
+    context.out.show(body, lambda: context.out.text("\n".join(_imported(done, corpus))))
+
+
+def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
+    yield f"{counted(done.recorded, 'choice')} recorded."
+    yield from _unknown(done.unknown_people, "people whom no people table and no item here knows")
+    yield from _unknown(done.unknown_items, f"items that corpus `{corpus}` does not have")
+
+
+def _unknown(found: Unknown, what: str) -> Iterator[str]:
+    if found.choices:
+        first = f"{', '.join(found.where)}{', ...' if found.choices > len(found.where) else ''}"
+        yield (
+            f"{counted(found.choices, 'choice is', several='choices are')} about {what}: {first}. "
+            "They are kept; check that their ids are those of your tables."
+        )
 
 
 @choice.command("show")

@@ -44,7 +44,7 @@ class Desk:
         self.parts = parts
         self.lock = RLock()
         self.newest = Known(parts)
-        self.kept = KeptState(parts.home / "cache", parts.ledger)
+        self.kept = KeptState(parts.home / "cache", parts.ledger, key=parts.cache_key)
         self._keeping: Thread | None = None
         self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,7 @@ from consentry.control_plane.model_story import left_json
 from consentry.control_plane.models import ModelVerbs, require_reason
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
-from consentry.digests import Digest, canonical_json, digest_file
+from consentry.digests import Digest, NotPlainError, canonical_json, digest_file, plain_files
 from consentry.durable import sync
 from consentry.errors import ConsentryError, InputError, IntegrityError, StateError
 from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified, ModelSaidGone
@@ -149,7 +148,7 @@ class DestructionVerbs:
         self._check_folder(folder)
         files = tuple(
             Listed(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, digest=digest_file(path))
-            for path in sorted(_plain_files(folder))
+            for path in _plain_files(folder)
         )
         if not files:
             raise InputError("destruction-nothing", f"there is no file in `{folder}`", help="name the folder to delete")
@@ -228,19 +227,13 @@ class DestructionVerbs:
         return found
 
 
-def _plain_files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(root, name)
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode):
-                yield path
-            elif not stat.S_ISDIR(mode):
-                raise InputError(
-                    "destruction-not-plain",
-                    f"`{path}` is a link, or no plain file",
-                    help="remove it yourself: what it leads to would not be deleted",
-                )
+def _plain_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(plain_files(folder))
+    except NotPlainError as error:
+        raise InputError(
+            "destruction-not-plain", str(error), help="remove it yourself: what it leads to would not be deleted"
+        ) from error
 
 
 def _delete(plan: Plan, folder: Path, *, progress: Progress | None) -> None:
@@ -262,7 +255,7 @@ def _delete(plan: Plan, folder: Path, *, progress: Progress | None) -> None:
             progress(1)
     if not folder.exists():
         return
-    left = sorted(_plain_files(folder))
+    left = _plain_files(folder)
     if left:
         raise StateError(
             "destruction-files-left",

@@ -1,7 +1,8 @@
 """The state kept on disk, so that a start need not read the whole ledger.
 
 A kept state is a cache: deleting it costs time and nothing else. Its name says which ledger and position it is of: the
-position, and the commitment of the event before it.
+position, and the commitment of the event before it. Behind the image stands a mark of both, under a key of the
+deployment: what somebody else wrote there would let refused people in, and is not believed.
 
 It holds what people chose. INVARIANT: no kept state outlives an erasure that came after it. Who erases drops them all,
 and who keeps one looks for erasures since when it is written: one of the two sees the other.
@@ -9,7 +10,9 @@ and who keeps one looks for erasures since when it is written: one of the two se
 
 from __future__ import annotations
 
+import hmac
 from contextlib import suppress
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
@@ -23,15 +26,17 @@ from consentry.ledger.store import Ledger
 EVERY = 50_000
 """How many events are read before it pays to keep the state anew."""
 _PATTERN = "state-*.image"
+_MARK_BYTES = 32
 
 
 class KeptState:
     """Owns the kept states in a folder."""
 
-    def __init__(self, folder: Path, ledger: Ledger, *, every: int = EVERY) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, *, key: bytes, every: int = EVERY) -> None:
         self.folder = folder
         self.ledger = ledger
         self.every = every
+        self._key = key
         self.position = 0
 
     def read(self) -> State | None:
@@ -47,7 +52,7 @@ class KeptState:
             position = _position_of(path)
             if position in positions and path.name == self._name(position):
                 with suppress(IntegrityError, OSError):
-                    return image.from_bytes(path.read_bytes())
+                    return image.from_bytes(self._unmarked(path))
         return None
 
     def is_due(self, state: State) -> bool:
@@ -71,7 +76,7 @@ class KeptState:
         older = list(self.folder.glob(_PATTERN))
         kept = self.folder / self._name(state.position)
         try:
-            replace_file(kept, image.to_bytes(state), shared=True)
+            replace_file(kept, self._marked(kept, image.to_bytes(state)), shared=True)
             erased = any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position))
         except BaseException:
             kept.unlink(missing_ok=True)
@@ -90,6 +95,18 @@ class KeptState:
         for each in chain(self.folder.glob(_PATTERN), self.folder.glob(".state-*.staged")):
             each.unlink(missing_ok=True)
         self.position = 0
+
+    def _marked(self, path: Path, content: bytes) -> bytes:
+        mark = blake2b(path.name.encode(), digest_size=_MARK_BYTES, key=self._key)
+        mark.update(b"\0")
+        mark.update(content)
+        return content + mark.digest()
+
+    def _unmarked(self, path: Path) -> bytes:
+        """Return the image in a file; nothing, which is none, if its mark is not ours."""
+        found = path.read_bytes()
+        content = found[:-_MARK_BYTES]
+        return content if hmac.compare_digest(self._marked(path, content), found) else b""
 
     def _name(self, position: int) -> str:
         (last,) = self.ledger.read(position - 1, position)

@@ -311,6 +311,13 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             "rename one of them: nobody can say which is meant",
         )
     kind = _type_at(schema, column, in_lists=role == "involves")
+    plain = next((name for name in _prefixes(column) if kind is not None and name in schema.names), None)
+    if plain is not None:
+        return _Misfit(
+            "column-twice",
+            f"there is a column `{plain}`, and `{first}` has a field of that path, of which one is to be the {role}",
+            "rename one of them: nobody can say which is meant",
+        )
     if kind is None:
         return _Misfit(
             "missing-column",
@@ -332,6 +339,12 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             'say which zone they are in: [created] zone = "UTC" in the descriptor',
         )
     return None
+
+
+def _prefixes(column: str) -> list[str]:
+    """Return the beginnings of a path that could be the names of columns themselves: of `a.b.c`, `a.b` and `a.b.c`."""
+    parts = column.split(".")
+    return [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
 
 
 def _type_at(schema: pa.Schema, column: str, *, in_lists: bool) -> pa.DataType | None:

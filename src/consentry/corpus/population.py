@@ -3,7 +3,8 @@
     people/
       pseudonyms.bin, index.json     seats (`consentry.corpus.people`)
       table-<digest>.arrow           people snapshots (`consentry.corpus.people_table`)
-      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them
+      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them,
+                                     and a mark of it all under a key of the deployment
 
 Erasing takes three steps, each durable before the next: `close` (seats and tokens are written down), the ledger erases
 what was said, `forget` (no id leads to the seats any more). Interrupted anywhere, it can be asked for again.
@@ -11,16 +12,21 @@ what was said, `forget` (no id leads to the seats any more). Interrupted anywher
 Erased people stay denied in three ways. Their seats are closed. Whoever comes back under the same id gets a new seat,
 whose pseudonym answers to a token. And a token of the ledger that is not written down here (the folder is a backup) is
 held against every seat there is.
+
+A list without its mark is one of before lists were marked, and is taken while nobody was erased since: the index knows.
+It also counts erasures, each of which closed a seat: a list with fewer is an older one, or was shortened.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -84,6 +90,7 @@ class Population:
         self._lock = Lock()
         self._table = lru_cache(maxsize=2)(self._load_table)
         self._written: tuple[Stamp, int, _Erased] | None = None
+        self._written_marked = False
         self._array: tuple[frozenset[int], Seats] = (frozenset(), np.empty(0, dtype=np.uint32))
         self._forgotten: set[int] = set()
         self._looked = _Looked()
@@ -199,7 +206,7 @@ class Population:
             left = zip(closed, self.pseudonyms_of(closed), strict=True)
             seats = {seat for seat, person in left if suppression_token(person) in written.tokens}
             seats |= self._seats_now(people)
-            if not seats <= written.seats:
+            if seats:
                 self._write(written._replace(seats=written.seats | seats))
             self._index.forget([seat - 1 for seat in sorted(seats)])
             # Whoever was closed answers to a token until then, and to none ever after.
@@ -250,26 +257,35 @@ class Population:
         path = self._folder / _ERASED
         try:
             found = path.stat()
-            # Of its size as well: who is erased makes it larger.
+            # Of its size as well: who is erased makes it larger. What the index says of it is compared anew each time.
             if self._written is not None and self._written[:2] == (Stamp.of(found), found.st_size):
-                return self._written[2]
-            body = json.loads(path.read_bytes())
-            erased = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
-            self._written = Stamp.of(found), found.st_size, erased
-            return erased
+                written, genuine = self._written[2], self._written_marked or not self._index.marked
+            else:
+                body = json.loads(path.read_bytes())
+                mark = body.pop("mark", None)
+                written = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+                genuine = not self._index.marked if mark is None else hmac.compare_digest(mark, self._mark(body))
+                if genuine:
+                    self._written, self._written_marked = (Stamp.of(found), found.st_size, written), mark is not None
         except FileNotFoundError:
             if self._index.erasures:
                 raise _lost("is missing") from None
             return _Erased()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _lost("is damaged") from error
+        if not genuine or len(written.seats) < self._index.erasures:
+            raise _lost("is not the one that was written last")
+        return written
 
     def _write(self, erased: _Erased) -> None:
         body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
         path = self._folder / _ERASED
-        replace_file(path, canonical_json(body))
+        replace_file(path, canonical_json({**body, "mark": self._mark(body)}))
         found = path.stat()
-        self._written = Stamp.of(found), found.st_size, erased
+        self._written, self._written_marked = (Stamp.of(found), found.st_size, erased), True
+
+    def _mark(self, body: Mapping[str, object]) -> str:
+        return blake2b(canonical_json(body), digest_size=32, key=self._key.for_erased()).hexdigest()
 
 
 def _lost(what: str) -> IntegrityError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,7 +26,10 @@ from consentry.service.site import page
 PAGE_ROWS = 50
 Kind = Literal["text", "number", "time", "list", "state"]
 Row = Mapping[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+_FORMULA = ("=", "+", "-", "@")
+_LED_BY = ("\t", "\r", "\n", "\0")
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Characters that show nothing: some programs leave them out, and read on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +187,10 @@ def _cell(value: Any, kind: Kind) -> str:
     if kind == "time":
         return dt.datetime.fromtimestamp(value, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = " ".join(_texts(value))
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+    return f"'{text}" if not isinstance(value, (int, float)) and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    seen = next((each for each in text if unicodedata.category(each) not in _UNSEEN), "")
+    # Some programs take the wide and the small forms of a sign for the sign.
+    return text.startswith(_LED_BY) or unicodedata.normalize("NFKC", seen).startswith(_FORMULA)

@@ -29,6 +29,10 @@ Progress = Callable[[int], None]
 _ROWS_A_FILE = 1_000_000
 _BATCH_ROWS = 10_000
 _PARQUET = ".parquet"
+_LIST_ADVICE = (
+    "it is to say who is involved: separate several ids by `;` alone, or write a list (of JSON, or a column of lists), "
+    "in which an id may hold spaces and semicolons; correct the descriptor if the column is another"
+)
 _UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -198,6 +202,14 @@ def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> 
         any_row = True
         if missing:
             missing.difference_update(row.values)
+        for cell in cells:
+            if cell.path != cell.column and cell.path in row.values:
+                raise family.refusal(
+                    "column-twice",
+                    f"there is a column `{cell.path}` beside `{cell.column}`, of which one is to be the {cell.role}",
+                    advice="rename one of them: nobody can say which is meant",
+                    where=row.where,
+                )
         yield tuple(_value(cell, row, family) for cell in cells)
     if missing and any_row:
         raise family.refusal(
@@ -213,9 +225,10 @@ def _schema(cells: Sequence[_Cell]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cell:
-    """One column to write: where its value is, how to read it, what it becomes."""
+    """One column to write: where its value is, how to read it, what it becomes. `path` is what the descriptor says."""
 
     role: str
+    path: str
     column: str
     kind: pa.DataType
     read: Callable[[Any], Any]
@@ -237,6 +250,7 @@ def _cells(descriptor: CorpusDescriptor | PeopleDescriptor) -> list[_Cell]:
         cells.append(
             _Cell(
                 role=role,
+                path=path,
                 column=column,
                 kind=_TYPES.get(role, pa.string()),
                 read=_reader(role, fields, zone),
@@ -268,7 +282,9 @@ def _value(cell: _Cell, row: SourceRow, family: Family) -> Any:
         raise family.refusal(
             "bad-row",
             f"column `{cell.column}` {error}",
-            advice=f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
+            advice=_LIST_ADVICE
+            if cell.role == "involves"
+            else f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
             where=row.where,
         ) from error
     if value is None and cell.required:
