@@ -78,7 +78,6 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "collection": lambda name: collection_name(name, translated=translations(language.code).gettext),
         "language_name": lambda code: locale.languages.get(code.replace("_", "-").partition("-")[0].lower(), code),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
-        "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
         "columns": _columns,
         "coded": coded,
