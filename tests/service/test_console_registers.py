@@ -21,7 +21,8 @@ CASES = ("one", "two")
 
 
 def _condition(case: str, name: str, **more: Any) -> ConditionAdded:
-    given = {"title": "Asked", "owner": "olga", "due": None, "check": None, "policy": None, "parameters": (), **more}
+    given: dict[str, Any] = {"title": "Asked", "owner": "olga", "due": None, "check": None, "policy": None, **more}
+    given.setdefault("parameters", ())
     return ConditionAdded(case=case, condition=name, by="olga", **given)
 
 

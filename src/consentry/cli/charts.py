@@ -132,7 +132,8 @@ dt { font-size: .85rem; } dd { margin: 0; overflow-wrap: anywhere; }
   align-items: start; }
 svg { display: block; font-size: 13px; } svg text { fill: currentColor; }
 svg rect { stroke: var(--page); stroke-width: 1px; }
-.in { fill: var(--in); } .out { fill: var(--page); stroke: var(--out); stroke-width: 1.5px; } .all { fill: var(--soft); }
+.in { fill: var(--in); } .out { fill: var(--page); stroke: var(--out); stroke-width: 1.5px; }
+.all { fill: var(--soft); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; } .key.in { background: var(--in); }
 .key.out { border: 1.5px solid var(--out); margin-inline-start: 1rem; }
 .key.alone { margin: 0; } .scroll { overflow-x: auto; } .checks { margin-top: 1rem; }

@@ -22,10 +22,9 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
-from consentry.service.pages.member_document import form_of
 from consentry.service.pages.member_saved import was_read
 from consentry.service.pages.receipt_words import handed_out
-from consentry.service.site import page
+from consentry.service.site import form_of, page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
