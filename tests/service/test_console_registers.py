@@ -33,15 +33,8 @@ def place() -> Iterator[Office]:
         control = made.deployment.control
         for number, case in enumerate(CASES):
             control.cases.open(case, title=f"About {case}", reference="letter", by="olga")
-            condition = {
-                "condition": f"c-{case}",
-                "title": "Asked",
-                "owner": ("olga", "petra")[number],
-                "due": 1 - number,
-            }
-            control.conditions.add(
-                ConditionAdded(case=case, **condition, check=None, policy=None, parameters=(), by="olga")
-            )
+            owner = ("olga", "petra")[number]
+            control.conditions.add(_condition(case, f"c-{case}", owner=owner, due=1 - number))
             control.reports.schedule(case, f"r-{case}", title="Told", due=1, by="olga")
         control.conditions.meet("two", "c-two", evidence=b"Everybody was asked.", by="petra")
         control.reports.deliver("two", "r-two", position=None, by="olga")

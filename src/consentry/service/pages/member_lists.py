@@ -52,13 +52,15 @@ _USES = Listing(
     name="releases",
     columns=(
         Column("release", "Release"),
-        Column("purpose", "Use"),
+        Column("purpose", "Use", chosen_from=True),
         Column("at", "Made", kind="time"),
         Column("items", "Items", kind="number"),
         Column("sealed_with", "In it", kind="number"),
         Column("removed", "Left since", kind="number"),
         Column("withdrawn", "Withdrawn"),
+        Column("position", "Position", kind="number"),
     ),
+    sort="-position",
 )
 _LOOK_UPS = Listing(
     name="look_ups",
@@ -115,20 +117,20 @@ def look_ups(*, request: Request, control: Control, who: Member, form: Form = ""
 def uses(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """Say which releases and models used the member's content."""
     person = _person(who)
-    found = control.own_content.releases(person)
+    found, shown = _USES.select(control.own_content.releases(person), dict(request.query_params))
     if (form := form_of(request, form)) == "csv":
         return taken_away(_USES, found, form=form)
     if form == "json":
         plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
         content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
         return Response(content, media_type="application/json")
-    _, shown = _USES.select(found, dict(request.query_params))
     return page(
         request,
         "member/uses.html",
         shown=shown,
         releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
         models=control.own_content.models(person),
+        uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["purpose"]],
         blocks=blocks(control, person),
     )
 
