@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from consentry.service.listing import PAGE_ROWS, Column, Listing, _cell
 from consentry.service.site import coded
+from service.staff import Office
 
 LISTING = Listing(
     name="orders",
@@ -93,3 +94,10 @@ def test_a_list_of_ten_thousand_rows_is_quick() -> None:
     found, shown = listing.select(rows, {"q": "row 99", "page": "2"})
     assert time.monotonic() - started < 1
     assert (len(found), shown.total, len(shown.rows)) == (280, 280, 50)
+
+
+def test_an_empty_list_can_be_taken_away_too(empty: Office) -> None:
+    text = empty.visitor("olga").get("/console/cases").text
+    for form in ("csv", "json"):
+        assert f'<a href="?format={form}">' in text
+    assert empty.visitor("olga").get("/console/cases?format=json").json() == {"cases": []}

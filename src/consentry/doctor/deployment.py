@@ -64,6 +64,16 @@ def second_note(settings: Settings) -> Finding:
     return Finding(name="second note", state=state, found=found, purpose=purpose, remedy=remedy)
 
 
+def controller(settings: Settings) -> Finding:
+    """Return who is named as responsible on the public pages. The law wants a name there (GDPR Art. 13(1)(a))."""
+    purpose = "who is responsible: on the public pages, in what is published, and in what objectors read"
+    if settings.controller_name:
+        return Finding(name="controller", state=State.OK, found=settings.controller_name, purpose=purpose)
+    found = "nobody is named: the pages say `whoever runs this platform`"
+    remedy = f"set `controller_name` and `controller_contact` in {SETTINGS_FILE}"
+    return Finding(name="controller", state=State.MISSING, found=found, purpose=purpose, remedy=remedy)
+
+
 def is_new(settings: Settings) -> bool:
     """Return whether there is nothing yet that could be asked: no keys, no identity, no ledger."""
     return settings.ledger_file is not None and not holds_deployment(settings)

@@ -37,6 +37,29 @@ _MODELS = Listing(
     ),
     sort="model",
 )
+_LOSSES = Listing(
+    name="losses",
+    columns=(
+        Column("at", N_("When"), kind="time"),
+        Column("release", N_("Release"), chosen_from=True),
+        Column("through", N_("Through"), chosen_from=True),
+        Column("items", N_("Items"), kind="number"),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
+)
+_JOBS = Listing(
+    name="trained_by",
+    columns=(
+        Column("job", N_("Job")),
+        Column("release", N_("Release"), chosen_from=True),
+        Column("step", N_("Last step"), kind="number"),
+        Column("items", N_("Items"), kind="number"),
+        Column("model_checkpoints", N_("Model checkpoints"), kind="number"),
+        Column("lease", N_("Lease")),
+    ),
+    sort="job",
+)
 _REMEDIES = {
     Remedy.RETRAIN: (N_("Train it again from the beginning"), N_("On a release of today.")),
     Remedy.RETRAIN_SHARD: (N_("Train the part again that saw it"), N_("Everything else still counts.")),
@@ -63,6 +86,20 @@ def models(request: Request, control: Control, *, _: Reading) -> Response:
 def one(request: Request, control: Control, *, model: str, _: Reading) -> Response:
     """Show one model."""
     return _show(request, control, model)
+
+
+@ROUTER.get("/console/models/{model}/losses")
+def losses(request: Request, control: Control, *, model: str, _: Reading) -> Response:
+    """List what a model was trained on and lost since."""
+    return _LOSSES.answer(request, control.models.show(model)["losses"], template="console/losses.html", model=model)
+
+
+@ROUTER.get("/console/models/{model}/jobs")
+def jobs(request: Request, control: Control, *, model: str, _: Reading) -> Response:
+    """List the jobs that trained a model."""
+    found = control.models.show(model)["jobs"]
+    rows = [{**each, "model_checkpoints": len(each["model_checkpoints"])} for each in found]
+    return _JOBS.answer(request, rows, template="console/trained_by.html", model=model)
 
 
 @ROUTER.post("/console/models/{model}/remedy")
