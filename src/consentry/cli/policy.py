@@ -11,6 +11,7 @@ import click
 from consentry.cli.invocation import DENIED, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
+from consentry.corpus.areas import places_named
 from consentry.errors import IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
@@ -44,7 +45,7 @@ def read_text(name: str) -> tuple[str, str]:
 
 def read_set(name: str) -> PolicySet:
     """Read a policy set from a file or from those that are shipped."""
-    return load(*read_text(name))
+    return load(*read_text(name), places_named=places_named)
 
 
 @click.group()
@@ -117,7 +118,11 @@ def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
     if unknown := [each for each in languages if language_codes.advice(each)]:
         raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: {language_codes.advice(unknown[0])}")
-    found = [(name, each) for name in files for each in check_text(*read_text(name), languages=languages)]
+    found = [
+        (name, each)
+        for name in files
+        for each in check_text(*read_text(name), languages=languages, places_named=places_named)
+    ]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
     def human() -> None:
@@ -213,7 +218,7 @@ def publish(context: Invocation, name: str) -> None:
     from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
 
     text, filename = read_text(name)
-    failed = [result for result in run_examples(load(text, filename)) if not result.holds]
+    failed = [result for result in run_examples(load(text, filename, places_named=places_named)) if not result.holds]
     if failed:
         raise PolicyError(
             "policy-example-fails",

@@ -26,9 +26,9 @@ from consentry.cli.release_text import (
     withdrawn_since,
 )
 from consentry.clock import now
+from consentry.corpus.areas import require_areas
 from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Destroyed
-from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.materialise import CopyFormat
@@ -328,9 +328,7 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     A census does not know when items were created, and counts those that involve several people by their owner: it says
     how many these are, as `release plan` does.
     """
-    unknown = [area for area in suspend if not known_area(area)]
-    if unknown:
-        raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
+    require_areas(suspend)
     control = context.deployment.control
     names = [corpus] if corpus else list(control.desk.present().state.corpora)
     published = control.desk.present().state.policies

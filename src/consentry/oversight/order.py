@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from consentry.corpus.areas import require_areas
 from consentry.errors import InputError, PolicyError, names_there_are
 from consentry.ledger.envelope import Event
 from consentry.ledger.oversight_events import (
@@ -61,8 +62,7 @@ class Scope:
             PolicyError: an area that is neither a group nor a place.
             InputError: a window that ends before it begins.
         """
-        for area in sorted(self.areas):
-            contains(area, "GB", at=0)
+        require_areas(self.areas)
         if (
             self.created_from is not None
             and self.created_before is not None
