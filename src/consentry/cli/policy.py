@@ -279,7 +279,8 @@ def _deciding_lines(published: PolicySet, taken: Mapping[Any, Any]) -> list[str]
     for use, before in taken.items():
         uses.setdefault(before, []).append(str(use))
     return [
-        f"It decides about {', '.join(named)} from now on{_in_place(published, before)}." for before, named in uses.items()
+        f"It decides about {', '.join(named)} from now on{_in_place(published, before)}."
+        for before, named in uses.items()
     ]
 
 

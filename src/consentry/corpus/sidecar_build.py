@@ -219,7 +219,7 @@ def _classes(
         meaning = {word: code for code, word in enumerate(known)}
         meaning |= {word: known.index(str(ours)) for word, ours in mapping.items()}
         if role in column:
-            codes[role], odd = coded(words(column[role]), meaning)
+            codes[role], odd = coded(words(column[role]), meaning, own=known)
             if odd:
                 strange[role] = odd
         else:
