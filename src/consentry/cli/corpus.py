@@ -12,7 +12,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted
 from consentry.cli.read_words import in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
-from consentry.corpus.registration import Corpus
+from consentry.corpus.registration import Corpus, read_descriptor
 from consentry.policy.vocabulary import Age
 
 _TOP = 20
@@ -29,6 +29,7 @@ def corpus() -> None:
 @pass_context
 def register(context: Context, descriptor: Path) -> None:
     """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
+    read_descriptor(descriptor)  # before a deployment is made: one that cannot be used leaves nothing behind
     control = context.begin().control
     with context.out.progress() as progress:
         done = control.statements.register_corpus(descriptor, progress=progress)

