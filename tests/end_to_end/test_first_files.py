@@ -39,7 +39,7 @@ def test_a_table_with_other_separators_says_so(terminal: Terminal, separator: st
     error = terminal.fails(
         "people-missing-column", "people", "load", described(terminal.folder, "p.toml", PEOPLE_CSV, csv=csv)
     )
-    assert error["where"].endswith("p.csv")
+    assert error["message"] == "no row of `p.csv` has a column `born`"
     assert f"the cells are separated by {shown}" in error["help"]
 
 

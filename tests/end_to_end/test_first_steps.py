@@ -103,7 +103,7 @@ def test_words_that_nobody_can_read_are_listed_with_the_lines_that_mend_them(ter
 def test_without_the_cities_a_location_says_how_to_get_them(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, installed: bool
 ) -> None:
-    monkeypatch.setattr("consentry.cli.people.find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr("consentry.cli.people.is_installed", lambda _: installed)
     path = write_people(terminal.folder / "people", [RawPerson(id="ada")])
     assert "extras" not in terminal.run("people", "load", path, as_json=False)
     path.write_text(path.read_text("utf-8").replace('country = "country"', 'location = "country"'), "utf-8")

