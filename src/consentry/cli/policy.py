@@ -12,7 +12,6 @@ import click
 from consentry.cli.invocation import DENIED, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
-from consentry.corpus.areas import places_named
 from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
@@ -44,9 +43,16 @@ def read_text(name: str) -> tuple[str, str]:
     )
 
 
+def _places_named(word: str) -> Mapping[str, str]:
+    """Return the codes that a word may stand for, with their names. Only then: reading a set waits for no names."""
+    from consentry.corpus.areas import places_named  # noqa: PLC0415
+
+    return places_named(word)
+
+
 def read_set(name: str) -> PolicySet:
     """Read a policy set from a file or from those that are shipped."""
-    return load(*read_text(name), places_named=places_named)
+    return load(*read_text(name), places_named=_places_named)
 
 
 @click.group()
@@ -131,7 +137,7 @@ def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...
     found = [
         (name, each)
         for name in files
-        for each in check_text(*read_text(name), languages=languages, places_named=places_named)
+        for each in check_text(*read_text(name), languages=languages, places_named=_places_named)
     ]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
@@ -228,7 +234,7 @@ def publish(context: Invocation, name: str) -> None:
     from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
 
     text, filename = read_text(name)
-    failed = [result for result in run_examples(load(text, filename, places_named=places_named)) if not result.holds]
+    failed = [result for result in run_examples(load(text, filename, places_named=_places_named)) if not result.holds]
     if failed:
         raise PolicyError(
             "policy-example-fails",

@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from consentry.corpus.areas import require_areas
 from consentry.errors import InputError, PolicyError, names_there_are
 from consentry.ledger.envelope import Event
 from consentry.ledger.oversight_events import (
@@ -38,7 +37,7 @@ from consentry.ledger.oversight_events import (
 )
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Rule
-from consentry.policy.jurisdictions import contains
+from consentry.policy.jurisdictions import contains, known_area
 from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 
@@ -62,7 +61,11 @@ class Scope:
             PolicyError: an area that is neither a group nor a place.
             InputError: a window that ends before it begins.
         """
-        require_areas(self.areas)
+        if not all(map(known_area, self.areas)):
+            # Only now: who stops a use does not wait for what only people and content need.
+            from consentry.corpus.areas import require_areas  # noqa: PLC0415
+
+            require_areas(self.areas)
         if (
             self.created_from is not None
             and self.created_before is not None
