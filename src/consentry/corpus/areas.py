@@ -24,10 +24,10 @@ def places_named(word: str) -> Mapping[str, str]:
     named = readings_of(word.strip()) or ()
     codes = from_country(word.strip()).places | {each.place for each in named if each.kind is Kind.SUBDIVISION}
     countries = Locale("en").territories
+    parts = {each.code: str(each.name) for each in pycountry.subdivisions if each.code in codes}
 
     def name(code: str) -> str:
-        part = pycountry.subdivisions.get(code=code)
-        return str(countries.get(code) or getattr(part, "name", code))
+        return str(countries.get(code) or parts.get(code, code))
 
     return {code: name(code) for code in sorted(codes)}
 
