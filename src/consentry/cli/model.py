@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,13 @@ def _say_left(out: Output, left: list[dict[str, Any]]) -> None:
         )
 
 
+def _served(body: Mapping[str, Any]) -> str:
+    """Say in words whether a model may be served; one that nothing is the matter with can be held by an order."""
+    if body["may"]:
+        return f"may be served ({body['stage']})"
+    return "is held; nothing in it was withdrawn" if body["stage"] == "clear" else f"is held ({body['stage']})"
+
+
 @model.command("may-serve")
 @click.argument("name")
 @pass_context
@@ -272,7 +280,7 @@ def may_serve(context: Context, name: str) -> int:
     body = context.deployment.control.models.may_serve(name)
 
     def human() -> None:
-        context.out.text(f"Model {name} {'may be served' if body['may'] else 'is held'} ({body['stage']}).")
+        context.out.text(f"Model {name} {_served(body)}.")
         for reason in body["reasons"]:
             context.out.text(f"  {reason}")
 

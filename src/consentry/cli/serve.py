@@ -73,6 +73,7 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
     from consentry.service import server  # noqa: PLC0415
 
     deployment = current().deployment
+    audience = deployment.settings.audience
     with deployment.admission() as admission:
         accounts = admission.all()
     is_new = not accounts
@@ -84,10 +85,11 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
             out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
             if is_new:
                 out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
+            out.text(f"Signed links of members are for (`aud`): {audience}")
             out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
             out.console.file.flush()
 
-        out.show({"url": address, "token_file": str(token)}, human)
+        out.show({"url": address, "token_file": str(token), "audience": audience}, human)
 
     server.serve(deployment, host=host, port=port, announce=announce)
 

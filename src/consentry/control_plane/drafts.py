@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus import census
+from consentry.corpus.areas import require_areas
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
@@ -242,5 +243,6 @@ def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:
     """Return the rule by which areas are forbidden in a what-if; none without areas."""
     if not areas:
         return ()
+    require_areas(areas)
     named = ", ".join(areas)
     return (Rule(id="what-if", effect=Effect.SUSPEND, why=f"what if {named} were suspended", inside=frozenset(areas)),)

@@ -92,6 +92,14 @@ def deciding(found: Mapping[Purpose, Published], purpose: Purpose) -> Published 
     return next((found[each] for each in purpose.lineage if each in found), None)
 
 
+def taken_over(published: Sequence[Published], read: Read, *, position: int) -> dict[Purpose, Published | None]:
+    """Return the uses about which the set published at `position` decided then, each with what did before it."""
+    before = [each for each in published if each.position < position]
+    older = by_purpose(before, read)
+    newer = by_purpose([each for each in published if each.position <= position], read)
+    return {purpose: deciding(older, purpose) for purpose in sorted(newer) if newer[purpose].position == position}
+
+
 def history(published: Sequence[Published], read: Read) -> list[Decided]:
     """Return every set that was published, the newest first, with what it decides about now and until when it did."""
     until: dict[int, int] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.desk import Desk
+from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, register
 from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
@@ -36,7 +37,7 @@ class StatementVerbs:
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
         """Put a policy set in force. Return it with the position."""
-        policy = load(text, filename)
+        policy = load(text, filename, places_named=places_named)
         document = self.desk.parts.objects.put(text.encode())
         published = PolicyPublished(name=policy.name, version=policy.version, digest=document)
         return policy, self.desk.parts.ledger.append([published])[0]

@@ -78,6 +78,10 @@ def _is_moment(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (pa.types.is_timestamp, pa.types.is_date, pa.types.is_integer))
 
 
+def _is_birth(kind: pa.DataType) -> bool:
+    return _is_moment(kind) or _is_text(kind)
+
+
 def _is_picture(kind: pa.DataType) -> bool:
     return _is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind)
 
@@ -87,7 +91,7 @@ _OWN_ID = _Accepted("strings or integers", _is_id, needed=True)
 _TEXT = _Accepted("strings", _is_text)
 _MOMENT = _Accepted("timestamps, dates, or whole seconds since 1970", _is_moment)
 _PICTURE = _Accepted("paths (strings), bytes, or structs of both", _is_picture)
-_WHOLE = _Accepted("whole numbers", pa.types.is_integer)
+_BORN = _Accepted("whole numbers, dates, or texts such as `1985` or `1985-04-01`", _is_birth)
 _INVOLVED = _Accepted("strings or integers, lists of them, or a path into lists of structs (`mentions.id`)", _is_id)
 
 CORPUS_ROLES: Mapping[str, _Accepted] = {
@@ -111,7 +115,7 @@ PEOPLE_ROLES: Mapping[str, _Accepted] = {
     "locale": _TEXT,
     "time_zone": _TEXT,
     "ip_country": _TEXT,
-    "birth_year": _WHOLE,
+    "birth_year": _BORN,
     "age": _TEXT,
     "account": _TEXT,
     "same_as": _ID,
