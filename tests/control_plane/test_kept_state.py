@@ -138,7 +138,7 @@ def test_dropping_leaves_nothing(ledger: SqlLedger, tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_not_tried_again_at_once(ledger: SqlLedger, tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
-    kept = KeptState(tmp_path / "cache", ledger, every=10)
+    kept = KeptState(tmp_path / "cache", ledger, key=KEY, every=10)
     state = state_of(ledger)
     assert kept.is_due(state)
     kept.keep(state)

@@ -314,16 +314,13 @@ def _recorded(context: Context, said: ChoiceMade, *, corpus: str | None) -> None
     control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
+    no_person, no_items = bool(unknown.people.choices), bool(unknown.items.choices)
     lines = [
         f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.",
-        *(["No people table and no item here knows this person: check the id."] if unknown.people.choices else []),
-        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if unknown.items.choices else []),
+        *(["No people table and no item here knows this person: check the id."] if no_person else []),
+        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if no_items else []),
     ]
-    body = {
-        "position": position,
-        "unknown_person": bool(unknown.people.choices),
-        "unknown_items": bool(unknown.items.choices),
-    }
+    body = {"position": position, "unknown_person": no_person, "unknown_items": no_items}
     context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 
