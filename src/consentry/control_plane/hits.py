@@ -248,7 +248,7 @@ class Hits:
         look = lay_out(rule, classes, items=corpus.items, at=at)
 
         def look_through(sidecar: Sidecar) -> BitMap64:
-            return rows_in_scope(sidecar, look) if some is None else rows_in_scope_of(some, sidecar, look)
+            return rows_in_scope(sidecar, look) if some is None else rows_in_scope_of(sidecar, look, seats=some)
 
         with self.desk.parts.watching() as progress:
             if progress is not None:

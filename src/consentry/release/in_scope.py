@@ -80,7 +80,7 @@ def rows_in_scope(sidecar: Sidecar, look: ScopeTables) -> BitMap64:
     return BitMap64.deserialize(serialize(np.packbits(found, bitorder="little")))
 
 
-def rows_in_scope_of(seats: U32, sidecar: Sidecar, look: ScopeTables) -> BitMap64:
+def rows_in_scope_of(sidecar: Sidecar, look: ScopeTables, *, seats: U32) -> BitMap64:
     """Return the same for some people alone: the items are looked up that are by or involve them."""
     rows = sidecar.rows_of(seats[look.seats[seats]])
     kept = look.items[sidecar.klass[rows]] & _of_then(sidecar.created, rows, look.rule)

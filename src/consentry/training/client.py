@@ -308,12 +308,7 @@ def hold(
         UnavailableError: it does not answer; or, when the block ends, what was consumed could not be sent.
         LeaseOverError: inside the block, from `check` and from reading.
     """
-    if not TTL_LEAST_S <= ttl_s <= TTL_MOST_S:
-        raise InputError(
-            "lease-time-to-live",
-            f"a lease cannot live for `{ttl_s}` seconds",
-            help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
-        )
+    _require_time_to_live(ttl_s)
     address = url or os.environ.get("CONSENTRY_URL") or DEFAULT_URL
     given = grant(
         address,
@@ -336,6 +331,15 @@ def hold(
             if not failed:
                 raise
             _log.error("%s", error)  # the failure of the job is what is raised
+
+
+def _require_time_to_live(ttl_s: float) -> None:
+    if not TTL_LEAST_S <= ttl_s <= TTL_MOST_S:
+        raise InputError(
+            "lease-time-to-live",
+            f"a lease cannot live for `{ttl_s}` seconds",
+            help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
+        )
 
 
 def _state_folder() -> Path:
