@@ -6,11 +6,14 @@ Its packages are not installed elsewhere. `./run test NAME` asks for it in the e
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from consentry.accounts import passwords
 from skips import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
@@ -35,3 +38,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: a third of a test's time is waiting for disks, databases and clocks."""
     return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_cost_little() -> Iterator[None]:
+    """Hash passwords at once: that takes a tenth of a second on purpose, and hundreds of tests sign in.
+
+    Not in servers that are processes of their own, and not where a test looks at what is stored.
+    """
+
+    @cache
+    def cheap() -> object:
+        from argon2 import PasswordHasher
+        from argon2.profiles import CHEAPEST
+
+        return PasswordHasher.from_parameters(CHEAPEST)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", cheap)
+        passwords._no_ones.cache_clear()
+        yield

@@ -59,6 +59,14 @@ def test_it_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_says_that_nobody_is_named_as_responsible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = finding("controller", tmp_path)
+    assert found.state is State.MISSING
+    assert "controller_name" in found.remedy
+    monkeypatch.setenv("CONSENTRY_CONTROLLER_NAME", "Example Ltd")
+    assert finding("controller", tmp_path).state is State.OK
+
+
 def test_a_home_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.touch()

@@ -26,6 +26,7 @@ from consentry.clock import boot, milliseconds, now, uptime
 from consentry.control_plane.older_copy import GoneOn, go_on, require_newest
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.plane import ControlPlane, compose
+from consentry.control_plane.unknown_ids import Imported, UnknownIds
 from consentry.corpus.identities import Pseudonyms
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import PeopleIndex
@@ -37,14 +38,13 @@ from consentry.durable import replace_file
 from consentry.errors import ChoiceError, IntegrityError, StateError
 from consentry.home import holding, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_pseudonym_key, require_signing_key
-from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, Pseudonym, made_too_late
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.ledger.postgres import migrate_postgres
 from consentry.ledger.sql import SqlLedger
-from consentry.opening import open_ledger, recognise
+from consentry.opening import notes_of, open_ledger, recognise
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
@@ -70,8 +70,11 @@ class Deployment:
     ledger: SqlLedger
 
     def close(self) -> None:
-        """Let go of the ledger."""
-        self.ledger.close()
+        """Let go of the ledger, once the state is kept that is being kept."""
+        try:
+            self.control.desk.settle()
+        finally:
+            self.ledger.close()
 
     @contextmanager
     def admission(self) -> Iterator[Admission]:
@@ -81,7 +84,8 @@ class Deployment:
 
         settings = self.settings
         place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
-        store = SqlAccounts(place, sealing=SealedText(self.pseudonyms.key.for_web()))
+        ledger = self.control.desk.parts.ledger_id
+        store = SqlAccounts(place, ledger=ledger, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
             yield Admission(store, clock=self.control.desk.parts.clock)
         finally:
@@ -117,7 +121,7 @@ class Deployment:
         corpus: str | None,
         progress: Progress | None = None,
         recorded: Callable[[range], None] | None = None,
-    ) -> int:
+    ) -> Imported:
         """Record the choices in a file. It is read twice: nothing is recorded if a row is wrong.
 
         `recorded` is called with the positions of choices that are durable; interrupted, those are all that hold.
@@ -126,7 +130,7 @@ class Deployment:
 
         if corpus is not None:
             self.control.statements.require_corpus(corpus)
-        count = 0
+        count, unknown = 0, UnknownIds(self.control.desk, corpus=corpus)
         if progress is not None:
             progress.begin("checking choices", total=rows_in([file]), unit="choices")
         for row in choice_files.read_choices(file):
@@ -142,30 +146,36 @@ class Deployment:
                     help="say which: --corpus NAME",
                     where=row.where,
                 )
+            unknown.look(self._choice(row, corpus), where=row.where)
+        unknown.done()
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
-        return self.control.statements.choose(
+        made = self.control.statements.choose(
             self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
         )
+        return Imported(made, unknown.people, unknown.items)
 
     def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in rows:
-            items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
-            yield ChoiceMade(
-                person=self.person(row.person),
-                choice=Choice(
-                    purpose=row.purpose,
-                    state=row.state,
-                    reach=row.reach,
-                    at=row.at,
-                    categories=row.categories,
-                    items=items,
-                ),
-                source=row.source,
-                notice=row.notice,
-            )
+            yield self._choice(row, corpus)
             if progress is not None:
                 progress(1)
+
+    def _choice(self, row: Any, corpus: str | None) -> ChoiceMade:
+        items = frozenset(self.item(corpus, item) for item in row.items) if corpus is not None else frozenset()
+        return ChoiceMade(
+            person=self.person(row.person),
+            choice=Choice(
+                purpose=row.purpose,
+                state=row.state,
+                reach=row.reach,
+                at=row.at,
+                categories=row.categories,
+                items=items,
+            ),
+            source=row.source,
+            notice=row.notice,
+        )
 
     @staticmethod
     def import_stackexchange(
@@ -248,6 +258,7 @@ def open_deployment(
         texts=TextKey(Keys(folder / "keys"), may_create=lambda: not _any_objection(ledger)),
         runner=LocalRunner(settings.thread_count),
         signer=signer,
+        cache_key=key.for_cache(),
         ledger_id=ledger.identity().ledger,
         check_signature=partial(_is_ours, signer),
         objection_form=partial(served_form, folder),
@@ -268,7 +279,7 @@ def _belonging_together(
     ledger = open_ledger(settings, bound, clock=clock)
     try:
         key, signer = _keys(folder, ledger, bound)
-        ledger.note_to(acknowledged := Acknowledged(folder))
+        ledger.note_to(acknowledged := notes_of(settings, ledger))
         require_newest(folder, ledger, acknowledged=acknowledged)
         index = PeopleIndex(folder / "people")
         if len(index) + 1 < seats_in_use(folder / "corpora"):
@@ -290,7 +301,7 @@ def accept_older(home: Path | None = None, *, by: Handle, reference: str) -> Gon
     folder, bound = settings.home, read_identity(settings.home)
     with holding(folder), closing(open_ledger(settings, bound, clock=now)) as ledger:
         _keys(folder, ledger, bound)
-        ledger.note_to(acknowledged := Acknowledged(folder))
+        ledger.note_to(acknowledged := notes_of(settings, ledger))
         return go_on(folder, ledger, acknowledged=acknowledged, by=by, reference=reference)
 
 
@@ -301,7 +312,7 @@ def published_key(home: Path | None = None) -> bytes | None:
 
 
 def _any_objection(ledger: SqlLedger) -> bool:
-    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True))
+    return any(isinstance(event.body, ObjectionReceived) for event in ledger.read(only_open=True, consumed=False))
 
 
 def migrate(home: Path | None = None) -> None:

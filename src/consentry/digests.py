@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,26 @@ def commitment(*, salt: bytes, document: bytes) -> bytes:
     if len(salt) != 32:
         raise ValueError("a commitment needs a salt of 32 bytes")
     return hashlib.sha256(b"consentry/commitment/v1\x00" + salt + document).digest()
+
+
+class NotPlainError(ValueError):
+    """A folder holds a link or a special file, of which no digest says what it is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"`{path}` is a link, or no plain file")
+
+
+def plain_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of all folders in it.
+
+    Raises:
+        NotPlainError: there is something else in it.
+    """
+    for root, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(root, name)
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                yield path
+            elif not stat.S_ISDIR(mode):
+                raise NotPlainError(path)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
 _FLUSHING = 4
@@ -69,11 +70,15 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Flush everything in a folder and below; several files at a time, which a disk does in one go."""
+    """Flush everything in a folder and below; several files at a time, which a disk does in one go.
+
+    What a link leads to is somebody else's, and a special file has nothing to flush.
+    """
     with ThreadPoolExecutor(_FLUSHING) as pool:
         for root, _, names in os.walk(folder):
             # What is asked for is waited for: an error is raised here, before any name is flushed.
-            list(pool.map(sync, [Path(root, name) for name in names]))
+            paths = (Path(root, name) for name in names)
+            list(pool.map(sync, [path for path in paths if S_ISREG(path.lstat().st_mode)]))
             sync(Path(root))
 
 

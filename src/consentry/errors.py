@@ -36,6 +36,7 @@ class ConsentryError(Exception):
         self.message = message
         self.help = help
         self.where = where
+        self.add_note(f"help: {help}")  # a traceback shows it
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

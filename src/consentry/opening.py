@@ -73,6 +73,16 @@ def opened_for_orders(home: Path | None = None) -> Iterator[Issuing | None]:
         yield Issuing(OrderDesk(settings.home, ledger), milliseconds=milliseconds, times=times)
 
 
+def notes_of(settings: Settings, ledger: SqlLedger) -> Acknowledged:
+    """Return where the newest event is noted: in the home, and in a folder elsewhere if the settings name one.
+
+    Raises:
+        InputError: that folder is not there, or is in the home.
+    """
+    second = settings.second_notes
+    return Acknowledged(settings.home, second=second, ledger=ledger.identity().ledger if second else "")
+
+
 def _bound_ledger(settings: Settings, held: ExitStack) -> SqlLedger | None:
     """Open the ledger of a home, to be closed with `held`; None: the home or the ledger does not say that it is its."""
     folder, bound = settings.home, read_identity(settings.home)
@@ -82,6 +92,6 @@ def _bound_ledger(settings: Settings, held: ExitStack) -> SqlLedger | None:
         ledger = held.enter_context(closing(open_ledger(settings, bound, clock=now)))
         if ledger.head() == 0 or ledger.identity().pseudonym_key != bound.pseudonym_key:
             return None
-        ledger.note_to(acknowledged := Acknowledged(folder))
+        ledger.note_to(acknowledged := notes_of(settings, ledger))
         require_newest(folder, ledger, acknowledged=acknowledged)
     return ledger

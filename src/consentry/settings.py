@@ -74,6 +74,12 @@ def _known_store(url: str) -> str:
     return url
 
 
+def _absolute(path: str) -> str:
+    if path and not Path(path).is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
 def _private_address(address: str) -> str:
     """Refuse an address that others could listen to: without TLS, on another machine."""
     parts = urlsplit(address)
@@ -104,6 +110,12 @@ class Settings(BaseModel):
         repr=False,
         description="Where the ledger is: `sqlite:///PATH` or `postgresql+psycopg://…`. Empty: `ledger.db` in the "
         "home. An address with a password belongs in the environment, not in the file.",
+    )
+    acknowledged_folder: Annotated[str, AfterValidator(_absolute)] = Field(
+        default="",
+        description="A folder outside of the home, on a disk that is not restored with it, where the newest event is "
+        "noted a second time: then a whole home that is restored from an older backup is refused. It has to be there. "
+        "Best named in the environment: the file in the home is restored with it. Empty: noted in the home alone.",
     )
     ledger_replica_required: bool = Field(
         default=True,
@@ -180,6 +192,11 @@ class Settings(BaseModel):
         return Path(self.ledger.removeprefix(_STORES[0])) if self.ledger.startswith(_STORES[0]) else None
 
     @property
+    def second_notes(self) -> Path | None:
+        """The folder outside of the home where the newest event is noted as well; None: nowhere."""
+        return Path(self.acknowledged_folder) if self.acknowledged_folder else None
+
+    @property
     def audience(self) -> str:
         """Whom a link for a member is for: the address of the pages, or their name where no address is set."""
         return self.site_url.rstrip("/") or self.site_name
@@ -193,7 +210,7 @@ class Settings(BaseModel):
 def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settings:
     """Read the settings of the deployment in `home`; the folder and its settings file need not exist.
 
-    With `embedded`, the ledger is the one in the home, whatever anybody says.
+    With `embedded`, the ledger is the one in the home, whatever anybody says, and nothing is noted elsewhere.
 
     Raises:
         InputError: an unknown name, a value that does not fit, or a file that is not TOML.
@@ -206,7 +223,8 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
     known = [HOME_VARIABLE, DEBUG_VARIABLE, *JOB_VARIABLES, *(PREFIX + name.upper() for name in _names())]
     _check_names(variables, known=known, where="environment")
     try:
-        ours = {"ledger_url": f"{_STORES[0]}{folder / LEDGER_FILE}"} if embedded else {}
+        own = {"ledger_url": f"{_STORES[0]}{folder / LEDGER_FILE}", "acknowledged_folder": ""}
+        ours = own if embedded else {}
         return Settings.model_validate({**written, **_environment(), **ours, "home": folder})
     except ValidationError as error:
         raise _bad_value(error, path=path) from None

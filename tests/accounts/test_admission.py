@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from consentry.accounts import passwords
 from consentry.accounts.access import TABLE, Action, Role, Scope, scope_of
 from consentry.accounts.account import IDLE_S, MEMBER_SESSION_S, NOBODY, SESSION_S, new_password
 from consentry.accounts.admission import Admission
 from consentry.accounts.sql import SqlAccounts
+from consentry.accounts.tries import browser_of, mark_of
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError
 from consentry.storage import SealedText
 
+LEDGER = "0123456789abcdef" * 2
 PASSWORD = "correct horse battery staple"
 OFFICER = frozenset({Role.PRIVACY_OFFICER})
+HASHER = passwords._hasher
+"""The real one: this is read before the tests begin, for which it is made quick."""
 
 
 class Clock:
@@ -39,7 +44,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def admission(file: str, clock: Clock) -> Iterator[Admission]:
-    store = SqlAccounts(file, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(file, ledger=LEDGER, sealing=SealedText(bytes(32)))
     yield Admission(store, clock=clock)
     store.close()
 
@@ -76,7 +81,7 @@ def test_a_session_ends_when_it_is_idle_or_old(admission: Admission, clock: Cloc
 def test_a_session_outlives_a_restart_and_no_longer(file: str, admission: Admission, clock: Clock) -> None:
     admission.add("olga", roles=OFFICER, password=PASSWORD)
     secret = admission.sign_in("olga", PASSWORD)
-    again = SqlAccounts(file, sealing=SealedText(bytes(32)))
+    again = SqlAccounts(file, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert Admission(again, clock=clock).by_session(secret).handle == "olga"
     again.close()
 
@@ -145,7 +150,8 @@ def test_a_password_counts_as_it_is_typed_and_may_be_anything_long_enough(admiss
     assert admission.sign_in("n0", "a" * 15), "none ends by the calendar"
 
 
-def test_what_is_stored_of_a_password_is_slow_to_guess(admission: Admission) -> None:
+def test_what_is_stored_of_a_password_is_slow_to_guess(admission: Admission, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_hasher", HASHER)
     stored = admission.add("olga", roles=OFFICER, password=PASSWORD).password
     other = admission.add("otto", roles=OFFICER, password=PASSWORD).password
     assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
@@ -161,6 +167,35 @@ def test_too_many_wrong_passwords(admission: Admission, clock: Clock) -> None:
         admission.sign_in("olga", PASSWORD)
     clock.now += 301
     assert admission.sign_in("olga", PASSWORD)
+
+
+def test_a_browser_that_signed_in_before_has_a_count_of_its_own(admission: Admission) -> None:
+    admission.add("olga", roles=OFFICER, password=PASSWORD)
+    for _ in range(10):
+        with pytest.raises(StateError, match="is wrong"):
+            admission.sign_in("olga", "no")
+    assert admission.sign_in("olga", PASSWORD, browser="known")
+    for _ in range(10):
+        with pytest.raises(StateError, match="is wrong"):
+            admission.sign_in("olga", "no", browser="known")
+    with pytest.raises(StateError, match="too many"):
+        admission.sign_in("olga", PASSWORD, browser="known")
+
+
+def test_only_this_server_marks_a_browser_and_for_one_name() -> None:
+    key = bytes(32)
+    mark = mark_of("abc", "olga", key=key)
+    assert browser_of(mark, "olga", key=key) == "abc"
+    for strange in (
+        mark_of("abc", "olga", key=b"x" * 32),
+        mark_of("abc", "otto", key=key),
+        mark + "0",
+        "abc",
+        "",
+        "é.",
+    ):
+        assert browser_of(strange, "olga", key=key) == ""
+    assert browser_of(mark, "otto", key=key) == ""
 
 
 @pytest.mark.parametrize(

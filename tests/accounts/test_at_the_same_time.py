@@ -18,6 +18,7 @@ from consentry.accounts.sql import SqlAccounts
 from consentry.errors import ConflictError, ConsentryError, StateError
 from consentry.storage import SealedText
 
+LEDGER = "0123456789abcdef" * 2
 OLD, NEW, OTHER = ("correct horse battery staple", "another long line of words", "a third long line of words")
 OFFICER = frozenset({Role.PRIVACY_OFFICER})
 SUBJECT = "https://idp.example/#1"
@@ -82,13 +83,13 @@ def url(tmp_path: Path) -> str:
 
 
 def test_disabling_and_binding_do_not_undo_each_other(url: str) -> None:
-    store = SqlAccounts(url, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert lost(store) == 0
     store.close()
 
 
 def test_the_harness_notices_what_is_lost(url: str) -> None:
-    store = Careless(url, sealing=SealedText(bytes(32)))
+    store = Careless(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert lost(store) >= ROUNDS
     store.close()
 
@@ -122,20 +123,20 @@ CHANGES: list[Callable[[Admission], None]] = [
 def test_a_sign_in_does_not_outlive_a_change(
     url: str, change: Callable[[Admission], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SqlAccounts(url, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert not signed_in_meanwhile(store, change, monkeypatch)
     assert not store.session("x")
     store.close()
 
 
 def test_the_control_lets_the_old_password_in(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Careless(url, sealing=SealedText(bytes(32)))
+    store = Careless(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     assert signed_in_meanwhile(store, CHANGES[0], monkeypatch)
     store.close()
 
 
 def test_of_two_new_passwords_one_is_refused_and_the_other_holds(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SqlAccounts(url, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     admission = Admission(store, clock=lambda: 1_800_000_000)
     admission.add("olga", roles=OFFICER, password=OLD)
     meet, plain = threading.Barrier(2), passwords.hashed
@@ -167,7 +168,7 @@ def test_of_two_new_passwords_one_is_refused_and_the_other_holds(url: str, monke
 
 
 def test_a_change_is_of_what_was_read(url: str) -> None:
-    store = SqlAccounts(url, sealing=SealedText(bytes(32)))
+    store = SqlAccounts(url, ledger=LEDGER, sealing=SealedText(bytes(32)))
     account = Account(handle="olga", roles=OFFICER)
     store.add_account(account)
     bound = replace(account, subject=SUBJECT)

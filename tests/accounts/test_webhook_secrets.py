@@ -14,12 +14,13 @@ from consentry.bootstrap import open_deployment
 from consentry.errors import IntegrityError
 from consentry.storage import SealedText
 
+LEDGER = "0123456789abcdef" * 2
 URL = "https://receiver.example/hook"
 ONE, OTHER = SealedText(bytes(32)), SealedText(bytes(31) + b"x")
 
 
 def opened(file: Path, sealing: SealedText = ONE) -> SqlAccounts:
-    return SqlAccounts(f"sqlite:///{file}", sealing=sealing)
+    return SqlAccounts(f"sqlite:///{file}", ledger=LEDGER, sealing=sealing)
 
 
 def kept(file: Path) -> dict[str, str]:

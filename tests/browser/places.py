@@ -70,6 +70,8 @@ STAFF = (
     Page("cases", "/console/cases", "olga"),
     Page("case", f"/console/cases/{CASE}", "olga"),
     Page("open-case", "/console/open-case", "olga"),
+    Page("conditions", "/console/conditions", "olga"),
+    Page("reports", "/console/reports", "olga"),
     Page("orders", "/console/orders", "olga"),
     Page("suspend", "/console/suspend", "olga"),
     Page(
@@ -88,6 +90,8 @@ STAFF = (
     Page("jobs", "/console/jobs", "emma"),
     Page("models", "/console/models", "olga"),
     Page("model", "/console/models/drafts-1", "olga"),
+    Page("model-losses", "/console/models/drafts-1/losses", "olga"),
+    Page("model-jobs", "/console/models/drafts-1/jobs", "olga"),
     Page("policies", "/console/policies", "olga"),
     Page("propose-policy", "/console/propose-policy", "olga"),
     Page("proposals", "/console/proposals", "olga"),

@@ -274,6 +274,14 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_line(
     assert (error.code, error.where) == (code, line and f"{tmp_path / file}:{line}")
 
 
+def test_a_column_with_the_name_of_a_path_is_refused_beside_the_path(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "by": 1, "with": [], "at": 1, "words": "", "with.user": ["2"]}\n')
+    descriptor = parse_corpus(CORPUS.replace("FILE", "a.jsonl").replace('"with"', '"with.user"'))
+    with pytest.raises(CorpusError) as caught:
+        convert(tmp_path / "out", corpus=descriptor, items=Files(tmp_path))
+    assert (caught.value.code, caught.value.where) == ("corpus-column-twice", f"{tmp_path / 'a.jsonl'}:1")
+
+
 def test_a_time_without_a_zone_needs_one_in_the_descriptor(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEAD + "1,2,3,2024-07-01T12:00:00,x\n")
     descriptor = parse_corpus(CORPUS.replace("FILE", "a.csv").replace('zone = "Europe/Paris"', ""))
@@ -335,13 +343,26 @@ def test_a_time_that_occurs_twice_is_the_later_one() -> None:
         (values.text, "", None),
         (values.whole, " 12 ", 12),
         (values.whole, "", None),
-        (values.ids, "a; b;;c", ["a", "b", None, "c"]),
+        (values.ids, "a;b;;c", ["a", "b", None, "c"]),
         (values.ids, ("a",), ["a"]),
         (values.ids, 5, ["5"]),
     ],
 )
 def test_what_a_value_becomes(read: Callable[[Any], Any], given_value: Any, expected: Any) -> None:
     assert read(given_value) == expected
+
+
+@pytest.mark.parametrize(
+    "cell", ["bob ", " bob", "bob ;ann", "ann; bob", "ann;bob\n", "ann; ;bob", "ann;\u00a0bob", " "]
+)
+def test_an_id_in_a_list_is_never_trimmed(tmp_path: Path, cell: str) -> None:
+    """It would be the id of somebody else, who may have said something else."""
+    with pytest.raises(values.ValueProblemError, match="a space beside"):
+        values.ids(cell)
+    error = refused(tmp_path, "a.csv", f'{HEAD}1,2,"{cell}",,\n')
+    assert (error.code, error.where) == ("corpus-bad-row", f"{tmp_path / 'a.csv'}:{2 + cell.count(chr(10))}")
+    assert "a list" in str(error.help)
+    assert values.ids([cell]) == values.ids(json.dumps([cell])) == [cell]
 
 
 PEAK = """

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.control_plane.in_force import by_purpose, deciding, every_one, every_set, history
+from consentry.control_plane.in_force import by_purpose, deciding, every_one, every_set, history, withdraws
 from consentry.digests import digest
 from consentry.ledger.state import Published
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
@@ -77,6 +77,15 @@ def test_a_set_is_in_force_until_it_is_replaced_or_withdrawn() -> None:
     sets = [old, other, new, withdrawal("b", 3)]
     told = [(name_of(each.published), each.state, each.ended and each.ended.position) for each in every_set(sets)]
     assert told == [("a 0", "replaced", 2), ("b 1", "withdrawn", 3), ("a 2", "in force", None)]
+
+
+def test_what_was_withdrawn_before_a_withdrawal_had_a_title_in_each_language_stays_withdrawn() -> None:
+    text = (
+        '[policy_set]\nname = "a"\nversion = "withdrawn"\ntitle = "Withdrawn: this set permits nothing any more"\n'
+        "purposes = []\n"
+    )
+    assert withdraws(Published("a", "withdrawn", digest(text.encode()), 0))
+    assert not withdraws(Published("b", "withdrawn", digest(text.encode()), 0))
 
 
 def test_what_is_published_only_to_withdraw_is_no_set_and_a_set_can_come_back_after_it() -> None:

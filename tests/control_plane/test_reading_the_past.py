@@ -26,10 +26,16 @@ class Reads:
         deployment.ledger.read = self.read  # type: ignore[method-assign]
 
     def read(
-        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        only_open: bool = False,
+        consumed: bool = True,
+        beside: Collection[str] = (),
     ) -> Iterator[Event]:
         """Note what is read. A single event is the name of a kept state, or a withdrawal."""
-        events = list(self._read(start, stop, only_open=only_open, beside=beside))
+        events = list(self._read(start, stop, only_open=only_open, consumed=consumed, beside=beside))
         if len(events) > 1 and not only_open:
             self.found.append((start, start + len(events)))
         return iter(events)
@@ -58,6 +64,7 @@ def keep_now(deployment: Deployment) -> int:
     kept = deployment.control.desk.kept
     kept.every = 1
     deployment.control.desk.present()
+    deployment.control.desk.settle()
     kept.every = 1_000_000
     return deployment.ledger.head()
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words
+from consentry.corpus.columns import UNKNOWN_DATE, coded, created_seconds, involvement, single, words, years
 from consentry.corpus.item_classes import MAX_CLASSES, ItemClasses
 from consentry.errors import CorpusError
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
@@ -78,7 +78,7 @@ def test_text_is_no_time() -> None:
         seconds(pa.array(["2024-01-01"]))
 
 
-WORDS = st.lists(st.none() | st.sampled_from(["post", "pic", "", "Ünbekannt"]), max_size=20)
+WORDS = st.lists(st.none() | st.sampled_from(["post", "POST", "pic", "Pic", "", "Ünbekannt"]), max_size=20)
 
 
 @given(
@@ -87,11 +87,40 @@ WORDS = st.lists(st.none() | st.sampled_from(["post", "pic", "", "Ünbekannt"]),
 def test_words_are_coded_and_strange_ones_counted(values: list[str | None], kind: pa.DataType) -> None:
     found = words(single(pa.array(values, kind)))
     assert [(*found.words, None)[code] for code in found.codes] == values
-    codes, strange = coded(found, {"post": 1, "pic": 5})
-    assert codes.tolist() == [{"post": 1, "pic": 5}.get(each or "-", 0) for each in values]
-    assert strange == {
-        each: values.count(each) for each in {*values} if each is not None and each not in ("post", "pic")
-    }
+    codes, strange = coded(found, {"post": 1, "pic": 5}, own=["post"])
+    known = {"post": 1, "POST": 1, "pic": 5}
+    assert codes.tolist() == [known.get(each or "-", 0) for each in values]
+    assert strange == {each: values.count(each) for each in {*values} if each is not None and each not in known}
+
+
+def test_what_a_platform_says_of_one_of_our_words_holds_in_any_case() -> None:
+    found = words(pa.array(["post", "Post", "POST"]))
+    assert coded(found, {"post": 7, "POST": 3}, own=["post"])[0].tolist() == [7, 7, 3]
+
+
+DAYS = [date(1985, 4, 1), None, date(2001, 12, 31)]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pa.array([1985, None, 2001], pa.int32()),
+        pa.array(DAYS, pa.date32()),
+        pa.array(DAYS, pa.date64()),
+        pa.array(DAYS, pa.date32()).cast(pa.timestamp("us")),
+        pa.array(["1985", None, "2001"]),
+        pa.array(["1985-04-01", " ", "2001-12-31 10:00"]),
+        pa.array(["1985-04-01T00:00:00Z", "", " 2001-12-31 "], pa.large_string()),
+        pa.array(["1985-04-01", None, "2001-12-31"]).dictionary_encode(),
+    ],
+)
+def test_the_year_of_a_birth(array: pa.Array) -> None:
+    assert years(array).to_pylist() == [1985, None, 2001]
+
+
+@pytest.mark.parametrize("text", ["01.04.1985", "85", "04/01/1985", "1985-4", "about 1985", "198504", "-1985"])
+def test_what_is_no_year_of_birth(text: str) -> None:
+    assert years(pa.array([text])).to_pylist() == [0]
 
 
 IDS = st.none() | st.sampled_from(["a", "b", ""])

@@ -246,6 +246,12 @@ def test_a_schema_that_does_not_fit_is_refused(column: str, kind: pa.DataType | 
     assert (caught.value.code, caught.value.where) == (code, "a.parquet")
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.string(), pa.null()])
+def test_a_column_with_the_name_of_a_path_is_refused_beside_the_path(kind: pa.DataType) -> None:
+    assert refusal(SCHEMA.append(pa.field("mentions.id", kind))) == "corpus-column-twice"
+    assert refusal(SCHEMA.append(pa.field("mentions.name", kind))) is None
+
+
 def test_a_time_without_zone_needs_one_in_the_descriptor() -> None:
     without = CORPUS.replace('zone = "UTC"\n', "")
     assert refusal(SCHEMA, without) == "corpus-time-without-zone"

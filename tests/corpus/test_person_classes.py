@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, DatedRefusals, spread
-from consentry.corpus.classes import Attributes, Residing, Said, classify, close, join_linked, moved
+from consentry.corpus.classes import Attributes, Linked, Residing, Said, classify, close, join_linked, moved
+from consentry.ledger.groups import distinct, joined
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.vocabulary import ACCOUNTS, AGES, CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Reach
+from consentry.release.present import with_accounts
 
 RESIDENCES = (
     Residing(),
@@ -182,6 +185,29 @@ def test_refusals_spread_and_allowances_do_not(
             assert {each for each in found.get(seat, ()) if each.state is ChoiceState.ALLOWED} == {
                 each for each in choices.get(seat, ()) if each.state is ChoiceState.ALLOWED
             }
+
+
+@settings(max_examples=150, deadline=None)
+@given(crowds(), st.data())
+def test_linking_people_equals_classifying_everybody(crowd: Attributes, data: st.DataObject) -> None:
+    columns = ChoiceColumns()
+    columns.grow(crowd.seats)
+    what = said(columns, np.zeros(crowd.seats, np.uint16))
+    seats = st.integers(1, crowd.seats - 1)
+    erased = data.draw(st.sets(seats, max_size=2))
+    groups: Mapping[int, tuple[int, ...]] = {}
+    moving = None
+    for links in data.draw(st.lists(st.lists(st.tuples(seats, seats), max_size=2), min_size=1, max_size=4)):
+        groups = joined(groups, links)
+        closed = with_accounts(np.array(sorted(erased), dtype=np.uint32), groups)
+        anew = classify(close(join_linked(crowd, groups), closed), what)
+        concerned = list(distinct(groups, (seat for link in links for seat in link)))
+        touched = np.array(sorted(seat for group in concerned for seat in group), dtype=np.uint32)
+        linked = Linked(concerned, closed=set(closed.tolist()))
+        moving = anew if moving is None else moved(moving, what, seats=touched, linked=linked)
+        assert [moving.members[code] for code in moving.codes.tolist()] == [
+            anew.members[code] for code in anew.codes.tolist()
+        ]
 
 
 def test_accounts_of_one_person_are_where_any_of_them_is() -> None:

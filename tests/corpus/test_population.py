@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from consentry.corpus.people import PeopleIndex
 from consentry.corpus.population import Population
 from consentry.corpus.pseudonym import PseudonymKey, of_texts, pseudonym
+from consentry.digests import canonical_json, digest_json
 from consentry.errors import DescriptorError, IntegrityError, NotFoundError
 from consentry.ledger.events import suppression_token
 from consentry.storage import Objects
@@ -120,6 +124,37 @@ def test_somebody_who_was_never_seen_can_be_erased(tmp_path: Path) -> None:
     assert found.erased({suppression_token(person(9))}).tolist() == [2]
 
 
+def test_the_list_of_the_erased_is_read_again_only_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = population(tmp_path), population(tmp_path)
+    first.seats_of(people(*range(20)))
+    first.close(people(*range(10)))
+    first.forget(people(*range(10)))
+    tokens = {suppression_token(person(number)) for number in range(10)}
+    second.erased(tokens)
+    parsed = Mock(wraps=json.loads)
+    asked = Mock(wraps=first._index.pseudonyms)
+    monkeypatch.setattr("consentry.corpus.population.json.loads", parsed)
+    monkeypatch.setattr(first._index, "pseudonyms", asked)
+    for number in range(20, 25):
+        assert first.seats_of(people(number, 3)).tolist() == [number + 1, 0]
+        second.seats_of(people(number))
+        assert first.erased(tokens) is first.erased(tokens)
+    assert parsed.call_count == 0
+    assert len([seat for call in asked.call_args_list for seat in call.args[0]]) == 5
+    asked.reset_mock()
+    second.close(people(12))
+    second.forget(people(12))
+    assert first.erased(tokens).tolist() == [*range(1, 11), 13]
+    assert first.seats_of(people(12)).tolist() == [0]
+    first.close(people(13))
+    first.forget(people(13))
+    looked_at = [seat for call in asked.call_args_list for seat in call.args[0]]
+    assert not set(looked_at) & set(range(10)), "who was forgotten before is not looked at again"
+    assert population(tmp_path).erased(tokens).tolist() == [*range(1, 11), 13, 14]
+
+
 def test_another_process_that_knows_less_closes_the_right_seats(tmp_path: Path) -> None:
     first, second = population(tmp_path), population(tmp_path)
     first.seats_of(people(1, 2, 3))
@@ -210,6 +245,78 @@ def test_losing_the_list_of_the_erased_opens_no_seat(tmp_path: Path, content: by
     with pytest.raises(IntegrityError) as caught:
         population(tmp_path).erased(())
     assert caught.value.code == "people-erased-lost"
+
+
+def listed_in(folder: Path) -> tuple[Path, dict[str, Any]]:
+    path = next(folder.rglob("erased.json"))
+    return path, json.loads(path.read_bytes())
+
+
+def erased_one(folder: Path, number: int) -> None:
+    found = population(folder)
+    found.close(people(number))
+    found.forget(people(number))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seats": []}, {"seats": [2]}, {"tokens": []}, {"checked": 9}, {"mark": "0" * 64}, {"mark": "é"}, {"mark": None}],
+)
+def test_who_edits_the_list_of_the_erased_opens_no_seat(tmp_path: Path, change: dict[str, Any]) -> None:
+    population(tmp_path).seats_of(people(1, 2))
+    erased_one(tmp_path, 1)
+    path, body = listed_in(tmp_path)
+    for edited in ({**body, **change}, {name: each for name, each in {**body, **change}.items() if name != "mark"}):
+        path.write_bytes(canonical_json(edited))
+        with pytest.raises(IntegrityError, match="people-erased-lost"):
+            population(tmp_path).erased(())
+
+
+def test_an_older_list_of_the_erased_opens_no_seat(tmp_path: Path) -> None:
+    population(tmp_path).seats_of(people(1, 2))
+    erased_one(tmp_path, 1)
+    older = listed_in(tmp_path)[0].read_bytes()
+    erased_one(tmp_path, 2)
+    listed_in(tmp_path)[0].write_bytes(older)
+    with pytest.raises(IntegrityError, match="people-erased-lost"):
+        population(tmp_path).erased(())
+
+
+def without_marks(folder: Path) -> None:
+    """Make the folder one of before lists were marked."""
+    path, body = listed_in(folder)
+    path.write_bytes(canonical_json({name: each for name, each in body.items() if name != "mark"}))
+    head = path.with_name("index.json")
+    index = {name: each for name, each in json.loads(head.read_bytes()).items() if name not in {"marked", "check"}}
+    head.write_bytes(canonical_json({**index, "check": digest_json(index)}))
+
+
+def test_a_list_of_before_lists_were_marked_is_taken_until_the_next_erasure(tmp_path: Path) -> None:
+    population(tmp_path).seats_of(people(1, 2, 3))
+    erased_one(tmp_path, 1)
+    without_marks(tmp_path)
+    assert population(tmp_path).erased(()).tolist() == [1]
+    path, body = listed_in(tmp_path)
+    assert "mark" not in body
+    path.write_bytes(canonical_json({**body, "seats": []}))  # each erasure closed a seat: that is seen without a mark
+    with pytest.raises(IntegrityError, match="people-erased-lost"):
+        population(tmp_path).erased(())
+    path.write_bytes(canonical_json(body))
+    erased_one(tmp_path, 2)
+    assert population(tmp_path).erased(()).tolist() == [1, 2]
+    path, body = listed_in(tmp_path)
+    del body["mark"]
+    path.write_bytes(canonical_json(body))
+    with pytest.raises(IntegrityError, match="people-erased-lost"):
+        population(tmp_path).erased(())
+
+
+def test_an_erasure_that_was_begun_before_lists_were_marked_is_finished(tmp_path: Path) -> None:
+    population(tmp_path).seats_of(people(1, 2))
+    population(tmp_path).close(people(1))
+    without_marks(tmp_path)
+    population(tmp_path).forget(people(1))
+    assert population(tmp_path).erased(()).tolist() == [1]
 
 
 def test_without_an_erasure_there_is_no_list_and_none_is_missed(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Thread
+from typing import Any, cast
 
 import pytest
 
+from consentry.accounts.account import Principal
 from consentry.bootstrap import Deployment
 from consentry.oversight.condition_check import Answer, System, run
-from consentry.oversight.objection_form import Form
 from consentry.policy.library import shipped
+from consentry.service.api.cases import every, whole
 from consentry.service.server import serving
 from end_to_end.case_steps import CASE, condition, in_the_way, later, ready, suspend
 from end_to_end.suspended_network import POLICY
@@ -69,18 +71,16 @@ def test_a_policy_published_while_the_checks_run_is_looked_at(
     deployment.control.conditions.add(condition("objections", check="objections-kept"))
     ready(deployment)
     later(deployment, days=31)
-    asked = 0
-    answers = deployment.control.conditions.answers
+    asked, plain = 0, run
 
-    def slow(case: object, *, form: Form | None) -> object:
+    def slow(check: str, parameters: tuple[str, ...], *, system: System) -> Answer:
         nonlocal asked
         asked += 1
-        found = answers(case, form=form)  # type: ignore[arg-type]
         if asked == 1:
             deployment.control.statements.publish(shipped()[POLICY], POLICY)
-        return found
+        return plain(check, parameters, system=system)
 
-    monkeypatch.setattr(deployment.control.conditions, "answers", slow)
+    monkeypatch.setattr("consentry.control_plane.conditions.run", slow)
     assert in_the_way(deployment) == []
     assert asked == 2
 
@@ -103,3 +103,25 @@ def test_the_form_that_is_served_meets_the_condition_about_its_steps(place: tupl
     assert found.about == "steps", "the form is not served any more"
     with serving(deployment):
         assert control.cases.lift(CASE, by="ann", reference="x") == ()
+
+
+def test_a_case_is_asked_for_once_and_of_one_that_is_over_nothing_is_in_a_list(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, deployment = place
+    control, asked = deployment.control, list[str]()
+    suspend(deployment)
+    plain = control.cases.register_of
+
+    def watched(name: str) -> Any:
+        asked.append(name)
+        return plain(name)
+
+    monkeypatch.setattr(control.cases, "register_of", watched)
+    nobody = cast("Principal", None)
+    assert whole(control, CASE).standing == "suspended"
+    assert [each.standing for each in every(_=nobody, control=control).cases] == ["suspended"]
+    assert asked == [CASE] * 2
+    control.cases.prohibit(CASE, by="ann", reference="x")
+    assert [each.standing for each in every(_=nobody, control=control).cases] == ["prohibited"]
+    assert asked == [CASE] * 2

@@ -244,10 +244,14 @@ def test_of_files_that_were_registered_anew_a_report_says_that_it_cannot_count_t
     release = build(deployment)
     suspend(deployment, WINDOW)
     owed(deployment)
+    position = deployment.ledger.head()
     deployment.control.statements.register_corpus(write_corpus(folder, [DATED[:1], DATED[2:]]))
-    assert counted(deployment) == {release: (0, 0, 0, 0, 0, 2)}
+    assert counted(deployment, position) == {release: (0, 0, 0, 0, 0, 2)}
     text = markdown(deployment.control.reports.generate(CASE, "five-months"))
     assert "Not counted: 2 items of files that were registered anew since." in text
+    # The file of then is back: now they can be counted, and this stands.
+    deployment.control.statements.register_corpus(write_corpus(folder, [DATED[:2], DATED[2:]]))
+    assert counted(deployment, position) == {release: (1, 1, 0, 0, 0, 0)}
 
 
 def test_what_was_delivered_in_an_earlier_form_stays_what_it_was(dated: tuple[Path, Deployment]) -> None:

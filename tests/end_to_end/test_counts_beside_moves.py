@@ -101,7 +101,7 @@ def test_items_that_changed_sides_show_in_both(example: Terminal) -> None:
     agrees(found, before, after)
     assert found["moves"] == [{"from": "eligible", "to": "refused", "items": -found["eligible_change"]}]
     text = example.run(*words, as_json=False)
-    for heading in ("Denied, by reason", "By place", "By category"):
+    for heading in ("Denied, by the first reason of each item", "By place", "By category"):
         assert heading in text
     assert max(map(len, text.splitlines())) <= 80
 

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import Mock
 
 import httpx2
 import pytest
@@ -127,6 +128,19 @@ def test_it_needs_nothing_else(played: Played) -> None:
     anchors = {f"#{each.attributes['id']}" for each in played.page.all("section")}
     assert set(links) == anchors
     assert len(links) == len(anchors) > 8
+
+
+def test_it_says_that_its_clock_is_moved_and_so_does_the_terminal(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody shall take the days of the story for measured ones."""
+    moved = "The clock of this story is set forward from one act to the next: it begins on 10 September 2024."
+    assert moved in played.text
+    said: list[str] = []
+    monkeypatch.setattr(demo, "_take_in", Mock(side_effect=InterruptedError))
+    with pytest.raises(InterruptedError):
+        demo._play(Mock(out=Mock(text=said.append)), Path(), title="x", origin="Made up.")
+    assert said == ["Made up.", moved], "before anything else"
 
 
 def test_its_headings_are_in_order(played: Played) -> None:

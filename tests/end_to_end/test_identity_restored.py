@@ -132,7 +132,8 @@ def before_ids(home: Path) -> None:
     (home / IDENTITY_FILE).unlink(missing_ok=True)
     with closing(sqlite3.connect(home / "ledger.db")) as connection:
         connection.executescript(
-            "DROP TABLE identity; DROP INDEX events_open; UPDATE alembic_version SET version_num = '0001'"
+            "DROP TABLE identity; DROP INDEX events_open; DROP INDEX events_few;"
+            "UPDATE alembic_version SET version_num = '0001'"
         )
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

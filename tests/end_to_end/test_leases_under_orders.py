@@ -10,9 +10,11 @@ import pytest
 
 from consentry.bootstrap import Deployment
 from consentry.control_plane import newest_word
+from consentry.control_plane.leases import LeaseStanding, LeaseVerbs
 from consentry.errors import ConsentryError
 from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import LeaseEnd
+from consentry.oversight.lease import Lease
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from end_to_end.suspended_network import EVERYTHING, build, grant, refusal, renew, suspend
@@ -119,7 +121,9 @@ def test_training_anew_gives_nothing_back_to_a_lease_that_was_made_to_stop(place
     suspend(deployment, Scope(models=frozenset({"base"})))
     control.models.withdraw("base", "case 7", by="ml")
     control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
-    control.models.register("tuned", base="other")
+    control.models.register("tuned", base="other", digest=f"sha256:{'a' * 64}")
+    for by in ("privacy", "legal"):
+        control.models.approve_remedy("tuned", by=by)
     assert refusal(deployment, release, "tuned") == "lease-suspended", "it is not done yet"
     control.models.finish_remedy("tuned", by="ml")
     with pytest.raises(ConsentryError, match=r"lease-revoked"):
@@ -143,6 +147,32 @@ def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deploymen
     assert [job["order"] for job in jobs] == ["ico-2024.1"] * 2
     kinds = [event.kind for event in deployment.ledger.read(deployment.control.orders.every()[0].position)]
     assert kinds == ["order.issued", "lease.ended", "lease.ended", "order.drained"]
+
+
+def test_a_revoked_lease_names_its_order_before_its_job_is_heard_of_and_of_ended_ones_nothing_is_asked(
+    place: tuple[Path, Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, deployment = place
+    leases, release = deployment.control.leases, build(deployment)
+    for _ in range(3):
+        lease, secret = grant(deployment, release)
+        leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=1)
+    revoked, _ = grant(deployment, release)
+    order = suspend(deployment)
+    asked: list[str] = []
+    plain = LeaseVerbs._standing
+
+    def watched(verbs: LeaseVerbs, lease: Lease) -> LeaseStanding:
+        asked.append(lease.lease)
+        return plain(verbs, lease)
+
+    monkeypatch.setattr(LeaseVerbs, "_standing", watched)
+    every = leases.jobs()
+    assert [each["state"] for each in every] == ["released"] * 3 + ["revoked"]
+    assert [each["order"] for each in every] == [None] * 3 + [order.order]
+    assert leases.jobs(newest=2) == every[2:]
+    assert leases.states() == {"released": 3, "revoked": 1}
+    assert asked == [revoked.lease] * 3
 
 
 def test_a_job_that_is_never_heard_of_again_expires(place: tuple[Path, Deployment]) -> None:

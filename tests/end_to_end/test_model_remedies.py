@@ -19,6 +19,8 @@ from end_to_end.model_steps import DAY, at, code_of, stage, train
 from end_to_end.test_story import build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
+WEIGHTS = f"sha256:{'a' * 64}"
+
 
 def test_every_remedy_has_its_proof(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
@@ -171,7 +173,9 @@ def test_a_base_that_is_withdrawn_holds_what_is_built_on_it_until_that_is_accept
     control.models.register("tuned", base="mid")
     assert code_of(lambda: control.models.finish_remedy("tuned", by="ml")) == "model-not-retrained"
     control.models.choose_remedy("tuned", Remedy.RETRAIN, by="ml")
-    control.models.register("tuned", base="other")
+    control.models.register("tuned", base="other", digest=WEIGHTS)
+    for by in ("privacy", "legal"):
+        control.models.approve_remedy("tuned", by=by)
     assert not control.models.may_serve("tuned")["may"]
     assert control.models.finish_remedy("tuned", by="ml").stage is Stage.REMEDIED
     assert control.models.may_serve("tuned")["may"]

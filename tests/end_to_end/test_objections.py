@@ -211,6 +211,7 @@ def test_all_of_it_is_known_again_after_a_restart(place: tuple[Path, Deployment]
     deployment.control.objection_queue.match_items(filed.objection, ["b3"], corpus="network", by="sam")
     deployment.control.desk.kept.every = 0
     deployment.control.desk.present()
+    deployment.control.desk.settle()
     assert list((folder / "home" / "cache").glob("state-*.image")), "it is known from a state that was kept"
     again = open_deployment(folder / "home")
     try:

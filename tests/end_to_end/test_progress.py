@@ -183,7 +183,10 @@ RELEASE = "network.train-genai.3"
     ("words", "told"),
     [
         (("ledger", "verify"), [("reading the ledger", 4, "events")]),
-        (("notice", "serve", "n1", "ids.txt"), [("reading people", 500, "people")]),
+        (
+            ("notice", "serve", "n1", "ids.txt"),
+            [("reading people", 500, "people"), ("looking for who had refused", 500, "people")],
+        ),
         (("notice", "audience", "ids.txt"), [("looking at people", 500, "people")]),
         (("release", "plan", "network", "--policy", POLICY), [("counting", 3, "parts")]),
         (
@@ -192,7 +195,7 @@ RELEASE = "network.train-genai.3"
         ),
         (("release", "diff", RELEASE, RELEASE), [("comparing", 3, "files")]),
         (
-            ("suspend", "--case", "c", "--reference", "x", "--dry-run"),
+            ("suspend", "--case", "c", "--reference", "x", "--everywhere", "--dry-run"),
             [("looking through network", 270, "items"), ("looking into releases", 1, "releases")],
         ),
         (("people", "uses", "p1"), [("looking into releases", 1, "releases"), ("looking at models", 0, "models")]),
@@ -228,17 +231,32 @@ def test_the_commands_are_watched(
 def test_a_build_that_is_overtaken_begins_anew(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control
+    control.statements.load_people(folder / "people" / "people.toml")
     control.statements.register_corpus(folder / "corpus.toml")
     control.statements.publish(shipped()[POLICY], POLICY)
     seen = Watching()
 
     def overtake(stretch: Stretch) -> None:
         if len(seen.stretches) < 3 and stretch.done == stretch.total:
-            control.statements.publish(shipped()[POLICY] + f"# {len(seen.stretches)}\n", POLICY)
+            # Under another reason every item may count differently: else what was decided would stand.
+            renamed = shipped()[POLICY].replace("members-outside-europe", f"members-{len(seen.stretches)}")
+            control.statements.publish(renamed, POLICY)
 
     seen.interrupt = overtake
     control.releases.build("network", GENAI, policy=POLICY, at=NOW, progress=seen)
     assert seen.told() == [("deciding", 270, "items")] * 3
+
+
+def test_a_build_with_nothing_to_decide_says_nothing(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.statements.publish(shipped()[POLICY], POLICY)
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW)
+    control.statements.publish(shipped()[POLICY] + "# the same rules\n", POLICY)
+    seen = Watching()
+    control.releases.build("network", GENAI, policy=POLICY, at=NOW, progress=seen)
+    assert seen.told() == []
 
 
 def test_a_file_that_cannot_be_read_has_no_total_and_its_own_error(place: tuple[Path, Deployment]) -> None:

@@ -92,9 +92,14 @@ def test_tables_go_before_it_ends_and_its_effect_is_said_before_that(
         return settle(self, name)
 
     monkeypatch.setattr(OrderVerbs, "settle", then)
-    assert released.run(*KENYA, as_json=False) == "No job reads what it hits.\n"
+    hit = [
+        "No job reads what it hits.",
+        "What was sealed and holds any of it is no longer readable. Which that is: consentry release list",
+        "Models that learned from that are held from being served. Ask: consentry model may-serve NAME",
+    ]
+    assert released.run(*KENYA, as_json=False).splitlines() == hit
     assert metadata.exists()
-    assert released.run(*BRAZIL, as_json=False) == "No job reads what it hits.\n"
+    assert released.run(*BRAZIL, as_json=False).splitlines() == hit
     assert not metadata.exists()
     assert [line.split(":")[0] for line in said] == [
         "Order ke.1 is in force from position 5",

@@ -65,7 +65,9 @@ def test_the_list_of_policy_sets_says_which_are_in_force_and_since_when(tmp_path
     assert now["until"] is None
     shown = columns(run(home, "policy", "list"), "policy set")
     assert [row[2] for row in shown] == ["withdrawn", f"replaced by {now['version']}", "in force"]
-    assert [len(row) for row in shown] == [6, 6, 6]
+    assert [each["decides"] for each in found] == [[], [], ["train-ai"]]
+    assert [row[3] for row in shown][-1] == "train-ai"
+    assert [len(row) for row in shown] == [6, 6, 7]
 
 
 def test_no_line_ends_in_blanks_and_shares_stand_in_line(home: Path) -> None:

@@ -28,6 +28,7 @@ from consentry.ledger.events import (
 )
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionTold
+from consentry.ledger.oversight_events import ItemsConsumed
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -53,6 +54,10 @@ def chose(
 
 def published(version: str) -> PolicyPublished:
     return PolicyPublished(name="standard", version=version, digest=digest(version.encode()))
+
+
+def consumed(step: int, lease: str = "lease-1") -> ItemsConsumed:
+    return ItemsConsumed(lease=lease, from_step=step, to_step=step, amendment=0, items=1, ranges=digest(b"[]"))
 
 
 def sealed(release: str, position: int) -> ReleaseSealed:

@@ -21,7 +21,7 @@ from consentry.ledger.state import EMPTY, Excluded, fold, unexplained
 from consentry.ledger.store import Ledger, PersonalEvents
 from consentry.policy.vocabulary import Purpose
 from ledger.conftest import Place
-from ledger.sayings import ALLOWED, chose, person, published, sealed
+from ledger.sayings import ALLOWED, chose, consumed, person, published, sealed
 
 
 def execute(place: Place, statement: str, **values: object) -> None:
@@ -82,6 +82,30 @@ def test_open_events_are_read_with_personal_ones_of_some_kinds(place: Place) -> 
     ledger.erase([person(3)])
     bodies = [each.body for each in ledger.read(2, 5, only_open=True, beside=(PersonLookedUp.KIND,))]
     assert bodies == [None, None]
+
+
+def test_what_jobs_report_as_consumed_is_left_out_if_asked(ledger: SqlLedger) -> None:
+    looked = PersonLookedUp(person=person(3), reason="ticket 7", by="sue")
+    ledger.append([consumed(1), published("1"), chose(1), consumed(2), looked, published("2")])
+    assert [each.position for each in ledger.read(only_open=True)] == [0, 1, 3, 5]
+    assert [each.position for each in ledger.read(only_open=True, consumed=False)] == [1, 5]
+    beside = (PersonLookedUp.KIND,)
+    assert [each.position for each in ledger.read(only_open=True, consumed=False, beside=beside)] == [1, 4, 5]
+    ledger.append([consumed(number) for number in range(READ_BATCH + 3)])
+    ledger.append([published("3")])
+    assert [each.position for each in ledger.read(2, only_open=True, consumed=False)] == [5, READ_BATCH + 9]
+
+
+def test_single_events_are_read_by_their_positions(place: Place) -> None:
+    ledger = place.open()
+    assert list(ledger.at([])) == []
+    ledger.append([chose(number) for number in range(READ_BATCH + 3)] + [published("1")])
+    asked = [0, 7, READ_BATCH + 3]
+    assert list(ledger.at(asked)) == [each for each in ledger.read() if each.position in asked]
+    assert [each.position for each in ledger.at(range(READ_BATCH + 4))] == list(range(READ_BATCH + 4))
+    with pytest.raises(IntegrityError, match="2 of 3") as caught:
+        list(ledger.at([1, 2, READ_BATCH + 4]))
+    assert caught.value.code == "ledger-gap"
 
 
 def test_positions_are_gapless_under_eight_writers(place: Place) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.errors import IntegrityError
-from consentry.ledger import image
+from consentry.ledger import groups, image
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import BODIES as KNOWN
 from consentry.ledger.events import (
@@ -18,7 +20,9 @@ from consentry.ledger.events import (
     ReleaseWithdrawnV1,
     suppression_token,
 )
-from consentry.ledger.state import EMPTY, State, Withdrawn, fold, groups_of
+from consentry.ledger.groups import groups_of
+from consentry.ledger.layered import Layered
+from consentry.ledger.state import EMPTY, State, Withdrawn, fold
 from consentry.policy.choice import ChoiceKey, standing
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from ledger.sayings import ALLOWED, BODIES, PEOPLE, REFUSED, UNSET, chose, emptied, event, person, published, sealed
@@ -60,6 +64,8 @@ def test_a_state_carried_forward_equals_one_rebuilt(bodies: list[Body], data: st
     before = image.to_bytes(kept)
     carried = fold(kept, history[cut:])
     assert carried == fold(EMPTY, history)
+    assert carried.groups == fold(EMPTY, history).groups == groups_of(carried.links)
+    assert carried.newest_erasure == max(carried.erased.values(), default=-1)
     assert image.to_bytes(carried) == image.to_bytes(fold(EMPTY, history))
     assert image.to_bytes(kept) == before, "folding must leave its start alone"
 
@@ -72,6 +78,13 @@ def test_erasure_is_the_same_carried_forward_and_rebuilt(bodies: list[Body], dat
     rebuilt = fold(EMPTY, as_erased(history))
     assert fold(kept_before_erasures, as_erased(history)[cut:]) == rebuilt
     assert fold(EMPTY, history) == rebuilt
+
+
+def test_an_image_has_people_in_order_whoever_said_something_first() -> None:
+    numbers = [each * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128 for each in range(200)]
+    state = told(*map(chose, numbers))
+    assert list(state.choices) != sorted(state.choices)
+    assert list(image.from_bytes(image.to_bytes(state)).choices) == sorted(state.choices)
 
 
 @given(HISTORIES)
@@ -108,6 +121,36 @@ def test_groups_are_what_links_connect(pairs: list[tuple[str, str]]) -> None:
             for each in reach[one]:
                 reach[each] = reach[one]
     assert state.groups == {one: tuple(sorted(group)) for one, group in reach.items()}
+
+
+def test_a_link_costs_what_it_joins_and_not_all_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    links = [PersonLinked(person=person(2 * each), same_as=person(2 * each + 1)) for each in range(1, 5_000)]
+    state = told(*links)
+    looked_at: list[int] = []
+
+    def counted(links: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+        links = list(links)
+        looked_at.append(len(links))
+        return groups_of(links)
+
+    monkeypatch.setattr(groups, "groups_of", counted)
+    after = fold(state, [event(state.position, PersonLinked(person=person(3), same_as=person(4)))])
+    assert after.group_of(person(2)) == tuple(map(person, range(2, 6)))
+    assert sum(looked_at) < 10
+    after = fold(after, [event(after.position, PersonErased(token=suppression_token(person(1)), events=0))])
+    assert sum(looked_at) < 10, "who is erased without being linked leaves the groups as they are"
+    assert after.group_of(person(2)) == tuple(map(person, range(2, 6)))
+
+
+def test_erased_people_are_carried_forward_and_not_copied() -> None:
+    erasures = [PersonErased(token=suppression_token(person(each)), events=0) for each in range(1_000)]
+    state = told(*erasures)
+    after = fold(state, [event(1_000, chose(2_000))])
+    assert after.erased is state.erased
+    after = fold(after, [event(1_001, PersonErased(token=suppression_token(person(3_000)), events=0))])
+    assert isinstance(after.erased, Layered)
+    assert (len(after.erased), after.newest_erasure) == (1_001, 1_001)
+    assert (len(state.erased), state.newest_erasure) == (1_000, 999)
 
 
 def test_a_later_choice_replaces_an_earlier_one_about_the_same_thing() -> None:

@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Index, text
+from sqlalchemy import Index, literal_column, text
+from sqlalchemy.event import listen
 
 from consentry.errors import IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.ledger import schema
@@ -25,11 +27,13 @@ from consentry.ledger.sql import SqlLedger
 from consentry.ledger.sqlite import open_sqlite
 from ledger import postgres_server
 from ledger.conftest import URL_VARIABLE, Place, at
-from ledger.sayings import chose
+from ledger.sayings import chose, consumed, published
 from skips import NOT_OURS, NOT_OURS_TO_STOP
 
 OPEN = schema.EVENTS.c.document.is_not(None)
+FEW = OPEN & (schema.EVENTS.c.kind != literal_column("'items.consumed'"))
 Index("events_open", schema.EVENTS.c.position, sqlite_where=OPEN, postgresql_where=OPEN)
+Index("events_few", schema.EVENTS.c.position, sqlite_where=FEW, postgresql_where=FEW)
 """Described here and not with the tables: naming a partial index imports the dialects of all databases."""
 
 
@@ -45,6 +49,28 @@ def test_the_newest_revision_is_the_one_the_code_is_for() -> None:
 def test_the_migrations_make_the_tables_that_the_code_describes(place: Place) -> None:
     with place.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
+
+
+def plan(place: Place, ledger: SqlLedger, *, consumed: bool) -> str:
+    """Return how the store finds open events, as it says itself."""
+    asked: list[tuple[str, Any]] = []
+    listen(ledger._engine, "before_cursor_execute", lambda *of: asked.append((of[2], of[3])))
+    list(ledger.read(only_open=True, consumed=consumed))
+    statement, values = next(each for each in asked if "events.document IS NOT NULL" in each[0])
+    with place.engine.begin() as connection:
+        if place.store == "sqlite":
+            return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all())
+        connection.exec_driver_sql("ANALYZE events")
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        return str(connection.exec_driver_sql(f"EXPLAIN {statement}", values).all())
+
+
+def test_an_index_leads_to_open_events_whatever_jobs_report(place: Place) -> None:
+    ledger = place.open()
+    ledger.append([chose(number) for number in range(5_000)] + [consumed(number) for number in range(2_000)])
+    ledger.append([published("1")])
+    assert "events_open" in plan(place, ledger, consumed=True)
+    assert "events_few" in plan(place, ledger, consumed=False)
 
 
 def test_a_ledger_of_newer_code_is_refused(place: Place) -> None:

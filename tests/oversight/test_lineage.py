@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model_sayings import DAY, TERMS, ZERO, chose, did, folded, loss, registered, standing
 
+from consentry.ledger.events import BODIES as KINDS
 from consentry.ledger.events import Body
 from consentry.ledger.lineage_events import (
     Destroyed,
     DestructionBegun,
     DestructionCertified,
+    DestructionCertifiedV1,
+    ModelRegistered,
     ModelRemedied,
     ModelWithdrawn,
     Remedy,
@@ -45,7 +48,7 @@ def test_from_clear_to_remedied_and_affected_again() -> None:
     said.append(ModelWithdrawn(model="m", reason="enough", by="ml"))
     assert stage(folded(*said), loss(1), loss(3)) is Stage.WITHDRAWN
     plan = DestructionBegun(what=Destroyed.MODEL, name="m", plan=ZERO, files=1, by="ml")
-    gone = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
+    gone = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=(), by="ml")
     assert stage(folded(*said, plan)) is Stage.WITHDRAWN
     assert stage(folded(*said, plan, gone)) is Stage.DESTROYED
 
@@ -139,7 +142,7 @@ def test_a_model_that_is_withdrawn_is_destroyed_by_a_day_of_the_strictest_policy
     assert inherited.deadline == 1_002 + 2 * DAY
     silent = model_standing.standing(models, "m", losses=nothing_lost, terms=lambda _: [])
     assert silent.deadline == 1_002 + Remedies().destroy_within_days * DAY
-    destroyed = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
+    destroyed = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=(), by="ml")
     models.take(event(3, destroyed))
     assert standing(models, "m", losses=nothing_lost).deadline is None
 
@@ -278,6 +281,24 @@ def test_one_plan_is_open_until_it_is_certified() -> None:
     known.take(event(0, begun))
     assert known.open(Destroyed.MODEL, "r") is None
     assert known.open(Destroyed.RELEASE, "r") is not None
-    known.take(event(1, DestructionCertified(what=Destroyed.RELEASE, name="r", plan=ZERO, certificate=ZERO, by="ops")))
+    known.take(
+        event(
+            1, DestructionCertified(what=Destroyed.RELEASE, name="r", plan=ZERO, certificate=ZERO, deleted=(), by="ops")
+        )
+    )
     assert known.open(Destroyed.RELEASE, "r") is None
     assert [each.certificate for each in known.of(Destroyed.RELEASE, "r")] == [ZERO]
+
+
+def test_what_an_older_ledger_says_was_destroyed_stays_destroyed() -> None:
+    older = DestructionCertifiedV1(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, by="ml")
+    assert KINDS["destruction.certified", 1].from_json(older.to_json()) == older
+    models = Models()
+    said = ModelRegistered(model="m", base=None, releases=(), leases=(), digest=ZERO)
+    bodies: tuple[Body, ...] = (said, ModelWithdrawn(model="m", reason="case 7", by="ml"), older)
+    for position, body in enumerate(bodies):
+        models.take(event(position, body))
+    assert (models.left_of("m"), models.get("m") is not None) == ({ZERO: "registered"}, True)
+    found = models.get("m")
+    assert found is not None
+    assert found.destroyed is not None

@@ -87,6 +87,23 @@ def test_envelopes(payload: bytes, key_id: str, signature: bytes) -> None:
             open_envelope(broken)
 
 
+def test_an_envelope_holds_nothing_that_nobody_signed() -> None:
+    """The signature is over the payload alone, so what stands beside it could say anything."""
+    whole = envelope(b"{}", key_id="sha256:0", signature=bytes(64))
+    body = json.loads(whole)
+    (signature,) = body["signatures"]
+    same_bits = signature["sig"].replace("AA==", "AB==")  # the last bits of base64 that nothing is made of
+    for beside in (
+        {**body, "note": "nobody signed this"},
+        {**body, "signatures": [{**signature, "by": "the regulator"}]},
+        {**body, "signatures": [{**signature, "sig": same_bits}]},
+        {**body, "payload": "e30=".replace("0", "1")},
+    ):
+        with pytest.raises(IntegrityError, match="release-envelope-damaged"):
+            open_envelope(canonical_json(beside))
+    assert open_envelope(canonical_json(body)) == (b"{}", "sha256:0", bytes(64))
+
+
 def test_what_is_signed_says_what_it_is() -> None:
     kind = b"application/vnd.consentry.release+json"
     assert pre_authentication(b"{}") == b"DSSEv1 %d %b 2 {}" % (len(kind), kind)  # PAE of DSSE v1.0.2

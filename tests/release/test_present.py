@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
+import pytest
 
 from consentry.bootstrap import open_deployment
+from consentry.corpus.classes import classify
 from consentry.digests import digest
 from consentry.ledger.events import ChoiceMade, PersonLinked, Source
 from consentry.policy.choice import Choice
-from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.policy.matrix import PersonClass
+from consentry.policy.vocabulary import Account, ChoiceState, Purpose
+from consentry.release import present as present_module
 from end_to_end.network import fresh
 
 NOW = 1_764_000_000
@@ -46,6 +51,40 @@ def test_one_person_with_very_many_accounts() -> None:
         (member,) = members
         assert member is not None
         assert len(member.choices) == 1
+
+
+def test_a_link_classifies_nobody_but_those_it_joins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told one by one, links, choices and a return after an erasure come to what all of them come to at once."""
+    counted = Mock(wraps=classify)
+    monkeypatch.setattr(present_module, "classify", counted)
+    with fresh() as (_, deployment):
+        control, accounts = deployment.control, people(12)
+        refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
+        control.desk.parts.people.seats_of(accounts)
+        control.statements.erase([accounts[11]])
+        control.desk.parts.people.seats_of([accounts[11]], returned=control.desk.present().state.erased)
+        seats = control.desk.parts.people.seats_of(accounts).tolist()
+
+        def known() -> list[PersonClass]:
+            found = control.desk.present().knowledge(Purpose.TRAIN_GENAI, at=NOW).classes
+            return [found.members[code] or PersonClass() for code in found.codes.tolist()]
+
+        known()
+        counted.reset_mock()
+        for one, other in ((0, 1), (2, 3), (1, 2), (4, 5), (0, 3), (5, 11), (11, 0), (6, 6 + 1)):
+            deployment.ledger.append([PersonLinked(person=accounts[one], same_as=accounts[other])])
+            known()
+        control.statements.choose([ChoiceMade(person=accounts[7], choice=refusal, source=Source.FORM)])
+        told = known()
+        assert counted.call_count == 0
+        groups, state = dict(control.desk.newest.groups), control.desk.newest.state
+        control.desk.newest._forget()
+        control.desk.newest.restore(state)
+        assert known() == told
+        assert control.desk.newest.groups == groups
+        assert counted.call_count == 1
+        assert told[seats[11]].account is told[seats[2]].account is Account.CLOSED
+        assert told[seats[7]].choices == told[seats[6]].choices != ()
 
 
 def test_who_is_being_erased_elsewhere_gets_no_new_seat() -> None:

@@ -138,7 +138,7 @@ def counted(kept: KeptCensus | None, files: Files, classes: PersonClasses) -> Ke
 
     with patch.object(Sidecar, "version", version_of):
         return kept_census.brought_up_to_date(
-            kept, files.sidecars, classes, width=len(files.items), threads=RUNNER, count=count
+            kept, files.sidecars, classes=classes, width=len(files.items), threads=RUNNER, count=count
         )
 
 

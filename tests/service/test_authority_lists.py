@@ -66,6 +66,8 @@ def place() -> Iterator[Office]:
 def test_a_list_is_exported_as_it_is_shown_and_holds_nothing_of_others(place: Office, name: str) -> None:
     ico, path = place.visitor("ico"), PATHS[name]
     rows = ico.get(f"{path}?format=json").json()[name]
+    assert ico.get(path, accept="application/json").json()[name] == rows
+    assert '<link rel="alternate" type="application/json" href="?format=json">' in ico.get(path).text
     assert rows
     table = list(csv.DictReader(io.StringIO(ico.get(f"{path}?format=csv").text)))
     assert len(table) == len(rows)
@@ -142,6 +144,8 @@ def test_the_pages_show_the_newest_and_lead_to_all_of_them(place: Office) -> Non
     assert (len(whole["conditions"]), len(whole["reports"])) == (41, PAGE_ROWS + 6)
     assert len(ico.get("/authority/cases/uk-2/conditions?format=json").json()["conditions"]) == 41
     assert ico.get("/authority?format=json").json()["what"] == "start"
+    assert ico.get("/authority", accept="application/json").json()["what"] == "start"
+    assert '<link rel="alternate" type="application/json" href="?format=json">' in ico.get("/authority").text
 
 
 @pytest.mark.parametrize("name", OF_A_CASE)

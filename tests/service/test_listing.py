@@ -9,8 +9,9 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.service.listing import PAGE_ROWS, Column, Listing
+from consentry.service.listing import PAGE_ROWS, Column, Listing, _cell
 from consentry.service.site import coded
+from service.staff import Office
 
 LISTING = Listing(
     name="orders",
@@ -67,6 +68,10 @@ def test_a_spreadsheet_runs_nothing() -> None:
     for begins in "=+-@\t\r\n\0":
         (cells,) = list(csv.reader(io.StringIO(LISTING._csv([{"order": f"{begins}1"}]), newline="")))[1:]
         assert cells[0] == f"'{begins}1"
+    for begins in (*"＝＋－＠﹦﹢", "\u200b=", "\ufeff＝", "\u202e@", " =", "\u00a0+", "\u200b \u2060-"):
+        assert _cell(f"{begins}1", "text") == f"'{begins}1"
+    for harmless in ("1=1", "é", "\u200b", "", "\u200bx", "＃1"):
+        assert _cell(harmless, "text") == harmless
 
 
 @given(st.dictionaries(st.sampled_from(["q", "sort", "page", "state", "areas", "x"]), st.text(max_size=20)))
@@ -89,3 +94,10 @@ def test_a_list_of_ten_thousand_rows_is_quick() -> None:
     found, shown = listing.select(rows, {"q": "row 99", "page": "2"})
     assert time.monotonic() - started < 1
     assert (len(found), shown.total, len(shown.rows)) == (280, 280, 50)
+
+
+def test_an_empty_list_can_be_taken_away_too(empty: Office) -> None:
+    text = empty.visitor("olga").get("/console/cases").text
+    for form in ("csv", "json"):
+        assert f'<a href="?format={form}">' in text
+    assert empty.visitor("olga").get("/console/cases?format=json").json() == {"cases": []}

@@ -11,7 +11,7 @@ from consentry.bootstrap import Deployment
 from consentry.ledger.case_events import NoticeWritten
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.service.languages import LANGUAGES
 from service.at_work import POLICY
@@ -48,6 +48,22 @@ def test_no_page_says_in_english_what_a_shipped_set_says_in_the_language_of_its_
                     assert policy.title_for(code)[0] in text
     assert len(met.pop("en")) > len(policy.rules), "the pages show what it says"
     assert met == {code: set() for code in LANGUAGES if code != "en"}
+
+
+def test_a_set_that_was_taken_out_of_force_says_so_in_the_language_of_its_reader(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, _, url = place
+    statements = deployment.control.statements
+    statements.publish(shipped()[POLICY].replace(f'name = "{POLICY}"', 'name = "gone"'), "gone")
+    statements.withdraw("gone")
+    withdrawn = load(OUT_OF_FORCE.format(name="gone"), "gone")
+    for code in LANGUAGES:
+        title, written_in = withdrawn.title_for(code)
+        assert written_in == code
+        text = unescape(Visitor(url).get(f"/transparency?lang={code}").text)
+        assert f'<span lang="{code}" dir="auto">{title}</span>' in text
+        assert code == "en" or withdrawn.title not in text
 
 
 def test_rules_to_read_before_a_yes_are_all_in_one_language(place: tuple[Deployment, Come, str]) -> None:

@@ -90,11 +90,11 @@ def test_columns_stand_on_each_other_and_to_one_scale() -> None:
     assert "<title>Posts &lt;over&gt; time</title>" in drawn
     boxes = re.findall(r'<rect class="(\w+)" x="([\d.]+)%" y="([\d.]+)" width="([\d.]+)%" height="([\d.]+)"', drawn)
     assert [(name, float(x), float(y), float(height)) for name, x, y, _, height in boxes] == [
-        ("go", 0, 18, 54),
+        ("go", 0, 21, 54),
         ("stop", 0, 0, 18),
-        ("go", 50, 72, 0),
-        ("stop", 50, 36, 36),
-    ]
+        ("go", 50, 75, 0),
+        ("stop", 50, 39, 36),
+    ], "three pixels between two parts, and one ground"
     assert drawn.count("<text") == 2
     assert "<rect" not in columns("nothing", [])
     assert columns("one", [Bar("May", [("go", 1)])]).count("<text") == 1

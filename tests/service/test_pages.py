@@ -12,6 +12,7 @@ from consentry.bootstrap import Deployment
 from consentry.service.app import ROUTERS
 from consentry.service.gate import COOKIE, actions_of, addresses
 from consentry.service.languages import LANGUAGES
+from consentry.service.pages.sign_in import BROWSER_COOKIE
 from service.at_work import in_thread
 from service.visitor import PASSWORD, Visitor, words
 
@@ -28,6 +29,7 @@ def place_of_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[D
     deployment = open_deployment(tmp_path_factory.mktemp("pages") / "home", embedded=True)
     with deployment.admission() as admission:
         admission.add("olga", roles=frozenset({Role.PRIVACY_OFFICER}), password=PASSWORD)
+        admission.add("otto", roles=frozenset({Role.PRIVACY_OFFICER}), password=PASSWORD)
         admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password=PASSWORD)
     with in_thread(deployment) as ask:
         yield deployment, ask.url
@@ -117,6 +119,22 @@ def test_wrong_passwords_are_bounded(visitor: Visitor) -> None:
         visitor.post("/sign-in", {"handle": "ico", "password": "wrong"})
     answer = visitor.post("/sign-in", {"handle": "ico", "password": PASSWORD})
     assert "too many wrong passwords" in words(answer)
+
+
+def test_nobody_locks_a_browser_out_that_signed_in_before(visitor: Visitor) -> None:
+    visitor.post("/sign-in", {"handle": "otto", "password": PASSWORD})
+    assert visitor.is_signed_in
+    mark = visitor.cookies[BROWSER_COOKIE]
+    visitor.post("/sign-out")
+    stranger = Visitor(visitor.url)
+    for _ in range(10):
+        stranger.post("/sign-in", {"handle": "otto", "password": "wrong"})
+    assert "too many" in words(stranger.post("/sign-in", {"handle": "otto", "password": PASSWORD}))
+    stranger.cookies[BROWSER_COOKIE] = mark[:-1] + ("0" if mark[-1] != "0" else "1")
+    assert "too many" in words(stranger.post("/sign-in", {"handle": "otto", "password": PASSWORD}))
+    assert visitor.cookies == {BROWSER_COOKIE: mark}
+    visitor.post("/sign-in", {"handle": "otto", "password": PASSWORD})
+    assert visitor.is_signed_in
 
 
 @pytest.mark.parametrize("code", sorted(LANGUAGES))

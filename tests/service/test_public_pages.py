@@ -59,6 +59,8 @@ def test_a_full_deployment_tells_rules_suspensions_and_counts(place: Place) -> N
     assert "direct messages" in said
     assert "legitimate interests: people can object" in said
     body = visitor.get("/transparency.json", accept="application/json")
+    assert '<link rel="alternate" type="application/json" href="/transparency.json">' in answer.text
+    assert visitor.get("/transparency", accept="application/json").json() == body.json()
     for text in (answer.text, body.text):
         for secret in ("secret-case", "anna-of-legal", HOSTILE, place.release, "drafts"):
             assert secret not in text

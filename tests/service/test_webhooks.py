@@ -236,7 +236,9 @@ def test_nothing_is_sent_into_a_network_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:10.0.0.1", "0.0.0.0",
-     "224.0.0.1", "fd00::1", "100.64.0.1", "fec0::1", "2002:7f00:1::"],
+     "224.0.0.1", "fd00::1", "100.64.0.1", "fec0::1", "2002:7f00:1::", "192.0.0.8", "192.0.0.9", "192.88.99.1",
+     "3fff::1", "2620:4f:8000::42", "192.175.48.6", "192.31.196.1", "192.52.193.1", "5f00::1", "64:ff9b::a01:203",
+     "64:ff9b:1::1"],
 )  # fmt: skip
 def test_private_addresses(address: str) -> None:
     assert deliveries.is_private(address)
@@ -245,6 +247,8 @@ def test_private_addresses(address: str) -> None:
 def test_public_addresses() -> None:
     assert not deliveries.is_private("93.184.216.34")
     assert not deliveries.is_private("2606:2800:220:1:248:1893:25c8:1946")
+    assert not deliveries.is_private("64:ff9b::5db8:d822")
+    assert not deliveries.is_private("192.0.1.1")
 
 
 def test_administrators_manage_them(deployment: Deployment) -> None:

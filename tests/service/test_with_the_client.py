@@ -18,9 +18,15 @@ CONTENT = "sha256:" + "0" * 64
 
 
 def train(place: Place, folder: Path, acknowledged: list[float]) -> None:
-    ask = {"url": place.ask.url, "credential": place.ask.token}
     with hold(
-        place.release, job="job-1", model="drafts", ttl_s=30, state_folder=folder, watchdog=False, **ask
+        place.release,
+        job="job-1",
+        model="drafts",
+        ttl_s=30,
+        url=place.ask.url,
+        credential=place.ask.token,
+        state_folder=folder,
+        watchdog=False,
     ) as lease:
         assert 2 in BitMap64.deserialize(lease.release.excluded(0))
         lease.check(1)

@@ -162,7 +162,9 @@ def one_of_two(number: int, *, timeout: timedelta = timedelta(seconds=60)) -> It
         dist.destroy_process_group()
 
 
-def held_by(number: int, *, watchdog: bool = True) -> AbstractContextManager[Lease]:
+def held_by(
+    number: int, *, watchdog: bool = True, ranks_patience_s: float | None = None
+) -> AbstractContextManager[Lease]:
     """Return the lease of one of two ranks."""
     return hold(
         os.environ["JOB_RELEASE"],
@@ -171,6 +173,7 @@ def held_by(number: int, *, watchdog: bool = True) -> AbstractContextManager[Lea
         ttl_s=float(os.environ["JOB_TTL"]),
         state_folder=FOLDER / f"state-{number}",
         watchdog=watchdog,
+        ranks_patience_s=ranks_patience_s,
     )
 
 

@@ -1,11 +1,12 @@
 """One of two ranks that agree before every step, and nothing else. The first one stands still at a place of its own.
 
-python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded
+python -m train.ranks_that_stand_still NUMBER PLACE bounded|unbounded|patient
 
 PLACE is where the first one stands still: `before` it says its word, `between` having the answer and letting the other
 one go, `after` that; or only its main thread does (`stuck`). Its watchdog is gone by then, so that nobody ends it. The
 second one has no watchdog either: whatever ends it, it ends by itself. `unbounded` is the control: it waits as long as
-`torch.distributed` does. The group's own time is up after half an hour, as it is where nobody says anything else.
+`torch.distributed` does. `patient` waits for so many seconds of its own. The group's own time is up after half an hour,
+as it is where nobody says anything else.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from train.jobs_in_torch import held_by, note, one_of_two
 
 GOOD_STEPS = 5
 PAUSE_S = 0.02
+PATIENCE_S = 2.0
 
 
 def stand_still(*_: Any, **__: Any) -> None:
@@ -89,7 +91,7 @@ def main() -> None:
     try:
         with (
             one_of_two(number, timeout=timedelta(minutes=30)),
-            held_by(number, watchdog=number == 0) as lease,
+            held_by(number, watchdog=number == 0, ranks_patience_s=PATIENCE_S if wait == "patient" else None) as lease,
         ):
             try:
                 agree(lease, number, place)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from train.ranks_that_stand_still import PATIENCE_S
 from train.test_training import START_S, Elsewhere, Job
 from training.jobs import state
 from training.small_server import CREDENTIAL, SmallPlane, serving
@@ -98,6 +99,15 @@ def test_who_waits_for_a_word_gives_up_before_its_own_deadline(tmp_path: Path, h
         said = ranks.stopped()
         assert said["code"] == {"order": "lease-revoked", "silence": "lease-expired"}[how]
         assert said["at"] - happened_at < TTL_S
+
+
+def test_who_is_told_how_long_to_wait_gives_up_although_its_own_lease_is_renewed(tmp_path: Path) -> None:
+    with standing_still("before", "patient", tmp_path) as ranks:
+        since = ranks.stand()
+        said = ranks.stopped()
+        assert said["code"] == "lease-over-elsewhere"
+        assert PATIENCE_S - 0.1 <= said["at"] - since < PATIENCE_S + TTL_S
+        assert ranks.jobs[0].process.poll() is None, "a control: nobody ended the one that stands still"
 
 
 def test_control_without_a_bound_it_waits_on_when_its_own_lease_is_over(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from consentry.errors import ConflictError, ConsentryError, InputError
+from consentry.errors import ConflictError, ConsentryError, InputError, IntegrityError
 from consentry.training.client import Lease, hold
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints, digest_folder
 from training import jobs
@@ -138,6 +138,62 @@ def test_a_failed_writing_leaves_nothing(holding: Holding, tmp_path: Path) -> No
         fail(lease)
     assert seen(tmp_path / "models") == []
     assert list((tmp_path / "models" / ".consentry" / "staged").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"[7]", b"{}", b'{"fence": "x"}', b'{"fence": 1e999}', b"\xff"])
+def test_a_damaged_fence_loses_nothing(holding: Holding, tmp_path: Path, content: bytes) -> None:
+    models = tmp_path / "models"
+    with holding() as lease:
+        save(models, lease, "before", step=1)
+        (models / ".consentry" / "fence.json").write_bytes(content)
+        with pytest.raises(IntegrityError, match=r"checkpoint-fence-damaged"):
+            save(models, lease)
+        assert seen(models) == ["before"]
+        assert [note["reason"] for note in quarantined(models)] == ["checkpoint-fence-damaged"]
+        assert (models / "quarantine" / "step-3-11-3" / "parts" / "weights").read_bytes() == b"weights"
+        (models / ".consentry" / "fence.json").unlink()  # as the help says
+        save(models, lease, "after", step=4)
+    assert seen(models) == ["after", "before"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_was_written_is_set_aside_whatever_happens(
+    holding: Holding, tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Lease, step: int | None = None) -> None:
+        raise error(step)
+
+    with holding() as lease, monkeypatch.context() as patched:
+        patched.setattr(Lease, "check", fail)
+        with pytest.raises(error):
+            save(tmp_path / "models", lease)
+    assert seen(tmp_path / "models") == []
+    assert [note["reason"] for note in quarantined(tmp_path / "models")] == [error.__name__]
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "nowhere", "pipe"])
+def test_a_model_checkpoint_with_a_link_is_not_confirmed(
+    plane: SmallPlane, holding: Holding, tmp_path: Path, what: str
+) -> None:
+    """Its digest would not hold what the link leads to, which anybody may change afterwards."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"weights")
+
+    def save_with(lease: Lease) -> None:
+        with ModelCheckpoints(LocalFolder(tmp_path / "models"), lease).writing("x", step=1) as target:
+            (target / "config").write_bytes(b"{}")
+            if what == "pipe":
+                os.mkfifo(target / "weights")
+            else:
+                (target / "weights").symlink_to(tmp_path / what)
+
+    with holding() as lease, pytest.raises(InputError, match=r"checkpoint-not-plain"):
+        save_with(lease)
+    assert plane.checkpoints == []
+    assert seen(tmp_path / "models") == []
+    assert [(note["reason"], note["digest"]) for note in quarantined(tmp_path / "models")] == [
+        ("checkpoint-not-plain", None)
+    ]
 
 
 class Frozen(LocalFolder):

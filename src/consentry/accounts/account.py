@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consentry.accounts.access import Action, Role, Scope, scope_of
+from consentry.corpus.areas import places_named
 from consentry.errors import InputError
-from consentry.policy.jurisdictions import known_area
+from consentry.policy.jurisdictions import area_advice, known_area
 from consentry.policy.policy_parser import IDENTIFIER
 
 SESSION_S = 8 * 3600
@@ -221,9 +222,8 @@ def check_roles(roles: frozenset[Role], areas: frozenset[str]) -> None:
         )
     for area in sorted(areas):
         if not known_area(area):
-            raise InputError(
-                "account-areas", f"`{area}` is no jurisdiction", help="use an ISO 3166 code or a group: UK, EU, EEA, CH"
-            )
+            advice = area_advice(area, places_named(area))
+            raise InputError("account-areas", f"`{area}` is no jurisdiction", help=advice)
     if Role.AUTHORITY in roles and len(roles) > 1:
         raise InputError(
             "account-roles",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 
 from consentry.accounts import passwords
 from consentry.accounts.access import Role
@@ -25,6 +25,7 @@ from consentry.accounts.account import (
     new_secret,
 )
 from consentry.accounts.store import AccountStore
+from consentry.accounts.tries import WITHIN_S, Tries
 from consentry.errors import ConflictError, InputError, NotFoundError, StateError, UnavailableError
 
 KEY_PREFIX = "ck_"
@@ -33,8 +34,6 @@ OF_KEYS = frozenset({Role.PLATFORM, Role.WORKLOAD, Role.ML_ENGINEER, Role.AUDITO
 """What a program can be."""
 _USED_EVERY_S = 60
 _NAME_DIGITS = 16
-_TRIES, _TRIES_WITHIN_S = 10, 300
-_MOST_NAMES = 10_000
 _AT_ONCE, _HASHING_S = 2, 5.0
 
 
@@ -45,8 +44,7 @@ class Admission:
         self._store = store
         self.web = store.web
         self._clock = clock
-        self._failed: dict[str, list[int]] = {}
-        self._trying = Lock()
+        self._tries = Tries()
         # Each takes 64 MiB and some tenths of a second of a processor.
         self._hashing = BoundedSemaphore(_AT_ONCE)
         self.revoked = 0
@@ -146,25 +144,19 @@ class Admission:
         if not self._store.change_account(replace(account, password=passwords.hashed(password)), since=account):
             raise _changed_meanwhile(handle)
 
-    def sign_in(self, handle: str, password: str) -> str:
-        """Begin a session and return its secret.
+    def sign_in(self, handle: str, password: str, *, browser: str = "") -> str:
+        """Begin a session and return its secret; `browser` is one that signed in under this name before.
 
         Raises:
             StateError: the name or the password is wrong, or too many were.
             UnavailableError: too many are signing in at this moment.
         """
         now = self._clock()
-        with self._trying:
-            failed = [at for at in self._failed.get(handle, ()) if at > now - _TRIES_WITHIN_S]
-            if len(self._failed) > _MOST_NAMES:
-                self._failed.clear()
-            # Before it is known whether it is right: many at once are many.
-            self._failed[handle] = [*failed, now]
-        if len(failed) >= _TRIES:
+        if self._tries.is_one_too_many(handle, browser=browser, now=now):
             raise StateError(
                 "sign-in-too-often",
                 "there were too many wrong passwords for this name",
-                help=f"wait {_TRIES_WITHIN_S // 60} minutes, or ask an administrator for a new one",
+                help=f"wait {WITHIN_S // 60} minutes, or ask an administrator for a new one",
             )
         account = self._store.account(handle)
         if not self._hashing.acquire(timeout=_HASHING_S):
@@ -181,7 +173,7 @@ class Admission:
             secret = self._begin(Session(handle=handle, begun_at=now, used_at=now), since=account)
         if secret is None:
             raise StateError("sign-in-wrong", "the name or the password is wrong", help="check both and try again")
-        self._failed.pop(handle, None)
+        self._tries.forget(handle, browser=browser)
         return secret
 
     def admit(self, handle: str, *, subject: str) -> str:

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 
+from consentry.accounts import belonging_sql, web_sql
 from consentry.accounts.access import Role
 from consentry.accounts.account import SESSION_S, Account, ApiKey, KeyChange, Session
 from consentry.accounts.web_sql import Sealing, SqlWebState
@@ -104,9 +105,18 @@ _KEPT = Table(
 class SqlAccounts:
     """Keeps `store.AccountStore`. Several threads and processes may share one database."""
 
-    def __init__(self, url: str, *, sealing: Sealing) -> None:
+    def __init__(self, url: str, *, ledger: str, sealing: Sealing) -> None:
+        """Open what goes with this ledger, or begin it.
+
+        Raises:
+            IntegrityError: what is there is another deployment's or program's; nothing was written into it.
+        """
+        tables = (*_METADATA.tables.values(), *web_sql.METADATA.tables.values())
+        with _reported():
+            belonging_sql.require_ours(url, ledger=ledger, tables=tables)
         self._engine = _engine(url)
         with _reported():
+            belonging_sql.mark(self._engine, ledger=ledger)
             _METADATA.create_all(self._engine)
         self.web = SqlWebState(self._engine, sealing)
 

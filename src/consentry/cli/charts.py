@@ -132,9 +132,10 @@ dt { font-size: .85rem; } dd { margin: 0; overflow-wrap: anywhere; }
   align-items: start; }
 svg { display: block; font-size: 13px; } svg text { fill: currentColor; }
 svg rect { stroke: var(--page); stroke-width: 1px; }
-.in { fill: var(--in); } .out { fill: var(--out); } .all { fill: var(--soft); }
+.in { fill: var(--in); } .out { fill: var(--page); stroke: var(--out); stroke-width: 1.5px; }
+.all { fill: var(--soft); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; } .key.in { background: var(--in); }
-.key.out { background: var(--out); margin-inline-start: 1rem; }
+.key.out { border: 1.5px solid var(--out); margin-inline-start: 1rem; }
 .key.alone { margin: 0; } .scroll { overflow-x: auto; } .checks { margin-top: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; font-size: .95rem; }
 thead th { color: var(--soft); font-weight: 500; font-size: .85rem; } tbody th { font-weight: 400; min-width: 6.5rem; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -9,8 +10,13 @@ import click
 from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, pass_context
 from consentry.cli.output import counted
-from consentry.corpus.registration import Corpus
+from consentry.cli.read_words import in_no_table, show_in_no_table, show_unread
+from consentry.clock import now
+from consentry.corpus.registration import Corpus, read_descriptor
 from consentry.policy.vocabulary import Age
+
+_TOP = 20
+"""Words that are listed of a column."""
 
 
 @click.group()
@@ -23,14 +29,18 @@ def corpus() -> None:
 @pass_context
 def register(context: Context, descriptor: Path) -> None:
     """Read the key columns of the files that DESCRIPTOR names, once, and record the corpus as it is now."""
+    read_descriptor(descriptor)  # before a deployment is made: one that cannot be used leaves nothing behind
     control = context.begin().control
     with context.out.progress() as progress:
         done = control.statements.register_corpus(descriptor, progress=progress)
-    body = {**_body(done.corpus), "built": done.built, "kept": done.kept}
+    present = control.desk.present()
+    missing = in_no_table(present.classes(at=now()))
+    body = {**_body(done.corpus), "built": done.built, "kept": done.kept, "in_no_table": missing}
 
     def human() -> None:
         _show(context, done.corpus)
         context.out.text(f"\n{counted(done.built, 'file')} read, {done.kept:,} unchanged.")
+        show_in_no_table(context.out, missing, loaded=present.state.people is not None)
 
     context.out.show(body, human)
 
@@ -79,14 +89,11 @@ def _body(opened: Corpus) -> dict[str, object]:
 def _show(context: Context, opened: Corpus) -> None:
     context.out.heading(f"{opened.name}: {counted(opened.rows, 'item')} in {counted(len(opened.sidecars), 'file')}")
     _show_files(context, opened)
-    strange: dict[str, int] = {}
+    unread: dict[str, Counter[str]] = {}
     for each in opened.sidecars:
         for role, words in each.oddities.words.items():
-            for word, count in words.items():
-                strange[f"{role} `{word}`"] = strange.get(f"{role} `{word}`", 0) + count
-    if strange:
-        context.out.text("\nWords the descriptor does not map; these items are gaps:")
-        context.out.table(["word", "items"], sorted(strange.items(), key=lambda each: -each[1])[:20])
+            unread.setdefault(role, Counter()).update(words)
+    show_unread(context.out, {role: dict(words.most_common(_TOP)) for role, words in unread.items()}, of="items")
 
 
 def _show_files(context: Context, opened: Corpus) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["remedy", f"{remedy['remedy']}, chosen by {remedy['by']}{_approved(remedy)}"])
     if (left := body["withdrawn"]) is not None:
         rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
+    if body["left"]:
+        rows.append(["not known to be gone", "\n".join(f"{each['digest']} ({each['as']})" for each in body["left"])])
     rows += [["destroyed", f"{counted(each['files'], 'file')}, {_signed(each)}"] for each in body["certificates"]]
     out.heading(f"Model {body['model']}")
     out.table(["", ""], rows)
@@ -146,8 +149,9 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
     """Choose WHAT is done about the affected model NAME.
 
     `accept` means nothing is done. Of that, and of `drop-adapter`, the ledger shows nothing but somebody's word: two
-    different people approve it with `consentry model approve`. What the model is built on keeps its own marks: of those
-    only `accept`, and `retrain` on bases that have none, take anything off the model.
+    different people approve it with `consentry model approve`, as where no job of ours trained the model anew. What it
+    is built on keeps its own marks: of those only `accept`, and `retrain` on bases that have none, take anything off
+    the model.
     """
     context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)
@@ -158,7 +162,11 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
 @_BY
 @pass_context
 def approve(context: Context, name: str, by: str) -> None:
-    """Approve that nothing is done about model NAME, or that its adapter is dropped. Two different people have to."""
+    """Approve what nothing but words show of model NAME. Two different people have to.
+
+    That nothing is done about it, that its adapter is dropped, or that it was trained anew where no job of ours did it:
+    for that, register what it was trained on and the digest of its new weights before.
+    """
     context.deployment.control.models.approve_remedy(name, by=by)
     _say_where(context, name)
 
@@ -224,8 +232,44 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
         context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
         context.out.text(f"Certificate {body['certificate']}, signed and in the ledger.")
 
+        _say_left(context.out, body["left"])
+
     context.out.show(body, human)
     return 0
+
+
+@model.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Why nobody saw it deleted. It stays in the ledger: no personal data.")
+@_BY
+@pass_context
+def gone(context: Context, name: str, reason: str, by: str) -> None:
+    """Say that what is left of the known weights of the withdrawn model NAME is gone. Two different people have to.
+
+    It is for what no certificate can name: files that a training program rotated away, or a disk that is no more.
+    """
+    body = context.deployment.control.destruction.say_gone(name, reason=reason, by=by)
+
+    def human() -> None:
+        context.out.text(f"Recorded at position {body['position']}.")
+        _say_left(context.out, body["left"])
+
+    context.out.show(body, human)
+
+
+def _say_left(out: Output, left: list[dict[str, Any]]) -> None:
+    if left:
+        out.text(f"Not known to be gone: {counted(len(left), 'digest')} of its weights. It is not destroyed yet.")
+        out.table(
+            ["digest", "known as", "gone, says"], [[e["digest"], e["as"], ", ".join(e["said_gone_by"])] for e in left]
+        )
+
+
+def _served(body: Mapping[str, Any]) -> str:
+    """Say in words whether a model may be served; one that nothing is the matter with can be held by an order."""
+    if body["may"]:
+        return f"may be served ({body['stage']})"
+    return "is held; nothing in it was withdrawn" if body["stage"] == "clear" else f"is held ({body['stage']})"
 
 
 @model.command("may-serve")
@@ -236,7 +280,7 @@ def may_serve(context: Context, name: str) -> int:
     body = context.deployment.control.models.may_serve(name)
 
     def human() -> None:
-        context.out.text(f"Model {name} {'may be served' if body['may'] else 'is held'} ({body['stage']}).")
+        context.out.text(f"Model {name} {_served(body)}.")
         for reason in body["reasons"]:
             context.out.text(f"  {reason}")
 

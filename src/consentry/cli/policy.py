@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 from consentry.cli.invocation import DENIED, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
-from consentry.errors import IntegrityError, PolicyError, StateError
+from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
 from consentry.oversight.assessment import Assessments
 from consentry.policy import language_codes
 from consentry.policy.library import shipped
@@ -42,9 +43,16 @@ def read_text(name: str) -> tuple[str, str]:
     )
 
 
+def _places_named(word: str) -> Mapping[str, str]:
+    """Return the codes that a word may stand for, with their names. Only then: reading a set waits for no names."""
+    from consentry.corpus.areas import places_named  # noqa: PLC0415
+
+    return places_named(word)
+
+
 def read_set(name: str) -> PolicySet:
     """Read a policy set from a file or from those that are shipped."""
-    return load(*read_text(name))
+    return load(*read_text(name), places_named=_places_named)
 
 
 @click.group()
@@ -57,7 +65,8 @@ def policy() -> None:
 def list_(context: Invocation) -> None:
     """List the policy sets that are shipped, and those that are or were in force here, with since when and until when.
 
-    A set is in force under its name until another one is published under it, or until it is withdrawn.
+    A set is in force under its name until another one is published under it, or until it is withdrawn. `decides` names
+    the uses that it decides about now: those about which no other set was published since.
     """
     # Only where the deployment is asked: reading and checking policy sets should not wait for its packages.
     from consentry.cli.context import current  # noqa: PLC0415
@@ -76,7 +85,7 @@ def list_(context: Invocation) -> None:
         context.out.table(["shipped", "version", "title"], [[n, each.version, each.title] for n, each in ready.items()])
         if published:
             context.out.heading("Published here")
-            columns = ["policy set", "version", "state", "since", "until", "position"]
+            columns = ["policy set", "version", "state", "decides", "since", "until", "position"]
             context.out.table(columns, [_row(each) for each in published])
 
     context.out.show(body, human)
@@ -84,23 +93,31 @@ def list_(context: Invocation) -> None:
 
 def _published(desk: Any) -> list[dict[str, Any]]:
     """Return every policy set that is or was in force at a control plane's desk, oldest first, as plain values."""
-    from consentry.control_plane.in_force import every_set  # noqa: PLC0415 - as in `list_`
+    from consentry.control_plane.in_force import every_set, history  # noqa: PLC0415 - as in `list_`
 
+    policies = desk.present().state.policies
+    try:
+        decides = {each.published.position: each.purposes for each in history(policies, desk.document)}
+    except ConsentryError:
+        # One of them cannot be read here any more: the doctor says which.
+        decides = {}
     return [
         {
             **each.published._asdict(),
             "state": each.state,
+            "decides": list(decides.get(each.published.position, ())),
             "since": desk.recorded_at(each.published.position),
             "until": None if each.ended is None else desk.recorded_at(each.ended.position),
             "replaced_by": each.ended.version if each.ended is not None and each.state == "replaced" else None,
         }
-        for each in every_set(desk.present().state.policies)
+        for each in every_set(policies)
     ]
 
 
 def _row(body: dict[str, Any]) -> list[Any]:
     state = body["state"] if body["replaced_by"] is None else f"replaced by {body['replaced_by']}"
-    return [body["name"], body["version"], state, day(body["since"]), day(body["until"]), body["position"]]
+    since, until = day(body["since"]), day(body["until"])
+    return [body["name"], body["version"], state, ", ".join(body["decides"]), since, until, body["position"]]
 
 
 @policy.command()
@@ -117,7 +134,11 @@ def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
     if unknown := [each for each in languages if language_codes.advice(each)]:
         raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: {language_codes.advice(unknown[0])}")
-    found = [(name, each) for name in files for each in check_text(*read_text(name), languages=languages)]
+    found = [
+        (name, each)
+        for name in files
+        for each in check_text(*read_text(name), languages=languages, places_named=_places_named)
+    ]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
     def human() -> None:
@@ -213,7 +234,7 @@ def publish(context: Invocation, name: str) -> None:
     from consentry.cli.context import current  # noqa: PLC0415 - as in `list_`
 
     text, filename = read_text(name)
-    failed = [result for result in run_examples(load(text, filename)) if not result.holds]
+    failed = [result for result in run_examples(load(text, filename, places_named=_places_named)) if not result.holds]
     if failed:
         raise PolicyError(
             "policy-example-fails",
@@ -222,22 +243,59 @@ def publish(context: Invocation, name: str) -> None:
             help="mend the rules or the example; see `consentry policy test`",
             where=f"{filename}:{failed[0].example.line}",
         )
-    published, position = current().begin().control.statements.publish(text, filename)
+    control = current().begin().control
+    published, position = control.statements.publish(text, filename)
     unassessed = _unassessed(published)
+    taken = _taken_over(control.desk, position)
     body = {
         "name": published.name,
         "version": published.version,
         "digest": published.digest,
         "position": position,
+        "decides": [
+            {"purpose": use, "before": None if before is None else {"name": before.name, "version": before.version}}
+            for use, before in taken.items()
+        ],
         "unassessed": unassessed,
     }
 
     def human() -> None:
         context.out.text(f"{published.name} {published.version} is in force from position {position} on.")
+        for line in _deciding_lines(published, taken):
+            context.out.text(line)
         if unassessed:
             _note_unassessed(context, published.name, unassessed)
 
     context.out.show(body, human)
+
+
+def _taken_over(desk: Any, position: int) -> Mapping[Any, Any]:
+    """Return the uses that a new set decides about, with what did before; none if an older one cannot be read here."""
+    from consentry.control_plane.in_force import taken_over  # noqa: PLC0415 - as in `list_`
+
+    try:
+        return taken_over(desk.present().state.policies, desk.document, position=position)
+    except ConsentryError:
+        return {}
+
+
+def _deciding_lines(published: PolicySet, taken: Mapping[Any, Any]) -> list[str]:
+    """Say what a new set decides about, and what it takes the place of."""
+    uses: dict[Any, list[str]] = {}
+    for use, before in taken.items():
+        uses.setdefault(before, []).append(str(use))
+    return [
+        f"It decides about {', '.join(named)} from now on{_in_place(published, before)}."
+        for before, named in uses.items()
+    ]
+
+
+def _in_place(published: PolicySet, before: Any) -> str:
+    if before is None:
+        return "; no set did before"
+    if before.name == published.name:
+        return f", in place of version {before.version}"
+    return f", in place of {before.name} {before.version} (builds can still name that)"
 
 
 @policy.command()

@@ -26,9 +26,9 @@ from consentry.cli.release_text import (
     withdrawn_since,
 )
 from consentry.clock import now
+from consentry.corpus.areas import require_areas
 from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Destroyed
-from consentry.policy.jurisdictions import known_area
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.materialise import CopyFormat
@@ -114,18 +114,32 @@ def list_(context: Context) -> None:
     known = control.releases.sealed()
     withdrawn = {name: control.releases.withdrawal(name) for name, each in known.items() if each.withdrawn is not None}
     left = {name: found[-1]["items"] if (found := control.amendments.of(name)) else 0 for name in known}
+    barred = {name: control.orders.barred(name) for name, each in known.items() if each.withdrawn is None}
     rows = [
-        [each.position, name, str(each.purpose), left[name], withdrawn_since(withdrawn.get(name))]
+        [each.position, name, str(each.purpose), left[name], _standing(withdrawn.get(name), barred.get(name))]
         for name, each in known.items()
     ]
     body = {
         "releases": [
-            {"release": name, **each._asdict(), "withdrawn": withdrawn.get(name), "items_removed": left[name]}
+            {
+                "release": name,
+                **each._asdict(),
+                "withdrawn": withdrawn.get(name),
+                "barred": barred.get(name),
+                "items_removed": left[name],
+            }
             for name, each in known.items()
         ]
     }
-    columns = ["position", "release", "purpose", "items removed since", "withdrawn"]
+    columns = ["position", "release", "purpose", "items removed since", "no longer readable"]
     context.out.show(body, lambda: context.out.table(columns, rows))
+
+
+def _standing(withdrawn: dict[str, Any] | None, barred: Mapping[str, Any] | None) -> str:
+    """Say why nobody may read a release; nothing if they may."""
+    if barred is not None:
+        return f"barred by {barred['order']}"
+    return "" if withdrawn is None else f"withdrawn {withdrawn_since(withdrawn)}"
 
 
 @release.command()
@@ -328,9 +342,7 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     A census does not know when items were created, and counts those that involve several people by their owner: it says
     how many these are, as `release plan` does.
     """
-    unknown = [area for area in suspend if not known_area(area)]
-    if unknown:
-        raise click.BadParameter(f"`{unknown[0]}` is no known country, subdivision or group", param_hint="--suspend")
+    require_areas(suspend)
     control = context.deployment.control
     names = [corpus] if corpus else list(control.desk.present().state.corpora)
     published = control.desk.present().state.policies
@@ -350,10 +362,25 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     context.out.show({"suspended": list(suspend), "corpora": found}, human)
 
 
+def _left_out_already(change: dict[str, Any]) -> str:
+    """Say that all a suspension would stop is left out already, and why; empty if it would stop anything."""
+    before, after = change["eligible"]["before"], change["eligible"]["after"]
+    moved = change["by_reason"]
+    items = sum(by for reason, by in moved.items() if reason.startswith("suspended:") and by > 0)
+    if before != after:
+        return ""
+    if not items:
+        return "nothing there: no item is left out for it"
+    why = ", ".join(reason for reason, by in moved.items() if by < 0)
+    return f"{counted(items, 'item')} there, all left out already ({why})"
+
+
 def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
     before, after = change["eligible"]["before"], change["eligible"]["after"]
     out.heading(title)
     out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
+    if note := _left_out_already(change):
+        out.text(note)
     for label in ("by_place", "by_category"):
         rows = [[place_in_table(name) or "(none)", f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
         if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from consentry.cli.gap_words import nothing_eligible
 from consentry.cli.output import Output, counted, moment, share
 from consentry.cli.places import place_in_table
 from consentry.policy.vocabulary import Age
@@ -57,10 +58,12 @@ def show_counts(out: Output, counts: Any) -> None:
     items = counts["items"]
     eligible, denied = counts["eligible"], counts["denied"]
     out.text(f"\n{counted(items, 'item')}: {eligible:,} eligible ({share(eligible, items)}), {denied:,} denied")
+    if not eligible and (advice := nothing_eligible(counts["by_gap"], items=items)):
+        out.text(advice)
     if counts["by_reason"]:
         by_reason = sorted(counts["by_reason"].items(), key=lambda each: (-each[1], each[0]))
         rows = [[reason, count, share(count, items)] for reason, count in by_reason]
-        out.heading("Denied, by reason")
+        out.heading("Denied, by the first reason of each item")
         out.table(["reason", "items", "of all"], rows[:_TOP])
     if counts["by_gap"]:
         out.heading("Gaps: what could not be known (an item may have several)")
@@ -142,7 +145,7 @@ def show_changed_counts(out: Output, counts: Mapping[str, Mapping[str, Any]]) ->
     """Print which counts of two releases differ: by reason all items that are denied, also those that were before."""
     reasons = [[name, was, now, f"{now - was:+,}"] for name, was, now in _differing(counts["by_reason"])]
     if reasons:
-        out.heading(f"Denied, by reason{_first(reasons)}")
+        out.heading(f"Denied, by the first reason of each item{_first(reasons)}")
         out.table(["reason", "was", "is", "change"], reasons[:_TOP])
     for split in ("by_place", "by_category"):
         rows = [

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from consentry.accounts.account import Account
 from consentry.cli.invocation import Invocation, kept_for_good, pass_invocation
+from consentry.cli.job_list import screen, show_jobs
 from consentry.cli.output import Output
 from consentry.home import ADDRESS_FILE
 from consentry.ledger.oversight_events import LeaseEnd
@@ -72,6 +73,7 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
     from consentry.service import server  # noqa: PLC0415
 
     deployment = current().deployment
+    audience = deployment.settings.audience
     with deployment.admission() as admission:
         accounts = admission.all()
     is_new = not accounts
@@ -83,10 +85,11 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
             out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
             if is_new:
                 out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
+            out.text(f"Signed links of members are for (`aud`): {audience}")
             out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
             out.console.file.flush()
 
-        out.show({"url": address, "token_file": str(token)}, human)
+        out.show({"url": address, "token_file": str(token), "audience": audience}, human)
 
     server.serve(deployment, host=host, port=port, announce=announce)
 
@@ -132,7 +135,7 @@ def _how(trouble: str | None) -> str:
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Go on showing them until Ctrl+C.")
+@click.option("--watch", is_flag=True, help="Go on showing them until Ctrl+C, those that read now first.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only those of this job; several times.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only those that train this model.")
 @click.option("--release", "releases", multiple=True, metavar="NAME", help="Only those that read this release.")
@@ -147,37 +150,10 @@ def jobs(context: Invocation, /, watch: bool, **wanted: tuple[str, ...]) -> None
     if watch and not context.out.as_json and context.out.console.is_terminal:
         with Live(console=context.out.console, auto_refresh=False) as live:
             while True:
-                live.update(context.out.columns(_COLUMNS, _rows(_asked(context, only)["leases"])), refresh=True)
+                live.update(screen(context.out, _asked(context, only), chosen=bool(only)), refresh=True)
                 time.sleep(_WATCHED_EVERY_S)
     body = _asked(context, only)
-    context.out.show(body, lambda: _show(context.out, body, chosen=bool(only)))
-
-
-_COLUMNS = ("job", "model", "release", "state", "step", "items", "time left")
-
-
-def _show(out: Output, body: dict[str, Any], *, chosen: bool) -> None:
-    if not body["leases"]:
-        out.text("No lease is like that." if chosen else "No job was ever given a lease.")
-        return
-    out.table(_COLUMNS, _rows(body["leases"]))
-    if not body["live"]:
-        out.text("No server runs: leases that did not end are shown as open. Start one: consentry serve")
-
-
-def _rows(leases: list[dict[str, Any]]) -> list[list[Any]]:
-    return [
-        [
-            each["job"],
-            each["model"],
-            each["release"],
-            each["state"],
-            "" if each["step"] is None else each["step"],
-            each["items"],
-            "" if each["left_s"] is None else f"{each['left_s']:.0f} s",
-        ]
-        for each in leases
-    ]
+    context.out.show(body, lambda: show_jobs(context.out, body, chosen=bool(only)))
 
 
 class _Staying(HTTPRedirectHandler):

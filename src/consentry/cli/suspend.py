@@ -30,7 +30,7 @@ _SCOPE = (
         "purposes",
         multiple=True,
         type=click.Choice([str(each) for each in Purpose]),
-        help="None: every purpose.",
+        help="None: every purpose, serving too.",
     ),
     click.option(
         "--category",
@@ -85,34 +85,54 @@ def scope_of(parts: Mapping[str, Any]) -> Scope:
 )
 @click.option("--reference", required=True, metavar="TEXT", help="Of the letter or decision; no personal data.")
 @click.option("--by", metavar="HANDLE", help="Who does it: a handle, no name and no address.")
-@click.option("--dry-run", is_flag=True, help="Only say what it would hit.")
+@click.option("--everywhere", is_flag=True, help="Of everything: instead of a scope.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would hit, or why it would be refused.")
 @pass_invocation
 def suspend(context: Invocation, /, case: str, reference: str, **parts: Any) -> None:
     """Suspend a use from now on: no release is sealed with it, no lease granted or renewed, and `may` says no.
 
-    Every part of the scope that is left out means all. Jobs that read what it hits are told at once, and stop at the
-    latest when their lease runs out.
+    Every part of the scope that is left out means all; without any, it takes --everywhere. Jobs that read what it hits
+    are told at once, and stop at the latest when their lease runs out.
     """
     scope = scope_of(parts)
+    if (scope == Scope()) != parts["everywhere"]:
+        raise click.UsageError(
+            "without a scope it would suspend everything: name --area, --purpose, --model, ..., or say --everywhere"
+            if scope == Scope()
+            else "--everywhere is everything: leave it out, or the scope"
+        )
     if parts["dry_run"]:
-        _what_if(context.out, scope)
+        _what_if(context.out, scope, case=case, reference=reference, by=parts["by"])
         return
     order = _suspended(context, scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"])
     if order.drained is None:
         context.out.text("Jobs that read what it hits are told at once. Watch: consentry jobs")
     else:
         context.out.text("No job reads what it hits.")
+    _say_held(context.out, order.scope)
     if context.out.as_json:
         context.out.show(described(order))
 
 
-def _what_if(out: Output, scope: Scope) -> None:
+def _say_held(out: Output, scope: Scope) -> None:
+    """Say which commands tell what an order holds beside jobs: finding it out takes the whole deployment."""
+    if not scope.models:
+        out.text("What was sealed and holds any of it is no longer readable. Which that is: consentry release list")
+    if scope.models:
+        named = ", ".join(sorted(scope.models))
+        out.text(f"Held from being served: {named}, and what is built on that. Ask: consentry model may-serve NAME")
+    elif scope.concerns(Purpose.SERVE):
+        out.text("Models that learned from that are held from being served. Ask: consentry model may-serve NAME")
+
+
+def _what_if(out: Output, scope: Scope, **said: Any) -> None:
     """Show what an order would hit."""
     # Only here and below: who stops a use does not wait for what only people and content need.
     with kept_for_good("consentry.bootstrap"):
         from consentry.cli.context import current  # noqa: PLC0415
 
     orders = current().deployment.control.orders
+    orders.issuing.foretell(scope, **said)
     with out.progress() as progress:
         body = orders.what_if(scope, progress=progress)
     out.show(body, lambda: show_what_if(out, body))

@@ -30,7 +30,7 @@ _COOKIE = "__Host-consentry"
 
 
 class RefusedError(ConsentryError):
-    """The server refused. `code` is its code, `status` the status of the answer."""
+    """The server refused. `code` is its code, `status` the status of the answer, `detail` what to do about it."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(
@@ -39,6 +39,11 @@ class RefusedError(ConsentryError):
             help=str(problem.get("detail", "is this a Consentry server?")),
         )
         self.status = status
+
+    @property
+    def detail(self) -> str:
+        """What the server says to do about it; the same as `help`."""
+        return self.help
 
 
 class OutcomeUnknownError(ConsentryError):

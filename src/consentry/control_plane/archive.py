@@ -75,7 +75,7 @@ class Archive:
 
     def unchanged(self, release: SealedRelease) -> Corpus:
         """Return the corpus of a release, whose files are those it was made from."""
-        corpus = open_corpus(self.desk.corpora, release.manifest.corpus)
+        corpus = self.desk.opened(release.manifest.corpus)
         check_registered(release.manifest, corpus)
         return corpus
 
@@ -118,8 +118,8 @@ class Archive:
         INVARIANT: never one of before the newest erasure, should such a file have come back: it shows what is erased.
         """
         then = self._nothing_known()
-        erased = max(self.desk.present().state.erased.values(), default=0)
-        kept = self.desk.kept.at(range(erased + 1, position + 1))
+        erased = self.desk.present().state.newest_erasure
+        kept = self.desk.kept.at(range(max(erased, 0) + 1, position + 1))
         if kept is not None:
             then.restore(kept)
         return then

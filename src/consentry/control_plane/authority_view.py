@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from consentry.control_plane.conditions import checks_of
+from consentry.control_plane.casebook import CaseBook
+from consentry.control_plane.conditions import Looked, asked_of, looked_at
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.telling import Telling
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
-from consentry.ledger.events import Body, NoticeServed
-from consentry.ledger.oversight_events import OrderDrained
 from consentry.oversight.authority_view import (
     Sight,
     case_document,
@@ -31,7 +29,6 @@ from consentry.oversight.authority_view import (
     reports_of,
 )
 from consentry.oversight.case import Answers, Case
-from consentry.oversight.condition_check import run
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Model
 from consentry.oversight.model_standing import standing
@@ -42,6 +39,8 @@ from consentry.policy.evaluator import ReasonKind
 from consentry.release.sealed import SealedRelease
 
 FORMAT = "consentry/authority-view/v1"
+_Checked = Mapping[str, Answers]
+"""What the checks of cases find, by case."""
 _OUTCOMES = ("used", "refused", "suspended", "other")
 
 
@@ -54,10 +53,11 @@ class AuthorityView:
         *,
         release: Callable[[str], SealedRelease],
         losses: Losses,
-        telling: Telling,
+        book: CaseBook,
     ) -> None:
         self._desk = desk
-        self._telling = telling
+        self._book = book
+        self._telling = book.telling
         self._release = release
         self._losses = losses
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
@@ -68,13 +68,30 @@ class AuthorityView:
             known = self._desk.present()
             yield known, Sight(areas=areas, at=self._as_of(known.position))
 
-    def _count(self, areas: Areas, name: str | None = None) -> None:
-        """Count whom the notices of cases did not reach, without the lock: with it, it is quick afterwards."""
-        with self._looking(areas) as (known, sight):
+    @contextmanager
+    def _looking_at_cases(self, areas: Areas, name: str | None = None) -> Iterator[tuple[Known, Sight, _Checked]]:
+        """Do as `_looking` does, and give what the checks of cases find.
+
+        They are run without the lock, again if what they look at was changed meanwhile. Whom the notices of the cases
+        did not reach is counted without it too: with it, it is quick afterwards.
+        """
+
+        def seen(known: Known, sight: Sight) -> tuple[list[Case], dict[str, Looked]]:
             cases = [each for each in sight.cases(known.record) if name in (None, each.case)]
-            asked = [self._telling.asked(each, at=sight.at) for each in cases]
-        for each in asked:
-            self._telling.count(each)
+            return cases, {each.case: looked_at(each, self._desk) for each in cases}
+
+        while True:
+            with self._looking(areas) as (known, sight):
+                cases, looked = seen(known, sight)
+                asked = {each.case: asked_of(each, self._desk, at=sight.at, form=FORM) for each in cases}
+                tellings = [self._telling.asked(each, at=sight.at) for each in cases]
+            for telling in tellings:
+                self._telling.count(telling)
+            checked = {each: answers() for each, answers in asked.items()}
+            with self._looking(areas) as (known, sight):
+                if seen(known, sight)[1] == looked:
+                    yield known, sight, checked
+                    return
 
     def _as_of(self, position: int) -> Seconds:
         if not position:
@@ -84,13 +101,12 @@ class AuthorityView:
 
     def start(self, areas: Areas) -> dict[str, Any]:
         """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
-        self._count(areas)
-        with self._looking(areas) as (known, sight):
+        with self._looking_at_cases(areas) as (known, sight, checked):
             record, cases = known.record, sight.cases(known.record)
             releases, models = self._releases(known, sight), self._models(known, sight)
             return {
                 **_head("start", known, sight=sight),
-                "cases": [self._line(each, known, sight=sight) for each in cases],
+                "cases": [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases],
                 "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
                 "reports": [one for each in cases for one in reports_of(each, record, sight=sight)],
                 "trained_on": {
@@ -106,17 +122,15 @@ class AuthorityView:
         Raises:
             NotFoundError: there is none of this name, or it does not concern them.
         """
-        self._count(areas, name)
-        with self._looking(areas) as (known, sight):
+        with self._looking_at_cases(areas, name) as (known, sight, checked):
             case = self._seen(name, known, sight=sight)
-            events = self._timeline(case, known)
             found = case_document(
                 case,
                 known.record,
                 sight=sight,
-                answers=self._answers(case, known, sight=sight),
+                answers=checked[case.case],
                 not_reached=self._telling.not_reached(case, at=sight.at),
-                events=events,
+                events=self._book.timeline(case),
             )
             head = _head("case", known, sight=sight)
         return {**head, **found, "statements": [{**each, **self._kept(each)} for each in found["statements"]]}
@@ -130,9 +144,9 @@ class AuthorityView:
 
     def cases(self, areas: Areas) -> dict[str, Any]:
         """Return the cases that concern them."""
-        self._count(areas)
-        with self._looking(areas) as (known, sight):
-            found = [self._line(each, known, sight=sight) for each in sight.cases(known.record)]
+        with self._looking_at_cases(areas) as (known, sight, checked):
+            cases = sight.cases(known.record)
+            found = [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases]
             return {**_head("cases", known, sight=sight), "cases": found}
 
     def orders(self, areas: Areas) -> dict[str, Any]:
@@ -198,7 +212,7 @@ class AuthorityView:
         """
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
-            papers = papers_seen(case, known.record, sight=sight, events=self._timeline(case, known))
+            papers = papers_seen(case, known.record, sight=sight, events=self._book.timeline(case))
             found = the_one(papers, position, part=part)
             head = _head("paper", known, sight=sight)
         content = self._desk.parts.objects.get(found.document)
@@ -226,39 +240,9 @@ class AuthorityView:
             raise NotFoundError("case-unknown", "no such case concerns you", help="the start page has those that do")
         return case
 
-    def _line(self, case: Case, known: Known, *, sight: Sight) -> dict[str, Any]:
-        answers = self._answers(case, known, sight=sight)
+    def _line(self, case: Case, known: Known, *, sight: Sight, answers: Answers) -> dict[str, Any]:
         not_reached = self._telling.not_reached(case, at=sight.at)
         return case_line(case, known.record, sight=sight, answers=answers, not_reached=not_reached)
-
-    def _answers(self, case: Case, known: Known, *, sight: Sight) -> Answers:
-        """Return what the checks of a case find, as of the last event."""
-        checks = checks_of(
-            case,
-            known.record,
-            published={each.name: each.digest for each in known.state.policies},
-            read=self._desk.document,
-            at=sight.at,
-            form=FORM,
-        )
-        return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
-
-    def _timeline(self, case: Case, known: Known) -> list[dict[str, Any]]:
-        orders = {each.order for each in known.record.orders.of(case.case)}
-
-        def belongs(body: Body) -> bool:
-            if isinstance(body, NoticeServed):
-                return body.notice in case.notices or body.notice in case.dropped
-            if isinstance(body, OrderDrained):
-                return body.order in orders
-            return getattr(body, "case", None) == case.case
-
-        events = self._desk.parts.ledger.read(case.position, known.position, only_open=True)
-        return [
-            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
-            for each in events
-            if each.body is not None and belongs(each.body)
-        ]
 
     def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
         found = []

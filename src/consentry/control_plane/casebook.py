@@ -7,6 +7,7 @@ at a time do it one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.telling import Telling
@@ -47,6 +48,17 @@ class CaseBook:
                 help=names_there_are(known, "there are", otherwise="open one: consentry case open"),
             )
         return known[name]
+
+    def timeline(self, case: Case) -> list[dict[str, Any]]:
+        """Return all that is known to be said of a case, oldest first: position, time, kind and what it says."""
+        with self.desk.lock:
+            record = self.desk.newest.record
+            positions = record.timelines.of(case, record.orders.of(case.case))
+        return [
+            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
+            for each in self.desk.parts.ledger.at(positions)
+            if each.body is not None
+        ]
 
     def say(self, name: str, say: Callable[[Case], Sequence[Body]], *, over_too: bool = False) -> Case:
         """Say something about a case that is not over (or is), while nobody else can say anything."""

@@ -29,8 +29,8 @@ from consentry.ledger.case_events import (
     ReviewBegun,
     Step,
 )
-from consentry.ledger.events import Body, NoticeServed
-from consentry.ledger.oversight_events import OrderDrained, OrderEnd, Origin
+from consentry.ledger.events import Body
+from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.case import (
     APPROVALS,
     Answers,
@@ -115,15 +115,11 @@ class CaseVerbs:
         Checks run, and people are counted, without the lock of the desk, for which renewals of leases wait. Checks are
         run again if what they look at was changed meanwhile; people are counted as of when the case was looked at.
         """
-        form = self.conditions.form_for(name)
         while True:
-            with self.desk.lock:
-                case = self.book.get(name)
-                looked_at, asked = self._looked_at(case), self.conditions.asked(case, form=form)
-            answers = asked()
+            looked_at, answers = self.conditions.answers(name)
             with self.desk.lock:
                 case, at = self.book.get(name), self.desk.parts.clock()
-                if self._looked_at(case) != looked_at:
+                if self.conditions.looked_at(case) != looked_at:
                     continue
                 telling = self.telling.asked(case, at=at)
             not_reached = self.telling.count(telling)
@@ -132,22 +128,7 @@ class CaseVerbs:
 
     def timeline(self, name: str) -> list[dict[str, Any]]:
         """Return everything that was said of a case, oldest first: position, time, kind and what it says."""
-        case = self.book.get(name)
-        orders = {each.order for each in self.desk.newest.record.orders.of(name)}
-
-        def concerns(body: Body | None) -> bool:
-            if isinstance(body, NoticeServed):
-                return body.notice in case.notices or body.notice in case.dropped
-            if isinstance(body, OrderDrained):
-                return body.order in orders
-            return getattr(body, "case", None) == name
-
-        events = self.desk.parts.ledger.read(case.position, only_open=True)
-        return [
-            {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
-            for each in events
-            if each.body is not None and concerns(each.body)
-        ]
+        return self.book.timeline(self.book.get(name))
 
     def papers(self, name: str, timeline: Iterable[Mapping[str, Any]] | None = None) -> list[Paper]:
         """Return the documents that were given in a case, oldest first; `timeline` saves reading it once more."""
@@ -171,20 +152,23 @@ class CaseVerbs:
             ConflictError: this person approved already, and nothing has changed since.
         """
         require_handle(by)
-        obstacles: list[Obstacle] = []
-        form = self.conditions.form_for(name)
-
-        def approve(case: Case) -> list[Body]:
-            answers = self.conditions.answers(case, form=form)
-            missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers, not_reached=None)
-            obstacles.extend(each for each in missing if each.kind in ("suspension", "review", "condition"))
-            if obstacles:
-                return []
-            require_first_time(case, by=by, step=Step.LIFT)
-            return [ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)]
-
-        self.book.say(name, approve)
-        return tuple(obstacles)
+        while True:
+            looked_at, answers = self.conditions.answers(name)
+            with self.desk.at_head() as session:
+                case = self.book.known(name)
+                if self.conditions.looked_at(case) != looked_at:
+                    continue
+                case.require_open()
+                missing = what_stands_in_the_way(case, self.desk.parts.clock(), answers=answers, not_reached=None)
+                obstacles = tuple(each for each in missing if each.kind in ("suspension", "review", "condition"))
+                position = None
+                if not obstacles:
+                    require_first_time(case, by=by, step=Step.LIFT)
+                    (position,) = session.append([ApprovalGiven(case=name, step=Step.LIFT, about=None, by=by)])
+            if position is not None:
+                self.desk.write_down(position)
+            self.desk.present()
+            return obstacles
 
     def lift(self, name: str, *, by: Handle, reference: str) -> tuple[Obstacle, ...]:
         """End all orders of a case, if nothing stands in the way; return what does.
@@ -195,16 +179,11 @@ class CaseVerbs:
         require_handle(by)
         require_texts(reference=reference)
         while True:
-            form = self.conditions.form_for(name)
-            with self.desk.lock:
-                case = self.book.get(name)
-                # Before the head is held: checks take a moment, and everybody else would wait for them.
-                looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
-                telling = self.telling.asked(case, at=self.desk.parts.clock())
-            self.telling.count(telling)
+            looked_at, answers = self.conditions.answers(name)
+            self._count(name)
             with self.desk.at_head() as session:
                 case = self.book.known(name)
-                if self._looked_at(case) != looked_at:
+                if self.conditions.looked_at(case) != looked_at:
                     continue
                 case.require_open()
                 at = self.desk.parts.clock()
@@ -216,9 +195,11 @@ class CaseVerbs:
             self.desk.present()
             return obstacles
 
-    def _looked_at(self, case: Case) -> tuple[object, ...]:
-        checks = tuple((each.condition, each.check, each.policy, each.parameters) for each in case.conditions.values())
-        return case.orders, checks, self.desk.newest.state.policies
+    def _count(self, name: str, *, narrowing: Narrowing | None = None) -> None:
+        """Count whom the notices of a case did not reach, without the lock: at the head it is quick afterwards."""
+        with self.desk.lock:
+            telling = self.telling.asked(self.book.get(name), at=self.desk.parts.clock(), narrowing=narrowing)
+        self.telling.count(telling)
 
     def withdraw(self, name: str, *, by: Handle, reference: str) -> Agreed:
         """Agree that whoever raised the concern gave it up; the second to say the very same ends the orders.
@@ -268,15 +249,11 @@ class CaseVerbs:
         require_texts(reference=reference)
         narrowing = Narrowing(digest_json({"reference": reference, "scope": scope.to_json()}), scope)
         while True:
-            form = self.conditions.form_for(name)
-            with self.desk.lock:
-                case = self.book.get(name)
-                looked_at, answers = self._looked_at(case), self.conditions.answers(case, form=form)
-                telling = self.telling.asked(case, at=self.desk.parts.clock(), narrowing=narrowing)
-            self.telling.count(telling)
+            looked_at, answers = self.conditions.answers(name)
+            self._count(name, narrowing=narrowing)
             with self.desk.at_head() as session:
                 case = self.book.known(name)
-                if self._looked_at(case) != looked_at:
+                if self.conditions.looked_at(case) != looked_at:
                     continue
                 agreed, said = self._narrowed(case, narrowing, answers, by=by, reference=reference)
                 positions = session.append(said) if said else range(0)

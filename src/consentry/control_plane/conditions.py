@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.desk import Desk
@@ -28,6 +29,11 @@ from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
+
+Check = tuple[str, str, tuple[str, ...], System]
+"""A condition, its check, the parameters, and what the check looks at."""
+Looked = tuple[object, ...]
+"""What the checks of a case look at, to be compared."""
 
 
 class ConditionVerbs:
@@ -126,26 +132,42 @@ class ConditionVerbs:
         checks = {each.check for each in self.book.get(name).conditions.values()}
         return self.desk.parts.objection_form() if checks & ABOUT_THE_FORM else None
 
-    def answers(self, case: Case, *, form: Form | None) -> Answers:
-        """Run the checks of a case's conditions on the system as it is known now, and the form as `form_for` saw it."""
-        return self.asked(case, form=form)()
+    def answers(self, name: str) -> tuple[Looked, Answers]:
+        """Run the checks of a case on the system as it is known now; return what they look at, and what they find.
 
-    def asked(self, case: Case, *, form: Form | None) -> Callable[[], Answers]:
-        """Return what runs the checks of a case, on the system as it is known now, whenever it is called.
-
-        What the checks look at is gathered here, by a caller that holds the lock of the desk. Running them takes a
-        moment, and needs no lock.
+        Who holds the head afterwards compares what they look at with what there is then. Running them takes a moment,
+        for which everybody else would wait: the caller holds no lock.
         """
-        present = self.desk.newest
-        found = checks_of(
-            case,
-            present.record,
-            published={each.name: each.digest for each in present.state.policies},
-            read=self.desk.document,
-            at=self.desk.parts.clock(),
-            form=form,
-        )
-        return lambda: {name: run(check, parameters, system=system) for name, check, parameters, system in found}
+        form = self.form_for(name)
+        with self.desk.lock:
+            case = self.book.get(name)
+            looked, asked = self.looked_at(case), asked_of(case, self.desk, at=self.desk.parts.clock(), form=form)
+        return looked, asked()
+
+    def looked_at(self, case: Case) -> Looked:
+        """Return what the checks of a case look at, as it is known. The caller holds the lock."""
+        return looked_at(case, self.desk)
+
+
+def looked_at(case: Case, desk: Desk) -> Looked:
+    """Return what the checks of a case look at: if that is the same they find the same. The caller holds the lock."""
+    checks = tuple((each.condition, each.check, each.policy, each.parameters) for each in case.conditions.values())
+    return case.orders, checks, desk.newest.state.policies
+
+
+def asked_of(case: Case, desk: Desk, *, at: Seconds, form: Form | None) -> Callable[[], Answers]:
+    """Return what runs the checks of a case, on the system as it is known now, whenever it is called.
+
+    What the checks look at is gathered here, by a caller that holds the lock of the desk. Running them needs no lock.
+    """
+    known = desk.newest
+    published = {each.name: each.digest for each in known.state.policies}
+    return partial(run_all, checks_of(case, known.record, published=published, read=desk.document, at=at, form=form))
+
+
+def run_all(checks: Iterable[Check]) -> Answers:
+    """Run checks, and return what they find by their conditions."""
+    return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
 
 
 def checks_of(
@@ -156,7 +178,7 @@ def checks_of(
     read: Read,
     at: Seconds,
     form: Form | None,
-) -> list[tuple[str, str, tuple[str, ...], System]]:
+) -> list[Check]:
     """Return the checks of a case with what each looks at: condition, check, parameters, system.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,8 @@ class Desk:
         self.parts = parts
         self.lock = RLock()
         self.newest = Known(parts)
-        self.kept = KeptState(parts.home / "cache", parts.ledger)
+        self.kept = KeptState(parts.home / "cache", parts.ledger, key=parts.cache_key)
+        self._keeping: Thread | None = None
         self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}
         self._opened: dict[str, Corpus] = {}
@@ -80,16 +81,31 @@ class Desk:
         restored = self.newest.position
         head = self.parts.ledger.head()
         if head == restored > 0:
-            self.kept.keep(self.newest.state)
+            self._keep()
             return self.newest
         if head < restored:
             raise older(f"the ledger ends before position {restored}, up to which it was read before")
         self.carry_on(self.newest, head)
-        if max(self.newest.state.erased.values(), default=-1) >= restored:
+        if self.newest.state.newest_erasure >= restored:
             # A process that was killed may have left a state of before the erasure.
             self.kept.drop()
-        self.kept.keep(self.newest.state)
+        self._keep()
         return self.newest
+
+    def _keep(self) -> None:
+        """Begin to keep the state if that is due: nothing in it changes any more, and nobody waits for it.
+
+        The caller holds the lock; so may whoever called that one, and renewals of leases would wait a minute for it.
+        """
+        state = self.newest.state
+        if self.kept.is_due(state) and (self._keeping is None or not self._keeping.is_alive()):
+            self._keeping = Thread(target=self.kept.keep, args=(state,), name="consentry-keep", daemon=True)
+            self._keeping.start()
+
+    def settle(self) -> None:
+        """Wait for the state that is being kept. The caller holds no lock."""
+        if self._keeping is not None:
+            self._keeping.join()
 
     def carry_on(self, known: Known, position: int) -> None:
         """Carry what is known forward to a position of the ledger; whoever watches sees it if it is far."""
@@ -145,7 +161,7 @@ class Desk:
 
     def corpus(self, name: str) -> Corpus:
         """Open a registered corpus as the ledger knows it, its files unchanged."""
-        found = self._opened[name] = open_corpus(self.corpora, name, like=self._opened.get(name))
+        found = self.opened(name)
         recorded = self.present().state.corpora.get(name)
         if recorded is None or recorded.snapshot != found.snapshot:
             raise ConflictError(
@@ -156,10 +172,14 @@ class Desk:
         found.check_files()
         return found
 
+    def opened(self, corpus: str) -> Corpus:
+        """Open a registered corpus as it is on disk; sidecars that did not change are those opened before."""
+        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
+        return found
+
     def sidecars(self, corpus: str) -> dict[FilePin, Sidecar]:
         """Return the sidecars of a corpus by their files, as they are on disk."""
-        found = self._opened[corpus] = open_corpus(self.corpora, corpus, like=self._opened.get(corpus))
-        return {sidecar.pin: sidecar for sidecar in found.sidecars}
+        return {sidecar.pin: sidecar for sidecar in self.opened(corpus).sidecars}
 
     def basis(
         self,

@@ -12,28 +12,29 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.models import ModelVerbs
+from consentry.control_plane.model_story import left_json
+from consentry.control_plane.models import ModelVerbs, require_reason
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
-from consentry.digests import Digest, canonical_json, digest_file
+from consentry.digests import Digest, NotPlainError, canonical_json, digest_file, plain_files
 from consentry.durable import sync
 from consentry.errors import ConsentryError, InputError, IntegrityError, StateError
-from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified
-from consentry.oversight.destruction import Destruction, Listed, Plan, damaged
+from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified, ModelSaidGone
+from consentry.oversight.destruction import Destruction, Listed, Plan, damaged, digests_in
 from consentry.progress import Progress
 from consentry.release.manifest import envelope, open_envelope, pre_authentication
 
 PAYLOAD_TYPE = "application/vnd.consentry.destruction+json"
 
-FORMAT = "consentry/destruction/v1"
+FORMAT = "consentry/destruction/v2"
+"""Version 1 had no `known`: the weights that were known of a model, and whether they were deleted."""
 
 
 class DestructionVerbs:
@@ -72,14 +73,60 @@ class DestructionVerbs:
                 help="finish that one first: give the same command with its folder",
             )
         _delete(plan, folder, progress=progress)
-        certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn)
-        self.models.say(DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, by=by))
+        known = self._known(plan)
+        deleted = tuple(digest for digest, (_, how) in known.items() if how == "here")
+        certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn, known=known)
+        self.models.say(
+            DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, deleted=deleted, by=by)
+        )
         return {
             "of": str(what),
             "name": name,
             "certificate": certificate,
             "files": len(plan.files),
             "bytes": sum(file.size for file in plan.files),
+            "left": self._left(name) if what is Destroyed.MODEL else [],
+        }
+
+    def say_gone(self, name: str, *, reason: str, by: str) -> dict[str, Any]:
+        """Say that known weights of a withdrawn model are gone which no certificate names: two people have to.
+
+        Raises:
+            StateError: the model was not withdrawn, nothing is left of it, or the same person said so before.
+            InputError: no reason is given.
+        """
+        require_handle(by)
+        require_reason(reason, "weights that nobody saw deleted are gone for a reason, and none was given")
+        self._require_withdrawn(Destroyed.MODEL, name)
+        with self.desk.at_head() as session:
+            lineage = self.desk.newest.record.lineage
+            left = tuple(lineage.left_of(name))
+            new = [each for each in left if by not in lineage.remains.said_by(name, each)]
+            if new:
+                (position,) = session.append([ModelSaidGone(model=name, digests=left, reason=reason, by=by)])
+        if not left:
+            raise StateError(
+                "model-nothing-left", f"no weights of model `{name}` are known to be left", help="nothing is left to do"
+            )
+        if not new:
+            raise StateError(
+                "model-approved-before", f"`{by}` said so before", help="another person has to say so as well"
+            )
+        self.desk.write_down(position)
+        return {"model": name, "position": position, "left": self._left(name)}
+
+    def _left(self, name: str) -> list[dict[str, Any]]:
+        return left_json(self.desk.present().record.lineage, name)
+
+    def _known(self, plan: Plan) -> dict[Digest, tuple[str, str]]:
+        """Return the known weights of a model: as what, and whether they are deleted `here`, `before`, or `not`."""
+        if plan.what is not Destroyed.MODEL:
+            return {}
+        lineage, here = self.desk.present().record.lineage, digests_in(plan.files)
+        left = lineage.left_of(plan.name)
+        return {
+            digest: (what, "here" if digest in here else "not" if digest in left else "before")
+            for digest, what in lineage.known_of(plan.name).items()
         }
 
     def _require_withdrawn(self, what: Destroyed, name: str) -> int:
@@ -101,7 +148,7 @@ class DestructionVerbs:
         self._check_folder(folder)
         files = tuple(
             Listed(path=path.relative_to(folder).as_posix(), size=path.stat().st_size, digest=digest_file(path))
-            for path in sorted(_plain_files(folder))
+            for path in _plain_files(folder)
         )
         if not files:
             raise InputError("destruction-nothing", f"there is no file in `{folder}`", help="name the folder to delete")
@@ -129,7 +176,9 @@ class DestructionVerbs:
                 help="move what is to be deleted to a folder of its own",
             )
 
-    def _certificate(self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int) -> Digest:
+    def _certificate(
+        self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int, known: Mapping[Digest, tuple[str, str]]
+    ) -> Digest:
         payload = canonical_json(
             {
                 "format": FORMAT,
@@ -137,6 +186,7 @@ class DestructionVerbs:
                 "name": plan.name,
                 "folder": plan.folder,
                 "files": [asdict(file) for file in plan.files],
+                "known": [{"digest": each, "as": what, "deleted": how} for each, (what, how) in known.items()],
                 "plan": begun.plan,
                 "withdrawn_at_position": withdrawn,
                 "begun": {"at": begun.at, "by": begun.by},
@@ -177,19 +227,13 @@ class DestructionVerbs:
         return found
 
 
-def _plain_files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(root, name)
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode):
-                yield path
-            elif not stat.S_ISDIR(mode):
-                raise InputError(
-                    "destruction-not-plain",
-                    f"`{path}` is a link, or no plain file",
-                    help="remove it yourself: what it leads to would not be deleted",
-                )
+def _plain_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(plain_files(folder))
+    except NotPlainError as error:
+        raise InputError(
+            "destruction-not-plain", str(error), help="remove it yourself: what it leads to would not be deleted"
+        ) from error
 
 
 def _delete(plan: Plan, folder: Path, *, progress: Progress | None) -> None:
@@ -211,7 +255,7 @@ def _delete(plan: Plan, folder: Path, *, progress: Progress | None) -> None:
             progress(1)
     if not folder.exists():
         return
-    left = sorted(_plain_files(folder))
+    left = _plain_files(folder)
     if left:
         raise StateError(
             "destruction-files-left",

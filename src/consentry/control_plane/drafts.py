@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus import census, kept_census
+from consentry.corpus.areas import require_areas
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar, Version
@@ -163,9 +164,9 @@ class Drafts:
             known = {file: place for place, file in enumerate(newest.files)}
             place = {index: known[file] for index, file in enumerate(counted.files) if file in known}
             standing = builder.standing(newest.draft, basis, place=place, census=counted.census) if place else None
-        if progress is not None:
-            stand = 0 if standing is None else sum(corpus.sidecars[index].rows for index in standing.place)
-            progress.begin("deciding", total=corpus.rows - stand, unit="items")
+        left = corpus.rows - sum(corpus.sidecars[index].rows for index in (standing.place if standing else ()))
+        if progress is not None and left:
+            progress.begin("deciding", total=left, unit="items")
         draft = builder.decide(
             corpus.sidecars,
             basis,
@@ -186,7 +187,7 @@ class Drafts:
                 return census.take(sidecars, classes.codes, classes=len(classes.members), width=width, threads=threads)
 
         self._counted = found = kept_census.brought_up_to_date(
-            self._counted, corpus.sidecars, classes, width=width, threads=runner, count=count
+            self._counted, corpus.sidecars, classes=classes, width=width, threads=runner, count=count
         )
         return found
 
@@ -270,5 +271,6 @@ def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:
     """Return the rule by which areas are forbidden in a what-if; none without areas."""
     if not areas:
         return ()
+    require_areas(areas)
     named = ", ".join(areas)
     return (Rule(id="what-if", effect=Effect.SUSPEND, why=f"what if {named} were suspended", inside=frozenset(areas)),)

@@ -16,7 +16,6 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.removals import Removals
-from consentry.corpus.registration import open_corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import ConsentryError, StateError
 from consentry.oversight.lease import Lease
@@ -25,7 +24,8 @@ from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
 from consentry.progress import watched_work
-from consentry.release.in_scope import lay_out, rows_in_scope
+from consentry.release.change import Seats
+from consentry.release.in_scope import lay_out, rows_in_scope, rows_in_scope_of
 from consentry.release.manifest import ReleaseFile
 from consentry.release.reproduce import sidecars_of
 from consentry.release.sealed import SealedRelease
@@ -42,19 +42,34 @@ class _Question(NamedTuple):
     joined: int
     links: int
     erased: int
+    """The position of the newest erasure."""
     amended: int
     decided: bool
     """The release was sealed while the order was in force: only who was joined with somebody since can be hit."""
 
 
+class _Answer(NamedTuple):
+    """What came of a question, by what was known at a position."""
+
+    question: _Question | None
+    """None: nobody was joined with anybody since the release was decided."""
+    position: int
+    hit: bool
+    always: bool = False
+    """The counts of the release say so, and they cannot change."""
+
+
 class Hits:
-    """Answers whether an order hits a release, and remembers it for as long as the answer cannot change."""
+    """Answers whether an order hits a release, and remembers the newest answer about each order and release.
+
+    When people were linked since, only they are looked at: nobody else can have moved into the scope of the order.
+    """
 
     def __init__(self, desk: Desk, *, archive: Archive, removals: Removals) -> None:
         self.desk = desk
         self.archive = archive
         self.removals = removals
-        self._known: dict[_Question, bool] = {}
+        self._known: dict[tuple[str, str], _Answer] = {}
         self._scans: dict[tuple[str, str], Lock] = {}
 
     def hitting(self, lease: Lease) -> Order | None:
@@ -113,21 +128,55 @@ class Hits:
         A release that was sealed after the order was decided by it: only who moved or was linked since can be hit. That
         is not so for an order that names models, as a release is for none.
         """
-        return order.scope.concerns(self.desk.newest.state.releases[release].purpose) and self.holds(order, release)
+        return self._concerns(order, release) and self.holds(order, release)
+
+    def _concerns(self, order: Order, release: str) -> bool:
+        return order.scope.concerns(self.desk.newest.state.releases[release].purpose)
+
+    def found_out(self, order: Order, release: str) -> bool:
+        """Say what `holds` does; of those who ask at a time one looks, and the others wait for that.
+
+        INVARIANT: the caller does not hold the lock: whoever looks takes it now and then.
+        """
+        with self._scans.setdefault((order.order, release), Lock()):
+            return self.holds(order, release)
 
     def holds(self, order: Order, release: str) -> bool:
         """Say the same, whatever purposes the order is about: for the use of what was trained on the release."""
         with self.desk.lock:
-            key = self._asked_of(order, release)
-            found = False if key is None else self._known.get(key)
-        if found is None and key is not None:
-            # By what is known from here on: the key is of then, and none comes back.
-            at = self.desk.parts.clock()
-            found = (not key.decided and self._held_then(release, order)) or bool(
-                self.items_hit(release, order.rule, at=at, but_left=key.decided)
-            )
-            self._known[key] = found
-        return bool(found)
+            question = self._asked_of(order, release)
+            known = self._known.get((order.order, release))
+            if question is None:
+                known = _Answer(None, 0, hit=False)
+            if known is not None and known.question == question:
+                # Nobody moved or was linked since, whatever else was said.
+                self._known[order.order, release] = known._replace(position=self.desk.newest.position)
+                return known.hit
+            assert question is not None, "where nobody was joined the answer is known"
+        found = self._known[order.order, release] = self._answer(order, question, earlier=known)
+        return found.hit
+
+    def _answer(self, order: Order, question: _Question, *, earlier: _Answer | None) -> _Answer:
+        """Look, by what is known from here on; where nothing was hit earlier, only at those who changed since."""
+        if earlier is not None and earlier.always:
+            return earlier._replace(question=question)
+        release, at = question.release, self.desk.parts.clock()
+        with self.desk.lock:
+            position = self.desk.newest.position
+            some = None if earlier is None or earlier.hit else self.desk.newest.changed_since(earlier.position)
+        try:
+            if some is None and not question.decided and self._held_then(release, order):
+                return _Answer(question, position, hit=True, always=True)
+            hit = bool(self._rows_hit(release, order.rule, at, but_left=question.decided, some=some))
+        except (ConsentryError, OSError):
+            # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
+            hit = True
+        return _Answer(question, position, hit)
+
+    def _unanswered(self, order: Order, release: str) -> bool:
+        """Say whether somebody has to look. The caller holds the lock."""
+        question, known = self._asked_of(order, release), self._known.get((order.order, release))
+        return question is not None and (known is None or known.question != question)
 
     def _asked_of(self, order: Order, release: str) -> _Question | None:
         """Return by what an answer is remembered, None if a release holds nothing. The caller holds the lock."""
@@ -138,7 +187,7 @@ class Hits:
             return None
         # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
         amended = len(self.desk.newest.amendments.of(release)) if decided else 0
-        return _Question(order.order, release, joined, len(state.links), len(state.erased), amended, decided)
+        return _Question(order.order, release, joined, len(state.links), state.newest_erasure, amended, decided)
 
     def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str | None] | None = None) -> None:
         """Find out what orders hit of what is read under leases, all that are open if None.
@@ -160,10 +209,10 @@ class Hits:
             ]
             if asked is not None:
                 pairs = [(order, asked[0]) for order in self._may_bar(*asked)]
-            unknown = dict.fromkeys(pair for pair in pairs if (key := self._asked_of(*pair)) and key not in self._known)
+            # None of other uses: nothing is looked for, and perhaps somebody else does, for the use of a model.
+            unknown = dict.fromkeys(pair for pair in pairs if self._concerns(*pair) and self._unanswered(*pair))
         for order, release in unknown:
-            with self._scans.setdefault((order.order, release), Lock()):
-                self.hit(order, release)
+            self.found_out(order, release)
 
     def made_to_stop(self, order: Order, present: Known) -> list[Lease]:
         """Return the leases that an order revoked, by what is known. The caller holds the lock."""
@@ -178,11 +227,7 @@ class Hits:
         scope = order.scope
         if scope.created_from is not None or scope.created_before is not None:
             return False
-        try:
-            tally = self.archive.open(name).tally()
-        except (ConsentryError, OSError):
-            # What a release that cannot be read holds is not known, and what is not known is hit.
-            return True
+        tally = self.archive.remembered(name).tally()
         for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
             such = not scope.categories or kind.category in {*scope.categories, "unknown"}
             seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
@@ -190,27 +235,20 @@ class Hits:
                 return True
         return False
 
-    def items_hit(self, name: str, rule: Rule, *, at: Seconds, but_left: bool = False) -> int:
-        """Count the items of a release that a rule may match by what is known of people now.
+    def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool, some: Seats | None = None) -> int:
+        """Count the items of a release that a rule may match by what is known of people now, or those of some people.
 
         With `but_left` those that left by amendments are none of it: of who was erased nothing is known any more.
         """
-        try:
-            return self._rows_hit(name, rule, at, but_left=but_left)
-        except (ConsentryError, OSError):
-            # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
-            return 1
-
-    def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool) -> int:
-        release = self.archive.open(name)
-        corpus = sidecars_of(release.manifest, open_corpus(self.desk.corpora, release.manifest.corpus))
+        release = self.archive.remembered(name)
+        corpus = sidecars_of(release.manifest, self.desk.opened(release.manifest.corpus))
         left = self.removals.removed(self.desk.newest.amendments.newest(name)) if but_left else {}
         with self.desk.lock:
-            classes = self.desk.newest.knowledge(release.manifest.purpose, at=at).classes
+            classes = self.desk.newest.classes(at=at)
         look = lay_out(rule, classes, items=corpus.items, at=at)
 
         def look_through(sidecar: Sidecar) -> BitMap64:
-            return rows_in_scope(sidecar, look)
+            return rows_in_scope(sidecar, look) if some is None else rows_in_scope_of(sidecar, look, seats=some)
 
         with self.desk.parts.watching() as progress:
             if progress is not None:
@@ -221,6 +259,7 @@ class Hits:
         return sum(
             rows_hit(release, file, found=in_scope.get(file.pin), left=left.get(index))
             for index, file in enumerate(release.manifest.files)
+            if some is None or in_scope.get(file.pin) is None or in_scope[file.pin]
         )
 
 

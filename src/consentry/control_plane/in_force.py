@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from consentry.digests import Digest, digest
+from consentry.digests import Digest
 from consentry.ledger.state import Published
-from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
+from consentry.policy.policy_set import PolicySet, withdrawals
 from consentry.policy.vocabulary import Purpose
 
 Read = Callable[[Digest], PolicySet]
@@ -72,7 +72,7 @@ def every_set(published: Sequence[Published]) -> list[Stood]:
 
 def withdraws(published: Published) -> bool:
     """Say whether this was published to take its name out of force. By its digest: its text need not be at hand."""
-    return published.digest == digest(OUT_OF_FORCE.format(name=published.name).encode())
+    return published.digest in withdrawals(published.name)
 
 
 def by_purpose(published: Sequence[Published], read: Read) -> dict[Purpose, Published]:
@@ -90,6 +90,14 @@ def by_purpose(published: Sequence[Published], read: Read) -> dict[Purpose, Publ
 def deciding(found: Mapping[Purpose, Published], purpose: Purpose) -> Published | None:
     """Return the set that decides about a use; None: none does, so it is denied."""
     return next((found[each] for each in purpose.lineage if each in found), None)
+
+
+def taken_over(published: Sequence[Published], read: Read, *, position: int) -> dict[Purpose, Published | None]:
+    """Return the uses about which the set published at `position` decided then, each with what did before it."""
+    before = [each for each in published if each.position < position]
+    older = by_purpose(before, read)
+    newer = by_purpose([each for each in published if each.position <= position], read)
+    return {purpose: deciding(older, purpose) for purpose in sorted(newer) if newer[purpose].position == position}
 
 
 def history(published: Sequence[Published], read: Read) -> list[Decided]:

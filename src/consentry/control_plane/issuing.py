@@ -97,9 +97,7 @@ class Issuing:
                 help="record a letter as `authority-request`; a signed statement: docs/authority.md",
             )
         self.require(scope, case)
-        require_texts(reference=reference)
-        if by is not None:
-            require_handle(by)
+        _require_said(reference, by)
         with self.place.at_head() as session:
             opening = self._opening(case, scope, reference, by=by)
             number = len(self.place.newest.record.orders.of(case)) + 1
@@ -138,6 +136,18 @@ class Issuing:
         unknown = unknown_models(scope, self.place.present().record.models)
         if unknown is not None:
             raise unknown
+
+    def foretell(self, scope: Scope, *, case: str, reference: str, by: Handle | None = None) -> None:
+        """Refuse what `issue` would refuse by what is known now. Nothing is said.
+
+        Raises:
+            PolicyError: an area or a model that is not known here.
+            InputError: a window in which nothing can be created, no name for the case, or no line as a reference.
+            StateError: the case was lifted or withdrawn.
+        """
+        self.require(scope, case)
+        _require_said(reference, by)
+        self._opening(case, scope, reference, by=by)
 
     def every(self) -> list[Order]:
         """Return all orders, oldest first."""
@@ -185,3 +195,9 @@ class Issuing:
         order = self.place.present().record.orders.get(name)
         assert order is not None, "an order that was appended is known"
         return order
+
+
+def _require_said(reference: str, by: Handle | None) -> None:
+    require_texts(reference=reference)
+    if by is not None:
+        require_handle(by)

@@ -1,7 +1,8 @@
 """The state kept on disk, so that a start need not read the whole ledger.
 
 A kept state is a cache: deleting it costs time and nothing else. Its name says which ledger and position it is of: the
-position, and the commitment of the event before it.
+position, and the commitment of the event before it. Behind the image stands a mark of both, under a key of the
+deployment: what somebody else wrote there would let refused people in, and is not believed.
 
 It holds what people chose. INVARIANT: no kept state outlives an erasure that came after it. Who erases drops them all,
 and who keeps one looks for erasures since when it is written: one of the two sees the other.
@@ -9,12 +10,14 @@ and who keeps one looks for erasures since when it is written: one of the two se
 
 from __future__ import annotations
 
+import hmac
 from contextlib import suppress
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
 from consentry.durable import replace_file
-from consentry.errors import IntegrityError
+from consentry.errors import ConsentryError, IntegrityError
 from consentry.ledger import image
 from consentry.ledger.events import PersonErased
 from consentry.ledger.state import State
@@ -23,15 +26,17 @@ from consentry.ledger.store import Ledger
 EVERY = 50_000
 """How many events are read before it pays to keep the state anew."""
 _PATTERN = "state-*.image"
+_MARK_BYTES = 32
 
 
 class KeptState:
     """Owns the kept states in a folder."""
 
-    def __init__(self, folder: Path, ledger: Ledger, *, every: int = EVERY) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, *, key: bytes, every: int = EVERY) -> None:
         self.folder = folder
         self.ledger = ledger
         self.every = every
+        self._key = key
         self.position = 0
 
     def read(self) -> State | None:
@@ -47,22 +52,31 @@ class KeptState:
             position = _position_of(path)
             if position in positions and path.name == self._name(position):
                 with suppress(IntegrityError, OSError):
-                    return image.from_bytes(path.read_bytes())
+                    return image.from_bytes(self._unmarked(path))
         return None
 
+    def is_due(self, state: State) -> bool:
+        """Say whether enough was said since the last one to keep a state."""
+        return state.position - self.position >= self.every
+
     def keep(self, state: State) -> None:
-        """Write a state down if enough was said since the last one. What cannot be written is not kept."""
-        if state.position - self.position < self.every:
+        """Write a state down if that is due. What cannot be written is not kept, nor tried again before long.
+
+        It takes as long as there are many choices: the caller holds no lock. One thread at a time.
+        """
+        if not self.is_due(state):
             return
-        with suppress(OSError):
+        try:
             self._write(state)
+        except (ConsentryError, OSError):
+            self.position = state.position
 
     def _write(self, state: State) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         older = list(self.folder.glob(_PATTERN))
         kept = self.folder / self._name(state.position)
         try:
-            replace_file(kept, image.to_bytes(state), shared=True)
+            replace_file(kept, self._marked(kept, image.to_bytes(state)), shared=True)
             erased = any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position))
         except BaseException:
             kept.unlink(missing_ok=True)
@@ -81,6 +95,18 @@ class KeptState:
         for each in chain(self.folder.glob(_PATTERN), self.folder.glob(".state-*.staged")):
             each.unlink(missing_ok=True)
         self.position = 0
+
+    def _marked(self, path: Path, content: bytes) -> bytes:
+        mark = blake2b(path.name.encode(), digest_size=_MARK_BYTES, key=self._key)
+        mark.update(b"\0")
+        mark.update(content)
+        return content + mark.digest()
+
+    def _unmarked(self, path: Path) -> bytes:
+        """Return the image in a file; nothing, which is none, if its mark is not ours."""
+        found = path.read_bytes()
+        content = found[:-_MARK_BYTES]
+        return content if hmac.compare_digest(self._marked(path, content), found) else b""
 
     def _name(self, position: int) -> str:
         (last,) = self.ledger.read(position - 1, position)

@@ -43,7 +43,10 @@ class Known(Present):
             raise
 
     def restore(self, state: State) -> None:
-        """Start from a state that was kept. What oversight knows is not kept: it is read, and it is little."""
+        """Start from a state that was kept. What oversight knows is not kept: all open events are read for it.
+
+        Most of those are reports of what jobs consumed: it takes as long as there are many.
+        """
         super().restore(state)
         try:
             self._take_open(list(self._ledger.read(0, state.position, only_open=True)))

@@ -7,6 +7,7 @@ event: it is answered from the head of the ledger, so whatever was acknowledged 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -40,6 +41,8 @@ class LeaseStanding(NamedTuple):
     code: str = ""
     amendment: int = 0
     """The newest one of the release, as far as it was read."""
+    order: str | None = None
+    """By which order it is revoked, if it is by one and its end was not heard of yet."""
 
     def changed(self, *, since: int) -> bool:
         """Say whether its holder has to know, who knows amendments up to `since`."""
@@ -158,13 +161,34 @@ class LeaseVerbs:
             known = self.desk.present().record.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
+    def states(self) -> Counter[str]:
+        """Count all leases by how it is with them."""
+        return Counter(_state(lease, standing) for lease, standing, _ in self._standing_now(None))
+
+    def _standing_now(self, newest: int | None) -> list[tuple[Lease, LeaseStanding | None, float]]:
+        """Return the newest leases, all of them if None, oldest first, with how it is with each and its time left.
+
+        None: it has ended. Of those there may be many, and renewals wait for the lock: nothing is asked of them.
+        """
+        self.hits.foresee()
+        with self.desk.lock:
+            leases, now = self.desk.present().record.leases.newest(newest), self.desk.parts.uptime()
+            return [
+                (each, None, 0.0)
+                if each.ended is not None
+                else (each, self._standing(each), max(0.0, self.renewals.until(each) - now))
+                for each in leases
+            ]
+
     def _standing(self, lease: Lease) -> LeaseStanding:
         amendment = number_of(self.desk.newest.amendments.newest(lease.release))
         try:
             self._require_living(lease)
         except StateError as error:
             words = {"lease-ended": "ended", "lease-expired": "expired"}
-            return LeaseStanding(words.get(error.code, "revoked"), error.message, error.code, amendment)
+            order = self.hits.hitting(lease) if error.code == "lease-revoked" else None
+            named = None if order is None else order.order
+            return LeaseStanding(words.get(error.code, "revoked"), error.message, error.code, amendment, named)
         return LeaseStanding("granted", amendment=amendment)
 
     def held(self, lease: str, *, secret: str) -> Lease:
@@ -251,8 +275,10 @@ class LeaseVerbs:
             ranges=self.desk.parts.objects.put(canonical_json(ranges)),
         )
         with self.desk.lock:
-            if not self.desk.present().record.leases.knows(body):
-                self.desk.parts.ledger.append([body])
+            known = self.desk.present().record.leases.knows(body)
+        # Without the lock, as it waits for a disk: reported twice at a time, it is in the ledger twice and counts once.
+        if not known:
+            self.desk.parts.ledger.append([body])
 
     def model_checkpoint(
         self, lease: str, *, secret: str, step: int, name: str, content: str, quarantined: bool = False
@@ -291,33 +317,41 @@ class LeaseVerbs:
             raise refused
         return position
 
-    def jobs(self) -> list[dict[str, Any]]:
-        """Say of every lease, oldest first, how it is with it and what was done under it."""
-        self.hits.foresee()
-        with self.desk.lock:
-            return [self._job(lease) for lease in self.desk.present().record.leases]
+    def jobs(self, *, newest: int | None = None) -> list[dict[str, Any]]:
+        """Say of every lease, or of so many of the newest, how it is with it and what was done under it; oldest first.
 
-    def _job(self, lease: Lease) -> dict[str, Any]:
-        state, why, *_ = self._standing(lease)
-        ended = lease.ended
-        return {
-            "lease": lease.lease,
-            "job": lease.job,
-            "model": lease.model,
-            "release": lease.release,
-            "fence": lease.fence,
-            "granted_at": lease.granted_at,
-            "ttl_s": lease.ttl_ms / 1000,
-            "state": str(ended.how) if ended is not None else state,
-            "why": why,
-            "order": None if ended is None else ended.order,
-            "step": lease.step,
-            "items": lease.items,
-            "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
-            "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
-            "ended_at": None if ended is None else ended.at,
-            "left_s": max(0.0, self.renewals.until(lease) - self.desk.parts.uptime()) if state == "granted" else None,
-        }
+        One that is revoked names the order although nothing was heard of its job yet.
+        """
+        return [_job(lease, standing, left) for lease, standing, left in self._standing_now(newest)]
+
+
+def _state(lease: Lease, standing: LeaseStanding | None) -> str:
+    if standing is not None:
+        return standing.state
+    return "ended" if lease.ended is None else str(lease.ended.how)
+
+
+def _job(lease: Lease, standing: LeaseStanding | None, left: float) -> dict[str, Any]:
+    ended, state = lease.ended, _state(lease, standing)
+    order = standing.order if standing is not None else None if ended is None else ended.order
+    return {
+        "lease": lease.lease,
+        "job": lease.job,
+        "model": lease.model,
+        "release": lease.release,
+        "fence": lease.fence,
+        "granted_at": lease.granted_at,
+        "ttl_s": lease.ttl_ms / 1000,
+        "state": state,
+        "why": over(lease).message if standing is None else standing.reason,
+        "order": order,
+        "step": lease.step,
+        "items": lease.items,
+        "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
+        "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
+        "ended_at": None if ended is None else ended.at,
+        "left_s": left if state == "granted" else None,
+    }
 
 
 def _in_order(ranges: list[list[int]], rows: list[int]) -> bool:

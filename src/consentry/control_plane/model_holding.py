@@ -72,8 +72,8 @@ class Holding:
         if not order.scope.concerns(Purpose.SERVE):
             return False
         used = [use.release for each in ancestry if (m := lineage.get(each)) is not None for use in m.uses]
-        with self.desk.lock:
-            return any(self.hits.holds(order, release) for release in dict.fromkeys(used))
+        # Without the lock: it takes a moment, and leases are renewed meanwhile.
+        return any(self.hits.found_out(order, release) for release in dict.fromkeys(used))
 
     def _trained_against(self, orders: Iterable[Order], name: str, lineage: Models) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""

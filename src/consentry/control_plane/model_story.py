@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from consentry.oversight.lease import Lease
+from consentry.oversight.lineage import Models
 from consentry.oversight.model_standing import Loss, ModelStanding
 from consentry.oversight.order import Order
 
@@ -32,6 +33,14 @@ def loss_json(loss: Loss) -> dict[str, Any]:
         "release": loss.release,
         "items": loss.items,
     }
+
+
+def left_json(lineage: Models, name: str) -> list[dict[str, Any]]:
+    """Return the known weights of a model that are not known to be gone, and who says that they are."""
+    return [
+        {"digest": each, "as": what, "said_gone_by": list(lineage.remains.said_by(name, each))}
+        for each, what in lineage.left_of(name).items()
+    ]
 
 
 def job_json(lease: Lease, stopped_by: Order | None) -> dict[str, Any]:

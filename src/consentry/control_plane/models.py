@@ -16,7 +16,7 @@ from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.model_holding import Holding
-from consentry.control_plane.model_story import described, job_json, loss_json
+from consentry.control_plane.model_story import described, job_json, left_json, loss_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -30,8 +30,9 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Use
+from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
+from consentry.oversight.retraining import Shown, other_weights, shown
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -157,6 +158,8 @@ class ModelVerbs:
             "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
             "losses": [loss_json(each) for each in stands.losses],
             "remedies": [each._asdict() for each in model.done],
+            "left": left_json(lineage, name) if model.gone else [],
+            "takes_two": self._takes_two(model, stands.chosen),
             "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
         }
@@ -165,6 +168,7 @@ class ModelVerbs:
         return None if lease is None else self.desk.newest.record.leases.get(lease)
 
     def _job(self, lease: Lease) -> dict[str, Any]:
+        self.hits.foresee([lease.lease])
         with self.desk.lock:
             return job_json(lease, self.hits.hitting(lease))
 
@@ -177,7 +181,7 @@ class ModelVerbs:
         """
         require_handle(by)
         if remedy is Remedy.ACCEPT:
-            _require_reason(reason, "nothing is to be done about the model, and no reason is given")
+            require_reason(reason, "nothing is to be done about the model, and no reason is given")
         elif reason:
             require_texts(reason=reason)
         stands = self.standing(name)
@@ -189,23 +193,29 @@ class ModelVerbs:
         return self.standing(name)
 
     def approve_remedy(self, name: str, *, by: str) -> ModelStanding:
-        """Approve that nothing is done about an affected model, or that its adapter is gone: two people have to.
+        """Approve what the ledger cannot show: two people have to.
+
+        That nothing is done about an affected model, that its adapter is gone, or that no job of ours trained it anew.
 
         Raises:
             InputError: no handle of a member of staff.
             StateError: there is nothing to approve, or the same person approved before.
         """
         require_handle(by)
-        chosen = self._chosen(name)
-        if chosen.remedy not in TAKE_TWO:
-            raise self._not_now(name, f"`{chosen.remedy}` needs no approval")
+        model, chosen = self.get(name), self._chosen(name)
+        if chosen.remedy in TRAINED_ANEW:
+            how = self._retrained(model, chosen)
+            if how is not Shown.SAID:
+                why = "for its training is in the ledger" if how is Shown.BY_A_JOB else "before any training is known"
+                raise self._not_now(name, f"`{chosen.remedy}` needs no approval {why}")
+            self._require_other_weights(model, chosen)
         if by in chosen.approved:
             raise StateError(
                 "model-approved-before",
                 f"`{by}` approved this before",
                 help=f"{APPROVALS} different people have to approve it",
             )
-        self._say_of(chosen, RemedyApproved(model=name, by=by))
+        self._say_of(chosen, RemedyApproved(model=name, by=by), of=model)
         return self.standing(name)
 
     def finish_remedy(self, name: str, *, by: str, digest: Digest | None = None) -> ModelStanding:
@@ -216,43 +226,54 @@ class ModelVerbs:
         """
         require_handle(by)
         _check_weights(digest)
-        chosen, model = self._chosen(name), self.get(name)
-        if chosen.remedy in TAKE_TWO and len(chosen.approved) < APPROVALS:
-            raise StateError(
-                "model-approvals-missing",
-                f"{len(chosen.approved)} of {APPROVALS} people approved `{chosen.remedy}` for model `{name}`",
-                help=f"let another one approve it: consentry model approve {name} --by WHO",
-            )
-        if chosen.remedy in TRAINED_ANEW and not self._trained_anew(model, since=chosen.position):
+        model, chosen = self.get(name), self._chosen(name)
+        how = self._retrained(model, chosen) if chosen.remedy in TRAINED_ANEW else Shown.SAID
+        if how is Shown.NOT:
             raise StateError(
                 "model-not-retrained",
                 f"nothing says that model `{name}` was trained since `{chosen.remedy}` was chosen",
                 help="train it under a lease and say what was consumed, or say on what: consentry model register",
             )
+        if chosen.remedy in TRAINED_ANEW and how is Shown.SAID:
+            self._require_other_weights(model, chosen, finished=digest)
+        if how is Shown.SAID and len(chosen.approved) < APPROVALS:
+            raise StateError(
+                "model-approvals-missing",
+                f"{len(chosen.approved)} of {APPROVALS} people approved `{chosen.remedy}` for model `{name}`",
+                help=f"let another one approve it: consentry model approve {name} --by WHO",
+            )
         done = ModelRemedied(model=name, remedy=chosen.remedy, chosen=chosen.position, digest=digest, by=by)
-        self._say_of(chosen, done)
+        self._say_of(chosen, done, of=model)
         return self.standing(name)
 
-    def _trained_anew(self, model: Model, *, since: int) -> bool:
-        """Say whether training is known that took place since, or another base was said since."""
-        before = {each.model for each in model.bases if each.position < since}
-        other = any(each.position >= since and each.model not in before for each in model.bases)
-        return other or any(self._trained(each, since=since) for each in model.uses)
+    def _takes_two(self, model: Model, chosen: Choice | None) -> bool:
+        """Say whether what was chosen is done by the word of two people, as far as is known now."""
+        if chosen is None:
+            return False
+        return chosen.remedy in TAKE_TWO or self._retrained(model, chosen) is Shown.SAID
 
-    def _trained(self, use: Use, *, since: int) -> bool:
-        """Say whether training on a release began since, and took place as far as is known: a lease is none yet."""
-        if use.position < since or use.lease is None:
-            return use.position >= since
-        lease, record = self.desk.newest.record.leases.get(use.lease), self.desk.newest.record
-        kept = lease is not None and any(not each.quarantined for _, each in lease.checkpoints)
-        return kept or any(each.body.items for each in record.lineage.consumed(use.lease))
+    def _retrained(self, model: Model, chosen: Choice) -> Shown:
+        record = self.desk.newest.record
+        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position)
 
-    def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied) -> None:
-        """Say something about a choice, unless another one was made meanwhile: nobody agreed to that."""
+    def _require_other_weights(self, model: Model, chosen: Choice, *, finished: Digest | None = None) -> None:
+        """Require that the weights are known to be others than before, and to be those that are said at the end."""
+        other = other_weights(model, self.desk.newest.record.leases, since=chosen.position)
+        if other and finished in (None, model.digest):
+            return
+        raise StateError(
+            "model-weights-same",
+            f"no job of ours trained model `{model.name}` since `{chosen.remedy}` was chosen, and "
+            + ("other weights were registered" if other else "no new weights were registered since"),
+            help=f"register what it is now: consentry model register {model.name} --digest SHA256",
+        )
+
+    def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied, *, of: Model) -> None:
+        """Say something about a choice, unless another was made or more was registered: nobody agreed to that."""
         position = None
         with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(body.model)
-            if model is not None and model.chosen == chosen:
+            if model is not None and (model.chosen, _registered(model)) == (chosen, _registered(of)):
                 (position,) = session.append([body])
         if position is None:
             raise self._not_now(body.model, "something was said about it at the same time")
@@ -276,7 +297,7 @@ class ModelVerbs:
             StateError: it was withdrawn before.
         """
         require_handle(by)
-        _require_reason(reason, "a model is withdrawn for a reason, and none was given")
+        require_reason(reason, "a model is withdrawn for a reason, and none was given")
         self.get(name)
         with self.desk.at_head() as session:
             model = self.desk.newest.record.lineage.get(name)
@@ -303,7 +324,8 @@ class ModelVerbs:
         return {"model": name, "may": not reasons, "reasons": reasons, "stage": str(stands.stage)}
 
 
-def _require_reason(reason: str, missing: str) -> None:
+def require_reason(reason: str, missing: str) -> None:
+    """Refuse a reason that is none, or holds what does not belong there."""
     if not reason.strip():
         raise InputError(
             "model-reason-missing",
@@ -311,6 +333,10 @@ def _require_reason(reason: str, missing: str) -> None:
             help="say why in a few words, without personal data: they stay in the ledger",
         )
     require_texts(reason=reason)
+
+
+def _registered(model: Model) -> tuple[object, ...]:
+    return model.bases, model.digests, tuple(use for use in model.uses if use.lease is None)
 
 
 def _check_weights(digest: Digest | None) -> None:

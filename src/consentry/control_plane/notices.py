@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.known import Known
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
-from consentry.corpus.sidecar import NOBODY
 from consentry.errors import ChoiceError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, NoticeWritten
 from consentry.ledger.events import NoticeServed, Pseudonym
+from consentry.ledger.state import State
 from consentry.oversight.language import canonical
 from consentry.oversight.notice import Notice, Text, Version
 from consentry.policy.choice import Seconds, refused_as_a_whole
@@ -134,21 +133,42 @@ class NoticeVerbs:
         """
         with self.desk.lock:
             present = self.desk.present()
-            ids = list(dict.fromkeys(people))
-            asked = watched(ids, progress, what="looking at people", total=len(ids), unit="people")
-            told = [each for each in asked if not self._answered(present, each, purpose)]
+            # Neither changes any more: there may be millions of ids, and everybody else would wait for the lock.
+            state, groups = present.state, present.groups
+        ids = list(dict.fromkeys(people))
+        asked = watched(ids, progress, what="looking at people", total=len(ids), unit="people")
+        told = [each for each in asked if not self._answered(each, purpose, state=state, groups=groups)]
         return told, len(ids) - len(told)
 
-    def _answered(self, present: Known, person: str, purpose: Purpose) -> bool:
+    def had_refused(
+        self, people: Iterable[str], *, purpose: Purpose, until: Seconds, progress: Progress | None = None
+    ) -> int:
+        """Count those ids that `audience` would have left out at a time: who refused until then, and who was erased."""
+        with self.desk.lock:
+            present = self.desk.present()
+            state, groups = present.state, present.groups
+        ids = list(dict.fromkeys(people))
+        asked = watched(ids, progress, what="looking for who had refused", total=len(ids), unit="people")
+        return sum(self._answered(each, purpose, state=state, groups=groups, until=until) for each in asked)
+
+    def _answered(
+        self,
+        person: str,
+        purpose: Purpose,
+        *,
+        state: State,
+        groups: Mapping[int, tuple[int, ...]],
+        until: Seconds | None = None,
+    ) -> bool:
         index, key = self.desk.parts.pseudonyms.lookup()
         ordinal = index.lookup_one(*words(key, person))
-        seat = NOBODY if ordinal == MISSING else ordinal + 1
+        seats = () if ordinal == MISSING else groups.get(ordinal + 1, (ordinal + 1,))
         named = self.desk.parts.pseudonyms.person(person)
-        accounts = dict.fromkeys((named, *self.desk.accounts(present, seat)))
-        state = present.state
+        accounts = dict.fromkeys((named, *self.desk.parts.people.pseudonyms_of(seats)))
         if any(state.is_erased(each) for each in accounts):
             return True
-        said = (each.choice for account in accounts for each in state.statements_of(account))
+        every = (each.choice for account in accounts for each in state.statements_of(account))
+        said = (each for each in every if until is None or each.at <= until)
         return refused_as_a_whole(said, purpose)
 
 

@@ -7,6 +7,7 @@ for the operator to record again: nothing here can know it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) ->
         found = [event.commitment for event in ledger.read(newest.position, newest.position + 1)]
         if found != [newest.commitment]:
             raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
+        with suppress(OSError):
+            acknowledged.note(*newest)  # a note elsewhere that is new, or was left behind, is as new from here on
     newest_seal.require(home, ledger)
     newest_word.require(home, ledger)
 
@@ -94,7 +97,11 @@ def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> boo
 
 def _put_aside(home: Path, ledger: Ledger) -> list[str]:
     """Move the folders of releases that the ledger does not know: the next build would take them for leftovers."""
-    known = {event.body.release for event in ledger.read(only_open=True) if isinstance(event.body, ReleaseSealed)}
+    known = {
+        event.body.release
+        for event in ledger.read(only_open=True, consumed=False)
+        if isinstance(event.body, ReleaseSealed)
+    }
     releases, aside = home / "releases", home / LOST_RELEASES
     lost = [each for each in releases.iterdir() if each.name not in known] if releases.exists() else []
     for folder in lost:

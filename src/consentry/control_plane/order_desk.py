@@ -1,7 +1,8 @@
 """Where orders are given with nothing open but the ledger: what oversight knows is read, and nobody's choices are.
 
 Open events say all of it, and an index leads to them: of millions of events those about single people are all but a
-few. What is damaged among those is for whoever reads them; it keeps nobody from stopping a use.
+few. What jobs report as consumed is left out as well: no order needs it, and in time it is nearly all open events. What
+is damaged in what is read is for whoever reads it else; it keeps nobody from stopping a use.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Heard:
         self.record = Overseen()
 
     def advance(self, events: Iterable[Event], *, to: int) -> None:
-        """Take in the events that follow, up to a position; those about single people may be left out."""
+        """Take in the events that follow, up to a position; none about single people or consumed items is needed."""
         self.record.advance(events)
         self.position = to
 
@@ -47,7 +48,7 @@ class OrderDesk:
         if head < known.position:
             raise older(f"the ledger ends before position {known.position}, up to which it was read before")
         if head > known.position:
-            known.advance(self._ledger.read(known.position, head, only_open=True), to=head)
+            known.advance(self._ledger.read(known.position, head, only_open=True, consumed=False), to=head)
         return known
 
     @contextmanager

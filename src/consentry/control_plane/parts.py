@@ -104,6 +104,8 @@ class Parts:
     texts: TextSealer
     runner: builder.Runner
     signer: Signer
+    cache_key: bytes
+    """Marks what is kept in `cache/` and decides, so that nothing that somebody else put there is believed."""
     ledger_id: str
     """By which id the ledger is known, wherever it is kept."""
     check_signature: sealed.CheckSignature

@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import require_handle, require_texts
+from consentry.corpus.areas import places_named
 from consentry.errors import ConflictError, NotFoundError, PolicyError
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import Body, PolicyPublished
 from consentry.ledger.proposal_events import PolicyApproved, PolicyProposed, ProposalEnd, ProposalEnded
 from consentry.oversight.policy_proposal import APPROVALS, Proposal
-from consentry.policy.policy_parser import load
+from consentry.policy.policy_parser import check, load
 from consentry.policy.policy_set import PolicySet, run_examples
+from consentry.policy.policy_table import Problem
 
 
 class ProposalVerbs:
@@ -131,13 +133,18 @@ class ProposalVerbs:
         return self.get(name)
 
 
+def problems_of(text: str) -> list[Problem]:
+    """Return everything that is wrong with the text of a policy set."""
+    return check(text, "line", places_named=places_named)
+
+
 def read_whole(text: str) -> PolicySet:
     """Return the policy set in a text whose examples hold.
 
     Raises:
         PolicyError: something is wrong with it, or an example does not hold.
     """
-    policy = load(text, "proposal")
+    policy = load(text, "proposal", places_named=places_named)
     failed = [result for result in run_examples(policy) if not result.holds]
     if failed:
         raise PolicyError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.casebook import CaseBook
-from consentry.control_plane.conditions import checks_of
+from consentry.control_plane.conditions import checks_of, run_all
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.scope_counts import ScopeCounts
@@ -19,7 +19,6 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn, ReleaseWithdrawnV1
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
-from consentry.oversight.condition_check import run
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
 from consentry.oversight.overseen import Overseen
@@ -118,7 +117,7 @@ class ReportVerbs:
         """Run the checks on what there was. The form is the one this version has: no ledger says which was shown."""
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
         checks = checks_of(case, record, published=published, read=self.desk.document, at=at, form=FORM)
-        return {name: run(check, parameters, system=system) for name, check, parameters, system in checks}
+        return run_all(checks)
 
     def _releases_then(self, record: Overseen, case: Case, events: list[Event]) -> list[dict[str, Any]]:
         """Return the counts of the releases that were for something the case suspends."""

@@ -3,8 +3,9 @@
 Counted row by row, as a what-if counts (`release/in_scope.py`): whoever may live there, as people were known when the
 release was sealed and groups of places were when an order was issued; and by dates of creation.
 
-Of somebody who was erased it is known where their items lie, but no more what they said. So what was counted before is
-kept, as numbers, and stands from then on: a report of a position stays what it was.
+Of somebody who was erased it is known where their items lie, but no more what they said; of a file that was registered
+anew with other bytes nothing is known any more. So what was counted is kept, as numbers, and stands from then on: a
+report of a position stays what it was. It is counted anew only to count files that it could not count before.
 """
 
 from __future__ import annotations
@@ -55,13 +56,16 @@ class ScopeCounts:
             noted: the newest amendment that counts.
             then: what was known when it was sealed, or before that; it is carried forward.
         """
-        erased = len(self.desk.present().state.erased)
-        kept = self._kept(release, orders, noted)
-        if kept is not None and kept["erased"] < erased:
+        kept, erased = self._kept(release, orders, noted), len(self.desk.present().state.erased)
+        if kept is not None and (not kept["uncounted"] or kept["erased"] < erased):
             return {name: kept[name] for name in COUNTS}
-        counts = self._count(release, orders, noted=noted, then=then)
-        if kept != {**counts, "erased": erased}:
-            self._keep(release, orders, noted, {**counts, "erased": erased})
+        side, _, corpus = self.archive.side(release, then=then)
+        uncounted = side.release.manifest.items - sum(each.rows for each in side.sidecars)
+        if kept is not None and kept["uncounted"] <= uncounted:
+            return {name: kept[name] for name in COUNTS}
+        looks = [lay_out(order.rule, side.basis.knowledge.classes, items=corpus.items, at=order.at) for order in orders]
+        counts = {**self._count(side, looks, noted=noted), "uncounted": uncounted}
+        self._keep(release, orders, noted, {**counts, "erased": erased})
         return counts
 
     def _name(self, release: str, orders: Sequence[Order], noted: Noted | None) -> str:
@@ -77,21 +81,16 @@ class ScopeCounts:
         return None
 
     def _keep(self, release: str, orders: Sequence[Order], noted: Noted | None, body: Mapping[str, int]) -> None:
-        # Where nothing can be written a report can still be read; it may be another one once somebody is erased.
+        # Where nothing can be written a report can still be read; it may be another one, once something is gone.
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             replace_file(self.folder / self._name(release, orders, noted), canonical_json(body), shared=True)
 
-    def _count(self, release: str, orders: Sequence[Order], *, noted: Noted | None, then: Known) -> dict[str, int]:
-        side, _, corpus = self.archive.side(release, then=then)
-        classes = side.basis.knowledge.classes
-        looks = [lay_out(order.rule, classes, items=corpus.items, at=order.at) for order in orders]
-        removed = self.removals.removed(noted)
-        work = partial(_of_file, side, looks=looks, removed=removed)
+    def _count(self, side: Side, looks: Sequence[ScopeTables], *, noted: Noted | None) -> dict[str, int]:
+        work = partial(_of_file, side, looks=looks, removed=self.removals.removed(noted))
         found: Counter[str] = Counter()
         for each in self.desk.parts.runner.map(work, range(len(side.sidecars))):
             found.update(each)
-        found["uncounted"] = side.release.manifest.items - sum(each.rows for each in side.sidecars)
         return {name: found[name] for name in COUNTS}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.desk import Desk
+from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, register
-from consentry.digests import digest
 from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
@@ -23,7 +23,7 @@ from consentry.ledger.events import (
 )
 from consentry.policy.choice import Choice
 from consentry.policy.policy_parser import load
-from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
+from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
 from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
 
@@ -37,7 +37,7 @@ class StatementVerbs:
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
         """Put a policy set in force. Return it with the position."""
-        policy = load(text, filename)
+        policy = load(text, filename, places_named=places_named)
         document = self.desk.parts.objects.put(text.encode())
         published = PolicyPublished(name=policy.name, version=policy.version, digest=document)
         return policy, self.desk.parts.ledger.append([published])[0]
@@ -49,7 +49,6 @@ class StatementVerbs:
             NotFoundError: none of this name is in force.
             ConflictError: it was withdrawn already.
         """
-        text = OUT_OF_FORCE.format(name=name)
         published = self.desk.present().state.policy(name)
         # By its digest: also a set that this version cannot read can be withdrawn.
         if published is None:
@@ -59,11 +58,11 @@ class StatementVerbs:
                 f"no policy set `{name}` is in force",
                 help=names_there_are(known, "published", otherwise="there is nothing to withdraw"),
             )
-        if published.digest == digest(text.encode()):
+        if published.digest in withdrawals(name):
             raise ConflictError(
                 "policy-withdrawn", f"policy set `{name}` is out of force already", help="there is nothing to do"
             )
-        return self.publish(text, name)[1]
+        return self.publish(OUT_OF_FORCE.format(name=name), name)[1]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
         """Build the sidecars that are missing or stale, and record the corpus as it is now."""

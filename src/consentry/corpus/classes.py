@@ -6,7 +6,7 @@ with look-up tables over small integers, never person by person: five million pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ Notices = tuple[tuple[str, Seconds], ...]
 
 _DENSE_KEYS = 1 << 24
 _PART = 1 << 16
+_CLOSED = ACCOUNTS.index(Account.CLOSED)
 _AGE_PROTECTION = {Age.ADULT: 0, Age.UNKNOWN: 1, Age.MINOR: 2}
 
 
@@ -77,6 +78,25 @@ class PersonClasses:
     residences: Sequence[Residing]
 
 
+class _Base(NamedTuple):
+    """What the people table says of somebody, as `_numbered` makes one number of it."""
+
+    residence: int
+    age: int
+    account: int
+    known: int
+
+    @classmethod
+    def of(cls, number: int) -> _Base:
+        rest, known = divmod(number, 2)
+        rest, account = divmod(rest, len(ACCOUNTS))
+        residence, age = divmod(rest, len(AGES))
+        return cls(residence, age, account, known)
+
+    def number(self) -> int:
+        return ((self.residence * len(AGES) + self.age) * len(ACCOUNTS) + self.account) * 2 + self.known
+
+
 _NOBODY = ClassKey(-1, -1, -1)
 
 
@@ -117,25 +137,55 @@ def classify(attributes: Attributes, said: Said) -> PersonClasses:
     )
 
 
-def moved(classes: PersonClasses, said: Said, *, seats: Array) -> PersonClasses:
-    """Return the classes after the people in `seats` said something; nothing else may have changed."""
+class Linked(NamedTuple):
+    """People whose accounts were linked: all seats of each, and those among them whose owners were erased."""
+
+    groups: Iterable[tuple[int, ...]] = ()
+    closed: Container[int] = ()
+
+
+def moved(classes: PersonClasses, said: Said, *, seats: Array, linked: Linked | None = None) -> PersonClasses:
+    """Return the classes after the people in `seats` said something or were linked; nothing else may have changed."""
     members, keys, numbers = list(classes.members), list(classes.keys), dict(classes.numbers)
+    residences = list(classes.residences)
+    bases = {} if linked is None else dict(_linked_bases(classes, linked, residences))
     new = []
-    rows = zip(
-        classes.codes[seats].tolist(), said.choice_code[seats].tolist(), said.notice_code[seats].tolist(), strict=True
-    )
-    for code, choice, notice in rows:
-        key = ClassKey(keys[code].base, choice, notice)
+    columns = (seats, classes.codes[seats], said.choice_code[seats], said.notice_code[seats])
+    for seat, code, choice, notice in zip(*(column.tolist() for column in columns), strict=True):
+        key = ClassKey(bases.get(seat, keys[code].base), choice, notice)
         if key not in numbers:
             numbers[key] = len(members)
             keys.append(key)
-            members.append(_member(key, classes.residences, said))
+            members.append(_member(key, residences, said))
         new.append(numbers[key])
     codes = classes.codes.astype(_code_type(len(members)), copy=True)
     codes[seats] = new
     if len(members) == len(classes.members):
         return replace(classes, codes=codes)
-    return replace(classes, codes=codes, members=tuple(members), keys=tuple(keys), numbers=numbers)
+    return PersonClasses(
+        codes=codes, members=tuple(members), keys=tuple(keys), numbers=numbers, residences=tuple(residences)
+    )
+
+
+def _linked_bases(classes: PersonClasses, linked: Linked, residences: list[Residing]) -> Iterator[tuple[int, int]]:
+    """Yield what the people table says of each seat that was linked, as one number; new `residences` are added.
+
+    What accounts linked before have in common stands for each of them: joining it again is joining what each had.
+    """
+    codes = {residing: code for code, residing in enumerate(residences)}
+    for group in linked.groups:
+        own = [_Base.of(classes.keys[code].base) for code in classes.codes[list(group)].tolist()]
+        person = _as_one([(residences[each.residence], each.age) for each in own if each.known])
+        for seat, base in zip(group, own, strict=True):
+            account = _CLOSED if seat in linked.closed else base.account
+            if person is None:
+                yield seat, base._replace(account=account).number()
+                continue
+            residing, age = person
+            code = codes.setdefault(residing, len(residences))
+            if code == len(residences):
+                residences.append(residing)
+            yield seat, _Base(code, age, account, base.known).number()
 
 
 def _code_type(classes: int) -> type[np.unsignedinteger[Any]]:
@@ -143,16 +193,14 @@ def _code_type(classes: int) -> type[np.unsignedinteger[Any]]:
 
 
 def _member(key: ClassKey, residences: Sequence[Residing], said: Said) -> PersonClass:
-    rest, known = divmod(key.base, 2)
-    rest, account = divmod(rest, len(ACCOUNTS))
-    residence, age = divmod(rest, len(AGES))
-    places, established = residences[residence]
+    base = _Base.of(key.base)
+    places, established = residences[base.residence]
     return PersonClass(
         places=places,
         established=established,
-        age=AGES[age],
-        account=ACCOUNTS[account],
-        known=bool(known),
+        age=AGES[base.age],
+        account=ACCOUNTS[base.account],
+        known=bool(base.known),
         choices=said.choice_sets[key.choices],
         notices=said.notice_sets[key.notices],
     )
@@ -205,20 +253,30 @@ def join_linked(attributes: Attributes, groups: Mapping[int, tuple[int, ...]]) -
     codes = {residing: code for code, residing in enumerate(residences)}
     # The groups share no seat, so their first ones tell them apart.
     for group in {group[0]: group for group in groups.values()}.values():
-        found = [attributes.residences[int(attributes.residence[other])] for other in group if attributes.known[other]]
-        ages = [AGES[int(attributes.age[other])] for other in group if attributes.known[other]]
-        if not found:
+        known = [other for other in group if attributes.known[other]]
+        person = _as_one([(residences[int(residence[other])], int(age[other])) for other in known])
+        if person is None:
             continue
-        joined = Residing(frozenset().union(*(each.places for each in found)), all(each.established for each in found))
+        joined, protected = person
         if joined not in codes:
             codes[joined] = len(residences)
             residences.append(joined)
         accounts = list(group)
         residence[accounts] = codes[joined]
-        age[accounts] = AGES.index(max(ages, key=_AGE_PROTECTION.__getitem__))
+        age[accounts] = protected
     return Attributes(
         residences=residences, residence=residence, age=age, account=attributes.account, known=attributes.known
     )
+
+
+def _as_one(accounts: Sequence[tuple[Residing, int]]) -> tuple[Residing, int] | None:
+    """Return where the owner of some accounts lives, and the age as an index into AGES; None if there is none."""
+    if not accounts:
+        return None
+    residing, ages = zip(*accounts, strict=True)
+    places = frozenset[str]().union(*(each.places for each in residing))
+    age = max(ages, key=lambda code: _AGE_PROTECTION[AGES[code]])
+    return Residing(places, all(each.established for each in residing)), age
 
 
 def close(attributes: Attributes, seats: Array) -> Attributes:
@@ -226,7 +284,7 @@ def close(attributes: Attributes, seats: Array) -> Attributes:
     if not seats.size:
         return attributes
     account = attributes.account.copy()
-    account[seats] = ACCOUNTS.index(Account.CLOSED)
+    account[seats] = _CLOSED
     return Attributes(
         residences=attributes.residences,
         residence=attributes.residence,

@@ -6,7 +6,7 @@ Nulls are gaps, never errors: a null author is nobody, a word nobody mapped is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ UNKNOWN_DATE = 0xFFFF_FFFF
 _LAST_DATE = UNKNOWN_DATE - 1
 _SECONDS_PER_DAY = 86_400
 _LONGEST_WORD = 60
+_YEAR_FIRST = r"^[0-9]{4}(-[0-9]{2}-[0-9]{2}([T ].*)?)?$"
 _UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -59,7 +60,7 @@ def words(array: pa.Array) -> Words:
     return Words(codes.to_numpy(zero_copy_only=False).astype(np.int64), vocabulary)
 
 
-def coded(found: Words, meaning: Mapping[str, int]) -> tuple[U8, dict[str, int]]:
+def coded(found: Words, meaning: Mapping[str, int], *, own: Iterable[str]) -> tuple[U8, dict[str, int]]:
     """Return a code (0: unknown) for each row, and how often each word without a meaning occurs.
 
     What is reported of a word that is really a text is its beginning: it is kept, and shown to people.
@@ -67,12 +68,15 @@ def coded(found: Words, meaning: Mapping[str, int]) -> tuple[U8, dict[str, int]]
     Args:
         found: the words of the rows.
         meaning: the code of each known word.
+        own: those of them that are ours: they are known in any case of their letters.
     """
+    in_any_case = {word.casefold(): meaning[word] for word in own}
     table = np.zeros(len(found.words) + 1, dtype=np.uint8)
     unknown = []
     for index, word in enumerate(found.words):
-        if word in meaning:
-            table[index] = meaning[word]
+        code = meaning.get(word, in_any_case.get(word.casefold()))
+        if code is not None:
+            table[index] = code
         else:
             unknown.append(index)
     strange: dict[str, int] = {}
@@ -80,13 +84,29 @@ def coded(found: Words, meaning: Mapping[str, int]) -> tuple[U8, dict[str, int]]
         counts = np.bincount(found.codes, minlength=len(found.words) + 1)
         for index in unknown:
             if counts[index]:
-                word = _reported(found.words[index])
+                word = reported(found.words[index])
                 strange[word] = strange.get(word, 0) + int(counts[index])
     return table[found.codes], strange
 
 
-def _reported(word: str) -> str:
+def reported(word: str) -> str:
+    """Return a word as it is told to people: the beginning of one that is really a text."""
     return word if len(word) <= _LONGEST_WORD else f"{word[:_LONGEST_WORD]}… ({len(word):,} characters)"
+
+
+def years(array: pa.Array) -> pa.Array:
+    """Return the years of whole numbers, dates, times, or texts that are a year or begin with a date; 0: no year."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+        return pc.year(array)
+    if pa.types.is_integer(array.type):
+        return array
+    texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    texts = pc.if_else(pc.equal(texts, ""), None, texts)
+    return pc.if_else(pc.match_substring_regex(texts, _YEAR_FIRST), pc.utf8_slice_codeunits(texts, 0, 4), "0").cast(
+        pa.int64()
+    )
 
 
 def created_seconds(array: pa.Array, *, zone: str | None, column: str, filename: str) -> tuple[U32, int]:

@@ -78,6 +78,10 @@ def _is_moment(kind: pa.DataType) -> bool:
     return any(test(kind) for test in (pa.types.is_timestamp, pa.types.is_date, pa.types.is_integer))
 
 
+def _is_birth(kind: pa.DataType) -> bool:
+    return _is_moment(kind) or _is_text(kind)
+
+
 def _is_picture(kind: pa.DataType) -> bool:
     return _is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind)
 
@@ -87,7 +91,7 @@ _OWN_ID = _Accepted("strings or integers", _is_id, needed=True)
 _TEXT = _Accepted("strings", _is_text)
 _MOMENT = _Accepted("timestamps, dates, or whole seconds since 1970", _is_moment)
 _PICTURE = _Accepted("paths (strings), bytes, or structs of both", _is_picture)
-_WHOLE = _Accepted("whole numbers", pa.types.is_integer)
+_BORN = _Accepted("whole numbers, dates, or texts such as `1985` or `1985-04-01`", _is_birth)
 _INVOLVED = _Accepted("strings or integers, lists of them, or a path into lists of structs (`mentions.id`)", _is_id)
 
 CORPUS_ROLES: Mapping[str, _Accepted] = {
@@ -111,7 +115,7 @@ PEOPLE_ROLES: Mapping[str, _Accepted] = {
     "locale": _TEXT,
     "time_zone": _TEXT,
     "ip_country": _TEXT,
-    "birth_year": _WHOLE,
+    "birth_year": _BORN,
     "age": _TEXT,
     "account": _TEXT,
     "same_as": _ID,
@@ -311,6 +315,13 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             "rename one of them: nobody can say which is meant",
         )
     kind = _type_at(schema, column, in_lists=role == "involves")
+    plain = next((name for name in _prefixes(column) if kind is not None and name in schema.names), None)
+    if plain is not None:
+        return _Misfit(
+            "column-twice",
+            f"there is a column `{plain}`, and `{first}` has a field of that path, of which one is to be the {role}",
+            "rename one of them: nobody can say which is meant",
+        )
     if kind is None:
         return _Misfit(
             "missing-column",
@@ -332,6 +343,12 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             'say which zone they are in: [created] zone = "UTC" in the descriptor',
         )
     return None
+
+
+def _prefixes(column: str) -> list[str]:
+    """Return the beginnings of a path that could be the names of columns themselves: of `a.b.c`, `a.b` and `a.b.c`."""
+    parts = column.split(".")
+    return [".".join(parts[:count]) for count in range(2, len(parts) + 1)]
 
 
 def _type_at(schema: pa.Schema, column: str, *, in_lists: bool) -> pa.DataType | None:

@@ -27,8 +27,8 @@ class KeptCensus(NamedTuple):
 def brought_up_to_date(
     kept: KeptCensus | None,
     sidecars: Sequence[Sidecar],
-    classes: PersonClasses,
     *,
+    classes: PersonClasses,
     width: int,
     threads: Threads,
     count: Callable[[Sequence[Sidecar]], Census],

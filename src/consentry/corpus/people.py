@@ -58,6 +58,11 @@ class PeopleIndex:
         return self._head.erasures
 
     @property
+    def marked(self) -> bool:
+        """Whether the list of the erased was marked when somebody was erased last, as far as was read."""
+        return self._head.marked
+
+    @property
     def nbytes(self) -> int:
         """Memory taken."""
         return self._table.nbytes
@@ -96,6 +101,8 @@ class PeopleIndex:
 
     def forget(self, ordinals: Sequence[int]) -> None:
         """Overwrite the pseudonyms of people who are erased: no id leads to these ordinals any more.
+
+        The list of the erased has them, and is marked.
 
         Raises:
             PeopleError: there is no such ordinal; nothing was changed.

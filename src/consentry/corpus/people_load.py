@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.corpus.classes import Residing
-from consentry.corpus.columns import Words, coded, plain, words
+from consentry.corpus.columns import Words, coded, plain, reported, words, years
 from consentry.corpus.descriptor import PeopleDescriptor, check_schema
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_table import (
@@ -36,7 +36,7 @@ from consentry.corpus.people_table import (
     year_of,
 )
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
-from consentry.corpus.residence import Residence, Signals
+from consentry.corpus.residence import Residence, Signal, Signals
 from consentry.digests import Digest
 from consentry.errors import PeopleError
 from consentry.policy.choice import Seconds
@@ -53,6 +53,8 @@ _AGE_CODES = {Age.UNKNOWN: AGE_UNKNOWN, Age.ADULT: STATED_ADULT, Age.MINOR: STAT
 _COMPACT_ABOVE = 1 << 40
 _REMEMBERED_COMBINATIONS = 1 << 18
 _REPORTED_WORDS = 20
+_FEWEST = 10
+"""A country word that fewer people have is not told: it is written by hand, and might point at somebody."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class LoadReport:
     implausible_years: int = 0
     unknown_accounts: int = 0
     linked: int = 0
+    rare_countries: int = 0
+    """Those whose country nobody can read, and whose word for it so few have that it might point at somebody."""
     unknown_words: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -134,6 +138,8 @@ class _Residences:
         self._resolver = resolver
         self._codes: dict[Residing, int] = {Residing(): 0}
         self._remembered: dict[tuple[str | None, ...], int] = {}
+        self.unread: set[str | None] = set()
+        """The words for a country that were met and that nobody can read."""
 
     @property
     def members(self) -> Sequence[Residing]:
@@ -167,6 +173,8 @@ class _Residences:
         if code is None:
             found = self._resolver(Signals(**dict(zip(roles, combination, strict=True))))
             residing = Residing(found.places, found.established)
+            if any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence):
+                self.unread.add(combination[roles.index(Signal.COUNTRY)])
             code = self._codes.setdefault(residing, len(self._codes))
             if len(self._remembered) >= _REMEMBERED_COMBINATIONS:
                 self._remembered.clear()
@@ -190,6 +198,7 @@ class _Loader:
         self.repeated = 0
         self.example = ""
         self.strange: dict[str, Counter[str]] = {}
+        self.countries: Counter[str] = Counter()
         self.residence: Array = np.zeros(0, dtype=np.uint32)
         self.age: Array = np.zeros(0, dtype=np.uint16)
         self.account: Array = np.zeros(0, dtype=np.uint8)
@@ -207,7 +216,9 @@ class _Loader:
         named = np.flatnonzero(ordinals != MISSING)
         people = ordinals[named]
         self._check_repeated(people, named, column["person"])
-        residence = self.residences.encode(self._signals(column, rows), rows=rows)[named]
+        signals = self._signals(column, rows)
+        residence = self.residences.encode(signals, rows=rows)[named]
+        self._note_countries(signals.get("country"), named)
         age, account = self._ages(column, rows)[named], self._accounts(column, rows)[named]
         self.residence[people], self.age[people], self.account[people] = residence, age, account
         self.known[people] = True
@@ -235,6 +246,9 @@ class _Loader:
         report.unknown_ages = int(np.count_nonzero((self.age == AGE_UNKNOWN) & self.known))
         unknown = (self.account == 0) | (self.account == ACCOUNTS.index(Account.UNCLEAR))
         report.unknown_accounts = int(np.count_nonzero(unknown & self.known))
+        report.rare_countries = sum(count for count in self.countries.values() if count < _FEWEST)
+        if common := Counter({word: count for word, count in self.countries.items() if count >= _FEWEST}):
+            self.strange["country"] = common
         report.unknown_words = {role: dict(each.most_common(_REPORTED_WORDS)) for role, each in self.strange.items()}
         narrow = np.uint16 if len(members) <= 1 << 16 else np.uint32
         table = PeopleTable(
@@ -280,35 +294,53 @@ class _Loader:
             signals["country"] = Words(np.zeros(rows, dtype=np.int64), (self.descriptor.constants["country"],))
         return signals
 
+    def _note_countries(self, found: Words | None, named: I64) -> None:
+        """Count the words for a country that nobody can read."""
+        if found is None:
+            return
+        counts = np.bincount(found.codes[named], minlength=len(found.words) + 1).tolist()
+        for word, count in zip(found.words, counts, strict=False):
+            if count and word in self.residences.unread:
+                self.countries[reported(word)] += count
+
     def _ages(self, column: Mapping[str, pa.Array], rows: int) -> Array:
         if "birth_year" in column:
             return self._birth_years(column["birth_year"])
-        meaning = {str(age): code for age, code in _AGE_CODES.items()}
-        meaning |= {word: _AGE_CODES[age] for word, age in self.descriptor.ages.items()}
-        return self._coded("age", column, meaning, rows).astype(np.uint16)
+        own = {str(age): code for age, code in _AGE_CODES.items()}
+        meaning = own | {word: _AGE_CODES[age] for word, age in self.descriptor.ages.items()}
+        return self._coded("age", column, meaning, rows, own=own).astype(np.uint16)
 
-    def _birth_years(self, years: pa.Array) -> Array:
-        given = years.is_valid().to_numpy(zero_copy_only=False)
-        stated = years.fill_null(0).to_numpy(zero_copy_only=False)
+    def _birth_years(self, births: pa.Array) -> Array:
+        found = years(births)
+        given = found.is_valid().to_numpy(zero_copy_only=False)
+        stated = found.fill_null(0).to_numpy(zero_copy_only=False)
         plausible = given & (stated >= self.year - OLDEST) & (stated <= self.year)
         self.report.implausible_years += int(np.count_nonzero(given & ~plausible))
         return np.where(plausible, stated, AGE_UNKNOWN).astype(np.uint16)
 
     def _accounts(self, column: Mapping[str, pa.Array], rows: int) -> Array:
-        meaning = {str(account): code for code, account in enumerate(ACCOUNTS)}
-        meaning |= {word: ACCOUNTS.index(Account(account)) for word, account in self.descriptor.accounts.items()}
-        codes = self._coded("account", column, meaning, rows)
+        own = {str(account): code for code, account in enumerate(ACCOUNTS)}
+        meaning = own | {word: ACCOUNTS.index(Account(account)) for word, account in self.descriptor.accounts.items()}
+        codes = self._coded("account", column, meaning, rows, own=own)
         if "account" in column:
             found = words(column["account"])
             said = np.array([*(bool(word.strip()) for word in found.words), False], dtype=np.bool_)
             codes[said[found.codes] & (codes == 0)] = ACCOUNTS.index(Account.UNCLEAR)
         return codes
 
-    def _coded(self, role: str, column: Mapping[str, pa.Array], meaning: Mapping[str, int], rows: int) -> Array:
+    def _coded(
+        self,
+        role: str,
+        column: Mapping[str, pa.Array],
+        meaning: Mapping[str, int],
+        rows: int,
+        *,
+        own: Iterable[str],
+    ) -> Array:
         if role not in column:
             word = self.descriptor.constants.get(role, "")
             return np.full(rows, meaning.get(word, 0), dtype=np.uint8)
-        codes, strange = coded(words(column[role]), meaning)
+        codes, strange = coded(words(column[role]), meaning, own=own)
         if strange:
             self.strange.setdefault(role, Counter()).update(strange)
         return codes

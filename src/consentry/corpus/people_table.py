@@ -26,6 +26,7 @@ from consentry.corpus.people import MISSING
 from consentry.digests import Digest, canonical_json, digest_file
 from consentry.durable import flushed, take_name
 from consentry.errors import IntegrityError, NotFoundError
+from consentry.ledger.groups import groups_of
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import AGES, Age
 
@@ -79,21 +80,8 @@ class PeopleTable:
     def linked(self) -> Mapping[int, tuple[int, ...]]:
         """Return for each seat that is linked to others all seats of the same person, ascending."""
         linked = np.flatnonzero(self.same_as != MISSING)
-        parent: dict[int, int] = {}
-
-        def root(seat: int) -> int:
-            while parent.setdefault(seat, seat) != seat:
-                parent[seat] = parent[parent[seat]]
-                seat = parent[seat]
-            return seat
-
-        for one, other in zip((linked + 1).tolist(), (self.same_as[linked].astype(np.int64) + 1).tolist(), strict=True):
-            first, second = sorted((root(one), root(other)))
-            parent[second] = first
-        groups: dict[int, list[int]] = {}
-        for seat in sorted(parent):
-            groups.setdefault(root(seat), []).append(seat)
-        return {seat: tuple(group) for group in groups.values() if len(group) > 1 for seat in group}
+        links = zip((linked + 1).tolist(), (self.same_as[linked].astype(np.int64) + 1).tolist(), strict=True)
+        return {seat: group for seat, group in groups_of(links).items() if len(group) > 1}
 
 
 def unknown_people(*, seats: int) -> Attributes:

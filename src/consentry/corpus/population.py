@@ -3,7 +3,8 @@
     people/
       pseudonyms.bin, index.json     seats (`consentry.corpus.people`)
       table-<digest>.arrow           people snapshots (`consentry.corpus.people_table`)
-      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them
+      erased.json                    seats whose owners were erased, tokens of the erased, seats checked against them,
+                                     and a mark of it all under a key of the deployment
 
 Erasing takes three steps, each durable before the next: `close` (seats and tokens are written down), the ledger erases
 what was said, `forget` (no id leads to the seats any more). Interrupted anywhere, it can be asked for again.
@@ -11,16 +12,21 @@ what was said, `forget` (no id leads to the seats any more). Interrupted anywher
 Erased people stay denied in three ways. Their seats are closed. Whoever comes back under the same id gets a new seat,
 whose pseudonym answers to a token. And a token of the ledger that is not written down here (the folder is a backup) is
 held against every seat there is.
+
+A list without its mark is one of before lists were marked, and is taken while nobody was erased since: the index knows.
+It also counts erasures, each of which closed a seat: a list with fewer is an older one, or was shortened.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -38,6 +44,7 @@ from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
 from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
 from consentry.corpus.residence import resolve
+from consentry.corpus.sidecar import Stamp
 from consentry.digests import Digest, canonical_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import IntegrityError
@@ -82,6 +89,11 @@ class Population:
         self._clock = clock
         self._lock = Lock()
         self._table = lru_cache(maxsize=2)(self._load_table)
+        self._written: tuple[Stamp, int, _Erased] | None = None
+        self._written_marked = False
+        self._array: tuple[frozenset[int], Seats] = (frozenset(), np.empty(0, dtype=np.uint32))
+        self._forgotten: set[int] = set()
+        self._looked = _Looked()
 
     @property
     def seats(self) -> int:
@@ -101,8 +113,8 @@ class Population:
         # Held until they are seated: nobody is erased between looking at the tokens and giving a seat.
         with self._erasing() as written:
             missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
-            tokens = written.tokens.difference(returned)
-            gone = [row for row in missing if suppression_token(people[row]) in tokens] if tokens else []
+            tokens = {row: suppression_token(people[row]) for row in missing} if written.tokens else {}
+            gone = [row for row, token in tokens.items() if token in written.tokens and token not in returned]
             if gone:
                 found = replace(found, empty=np.isin(np.arange(len(found)), gone))
             return self._index.assign(found) + np.uint32(1)
@@ -190,26 +202,40 @@ class Population:
         token.
         """
         with self._erasing() as written:
-            closed = sorted(written.seats)
+            closed = sorted(written.seats - self._forgotten)
             left = zip(closed, self.pseudonyms_of(closed), strict=True)
             seats = {seat for seat, person in left if suppression_token(person) in written.tokens}
             seats |= self._seats_now(people)
-            if not seats <= written.seats:
+            if seats:
                 self._write(written._replace(seats=written.seats | seats))
             self._index.forget([seat - 1 for seat in sorted(seats)])
+            # Whoever was closed answers to a token until then, and to none ever after.
+            self._forgotten.update(seats, closed)
 
     def erased(self, tokens: Collection[str]) -> Seats:
-        """Return the seats of erased people, and of those who came back: their pseudonym answers to a token."""
+        """Return the seats of erased people, and of those who came back: their pseudonym answers to a token.
+
+        Nobody may change `tokens` afterwards: asked with the same ones again, it looks at new seats only.
+        """
         with self._erasing() as written:
             seats = len(self._index) + 1
-            known = written.tokens | set(tokens)
-            missed = set(tokens) - written.tokens
-            found = self._answering(known, range(written.checked, seats)) if known else set()
-            found |= self._answering(missed, range(1, written.checked)) if missed else set()
-            after = _Erased(written.seats | found, known, seats if known else written.checked)
-            if after != written:
-                self._write(after)
-            return np.array(sorted(after.seats), dtype=np.uint32)
+            looked = self._looked if self._looked.known is written.tokens else _Looked(seats=written.checked)
+            missed = {each for each in tokens if each not in written.tokens} if tokens is not looked.tokens else set()
+            known = written.tokens | missed if missed else written.tokens
+            found = self._answering(known, range(looked.seats, seats)) if known else set()
+            found |= self._answering(missed, range(1, looked.seats)) if missed else set()
+            closed = written.seats | found if found else written.seats
+            # How far it looked is worth writing down once looking again would cost as much as that.
+            if closed is not written.seats or known is not written.tokens or seats - written.checked > len(known) > 0:
+                self._write(_Erased(closed, known, seats))
+            self._looked = _Looked(known, tokens, seats)
+            return self._as_array(closed)
+
+    def _as_array(self, seats: frozenset[int]) -> Seats:
+        if self._array[0] is not seats:
+            self._array = seats, np.sort(np.fromiter(seats, dtype=np.uint32, count=len(seats)))
+            self._array[1].setflags(write=False)
+        return self._array[1]
 
     def _answering(self, tokens: Collection[str], seats: range) -> set[int]:
         found = set()
@@ -228,19 +254,38 @@ class Population:
 
     def _read(self) -> _Erased:
         """Return what was written down. INVARIANT: it is written before the index forgets anybody."""
+        path = self._folder / _ERASED
         try:
-            body = json.loads((self._folder / _ERASED).read_bytes())
-            return _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+            found = path.stat()
+            # Of its size as well: who is erased makes it larger. What the index says of it is compared anew each time.
+            if self._written is not None and self._written[:2] == (Stamp.of(found), found.st_size):
+                written, genuine = self._written[2], self._written_marked or not self._index.marked
+            else:
+                body = json.loads(path.read_bytes())
+                mark = body.pop("mark", None)
+                written = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+                genuine = not self._index.marked if mark is None else hmac.compare_digest(mark, self._mark(body))
+                if genuine:
+                    self._written, self._written_marked = (Stamp.of(found), found.st_size, written), mark is not None
         except FileNotFoundError:
             if self._index.erasures:
                 raise _lost("is missing") from None
             return _Erased()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _lost("is damaged") from error
+        if not genuine or len(written.seats) < self._index.erasures:
+            raise _lost("is not the one that was written last")
+        return written
 
     def _write(self, erased: _Erased) -> None:
         body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
-        replace_file(self._folder / _ERASED, canonical_json(body))
+        path = self._folder / _ERASED
+        replace_file(path, canonical_json({**body, "mark": self._mark(body)}))
+        found = path.stat()
+        self._written, self._written_marked = (Stamp.of(found), found.st_size, erased), True
+
+    def _mark(self, body: Mapping[str, object]) -> str:
+        return blake2b(canonical_json(body), digest_size=32, key=self._key.for_erased()).hexdigest()
 
 
 def _lost(what: str) -> IntegrityError:
@@ -258,6 +303,14 @@ class _Erased(NamedTuple):
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
+
+
+class _Looked(NamedTuple):
+    """Up to which seat people were held against the tokens known, and which tokens were asked about."""
+
+    known: frozenset[str] = frozenset()
+    tokens: Collection[str] = ()
+    seats: int = 1
 
 
 def _is_alive(process: int) -> bool:

@@ -79,6 +79,18 @@ class PseudonymKey:
         """Return the 32-byte key that marks whose page a form is on; it helps to guess no pseudonym."""
         return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-forms").digest()
 
+    def for_browsers(self) -> bytes:
+        """Return the 32-byte key that marks browsers people signed in with; it helps to guess no pseudonym."""
+        return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-signin").digest()
+
+    def for_cache(self) -> bytes:
+        """Return the 32-byte key that marks what is kept and decides; it helps to guess no pseudonym."""
+        return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-cache").digest()
+
+    def for_erased(self) -> bytes:
+        """Return the 32-byte key that marks the list of the erased; it helps to guess no pseudonym."""
+        return hashlib.blake2b(b"", digest_size=32, key=self.secret, person=b"consentry-erased").digest()
+
     def fingerprint(self) -> str:
         """Return what this key is recognised by, as 32 hexadecimal digits.
 

@@ -31,12 +31,16 @@ _FORMAT = 1
 
 
 class Head(NamedTuple):
-    """What counts. `erasures` is the number of erasures so far, `erasing` the ordinals of the one under way."""
+    """What counts. `erasures` is the number of erasures so far, `erasing` the ordinals of the one under way.
+
+    `marked` says that the list of the erased was marked before the newest of them (`consentry.corpus.population`).
+    """
 
     people: int = 0
     checksum: int = 0
     erasures: int = 0
     erasing: tuple[int, ...] = ()
+    marked: bool = False
 
 
 class PseudonymFile:
@@ -63,7 +67,13 @@ class PseudonymFile:
         try:
             body = loads(self._head.read_bytes())
             check = body.pop("check")
-            head = Head(body["people"], body["checksum"], body["erasures"], tuple(body["erasing"]))
+            head = Head(
+                body["people"],
+                body["checksum"],
+                body["erasures"],
+                tuple(body["erasing"]),
+                body.get("marked") is True,
+            )
         except FileNotFoundError:
             return Head()
         except (JSONDecodeError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
@@ -111,8 +121,8 @@ class PseudonymFile:
         return self._replace(head._replace(people=people, checksum=crc32(content, head.checksum)))
 
     def begin_erasure(self, head: Head, ordinals: Sequence[int]) -> Head:
-        """Record durably that these people are about to be erased."""
-        return self._replace(head._replace(erasing=tuple(ordinals)))
+        """Record durably that these people are about to be erased, and stand in a list that is marked."""
+        return self._replace(head._replace(erasing=tuple(ordinals), marked=True))
 
     def overwrite(self, head: Head, noise: Sequence[bytes]) -> None:
         """Overwrite the pseudonyms of those being erased, durably."""

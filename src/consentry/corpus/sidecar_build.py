@@ -124,6 +124,10 @@ def _head(pin: FilePin, oddities: Oddities, *, descriptor: CorpusDescriptor, sta
     }
 
 
+_TABULAR = {".csv": "CSV", ".tsv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines"}
+"""By the end of a file's name: what can be converted."""
+
+
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
     texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
     try:
@@ -132,6 +136,12 @@ def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFi
         # What is read ahead of decoding would be copied once more.
         parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
+        if (kind := _TABULAR.get(source.suffix.lower())) is not None:
+            raise CorpusError(
+                "corpus-not-parquet",
+                f"`{name}` is {kind}, and items are read from Parquet",
+                help="convert it, and register what comes out: consentry import tabular DESCRIPTOR FOLDER",
+            ) from error
         raise CorpusError(
             "corpus-not-parquet",
             f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
@@ -219,7 +229,7 @@ def _classes(
         meaning = {word: code for code, word in enumerate(known)}
         meaning |= {word: known.index(str(ours)) for word, ours in mapping.items()}
         if role in column:
-            codes[role], odd = coded(words(column[role]), meaning)
+            codes[role], odd = coded(words(column[role]), meaning, own=known)
             if odd:
                 strange[role] = odd
         else:

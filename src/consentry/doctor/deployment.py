@@ -49,6 +49,31 @@ def settings(settings: Settings) -> Finding:
     return Finding(name="settings", state=State.OK, found=found, purpose="how this deployment runs")
 
 
+def second_note(settings: Settings) -> Finding:
+    """Return whether the newest event is noted where it is not restored with the home."""
+    purpose = "noticing a whole home that is restored from an older backup, which has forgotten refusals and orders"
+    folder, remedy = settings.second_notes, "name a folder on another disk in the setting `acknowledged_folder`"
+    if folder is None:
+        state, found = State.MISSING, "none: an older copy of the whole home would be taken for the newest"
+    elif not folder.is_dir():
+        state, found, remedy = State.PROBLEM, f"{folder} is no folder", "mount its disk: nothing is opened without it"
+    elif folder.stat().st_dev == settings.home.stat().st_dev:
+        state, found = State.MISSING, f"{folder} is on the disk of the home: what restores that disk restores both"
+    else:
+        state, found, remedy = State.OK, str(folder), ""
+    return Finding(name="second note", state=state, found=found, purpose=purpose, remedy=remedy)
+
+
+def controller(settings: Settings) -> Finding:
+    """Return who is named as responsible on the public pages. The law wants a name there (GDPR Art. 13(1)(a))."""
+    purpose = "who is responsible: on the public pages, in what is published, and in what objectors read"
+    if settings.controller_name:
+        return Finding(name="controller", state=State.OK, found=settings.controller_name, purpose=purpose)
+    found = "nobody is named: the pages say `whoever runs this platform`"
+    remedy = f"set `controller_name` and `controller_contact` in {SETTINGS_FILE}"
+    return Finding(name="controller", state=State.MISSING, found=found, purpose=purpose, remedy=remedy)
+
+
 def is_new(settings: Settings) -> bool:
     """Return whether there is nothing yet that could be asked: no keys, no identity, no ledger."""
     return settings.ledger_file is not None and not holds_deployment(settings)

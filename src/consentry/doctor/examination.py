@@ -29,6 +29,7 @@ def examine(home: Path | None = None, *, at: Seconds | None = None) -> list[Find
         machine.disk(settings.home),
         deployment.home(settings.home),
         deployment.settings(settings),
+        deployment.controller(settings),
         *_ledger_and_keys(settings, at),
     ]
 
@@ -41,7 +42,7 @@ def _ledger_and_keys(settings: Settings, at: Seconds | None) -> list[Finding]:
     from consentry.doctor import asking  # noqa: PLC0415
 
     due = [] if at is None else asking.due(settings, at)
-    return [asking.ledger(settings), *keys, asking.identity(settings), *due]
+    return [asking.ledger(settings), *keys, asking.identity(settings), deployment.second_note(settings), *due]
 
 
 def _settings_problem(error: InputError) -> Finding:

@@ -6,6 +6,9 @@ anybody is told, in place and without a flush: that costs microseconds. A loss o
 still stands; whatever stops this program alone leaves the newest.
 
 Two notes take turns, so that one that was written in part never hides the one before it.
+
+Who restores a whole home restores the note with it. So there can be a second file in a folder elsewhere, which is not
+restored with the home: it is written with the first, under the id of the ledger, and the newest of both counts.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from threading import Lock
 from typing import NamedTuple
 from zlib import crc32
 
-from consentry.errors import IntegrityError
+from consentry.errors import InputError, IntegrityError
 
 FILE = "acknowledged"
 _NOTE = struct.Struct("<Q32sI")
@@ -36,10 +39,77 @@ class Noted(NamedTuple):
 
 
 class Acknowledged:
-    """Owns the file. Any number of threads and processes may note; the highest position stays."""
+    """What was acknowledged, as the file in the home and a second one say."""
 
-    def __init__(self, home: Path) -> None:
-        self._file = os.open(home / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, home: Path, *, second: Path | None = None, ledger: str = "") -> None:
+        """Open the files.
+
+        Args:
+            home: the folder of the deployment.
+            second: a folder elsewhere, if there is one; it has to be there.
+            ledger: the id of the ledger, which names the file in it.
+        """
+        self._notes = [_Note(home / FILE)]
+        if second is not None:
+            try:
+                _require_elsewhere(second, home=home)
+                self._notes.append(_Note(second / f"{FILE}-{ledger}"))
+            except BaseException:
+                self.close()
+                raise
+
+    def newest(self) -> Noted | None:
+        """Return the newest event that was noted anywhere, None if none was.
+
+        Raises:
+            IntegrityError: something was noted, and cannot be read.
+        """
+        return max((noted for each in self._notes if (noted := each.newest()) is not None), default=None)
+
+    def note(self, position: int, commitment: bytes) -> None:
+        """Note an event that is durable, wherever no later one is noted.
+
+        Raises:
+            OSError: it cannot be noted somewhere.
+        """
+        failed: OSError | None = None
+        for each in self._notes:
+            try:
+                each.note(position, commitment)
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def take_for_newest(self, position: int, commitment: bytes) -> None:
+        """Note an event in place of whatever is noted: the ledger that had it is lost."""
+        for each in self._notes:
+            each.take_for_newest(position, commitment)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for each in self._notes:
+            each.close()
+
+
+def _require_elsewhere(second: Path, *, home: Path) -> None:
+    """Refuse a folder that is not there, as one whose disk is not mounted, or that would be restored with the home."""
+    if second.is_dir() and not second.resolve().is_relative_to(home.resolve()):
+        return
+    raise InputError(
+        "ledger-note-folder",
+        f"`{second}` is {'in the home' if second.is_dir() else 'no folder'}: the second note of the newest event "
+        "is kept there",
+        help="mount its disk, or name a folder outside of the home in the setting `acknowledged_folder`",
+    )
+
+
+class _Note:
+    """Owns one file. Any number of threads and processes may note; the highest position stays."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._mutex = Lock()
         size = os.fstat(self._file).st_size
         if size < _SIZE:
@@ -57,7 +127,7 @@ class Acknowledged:
         if not notes and any(content):
             raise IntegrityError(
                 "ledger-newest-damaged",
-                f"`{FILE}` cannot be read",
+                f"`{self._path}` cannot be read",
                 help="it names the newest event: see that the ledger is the newest there is, then say so: "
                 "consentry ledger accept-older",
             )

@@ -16,12 +16,16 @@ An image holds what was live when it was taken. After an erasure every older ima
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
+from consentry.ledger.groups import groups_of
+from consentry.ledger.layered import merged
 from consentry.ledger.state import (
     Excluded,
     Link,
@@ -33,7 +37,6 @@ from consentry.ledger.state import (
     State,
     Stated,
     Withdrawn,
-    groups_of,
 )
 from consentry.policy.choice import ChoiceKey, LiveChoice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -45,6 +48,9 @@ _LINK = Struct("<16s16sQ")
 _ERASED = Struct("<32sQ")
 _EXCLUDED = Struct("<16sBQ")
 _SUM_BYTES = 32
+_PART_DIGITS = 3
+_Key = TypeVar("_Key", bound=str | Link)
+_Value = TypeVar("_Value")
 
 _STATES = tuple(ChoiceState)
 _REACHES = tuple(Reach)
@@ -55,21 +61,21 @@ _REACH_CODE = {reach: code for code, reach in enumerate(_REACHES)}
 
 def to_bytes(state: State) -> bytes:
     """Return the image of `state`."""
-    keys: dict[ChoiceKey, int] = {}
-    for key in sorted({each.choice.key for said in state.choices.values() for each in said}, key=_key_order):
+    choices, keys = merged(state.choices), dict[ChoiceKey, int]()
+    for key in sorted({each.choice.key for said in choices.values() for each in said}, key=_key_order):
         keys[key] = len(keys)
     tables = [
         b"".join(
             _CHOICE.pack(raw, keys[key], _STATE_CODE[chosen], _REACH_CODE[reach], at, position)
-            for person, said in sorted(state.choices.items())
+            for person, said in _in_order(choices.items())
             for raw in (bytes.fromhex(person),)
             for (key, chosen, reach, at), position in said
         ),
         b"".join(
             _LINK.pack(bytes.fromhex(link.one), bytes.fromhex(link.other), position)
-            for link, position in sorted(state.links.items())
+            for link, position in _in_order(state.links.items())
         ),
-        b"".join(_ERASED.pack(bytes.fromhex(token), position) for token, position in sorted(state.erased.items())),
+        b"".join(_ERASED.pack(bytes.fromhex(token), position) for token, position in _in_order(state.erased.items())),
         b"".join(
             _EXCLUDED.pack(bytes.fromhex(item), _PURPOSES.index(purpose), position)
             for (item, purpose), position in sorted(state.excluded.items())
@@ -100,6 +106,7 @@ def from_bytes(image: bytes) -> State:
     for length in head["tables"]:
         tables.append(memoryview(whole)[end : end + length])
         end += length
+    erased = {token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])}
     links = {Link(one.hex(), other.hex()): position for one, other, position in _LINK.iter_unpack(tables[1])}
     return State(
         position=head["position"],
@@ -109,7 +116,8 @@ def from_bytes(image: bytes) -> State:
         notices=tuple(Served(*each) for each in head["notices"]),
         choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
         links=links,
-        erased={token.hex(): position for token, position in _ERASED.iter_unpack(tables[2])},
+        erased=erased,
+        newest_erasure=max(erased.values(), default=-1),
         excluded={
             Excluded(item.hex(), _PURPOSES[purpose]): position
             for item, purpose, position in _EXCLUDED.iter_unpack(tables[3])
@@ -148,6 +156,19 @@ def _sealed(parts: list[Any]) -> Sealed:
 
 def _key(purpose: str, category: str | None, item: str | None) -> ChoiceKey:
     return ChoiceKey(Purpose(purpose), None if category is None else Category(category), item)
+
+
+def _in_order(entries: Iterable[tuple[_Key, _Value]]) -> Iterator[tuple[_Key, _Value]]:
+    """Yield entries in the order of their keys, of which each has one.
+
+    They are sorted in many small parts: while Python sorts no other thread gets its turn, and of millions that is long.
+    """
+    parts: defaultdict[str, list[tuple[_Key, _Value]]] = defaultdict(list)
+    for entry in entries:
+        key = entry[0]
+        parts[(key if isinstance(key, str) else key.one)[:_PART_DIGITS]].append(entry)
+    for start in sorted(parts):
+        yield from sorted(parts.pop(start), key=itemgetter(0))
 
 
 def _key_order(key: ChoiceKey) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ Both share the entries that did not change. When the changes have grown to a fai
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -21,12 +21,10 @@ class Layered(Mapping[_Key, _Value]):
 
     __slots__ = ("_below", "_changes", "_size")
 
-    def __init__(self, below: dict[_Key, _Value], changes: dict[_Key, _Value | None]) -> None:
+    def __init__(self, below: dict[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> None:
         self._below = below
         self._changes = changes
-        gone = sum(value is None and key in below for key, value in changes.items())
-        new = sum(value is not None and key not in below for key, value in changes.items())
-        self._size = len(below) - gone + new
+        self._size = size
 
     def __getitem__(self, key: _Key) -> _Value:
         if key in self._changes:
@@ -48,8 +46,15 @@ class Layered(Mapping[_Key, _Value]):
         return self._size
 
     def over(self, changes: Mapping[_Key, _Value | None]) -> Mapping[_Key, _Value]:
-        """Return this mapping with further changes."""
-        return _laid(self._below, {**self._changes, **changes})
+        """Return this mapping with further changes. Only they are counted: earlier ones may be hundred thousands."""
+        return _laid(self._below, {**self._changes, **changes}, size=_size_after(self, changes))
+
+    def merged(self) -> dict[_Key, _Value]:
+        """Return a dictionary of what there is, with nothing of what was taken away."""
+        found: dict[_Key, Any] = {**self._below, **self._changes}
+        for key in [key for key, value in self._changes.items() if value is None]:
+            del found[key]
+        return found
 
 
 def carried(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None]) -> Mapping[_Key, _Value]:
@@ -58,9 +63,20 @@ def carried(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None])
         return start
     if isinstance(start, Layered):
         return start.over(changes)
-    return _laid(start if isinstance(start, dict) else dict(start), dict(changes))
+    below = start if isinstance(start, dict) else dict(start)
+    return _laid(below, dict(changes), size=_size_after(below, changes))
 
 
-def _laid(below: dict[_Key, _Value], changes: dict[_Key, _Value | None]) -> Mapping[_Key, _Value]:
-    layered = Layered(below, changes)
-    return layered if len(changes) * _MERGED_FROM < len(below) else dict(layered)
+def merged(mapping: Mapping[_Key, _Value]) -> dict[_Key, _Value]:
+    """Return a mapping that was carried forward as one dictionary, for whoever goes through all of it."""
+    return mapping.merged() if isinstance(mapping, Layered) else dict(mapping)
+
+
+def _size_after(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None]) -> int:
+    more = sum((value is not None) - (key in start) for key, value in changes.items())
+    return len(start) + more
+
+
+def _laid(below: dict[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> Mapping[_Key, _Value]:
+    layered = Layered(below, changes, size=size)
+    return layered if len(changes) * _MERGED_FROM < len(below) else layered.merged()

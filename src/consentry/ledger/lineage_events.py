@@ -78,7 +78,7 @@ class RemedyChosen(PlainBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemedyApproved(PlainBody):
-    """Somebody approved what is done about an affected model: nothing, or that its adapter was thrown away."""
+    """Somebody approved what is done about an affected model where nothing but words say that it is."""
 
     KIND: ClassVar[str] = "model.remedy-approved"
 
@@ -124,8 +124,8 @@ class DestructionBegun(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestructionCertified(PlainBody):
-    """All files of a plan are gone; `certificate` is the digest of the signed statement that says so."""
+class DestructionCertifiedV1(PlainBody):
+    """As it was said before files were compared with what was known of a model. Not written any more."""
 
     KIND: ClassVar[str] = "destruction.certified"
 
@@ -133,6 +133,36 @@ class DestructionCertified(PlainBody):
     name: str
     plan: Digest
     certificate: Digest
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestructionCertified(PlainBody):
+    """All files of a plan are gone; `certificate` is the digest of the signed statement that says so.
+
+    `deleted` are the known weights of a model that were among them.
+    """
+
+    KIND: ClassVar[str] = "destruction.certified"
+    VERSION: ClassVar[int] = 2
+
+    what: Destroyed
+    name: str
+    plan: Digest
+    certificate: Digest
+    deleted: tuple[Digest, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSaidGone(PlainBody):
+    """Somebody says that known weights of a withdrawn model are gone, which no certificate names as deleted."""
+
+    KIND: ClassVar[str] = "model.said-gone"
+
+    model: str
+    digests: tuple[Digest, ...]
+    reason: str
     by: str
 
 
@@ -145,6 +175,8 @@ LineageBody = (
     | ModelWithdrawn
     | DestructionBegun
     | DestructionCertified
+    | DestructionCertifiedV1
+    | ModelSaidGone
 )
 LINEAGE: tuple[type[LineageBody], ...] = get_args(LineageBody)
 """They concern nobody's choices: what is known of people stays as it is."""

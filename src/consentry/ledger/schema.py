@@ -59,7 +59,8 @@ EVENTS = Table(
     Column("commitment", LargeBinary, nullable=False),
     Column("document", LargeBinary),
 )
-# Migration 0003 makes a partial index, `events_open`. Naming it here would import PostgreSQL's dialect at every start.
+# Migrations 0003 and 0004 make partial indexes, `events_open` and `events_few`. Naming them here would import
+# PostgreSQL's dialect at every start.
 
 PERSONAL = Table(
     "personal",
@@ -84,7 +85,7 @@ LEDGER_ID, PSEUDONYM_KEY = "ledger", "pseudonym-key"
 """The names of its rows. The first is written by the migration, the second when a home first opens the ledger."""
 
 _OF_EVERY_REVISION = frozenset({HEAD.name, EVENTS.name, PERSONAL.name})
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 

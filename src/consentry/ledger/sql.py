@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, delete, insert, literal_column, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,6 +33,7 @@ from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
 from consentry.ledger.insertion import Insert
 from consentry.ledger.objection_events import ObjectionErased
 from consentry.ledger.outcomes import reported
+from consentry.ledger.oversight_events import ItemsConsumed
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
@@ -55,10 +56,13 @@ _PARTS = select(
 _SLICE = _PARTS.where(EVENTS.c.position >= bindparam("start"), EVENTS.c.position < bindparam("stop")).order_by(
     EVENTS.c.position
 )
-_OPEN = _SLICE.where(EVENTS.c.document.is_not(None)).limit(READ_BATCH)
+_OPEN = EVENTS.c.document.is_not(None)
 """Answered from the index `events_open`."""
+_FEW = and_(_OPEN, EVENTS.c.kind != literal_column(f"'{ItemsConsumed.KIND}'"))
+"""Answered from the index `events_few`: as its condition has the kind, so has this one, and not as a parameter."""
 _KINDS: BindParameter[Sequence[str]] = bindparam("kinds", expanding=True)
-_OPEN_AND = _SLICE.where(or_(EVENTS.c.document.is_not(None), EVENTS.c.kind.in_(_KINDS))).limit(READ_BATCH)
+_PLACES: BindParameter[Sequence[int]] = bindparam("positions", expanding=True)
+_PLACED = _PARTS.where(EVENTS.c.position.in_(_PLACES)).order_by(EVENTS.c.position)
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
 _EACH: BindParameter[Sequence[str]] = bindparam("people", expanding=True)
 _NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person.in_(_EACH))
@@ -104,12 +108,32 @@ class SqlLedger:
         return self._group.submit(Request(self._drafts(bodies)))
 
     def read(
-        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        only_open: bool = False,
+        consumed: bool = True,
+        beside: Collection[str] = (),
     ) -> Iterator[Event]:
         """Read the events [`start`, `stop`) in batches, each batch a short transaction of its own."""
         head = self.head()
         end = head if stop is None else min(stop, head)
-        return self._open(start, end, beside=beside) if only_open else self._slices(start, end)
+        if not only_open:
+            return self._slices(start, end)
+        which = _OPEN if consumed else _FEW
+        asked = _SLICE.where(or_(which, EVENTS.c.kind.in_(_KINDS)) if beside else which).limit(READ_BATCH)
+        return self._asked(asked, start, end, **({"kinds": tuple(beside)} if beside else {}))
+
+    def at(self, positions: Sequence[int]) -> Iterator[Event]:
+        """Read the events at some positions, which ascend; see `store.Ledger`."""
+        for first in range(0, len(positions), READ_BATCH):
+            asked = positions[first : first + READ_BATCH]
+            with reported(), self._engine.connect() as connection:
+                rows = connection.execute(_PLACED, {"positions": asked}).all()
+            if len(rows) != len(asked):
+                raise _gap(asked[0], len(rows), len(asked))
+            yield from map(_event, rows)
 
     def head(self) -> int:
         """Return the number of events."""
@@ -195,11 +219,10 @@ class SqlLedger:
             yield from map(_event, rows)
             start += len(rows)
 
-    def _open(self, start: int, stop: int, *, beside: Collection[str]) -> Iterator[Event]:
-        asked, kinds = (_OPEN_AND, {"kinds": tuple(beside)}) if beside else (_OPEN, {})
+    def _asked(self, asked: Select[Any], start: int, stop: int, **more: object) -> Iterator[Event]:
         while start < stop:
             with reported(), self._engine.connect() as connection:
-                rows = connection.execute(asked, {"start": start, "stop": stop, **kinds}).all()
+                rows = connection.execute(asked, {"start": start, "stop": stop, **more}).all()
             yield from map(_event, rows)
             start = rows[-1].position + 1 if rows else stop
 
@@ -344,12 +367,16 @@ def _personal_row(position: int, each: Draft) -> tuple[object, ...]:
 def _slice(connection: Connection, start: int, stop: int) -> Sequence[Any]:
     rows = connection.execute(_SLICE, {"start": start, "stop": stop}).all()
     if len(rows) != stop - start:
-        raise IntegrityError(
-            "ledger-gap",
-            f"events from position {start} on: the ledger has {len(rows)} of {stop - start}",
-            help="restore the ledger from a backup, and find out who can write to it",
-        )
+        raise _gap(start, len(rows), stop - start)
     return rows
+
+
+def _gap(start: int, found: int, asked: int) -> IntegrityError:
+    return IntegrityError(
+        "ledger-gap",
+        f"events from position {start} on: the ledger has {found} of {asked}",
+        help="restore the ledger from a backup, and find out who can write to it",
+    )
 
 
 def _event(row: Any) -> Event:

@@ -21,7 +21,6 @@ Rules:
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -44,7 +43,8 @@ from consentry.ledger.events import (
     ReleaseWithdrawnV1,
     suppression_token,
 )
-from consentry.ledger.layered import carried
+from consentry.ledger.groups import groups_of, joined
+from consentry.ledger.layered import carried, merged
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionErased
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
@@ -137,6 +137,8 @@ class State:
     """Each link with the position of the newest event that stated it."""
     erased: Mapping[str, int] = field(default_factory=dict)
     """Each suppression token with the position of the newest erasure."""
+    newest_erasure: int = -1
+    """The last of these positions."""
     releases: Mapping[str, Sealed] = field(default_factory=dict)
     excluded: Mapping[Excluded, int] = field(default_factory=dict)
     """Each excluded item with the position at which it was excluded first."""
@@ -208,25 +210,6 @@ def unexplained(events: Iterable[Event]) -> int:
     return found
 
 
-def groups_of(links: Iterable[Link]) -> dict[Pseudonym, tuple[Pseudonym, ...]]:
-    """Return, for every linked id, all ids it is linked to directly or through others (union-find)."""
-    parent: dict[Pseudonym, Pseudonym] = {}
-
-    def root(person: Pseudonym) -> Pseudonym:
-        while (above := parent.setdefault(person, person)) != person:
-            parent[person] = parent[above]
-            person = above
-        return person
-
-    for one, other in links:
-        parent[root(one)] = root(other)
-    members: defaultdict[Pseudonym, list[Pseudonym]] = defaultdict(list)
-    for person in list(parent):
-        members[root(person)].append(person)
-    groups = (tuple(sorted(group)) for group in members.values())
-    return {person: group for group in groups for person in group}
-
-
 class _Folding:
     """A state being carried forward: the only place where one is mutable."""
 
@@ -238,10 +221,10 @@ class _Folding:
         self.notices = list(start.notices)
         self.said: dict[Pseudonym, tuple[Stated, ...] | None] = {}
         self.linked: dict[Link, int | None] = {}
-        self.erased = dict(start.erased)
+        self.erased: dict[str, int | None] = {}
         self.releases = dict(start.releases)
         self.excluded: dict[Excluded, int | None] = {}
-        self.newly_erased = False
+        self.newest_erasure = start.newest_erasure
         self.keys: dict[ChoiceKey, ChoiceKey] = {}
 
     def steps(self) -> dict[type, Callable[[Any, int], None]]:
@@ -294,18 +277,21 @@ class _Folding:
     def earlier(self, person: Pseudonym) -> tuple[Stated, ...]:
         """Return what a person has said so far, since they were last erased."""
         found = self.said[person] if person in self.said else self.start.choices.get(person)
-        if found and self.erased:
-            until = self.erased.get(suppression_token(person), -1)
+        if found and self.newest_erasure >= 0:
+            until = self.erased_at(suppression_token(person))
             found = tuple(each for each in found if each.position > until)
         return found or ()
+
+    def erased_at(self, token: str) -> int:
+        found = self.erased.get(token)
+        return self.start.erased.get(token, -1) if found is None else found
 
     def link(self, body: PersonLinked, position: int) -> None:
         one, other = sorted((body.person, body.same_as))
         self.linked[Link(one, other)] = position
 
     def erase(self, body: PersonErased, position: int) -> None:
-        self.erased[body.token] = position
-        self.newly_erased = True
+        self.erased[body.token] = self.newest_erasure = position
 
     def exclude(self, body: ItemsExcluded, position: int) -> None:
         for item in body.items:
@@ -315,8 +301,11 @@ class _Folding:
 
     def finish(self, position: int) -> State:
         choices, links = carried(self.start.choices, self.said), carried(self.start.links, self.linked)
-        if self.newly_erased:
-            choices, links = self.without_erased(choices, links)
+        groups = joined(self.start.groups, self.linked)
+        if self.erased:
+            stated = len(links)
+            choices, links = self.without_erased(merged(choices), merged(links))
+            groups = groups if len(links) == stated else groups_of(links)
         return State(
             position=position,
             policies=tuple(self.policies),
@@ -325,10 +314,11 @@ class _Folding:
             notices=tuple(self.notices),
             choices=choices,
             links=links,
-            erased=self.erased,
+            erased=carried(self.start.erased, self.erased),
+            newest_erasure=self.newest_erasure,
             releases=self.releases,
             excluded=carried(self.start.excluded, self.excluded),
-            groups=self.start.groups if links is self.start.links else groups_of(links),
+            groups=groups,
         )
 
     def without_erased(
@@ -337,17 +327,16 @@ class _Folding:
         """Drop what erased people said before they were erased: one pass over everybody, as tokens do not lead back."""
         said: dict[Pseudonym, tuple[Stated, ...] | None] = {}
         for person, stated in choices.items():
-            until = self.erased.get(suppression_token(person))
-            if until is not None:
+            if (until := self.erased_at(suppression_token(person))) >= 0:
                 said[person] = tuple(each for each in stated if each.position > until) or None
         tokens = {person: suppression_token(person) for link in links for person in link}
         linked: dict[Link, int | None] = {
             link: None
             for link, stated_at in links.items()
-            if any(self.erased.get(tokens[person], -1) > stated_at for person in link)
+            if any(self.erased_at(tokens[person]) > stated_at for person in link)
         }
         # Merged: what was said by somebody erased must not lie below in memory.
-        return dict(carried(choices, said)), dict(carried(links, linked))
+        return merged(carried(choices, said)), merged(carried(links, linked))
 
 
 def _position(stated: Stated) -> int:

@@ -56,12 +56,28 @@ class Ledger(Protocol):
         ...
 
     def read(
-        self, start: int = 0, stop: int | None = None, *, only_open: bool = False, beside: Collection[str] = ()
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        only_open: bool = False,
+        consumed: bool = True,
+        beside: Collection[str] = (),
     ) -> Iterator[Event]:
         """Read the events [`start`, `stop`), each checked against its commitment; without `stop` up to the head.
 
         With `only_open`, leave out those that are about single people: of millions, they are all but a few. Those of
         the kinds in `beside` are read all the same; no index leads to them, so all events are gone through once.
+
+        Of the open events nearly all are what jobs report as consumed: with `consumed` false those are left out too.
+        """
+        ...
+
+    def at(self, positions: Sequence[int]) -> Iterator[Event]:
+        """Read the events at some positions, which ascend, each checked against its commitment.
+
+        Raises:
+            IntegrityError: there is none at one of them.
         """
         ...
 

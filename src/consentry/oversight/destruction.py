@@ -7,16 +7,18 @@ remember what there was. Only one plan for a thing is open at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from consentry.digests import Digest, canonical_json
+from consentry.digests import Digest, canonical_json, digest_json
 from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
-from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified
+from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified, DestructionCertifiedV1
 from consentry.policy.choice import Seconds
 
 FORMAT = "consentry/destruction-plan/v1"
+_NOTES = ("consentry.json", "quarantine.json")
+"""What a store of model checkpoints adds to one after it was digested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,22 @@ class Plan:
         return found
 
 
+def digests_in(files: Iterable[Listed]) -> set[Digest]:
+    """Return the digests by which files may be known: of each, and of each folder, without notes of a store too."""
+    found: set[Digest] = set()
+    whole: dict[tuple[str, ...], dict[str, Digest]] = {}
+    bare: dict[tuple[str, ...], dict[str, Digest]] = {}
+    for file in files:
+        found.add(file.digest)
+        parts = tuple(file.path.split("/"))
+        for depth in range(len(parts)):
+            inside = "/".join(parts[depth:])
+            whole.setdefault(parts[:depth], {})[inside] = file.digest
+            if inside not in _NOTES:
+                bare.setdefault(parts[:depth], {})[inside] = file.digest
+    return found | {digest_json(each) for folders in (whole, bare) for each in folders.values()}
+
+
 def damaged(message: str) -> IntegrityError:
     """Return the error for a plan or a certificate that is not what was written."""
     return IntegrityError("destruction-damaged", message, help="restore the objects folder from a backup")
@@ -106,7 +124,7 @@ class Destructions:
                 plan=body.plan, files=body.files, by=body.by, position=event.position, at=event.recorded_at
             )
             self._known.setdefault((body.what, body.name), []).append(begun)
-        elif isinstance(body, DestructionCertified):
+        elif isinstance(body, DestructionCertified | DestructionCertifiedV1):
             known = self._known.get((body.what, body.name), [])
             for index, each in enumerate(known):
                 if each.plan == body.plan and each.certificate is None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from consentry.digests import Digest, digest
 from consentry.errors import ConflictError, InputError, StateError
@@ -105,6 +106,10 @@ class Leases:
     def get(self, lease: str) -> Lease | None:
         """Return a lease."""
         return self._leases.get(lease)
+
+    def newest(self, count: int | None) -> tuple[Lease, ...]:
+        """Return so many of the newest leases, all of them if None; oldest first."""
+        return tuple(islice(reversed(self._leases.values()), count))[::-1]
 
     def knows(self, report: ItemsConsumed) -> bool:
         """Say whether what was consumed in some steps was reported before."""

@@ -8,6 +8,8 @@ Rules:
 * A model is built on its base *as that was* when it was said to be one, or when the model was trained anew: to train a
   base anew changes its weights, and none that were made of them. Who says it later says that it is the later one.
 * After `retrain` only what was handed out after the choice counts.
+* Whoever approved that a model was trained anew approved what had been registered of it by then: what is registered
+  later takes approvals of two again.
 
 `Models` is what the ledger says.
 """
@@ -23,20 +25,24 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.lineage_events import (
     Destroyed,
     DestructionCertified,
+    DestructionCertifiedV1,
     ModelRegistered,
     ModelRemedied,
+    ModelSaidGone,
     ModelWithdrawn,
     Remedy,
     RemedyApproved,
     RemedyChosen,
 )
-from consentry.ledger.oversight_events import ItemsConsumed, LeaseGranted
+from consentry.ledger.oversight_events import ItemsConsumed, LeaseGranted, ModelCheckpointWritten
+from consentry.oversight.remains import Remains
 from consentry.policy.choice import Seconds
 
 APPROVALS = 2
 TAKE_TWO = (Remedy.ACCEPT, Remedy.DROP_ADAPTER)
 """Remedies of which the ledger shows nothing but somebody's word: two people give it."""
 TRAINED_ANEW = (Remedy.RETRAIN, Remedy.RETRAIN_SHARD)
+"""Remedies that a job shows in the ledger. Where none did, two people give their word here as well (`retraining`)."""
 _OWN_ONLY = (Remedy.RETRAIN_SHARD, Remedy.DROP_ADAPTER)
 
 
@@ -62,6 +68,13 @@ class Base(NamedTuple):
     """A model that another one is built on, as was said at `position`."""
 
     model: str
+    position: int
+
+
+class KnownDigest(NamedTuple):
+    """A digest of the weights of a model, as was said at `position`."""
+
+    digest: Digest
     position: int
 
 
@@ -108,7 +121,7 @@ class Model:
 
     name: str
     bases: tuple[Base, ...] = ()
-    digest: Digest | None = None
+    digests: tuple[KnownDigest, ...] = ()
     uses: tuple[Use, ...] = ()
     choices: tuple[Choice, ...] = ()
     done: tuple[Done, ...] = ()
@@ -119,6 +132,11 @@ class Model:
     def base(self) -> str | None:
         """The newest base that was said."""
         return self.bases[-1].model if self.bases else None
+
+    @property
+    def digest(self) -> Digest | None:
+        """The newest digest of its weights that was said."""
+        return self.digests[-1].digest if self.digests else None
 
     @property
     def gone(self) -> Left | None:
@@ -182,6 +200,7 @@ class Models:
         self._consumed: dict[str, list[Consumed]] = {}
         self._steps: dict[str, set[tuple[int, int, Digest]]] = {}
         self._uses: dict[str, dict[Use, None]] = {}
+        self.remains = Remains()
 
     def __iter__(self) -> Iterator[Model]:
         return iter([model for name in tuple(self._models) if (model := self.get(name)) is not None])
@@ -251,15 +270,47 @@ class Models:
             whole = tuple(Use(release=each, lease=None, position=position, at=at) for each in body.releases)
             model = self._add(body.model, (*whole, *(self._leases[e] for e in body.leases if e in self._leases)))
             bases = model.bases if body.base is None else (*model.bases, Base(body.base, position))
-            self._models[body.model] = replace(model, bases=bases, digest=body.digest or model.digest)
-        elif isinstance(body, DestructionCertified):
-            model = self._models.get(body.name) if body.what is Destroyed.MODEL else None
-            if model is not None:
-                self._models[body.name] = replace(model, destroyed=Left(body.certificate, body.by, position, at))
+            model = _weighed(replace(model, bases=bases), body.digest, position)
+            self._models[body.model] = replace(model, choices=_without_approvals(model.choices))
+        elif isinstance(body, ModelCheckpointWritten):
+            self.remains.wrote(body.lease, body.digest, name=body.name)
+        elif isinstance(body, DestructionCertified | DestructionCertifiedV1):
+            self._destroyed(body, event)
+        elif isinstance(body, ModelSaidGone):
+            self.remains.said(body)
+            self._settle(body.model, Left(body.reason, body.by, position, at))
         elif isinstance(body, RemedyChosen | RemedyApproved | ModelRemedied | ModelWithdrawn):
             model = self._models.get(body.model)
             if model is not None:
                 self._models[body.model] = _after(model, body, event)
+
+    def _destroyed(self, body: DestructionCertified | DestructionCertifiedV1, event: Event) -> None:
+        if body.what is not Destroyed.MODEL:
+            return
+        left = Left(body.certificate, body.by, event.position, event.recorded_at)
+        if isinstance(body, DestructionCertified):
+            self.remains.deleted(body)
+            self._settle(body.name, left)
+        elif (model := self._models.get(body.name)) is not None:
+            # INVARIANT: what an older ledger says was destroyed stays destroyed.
+            self._models[body.name] = replace(model, destroyed=left)
+
+    def _settle(self, name: str, left: Left) -> None:
+        model = self._models.get(name)
+        if model is not None and not self.left_of(name):
+            self._models[name] = replace(model, destroyed=left)
+
+    def known_of(self, name: str) -> dict[Digest, str]:
+        """Return the digests of the weights of a model that are known, and as what."""
+        model = self.get(name)
+        if model is None:
+            return {}
+        leases = [use.lease for use in model.uses if use.lease is not None]
+        return self.remains.known([each.digest for each in model.digests], leases=leases)
+
+    def left_of(self, name: str) -> dict[Digest, str]:
+        """Return those of them that are not known to be gone."""
+        return {each: what for each, what in self.known_of(name).items() if not self.remains.is_gone(name, each)}
 
     def _add(self, name: str, uses: tuple[Use, ...]) -> Model:
         self._uses.setdefault(name, {}).update(dict.fromkeys(uses))
@@ -271,10 +322,22 @@ def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | M
     if isinstance(body, RemedyChosen):
         return replace(model, choices=(*model.choices, Choice(body.remedy, body.reason, body.by, position, at)))
     if isinstance(body, ModelRemedied):
-        return replace(model, done=(*model.done, Done(body.remedy, body.chosen, position, at, body.by)))
+        done = Done(body.remedy, body.chosen, position, at, body.by)
+        return _weighed(replace(model, done=(*model.done, done)), body.digest, position)
     if isinstance(body, ModelWithdrawn):
         return replace(model, withdrawn=model.withdrawn or Left(body.reason, body.by, position, at))
     if not model.choices:
         return model
     *earlier, last = model.choices
     return replace(model, choices=(*earlier, last._replace(approved=tuple(dict.fromkeys([*last.approved, body.by])))))
+
+
+def _weighed(model: Model, digest: Digest | None, position: int) -> Model:
+    return model if digest is None else replace(model, digests=(*model.digests, KnownDigest(digest, position)))
+
+
+def _without_approvals(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Return choices after something else was registered: nobody has approved that as training anew."""
+    if not choices or choices[-1].remedy not in TRAINED_ANEW:
+        return choices
+    return (*choices[:-1], choices[-1]._replace(approved=()))

@@ -37,7 +37,7 @@ from consentry.ledger.oversight_events import (
 )
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Rule
-from consentry.policy.jurisdictions import contains
+from consentry.policy.jurisdictions import contains, known_area
 from consentry.policy.policy_classes import known_places
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 
@@ -61,8 +61,11 @@ class Scope:
             PolicyError: an area that is neither a group nor a place.
             InputError: a window that ends before it begins.
         """
-        for area in sorted(self.areas):
-            contains(area, "GB", at=0)
+        if not all(map(known_area, self.areas)):
+            # Only now: who stops a use does not wait for what only people and content need.
+            from consentry.corpus.areas import require_areas  # noqa: PLC0415
+
+            require_areas(self.areas)
         if (
             self.created_from is not None
             and self.created_before is not None

@@ -18,6 +18,7 @@ from consentry.oversight.notice import Notices
 from consentry.oversight.objection import Objections
 from consentry.oversight.order import Orders
 from consentry.oversight.policy_proposal import Proposals
+from consentry.oversight.timeline import Timelines
 
 
 class Overseen:
@@ -27,6 +28,7 @@ class Overseen:
         self.orders = Orders()
         self.leases = Leases()
         self.cases = Cases()
+        self.timelines = Timelines()
         self.assessments = Assessments()
         self.notices = Notices()
         self.lineage = Models()
@@ -41,6 +43,7 @@ class Overseen:
             self.orders,
             self.leases,
             self.cases,
+            self.timelines,
             self.assessments,
             self.notices,
             self.lineage,

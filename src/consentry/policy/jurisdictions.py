@@ -50,6 +50,7 @@ __all__ = [
     "DECISIONS_BEGIN",
     "REST",
     "Membership",
+    "area_advice",
     "boundaries",
     "contains",
     "country_of",
@@ -59,6 +60,7 @@ __all__ = [
     "known_place",
     "memberships_of",
     "part_advice",
+    "proposed",
     "whole_of",
 ]
 
@@ -138,6 +140,30 @@ def part_advice(code: str) -> str:
     if not near:
         return f"ISO 3166-2 has no parts of `{country}`: write `{country}`"
     return f"did you mean {', '.join(f'`{each}`' for each in near)}? `{country}` stands for all of it"
+
+
+def area_advice(word: str, meant: Mapping[str, str]) -> str:
+    """Return help for a word that is no area. `meant`: the codes it may stand for, each with the place's name.
+
+    One code is never proposed for another that looks like it: `GBR` is not `GR`.
+    """
+    code = word.upper()
+    if code in GROUPS:
+        return f"did you mean `{code}`?"
+    if advice := part_advice(word):
+        return advice
+    if meant:
+        return proposed(meant)
+    if known_area(code):
+        return f"did you mean `{code}`?"
+    groups_there_are = ", ".join(sorted(GROUPS))
+    return f"use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: {groups_there_are}"
+
+
+def proposed(meant: Mapping[str, str]) -> str:
+    """Return help that names the codes which may be meant, each with the place's name."""
+    named = [f"`{each}`" if name == each else f"`{each}` ({name})" for each, name in meant.items()]
+    return f"did you mean {' or '.join(named[:_SHOWN])}?"
 
 
 def known_area(name: str) -> bool:
@@ -231,8 +257,7 @@ def _check_area(area: str) -> None:
         raise PolicyError(
             "policy-unknown-area",
             f"unknown area `{area}`",
-            help=part_advice(area)
-            or "use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: " + ", ".join(sorted(GROUPS)),
+            help=area_advice(area, {}),
         )
 
 

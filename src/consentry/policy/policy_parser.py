@@ -40,9 +40,8 @@ from consentry.digests import digest
 from consentry.policy.choice import Standing
 from consentry.policy.evaluator import Reason, ReasonKind, Request
 from consentry.policy.expressions import Effect, GapKind, Item, NoticeCondition, Person, Rule
-from consentry.policy.jurisdictions import AREAS, known_area, known_place, part_advice
+from consentry.policy.jurisdictions import area_advice, known_area, known_place, part_advice, proposed
 from consentry.policy.line_map import line_map
-from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_checks import find
 from consentry.policy.policy_set import Example, PolicySet, Remedies, SignalMeaning, Signals
 from consentry.policy.policy_table import (
@@ -50,10 +49,12 @@ from consentry.policy.policy_table import (
     LONGEST_TITLE,
     LONGEST_WHY,
     Notes,
+    PlacesNamed,
     Problem,
     Table,
     named,
     nearest,
+    no_names,
     repeated,
 )
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, LegalBasis, Purpose, Visibility
@@ -87,7 +88,7 @@ class _Answer(StrEnum):
     MISSING = "missing"
 
 
-def load(text: str, filename: str, *, accepted: bool = False) -> PolicySet:
+def load(text: str, filename: str, *, accepted: bool = False, places_named: PlacesNamed = no_names) -> PolicySet:
     """Return the policy set in `text`; `filename` is what messages call it.
 
     One that is `accepted` is stored here, and may be older than the limits of what is written into a set now.
@@ -95,7 +96,7 @@ def load(text: str, filename: str, *, accepted: bool = False) -> PolicySet:
     Raises:
         PolicyError: something is wrong: the first problem, with the number of further ones in its help.
     """
-    policy_set, problems = _read(text, filename, accepted=accepted)
+    policy_set, problems = _read(text, filename, accepted=accepted, places_named=places_named)
     if policy_set is None:
         first, more = problems[0], len(problems) - 1
         tail = f" (and {more} more: `consentry policy check` lists all of them)" if more else ""
@@ -103,20 +104,29 @@ def load(text: str, filename: str, *, accepted: bool = False) -> PolicySet:
     return policy_set
 
 
-def check(text: str, filename: str, *, languages: Sequence[str] = ()) -> list[Problem]:
+def check(
+    text: str, filename: str, *, languages: Sequence[str] = (), places_named: PlacesNamed = no_names
+) -> list[Problem]:
     """Return every problem in `text`, in the order of their lines; one is a text that is not in each of `languages`."""
-    return _read(text, filename, languages=tuple(languages))[1]
+    return _read(text, filename, languages=tuple(languages), places_named=places_named)[1]
 
 
 def _read(
-    text: str, filename: str, *, languages: tuple[str, ...] = (), accepted: bool = False
+    text: str,
+    filename: str,
+    *,
+    places_named: PlacesNamed,
+    languages: tuple[str, ...] = (),
+    accepted: bool = False,
 ) -> tuple[PolicySet | None, list[Problem]]:
     text = text.removeprefix("\ufeff")
     try:
         values = parse(text, longest=None if accepted else LONGEST)
     except TomlError as error:
         return None, [_syntax(error, filename=filename)]
-    notes = Notes(filename=filename, lines=line_map(text), languages=languages, accepted=accepted)
+    notes = Notes(
+        filename=filename, lines=line_map(text), languages=languages, accepted=accepted, places_named=places_named
+    )
     top = Table(name="the policy file", values=values, path=(), notes=notes)
     policy_set = _policy_set(top, text)
     return (None if notes.found else policy_set), notes.sorted()
@@ -285,7 +295,7 @@ def _areas(where: Table | None, key: str) -> frozenset[str]:
     areas = where.texts(key)
     for index, area in enumerate(areas):
         if not known_area(area):
-            advice = part_advice(area) or nearest(area, [*AREAS, *COUNTRIES])
+            advice = area_advice(area, where.notes.places_named(area))
             where.unknown_word((key, index), area, advice=advice, what="area")
     return frozenset(areas)
 
@@ -353,12 +363,8 @@ def _request(given: Table, known: _Known) -> Request:
 
 def _person(table: Table, known: _Known) -> Person:
     if "place" in table.values and "places" in table.values:
-        table.note(
-            "place",
-            "policy-contradiction",
-            message=f"{table.name} has both `place` and `places`",
-            advice="keep one of them",
-        )
+        both = f"{table.name} has both `place` and `places`"
+        table.note("place", "policy-contradiction", message=both, advice="keep one of them")
     choice = table.word("choice", ChoiceState, default=ChoiceState.UNSET)
     since = table.seconds("since")
     if since is not None and choice is not ChoiceState.REFUSED:
@@ -378,7 +384,9 @@ def _places(table: Table) -> frozenset[str]:
     for key in ("place", "places"):
         for index, place in enumerate(table.texts(key)):
             if not known_place(place):
-                table.unknown_word((key, index), place, advice=part_advice(place) or _PLACE_ADVICE, what="place")
+                meant = table.notes.places_named(place)
+                advice = proposed(meant) if meant else part_advice(place) or _PLACE_ADVICE
+                table.unknown_word((key, index), place, advice=advice, what="place")
     return frozenset(table.texts("place") + table.texts("places"))
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from consentry.digests import Digest, digest_json
+from consentry.digests import Digest, digest, digest_json
 from consentry.policy.choice import Standing
 from consentry.policy.evaluator import Decision, Request, evaluate
 from consentry.policy.expressions import Effect, Item, NoticeCondition, Person, Rule, Translated, in_language
@@ -29,10 +29,28 @@ OUT_OF_FORCE = """\
 [policy_set]
 name = "{name}"
 version = "withdrawn"
-title = "Withdrawn: this set permits nothing any more"
+title.en = "Withdrawn: this set permits nothing any more"
+title.cy = "Tynnwyd yn ôl: nid yw’r set hon yn caniatáu dim mwyach"
+title.fr = "Retiré : cet ensemble ne permet plus rien"
+title.de = "Zurückgezogen: Diese Regeln erlauben nichts mehr"
+title.es = "Retirado: este conjunto ya no permite nada"
+title.ar = "سُحبت: لم تعد هذه المجموعة تسمح بشيء"
 purposes = []
 """
 """The text that takes the set of a name out of force, once it is published."""
+_FIRST_OUT_OF_FORCE = """\
+[policy_set]
+name = "{name}"
+version = "withdrawn"
+title = "Withdrawn: this set permits nothing any more"
+purposes = []
+"""
+"""What it was before it had a title in each language of the pages: sets were taken out of force with it."""
+
+
+def withdrawals(name: str) -> frozenset[Digest]:
+    """Return the digests of every text that takes, or ever took, the set of a name out of force."""
+    return frozenset(digest(text.format(name=name).encode()) for text in (OUT_OF_FORCE, _FIRST_OUT_OF_FORCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

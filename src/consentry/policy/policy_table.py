@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -44,6 +44,15 @@ class Problem:
         return PolicyError(self.code, self.message, help=self.help, where=self.where)
 
 
+PlacesNamed = Callable[[str], Mapping[str, str]]
+"""Returns the codes that a word which is no area may stand for, each with the place's name."""
+
+
+def no_names(_word: str) -> Mapping[str, str]:
+    """Know no place by its name: what is asked if nobody is there who does."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notes:
     """What was found wrong in one text so far, and the lines to point at. Every text must be in all of `languages`.
@@ -55,6 +64,7 @@ class Notes:
     lines: LineMap
     languages: tuple[str, ...] = ()
     accepted: bool = False
+    places_named: PlacesNamed = no_names
     found: list[tuple[int, Problem]] = field(default_factory=list)
 
     def add(self, path: KeyPath, code: str, *, message: str, advice: str) -> None:
@@ -120,7 +130,10 @@ class Table:
         value = self.values[key]
         if isinstance(value, str) and value.strip():
             return value.strip()
-        self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
+        if isinstance(value, str):
+            self.wrong(key, f"`{key}` of {self.name} is empty", advice="write at least a word between the quotes")
+        else:
+            self.wrong(key, f"`{key}` of {self.name} must be a text", advice='put it in quotes: `"..."`')
         return ""
 
     def sentence(self, key: str, *, longest: int) -> str:

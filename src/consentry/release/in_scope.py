@@ -75,9 +75,16 @@ def rows_in_scope(sidecar: Sidecar, look: ScopeTables) -> BitMap64:
     found[sidecar.involved_row[involved]] = True
     for rows in spans:
         found[rows] &= gathered(items, sidecar.klass[rows]).view(np.bool_)
-        _keep_of_then(found, rows, sidecar.created, look.rule)
+        found[rows] &= _of_then(sidecar.created, rows, look.rule)
     sidecar.let_go()
     return BitMap64.deserialize(serialize(np.packbits(found, bitorder="little")))
+
+
+def rows_in_scope_of(sidecar: Sidecar, look: ScopeTables, *, seats: U32) -> BitMap64:
+    """Return the same for some people alone: the items are looked up that are by or involve them."""
+    rows = sidecar.rows_of(seats[look.seats[seats]])
+    kept = look.items[sidecar.klass[rows]] & _of_then(sidecar.created, rows, look.rule)
+    return BitMap64(rows[kept].tolist())
 
 
 def people_in_scope(look: ScopeTables) -> int:
@@ -85,17 +92,18 @@ def people_in_scope(look: ScopeTables) -> int:
     return int(np.count_nonzero(look.seats))
 
 
-def _keep_of_then(found: Mask, rows: slice, created: U32 | None, rule: Rule) -> None:
-    """Take out of some rows those that were certainly not created in the window of a rule."""
+def _of_then(created: U32 | None, rows: slice | U32, rule: Rule) -> Mask | np.bool_:
+    """Return which rows were not certainly created out of the window of a rule."""
     if created is None or (rule.created_from is None and rule.created_before is None):
-        return
+        return np.True_
     when = created[rows]
     within = np.ones(when.size, dtype=np.bool_)
     if rule.created_from is not None:
         within &= when >= rule.created_from
     if rule.created_before is not None:
         within &= when < rule.created_before
-    found[rows] &= within | (when == UNKNOWN_DATE)
+    found: Mask = within | (when == UNKNOWN_DATE)
+    return found
 
 
 def _may_live_there(member: PersonClass | None, rule: Rule, at: Seconds) -> bool:

@@ -15,23 +15,29 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.choices import ChoiceColumns, ChoiceSet, spread
-from consentry.corpus.classes import Attributes, Notices, PersonClasses, Said, classify, close, join_linked, moved
+from consentry.corpus.classes import (
+    Attributes,
+    Linked,
+    Notices,
+    PersonClasses,
+    Said,
+    classify,
+    close,
+    join_linked,
+    moved,
+)
 from consentry.corpus.people_table import year_of
 from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import (
-    ChoiceMade,
-    NoticeServed,
-    PersonLinked,
-    Pseudonym,
-)
+from consentry.ledger.events import ChoiceMade, NoticeServed, PersonLinked, Pseudonym
+from consentry.ledger.groups import distinct, joined
 from consentry.ledger.objection_events import ItemsExcluded
 from consentry.ledger.state import EMPTY, Served, State, fold
 from consentry.policy.choice import Seconds
@@ -43,7 +49,6 @@ from consentry.release.tables import Bounds
 
 Seats = npt.NDArray[np.uint32]
 Array = npt.NDArray[Any]
-_Member = TypeVar("_Member", int, Pseudonym)
 
 
 class Registry(Protocol):
@@ -206,9 +211,9 @@ class Present:
 
     def _take_in(self, events: Sequence[Event]) -> Seats:
         """Take in events that are not structural, and return whom they concern."""
-        linked = any(isinstance(event.body, PersonLinked) for event in events)
+        linked = [event.body for event in events if isinstance(event.body, PersonLinked)]
         if linked:
-            self._groups = self._join_groups()
+            self._groups = self._joined(self._groups, (person for body in linked for person in body.people))
             self.reaching.joined = events[-1].position
         touched = self._with_accounts(self._named(events))
         self._grow(self.registry.seats)
@@ -220,10 +225,16 @@ class Present:
             touched = np.union1d(touched, self._with_accounts(told))
         if self._classes is not None and touched.size:
             year, classes = self._classes
-            # Where accounts are linked, places and ages are joined: that takes classifying.
-            anew = linked or classes.codes.size != self.columns.code.size
-            self._classes = None if anew else (year, moved(classes, self._said(), seats=touched))
+            if classes.codes.size != self.columns.code.size:
+                self._classes = None
+                return touched
+            joined_now = self._linked(touched) if linked else None
+            self._classes = year, moved(classes, self._said(), seats=touched, linked=joined_now)
         return touched
+
+    def _linked(self, touched: Seats) -> Linked:
+        erased = self._with_accounts(np.intersect1d(touched, self.registry.erased(self.state.erased)))
+        return Linked(list(distinct(self._groups, touched.tolist())), closed=set(erased.tolist()))
 
     def _rebuild(self) -> None:
         state = self.state
@@ -233,7 +244,8 @@ class Present:
         if state.erased:
             self.registry.erased(state.erased)  # from here on they are known where seats are given
         self._seats_of([*people, *state.groups])
-        self._groups = self._join_groups()
+        snapshot = state.people.snapshot if state.people is not None else None
+        self._groups = self._joined(self.tables.linked(snapshot), state.groups)
         self._grow(self.registry.seats)
         self._put_all()
         self._notice_sets = [()]
@@ -243,29 +255,18 @@ class Present:
             self._serve(served.notice, self._told(served), at=served.at)
         self._classes = None
 
-    def _join_groups(self) -> Mapping[int, tuple[int, ...]]:
-        """Return the groups of linked seats: those the people table names and those the ledger names, joined."""
-        snapshot = self.state.people.snapshot if self.state.people is not None else None
-        named = list(self.state.groups)
-        seat_of = dict(zip(named, self._seats_of(named).tolist(), strict=True))
-        joined: dict[int, set[int]] = {}
-        groups = (
-            *_distinct(self.tables.linked(snapshot)),
-            *(
-                [seat for person in group if (seat := seat_of[person]) != NOBODY]
-                for group in _distinct(self.state.groups)
-            ),
-        )
-        for group in groups:
-            parts = {id(part): part for seat in group if (part := joined.get(seat)) is not None}
-            # The smaller parts join the largest: nobody moves more often than a group can double.
-            largest = max(parts.values(), key=len, default=set())
-            added = {*group}.union(*(part for part in parts.values() if part is not largest))
-            largest |= added
-            joined |= dict.fromkeys(added, largest)
-        parts = {id(part): part for part in joined.values()}
-        whole = {name: tuple(sorted(part)) for name, part in parts.items()}
-        return {seat: whole[id(part)] for seat, part in joined.items()}
+    def _joined(
+        self, groups: Mapping[int, tuple[int, ...]], people: Iterable[Pseudonym]
+    ) -> Mapping[int, tuple[int, ...]]:
+        """Return groups of linked seats after joining those whom the ledger names together with each of some people."""
+        named = list(distinct(self.state.groups, people))
+        members = [person for group in named for person in group]
+        seat_of = dict(zip(members, self._seats_of(members).tolist(), strict=True))
+        links: list[tuple[int, int]] = []
+        for group in named:
+            seats = [seat for person in group if (seat := seat_of[person]) != NOBODY]
+            links.extend((seats[0], seat) for seat in seats)
+        return joined(groups, links)
 
     def _put_all(self) -> None:
         people = list(self.state.choices)
@@ -324,14 +325,15 @@ class Present:
         It may name people who said it before. Who was erased said it as well: what they refused is not known any more.
         """
         erased = _NO_SEATS
-        if self.state.erased and max(*self.state.erased.values(), self.reaching.joined) >= since:
-            erased = self._with_accounts(self.registry.erased(self.state.erased))
+        if self.state.erased and max(self.state.newest_erasure, self.reaching.joined) >= since:
+            erased = self._closed()
         found = reached(self.columns, self.reaching.since(since), purpose=purpose, erased=erased)
         return replace(found, items=tuple(self.state.excluded_from(purpose, since=since)))
 
     def reached_at(self, *, since: int) -> tuple[int, ...]:
         """Return the first and the last position, `since` one or later, at which something of `reached` was noticed."""
-        further = (*self.state.erased.values(), *self.state.excluded.values())
+        erased = self.state.erased.values() if self.state.newest_erasure >= since else ()
+        further = (*erased, *self.state.excluded.values())
         noticed = [*self.reaching.positions(since), *(each for each in further if each >= since)]
         return tuple(sorted({min(noticed), max(noticed)})) if noticed else (self.reaching.joined,)
 
@@ -352,10 +354,16 @@ class Present:
             self._grow(seats)
             snapshot = self.state.people.snapshot if self.state.people is not None else None
             attributes = join_linked(self.tables.attributes(snapshot, at=at, seats=seats), self._groups)
-            # What somebody erased had refused nobody knows, so it may be what any of their accounts refused.
-            erased = self._with_accounts(self.registry.erased(self.state.erased))
+            erased = self._closed()
             self._classes = year, classify(close(attributes, erased[erased < seats]), self._said())
         return self._classes[1]
+
+    def _closed(self) -> Seats:
+        """Return the seats of erased people and of all who are one person with them.
+
+        What somebody erased had refused nobody knows, so it may be what any of their accounts refused.
+        """
+        return self._with_accounts(self.registry.erased(self.state.erased))
 
     def knowledge(self, purpose: Purpose, *, at: Seconds) -> Knowledge:
         """Return what is known for a purpose, ages as of `at`."""
@@ -371,9 +379,9 @@ class Present:
 def with_accounts(seats: Seats, groups: Mapping[int, tuple[int, ...]]) -> Seats:
     """Return seats with all accounts of the same people, ascending and distinct."""
     if groups:
-        linked = np.intersect1d(seats, np.fromiter(groups, dtype=np.uint32)).tolist()
-        joined = {groups[seat][0]: groups[seat] for seat in linked}
-        seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in joined.values())])
+        linked = seats if seats.size < len(groups) else np.intersect1d(seats, np.fromiter(groups, dtype=np.uint32))
+        found = distinct(groups, linked.tolist())
+        seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in found)])
     return np.unique(seats)
 
 
@@ -384,11 +392,6 @@ def _somebody(seats: Seats) -> Seats:
 
 def _servings(events: Iterable[Event]) -> list[NoticeServed]:
     return [event.body for event in events if isinstance(event.body, NoticeServed)]
-
-
-def _distinct(groups: Mapping[_Member, tuple[_Member, ...]]) -> Iterable[tuple[_Member, ...]]:
-    """Return each group once. Groups share no member, so their first ones tell them apart."""
-    return {group[0]: group for group in groups.values()}.values()
 
 
 def _choices(state: State, person: Pseudonym) -> ChoiceSet:

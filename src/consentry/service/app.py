@@ -148,13 +148,14 @@ def create_app(
     admission: Admission,
     *,
     token: str,
-    platform: str = "",
+    platform: tuple[str, str] = ("", ""),
     log: AccessLog | None = None,
     settled: Callable[[], None] = lambda: None,
 ) -> FastAPI:
     """Return the application; `token` is what workloads show, `log` is written a line for each answer.
 
-    `platform` is what figures call it where several are served. `settled` is called when what it keeps is in memory.
+    `platform` is what figures call it where several are served, and its host. `settled` is called when what it keeps
+    is in memory.
     Only one process may run it for a home: it alone knows until when leases hold. `homes.alone` sees to that.
     """
     verbs = Verbs(deployment.control)
@@ -175,10 +176,11 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.deployment, app.state.admission = deployment, admission
+    app.state.host = platform[1]
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view = token, view_token()
-    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform)
+    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform[0])
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
@@ -187,6 +189,6 @@ def create_app(
     app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])
     app.add_middleware(Bounded)
     problems.install(app)
-    app.add_middleware(Shield)
+    app.add_middleware(Shield, site_url=deployment.settings.site_url)
     app.add_middleware(Observed, figures=app.state.figures, log=log)
     return app

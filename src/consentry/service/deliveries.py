@@ -38,6 +38,23 @@ from consentry.service.verbs import Verbs
 _SLICE = 500
 _LONGEST_WAIT_S = 3600
 _PERSONAL = "choice.recorded"
+_NOBODYS = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "192.0.0.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.175.48.0/24",
+        "3fff::/20",
+        "5f00::/16",
+        "64:ff9b:1::/48",
+        "2620:4f:8000::/48",
+    )
+)
+"""For purposes of their own, and public by Python's lists (IANA, special-purpose address registries)."""
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+"""The addresses of IPv4, where a network translates them (RFC 6052)."""
 
 
 class Deliveries:
@@ -174,6 +191,10 @@ def is_private(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None)
     real = mapped or getattr(found, "sixtofour", None) or found
+    if real in _TRANSLATED:
+        real = ipaddress.IPv4Address(int(real) & 0xFFFF_FFFF)
+    if any(real in network for network in _NOBODYS):
+        return True
     return not real.is_global or real.is_multicast or real.is_reserved or getattr(real, "is_site_local", False)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter as Tally
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -67,7 +66,7 @@ class Figures:
     def text(self, verbs: Verbs) -> bytes:
         """Return all figures as Prometheus reads them, those of the ledger as they are now."""
         control = verbs.control
-        states = Tally(str(each["state"]) for each in control.leases.jobs())
+        states = control.leases.states()
         with control.desk.lock:
             present = control.desk.present()
             position, held = present.position, sum(1 for _ in present.record.orders.in_force())

@@ -95,6 +95,21 @@ def denied(action: Action, who: Principal) -> StateError:
     )
 
 
+def unknown(request: Request) -> StateError:
+    """Return the error for somebody who is not known. Whether a key was ever one, it does not tell."""
+    if request.headers.get("authorization"):
+        return StateError(
+            "access-unknown",
+            "this key is unknown or revoked",
+            help="send `Authorization: Bearer KEY` with a key that is good: consentry account key",
+        )
+    return StateError(
+        "access-unknown",
+        "this needs somebody who is signed in",
+        help="sign in at /sign-in, or send `Authorization: Bearer KEY`",
+    )
+
+
 class Needs:
     """A dependency that lets a request through if whoever asks may do something, and says who that is.
 
@@ -115,11 +130,7 @@ class Needs:
         if found.may(self.action):
             return found
         if not found.is_known:
-            raise StateError(
-                "access-unknown",
-                "this needs somebody who is signed in",
-                help="sign in at /sign-in, or send `Authorization: Bearer KEY`",
-            )
+            raise unknown(request)
         raise denied(self.action, found)
 
 

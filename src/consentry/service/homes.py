@@ -62,12 +62,12 @@ def applied(
         settled: is called when what the application keeps is in memory.
     """
     home = deployment.settings.home
-    name, host = platform or ("", "")
+    named = platform or ("", "")
     with deployment.admission() as admission:
         deployment.control.leases.take_over()
         token = workload_token(home / "keys")
-        app = create_app(deployment, admission, token=token, platform=name, log=log, settled=settled)
-        told = {"url": address, "view": app.state.view} | ({"host": host} if host else {})
+        app = create_app(deployment, admission, token=token, platform=named, log=log, settled=settled)
+        told = {"url": address, "view": app.state.view} | ({"host": named[1]} if named[1] else {})
         replace_file(home / ADDRESS_FILE, canonical_json(told), mode=0o600)
         try:
             yield app

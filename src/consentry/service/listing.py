@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,13 +20,15 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import Response
 
-from consentry.digests import canonical_json
-from consentry.service.site import page
+from consentry.service.site import document, form_of, page
 
 PAGE_ROWS = 50
 Kind = Literal["text", "number", "time", "list", "state"]
 Row = Mapping[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+_FORMULA = ("=", "+", "-", "@")
+_LED_BY = ("\t", "\r", "\n", "\0")
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Characters that show nothing: some programs leave them out, and read on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +100,17 @@ class Listing:
     keep: tuple[str, ...] = ()
 
     def answer(self, request: Request, rows: Iterable[Row], *, template: str, **context: Any) -> Response:
-        """Return a page of the list, or all of it in the format that `?format=` names: `csv` or `json`."""
+        """Return a page of the list, or all of it in the format that is asked for: `csv` or `json`."""
         every = list(rows)
         found, shown = self.select(every, dict(request.query_params))
-        exported = self.export(found, request.query_params.get("format"))
+        exported = self.export(found, form_of(request, request.query_params.get("format", "")))
         return page(request, template, listing=shown, **context) if exported is None else exported
 
     def export(self, rows: Iterable[Row], form: str | None) -> Response | None:
         """Return rows as a file in a format, `csv` or `json`; None for any other."""
         if form == "json":
             plain = [{column.name: row.get(column.name) for column in self.columns} for row in rows]
-            return Response(canonical_json({self.name: plain}), media_type="application/json")
+            return document({self.name: plain})
         if form == "csv":
             named = {"content-disposition": f'attachment; filename="{self.name}.csv"'}
             return Response(self._csv(rows), media_type="text/csv; charset=utf-8", headers=named)
@@ -183,4 +186,10 @@ def _cell(value: Any, kind: Kind) -> str:
     if kind == "time":
         return dt.datetime.fromtimestamp(value, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = " ".join(_texts(value))
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+    return f"'{text}" if not isinstance(value, (int, float)) and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    seen = next((each for each in text if unicodedata.category(each) not in _UNSEEN), "")
+    # Some programs take the wide and the small forms of a sign for the sign.
+    return text.startswith(_LED_BY) or unicodedata.normalize("NFKC", seen).startswith(_FORMULA)

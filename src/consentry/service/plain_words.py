@@ -132,6 +132,42 @@ GROUP_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Groups of places that no list of countries has a name for. `UK` has: that of its country."""
+PART_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "CA-QC": N_("Quebec"),
+        "GB-ENG": N_("England"),
+        "GB-NIR": N_("Northern Ireland"),
+        "GB-SCT": N_("Scotland"),
+        "GB-WLS": N_("Wales"),
+        "US-AL": N_("Alabama"),
+        "US-CA": N_("California"),
+        "US-CO": N_("Colorado"),
+        "US-CT": N_("Connecticut"),
+        "US-DE": N_("Delaware"),
+        "US-FL": N_("Florida"),
+        "US-IA": N_("Iowa"),
+        "US-IN": N_("Indiana"),
+        "US-KY": N_("Kentucky"),
+        "US-LA": N_("Louisiana"),
+        "US-MD": N_("Maryland"),
+        "US-MN": N_("Minnesota"),
+        "US-MT": N_("Montana"),
+        "US-NE": N_("Nebraska"),
+        "US-NH": N_("New Hampshire"),
+        "US-NJ": N_("New Jersey"),
+        "US-OK": N_("Oklahoma"),
+        "US-OR": N_("Oregon"),
+        "US-RI": N_("Rhode Island"),
+        "US-TN": N_("Tennessee"),
+        "US-TX": N_("Texas"),
+        "US-UT": N_("Utah"),
+        "US-VA": N_("Virginia"),
+    }
+)
+"""Parts of countries that the lists of parts do not name in every language of the pages, and that people here read of.
+
+Those of the United Kingdom, and whatever shipped policy sets, and groups of places of ours, name.
+"""
 _COUNTRY_OF_GROUP = {"UK": "GB"}
 
 
@@ -141,7 +177,9 @@ def place_name(code: str, locale: Locale, *, translated: Callable[[str], str]) -
         return translated(GROUP_NAMES[code])
     country, _, part = _COUNTRY_OF_GROUP.get(code, code).partition("-")
     name = str(locale.territories.get(country) or country)
-    return f"{name} ({_part_name(code, locale.language)})" if part else name
+    if not part:
+        return name
+    return f"{name} ({translated(PART_NAMES[code]) if code in PART_NAMES else _part_name(code, locale.language)})"
 
 
 @cache

@@ -5,12 +5,11 @@ Sources: Content Security Policy Level 3; Fetch Metadata Request Headers; OWASP 
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import StateError
+from consentry.service.own_address import sent_from_here
 from consentry.service.problems import answer
 
 POLICY = "; ".join(
@@ -45,8 +44,9 @@ _ALWAYS = (
 class Shield:
     """Middleware: security headers on every answer, and no change by a page of another site."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, site_url: str = "") -> None:
         self.app = app
+        self.site_url = site_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
         if scope["type"] != "http":
@@ -59,11 +59,7 @@ class Shield:
                 message["headers"] = [*message["headers"], *(each for each in _ALWAYS if each[0] not in said)]
             await send(message)
 
-        if (
-            scope["method"] not in _SAFE
-            and not _for_anybody(scope["path"])
-            and not comes_from_here(Headers(scope=scope))
-        ):
+        if scope["method"] not in _SAFE and not _for_anybody(scope["path"]) and not self._comes_from_here(scope):
             refusal = StateError(
                 "access-other-site",
                 "a page of another site sent this",
@@ -73,6 +69,18 @@ class Shield:
             return
         await self.app(scope, receive, sending)
 
+    def _comes_from_here(self, scope: Scope) -> bool:
+        """Say whether a request that changes something was sent by one of our pages, or by no browser at all."""
+        headers = Headers(scope=scope)
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site in {"same-origin", "none"}
+        origin = headers.get("origin")
+        if origin is not None:
+            return sent_from_here(origin, scope, site_url=self.site_url)
+        # Every browser of the last five years sends one of the two with a form. A program has no cookie.
+        return "cookie" not in headers
+
 
 def _for_anybody(path: str) -> bool:
     """Say whether what is sent there does the same whoever sends it, so that no page can abuse anybody's session.
@@ -81,15 +89,3 @@ def _for_anybody(path: str) -> bool:
     objection that is refused counts for more than one that another site has sent.
     """
     return path == _OBJECT or path.startswith(f"{_OBJECT}/")
-
-
-def comes_from_here(headers: Headers) -> bool:
-    """Say whether a request that changes something was sent by one of our pages, or by no browser at all."""
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    origin = headers.get("origin")
-    if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host", "")
-    # Every browser of the last five years sends one of the two with a form. A program has no cookie.
-    return "cookie" not in headers

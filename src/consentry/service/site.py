@@ -20,10 +20,11 @@ from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from consentry import __version__
 from consentry.charts import Bar, bars, columns
+from consentry.digests import canonical_json
 from consentry.errors import ConsentryError
 from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
@@ -33,6 +34,8 @@ from consentry.service.plain_words import collection_name, place_name
 FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
 """Templates for people at work, who share one language; the others are in all of them."""
+VARY = "accept, accept-language, cookie"
+"""What the answer at the address of a page depends on besides it."""
 _YEAR_S = 365 * 86_400
 _IN_A_LANGUAGE = re.compile(r"(  (?:title|because) \(([a-z]{2,3})\): )(.*)")
 """A line of `policy_prose.describe` that is in a language of its own."""
@@ -78,7 +81,6 @@ def _filters(language: Language) -> dict[str, Callable[..., str]]:
         "collection": lambda name: collection_name(name, translated=translations(language.code).gettext),
         "language_name": lambda code: locale.languages.get(code.replace("_", "-").partition("-")[0].lower(), code),
         "span": lambda seconds: format_timedelta(dt.timedelta(seconds=seconds), locale=locale, threshold=1.2),
-        "country": lambda code: locale.territories.get(code, code),
         "bars": _drawn,
         "columns": _columns,
         "coded": coded,
@@ -154,7 +156,7 @@ def page(
             **context,
         )
     )
-    answer = HTMLResponse(html, status, headers={"content-language": language.code, "vary": "accept-language, cookie"})
+    answer = HTMLResponse(html, status, headers={"content-language": language.code, "vary": VARY})
     answer.headers.update(headers or {})
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")
@@ -177,3 +179,19 @@ def away(request: Request, *, status: int, error: ConsentryError | None = None) 
 def wants_page(request: Request) -> bool:
     """Say whether somebody looks at this with a browser, rather than a program that asks the interface."""
     return not request.url.path.startswith(("/v1/", "/access/")) and "text/html" in request.headers.get("accept", "")
+
+
+def wants_document(request: Request, form: str) -> bool:
+    """Say whether somebody asks for the document: with `?format=json`, or by accepting JSON and no page."""
+    accepted = request.headers.get("accept", "")
+    return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
+
+
+def form_of(request: Request, form: str) -> str:
+    """Return in which form something is asked for: a page where it is empty."""
+    return "json" if not form and wants_document(request, form) else form
+
+
+def document(content: Mapping[str, Any]) -> Response:
+    """Return a document at an address that has a page for whoever looks at it with a browser."""
+    return Response(canonical_json(content), headers={"vary": VARY}, media_type="application/json")

@@ -64,6 +64,8 @@ class Lease:
     def __init__(self, *, holding: Holding, release: HeldRelease, job: str, journal: Journal) -> None:
         self.release = release
         self.job = job
+        self.ranks_patience_s: float | None = None
+        """How long to wait for the word of another rank at most; None: as long as the group does."""
         self._holding = holding
         self._requests, self._shared, self._journal = release.requests, release.shared, journal
         self._lock = threading.Lock()
@@ -229,7 +231,11 @@ class Lease:
     def _end(self, reason: str, message: str = "") -> None:
         with self._lock:
             if self._holding.over is None:
-                self._message = message
+                silent_s = self._holding.unanswered_s(boot_seconds())
+                unheard = (
+                    f"the lease is over: no renewal was answered for {silent_s:.1f} s" if reason == EXPIRED else ""
+                )
+                self._message = message or unheard
             self._holding = self._holding.ended(reason)
             self._shared.end(LeaseState.OVER, reason=self._holding.over or reason)
 
@@ -287,12 +293,14 @@ def hold(
     credential: str | None = None,
     state_folder: Path | None = None,
     watchdog: bool = True,
+    ranks_patience_s: float | None = None,
 ) -> Iterator[Lease]:
     """Hold a lease on a release for a job; when the block ends, the job has stopped.
 
     `url` and `credential` are CONSENTRY_URL and CONSENTRY_TOKEN of the environment if not given. Several ranks of one
     job each hold a lease of their own, with a name of their own for the job. Without the watchdog only the job itself
-    stops the job: leave it out in notebooks and tests only.
+    stops the job: leave it out in notebooks and tests only. For the word of another rank it waits `ranks_patience_s` at
+    most, if given.
 
     Raises:
         InputError: something given is wrong.
@@ -300,12 +308,7 @@ def hold(
         UnavailableError: it does not answer; or, when the block ends, what was consumed could not be sent.
         LeaseOverError: inside the block, from `check` and from reading.
     """
-    if not TTL_LEAST_S <= ttl_s <= TTL_MOST_S:
-        raise InputError(
-            "lease-time-to-live",
-            f"a lease cannot live for `{ttl_s}` seconds",
-            help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
-        )
+    _require_time_to_live(ttl_s)
     address = url or os.environ.get("CONSENTRY_URL") or DEFAULT_URL
     given = grant(
         address,
@@ -314,6 +317,7 @@ def hold(
         folder=state_folder or _state_folder(),
     )
     lease = Lease(holding=given.holding, release=given.release, job=job, journal=given.journal)
+    lease.ranks_patience_s = ranks_patience_s
     failed = True
     try:
         lease._start(watchdog=watchdog)
@@ -327,6 +331,15 @@ def hold(
             if not failed:
                 raise
             _log.error("%s", error)  # the failure of the job is what is raised
+
+
+def _require_time_to_live(ttl_s: float) -> None:
+    if not TTL_LEAST_S <= ttl_s <= TTL_MOST_S:
+        raise InputError(
+            "lease-time-to-live",
+            f"a lease cannot live for `{ttl_s}` seconds",
+            help=f"name something from {TTL_LEAST_S:.0f} to {TTL_MOST_S:.0f}",
+        )
 
 
 def _state_folder() -> Path:

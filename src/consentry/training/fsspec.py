@@ -111,7 +111,8 @@ class FsspecFolder:
     def _highest(self) -> int:
         """Return the highest fence of the log as it is now; what was read once does not change."""
         while self._store.exists(path := self._entry(len(self._read) + 1)):
-            self._read.append(json.loads(self._store.cat_file(path)))
+            entry = self._store.cat_file(path)
+            self._read.append({**json.loads(entry), "fence": fence_in(entry)})
         return max((int(each["fence"]) for each in self._read), default=self._before)
 
     def _say(self, entry: dict[str, Any]) -> bool:

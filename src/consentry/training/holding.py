@@ -62,6 +62,10 @@ class Holding:
         """The moment from which the job itself may not go on."""
         return self.deadline - self.stopping_s
 
+    def unanswered_s(self, now: float) -> float:
+        """Return how long ago that was sent which was answered last: the grant, or a renewal."""
+        return max(now - (self.deadline + margin_s(self.ttl_s) - self.ttl_s), 0)
+
     def at(self, now: float) -> Holding:
         """Return the lease as it is at a moment: over, once its time is."""
         return self if self.over or now < self.stops_at else replace(self, over=EXPIRED)

@@ -4,7 +4,8 @@
     ROOT/.consentry/fence.json      the highest fence that was seen here: an older lease writes nothing more (in a
                                     store without locks, a log instead: `consentry.training.fsspec`)
     ROOT/.consentry/staged/         what is being written; nobody reads it
-    ROOT/quarantine/NAME-FENCE-STEP what came too late, with `quarantine.json`: lease, fence, step, reason, digest
+    ROOT/quarantine/NAME-FENCE-STEP what came too late, with `quarantine.json`: lease, fence, step, reason, digest (null
+                                    where there is none: of links and special files no digest says what they are)
 
 Content is written aside and digested. Then the lease and the fence are asked, the control plane confirms, both are
 asked again, and the content takes its name in one step. Whoever was frozen just before that looks once more after
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from consentry import digests, durable
-from consentry.errors import ConflictError, ConsentryError, InputError, UnavailableError
+from consentry.errors import ConflictError, ConsentryError, InputError, IntegrityError, UnavailableError
 from consentry.training.client import Lease
 from consentry.training.lease_requests import refusal
 
@@ -118,7 +119,8 @@ class ModelCheckpoints:
         If it may not be kept, its content goes to quarantine. If the block raises, nothing is kept.
 
         Raises:
-            InputError: the name cannot be one.
+            InputError: the name cannot be one, or there are links in the folder: `checkpoint-not-plain`.
+            IntegrityError: the fence of this place cannot be read.
             ConflictError: there is one of this name, or a later lease wrote here: `checkpoint-fence-stale`.
             LeaseOverError: the lease is over.
         """
@@ -137,24 +139,30 @@ class ModelCheckpoints:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _keep(self, folder: Path, name: str, *, step: int) -> None:
-        digest = digest_folder(folder)
         lease = self._lease.release.requests.lease
-        note: dict[str, Any] = {"lease": lease, "fence": self._lease.fence, "step": step, "digest": digest}
+        note: dict[str, Any] = {"lease": lease, "fence": self._lease.fence, "step": step, "digest": None}
         try:
+            digest = note["digest"] = digest_folder(folder)
             self._ask(step)
             position = self._confirmed(name, step=step, digest=digest)
             (folder / NOTE).write_bytes(_document({**note, "position": position}))
             with self._place.only_one():  # a later lease waits here, and then finds this one or has kept it out
                 self._ask(step)
                 self._put(folder, name)
-        except ConsentryError as error:
-            (folder / NOTE).unlink(missing_ok=True)
-            (folder / QUARANTINE_NOTE).write_bytes(_document({**note, "reason": error.code}))
-            self._put_into_quarantine(folder, name, step=step)
-            if not isinstance(error.__cause__, FileExistsError):  # what has the name may be the same, and stands
-                self._tell(name, note)
+        except BaseException as error:  # whatever it is: hours of training may lie in the folder
+            if folder.is_dir():  # it is not where it took its name, and only that could not be made durable
+                self._set_aside(folder, name, note, error)
             raise
         self._look_again(name, note)
+
+    def _set_aside(self, folder: Path, name: str, note: dict[str, Any], error: BaseException) -> None:
+        reason = error.code if isinstance(error, ConsentryError) else type(error).__name__
+        (folder / NOTE).unlink(missing_ok=True)
+        (folder / QUARANTINE_NOTE).write_bytes(_document({**note, "reason": reason}))
+        self._put_into_quarantine(folder, name, step=note["step"])
+        # Without a digest it was not confirmed. What has the name already may be the same, and stands.
+        if note["digest"] is not None and not isinstance(error.__cause__, FileExistsError):
+            self._tell(name, note)
 
     def _look_again(self, name: str, note: dict[str, Any]) -> None:
         """Whoever was stopped between the last look and the name wakes up here."""
@@ -219,8 +227,19 @@ class ModelCheckpoints:
 
 
 def digest_folder(folder: Path) -> str:
-    """Return the digest of a folder: of the names and digests of its files."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return the digest of a folder: of the names and digests of its files.
+
+    Raises:
+        InputError: there is a link or a special file in it.
+    """
+    try:
+        files = sorted(digests.plain_files(folder))
+    except digests.NotPlainError as error:
+        raise InputError(
+            "checkpoint-not-plain",
+            str(error),
+            help="write copies: the digest of a model checkpoint does not hold what a link leads to",
+        ) from error
     return digests.digest_json({path.relative_to(folder).as_posix(): digests.digest_file(path) for path in files})
 
 
@@ -230,8 +249,20 @@ def fence_document(fence: int) -> bytes:
 
 
 def fence_in(document: bytes | None) -> int:
-    """Return the fence in a fence file; without a file no lease was here."""
-    return 0 if document is None else int(json.loads(document)["fence"])
+    """Return the fence in a fence file; without a file no lease was here.
+
+    Raises:
+        IntegrityError: it is damaged.
+    """
+    try:
+        return 0 if document is None else int(json.loads(document)["fence"])
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise IntegrityError(
+            "checkpoint-fence-damaged",
+            "what says which lease wrote model checkpoints here last is damaged",
+            help="end every other job that writes here, then remove `.consentry/fence.json` (in a store without locks: "
+            "`.consentry/log/`): the next lease writes it anew. What was written is in quarantine",
+        ) from error
 
 
 def _stale() -> ConflictError:

@@ -15,6 +15,7 @@ pass on all of them at the same step, and stops all of them if one may not read 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
@@ -45,11 +46,20 @@ _STRETCH_ROWS = 4096
 Row = dict[str, Any]
 
 
+_SAID = re.compile(r"([^\n]*?) \[(lease-[a-z-]+)\]")
+
+
 class LeaseOverInWorkerError(LeaseOverError):
-    """The lease was over in a worker of a DataLoader, which passes on the text of an error only."""
+    """The lease was over in a worker of a DataLoader, which passes on the text of an error only, with its traceback.
+
+    Its code and message are those that the worker's error had, as far as they stand in the text.
+    """
 
     def __init__(self, text: str) -> None:
-        super().__init__("lease-over-in-worker", text, help="stop; the lease itself says why it is over")
+        said = _SAID.findall(text)
+        message, code = said[-1] if said else (text, "lease-over-in-worker")
+        message = message.removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
+        super().__init__(code, message, help="stop; the lease itself says why it is over")
 
 
 class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no types in the environment of mypy

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from consentry.errors import StateError
-from consentry.training.torch import ROW, ReleaseDataset
+from consentry.errors import LeaseOverError, StateError
+from consentry.training.torch import ROW, LeaseOverInWorkerError, ReleaseDataset
 from consentry.training.torch_ranks import batches_together
 
 
@@ -46,9 +46,20 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
         self.dataset.set_epoch(self._first_epoch + epoch)
 
     def _usable(self, batches: Iterator[Any], known: int) -> Iterator[Any]:
-        for batch in batches:
-            if self.dataset.amendment == known or self.dataset.may_be_used(_rows_in(batch)):
-                yield batch
+        try:
+            for batch in batches:
+                if self.dataset.amendment == known or self.dataset.may_be_used(_rows_in(batch)):
+                    yield batch
+        except LeaseOverInWorkerError:
+            self._say_why()
+            raise
+
+    def _say_why(self) -> None:
+        """Raise the error of the lease itself, which says more than a worker passes on."""
+        try:
+            self.dataset.lease.check()
+        except LeaseOverError as error:
+            raise error from None
 
 
 def _rows_in(batch: Any) -> Any:

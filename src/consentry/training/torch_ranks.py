@@ -16,7 +16,8 @@ Each rank says a word: go on, at its end, or over. The highest word of all of th
 
 So from the moment at which the lease of one rank is over, all ranks that can run have stopped within the time to live.
 What is left is a rank that stands still together with its watchdog, before it gave its word: a machine that is frozen,
-or off. The others wait for it under leases of their own, and train on nothing, until the group's own time is up.
+or off. The others wait for it under leases of their own, and train on nothing, until the group's own time is up, or for
+`ranks_patience_s` if their leases were held with that.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
 
     Raises:
         LeaseOverError: the lease of this rank is over, or that of another one; or this one's was over before all had
-            said their word.
+            said their word; or another one said nothing for `ranks_patience_s`.
         RuntimeError: another rank is gone.
     """
     if stop_together(lease, stop=lease.is_over(), group=group):
@@ -121,7 +122,7 @@ def _agreed(word: int, *, lease: Lease, group: Any) -> int:
         return word
     words = torch.tensor([word], dtype=torch.int32, device="cuda" if dist.get_backend(group) == "nccl" else "cpu")
     try:
-        arrived = _reduced(words, lease.patience_s, group=group)
+        arrived = _reduced(words, _patience(lease), group=group)
     except RuntimeError:
         lease.check()  # if its own time is over as well, that is what this rank ends with
         raise
@@ -130,9 +131,17 @@ def _agreed(word: int, *, lease: Lease, group: Any) -> int:
     agreed = int(words.item())
     if agreed == _OVER:
         _let_go(words, lease, group=group)
-    elif agreed == _AT_ITS_END and not _all_have_it(words, lease.patience_s, group=group):
+    elif agreed == _AT_ITS_END and not _all_have_it(words, _patience(lease), group=group):
         raise _given_up(lease, group)
     return agreed
+
+
+def _patience(lease: Lease) -> Callable[[], float]:
+    """Return what says how long to go on waiting from now on: while the lease of this rank allows it, or shorter."""
+    if lease.ranks_patience_s is None:
+        return lease.patience_s
+    until = boot_seconds() + lease.ranks_patience_s
+    return lambda: min(lease.patience_s(), until - boot_seconds())
 
 
 def _let_go(words: torch.Tensor, lease: Lease, *, group: Any) -> None:
@@ -154,6 +163,8 @@ def _all_have_it(words: torch.Tensor, left_s: Callable[[], float], *, group: Any
 def _given_up(lease: Lease, group: Any) -> LeaseOverError:
     _close_connections(group)
     lease.check()
+    if lease.ranks_patience_s is not None and lease.patience_s() > 0:
+        return over("lease-over-elsewhere", f"another rank said nothing for {lease.ranks_patience_s:g} s")
     return over("lease-expired", "the lease was over before all ranks had said whether they go on")
 
 

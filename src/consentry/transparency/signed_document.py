@@ -45,12 +45,16 @@ def envelope(payload: bytes, *, key_id: str, signature: bytes, kind: str) -> byt
 def open_envelope(content: bytes, kind: str) -> tuple[bytes, str, bytes]:
     """Return payload, key id and signature of the envelope of a document of this kind.
 
+    INVARIANT: what `envelope` makes of them is this very content. The signature is over the payload alone, so nothing
+    may stand beside it that nobody signed.
+
     Raises:
         ValueError, KeyError, TypeError: not such an envelope.
     """
     body = json.loads(content)
     (signature,) = body["signatures"]
-    if body["payloadType"] != kind or canonical_json(body) != content:
-        raise ValueError("another payload type, or not canonical")
     payload = base64.b64decode(body["payload"], validate=True)
-    return payload, str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True)
+    key_id, signed = signature["keyid"], base64.b64decode(signature["sig"], validate=True)
+    if envelope(payload, key_id=key_id, signature=signed, kind=kind) != content:
+        raise ValueError("another payload type, not canonical, or with more in it than was signed")
+    return payload, str(key_id), signed

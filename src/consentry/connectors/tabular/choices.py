@@ -108,7 +108,8 @@ def _list(row: SourceRow, column: str) -> list[str]:
     try:
         found = values.ids(row.values.get(column))
     except values.ValueProblemError as error:
-        raise _refusal(row, "bad-row", f"column `{column}` {error}", "separate several by `;`") from error
+        advice = "separate several by `;` alone, or write a JSON list: in one an id may hold spaces and semicolons"
+        raise _refusal(row, "bad-row", f"column `{column}` {error}", advice) from error
     if None in found:
         # An empty element would be dropped, and a choice about nothing in particular is about everything.
         raise _refusal(row, "bad-row", f"column `{column}` has an empty element", "separate several by one `;`")

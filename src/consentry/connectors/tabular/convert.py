@@ -10,8 +10,10 @@ the new folder says so; the platform's own words and column names stay.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,11 @@ Progress = Callable[[int], None]
 _ROWS_A_FILE = 1_000_000
 _BATCH_ROWS = 10_000
 _PARQUET = ".parquet"
+_LIST_ADVICE = (
+    "it is to say who is involved: separate several ids by `;` alone, or write a list (of JSON, or a column of lists), "
+    "in which an id may hold spaces and semicolons; correct the descriptor if the column is another"
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
 _UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -198,13 +205,31 @@ def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> 
         any_row = True
         if missing:
             missing.difference_update(row.values)
+        for cell in cells:
+            if cell.path != cell.column and cell.path in row.values:
+                raise family.refusal(
+                    "column-twice",
+                    f"there is a column `{cell.path}` beside `{cell.column}`, of which one is to be the {cell.role}",
+                    advice="rename one of them: nobody can say which is meant",
+                    where=row.where,
+                )
         yield tuple(_value(cell, row, family) for cell in cells)
     if missing and any_row:
         raise family.refusal(
             "missing-column",
-            f"no row has a column `{min(missing)}`",
-            advice="correct the descriptor, or leave the role out",
+            f"no row of `{Path(row.where.rpartition(':')[0]).name}` has a column `{min(missing)}`",
+            advice=f"correct the descriptor, or leave the role out; {_columns_of(row)}",
         )
+
+
+def _columns_of(row: SourceRow) -> str:
+    """Say which columns a row has, and if they look like one that was not divided."""
+    names = list(row.values)
+    found = f"the columns are: {', '.join(f'`{name}`' for name in names)}"
+    if len(names) == 1 and (separator := next((each for each in ";|\t" if each in names[0]), "")):
+        shown = "tabs" if separator == "\t" else f"`{separator}`"
+        return f"{found}: the cells are separated by {shown}; write them with commas, or as .tsv with tabs"
+    return found
 
 
 def _schema(cells: Sequence[_Cell]) -> pa.Schema:
@@ -213,9 +238,10 @@ def _schema(cells: Sequence[_Cell]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cell:
-    """One column to write: where its value is, how to read it, what it becomes."""
+    """One column to write: where its value is, how to read it, what it becomes. `path` is what the descriptor says."""
 
     role: str
+    path: str
     column: str
     kind: pa.DataType
     read: Callable[[Any], Any]
@@ -237,6 +263,7 @@ def _cells(descriptor: CorpusDescriptor | PeopleDescriptor) -> list[_Cell]:
         cells.append(
             _Cell(
                 role=role,
+                path=path,
                 column=column,
                 kind=_TYPES.get(role, pa.string()),
                 read=_reader(role, fields, zone),
@@ -250,11 +277,25 @@ def _reader(role: str, fields: list[str], zone: str | None) -> Callable[[Any], A
     if role == "involves":
         return lambda value: values.ids(value, path=fields)
     if role == "created":
-        return lambda value: values.moment(value, zone=zone)
+        return lambda value: _created(value, zone)
     return _birth_year if role == "birth_year" else values.text
 
 
+def _created(value: Any, zone: str | None) -> datetime | None:
+    try:
+        return values.moment(value, zone=zone)
+    except values.ValueProblemError as error:
+        if zone is None and str(error).endswith("without a zone"):
+            raise values.ValueProblemError(f'{error}: say which in the descriptor, [created] zone = "UTC"') from error
+        raise
+
+
 def _birth_year(value: Any) -> int | None:
+    """Read a year of birth; of a date it is the year."""
+    if isinstance(value, date):
+        value = value.year
+    elif isinstance(value, str) and _DATE.fullmatch(value.strip()):
+        value = value.strip()[:4]
     year = values.whole(value)
     if year is not None and not 1800 <= year <= 9999:
         raise values.ValueProblemError(f"holds `{year}`, which is no year of birth")
@@ -268,14 +309,16 @@ def _value(cell: _Cell, row: SourceRow, family: Family) -> Any:
         raise family.refusal(
             "bad-row",
             f"column `{cell.column}` {error}",
-            advice=f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
+            advice=_LIST_ADVICE
+            if cell.role == "involves"
+            else f"it is to be the {cell.role}; correct the row, or the descriptor if the column is another",
             where=row.where,
         ) from error
     if value is None and cell.required:
         raise family.refusal(
             "bad-row",
             f"the row has no `{cell.column}`",
-            advice=f"every row needs the {cell.role}'s id",
+            advice=f"every row needs the {cell.role}'s id; {_columns_of(row)}",
             where=row.where,
         )
     return value

@@ -111,7 +111,12 @@ def ids(value: Any, *, path: Sequence[str] = ()) -> list[str | None]:
 
 def _written_list(written: str) -> list[Any]:
     if not written.lstrip().startswith("["):
-        return [part.strip() for part in written.split(";")]
+        parts = written.split(";")
+        for part in parts:
+            # An id is never trimmed: with a space it is another one, and nobody can say which is meant.
+            if part != part.strip():
+                raise ValueProblemError(f"has a space beside `{part.strip()[:40]}`")
+        return list(parts)
     try:
         found = json.loads(written)
     except ValueError as error:

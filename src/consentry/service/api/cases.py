@@ -96,7 +96,7 @@ class Opened(Body):
 def every(*, _: Reader, control: Control, limit: Limit = 100, after: After = None) -> Cases:
     """Return the cases, oldest first. Authorities see theirs on their pages."""
     found = part(control.cases.every(), lambda each: each.case, limit=limit, after=after)
-    return Cases(cases=[_described(control, each.case) for each in found.rows], next=found.next)
+    return Cases(cases=[_as_it_stands(control, each) for each in found.rows], next=found.next)
 
 
 @ROUTER.get("/cases/{case}", responses=problems({404: "case-unknown"}))
@@ -107,7 +107,7 @@ def one(*, case: Named, _: Reader, control: Control) -> WholeCase:
 
 def whole(control: ControlPlane, case: str) -> WholeCase:
     """Return a case as it is now; its checks are run."""
-    found, *_standing, obstacles, answers = control.cases.register_of(case)
+    found, standing, obstacles, answers = control.cases.register_of(case)
     conditions = []
     for each in found.conditions.values():
         answer = each.answer(answers)
@@ -123,7 +123,7 @@ def whole(control: ControlPlane, case: str) -> WholeCase:
             )
         )
     return WholeCase(
-        **dict(_described(control, case)),
+        **dict(_described(found, standing)),
         conditions=conditions,
         obstacles=[Obstacle.model_validate(each) for each in obstacles],
         notices=dict(found.notices),
@@ -141,12 +141,19 @@ def timeline(*, case: Named, who: Reader, control: Control, limit: Limit = 100, 
 @ROUTER.post("/cases", status_code=201, dependencies=[KEY], responses=problems({409: "case-known idempotency-running"}))
 def open_(*, body: Opened, who: Annotated[Principal, Depends(Needs(Action.CASE_WORK))], control: Control) -> Case:
     """Open a case for a concern."""
-    control.cases.open(body.case, title=body.title, reference=body.reference, by=who.handle)
-    return _described(control, body.case)
+    opened = control.cases.open(body.case, title=body.title, reference=body.reference, by=who.handle)
+    return _as_it_stands(control, opened)
 
 
-def _described(control: ControlPlane, name: str) -> Case:
-    found, standing, _, _ = control.cases.register_of(name)
+def _as_it_stands(control: ControlPlane, case: cases.Case) -> Case:
+    """Return a case with how far it is. Of one that is over nothing is asked: it stands where it ended."""
+    if case.over is not None:
+        return _described(case, cases.CaseStanding(case.over.how))
+    found, standing, _, _ = control.cases.register_of(case.case)
+    return _described(found, standing)
+
+
+def _described(found: cases.Case, standing: cases.CaseStanding) -> Case:
     return Case(
         case=found.case,
         title=found.title,

@@ -18,13 +18,14 @@ from fastapi.responses import Response
 from pydantic import ConfigDict, Field, JsonValue
 
 from consentry.accounts.access import Action
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, StateError
 from consentry.policy.evaluator import Decision
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.explain import worded
 from consentry.service.api.shape import Answer, Body, Ident, Problem, Word, problems
 from consentry.service.direct import DirectRoute, read, takes
-from consentry.service.gate import Deployed, Needs
+from consentry.service.gate import Needs
+from consentry.service.own_address import address_of
 from consentry.service.problems import status_of
 from consentry.service.snapshots import Held, Snapshots
 
@@ -270,10 +271,16 @@ async def _one_of(
     return _answer(held, subject, action, resource)
 
 
-@META.get("/.well-known/authzen-configuration")
-async def configuration(request: Request, deployment: Deployed) -> Configuration:
+@META.get("/.well-known/authzen-configuration", responses=problems({409: "serve-no-address"}))
+async def configuration(request: Request) -> Configuration:
     """Say where decisions are asked for."""
-    base = (deployment.settings.site_url or str(request.base_url)).rstrip("/")
+    base = address_of(request)
+    if base is None:
+        raise StateError(
+            "serve-no-address",
+            "this server does not know its own address",
+            help="set `site_url` to the address by which people and programs reach it",
+        )
     return Configuration(
         policy_decision_point=base,
         access_evaluation_endpoint=f"{base}/access/v1/evaluation",

@@ -100,7 +100,10 @@ class WholeModel(Model):
 
 
 class Remedying(Body):
-    """What is done about an affected model. Two people approve `accept`, which needs a reason, and `drop-adapter`."""
+    """What is done about an affected model. Two people approve `accept`, which needs a reason, and `drop-adapter`.
+
+    They also approve `retrain` and `retrain-shard` where no job of ours trained the model since.
+    """
 
     remedy: Remedy
     reason: Annotated[str, Field(max_length=200)] = ""
@@ -189,10 +192,15 @@ def choose_remedy(*, model: Named, body: Remedying, who: Remedier, control: Cont
     "/models/{model}/remedy/approvals",
     status_code=201,
     dependencies=[KEY],
-    responses=problems({404: "model-unknown", 409: "model-not-now model-approved-before idempotency-running"}),
+    responses=problems(
+        {404: "model-unknown", 409: "model-not-now model-weights-same model-approved-before idempotency-running"}
+    ),
 )
 def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeModel:
-    """Approve `accept` or `drop-adapter`, of which the ledger shows only words. It takes two different people."""
+    """Approve what nothing but words show. It takes two different people.
+
+    That is `accept`, `drop-adapter`, and training anew that no job of ours did: its new weights have to be registered.
+    """
     control.models.approve_remedy(model, by=who.handle)
     return _whole(control, model)
 
@@ -204,7 +212,7 @@ def approve_remedy(*, model: Named, who: Remedier, control: Control) -> WholeMod
     responses=problems(
         {
             404: "model-unknown",
-            409: "model-not-now model-approvals-missing model-not-retrained idempotency-running",
+            409: "model-not-now model-approvals-missing model-not-retrained model-weights-same idempotency-running",
         }
     ),
 )

@@ -11,13 +11,14 @@ from pydantic import AfterValidator, Field
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
+from consentry.control_plane.proposals import problems_of
 from consentry.errors import NotFoundError
 from consentry.ledger.proposal_events import ProposalEnd
 from consentry.ledger.state import Published
 from consentry.oversight import policy_proposal
 from consentry.oversight.policy_proposal import APPROVALS
 from consentry.policy.policy_diff import diff
-from consentry.policy.policy_parser import check, load
+from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe_diff
 from consentry.policy.policy_set import run_examples
 from consentry.policy.vocabulary import Purpose
@@ -189,7 +190,7 @@ def differences(*, name: Named, before: At, after: At, _: Reader, control: Contr
 @ROUTER.post("/policy-sets/check")
 def checked(*, body: Text, _: Proposer, control: Control) -> Checked:
     """Say what is wrong with a policy set, or what it would change if it were in force. Nothing is recorded."""
-    wrong = [_wrong(each.code, each.where, each.message, each.help) for each in check(body.text, "line")]
+    wrong = [_wrong(each.code, each.where, each.message, each.help) for each in problems_of(body.text)]
     if wrong:
         return Checked(problems=wrong, failing=[])
     policy = load(body.text, "line")

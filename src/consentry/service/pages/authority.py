@@ -17,7 +17,6 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.control_plane.plane import ControlPlane
-from consentry.digests import canonical_json
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.statement_events import Says
 from consentry.oversight.authority_statement import MOST_BYTES
@@ -28,7 +27,8 @@ from consentry.service.api.authority_statements import signatory
 from consentry.service.gate import Admitting, Control, Deployed, Needs
 from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
-from consentry.service.site import page
+from consentry.service.site import document as as_document
+from consentry.service.site import form_of, page
 from consentry.transparency.download import signed
 
 ROUTER = APIRouter(prefix="/authority")
@@ -179,10 +179,11 @@ def statement(
 
 
 def _answer(request: Request, control: ControlPlane, *, template: str, document: Mapping[str, Any]) -> Response:
-    """Return a document as a page; as it is if the address asks for `?format=json`, signed for `?format=signed`."""
-    if request.query_params.get("format") == "json":
-        return Response(canonical_json(document), media_type="application/json")
-    if request.query_params.get("format") == "signed":
+    """Return a document as a page; as it is if JSON is asked for, signed for `?format=signed`."""
+    form = form_of(request, request.query_params.get("format", ""))
+    if form == "json":
+        return as_document(document)
+    if form == "signed":
         return taken_away(control, document, name=f"{document.get('case', document['what'])}-{document['position']}")
     return page(
         request,

@@ -49,6 +49,7 @@ _WORDS = {
     "model.withdrawn": "A model was withdrawn",
     "destruction.begun": "Files were about to be deleted",
     "destruction.certified": "Destruction was certified",
+    "model.said-gone": "Weights of a model were said to be gone",
     "objection.received": "An objection was typed in for somebody",
     "objection.taken": "An objection was taken",
     "objection.asked": "An objector was asked for more",

@@ -12,11 +12,12 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from consentry.digests import canonical_json
 from consentry.errors import ConsentryError, InputError
 from consentry.policy.jurisdictions import instant
 from consentry.service.gate import NeedsAll
 from consentry.service.problems import status_of
+from consentry.service.site import document as as_document
+from consentry.service.site import wants_document
 
 SEE_OTHER = 303
 REFUSED = 422
@@ -51,10 +52,10 @@ def said(do: Callable[[], object], *, to: str, again: Callable[[dict[str, str | 
 
 
 def twin(request: Request, document: Callable[[], Mapping[str, Any]]) -> Response | None:
-    """Return what a page shows as JSON, if the address asks for that (`?format=json`); None if it does not."""
-    if request.query_params.get("format") != "json":
+    """Return what a page shows as JSON, if that is asked for; None if it is not."""
+    if not wants_document(request, request.query_params.get("format", "")):
         return None
-    return Response(canonical_json(document()), media_type="application/json")
+    return as_document(document())
 
 
 def day_of(text: str, *, what: str, end: bool = False) -> int | None:

@@ -61,24 +61,16 @@ async def events(request: Request, control: Control, *, _: Reading) -> Response:
     return StreamingResponse(_told(request, control), media_type="text/event-stream")
 
 
-def job_rows(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return every lease as a row; one that is revoked names the order although nothing was heard of its job yet."""
+def job_rows(control: ControlPlane, *, newest: int | None = None) -> list[dict[str, Any]]:
+    """Return every lease as a row, or so many of the newest."""
     return [
         {
             **each,
             "left_s": None if each["left_s"] is None else int(each["left_s"]),
             "ttl_s": int(each["ttl_s"]),
-            "order": _order(control, each["lease"]) if each["state"] == "revoked" else each["order"],
         }
-        for each in control.leases.jobs()
+        for each in control.leases.jobs(newest=newest)
     ]
-
-
-def _order(control: ControlPlane, lease: str) -> str | None:
-    with control.desk.lock:
-        known = control.desk.newest.record.leases.get(lease)
-        order = None if known is None else control.orders.hits.hitting(known)
-    return None if order is None else order.order
 
 
 async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]:
@@ -91,7 +83,7 @@ async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]
         now = asyncio.get_running_loop().time()
         if now - begun > LASTS_S or not (await recognise(request)).may(Action.LEASE_READ):
             return
-        rows = (await verbs(job_rows, control))[-_NEWEST:]
+        rows = await verbs(job_rows, control, newest=_NEWEST)
         shown = json.dumps(
             [{name: row[name] for name in ("lease", "state", "step", "items", "left_s", "order")} for row in rows]
         )

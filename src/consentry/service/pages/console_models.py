@@ -14,7 +14,6 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import InputError
 from consentry.ledger.lineage_events import Destroyed, Remedy
-from consentry.oversight.lineage import TAKE_TWO
 from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
@@ -37,6 +36,29 @@ _MODELS = Listing(
         Column("inherited", N_("Inherited from"), kind="list"),
     ),
     sort="model",
+)
+_LOSSES = Listing(
+    name="losses",
+    columns=(
+        Column("at", N_("When"), kind="time"),
+        Column("release", N_("Release"), chosen_from=True),
+        Column("through", N_("Through"), chosen_from=True),
+        Column("items", N_("Items"), kind="number"),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
+)
+_JOBS = Listing(
+    name="trained_by",
+    columns=(
+        Column("job", N_("Job")),
+        Column("release", N_("Release"), chosen_from=True),
+        Column("step", N_("Last step"), kind="number"),
+        Column("items", N_("Items"), kind="number"),
+        Column("model_checkpoints", N_("Model checkpoints"), kind="number"),
+        Column("lease", N_("Lease")),
+    ),
+    sort="job",
 )
 _REMEDIES = {
     Remedy.RETRAIN: (N_("Train it again from the beginning"), N_("On a release of today.")),
@@ -66,6 +88,20 @@ def one(request: Request, control: Control, *, model: str, _: Reading) -> Respon
     return _show(request, control, model)
 
 
+@ROUTER.get("/console/models/{model}/losses")
+def losses(request: Request, control: Control, *, model: str, _: Reading) -> Response:
+    """List what a model was trained on and lost since."""
+    return _LOSSES.answer(request, control.models.show(model)["losses"], template="console/losses.html", model=model)
+
+
+@ROUTER.get("/console/models/{model}/jobs")
+def jobs(request: Request, control: Control, *, model: str, _: Reading) -> Response:
+    """List the jobs that trained a model."""
+    found = control.models.show(model)["jobs"]
+    rows = [{**each, "model_checkpoints": len(each["model_checkpoints"])} for each in found]
+    return _JOBS.answer(request, rows, template="console/trained_by.html", model=model)
+
+
 @ROUTER.post("/console/models/{model}/remedy")
 def choose(
     *, request: Request, control: Control, model: str, who: Remedying, remedy: Text = "", reason: Text = ""
@@ -82,7 +118,7 @@ def choose(
 
 @ROUTER.post("/console/models/{model}/approve")
 def approve(request: Request, control: Control, *, model: str, who: Remedying) -> Response:
-    """Approve that nothing is done about a model, or that its adapter is gone."""
+    """Approve what was done about a model where nothing but somebody's word says so."""
     return _done(request, control, model, do=lambda: control.models.approve_remedy(model, by=who.handle))
 
 
@@ -138,6 +174,5 @@ def _show(
         model=body,
         serving=control.models.may_serve(model),
         certificates=control.destruction.certificates(Destroyed.MODEL, model),
-        take_two=[str(each) for each in TAKE_TWO],
         remedies=[(str(each), *texts) for each, texts in _REMEDIES.items()],
     )

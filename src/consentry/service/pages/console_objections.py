@@ -30,7 +30,7 @@ from consentry.service.listing import PAGE_ROWS, Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, told
 from consentry.service.plain_words import CATEGORIES, PURPOSES
 from consentry.service.problems import status_of
-from consentry.service.site import page
+from consentry.service.site import form_of, page
 
 ROUTER = APIRouter()
 Reader = Annotated[Principal, Depends(Staff(Action.OBJECTION_READ))]
@@ -123,7 +123,7 @@ async def _form(request: Request) -> FormData:
 def queue(*, request: Request, control: Control, who: Reader) -> Response:
     """Show a part of the queue, what is due first at the top, or hand all of it out."""
     query = request.query_params
-    return _queue(request, control, who, asked=Asked.of(query), form=query.get("format", ""))
+    return _queue(request, control, who, asked=Asked.of(query), form=form_of(request, query.get("format", "")))
 
 
 @ROUTER.post("/console/objections")
@@ -133,7 +133,7 @@ def search(*, request: Request, control: Control, who: Reader, form: Annotated[F
     asked = Asked.of(said, text=said.get("q", ""))
     if not asked.text:
         return RedirectResponse(f"/console/objections{asked.address()}", 303)
-    return _queue(request, control, who, asked=asked, form=said.get("format", ""))
+    return _queue(request, control, who, asked=asked, form=form_of(request, said.get("format", "")))
 
 
 def _queue(request: Request, control: ControlPlane, who: Principal, *, asked: Asked, form: str) -> Response:

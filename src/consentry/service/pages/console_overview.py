@@ -97,12 +97,15 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
 
 
 def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
-    """Return the counts of the newest release of each purpose that is not withdrawn."""
+    """Return the counts of the newest release of each purpose that is not withdrawn, and an order that bars it."""
     newest: dict[str, str] = {}
     for name, sealed in control.releases.sealed().items():
         if sealed.withdrawn is None:
             newest[str(sealed.purpose)] = name
-    return [{"purpose": purpose, **counts(name)} for purpose, name in sorted(newest.items())]
+    return [
+        {"purpose": purpose, "barred": control.orders.barring(name), **counts(name)}
+        for purpose, name in sorted(newest.items())
+    ]
 
 
 def open_registers(control: ControlPlane) -> dict[str, Register]:

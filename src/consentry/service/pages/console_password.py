@@ -13,7 +13,7 @@ from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import Admitting, Needs
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, told
-from consentry.service.pages.sign_in import with_session
+from consentry.service.pages.sign_in import known_browser, with_session
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -44,7 +44,7 @@ def renew(
     _require_password(admission, who)
     try:
         # As signing in: whoever sits at somebody else's browser guesses no faster.
-        admission.sign_in(who.handle, password)
+        admission.sign_in(who.handle, password, browser=known_browser(request, who.handle))
     except StateError as problem:
         shown = told(problem, field="password")
         return page(request, "console/password.html", status=REFUSED, problem=shown, made=None)

@@ -12,11 +12,25 @@ from consentry.accounts.account import Principal
 from consentry.errors import InputError, NotFoundError
 from consentry.service.gate import Control
 from consentry.service.languages import N_
+from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, told, twin
 from consentry.service.site import page
 
 ROUTER = APIRouter()
 Looking = Annotated[Principal, Depends(Staff(Action.PERSON_LOOK_UP))]
+_CHOICES = Listing(
+    name="choices",
+    columns=(
+        Column("at", N_("When"), kind="time"),
+        Column("state", N_("Choice"), kind="state"),
+        Column("purpose", N_("For")),
+        Column("category", N_("About")),
+        Column("reach", N_("Reach")),
+        Column("position", N_("Position"), kind="number"),
+    ),
+    sort="-position",
+)
+"""Paged by the form that is sent, and so by nothing that an address keeps."""
 _GAPS = {
     "person": N_("the people table does not have this person"),
     "residence": N_("where they live is not established"),
@@ -39,17 +53,23 @@ def look_up(
     who: Looking,
     person: Annotated[str, Form(max_length=500)] = "",
     reason: Annotated[str, Form(max_length=500)] = "",
+    number: Annotated[str, Form(max_length=20, alias="page")] = "",
 ) -> Response:
-    """Record who looks for what reason, and then show what is known of the person."""
+    """Record who looks for what reason, and then show what is known of the person.
+
+    Every page of what they chose is a look of its own, and is recorded like the first.
+    """
     found, problem = None, None
     try:
         found = control.look_ups.look_up(person.strip(), reason=reason.strip(), by=who.handle)
     except (InputError, NotFoundError) as error:
         problem = told(error, field="person" if person.strip() == "" else "reason")
     same = None if found is None else twin(request, lambda: found)
+    _, choices = _CHOICES.select([] if found is None else found["choices"], {"page": number})
     return same or page(
         request,
         "console/people.html",
+        choices=choices,
         status=200 if problem is None else REFUSED,
         problem=problem,
         person=person,

@@ -13,12 +13,13 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.in_force import Stood, every_one, every_set
 from consentry.control_plane.plane import ControlPlane
+from consentry.control_plane.proposals import problems_of
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.state import Published
 from consentry.oversight.policy_proposal import APPROVALS
 from consentry.policy.library import shipped
 from consentry.policy.policy_diff import diff
-from consentry.policy.policy_parser import check, load
+from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
 from consentry.policy.policy_table import Problem
@@ -185,7 +186,7 @@ def propose(
     """Check a policy set and show what it would change; in the step after that, propose it."""
     uploaded = (file.file.read() if file is not None else b"").decode("utf-8", "replace")
     given = (uploaded or text).replace("\r\n", "\n")
-    problems = check(given, "line")
+    problems = problems_of(given)
     if problems or not given.strip():
         return _form(request, control, text=given, reason=reason, problems=problems)
     if step != "propose" or uploaded:

@@ -31,6 +31,7 @@ _RELEASES = Listing(
         Column("purpose", N_("Purpose"), chosen_from=True),
         Column("policy", N_("Policy set"), chosen_from=True),
         Column("state", N_("State"), kind="state", chosen_from=True),
+        Column("barred_by", N_("Barred by")),
         Column("items", N_("Items"), kind="number"),
         Column("eligible", N_("Eligible"), kind="number"),
         Column("amendments", N_("Amendments"), kind="number"),
@@ -87,6 +88,8 @@ def _row(control: ControlPlane, name: str, sealed: Sealed) -> dict[str, Any]:
         "amendments": len(control.amendments.of(name)),
         "state": "sealed" if sealed.withdrawn is None else "withdrawn",
     }
+    if sealed.withdrawn is None and (barred := control.orders.barring(name)) is not None:
+        row |= {"state": "barred", "barred_by": barred.order}
     try:
         manifest = control.releases.open(name).manifest
     except ConsentryError:

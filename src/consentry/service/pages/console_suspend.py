@@ -33,7 +33,7 @@ _ORDERS = Listing(
     name="orders",
     columns=(
         Column("order", N_("Order")),
-        Column("case", N_("Case")),
+        Column("case", N_("Case"), chosen_from=True),
         Column("scope", N_("Suspends")),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("origin", N_("Wanted by"), chosen_from=True),

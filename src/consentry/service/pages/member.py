@@ -39,14 +39,14 @@ from consentry.service.pages.member_asked import (
     status_after,
 )
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_document import document, wants_document
+from consentry.service.pages.member_document import document
 from consentry.service.pages.member_items import AFFORDABLE, shown_again
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
 from consentry.service.problem_words import PROBLEMS, Plain
-from consentry.service.site import away, page
+from consentry.service.site import away, page, wants_document
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]

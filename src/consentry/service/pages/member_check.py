@@ -23,9 +23,9 @@ from consentry.service.gate import Deployed, Needs
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import Written, asked, block_of, person_of, reach_of, says_how_far
 from consentry.service.pages.member_blocks import Block
-from consentry.service.pages.member_document import check_document, wants_document
+from consentry.service.pages.member_document import check_document
 from consentry.service.pages.member_unsaved import Keeping, mark_of, require_own
-from consentry.service.site import page
+from consentry.service.site import page, wants_document
 
 ROUTER = APIRouter()
 Form = Annotated[str, Query(alias="format", max_length=10)]

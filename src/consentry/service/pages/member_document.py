@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import Request
-
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.service.pages.member_blocks import Block, Kind, Obstacle, Said
 from consentry.service.pages.member_notice import NoticeShown
 from consentry.service.pages.member_words import Told
-
-
-def wants_document(request: Request, form: str) -> bool:
-    """Say whether somebody asks for the document: with `?format=json`, or by accepting JSON and no page."""
-    accepted = request.headers.get("accept", "")
-    return form == "json" or ("application/json" in accepted and "text/html" not in accepted)
-
-
-def form_of(request: Request, form: str) -> str:
-    """Return in which form a list is asked for: a page where it is empty."""
-    return "json" if wants_document(request, form) else form
 
 
 def document(found: Sequence[Block], effects: Mapping[str, Effect]) -> dict[str, Any]:

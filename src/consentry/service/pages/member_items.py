@@ -26,13 +26,12 @@ from consentry.service.listing import Column, Listing
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import block_of, person_of, status_after
 from consentry.service.pages.member_blocks import Block, blocks
-from consentry.service.pages.member_document import form_of
 from consentry.service.pages.member_lists import FORMS, refused_items, taken_away
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import of_items, written
 from consentry.service.pages.member_unsaved import found as found_unsaved
 from consentry.service.pages.member_unsaved import in_our_words, mark_of, merged, still_meant
-from consentry.service.site import page
+from consentry.service.site import form_of, page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]

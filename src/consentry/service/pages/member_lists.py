@@ -22,10 +22,9 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_blocks import blocks
-from consentry.service.pages.member_document import form_of
 from consentry.service.pages.member_saved import was_read
 from consentry.service.pages.receipt_words import handed_out
-from consentry.service.site import page
+from consentry.service.site import form_of, page
 
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
@@ -53,13 +52,15 @@ _USES = Listing(
     name="releases",
     columns=(
         Column("release", "Release"),
-        Column("purpose", "Use"),
+        Column("purpose", "Use", chosen_from=True),
         Column("at", "Made", kind="time"),
         Column("items", "Items", kind="number"),
         Column("sealed_with", "In it", kind="number"),
         Column("removed", "Left since", kind="number"),
         Column("withdrawn", "Withdrawn"),
+        Column("position", "Position", kind="number"),
     ),
+    sort="-position",
 )
 _LOOK_UPS = Listing(
     name="look_ups",
@@ -116,20 +117,20 @@ def look_ups(*, request: Request, control: Control, who: Member, form: Form = ""
 def uses(*, request: Request, control: Control, who: Member, form: Form = "") -> Response:
     """Say which releases and models used the member's content."""
     person = _person(who)
-    found = control.own_content.releases(person)
+    found, shown = _USES.select(control.own_content.releases(person), dict(request.query_params))
     if (form := form_of(request, form)) == "csv":
         return taken_away(_USES, found, form=form)
     if form == "json":
         plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
         content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
         return Response(content, media_type="application/json")
-    _, shown = _USES.select(found, dict(request.query_params))
     return page(
         request,
         "member/uses.html",
         shown=shown,
         releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
         models=control.own_content.models(person),
+        uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["purpose"]],
         blocks=blocks(control, person),
     )
 

@@ -20,8 +20,9 @@ from consentry.accounts.access import Action
 from consentry.control_plane.objections import Followed
 from consentry.errors import InputError, NotFoundError, StateError
 from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Field
-from consentry.service.gate import Control, Deployed, Needs
+from consentry.service.gate import Control, Needs
 from consentry.service.languages import LANGUAGES
+from consentry.service.own_address import address_of
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
 
@@ -78,17 +79,17 @@ def file(request: Request, control: Control, *, written: Written) -> Response:
 
 
 @ROUTER.get("/object/follow/{link}", dependencies=_HOLDER)
-def follow(request: Request, control: Control, *, deployment: Deployed, link: str, new: str = "") -> Response:
+def follow(request: Request, control: Control, *, link: str, new: str = "") -> Response:
     """Show where an objection stands, to whoever has the link."""
     try:
         found = control.objections.follow(link)
     except NotFoundError:
         return _unknown(request)
-    return _followed(request, found, address=_address(request, deployment.settings.site_url), new=new == "1")
+    return _followed(request, found, address=_address(request), new=new == "1")
 
 
 @ROUTER.post("/object/follow/{link}", dependencies=_HOLDER)
-def add(request: Request, control: Control, *, deployment: Deployed, link: str, written: Written) -> Response:
+def add(request: Request, control: Control, *, link: str, written: Written) -> Response:
     """Add a message of the objector."""
     text = written.get(_MESSAGE.name, "")
     try:
@@ -102,7 +103,7 @@ def add(request: Request, control: Control, *, deployment: Deployed, link: str, 
     except (InputError, StateError) as error:
         why = "closed" if isinstance(error, StateError) else "unreadable"
         wrong = [Wrong(field=_MESSAGE.name, why=why)]
-    address = _address(request, deployment.settings.site_url)
+    address = _address(request)
     return _followed(request, found, address=address, problem=wrong, message=text)
 
 
@@ -173,10 +174,12 @@ def _unknown(request: Request) -> Response:
     return page(request, "objection/unknown.html", status=404, headers=_UNSEEN)
 
 
-def _address(request: Request, site_url: str) -> str:
-    """Return the whole address of the private page. Only whoever asked sees it."""
-    base = site_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
-    return base + request.url.path
+def _address(request: Request) -> str:
+    """Return the address of the private page. Only whoever asked sees it.
+
+    Where this server does not know by which address it is reached, the path alone: the browser shows the rest.
+    """
+    return (address_of(request) or "") + request.url.path
 
 
 def _onward(request: Request, link: str, **query: str) -> Response:

@@ -21,7 +21,8 @@ from consentry.service.plain_words import (
     VISIBILITIES,
     place_name,
 )
-from consentry.service.site import page
+from consentry.service.site import document as as_document
+from consentry.service.site import page, wants_document
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 
@@ -36,6 +37,8 @@ def front(request: Request, deployed: Deployed) -> Response:
 def transparency(request: Request, deployed: Deployed) -> Response:
     """Show what content is used for, under which rules, and where the use is suspended."""
     document = _document(deployed)
+    if wants_document(request, request.query_params.get("format", "")):
+        return as_document(document)
     language = language_of(request)
     translated = translations(language.code).gettext
     suspended = (*document["suspensions"], *document["earlier_suspensions"])

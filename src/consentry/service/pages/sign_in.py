@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action, Role
-from consentry.accounts.account import IDLE_S, SESSION_S
+from consentry.accounts.account import IDLE_S, SESSION_S, new_secret
 from consentry.accounts.admission import Admission
+from consentry.accounts.tries import browser_of, mark_of
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
 from consentry.service.site import page
@@ -17,6 +18,8 @@ from consentry.service.site import page
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 HOME = "/console"
 HOME_OF_AUTHORITY = "/authority"
+BROWSER_COOKIE, BROWSER_S = "__Host-browser", 180 * 86_400
+"""Opens nothing: whoever shows it is not kept out when others try passwords for the same name."""
 
 
 @ROUTER.get("/sign-in")
@@ -35,9 +38,9 @@ def sign_in(
     next: Annotated[str, Form()] = HOME,  # noqa: A002
 ) -> Response:
     """Begin a session; a wrong password shows the form again."""
-    old = request.cookies.get(COOKIE)
+    old, handle = request.cookies.get(COOKIE), handle.strip()
     try:
-        secret = admission.sign_in(handle.strip(), password)
+        secret = admission.sign_in(handle, password, browser=known_browser(request, handle))
     except StateError as problem:
         shown = {"message": problem.message, "help": problem.help, "field": "handle"}
         return page(
@@ -45,9 +48,8 @@ def sign_in(
         )
     if old:
         admission.sign_out(old)
-    return with_session(
-        RedirectResponse(home_of(admission, secret, asked=inside(next)), 303), secret, seconds=SESSION_S
-    )
+    answer = RedirectResponse(home_of(admission, secret, asked=inside(next)), 303)
+    return with_session(remembered(answer, request, handle=handle), secret, seconds=SESSION_S)
 
 
 @ROUTER.post("/sign-out")
@@ -65,6 +67,24 @@ def with_session(answer: Response, secret: str, *, seconds: int = IDLE_S) -> Res
     """Return an answer that hands the cookie of a session to the browser."""
     answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
     return answer
+
+
+def known_browser(request: Request, handle: str) -> str:
+    """Return which browser asks, if it signed in under this name before; empty if not."""
+    return browser_of(request.cookies.get(BROWSER_COOKIE, ""), handle, key=_browser_key(request))
+
+
+def remembered(answer: Response, request: Request, *, handle: str) -> Response:
+    """Return an answer that has the browser show from now on that it signed in under this name."""
+    browser = known_browser(request, handle) or new_secret()
+    mark = mark_of(browser, handle, key=_browser_key(request))
+    answer.set_cookie(BROWSER_COOKIE, mark, max_age=BROWSER_S, path="/", secure=True, httponly=True, samesite="strict")
+    return answer
+
+
+def _browser_key(request: Request) -> bytes:
+    key: bytes = request.app.state.deployment.pseudonyms.key.for_browsers()
+    return key
 
 
 def home_of(admission: Admission, secret: str, *, asked: str) -> str:

@@ -1,0 +1,55 @@
+"""What the ledger shows of training a model anew.
+
+Rules:
+
+* A job shows it: under a lease for this model that was granted since the choice, items were consumed or a model
+  checkpoint was kept. A lease alone shows nothing.
+* Without one there are words: that the model was registered since as trained on a release, or by a job that said it
+  trained another one, or as built on another base. It takes two people who approve them, and weights that are others:
+  the digest that was registered last, since the choice, is none that was known of the model before.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from consentry.oversight.lease import Leases
+from consentry.oversight.lineage import Model, Models, Use
+
+
+class Shown(Enum):
+    """How it is known that a model was trained since a position."""
+
+    NOT = auto()
+    SAID = auto()
+    BY_A_JOB = auto()
+
+
+def shown(model: Model, *, models: Models, leases: Leases, since: int) -> Shown:
+    """Say how it is known that a model was trained since a remedy was chosen at a position."""
+    trained = [use for use in model.uses if use.position >= since and _took_place(use, models=models, leases=leases)]
+    jobs = [lease for use in trained if use.lease is not None and (lease := leases.get(use.lease)) is not None]
+    if any(lease.model == model.name for lease in jobs):
+        return Shown.BY_A_JOB
+    before = {each.model for each in model.bases if each.position < since}
+    other = any(each.position >= since and each.model not in before for each in model.bases)
+    return Shown.SAID if other or trained else Shown.NOT
+
+
+def _took_place(use: Use, *, models: Models, leases: Leases) -> bool:
+    """Say whether training took place as far as is known: a lease alone shows none, nor do steps on nothing."""
+    if use.lease is None:
+        return True
+    lease = leases.get(use.lease)
+    kept = lease is not None and any(not each.quarantined for _, each in lease.checkpoints)
+    return kept or any(each.body.items for each in models.consumed(use.lease))
+
+
+def other_weights(model: Model, leases: Leases, *, since: int) -> bool:
+    """Say whether the weights that were registered last, since a position, are none that were known before it."""
+    if not model.digests or model.digests[-1].position < since:
+        return False
+    held = [leases.get(use.lease) for use in model.uses if use.lease is not None]
+    known = {each.digest for each in model.digests if each.position < since}
+    known |= {each.digest for lease in held if lease for position, each in lease.checkpoints if position < since}
+    return model.digests[-1].digest not in known

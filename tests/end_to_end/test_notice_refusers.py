@@ -1,0 +1,34 @@
+"""A notice that was served to people who had refused is recorded as it happened, and it is said how many they were."""
+
+from __future__ import annotations
+
+from end_to_end.terminal import Terminal, ready, terminal
+
+__all__ = ["ready", "terminal"]
+
+DAY = "2024-09-18"
+
+
+def test_it_says_how_many_of_those_told_had_refused(ready: Terminal) -> None:
+    ids = ready.folder / "ids.txt"
+    ids.write_text("ada\nbö\nada\nstranger\n", "utf-8")
+    text = ready.run("notice", "serve", "n-1", ids, as_json=False)
+    assert "3 people" in text
+    assert "WARNING" not in text, "the control: nobody refused"
+    ready.run("choice", "record", "ada", "refused")
+    ready.run("choice", "record", "bö", "refused", "--category", "image")
+    made = ready.run("notice", "serve", "n-1", ids)
+    assert (made["people"], made["had_refused"], made["purpose"]) == (3, 1, "train-genai")
+    text = ready.run("notice", "serve", "n-1", ids, as_json=False)
+    assert "3 people" in text, "it happened, so it is recorded"
+    assert "WARNING: 1 of them had refused train-genai before, or were erased." in text
+    assert "consentry notice audience FILE" in text
+    assert ready.run("notice", "audience", ids)["left_out"] == made["had_refused"]
+
+
+def test_who_refused_after_they_were_told_had_not_refused_then(ready: Terminal) -> None:
+    ready.run("choice", "record", "ada", "refused")
+    told = ("notice", "serve", "n-1", "--person", "ada")
+    assert ready.run(*told, "--at", DAY)["had_refused"] == 0
+    assert ready.run(*told, "--purpose", "serve")["had_refused"] == 0
+    assert ready.run(*told)["had_refused"] == 1

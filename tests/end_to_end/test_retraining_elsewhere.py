@@ -1,0 +1,136 @@
+"""A model that was trained anew where no job of ours did it: the word of two people, and other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.ledger.lineage_events import Remedy
+from consentry.ledger.oversight_events import ModelCheckpointWritten
+from consentry.oversight.model_standing import Stage
+from consentry.policy.vocabulary import Reach
+from end_to_end.model_steps import code_of, stage, train
+from end_to_end.test_story import build, say
+from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
+
+OLD, NEW, OTHER = (f"sha256:{digit * 64}" for digit in "0ab")
+
+
+@pytest.fixture(params=[Remedy.RETRAIN, Remedy.RETRAIN_SHARD])
+def affected(place: tuple[Path, Deployment], request: pytest.FixtureRequest) -> tuple[Deployment, str]:
+    """A model `m` that lost something, with a remedy chosen, and a release that was built since."""
+    _, deployment = place
+    models = deployment.control.models
+    train(deployment, build(deployment), "m", [[0, 0, 3]])
+    models.register("m", digest=OLD)
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    since = build(deployment)
+    models.choose_remedy("m", request.param, by="ml")
+    return deployment, since
+
+
+def finish(deployment: Deployment, digest: str | None = None) -> Callable[[], object]:
+    return lambda: deployment.control.models.finish_remedy("m", by="ml", digest=digest)
+
+
+def approve(deployment: Deployment, by: str) -> Callable[[], object]:
+    return lambda: deployment.control.models.approve_remedy("m", by=by)
+
+
+def test_one_person_cannot_say_that_a_model_was_trained_anew(affected: tuple[Deployment, str]) -> None:
+    deployment, since = affected
+    models = deployment.control.models
+    assert not models.show("m")["takes_two"]
+    assert code_of(approve(deployment, "legal")) == "model-not-now", "nothing was said of it yet"
+    models.register("m", releases=[since])
+    assert models.show("m")["takes_two"]
+    for call in (finish(deployment), finish(deployment, NEW), approve(deployment, "legal")):
+        assert code_of(call) == "model-weights-same", "which weights it has now is not known"
+    models.register("m", digest=OLD)
+    assert code_of(finish(deployment)) == "model-weights-same", "they are those of before"
+    models.register("m", digest=NEW)
+    assert code_of(finish(deployment)) == "model-approvals-missing"
+    approve(deployment, "legal")()
+    assert code_of(approve(deployment, "legal")) == "model-approved-before"
+    assert code_of(finish(deployment)) == "model-approvals-missing"
+    assert stage(deployment, "m") == Stage.REMEDY_CHOSEN
+    approve(deployment, "privacy")()
+    assert code_of(finish(deployment, OTHER)) == "model-weights-same", "nobody approved those"
+    finish(deployment, NEW)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+    assert models.may_serve("m")["may"]
+
+
+def test_what_is_registered_after_an_approval_was_approved_by_nobody(affected: tuple[Deployment, str]) -> None:
+    deployment, since = affected
+    models = deployment.control.models
+    models.register("m", releases=[since], digest=NEW)
+    for by in ("legal", "privacy"):
+        approve(deployment, by)()
+    models.register("m", digest=OTHER)
+    assert models.show("m")["remedy"]["approved"] == []
+    assert code_of(finish(deployment)) == "model-approvals-missing"
+    again = open_deployment(deployment.control.desk.parts.home)
+    assert again.control.models.show("m")["remedy"]["approved"] == []
+    again.close()
+
+
+def test_what_is_registered_while_somebody_approves_was_not_looked_at(
+    affected: tuple[Deployment, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, since = affected
+    models = deployment.control.models
+    models.register("m", releases=[since], digest=NEW)
+    chosen = models._chosen
+
+    def chosen_before_more_is_said(name: str) -> object:
+        found = chosen(name)
+        models.register("m", digest=OTHER)
+        return found
+
+    monkeypatch.setattr(models, "_chosen", chosen_before_more_is_said)
+    assert code_of(approve(deployment, "legal")) == "model-not-now"
+    monkeypatch.undo()
+    assert models.show("m")["remedy"]["approved"] == []
+
+
+def test_another_base_that_one_person_names_takes_off_no_mark(affected: tuple[Deployment, str]) -> None:
+    deployment, _ = affected
+    models = deployment.control.models
+    models.register("other")
+    models.register("m", base="other")
+    assert code_of(finish(deployment)) == "model-weights-same"
+
+
+def test_a_job_that_trained_another_model_shows_nothing_of_this_one(affected: tuple[Deployment, str]) -> None:
+    deployment, since = affected
+    models = deployment.control.models
+    idle, busy = train(deployment, since, "n", []), train(deployment, since, "n", [[0, 0, 1]])
+    models.register("m", leases=[idle])
+    assert code_of(finish(deployment)) == "model-not-retrained"
+    models.register("m", leases=[busy])
+    assert code_of(finish(deployment)) == "model-weights-same"
+
+
+def test_weights_that_a_job_kept_before_are_none_that_are_new(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    models = deployment.control.models
+    lease = train(deployment, build(deployment), "m", [[0, 0, 3]])
+    models.say(ModelCheckpointWritten(lease=lease, name="last", step=5, digest=NEW, quarantined=False))
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    models.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    models.register("m", releases=[build(deployment)], digest=NEW)
+    assert code_of(finish(deployment)) == "model-weights-same"
+
+
+def test_a_job_of_ours_needs_nobody_to_approve(affected: tuple[Deployment, str]) -> None:
+    deployment, since = affected
+    train(deployment, since, "m", [[0, 0, 1]])
+    assert not deployment.control.models.show("m")["takes_two"]
+    assert code_of(approve(deployment, "legal")) == "model-not-now", "its training is in the ledger"
+    finish(deployment, OLD)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+    assert deployment.control.models.show("m")["digest"] == OLD
