@@ -108,7 +108,8 @@ def _full(folder: Path) -> Iterator[World]:
         yield world
 
 
-_WORLDS = {"story": _story, "bare": _opened, "full": _full}
+# What is suspended in the story is suspended for every page that is looked at afterwards: that part has a world alone.
+_WORLDS = {"story": _story, "suspended": _story, "bare": _opened, "full": _full}
 Worlds = Callable[[str], World]
 
 
