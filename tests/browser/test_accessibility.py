@@ -120,4 +120,4 @@ def test_cookies_come_back(visits: Visits) -> None:
     page = window.new_page()
     page.goto("/")
     assert "olga" in page.inner_text("header")
-    assert {each["name"] for each in window.cookies()} == {"__Host-consentry"}
+    assert {each["name"] for each in window.cookies()} == {"__Host-consentry", "__Host-browser"}

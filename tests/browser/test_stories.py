@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from browser.accessible import violations
 from browser.conftest import Look, Visits, World, Worlds
@@ -86,7 +87,15 @@ def test_somebody_without_an_account_objects_and_follows_it(visits: Visits) -> N
     assert "network.example/posts/1" in queue.inner_text("main")
 
 
-def test_an_officer_suspends_and_the_switch_and_the_job_are_gone(visits: Visits, world: World, tmp_path: Path) -> None:
+def test_an_officer_suspends_and_the_switch_and_the_job_are_gone(
+    browser: Browser, worlds: Worlds, tmp_path: Path
+) -> None:
+    world = worlds("suspended")
+    with closing(Visits(browser, world)) as visits:
+        suspend_and_look(visits, world, tmp_path)
+
+
+def suspend_and_look(visits: Visits, world: World, tmp_path: Path) -> None:
     control = world.deployment.control
     names = [name for name, sealed in control.releases.sealed().items() if sealed.withdrawn is None]
     token = (world.deployment.settings.home / "keys" / "workload.token").read_text().strip()

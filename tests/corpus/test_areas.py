@@ -47,7 +47,7 @@ expect = "deny"
         ("Georgia", "did you mean `GE` (Georgia) or `US-GA` (Georgia)?"),
         ("CA-QB", "`CA-QC`"),
         ("Narnia", "one of: "),
-        ("EUU", "one of: "),
+        ("EUU", "did you mean `EU`?"),
         ("GRB", "one of: "),
     ],
 )

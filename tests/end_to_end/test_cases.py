@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.control_plane import newest_word
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import OrderEnd
 from consentry.oversight.case import CaseStanding
@@ -187,3 +188,17 @@ def test_bad_input_is_refused_and_says_why(place: tuple[Path, Deployment]) -> No
     control.conditions.meet(CASE, "window", evidence=b"x", by="ann")
     assert control.cases.approve(CASE, by="ann") == ()
     refused("case-approved-already", lambda: control.cases.approve(CASE, by="ann"))
+
+
+def test_the_first_and_the_last_word_about_a_case_are_noted_outside_of_the_ledger(
+    place: tuple[Path, Deployment],
+) -> None:
+    deployment = place[1]
+    home = deployment.settings.home
+    deployment.control.cases.open("other", title="a concern", reference="letter", by="ann")
+    assert newest_word.position(home) == deployment.ledger.head() - 1
+    suspend(deployment)
+    ready(deployment)
+    later(deployment, days=31)
+    assert in_the_way(deployment) == []
+    assert newest_word.position(home) == deployment.ledger.head() - 1

@@ -58,6 +58,7 @@ AS_GIVEN: dict[Words, Words] = {
     ("objection", "erase"): ("obj-1", "--by", "olga", "--yes"),
     ("objection", "match"): ("obj-1", "--by", "olga", "--person", "ada"),
     ("receipt", "give"): ("a-receipt", "--person", "ada"),
+    ("suspend",): ("--case", "uk", "--area", "GB", "--reference", "letter"),
     ("what-if",): ("network", "--suspend", "GB"),
 }
 """Commands that take more than what they say they require."""

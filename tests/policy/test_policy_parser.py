@@ -104,7 +104,7 @@ def test_syntax(text: str, line: int) -> None:
         ('visibility = "private"', 'visibility = "secret"', 20, "unknown visibility `secret`", "use one of: c"),
         ("legitimate-interests", "legitimate interest", 10, "unknown legal basis", "`legitimate-interests`?"),
         ('["train-genai"]', '["train"]', 5, "unknown purpose `train` in [policy_set]", "did you mean `train-ai`?"),
-        ('["EU"]', '["EUU"]', 13, "unknown area `EUU` in `where` of permit `posts`", "or one of: EEA, EU"),
+        ('["EU"]', '["EUU"]', 13, "unknown area `EUU` in `where` of permit `posts`", "did you mean `EU`?"),
         ('["EU"]', '["uk"]', 13, "unknown area `uk`", "did you mean `UK`?"),
         ('["EU"]', '["EU", "CA-QB"]', 13, "unknown area `CA-QB` in `where` of permit `posts`", "`CA-QC`"),
         ('["EU"]', '["US-CAL"]', 13, "unknown area `US-CAL` in `where` of permit `posts`", "`US-CA`"),

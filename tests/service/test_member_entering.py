@@ -118,7 +118,7 @@ def test_the_python_example_of_the_document_signs_in(place: tuple[Deployment, Co
     namespace: dict[str, Any] = {}
     exec(compile(block, str(EMBEDDING), "exec", dont_inherit=True), namespace)
     key = LinkKeys(deployment.settings.home / "keys").shared()
-    link = namespace["member_link"](deployment.settings.audience, "us", key=key, name="Ada")
+    link = namespace["member_link"](url, "us", audience=deployment.settings.audience, key=key, name="Ada")
     visitor = Visitor(url)
     assert visitor.get(link[link.index("/me/enter") :]).status_code == 303
     assert "Hello Ada" in words(visitor.get("/me"))

@@ -126,7 +126,7 @@ def test_a_home_that_takes_long_holds_up_no_start_and_no_end(tmp_path: Path, mon
         hosting = Hosting(listed(tmp_path, "quick", "slow"), address=url, patience=0.2)
         with running(hosting, listener):
             assert opening.is_set()
-            assert ready(Tenants(url, hosting)) == (200, {"status": "partly-ready"})
+            until(lambda: ready(Tenants(url, hosting)) == (200, {"status": "partly-ready"}))
             assert ready(Tenants(url, hosting), host("slow"))[0] == 503
             threading.Timer(0.5, go_on.set).start()
         # It ended while one was being opened: what was open by then is closed again.

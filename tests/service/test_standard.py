@@ -257,10 +257,10 @@ def test_a_new_password_is_shown_though_nobody_can_sign_in_with_it_yet(
     visitor, plain = Visitor(place.url), Admission.sign_in
     visitor.post("/sign-in", {"handle": "petra", "password": PASSWORD})
 
-    def busy(self: Admission, handle: str, password: str) -> str:
+    def busy(self: Admission, handle: str, password: str, **more: str) -> str:
         if password != PASSWORD:
             raise StateError("sign-in-busy", "too many sign in", help="try again")
-        return plain(self, handle, password)
+        return plain(self, handle, password, **more)
 
     monkeypatch.setattr(Admission, "sign_in", busy)
     made = re.search(r"<code>([\w-]{39})</code>", visitor.post("/console/password", {"password": PASSWORD}).text)

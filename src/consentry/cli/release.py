@@ -27,7 +27,7 @@ from consentry.cli.release_text import (
 )
 from consentry.clock import now
 from consentry.corpus.areas import require_areas
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, PolicyError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
@@ -342,7 +342,10 @@ def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], poli
     A census does not know when items were created, and counts those that involve several people by their owner: it says
     how many these are, as `release plan` does.
     """
-    require_areas(suspend)
+    try:
+        require_areas(suspend)
+    except PolicyError as error:
+        raise click.BadParameter(f"{error.message}; {error.help}", param_hint="--suspend") from None
     control = context.deployment.control
     names = [corpus] if corpus else list(control.desk.present().state.corpora)
     published = control.desk.present().state.policies

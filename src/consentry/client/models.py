@@ -35,7 +35,7 @@ class ForModels(ForStaff):
         return self._write(address("/v1/models/{}/remedy", model), WholeModel, {"remedy": remedy, "reason": reason})
 
     def approve_remedy(self, model: str) -> WholeModel:
-        """Approve the remedy of a model that nothing but words show: two different people have to."""
+        """Approve a remedy that nothing but words show, as `accept` or `drop-adapter`: two different people have to."""
         return self._write(address("/v1/models/{}/remedy/approvals", model), WholeModel, {})
 
     def finish_remedy(self, model: str, *, digest: str | None = None) -> WholeModel:

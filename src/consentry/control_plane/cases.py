@@ -71,7 +71,8 @@ class CaseVerbs:
         with self.desk.at_head() as session:
             if self.desk.newest.record.cases.get(name) is not None:
                 raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
-            session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
+            (position,) = session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
+        self.desk.write_down(position)
         return self.book.get(name)
 
     def every(self) -> list[Case]:
@@ -189,9 +190,12 @@ class CaseVerbs:
                 at = self.desk.parts.clock()
                 not_reached = self.telling.not_reached(case, at=at)  # again: of those who moved since, it is quick
                 obstacles = what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)
+                positions = range(0)
                 if not obstacles:
                     end = lifted(case, at=at, answers=answers, not_reached=not_reached, reference=reference, by=by)
-                    session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
+                    positions = session.append([*self.orders.ends(sorted(case.orders), OrderEnd.LIFTED), end])
+            if positions:
+                self.desk.write_down(positions[-1])
             self.desk.present()
             return obstacles
 

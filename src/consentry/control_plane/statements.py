@@ -21,11 +21,10 @@ from consentry.ledger.events import (
     Pseudonym,
     made_too_late,
 )
-from consentry.policy.choice import Choice
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
-from consentry.policy.vocabulary import ChoiceState, Reach
 from consentry.progress import Progress
+from consentry.release.reaching import reaches_back
 
 
 class StatementVerbs:
@@ -122,7 +121,7 @@ class StatementVerbs:
             while waiting := list(islice(stream, batch)):
                 positions = self.desk.parts.ledger.append(waiting)
                 count += len(positions)
-                reaching = reaching or any(_reaches_back(each.choice) for each in waiting)
+                reaching = reaching or any(reaches_back(each.choice) for each in waiting)
                 if recorded is not None:
                     recorded(positions)
         finally:
@@ -162,7 +161,3 @@ class StatementVerbs:
         # Again: another process may have kept the state in between.
         self.desk.kept.drop()
         return len(accounts)
-
-
-def _reaches_back(choice: Choice) -> bool:
-    return choice.state is ChoiceState.REFUSED and choice.reach is Reach.EVERYTHING

@@ -29,7 +29,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +92,6 @@ class Population:
         self._written: tuple[Stamp, int, _Erased] | None = None
         self._written_marked = False
         self._array: tuple[frozenset[int], Seats] = (frozenset(), np.empty(0, dtype=np.uint32))
-        self._forgotten: set[int] = set()
         self._looked = _Looked()
 
     @property
@@ -189,7 +188,8 @@ class Population:
             tokens = {suppression_token(person) for person in people}
             # Nobody was erased before: of all seats there are, only these answer to a token.
             checked = written.checked if written.tokens else given
-            self._write(_Erased(written.seats | seats, written.tokens | tokens, checked))
+            begun = self._unfinished(written) | seats
+            self._write(_Erased(written.seats | seats, written.tokens | tokens, checked, begun))
 
     def _seats_now(self, people: Sequence[Pseudonym]) -> set[int]:
         ordinals = self._index.lookup(_words(people))
@@ -202,15 +202,19 @@ class Population:
         token.
         """
         with self._erasing() as written:
-            closed = sorted(written.seats - self._forgotten)
-            left = zip(closed, self.pseudonyms_of(closed), strict=True)
-            seats = {seat for seat, person in left if suppression_token(person) in written.tokens}
-            seats |= self._seats_now(people)
+            seats = self._unfinished(written) | self._seats_now(people)
             if seats:
                 self._write(written._replace(seats=written.seats | seats))
             self._index.forget([seat - 1 for seat in sorted(seats)])
-            # Whoever was closed answers to a token until then, and to none ever after.
-            self._forgotten.update(seats, closed)
+
+    def _unfinished(self, written: _Erased) -> frozenset[int]:
+        """Return the seats of erasures that were begun and have not forgotten them.
+
+        Not those of people who came back: a people table names them again, and leads from them to their accounts.
+        """
+        begun = sorted(written.begun)
+        left = zip(begun, self.pseudonyms_of(begun), strict=True)
+        return frozenset(seat for seat, person in left if suppression_token(person) in written.tokens)
 
     def erased(self, tokens: Collection[str]) -> Seats:
         """Return the seats of erased people, and of those who came back: their pseudonym answers to a token.
@@ -227,7 +231,7 @@ class Population:
             closed = written.seats | found if found else written.seats
             # How far it looked is worth writing down once looking again would cost as much as that.
             if closed is not written.seats or known is not written.tokens or seats - written.checked > len(known) > 0:
-                self._write(_Erased(closed, known, seats))
+                self._write(written._replace(seats=closed, tokens=known, checked=seats))
             self._looked = _Looked(known, tokens, seats)
             return self._as_array(closed)
 
@@ -263,7 +267,7 @@ class Population:
             else:
                 body = json.loads(path.read_bytes())
                 mark = body.pop("mark", None)
-                written = _Erased(frozenset(body["seats"]), frozenset(body["tokens"]), int(body["checked"]))
+                written = _parsed(body)
                 genuine = not self._index.marked if mark is None else hmac.compare_digest(mark, self._mark(body))
                 if genuine:
                     self._written, self._written_marked = (Stamp.of(found), found.st_size, written), mark is not None
@@ -278,7 +282,12 @@ class Population:
         return written
 
     def _write(self, erased: _Erased) -> None:
-        body = {"checked": erased.checked, "seats": sorted(erased.seats), "tokens": sorted(erased.tokens)}
+        body = {
+            "begun": sorted(erased.begun),
+            "checked": erased.checked,
+            "seats": sorted(erased.seats),
+            "tokens": sorted(erased.tokens),
+        }
         path = self._folder / _ERASED
         replace_file(path, canonical_json({**body, "mark": self._mark(body)}))
         found = path.stat()
@@ -298,11 +307,21 @@ def _lost(what: str) -> IntegrityError:
 
 
 class _Erased(NamedTuple):
-    """Closed seats, the tokens of the erased, and the first seat that was not yet held against the tokens."""
+    """Closed seats, the tokens of the erased, and the first seat that was not yet held against the tokens.
+
+    `begun`: the seats of the last erasure and of what was interrupted, of which some may lead to a person yet.
+    """
 
     seats: frozenset[int] = frozenset()
     tokens: frozenset[str] = frozenset()
     checked: int = 1
+    begun: frozenset[int] = frozenset()
+
+
+def _parsed(body: Mapping[str, Any]) -> _Erased:
+    seats = frozenset(body["seats"])
+    # A list of before says nothing of what was begun: each of its seats may be.
+    return _Erased(seats, frozenset(body["tokens"]), int(body["checked"]), frozenset(body.get("begun", seats)))
 
 
 class _Looked(NamedTuple):

@@ -145,7 +145,8 @@ def part_advice(code: str) -> str:
 def area_advice(word: str, meant: Mapping[str, str]) -> str:
     """Return help for a word that is no area. `meant`: the codes it may stand for, each with the place's name.
 
-    One code is never proposed for another that looks like it: `GBR` is not `GR`.
+    No code is proposed for another that only looks like it: `GBR` is not `GR`. A group is, if letters are missing
+    or it has one too many.
     """
     code = word.upper()
     if code in GROUPS:
@@ -156,6 +157,9 @@ def area_advice(word: str, meant: Mapping[str, str]) -> str:
         return proposed(meant)
     if known_area(code):
         return f"did you mean `{code}`?"
+    begun = [each for each in GROUPS if code[:-1] == each or (len(code) > 2 and each.startswith(code))]
+    if near := get_close_matches(code, begun, n=1, cutoff=0):
+        return f"did you mean `{near[0]}`?"
     groups_there_are = ", ".join(sorted(GROUPS))
     return f"use an ISO 3166-1 code (GB), an ISO 3166-2 code (CA-QC) or one of: {groups_there_are}"
 

@@ -19,7 +19,7 @@ from consentry.corpus.pseudonym import key_of
 from consentry.corpus.sidecar import NOBODY, Sidecar
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import State
-from consentry.policy.choice import LiveChoice
+from consentry.policy.choice import Choice, LiveChoice
 from consentry.policy.matrix import ItemClass
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -27,7 +27,7 @@ Seats = npt.NDArray[np.uint32]
 Rows = npt.NDArray[np.int64]
 
 
-def reaches_back(choice: LiveChoice) -> bool:
+def reaches_back(choice: Choice | LiveChoice) -> bool:
     """Say whether a choice takes items out of releases that are sealed."""
     return choice.state is ChoiceState.REFUSED and choice.reach is Reach.EVERYTHING
 

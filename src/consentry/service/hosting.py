@@ -33,7 +33,6 @@ AGAIN_S = 10.0
 """After this a home that could not be opened is tried again."""
 PATIENCE_S = 60.0
 """So long a start waits for all homes; it goes on without those that are not there by then."""
-"""Bytes that are read of a request nobody answers, and for how long."""
 _HEALTH, _READY = "/healthz", "/readyz"
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>

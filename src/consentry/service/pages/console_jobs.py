@@ -26,7 +26,6 @@ LASTS_S = 300.0
 """How long a stream lasts. A browser asks again; so a session that ended does not go on watching."""
 _KEEP_S = 15.0
 _NEWEST = 200
-_LIVE = ("lease", "state", "step", "items", "left_s", "order")
 _JOBS = Listing(
     name="jobs",
     columns=(

@@ -111,8 +111,7 @@ def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]
 def open_registers(control: ControlPlane) -> dict[str, Register]:
     """Return the registers of the cases that are not over, each asked for once.
 
-    Asking runs every check of a case and counts people; counting holds the lock of the desk, for which renewals wait as
-    well: from one case to the next it is let go of.
+    Asking runs every check of a case and counts people, which takes a moment; renewals of leases do not wait for it.
     """
     found = [control.cases.register_of(each.case) for each in control.cases.every() if each.over is None]
     # Somebody may have ended one meanwhile.
