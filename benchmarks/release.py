@@ -14,9 +14,11 @@ starts. Every part has the same threads, and content is in the page cache as far
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,12 @@ from corpus import Shape, arguments, choices, ensure
 _CHANGED = 1_000
 _TIMES = 3
 _FLOORS = 5
+_STEPS = {
+    "items of those people found and decided": "bring_up_to_date",
+    "bitmaps and counts put into bytes": "content",
+    "files written and flushed": "write",
+}
+"""By the functions that do it: what a release after changed choices is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,7 @@ class Ours:
     counted: float
     changed: float
     taken_in: float
+    parts: Mapping[str, float]
     floor: float
     peak: int
     bitmaps: list[bytes]
@@ -83,6 +92,7 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
     peak = peak_bytes()
     floor = _floor(control.desk.releases / built.release, home / "floor")
     changed = [_changed(folder, deployment, shape, run) for run in range(_TIMES)]
+    parts = _parts(lambda: _changed(folder, deployment, shape, _TIMES))
     deployment.close()
     return Ours(
         opening=opening,
@@ -91,6 +101,7 @@ def build_ours(folder: Path, home: Path, shape: Shape) -> Ours:
         counted=counted,
         changed=median(taken_in + built_in for taken_in, built_in in changed),
         taken_in=median(taken_in for taken_in, _ in changed),
+        parts=parts,
         floor=floor,
         peak=peak,
         bitmaps=bitmaps,
@@ -156,6 +167,16 @@ def _changed(folder: Path, deployment: Deployment, shape: Shape, run: int) -> tu
     return taken_in - began, perf_counter() - taken_in
 
 
+def _parts(work: Callable[[], object]) -> dict[str, float]:
+    """Return which share of a release each of its steps takes, in a run of its own: watching costs time as well."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    spent: dict[str, float] = {}
+    for (_, _, name), (*_, through, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        spent[name] = max(spent.get(name, 0.0), through)
+    return {what: spent[name] / spent["build"] for what, name in _STEPS.items()}
+
+
 def build_theirs(folder: Path, threads: int) -> Theirs:
     """Do the same with DuckDB."""
     rival = Rival(folder, at=AT, threads=threads)
@@ -187,6 +208,7 @@ def lines(ours: Ours, theirs: Theirs, *, rows: int) -> list[Line]:
         Line("peak memory of the release", f"{ours.peak / 1e9:.2f} GB", "", "< 1 GB", ours.peak < 1e9),
         Line("release after 1,000 changed choices", f"{ours.changed:.3f} s", f"{share:.1%}", "< 5 %", share < 0.05),
         Line("  of it taking them in from the ledger", f"{ours.taken_in:.3f} s"),
+        *(Line(f"  of it {what}", "", f"{part:.0%} of it") for what, part in ours.parts.items()),
         Line("  bytes of a release, digested, written, flushed", f"{ours.floor:.3f} s", f"{floor:.1%}"),
     ]
 

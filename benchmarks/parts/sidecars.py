@@ -17,11 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.bootstrap import open_deployment
-from consentry.corpus.registration import register
-from consentry.corpus.sidecar import Identities
+from consentry.corpus.postings import in_order
+from consentry.corpus.registration import open_corpus, register
+from consentry.corpus.sidecar import Identities, Sidecar
+from consentry.corpus.unique_ids import repeated
 from consentry.digests import digest_file
+from consentry.durable import sync_tree
 from consentry.runners.local import LocalRunner
-from parts.deployment import AT
+from parts.deployment import AT, CORPUS
 from parts.measuring import Line, isolated, peak_bytes, seconds_of
 from parts.rivals import Rival
 
@@ -60,7 +63,7 @@ def measure(folder: Path, home: Path, threads: int) -> list[Line]:
     """Build all sidecars, and join the same keys with DuckDB."""
     ours = isolated(_build, folder, home, threads)
     rival = isolated(_join, folder, threads)
-    alone = isolated(_alone, folder, threads)
+    alone = isolated(_alone, folder, home, threads)
     total = ours["total"]
     lines = [
         Line("sidecars, everything", f"{total:.2f} s, peak {ours['peak'] / 1e9:.2f} GB"),
@@ -124,13 +127,35 @@ def _join(folder: Path, threads: int) -> dict[str, float]:
     return found
 
 
-def _alone(folder: Path, threads: int) -> dict[str, float]:
+def _alone(folder: Path, home: Path, threads: int) -> dict[str, float]:
+    """Return how long each thing takes that a sidecar needs and a join does not."""
     files = sorted((folder / "items").glob("*.parquet"))
     runner = LocalRunner(threads)
-    return {
+    deployment = open_deployment(home)
+    built = open_corpus(deployment.control.desk.corpora, CORPUS).sidecars
+    deployment.close()
+    found = {
         "reading the key columns": seconds_of(lambda: runner.map(_read, files)).median,
         "SHA-256 of the files": seconds_of(lambda: runner.map(digest_file, files)).median,
+        "postings in order": seconds_of(lambda: runner.map(_postings, built)).median,
+        "repeated item ids": seconds_of(lambda: repeated([each.item for each in built], threads=runner)).median,
     }
+    again = folder / "again"
+    sizes = sum(file.stat().st_size for each in built for file in each.folder.iterdir())
+    what = f"{sizes / 1e9:.1f} GB of sidecars written and flushed"
+    found[what] = seconds_of(lambda: runner.map(partial(_write_again, again), built)).median
+    shutil.rmtree(again)
+    return found
+
+
+def _postings(sidecar: Sidecar) -> int:
+    seats, _ = in_order(np.asarray(sidecar.person), rows=sidecar.involved_row, people=sidecar.involved_person)
+    return seats.size
+
+
+def _write_again(target: Path, sidecar: Sidecar) -> None:
+    shutil.copytree(sidecar.folder, target / sidecar.folder.name)
+    sync_tree(target / sidecar.folder.name)
 
 
 def _read(path: Path) -> int:

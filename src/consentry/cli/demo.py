@@ -247,15 +247,16 @@ def _oversee(
             stopped = acts.suspended(stage, before)
         with run.step("Seal a release without what is suspended, and train on that"):
             after = acts.resealed(stage)
-    show_comparison(run.out, run.deployment.control.releases.compare(before.manifest.release, after.manifest.release))
-    with run.step("Refuse with reach into what is sealed"):
-        acts.objected(stage, after)
-    with run.step("Review: conditions, approvals, notices, the waiting period"):
-        acts.reviewed(stage)
-        acts.met(stage)
-        refused = acts.refused_in_time(stage, after)
-    with run.step("Lift the suspension, and seal the release with which use resumes"):
-        return stopped, after, acts.resumed(stage, before, refused=refused)
+        compared = run.deployment.control.releases.compare(before.manifest.release, after.manifest.release)
+        show_comparison(run.out, compared)
+        with run.step("Refuse with reach into what is sealed"):
+            acts.objected(stage, after)
+        with run.step("Review: conditions, approvals, notices, the waiting period"):
+            acts.reviewed(stage)
+            acts.met(stage)
+            refused = acts.refused_in_time(stage, after)
+        with run.step("Lift the suspension, seal the release with which use resumes, and train on it"):
+            return stopped, after, acts.resumed(stage, before, refused=refused)
 
 
 def _meanings(run: Demo, *made: Built) -> dict[str, str]:

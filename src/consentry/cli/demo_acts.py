@@ -26,6 +26,7 @@ from consentry.corpus.registration import Corpus
 from consentry.ledger.case_events import ConditionAdded
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.condition_check import ABOUT_THE_FORM
 from consentry.oversight.order import Scope, after_in_words
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import instant
@@ -33,7 +34,7 @@ from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release.sealing import Built
 
 PURPOSE = Purpose.TRAIN_GENAI
-CASE, NOTICE, DAYS = "uk-2024", "genai-2025", 30
+CASE, NOTICE, DAYS, STEPS = "uk-2024", "genai-2025", 30, 2
 _AUTUMN, _RESUMED = "august-2024", "november-2025"
 _UK = Scope(areas=frozenset({"UK"}), purposes=frozenset({PURPOSE}))
 _LETTER = "letter of the UK authority"
@@ -172,15 +173,18 @@ def resealed(stage: Stage) -> Built:
         "The same policy and the same people: the order is all that differs.",
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
-    if manifest.eligible:
-        with _training(stage, made, "drafts-2", passes=1) as job:
-            done = job.until("done")
-        stage.timeline.tell(
-            "Training goes on with everybody else's content",
-            f"Another job reads the second release to its end, in {done['step']:,} steps.",
-            facts=[("model", "drafts-2")],
-        )
+    _train_to_the_end(
+        stage, made, "drafts-2", "Training goes on with everybody else's content", told="Another job reads the second"
+    )
     return made
+
+
+def _train_to_the_end(stage: Stage, made: Built, model: str, title: str, *, told: str) -> None:
+    if not made.manifest.eligible:
+        return
+    with _training(stage, made, model, passes=1) as job:
+        done = job.until("done")
+    stage.timeline.tell(title, f"{told} release to its end, in {done['step']:,} steps.", facts=[("model", model)])
 
 
 def objected(stage: Stage, after: Built) -> None:
@@ -235,7 +239,7 @@ def reviewed(stage: Stage) -> None:
                 owner="privacy-office",
                 due=instant("2025-10-31"),
                 check=check,
-                policy=None if check is None else _RESUMED,
+                policy=None if check is None or check in ABOUT_THE_FORM else _RESUMED,
                 parameters=parameters,
                 by="privacy-office",
             )
@@ -249,7 +253,9 @@ _CONDITIONS: Sequence[tuple[str, str, str | None, tuple[str, ...]]] = (
     ("longer-window", "30 days to object", "waiting-days", (str(DAYS),)),
     ("no-minors", "nothing of minors", "no-minors", ()),
     ("objections-kept", "earlier objections count", "objections-kept", ()),
+    ("simpler-objection", "at most two steps to object", "objection-steps", (str(STEPS),)),
 )
+"""A window of dates is not among them: one was promised, and no source says which."""
 
 
 def _tell_refusal(stage: Stage, title: str, *, by: str) -> None:
@@ -273,7 +279,8 @@ def met(stage: Stage) -> None:
     _, standing, _, answers = control.cases.register_of(CASE)
     stage.timeline.tell(
         "The conditions are met, and two people approve",
-        f"Three of them are checked against the policy set in force, not typed in. The case is {standing}.",
+        "Checked, not typed in: three against the policy set in force, one against the form that is served."
+        f" The case is {standing}.",
         facts=[(name, answer.found) for name, answer in answers.items()],
     )
     stage.at("2025-10-04")
@@ -336,6 +343,7 @@ def resumed(stage: Stage, before: Built, *, refused: str | None) -> Built:
         ],
     )
     _tell_old_terms(stage, before.manifest.release, made.manifest.release, refused=refused)
+    _train_to_the_end(stage, made, "drafts-3", "Training resumes on the new terms", told="A third job reads the third")
     return made
 
 
