@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from content_files import DESCRIPTOR, Plain, put_back, swapped, write
 
-from consentry.corpus.registration import open_corpus, register
+from consentry.corpus.registration import forget_earlier, open_as_of, open_corpus, register
+from consentry.digests import Digest
 from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
 from consentry.runners.local import LocalRunner
 
@@ -22,13 +24,15 @@ def corpora(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def registered(folder: Path) -> Any:
-    return register(
+def registered(folder: Path, *, wanted: Collection[Digest] = ()) -> Any:
+    done = register(
         folder / "content" / "corpus.toml",
         folder / "corpora",
         identities=lambda _: Plain(),
         threads=LocalRunner(2),
     )
+    forget_earlier(folder / "corpora", done.corpus.name, wanted=wanted)
+    return done
 
 
 def test_registering_again_builds_what_is_new_and_keeps_the_rest(corpora: Path) -> None:
@@ -61,6 +65,21 @@ def test_other_bytes_of_the_same_size_and_time_are_registered_beside_the_old(cor
         known.add(done.corpus.snapshot)
         assert registered(corpora).kept == 1
     assert len(known) == 4
+    assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+def test_what_a_release_was_made_from_stays_while_it_is_wanted(corpora: Path) -> None:
+    first = registered(corpora).corpus
+    for old, new in ((b"p1", b"p2"), (b"p2", b"p3")):
+        swapped(corpora / "content" / "a.parquet", old, new)
+        newest = registered(corpora, wanted={first.snapshot}).corpus
+        kept = open_as_of(corpora / "corpora", "n", first.snapshot)
+        assert kept is not None
+        assert kept.sidecars[0].person.tolist() == [1]
+        assert open_corpus(corpora / "corpora", "n").snapshot == newest.snapshot
+        assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 2
+    registered(corpora)
+    assert open_as_of(corpora / "corpora", "n", first.snapshot) is None
     assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.corpus.registration import forget_earlier
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Reach
 from end_to_end.case_steps import suspend
@@ -34,7 +35,9 @@ def place() -> Iterator[tuple[Path, Deployment, str]]:
 
 
 def register(folder: Path, deployment: Deployment, files: Sequence[Sequence[RawItem]]) -> None:
+    """Register files, in a home that does not have what was known of those before: one that was restored in part."""
     deployment.control.statements.register_corpus(write_corpus(folder, files))
+    forget_earlier(deployment.control.desk.corpora, "network", wanted=())
 
 
 def test_the_same_position_gives_the_same_bytes_before_and_after(place: tuple[Path, Deployment, str]) -> None:

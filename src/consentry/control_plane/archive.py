@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
-from consentry.corpus.registration import Corpus, open_corpus
-from consentry.errors import NotFoundError, names_there_are
+from consentry.corpus.registration import Corpus, open_as_of
+from consentry.digests import Digest
+from consentry.errors import IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.state import Sealed
 from consentry.release import compare
-from consentry.release.manifest import ReleaseFile
-from consentry.release.reproduce import check_registered, sidecars_of
+from consentry.release.manifest import Manifest, ReleaseFile
+from consentry.release.reproduce import as_sealed, check_registered
 from consentry.release.sealed import SealedRelease, open_release
 
 
@@ -79,6 +80,28 @@ class Archive:
         check_registered(release.manifest, corpus)
         return corpus
 
+    def corpus_of(self, manifest: Manifest) -> Corpus:
+        """Return the files of a release with what was known of their items when it was sealed.
+
+        Raises:
+            IntegrityError: that is not kept, and they are registered under another descriptor now.
+        """
+        kept = open_as_of(self.desk.corpora, manifest.corpus, manifest.corpus_snapshot)
+        return as_sealed(manifest, self.desk.opened(manifest.corpus)) if kept is None else kept
+
+    def snapshots(self) -> frozenset[Digest] | None:
+        """Return what sealed releases were made from; None if one cannot be asked, but is not gone for good."""
+        found = set()
+        for name, sealed in self.sealed().items():
+            try:
+                found.add(self.remembered(name).manifest.corpus_snapshot)
+            except NotFoundError:
+                if sealed.withdrawn is None:
+                    return None
+            except IntegrityError:
+                return None
+        return frozenset(found)
+
     def side(self, name: str, *, then: Known | None = None) -> tuple[compare.Side, Known, Corpus]:
         """Open a release with everything it was decided by, from the ledger up to its position.
 
@@ -90,7 +113,7 @@ class Archive:
         manifest = release.manifest
         then = self._nothing_known() if then is None else then
         self.desk.carry_on(then, manifest.position)
-        corpus = sidecars_of(manifest, open_corpus(self.desk.corpora, manifest.corpus))
+        corpus = self.corpus_of(manifest)
         policy = self.desk.document(manifest.policy.digest)
         basis = self.desk.basis(
             then,

@@ -99,7 +99,7 @@ def compose(parts: Parts) -> ControlPlane:
     authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
-    statements = StatementVerbs(desk, amendments=amendments)
+    statements = StatementVerbs(desk, archive=archive, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
     return ControlPlane(
         desk=desk,

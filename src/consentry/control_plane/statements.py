@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
+from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.corpus.areas import places_named
-from consentry.corpus.registration import Registration, register
+from consentry.corpus.registration import Registration, forget_earlier, register
 from consentry.errors import ConflictError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
@@ -30,8 +31,9 @@ from consentry.release.reaching import reaches_back
 class StatementVerbs:
     """Verbs that put something into the ledger."""
 
-    def __init__(self, desk: Desk, amendments: AmendmentVerbs) -> None:
+    def __init__(self, desk: Desk, *, archive: Archive, amendments: AmendmentVerbs) -> None:
         self.desk = desk
+        self.archive = archive
         self.amendments = amendments
 
     def publish(self, text: str, filename: str) -> tuple[PolicySet, int]:
@@ -75,6 +77,9 @@ class StatementVerbs:
         known = self.desk.present().state.corpora.get(done.corpus.name)
         if known is None or known.snapshot != done.corpus.snapshot:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
+        # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
+        if (wanted := self.archive.snapshots()) is not None:
+            forget_earlier(self.desk.corpora, done.corpus.name, wanted=wanted)
         return done
 
     def load_people(

@@ -11,13 +11,13 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.destruction import DestructionVerbs
 from consentry.corpus.recheck import recheck
-from consentry.corpus.registration import Corpus, open_corpus
+from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import ConsentryError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.progress import Progress
 from consentry.release import amendment_check, sealed
-from consentry.release.reproduce import check_registered, reproduce, sidecars_of
+from consentry.release.reproduce import check_registered, reproduce
 
 
 class Verification:
@@ -48,7 +48,7 @@ class Verification:
         self.archive.sealed_as(name)
         try:
             release = self.archive.open(name)
-            corpus = open_corpus(self.desk.corpora, release.manifest.corpus)
+            corpus = self.desk.opened(release.manifest.corpus)
         except ConsentryError as error:
             yield sealed.Finding(check="manifest", problem=error.message, code=error.code)
             return
@@ -59,15 +59,17 @@ class Verification:
             release, corpus.base, check_signature=self.desk.parts.check_signature, progress=progress
         )
         if decide:
-            yield from self._recheck(release, corpus, progress=progress)
-            yield self._decide_again(release, corpus, progress=progress)
+            try:
+                known = self.archive.corpus_of(release.manifest)
+            except ConsentryError as error:
+                yield sealed.Finding(check="decisions", problem=error.message, code=error.code)
+                return
+            yield from self._recheck(known, progress=progress)
+            yield self._decide_again(release, progress=progress)
 
-    def _recheck(
-        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
-    ) -> list[sealed.Finding]:
+    def _recheck(self, known: Corpus, *, progress: Progress | None) -> list[sealed.Finding]:
         """Read the content files of a release again, and compare them with the sidecars it was decided from."""
-        known = sidecars_of(release.manifest, corpus)
-        identities = self.desk.parts.pseudonyms.identities(corpus.name, seating=False)
+        identities = self.desk.parts.pseudonyms.identities(known.name, seating=False)
         if progress is not None:
             progress.begin("reading again", total=known.rows, unit="items")
 
@@ -89,14 +91,12 @@ class Verification:
 
         return self.desk.parts.runner.map(again, known.sidecars)
 
-    def _decide_again(
-        self, release: sealed.SealedRelease, corpus: Corpus, *, progress: Progress | None
-    ) -> sealed.Finding:
+    def _decide_again(self, release: sealed.SealedRelease, *, progress: Progress | None) -> sealed.Finding:
         try:
             # From the first event on, each checked: what was kept is trusted for asking, not for checking.
             side, _, opened = self.archive.side(release.manifest.release)
             if len(opened.sidecars) < len(release.manifest.files):
-                check_registered(release.manifest, corpus)
+                check_registered(release.manifest, opened)
             if progress is not None:
                 progress.begin("deciding again", total=opened.rows, unit="items")
             return reproduce(

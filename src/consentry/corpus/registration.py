@@ -2,13 +2,15 @@
 
     corpora/<name>/
       corpus.json          where the files are, and the newest snapshot; written last
+      earlier/<snapshot>.json  the same of snapshots before, as long as a sealed release was made from them
       item_classes.json    what the codes in the sidecars mean; each sidecar pins those it was built with
       lock                 held by the process that registers
       sidecars/<key>/      one a file; the key is a digest of path, size, time of change and descriptor. If the file has
-                           other bytes though these are the same, `<key>-again`
+                           other bytes though these are the same, `<key>-2`, and so on
 
 Registering again builds only the sidecars of files that are new or changed, beside those of the snapshot before, which
-stays in force and whole until `corpus.json` names the new ones. A snapshot says which bytes the corpus is made of; it
+stays in force and whole until `corpus.json` names the new ones. What a sealed release was made from stays after that:
+why an item is in it is told by what was known of the item then. A snapshot says which bytes the corpus is made of; it
 does not say where they lie, so the folder may move.
 """
 
@@ -17,9 +19,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +32,7 @@ from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
-from consentry.corpus.sidecar import Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
+from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
 from consentry.corpus.sidecar_build import build
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
@@ -39,6 +42,7 @@ from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
 _HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
+_EARLIER = "earlier"
 _OPEN_ATTEMPTS = 3
 _SHOWN = 3
 _EXAMPLE = "network/corpus.toml"
@@ -149,7 +153,7 @@ class _Registering:
             name=self.descriptor.name,
             base=self.base,
             descriptor=self.descriptor,
-            snapshot=snapshot_digest(self.descriptor, sidecars),
+            snapshot=snapshot_digest(self.descriptor, (sidecar.pin for sidecar in sidecars)),
             sidecars=sidecars,
             items=self.classes.members,
         )
@@ -184,28 +188,30 @@ class _Registering:
         )
 
     def commit(self, corpus: Corpus, text: str) -> None:
-        """Put the new set of files in force, and remove what nothing names any more."""
+        """Put the new set of files in force, and keep the one before: a release may be sealed with it until all know.
+
+        What is kept in vain is removed by `forget_earlier`.
+        """
         names = [sidecar.folder.name for sidecar in corpus.sidecars]
+        head = {"base": str(self.base), "descriptor": text, "sidecars": names, "snapshot": corpus.snapshot}
+        before = next(_heads(self.home), {})
+        if before.get("snapshot", corpus.snapshot) != corpus.snapshot:
+            aside = self.home / _EARLIER
+            aside.mkdir(exist_ok=True)
+            replace_file(aside / f"{before['snapshot'].removeprefix('sha256:')}.json", canonical_json(before))
         # COMMIT POINT of a registration.
-        replace_file(self.home / _HEAD, canonical_json({"base": str(self.base), "descriptor": text, "sidecars": names}))
-        for each in (self.home / _SIDECARS).iterdir():
-            if each.name not in names:
-                shutil.rmtree(each, ignore_errors=True)
+        replace_file(self.home / _HEAD, canonical_json(head))
 
     def _place(self, source: _Source) -> _Place:
-        """Return where the sidecar of a file is, or is to be built: where none is in force."""
-        folders = [self.home / _SIDECARS / name for name in (source.key, f"{source.key}-again")]
-        for folder in folders:
+        """Return where the sidecar of a file is, or is to be built: where none is named."""
+        named = {name for name in _named_sidecars(self.home) if name.startswith(source.key)}
+        names = (source.key if number == 1 else f"{source.key}-{number}" for number in count(1))
+        free = self.home / _SIDECARS / next(name for name in names if name not in named)
+        # Free does not mean that there is none: a registration before may have been interrupted once it was built.
+        for folder in (*(self.home / _SIDECARS / name for name in sorted(named)), free):
             if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
                 return _Place(folder, usable=True)
-        free = [folder for folder in folders if folder.name not in self._in_force()]
-        return _Place(free[0], usable=False)
-
-    def _in_force(self) -> list[str]:
-        with suppress(OSError, ValueError, KeyError, TypeError):  # then none is
-            names: list[str] = json.loads((self.home / _HEAD).read_bytes())["sidecars"]
-            return names
-        return []
+        return _Place(free, usable=False)
 
 
 class _Place(NamedTuple):
@@ -250,6 +256,42 @@ def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpu
     raise AssertionError("the last attempt returns or raises")
 
 
+def open_as_of(folder: Path, name: str, snapshot: Digest) -> Corpus | None:
+    """Open a registered corpus as it was when it had this snapshot; None if that is not kept."""
+    home = folder / name
+    found = next((head for head in _heads(home) if head.get("snapshot") == snapshot), None)
+    return None if found is None else _open(home, name, found)
+
+
+def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> None:
+    """Remove what is kept of snapshots before that are not `wanted`, and all sidecars that nothing names any more.
+
+    The caller answers for nobody sealing a release any more with a snapshot that is neither wanted nor in force.
+    """
+    home = folder / name
+    with only_one(home / _LOCK):
+        for document in (home / _EARLIER).glob("*.json"):
+            if f"sha256:{document.stem}" not in wanted:
+                document.unlink()
+        named = _named_sidecars(home)
+        for each in (home / _SIDECARS).iterdir():
+            if each.name not in named:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+def _heads(home: Path) -> Iterator[dict[str, Any]]:
+    """Yield what says of which sidecars the corpus is made, and of which it was before; what cannot be read is not."""
+    for path in (home / _HEAD, *sorted((home / _EARLIER).glob("*.json"))):
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_bytes())
+            if isinstance(found, dict):
+                yield found
+
+
+def _named_sidecars(home: Path) -> set[str]:
+    return {name for head in _heads(home) for name in head.get("sidecars", ())}
+
+
 def _read_head(home: Path) -> dict[str, Any]:
     try:
         head: dict[str, Any] = json.loads((home / _HEAD).read_bytes())
@@ -272,7 +314,7 @@ def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
         name=name,
         base=Path(head["base"]),
         descriptor=descriptor,
-        snapshot=snapshot_digest(descriptor, sidecars),
+        snapshot=snapshot_digest(descriptor, (sidecar.pin for sidecar in sidecars)),
         sidecars=sidecars,
         items=classes.members,
         head=head,
@@ -283,8 +325,8 @@ def seats_in_use(folder: Path) -> int:
     """Return how many seats the registered corpora know of: an index of people with fewer gives some of them twice."""
     most = 0
     for path in folder.glob(f"*/{_HEAD}"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
-            for name in json.loads(path.read_bytes())["sidecars"]:
+        for name in _named_sidecars(path.parent):
+            with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
                 most = max(most, seats_of_sidecar(path.parent / _SIDECARS / name))
     return most
 
@@ -306,6 +348,6 @@ def _named(files: Sequence[Sidecar]) -> str:
     return shown if more <= 0 else f"{shown} and {more:,} more {'file' if more == 1 else 'files'}"
 
 
-def snapshot_digest(descriptor: CorpusDescriptor, sidecars: Sequence[Sidecar]) -> Digest:
+def snapshot_digest(descriptor: CorpusDescriptor, pins: Iterable[FilePin]) -> Digest:
     """Return the digest of descriptor and file pins."""
-    return digest_json({"descriptor": descriptor.digest, "files": [asdict(each.pin) for each in sidecars]})
+    return digest_json({"descriptor": descriptor.digest, "files": [asdict(pin) for pin in pins]})
