@@ -17,6 +17,7 @@ from stat import S_ISREG
 from typing import IO
 
 _FLUSHING = 4
+_REWRITTEN = 1 << 20
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o644, shared: bool = False) -> None:
@@ -52,6 +53,25 @@ def flush(stream: IO[bytes]) -> None:
     """Bring what was written to disk."""
     stream.flush()
     os.fsync(stream.fileno())
+
+
+def reserve(path: Path) -> None:
+    """Take the room on disk that a file says it has: writing to a mapped page without room kills the process.
+
+    Raises:
+        OSError: there is not as much.
+    """
+    size = path.stat().st_size
+    with path.open("r+b") as stream:
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            os.posix_fallocate(stream.fileno(), 0, size)
+            return
+        content = stream.read(_REWRITTEN)
+        while content:
+            stream.seek(-len(content), os.SEEK_CUR)
+            stream.write(content)
+            content = stream.read(_REWRITTEN)
+        flush(stream)
 
 
 def take_name(staged: Path, path: Path) -> None:

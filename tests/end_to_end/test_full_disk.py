@@ -53,6 +53,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_TAKE_ROOM = os.posix_fallocate
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A disk of 24 MB."""
@@ -70,7 +73,7 @@ def fill(disk: Path, *, leave: int) -> Path:
     ballast = disk / "ballast"
     free = os.statvfs(disk)
     with ballast.open("wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, max(1, free.f_bavail * free.f_frsize - leave))
+        _TAKE_ROOM(stream.fileno(), 0, max(1, free.f_bavail * free.f_frsize - leave))
     return ballast
 
 
@@ -99,6 +102,23 @@ def test_full_while_registering_and_while_sealing(small_disk: Path, content: Pat
         second = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
         for name in (first, second):
             assert [each for each in control.releases.verify(name, decide=True) if each.problem] == []
+    finally:
+        deployment.close()
+
+
+def test_full_while_registering_where_the_system_takes_no_room_ahead(
+    small_disk: Path, content: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS. Without room a mapped page would kill the process; here it is an error."""
+    monkeypatch.delattr(os, "posix_fallocate")
+    deployment = open_deployment(copy_home(small_disk / "home"))
+    try:
+        ballast = fill(small_disk, leave=2 << 20)
+        with pytest.raises(OSError, match="No space"):
+            deployment.control.statements.register_corpus(content / "corpus.toml")
+        ballast.unlink()
+        done = deployment.control.statements.register_corpus(content / "corpus.toml")
+        assert (done.built, done.kept) == (len(done.corpus.sidecars), 0)
     finally:
         deployment.close()
 

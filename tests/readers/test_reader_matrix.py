@@ -24,7 +24,7 @@ from pyroaring import BitMap64
 
 from consentry.release.data_file import DataFile
 from consentry.release.iceberg import write_table
-from consentry.release.iceberg_schema import FormatVersion
+from consentry.release.iceberg_schema import FormatVersion, united
 from readers.read_with import COUNTS, FROM_NUMBER, READERS, Row
 
 pytestmark = [
@@ -130,6 +130,11 @@ def legacy() -> list[Part]:
     ]
 
 
+def grown() -> list[Part]:
+    """The same with the narrow file first, as files that are named by their date are."""
+    return legacy()[::-1]
+
+
 def numbered() -> list[Part]:
     """Files that carry field ids, as tables of other software do."""
 
@@ -147,6 +152,7 @@ CORPORA: dict[str, Callable[[], list[Part]]] = {
     "kinds": kinds,
     "maps": maps,
     "legacy": legacy,
+    "grown": grown,
     "numbered": numbered,
 }
 
@@ -186,7 +192,7 @@ def write(folder: Path, corpus: str, version: FormatVersion) -> Table:
     report = write_table(
         folder / "table",
         files,
-        schema=pq.read_schema(files[0].path),
+        schema=united(pq.read_schema(each.path) for each in files),
         format_version=version,
         release="r-1",
         sealed_at=1_726_617_600,

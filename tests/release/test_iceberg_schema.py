@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from consentry.errors import CorpusError
-from consentry.release.iceberg_schema import FormatVersion, table_schema
+from consentry.release.iceberg_schema import FormatVersion, check_file, table_schema, united
 
 VERSIONS: tuple[FormatVersion, ...] = (2, 3)
 
@@ -103,3 +103,61 @@ class TestSchema:
         with pytest.raises(CorpusError) as caught:
             table_schema(pa.schema([numbered, pa.field("b", pa.string())]), format_version=2)
         assert caught.value.code == "release-field-ids-partial"
+
+
+NARROW = pa.schema(
+    [
+        ("id", pa.int32()),
+        ("kind", pa.dictionary(pa.int32(), pa.string())),
+        ("who", pa.struct([("age", pa.int32())])),
+        ("scores", pa.list_(pa.float32())),
+        ("counts", pa.map_(pa.string(), pa.int32())),
+    ]
+)
+WIDE = pa.schema(
+    [
+        ("counts", pa.map_(pa.string(), pa.int64())),
+        ("scores", pa.large_list(pa.float64())),
+        ("who", pa.struct([("age", pa.int64()), ("name", pa.string())])),
+        ("kind", pa.string()),
+        ("id", pa.int64()),
+        ("lang", pa.string()),
+    ]
+)
+
+
+class TestUnited:
+    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize("schemas", [(NARROW, WIDE), (WIDE, NARROW), (NARROW, WIDE, NARROW)])
+    def test_every_file_can_be_read_by_it_whichever_comes_first(
+        self, schemas: tuple[pa.Schema, ...], version: FormatVersion
+    ) -> None:
+        table = table_schema(united(schemas), format_version=version)
+        for schema in schemas:
+            check_file(schema, table, format_version=version, where="a.parquet")
+        types = {field["name"]: field["type"] for field in table.document["fields"]}
+        assert set(types) == {*NARROW.names, *WIDE.names}
+        assert (types["id"], types["kind"]) == ("long", "string")
+        assert types["scores"]["element"] == "double"
+        assert types["counts"]["value"] == "long"
+        assert {field["name"]: field["type"] for field in types["who"]["fields"]} == {"age": "long", "name": "string"}
+
+    def test_one_file_alone_stays_as_it_is(self) -> None:
+        assert united([WIDE]).equals(WIDE)
+        twice = pa.schema([("a", pa.string()), ("a", pa.int64())])
+        with pytest.raises(CorpusError, match="release-column-twice"):
+            table_schema(united([twice]), format_version=2)
+
+    def test_what_no_type_holds_is_said_of_the_file(self) -> None:
+        one, other = pa.schema([("a", pa.int64())]), pa.schema([("a", pa.string())])
+        table = table_schema(united([one, other]), format_version=2)
+        with pytest.raises(CorpusError, match="column `a` is `string` in place of `long`"):
+            check_file(other, table, format_version=2, where="b.parquet")
+
+    def test_field_ids_are_kept(self) -> None:
+        def numbered(name: str, id_: int) -> pa.Field[Any]:
+            return pa.field(name, pa.int32(), metadata={"PARQUET:field_id": str(id_)})
+
+        found = united([pa.schema([numbered("a", 7)]), pa.schema([numbered("b", 3), numbered("a", 7)])])
+        document = table_schema(found, format_version=2).document
+        assert [(field["id"], field["name"]) for field in document["fields"]] == [(7, "a"), (3, "b")]

@@ -33,7 +33,7 @@ from consentry.release import builder
 from consentry.release.amendment import joined, number_of
 from consentry.release.data_file import DataFile
 from consentry.release.iceberg import METADATA_NAME, TableReport, write_table
-from consentry.release.iceberg_schema import FormatVersion
+from consentry.release.iceberg_schema import FormatVersion, united
 
 VERSIONS: tuple[FormatVersion, ...] = (2, 3)
 
@@ -96,7 +96,7 @@ class Handouts:
                 folder,
                 files,
                 progress=progress,
-                schema=pq.read_schema(files[0].path),
+                schema=united(pq.read_schema(each.path) for each in files),
                 format_version=format_version,
                 release=name,
                 sealed_at=manifest.decided_at,

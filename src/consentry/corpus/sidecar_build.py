@@ -36,7 +36,7 @@ from consentry.corpus.sidecar import (
     changed,
 )
 from consentry.digests import canonical_json, digest_file
-from consentry.durable import sync_tree, take_name
+from consentry.durable import reserve, sync_tree, take_name
 from consentry.errors import CorpusError
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
@@ -274,9 +274,7 @@ class _Writer:
             return np.empty(0, dtype=dtype)
         path = self.folder / f"{name}.npy"
         array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(self.rows,))
-        # Writing to a mapped page for which the disk has no room kills the process: reserve the room first.
-        with path.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        reserve(path)
         return array
 
     def add(self, keys: _Keys) -> None:

@@ -26,7 +26,7 @@ those for signed return other values.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,6 +62,40 @@ def table_schema(schema: pa.Schema, *, format_version: FormatVersion) -> TableSc
     fields, mapping = _struct(list(schema), "", number, format_version)
     document = {"type": "struct", "schema-id": 0, "fields": fields}
     return TableSchema(document=document, name_mapping=mapping, last_column_id=max(_ids(document), default=0))
+
+
+def united(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Return a schema that has the columns of all: in order of appearance, of the widest type that one has.
+
+    What no table can hold together stays as it came first; `check_file` says of which file it differs.
+    """
+    return pa.schema(_united(list(schemas)))
+
+
+def _united(structs: Sequence[Iterable[pa.Field[Any]]]) -> list[pa.Field[Any]]:
+    found: dict[str, pa.Field[Any]] = {}
+    twice: list[pa.Field[Any]] = []
+    for struct in structs:
+        own = list(struct)
+        names = [field.name for field in own]
+        twice += [field for place, field in enumerate(own) if field.name in names[:place]]
+        for field in own:
+            before = found.get(field.name)
+            found[field.name] = field if before is None else before.with_type(_wider(before.type, field.type))
+    return [*found.values(), *twice]
+
+
+def _wider(one: Any, other: Any) -> Any:
+    """Return a type that both can be read as, `one` if there is none."""
+    if types.is_struct(one) and types.is_struct(other):
+        return pa.struct(_united([_children(one), _children(other)]))
+    if _is_list(one) and _is_list(other):
+        element = one.value_field
+        return pa.list_(element.with_type(_wider(element.type, other.value_type)))
+    if types.is_map(one) and types.is_map(other):
+        item = one.item_field
+        return pa.map_(one.key_field, item.with_type(_wider(item.type, other.item_type)))
+    return other if (_PLAIN.get(one), _PLAIN.get(other)) in _PROMOTIONS else one
 
 
 def check_file(schema: pa.Schema, table: TableSchema, *, format_version: FormatVersion, where: str) -> None:
