@@ -197,6 +197,9 @@ def test_files_are_found_once_and_sorted(tmp_path: Path) -> None:
         "items/b.parquet",
         "items/deep/c.parquet",
     ]
+    (tmp_path / "link").symlink_to("items")
+    for again in ("items/../items/a.parquet", f"{tmp_path}/items/a.parquet", "link/a.parquet"):
+        assert resolve_files(_descriptor("items", again), tmp_path) == found
     absolute = resolve_files(_descriptor(f"{tmp_path}/items/*.parquet"), tmp_path / "elsewhere")
     assert absolute == found[:2]
 

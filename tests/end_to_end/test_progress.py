@@ -98,7 +98,9 @@ def test_every_verb_counts_what_it_announces(place: tuple[Path, Deployment]) -> 
     assert seen.told() == [
         ("reading people", PEOPLE, "people"),
         ("reading items", 270, "items"),
+        ("looking for repeated ids", 1, "parts"),
         ("reading items", 90, "items"),
+        ("looking for repeated ids", 1, "parts"),
         ("checking choices", None, "choices"),
         ("recording choices", 1_200, "choices"),
         ("deciding", 270, "items"),

@@ -179,6 +179,7 @@ def test_explaining_names_the_rule_the_choice_and_the_position(place: tuple[Path
     (owner,) = found["people"]
     (choice,) = owner["choices"]  # said by the other account
     assert (choice["state"], choice["position"]) == ("refused", found["position"] - 1)
+    assert (choice["source"], choice["notice"]) == ("form", None)
     assert found["agrees_with_bitmap"]
     with pytest.raises(NotFoundError, match="item-unknown"):
         deployment.control.releases.explain(release, "no-such-item")

@@ -97,7 +97,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             about = said["category"] or ("one item" if said["item"] else "everything")
             out.text(
                 f"    chose {said['state']} for {said['purpose']} ({about}, reach {said['reach']})"
-                f" on {moment(said['at'])}, position {said['position']}"
+                f" on {moment(said['at'])}, position {said['position']}{_heard(said)}"
             )
     if (left := body.get("amendment")) is not None:
         out.text(
@@ -105,6 +105,12 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
         )
     if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
         out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+
+
+def _heard(said: Mapping[str, Any]) -> str:
+    """Say how a choice came in, and which notice was read."""
+    notice = f", having read notice {said['notice']}" if said["notice"] else ""
+    return f", by {said['source']}{notice}" if said["source"] else ""
 
 
 def show_reasons(out: Output, reasons: Sequence[Mapping[str, Any]]) -> None:

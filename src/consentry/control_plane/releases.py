@@ -18,7 +18,7 @@ from consentry.control_plane.verification import Verification
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import InputError, StateError
 from consentry.ledger.case_events import Handle
-from consentry.ledger.events import ReleaseWithdrawn
+from consentry.ledger.events import ChoiceMade, ReleaseWithdrawn
 from consentry.ledger.state import Sealed
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
@@ -97,7 +97,9 @@ class ReleaseVerbs:
         seats = [seat for seat, _ in people_of(side.basis, found.sidecar, row=found.row, item_key=key)]
         people = [self.desk.accounts(then, seat) for seat in seats]
         policy = self.desk.document(side.release.manifest.policy.digest)
-        result = explain.explain(found, side.basis, key=key, policy=policy, state=then.state, people=people)
+        result = explain.explain(
+            found, side.basis, key=key, policy=policy, state=then.state, people=people, heard=self._heard
+        )
         file = next(each for each in side.release.manifest.files if each.pin == found.sidecar.pin)
         sealed_in = not side.release.excludes(file, found.row)
         agrees = sealed_in is result.allowed
@@ -109,6 +111,10 @@ class ReleaseVerbs:
             # What was said is gone: the seal still says whether, and nobody can say why.
             body |= {"allowed": sealed_in, "reasons": [explain.ERASED_SINCE]}
         return replace(result, allowed=sealed_in if erased else result.allowed, body=body)
+
+    def _heard(self, position: int) -> ChoiceMade | None:
+        (event,) = self.desk.parts.ledger.read(position, position + 1)
+        return event.body if isinstance(event.body, ChoiceMade) else None
 
     def examples(self, name: str) -> dict[str, str]:
         """Return for each reason that occurs in a release (or `eligible`) the id of an item counted under it."""

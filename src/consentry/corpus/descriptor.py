@@ -262,7 +262,8 @@ def resolve_files(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -
     Raises:
         DescriptorError: a pattern that matches no file.
     """
-    found: set[Path] = set()
+    # By what they lead to: one file in two spellings would be registered twice.
+    found: dict[Path, Path] = {}
     for pattern in descriptor.files:
         # glob, not Path.glob: patterns may be absolute
         matches = [base / match for match in glob.iglob(pattern, root_dir=base, recursive=True)]  # noqa: PTH207
@@ -273,8 +274,9 @@ def resolve_files(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -
                 f"`{pattern}` matches no file in `{base}`",
                 help="patterns are relative to the descriptor's folder; take out those that are not needed",
             )
-        found.update(files)
-    return sorted(found)
+        for file in files:
+            found.setdefault(file.resolve(), file)
+    return sorted(found.values())
 
 
 def _parquet_below(folder: Path) -> list[Path]:

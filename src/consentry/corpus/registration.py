@@ -148,7 +148,7 @@ class _Registering:
             progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
         threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
         sidecars = tuple(load(place.folder) for place in places)
-        self._check_unique(sidecars, threads, built=[folder for _, folder in stale])
+        self._check_unique(sidecars, threads, built=[folder for _, folder in stale], progress=progress)
         corpus = Corpus(
             name=self.descriptor.name,
             base=self.base,
@@ -159,9 +159,11 @@ class _Registering:
         )
         return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
 
-    def _check_unique(self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path]) -> None:
+    def _check_unique(
+        self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
+    ) -> None:
         """Raise if two items have one id, in one file or in several; what was built of these files is not kept."""
-        again = repeated([sidecar.item for sidecar in sidecars], threads=threads)
+        again = repeated([sidecar.item for sidecar in sidecars], threads=threads, progress=progress)
         if not again.size:
             return
         with_repeated = [each for each in sidecars if np.isin(each.item, again).any()]

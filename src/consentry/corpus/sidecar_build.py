@@ -81,11 +81,13 @@ def build(
     staged.mkdir(parents=True)
     try:
         writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
+        last = 0
         with _legible(name):
             for batch in _batches(parquet, descriptor):
                 writer.add(_keys(batch, descriptor, identities, classes, name=name))
                 if progress is not None:
-                    progress(batch.num_rows)
+                    progress(last)
+                last = batch.num_rows
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
@@ -94,6 +96,8 @@ def build(
         head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
         _put_in_place(staged, folder)
+        if progress is not None:
+            progress(last)  # only now: what follows the last batch takes as long as many of them
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from consentry.progress import Progress, watched_work
+
 U64 = npt.NDArray[np.uint64]
 
 _Task = TypeVar("_Task")
@@ -37,7 +39,7 @@ class Threads(Protocol):
         ...
 
 
-def repeated(columns: Sequence[U64], *, threads: Threads) -> U64:
+def repeated(columns: Sequence[U64], *, threads: Threads, progress: Progress | None = None) -> U64:
     """Return the keys that occur again, in one column or in several, each as often as it occurs again."""
     bits = (sum(column.size for column in columns) // _KEYS_AT_ONCE).bit_length()
 
@@ -46,7 +48,10 @@ def repeated(columns: Sequence[U64], *, threads: Threads) -> U64:
         pieces = ([part.keys[part.piece(each)] for part in parts] for each in range(1 << _PIECE_BITS))
         return _joined(_in_slots(_joined(piece)) for piece in pieces)
 
-    return _joined(threads.map(of_range, range(1 << bits if columns else 0)))
+    ranges = range(1 << bits if columns else 0)
+    if progress is not None:
+        progress.begin("looking for repeated ids", total=len(ranges), unit="parts")
+    return _joined(threads.map(watched_work(of_range, progress), ranges))
 
 
 def _joined(parts: Iterable[U64]) -> U64:

@@ -6,7 +6,7 @@ bitmap: they must agree, and if they do not the release is damaged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from consentry.corpus.pseudonym import key_of
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import NotFoundError
-from consentry.ledger.events import Pseudonym
+from consentry.ledger.events import ChoiceMade, Pseudonym
 from consentry.ledger.state import State, Stated
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision, Reason, ReasonKind, combine, evaluate_person
 from consentry.policy.expressions import Effect, GapKind, Item, Person, Rule
@@ -105,6 +105,7 @@ def explain(
     policy: PolicySet,
     state: State,
     people: Sequence[Sequence[Pseudonym]],
+    heard: Callable[[int], ChoiceMade | None],
 ) -> Explanation:
     """Explain one item.
 
@@ -115,6 +116,7 @@ def explain(
         policy: the policy set that decided.
         state: the ledger's state at the release's position.
         people: all accounts of everybody the item involves, the owner first, each person's own account first.
+        heard: gives the event at a position if it is a choice.
     """
     item, described = _item(found, basis, key=key)
     decisions = []
@@ -128,7 +130,7 @@ def explain(
                 "role": "involved" if index else "owner",
                 "person": people[index][0] if people[index] else None,
                 **_facts(person),
-                "choices": [_choice(stated) for stated in _said(state, people[index])],
+                "choices": [_choice(stated, heard(stated.position)) for stated in _said(state, people[index])],
                 **worded(decision, policy, rules=rules),
             }
         )
@@ -195,9 +197,11 @@ def _facts(person: Person | None) -> dict[str, Any]:
     }
 
 
-def _choice(stated: Stated) -> dict[str, Any]:
+def _choice(stated: Stated, made: ChoiceMade | None) -> dict[str, Any]:
     choice = stated.choice
     return {
+        "source": None if made is None else str(made.source),
+        "notice": None if made is None else made.notice,
         "position": stated.position,
         "purpose": str(choice.key.purpose),
         "category": None if choice.key.category is None else str(choice.key.category),
