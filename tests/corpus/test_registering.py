@@ -73,13 +73,13 @@ def test_what_a_release_was_made_from_stays_while_it_is_wanted(corpora: Path) ->
     for old, new in ((b"p1", b"p2"), (b"p2", b"p3")):
         swapped(corpora / "content" / "a.parquet", old, new)
         newest = registered(corpora, wanted={first.snapshot}).corpus
-        kept = open_as_of(corpora / "corpora", "n", first.snapshot)
+        kept = open_as_of(corpora / "corpora", "n", snapshot=first.snapshot)
         assert kept is not None
         assert kept.sidecars[0].person.tolist() == [1]
         assert open_corpus(corpora / "corpora", "n").snapshot == newest.snapshot
         assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 2
     registered(corpora)
-    assert open_as_of(corpora / "corpora", "n", first.snapshot) is None
+    assert open_as_of(corpora / "corpora", "n", snapshot=first.snapshot) is None
     assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
 
 

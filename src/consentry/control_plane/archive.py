@@ -86,7 +86,7 @@ class Archive:
         Raises:
             IntegrityError: that is not kept, and they are registered under another descriptor now.
         """
-        kept = open_as_of(self.desk.corpora, manifest.corpus, manifest.corpus_snapshot)
+        kept = open_as_of(self.desk.corpora, manifest.corpus, snapshot=manifest.corpus_snapshot)
         return as_sealed(manifest, self.desk.opened(manifest.corpus)) if kept is None else kept
 
     def snapshots(self) -> frozenset[Digest] | None:

@@ -258,7 +258,7 @@ def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpu
     raise AssertionError("the last attempt returns or raises")
 
 
-def open_as_of(folder: Path, name: str, snapshot: Digest) -> Corpus | None:
+def open_as_of(folder: Path, name: str, *, snapshot: Digest) -> Corpus | None:
     """Open a registered corpus as it was when it had this snapshot; None if that is not kept."""
     home = folder / name
     found = next((head for head in _heads(home) if head.get("snapshot") == snapshot), None)

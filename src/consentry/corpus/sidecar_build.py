@@ -81,13 +81,11 @@ def build(
     staged.mkdir(parents=True)
     try:
         writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
-        last = 0
+        tell = _one_late(progress)
         with _legible(name):
             for batch in _batches(parquet, descriptor):
                 writer.add(_keys(batch, descriptor, identities, classes, name=name))
-                if progress is not None:
-                    progress(last)
-                last = batch.num_rows
+                tell(batch.num_rows)
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
         keep_classes()
@@ -96,10 +94,22 @@ def build(
         head["classes"] = asdict(classes.pin(writer.classes))
         (staged / HEAD).write_bytes(canonical_json({**head, "dated": writer.created is not None}))
         _put_in_place(staged, folder)
-        if progress is not None:
-            progress(last)  # only now: what follows the last batch takes as long as many of them
+        tell(0)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _one_late(progress: Progress | None) -> Callable[[int], None]:
+    """Return what counts each number when the next one comes: what follows the last batch takes as long as many do."""
+    before = 0
+
+    def tell(done: int) -> None:
+        nonlocal before
+        if progress is not None:
+            progress(before)
+        before = done
+
+    return tell
 
 
 def _put_in_place(staged: Path, folder: Path) -> None:

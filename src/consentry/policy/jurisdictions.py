@@ -67,13 +67,15 @@ __all__ = [
 AREAS: Mapping[str, str] = MappingProxyType(
     {
         **GROUPS,
-        "BR": "Brazil (Lei Geral de Proteção de Dados)",
-        "CA-QC": "Québec (Act respecting the protection of personal information in the private sector, Law 25)",
-        "CH": "Switzerland (Federal Act on Data Protection)",
-        "HK": "Hong Kong (Personal Data (Privacy) Ordinance); not in CN",
+        "BR": "Brazil (Lei Geral de Proteção de Dados, Lei 13.709/2018, in force since 2020-09-18)",
+        "CA-QC": "Québec (private sector Act, CQLR P-39.1, as changed by Law 25 from 2022-09-22 to 2024-09-22)",
+        "CH": "Switzerland (Federal Act on Data Protection, SR 235.1, revised since 2023-09-01)",
+        "HK": "Hong Kong (Personal Data (Privacy) Ordinance, Cap. 486, in force since 1996-12-20); not in CN",
     }
 )
-"""The groups, and single places that policies often name, with a line on each. Any place is an area as well."""
+"""The groups, and single places that policies often name, with a line on each. Any place is an area as well.
+
+Who belongs to a group is dated, row by row; a place is itself at any date, and its law stands in its line."""
 
 DECISIONS_BEGIN: Seconds = instant("2024-01-01")
 """No decision is asked for as of an earlier time. Checks of policies rely on it: a rule that could only ever have acted
