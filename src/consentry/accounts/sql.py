@@ -18,9 +18,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     MetaData,
-    String,
     Table,
-    Text,
     and_,
     create_engine,
     delete,
@@ -36,6 +34,7 @@ from sqlalchemy.exc import IntegrityError as UniqueViolation
 from consentry.accounts import belonging_sql, web_sql
 from consentry.accounts.access import Role
 from consentry.accounts.account import SESSION_S, Account, ApiKey, KeyChange, Session
+from consentry.accounts.columns import GivenString, GivenText
 from consentry.accounts.web_sql import Sealing, SqlWebState
 from consentry.accounts.web_sql import reported as _reported
 from consentry.errors import ConflictError
@@ -44,31 +43,31 @@ _METADATA = MetaData()
 _ACCOUNTS = Table(
     "accounts",
     _METADATA,
-    Column("handle", String(100), primary_key=True),
-    Column("roles", Text, nullable=False),
-    Column("areas", Text, nullable=False),
-    Column("password", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("handle", GivenString(100), primary_key=True),
+    Column("roles", GivenText, nullable=False),
+    Column("areas", GivenText, nullable=False),
+    Column("password", GivenText, nullable=False),
+    Column("subject", GivenText, nullable=False),
     Column("disabled", BigInteger, nullable=False),
 )
 _SESSIONS = Table(
     "sessions",
     _METADATA,
-    Column("digest", String(64), primary_key=True),
-    Column("handle", String(100), index=True),
-    Column("person", String(64)),
-    Column("facts", Text, nullable=False),
+    Column("digest", GivenString(64), primary_key=True),
+    Column("handle", GivenString(100), index=True),
+    Column("person", GivenString(64)),
+    Column("facts", GivenText, nullable=False),
     Column("begun_at", BigInteger, nullable=False, index=True),
     Column("used_at", BigInteger, nullable=False),
 )
 _KEYS = Table(
     "api_keys",
     _METADATA,
-    Column("ident", String(32), primary_key=True),
-    Column("digest", String(64), nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("roles", Text, nullable=False),
-    Column("made_by", Text, nullable=False),
+    Column("ident", GivenString(32), primary_key=True),
+    Column("digest", GivenString(64), nullable=False, unique=True),
+    Column("name", GivenText, nullable=False),
+    Column("roles", GivenText, nullable=False),
+    Column("made_by", GivenText, nullable=False),
     Column("made_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
@@ -76,28 +75,28 @@ _KEYS = Table(
 _PUBLIC_KEYS = Table(
     "account_public_keys",
     _METADATA,
-    Column("handle", String(100), primary_key=True),
-    Column("public_key", String(64), nullable=False),
+    Column("handle", GivenString(100), primary_key=True),
+    Column("public_key", GivenString(64), nullable=False),
 )
 _KEY_CHANGES = Table(
     "account_key_changes",
     _METADATA,
     Column("number", Integer, primary_key=True),
-    Column("handle", String(100), nullable=False, index=True),
-    Column("public_key", String(64), nullable=False),
+    Column("handle", GivenString(100), nullable=False, index=True),
+    Column("public_key", GivenString(64), nullable=False),
     Column("changed_at", BigInteger, nullable=False),
 )
 _SPENT = Table(
     "spent_once",
     _METADATA,
-    Column("name", String(200), primary_key=True),
+    Column("name", GivenString(200), primary_key=True),
     Column("until", BigInteger, nullable=False, index=True),
 )
 _KEPT = Table(
     "kept_once",
     _METADATA,
-    Column("name", String(200), primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("name", GivenString(200), primary_key=True),
+    Column("text", GivenText, nullable=False),
     Column("until", BigInteger, nullable=False, index=True),
 )
 

@@ -11,9 +11,7 @@ from sqlalchemy import (
     Column,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     delete,
     insert,
     select,
@@ -23,6 +21,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 from sqlalchemy.exc import OperationalError
 
+from consentry.accounts.columns import GivenString, GivenText
 from consentry.accounts.web_state import KEPT_S, SECRET_PREFIX, Endpoint, KeptAnswer, secret_unreadable
 from consentry.errors import UnavailableError
 
@@ -30,26 +29,26 @@ METADATA = MetaData()
 _ANSWERS = Table(
     "kept_answers",
     METADATA,
-    Column("name", String(64), primary_key=True),
-    Column("request", String(64), nullable=False),
+    Column("name", GivenString(64), primary_key=True),
+    Column("request", GivenString(64), nullable=False),
     Column("begun_at", BigInteger, nullable=False, index=True),
     Column("status", BigInteger),
-    Column("kind", Text, nullable=False),
+    Column("kind", GivenText, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
 _ENDPOINTS = Table(
     "webhook_endpoints",
     METADATA,
-    Column("ident", String(32), primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("kinds", Text, nullable=False),
-    Column("secret", Text, nullable=False),
-    Column("made_by", Text, nullable=False),
+    Column("ident", GivenString(32), primary_key=True),
+    Column("url", GivenText, nullable=False),
+    Column("kinds", GivenText, nullable=False),
+    Column("secret", GivenText, nullable=False),
+    Column("made_by", GivenText, nullable=False),
     Column("made_at", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
     Column("retry_at", BigInteger, nullable=False),
-    Column("error", Text, nullable=False),
+    Column("error", GivenText, nullable=False),
 )
 
 
