@@ -106,6 +106,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("objection.withdrawn", 1),
         ("order.drained", 1),
         ("order.ended", 1),
+        ("order.drained", 2),
         ("order.issued", 1),
         ("people.loaded", 1),
         ("person.erased", 1),
