@@ -200,6 +200,7 @@ def test_what_is_built_on_a_model_that_is_gone_is_held_and_destroying_it_falls_d
     assert "Nothing is overdue." in words(olga.get("/console/overview"))
     clock = control.desk.parts.clock
     object.__setattr__(control.desk.parts, "clock", lambda: clock() + 91 * 86_400)
+    assert "once two different people say so" in words(olga.get("/console/models/drafts"))
     overdue = words(own.visitor("petra").get("/console/overview"))
     assert "Nothing is overdue." not in overdue
     assert "/console/models/drafts" in own.visitor("petra").get("/console/overview").text
