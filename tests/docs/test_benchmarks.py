@@ -34,7 +34,7 @@ SMALL: dict[str, tuple[str, ...]] = {
         "--clients",
         "10",
         "--real",
-        "9",
+        "13",
         "--people",
         "3000",
     ),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from consentry.bootstrap import Deployment
+from consentry.digests import digest
 from consentry.ledger.lineage_events import Destroyed
 from consentry.oversight.model_standing import Stage
 from end_to_end.model_steps import code_of, stage
@@ -20,7 +21,7 @@ from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 def test_a_base_that_is_destroyed_goes_on_holding_what_is_built_on_it(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     control = deployment.control
-    control.models.register("base")
+    control.models.register("base", digest=digest(b"weights"))
     control.models.register("tuned", base="base")
     control.models.withdraw("base", "case 7", by="ml")
     (folder / "weights").mkdir()
@@ -73,7 +74,7 @@ def test_a_destruction_that_was_interrupted_is_finished(
 ) -> None:
     folder, deployment = place
     control, target = deployment.control, copies(folder)
-    control.models.register("m")
+    control.models.register("m", digest=digest(b"one"))
     control.models.withdraw("m", "case 7", by="ml")
     unlink = Path.unlink
     done: list[Path] = []

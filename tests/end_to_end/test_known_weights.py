@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,45 @@ def test_two_people_say_that_the_rest_is_gone(withdrawn: tuple[Path, Deployment]
     assert code_of(lambda: destruction.say_gone("secret", reason=REASON, by="legal")) == "model-nothing-left"
 
 
+def test_where_nothing_was_known_a_folder_shows_nothing_and_two_people_answer_for_it(
+    place: tuple[Path, Deployment],
+) -> None:
+    folder, deployment = place
+    control = deployment.control
+    control.models.register("secret", releases=[build(deployment)])
+    control.models.withdraw("secret", "case 7", by="ml")
+    done = destroy(deployment, put(folder / "unrelated", "notes.txt", b"nothing of it"))
+    assert (done["left"], done["unrecorded"]) == ([], {"said_gone_by": []})
+    certificate = control.destruction.certificates(Destroyed.MODEL, "secret")[-1]
+    assert (certificate["statement"]["recorded"], certificate["statement"]["known"]) == (False, [])
+    assert stage(deployment, "secret") == Stage.WITHDRAWN
+    assert control.models.show("secret")["deadline"] is not None
+    # Whoever finds a digest for it afterwards says no more than that.
+    control.models.register("secret", digest=digest(b"more of it"))
+    again = destroy(deployment, put(folder / "made up", "more.txt", b"more of it"))
+    assert (again["left"], again["unrecorded"]) == ([], {"said_gone_by": []})
+    assert stage(deployment, "secret") == Stage.WITHDRAWN
+    say = control.destruction.say_gone
+    assert say("secret", reason=REASON, by="ml")["unrecorded"] == {"said_gone_by": ["ml"]}
+    assert code_of(lambda: say("secret", reason=REASON, by="ml")) == "model-approved-before"
+    assert stage(deployment, "secret") == Stage.WITHDRAWN
+    assert say("secret", reason=REASON, by="privacy")["unrecorded"] is None
+    assert stage(deployment, "secret") == Stage.DESTROYED
+    assert code_of(lambda: say("secret", reason=REASON, by="legal")) == "model-nothing-left"
+    deployment.close()
+    reopened = open_deployment(folder / "home")
+    assert stage(reopened, "secret") == Stage.DESTROYED
+    reopened.close()
+
+
+def test_a_certificate_says_that_weights_were_known(withdrawn: tuple[Path, Deployment]) -> None:
+    folder, deployment = withdrawn
+    destroy(deployment, folder / "weights")
+    (certificate,) = deployment.control.destruction.certificates(Destroyed.MODEL, "secret")
+    assert certificate["statement"]["recorded"] is True
+    assert deployment.control.models.show("secret")["unrecorded"] is None
+
+
 def test_nobody_says_of_a_model_that_is_in_use_that_it_is_gone(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     deployment.control.models.register("secret", digest=digest(b"weights"))
@@ -115,15 +155,36 @@ def test_a_folder_that_was_registered_as_a_whole_is_known_again(place: tuple[Pat
     assert stage(deployment, "secret") == Stage.DESTROYED
 
 
-def test_the_command_line_says_what_is_left_and_two_people_end_it(withdrawn: tuple[Path, Deployment]) -> None:
-    folder, deployment = withdrawn
-    deployment.close()
-
+def saying(home: Path) -> Callable[..., str]:
     def said(*words: str) -> str:
-        found = CliRunner().invoke(cli, ["--home", str(folder / "home"), *words], catch_exceptions=False)
+        found = CliRunner().invoke(cli, ["--home", str(home), *words], catch_exceptions=False)
         assert found.exit_code == 0
         return " ".join(found.output.split())
 
+    return said
+
+
+def test_the_command_line_says_that_nothing_was_known_and_two_people_end_it(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    deployment.control.models.register("secret")
+    deployment.control.models.withdraw("secret", "case 7", by="ml")
+    deployment.close()
+    said = saying(folder / "home")
+    target = str(put(folder / "weights", "model.bin", b"weights"))
+    told = said("model", "destroy", "secret", "--folder", target, "--by", "ops", "--yes")
+    assert "No weights of it were known when it was withdrawn" in told
+    assert "nobody did yet. It is not destroyed yet." in told
+    assert "nobody yet, and two have to" in said("model", "show", "secret")
+    assert "no weights of the model were known when it was withdrawn" in said("model", "certificate", "secret")
+    assert "ml did. It is not destroyed yet." in said("model", "gone", "secret", "--reason", REASON, "--by", "ml")
+    assert "not destroyed" not in said("model", "gone", "secret", "--reason", REASON, "--by", "privacy")
+    assert "destroyed" in said("model", "list")
+
+
+def test_the_command_line_says_what_is_left_and_two_people_end_it(withdrawn: tuple[Path, Deployment]) -> None:
+    folder, deployment = withdrawn
+    deployment.close()
+    said = saying(folder / "home")
     told = said("model", "destroy", "secret", "--folder", str(folder / "weights"), "--by", "ops", "--yes")
     assert "Not known to be gone: 1 digest of its weights. It is not destroyed yet." in told
     assert "model checkpoint step-5" in said("model", "show", "secret")

@@ -131,6 +131,24 @@ def test_training_anew_gives_nothing_back_to_a_lease_that_was_made_to_stop(place
     grant(deployment, release, "tuned")
 
 
+def test_a_job_that_failed_is_told_from_one_that_was_stopped(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    release = build(deployment)
+    before, during, heeds = (grant(deployment, release) for _ in range(3))
+    control.leases.end(before[0].lease, secret=before[1], how=LeaseEnd.FAILED, step=3)
+    order = suspend(deployment)
+    for (lease, secret), how in ((during, LeaseEnd.FAILED), (heeds, LeaseEnd.STOPPED), (during, LeaseEnd.STOPPED)):
+        control.leases.end(lease.lease, secret=secret, how=how, step=4)
+    jobs = [(job["state"], job["order"]) for job in control.leases.jobs()]
+    assert jobs == [("failed", None), ("failed", order.order), ("stopped", order.order)]
+    assert control.leases.jobs()[0]["why"].endswith("is over: it ended when its job failed")
+    drained = control.orders.every()[0].drained
+    assert drained is not None
+    assert (drained.stopped, drained.expired, drained.released, drained.failed, drained.jobs) == (1, 0, 0, 1, 2)
+    assert control.leases.states() == {"failed": 2, "stopped": 1}
+
+
 def test_drained_is_said_once_every_job_has_stopped(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)

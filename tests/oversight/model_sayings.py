@@ -25,8 +25,10 @@ def folded(*bodies: Body) -> Models:
     return models
 
 
-def registered(model: str, base: str | None = None, release: str = "r") -> ModelRegistered:
-    return ModelRegistered(model=model, base=base, releases=(release,), leases=(), digest=None)
+def registered(
+    model: str, base: str | None = None, release: str = "r", *, digest: str | None = None
+) -> ModelRegistered:
+    return ModelRegistered(model=model, base=base, releases=(release,), leases=(), digest=digest)
 
 
 def chose(model: str, remedy: Remedy = Remedy.DROP_ADAPTER) -> RemedyChosen:

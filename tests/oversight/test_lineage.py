@@ -16,8 +16,10 @@ from consentry.ledger.lineage_events import (
     DestructionBegun,
     DestructionCertified,
     DestructionCertifiedV1,
+    DestructionCertifiedV2,
     ModelRegistered,
     ModelRemedied,
+    ModelSaidGone,
     ModelWithdrawn,
     Remedy,
     RemedyApproved,
@@ -48,9 +50,23 @@ def test_from_clear_to_remedied_and_affected_again() -> None:
     said.append(ModelWithdrawn(model="m", reason="enough", by="ml"))
     assert stage(folded(*said), loss(1), loss(3)) is Stage.WITHDRAWN
     plan = DestructionBegun(what=Destroyed.MODEL, name="m", plan=ZERO, files=1, by="ml")
-    gone = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=(), by="ml")
     assert stage(folded(*said, plan)) is Stage.WITHDRAWN
-    assert stage(folded(*said, plan, gone)) is Stage.DESTROYED
+    assert stage(folded(*said, plan, certified(recorded=False))) is Stage.WITHDRAWN, "nobody knows what was deleted"
+    alone: list[Body] = [certified(recorded=False), said_gone("ml"), said_gone("ml")]
+    assert stage(folded(*said, plan, *alone)) is Stage.WITHDRAWN
+    assert stage(folded(*said, plan, *alone, said_gone("legal"))) is Stage.DESTROYED
+    known = [registered("m", digest=ZERO), *said]
+    assert stage(folded(*known, plan, certified(ZERO, recorded=True))) is Stage.DESTROYED
+
+
+def certified(*deleted: str, recorded: bool) -> DestructionCertified:
+    return DestructionCertified(
+        what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=deleted, recorded=recorded, by="ml"
+    )
+
+
+def said_gone(by: str, *digests: str) -> ModelSaidGone:
+    return ModelSaidGone(model="m", digests=digests, reason="rotated away", by=by)
 
 
 def test_deadlines_come_from_the_policy_and_choosing_again_gives_no_more_time() -> None:
@@ -142,8 +158,9 @@ def test_a_model_that_is_withdrawn_is_destroyed_by_a_day_of_the_strictest_policy
     assert inherited.deadline == 1_002 + 2 * DAY
     silent = model_standing.standing(models, "m", losses=nothing_lost, terms=lambda _: [])
     assert silent.deadline == 1_002 + Remedies().destroy_within_days * DAY
-    destroyed = DestructionCertified(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=(), by="ml")
-    models.take(event(3, destroyed))
+    ended: list[Body] = [certified(recorded=False), said_gone("ml"), said_gone("legal")]
+    for position, each in enumerate(ended, start=3):
+        models.take(event(position, each))
     assert standing(models, "m", losses=nothing_lost).deadline is None
 
 
@@ -281,11 +298,10 @@ def test_one_plan_is_open_until_it_is_certified() -> None:
     known.take(event(0, begun))
     assert known.open(Destroyed.MODEL, "r") is None
     assert known.open(Destroyed.RELEASE, "r") is not None
-    known.take(
-        event(
-            1, DestructionCertified(what=Destroyed.RELEASE, name="r", plan=ZERO, certificate=ZERO, deleted=(), by="ops")
-        )
+    done = DestructionCertified(
+        what=Destroyed.RELEASE, name="r", plan=ZERO, certificate=ZERO, deleted=(), recorded=None, by="ops"
     )
+    known.take(event(1, done))
     assert known.open(Destroyed.RELEASE, "r") is None
     assert [each.certificate for each in known.of(Destroyed.RELEASE, "r")] == [ZERO]
 
@@ -302,3 +318,19 @@ def test_what_an_older_ledger_says_was_destroyed_stays_destroyed() -> None:
     found = models.get("m")
     assert found is not None
     assert found.destroyed is not None
+
+
+def test_what_any_folder_destroyed_in_an_older_ledger_stays_destroyed() -> None:
+    older = DestructionCertifiedV2(what=Destroyed.MODEL, name="m", plan=ZERO, certificate=ZERO, deleted=(), by="ml")
+    assert KINDS["destruction.certified", 2].from_json(older.to_json()) == older
+    said: list[Body] = [registered("m"), gone("m")]
+    assert stage(folded(*said, older)) is Stage.DESTROYED
+    assert stage(folded(*said, certified(recorded=False))) is Stage.WITHDRAWN
+
+
+def test_a_digest_that_is_registered_after_the_withdrawal_is_the_word_of_one_person() -> None:
+    said: list[Body] = [registered("m"), gone("m"), registered("m", digest=ZERO)]
+    assert stage(folded(*said, certified(ZERO, recorded=False))) is Stage.WITHDRAWN
+    assert stage(folded(*said, certified(ZERO, recorded=False), said_gone("ml"), said_gone("legal"))) is Stage.DESTROYED
+    assert stage(folded(*said, said_gone("ml"), said_gone("legal"))) is Stage.WITHDRAWN, "that one is left"
+    assert stage(folded(*said, said_gone("ml", ZERO), said_gone("legal", ZERO))) is Stage.DESTROYED

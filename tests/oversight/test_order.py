@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentry.digests import digest
 from consentry.errors import ConsentryError
+from consentry.ledger.envelope import Stored, restore
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.authority_view import order_document
 from consentry.oversight.case_report import order_json
@@ -101,7 +103,7 @@ def test_of_several_orders_the_union_holds(scopes: list[Scope], place: str, cate
 def test_a_time_that_nobody_measured_is_said_to_be_unknown() -> None:
     orders = Orders()
     orders.take(event(3, issue(Scope(), order="c.1", case="c", origin=Origin.OWN_DECISION, reference="x", at_ms=5)))
-    noted = OrderDrained(order="c.1", stopped=2, expired=0, released=0, took_ms=None)
+    noted = OrderDrained(order="c.1", stopped=2, expired=0, released=0, failed=0, took_ms=None)
     assert OrderDrained.from_json(noted.to_json()) == noted
     orders.take(event(4, noted))
     (order,) = orders.of("c")
@@ -113,10 +115,33 @@ def test_a_time_that_nobody_measured_is_said_to_be_unknown() -> None:
     assert drained_in_words(after_ms=40, jobs=1) == "after 0.0 s, 1 job"
 
 
+def test_what_was_said_before_jobs_were_known_to_fail_reads_as_it_did() -> None:
+    document = (
+        b'{"at":9,"body":{"expired":1,"order":"c.1","released":3,"stopped":2,"took_ms":40},'
+        b'"type":"order.drained","v":1}'
+    )
+    stored = Stored(4, 9, "order.drained", 1, bytes.fromhex(digest(document).removeprefix("sha256:")), None, document)
+    found = []
+    for drained in (
+        restore(stored),
+        event(4, OrderDrained(order="c.1", stopped=2, expired=1, released=2, failed=1, took_ms=40)),
+    ):
+        orders = Orders()
+        orders.take(event(3, issue(Scope(), order="c.1", case="c", origin=Origin.OWN_DECISION, reference="x", at_ms=5)))
+        orders.take(drained)
+        (order,) = orders
+        assert order.drained is not None
+        found.append((order.drained.failed, order_document(order)["drained"]))
+    (before, told), (now, also) = found
+    assert (before, now) == (0, 1)
+    assert set(told) == set(also) == {"position", "after_ms", "at_ms", "jobs"}, "a report says the same of both"
+    assert told["jobs"] == also["jobs"] == 6
+
+
 def test_an_order_holds_until_it_ends_and_what_it_said_stays() -> None:
     orders = Orders()
     orders.take(event(3, issue(Scope(), order="c.1", case="c", origin=Origin.OWN_DECISION, reference="x", at_ms=5)))
-    orders.take(event(4, OrderDrained(order="c.1", stopped=1, expired=0, released=0, took_ms=40)))
+    orders.take(event(4, OrderDrained(order="c.1", stopped=1, expired=0, released=0, failed=0, took_ms=40)))
     assert [order.order for order in orders.in_force()] == ["c.1"]
     for position, how in ((5, OrderEnd.LIFTED), (6, OrderEnd.WITHDRAWN)):
         orders.take(event(position, OrderEnded(order="c.1", case="c", how=how)))

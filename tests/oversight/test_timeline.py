@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consentry.ledger.case_events import CaseEnd, CaseOpened, NoticeCorrected, NoticeRequired
 from consentry.ledger.events import Body, NoticeServed
-from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
+from consentry.ledger.oversight_events import OrderDrained, OrderDrainedV1, OrderEnd, OrderEnded, Origin
 from consentry.oversight.case import Case
 from consentry.oversight.order import Scope, issue
 from consentry.oversight.overseen import Overseen
@@ -23,7 +23,8 @@ SAID = st.one_of(
             ORDER,
             issue(Scope(), order="d.1", case="d", origin=Origin.OWN_DECISION, reference="note", at_ms=1),
             OrderEnded(order="d.1", case="d", how=OrderEnd.WITHDRAWN),
-            *(OrderDrained(order=each, stopped=0, expired=0, released=0, took_ms=None) for each in ("c.1", "d.1")),
+            *(OrderDrainedV1(order=each, stopped=0, expired=0, released=0, took_ms=None) for each in ("c.1", "d.1")),
+            OrderDrained(order="c.1", stopped=0, expired=0, released=0, failed=1, took_ms=None),
             NoticeServed(notice="m", at=1, cohort=SERVED.cohort, count=1),
             NoticeRequired(case="d", notice="m", days=1, by="ann"),
             NoticeCorrected(case="c", notice="n", days=None, reason="mistyped", by=("ann", "bob")),
@@ -42,7 +43,7 @@ def looked_for(bodies: list[Body], case: Case, record: Overseen) -> list[int]:
     for position, body in enumerate(bodies):
         if isinstance(body, NoticeServed):
             belongs = body.notice in {*case.notices, *case.dropped}
-        elif isinstance(body, OrderDrained):
+        elif isinstance(body, OrderDrainedV1 | OrderDrained):
             belongs = body.order in orders
         else:
             belongs = getattr(body, "case", None) == case.case

@@ -118,6 +118,18 @@ def _next(answer: http.client.HTTPResponse) -> list[Any]:
     return list(json.loads(line.removeprefix("data: ")))
 
 
+def test_a_job_that_failed_is_told_from_one_that_was_done_or_had_to_stop(own: Office) -> None:
+    for job, how in (("one", "released"), ("two", "stopped"), ("three", "failed")):
+        assert own.ask.lease(own.release, job=job).end(how, 7).status == 204
+    rows = own.visitor("mel").get("/console/jobs?format=json").json()["jobs"]
+    assert {row["job"]: row["state"] for row in rows} == {"one": "released", "two": "stopped", "three": "failed"}
+    told = own.ask("GET", "/v1/leases").json["leases"]
+    assert [each["state"] for each in told] == ["released", "stopped", "failed"]
+    page = own.visitor("mel").get("/console/jobs?state=failed").text
+    assert 'class="badge stop">failed<' in page
+    assert own.ask.lease(own.release).end("finished").status == 422
+
+
 def test_jobs_export_whole_numbers(own: Office) -> None:
     own.ask.lease(own.release)
     (row,) = own.visitor("mel").get("/console/jobs?format=json").json()["jobs"]
@@ -188,6 +200,7 @@ def test_what_is_built_on_a_model_that_is_gone_is_held_and_destroying_it_falls_d
     assert "Nothing is overdue." in words(olga.get("/console/overview"))
     clock = control.desk.parts.clock
     object.__setattr__(control.desk.parts, "clock", lambda: clock() + 91 * 86_400)
+    assert "once two different people say so" in words(olga.get("/console/models/drafts"))
     overdue = words(own.visitor("petra").get("/console/overview"))
     assert "Nothing is overdue." not in overdue
     assert "/console/models/drafts" in own.visitor("petra").get("/console/overview").text

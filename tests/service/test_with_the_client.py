@@ -52,3 +52,29 @@ def test_a_job_reads_reports_and_is_stopped_by_an_order(place: Place, tmp_path: 
     (order,) = place.deployment.control.orders.every()
     assert order.drained is not None
     assert order.drained.stopped == 1
+
+
+def test_a_job_whose_training_raises_has_failed_and_says_what_it_trained_on(place: Place, tmp_path: Path) -> None:
+    def breaks() -> None:
+        with hold(
+            place.release,
+            job="job-1",
+            model="drafts",
+            url=place.ask.url,
+            credential=place.ask.token,
+            state_folder=tmp_path,
+            watchdog=False,
+        ) as lease:
+            lease.check(1)
+            lease.committed(1, [(0, 0, 2)])
+            raise ZeroDivisionError("of the training itself")
+
+    with pytest.raises(ZeroDivisionError):
+        breaks()
+    (job,) = place.ask("GET", "/v1/leases").json["leases"]
+    assert (job["state"], job["step"], job["items"], job["order"]) == ("failed", 1, 2, None)
+    place.deployment.control.orders.suspend(
+        Scope(), case="ico-2024", origin=Origin.OWN_DECISION, reference="a later letter"
+    )
+    (order,) = place.deployment.control.orders.every()
+    assert place.deployment.control.orders.made_to_stop(order) == [], "it had ended before"

@@ -190,6 +190,45 @@ def test_what_was_consumed_before_an_order_arrives_after_it(plane: SmallPlane, h
     assert plane.lease().ends == [{"how": "stopped", "step": 1}]
 
 
+@pytest.mark.parametrize(
+    ("error", "how"),
+    [
+        (ValueError("of the training itself"), "failed"),
+        (InputError("loader-rows-missing", "of ours, and no lease is over", help=""), "failed"),
+        (SystemExit(3), "failed"),
+        (SystemExit(0), "stopped"),
+        (KeyboardInterrupt(), "stopped"),
+        (LeaseOverError("lease-over-elsewhere", "the lease of another rank is over", help=""), "stopped"),
+    ],
+    ids=repr,
+)
+def test_a_job_that_ends_before_its_end_says_whether_it_failed(
+    plane: SmallPlane, holding: Callable[..., Any], error: BaseException, how: str
+) -> None:
+    def train() -> None:
+        with holding(ttl_s=60) as lease:
+            lease.committed(1, [(0, 0, 1)])
+            raise error
+
+    with pytest.raises(type(error)):
+        train()
+    assert plane.lease().ends == [{"how": how, "step": 1}]
+
+
+def test_an_error_that_comes_of_the_end_of_a_lease_is_a_stop(plane: SmallPlane, holding: Callable[..., Any]) -> None:
+    """What a framework makes of our error when it passes that on is an error of its own."""
+
+    def train() -> None:
+        with holding(ttl_s=60) as lease:
+            plane.revoke()
+            over_within(lease)
+            raise RuntimeError("a worker failed")
+
+    with pytest.raises(RuntimeError):
+        train()
+    assert [each["how"] for each in plane.lease().ends] == ["stopped"]
+
+
 def test_what_cannot_be_sent_is_kept_named_and_delivered_later(
     plane: SmallPlane, holding: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,9 +244,9 @@ def test_what_cannot_be_sent_is_kept_named_and_delivered_later(
     (journal,) = left(tmp_path)
     assert (caught.value.code, caught.value.where) == ("consumption-unsent", str(journal))
     assert journal.stat().st_mode & 0o077 == 0
-    assert not deliver(journal, stopped=False, timeout_s=2)
+    assert not deliver(journal, how=None, timeout_s=2)
     plane.silent.clear()
-    assert deliver(journal, stopped=True, timeout_s=5)
+    assert deliver(journal, how="stopped", timeout_s=5)
     assert plane.consumed() == {(0, 0), (0, 1)}
     assert plane.lease().ends == [{"how": "stopped", "step": 1}]
     assert left(tmp_path) == []

@@ -106,6 +106,9 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         rows.append(["withdrawn", f"{moment(left['at'])} by {left['by']}: {left['reason']}"])
     if body["left"]:
         rows.append(["not known to be gone", "\n".join(f"{each['digest']} ({each['as']})" for each in body["left"])])
+    if body["unrecorded"] is not None:
+        said = ", ".join(body["unrecorded"]["said_gone_by"])
+        rows.append(["all of it is gone, says", said or "nobody yet, and two have to"])
     rows += [["destroyed", f"{counted(each['files'], 'file')}, {_signed(each)}"] for each in body["certificates"]]
     out.heading(f"Model {body['model']}")
     out.table(["", ""], rows)
@@ -232,7 +235,7 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
         context.out.text(f"{counted(body['files'], 'file')} deleted ({counted(body['bytes'], 'byte')}).")
         context.out.text(f"Certificate {body['certificate']}, signed and in the ledger.")
 
-        _say_left(context.out, body["left"])
+        _say_left(context.out, body)
 
     context.out.show(body, human)
     return 0
@@ -246,23 +249,36 @@ def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path
 def gone(context: Context, name: str, reason: str, by: str) -> None:
     """Say that what is left of the known weights of the withdrawn model NAME is gone. Two different people have to.
 
-    It is for what no certificate can name: files that a training program rotated away, or a disk that is no more.
+    It is for what no certificate can name: files that a training program rotated away, or a disk that is no more. Of a
+    model of which no weights were known when it was withdrawn, you say that all there was is gone.
     """
     body = context.deployment.control.destruction.say_gone(name, reason=reason, by=by)
 
     def human() -> None:
         context.out.text(f"Recorded at position {body['position']}.")
-        _say_left(context.out, body["left"])
+        _say_left(context.out, body)
 
     context.out.show(body, human)
 
 
-def _say_left(out: Output, left: list[dict[str, Any]]) -> None:
+def _say_left(out: Output, body: Mapping[str, Any]) -> None:
+    left, unrecorded = body["left"], body["unrecorded"]
+    if unrecorded is not None:
+        said = unrecorded["said_gone_by"]
+        out.text(
+            "No weights of it were known when it was withdrawn, so no certificate can tell that these were its weights."
+        )
+        out.text(f"Two different people have to say that all of it is gone (consentry model gone); {_so_far(said)}.")
+        out.text("It is not destroyed yet.")
     if left:
         out.text(f"Not known to be gone: {counted(len(left), 'digest')} of its weights. It is not destroyed yet.")
         out.table(
             ["digest", "known as", "gone, says"], [[e["digest"], e["as"], ", ".join(e["said_gone_by"])] for e in left]
         )
+
+
+def _so_far(said: list[str]) -> str:
+    return f"{', '.join(said)} did" if said else "nobody did yet"
 
 
 def _served(body: Mapping[str, Any]) -> str:
@@ -311,6 +327,8 @@ def show_certificates(context: Context, name: str, *, what: Destroyed, out: Path
                 said = each["statement"]
                 context.out.text(f"  deleted from {said['folder']} by {said['destroyed']['by']}")
                 context.out.text(f"  on {moment(said['destroyed']['at'])}")
+                if said.get("recorded") is False:
+                    context.out.text("  no weights of the model were known when it was withdrawn")
                 context.out.table(["file", "bytes"], [[file["path"], file["size"]] for file in said["files"]])
         if not found:
             context.out.text(f"Nothing of {what} {name} was destroyed.")

@@ -232,6 +232,7 @@ def described(order: Order) -> dict[str, Any]:
             "stopped": drained.stopped,
             "expired": drained.expired,
             "released": drained.released,
+            "failed": drained.failed,
         },
     }
 

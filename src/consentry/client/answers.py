@@ -181,7 +181,7 @@ class LeaseShown(TypedDict):
     fence: int
     granted_at: int
     ttl_s: float
-    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped"]
+    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped", "failed"]
     why: str
     order: str | None
     step: int | None

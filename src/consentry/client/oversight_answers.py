@@ -94,6 +94,7 @@ class Drained(TypedDict):
     stopped: int
     expired: int
     released: int
+    failed: int
 
 
 class Ended(TypedDict):

@@ -187,7 +187,7 @@ class AmendmentVerbs:
     ) -> ReleaseAmended | str:
         """Work out the next amendment of a release and store it; `_NOTHING` if nothing leaves it."""
         try:
-            release = self.archive.open(behind.name)
+            release = self.archive.remembered(behind.name)
             leaving = self._leaving(release, reached, rows)
             before = self.removals.removed(behind.newest)
         except ConsentryError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,17 @@ from consentry.release.manifest import Manifest, ReleaseFile
 from consentry.release.reproduce import as_sealed, check_registered
 from consentry.release.sealed import SealedRelease, open_release
 
+MOST_FILES = 50_000
+"""How many files the manifests that are remembered name at most, of all but the newest: each takes about a kilobyte."""
+
 
 class Archive:
     """What was sealed, as the ledger and its manifests say."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._manifests: dict[str, SealedRelease] = {}
+        self._remembering = Lock()
+        self._manifests: dict[Digest, SealedRelease] = {}
 
     def sealed(self) -> dict[str, Sealed]:
         """Return every sealed release by name, oldest first."""
@@ -54,18 +59,36 @@ class Archive:
         return open_release(self.desk.releases / name, expected=self.sealed_as(name).manifest)
 
     def remembered(self, name: str) -> SealedRelease:
-        """Open a release; one that was opened is remembered, as its manifest cannot change."""
-        if name not in self._manifests:
-            self._manifests[name] = self.open(name)
-        return self._manifests[name]
+        """Open a release, from memory if it was opened before: its manifest is known by its digest and cannot change.
+
+        For what is asked again and again, such as what is read under leases. `open` looks whether the file is still it.
+        """
+        known = self.desk.newest.state.releases.get(name)
+        manifest = (self.sealed_as(name) if known is None else known).manifest
+        with self._remembering:
+            found = self._manifests.pop(manifest, None)
+            if found is not None:
+                self._manifests[manifest] = found  # as the one that was asked for last
+                return found
+        opened = open_release(self.desk.releases / name, expected=manifest)
+        self._remember(manifest, opened)
+        return opened
+
+    def _remember(self, manifest: Digest, release: SealedRelease) -> None:
+        """Keep a manifest; those asked for longest ago go if all of them name too many files."""
+        with self._remembering:
+            self._manifests[manifest] = release
+            files = sum(len(each.manifest.files) for each in self._manifests.values())
+            while files > MOST_FILES and len(self._manifests) > 1:
+                files -= len(self._manifests.pop(next(iter(self._manifests))).manifest.files)
 
     def file(self, release: str, index: int) -> ReleaseFile:
-        """Return a file of a release by its index.
+        """Return a file of a release by its index, from memory.
 
         Raises:
             NotFoundError: it has none of this index.
         """
-        files = self.open(release).manifest.files
+        files = self.remembered(release).manifest.files
         if not 0 <= index < len(files):
             raise NotFoundError(
                 "release-file-unknown",

@@ -19,7 +19,7 @@ from typing import Any
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.model_story import left_json
+from consentry.control_plane.model_story import left_json, unrecorded_json
 from consentry.control_plane.models import ModelVerbs, require_reason
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.registration import open_corpus
@@ -33,8 +33,9 @@ from consentry.release.manifest import envelope, open_envelope, pre_authenticati
 
 PAYLOAD_TYPE = "application/vnd.consentry.destruction+json"
 
-FORMAT = "consentry/destruction/v2"
-"""Version 1 had no `known`: the weights that were known of a model, and whether they were deleted."""
+FORMAT = "consentry/destruction/v3"
+"""Version 1 had no `known`: the weights that were known of a model, and whether they were deleted. Version 2 had no
+`recorded`: whether any were known when it was withdrawn."""
 
 
 class DestructionVerbs:
@@ -73,23 +74,37 @@ class DestructionVerbs:
                 help="finish that one first: give the same command with its folder",
             )
         _delete(plan, folder, progress=progress)
-        known = self._known(plan)
-        deleted = tuple(digest for digest, (_, how) in known.items() if how == "here")
-        certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn, known=known)
-        self.models.say(
-            DestructionCertified(what=what, name=name, plan=begun.plan, certificate=certificate, deleted=deleted, by=by)
-        )
+        certificate = self._certify(plan, begun, by=by, withdrawn=withdrawn)
         return {
             "of": str(what),
             "name": name,
             "certificate": certificate,
             "files": len(plan.files),
             "bytes": sum(file.size for file in plan.files),
-            "left": self._left(name) if what is Destroyed.MODEL else [],
+            **(self._left(name) if what is Destroyed.MODEL else {"left": [], "unrecorded": None}),
         }
+
+    def _certify(self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int) -> Digest:
+        """Sign what was deleted, and name it in the ledger."""
+        known, recorded = self._known(plan), self._was_recorded(plan)
+        certificate = self._certificate(plan, begun, by=by, withdrawn=withdrawn, known=known, recorded=recorded)
+        self.models.say(
+            DestructionCertified(
+                what=plan.what,
+                name=plan.name,
+                plan=begun.plan,
+                certificate=certificate,
+                deleted=tuple(digest for digest, (_, how) in known.items() if how == "here"),
+                recorded=recorded,
+                by=by,
+            )
+        )
+        return certificate
 
     def say_gone(self, name: str, *, reason: str, by: str) -> dict[str, Any]:
         """Say that known weights of a withdrawn model are gone which no certificate names: two people have to.
+
+        Of a model of which none were known when it was withdrawn they say that all there was is gone.
 
         Raises:
             StateError: the model was not withdrawn, nothing is left of it, or the same person said so before.
@@ -100,11 +115,12 @@ class DestructionVerbs:
         self._require_withdrawn(Destroyed.MODEL, name)
         with self.desk.at_head() as session:
             lineage = self.desk.newest.record.lineage
-            left = tuple(lineage.left_of(name))
-            new = [each for each in left if by not in lineage.remains.said_by(name, each)]
+            left, unrecorded = tuple(lineage.left_of(name)), unrecorded_json(lineage, name)
+            new = any(by not in lineage.remains.said_by(name, each) for each in left)
+            new = new or (unrecorded is not None and by not in unrecorded["said_gone_by"])
             if new:
                 (position,) = session.append([ModelSaidGone(model=name, digests=left, reason=reason, by=by)])
-        if not left:
+        if not left and unrecorded is None:
             raise StateError(
                 "model-nothing-left", f"no weights of model `{name}` are known to be left", help="nothing is left to do"
             )
@@ -113,10 +129,17 @@ class DestructionVerbs:
                 "model-approved-before", f"`{by}` said so before", help="another person has to say so as well"
             )
         self.desk.write_down(position)
-        return {"model": name, "position": position, "left": self._left(name)}
+        return {"model": name, "position": position, **self._left(name)}
 
-    def _left(self, name: str) -> list[dict[str, Any]]:
-        return left_json(self.desk.present().record.lineage, name)
+    def _left(self, name: str) -> dict[str, Any]:
+        lineage = self.desk.present().record.lineage
+        return {"left": left_json(lineage, name), "unrecorded": unrecorded_json(lineage, name)}
+
+    def _was_recorded(self, plan: Plan) -> bool | None:
+        """Say whether weights of a model were known when it was withdrawn; None of a release."""
+        if plan.what is not Destroyed.MODEL:
+            return None
+        return self.desk.present().record.lineage.remains.unrecorded(plan.name) is None
 
     def _known(self, plan: Plan) -> dict[Digest, tuple[str, str]]:
         """Return the known weights of a model: as what, and whether they are deleted `here`, `before`, or `not`."""
@@ -177,7 +200,14 @@ class DestructionVerbs:
             )
 
     def _certificate(
-        self, plan: Plan, begun: Destruction, *, by: str, withdrawn: int, known: Mapping[Digest, tuple[str, str]]
+        self,
+        plan: Plan,
+        begun: Destruction,
+        *,
+        by: str,
+        withdrawn: int,
+        known: Mapping[Digest, tuple[str, str]],
+        recorded: bool | None,
     ) -> Digest:
         payload = canonical_json(
             {
@@ -187,6 +217,7 @@ class DestructionVerbs:
                 "folder": plan.folder,
                 "files": [asdict(file) for file in plan.files],
                 "known": [{"digest": each, "as": what, "deleted": how} for each, (what, how) in known.items()],
+                "recorded": recorded,
                 "plan": begun.plan,
                 "withdrawn_at_position": withdrawn,
                 "begun": {"at": begun.at, "by": begun.by},

@@ -166,6 +166,7 @@ class Issuing:
             stopped=how.count(LeaseEnd.STOPPED),
             expired=how.count(LeaseEnd.EXPIRED),
             released=how.count(LeaseEnd.RELEASED),
+            failed=how.count(LeaseEnd.FAILED),
             took_ms=self.times.since_ms(order.order),
         )
 

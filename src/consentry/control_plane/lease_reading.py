@@ -29,7 +29,7 @@ class LeaseReading:
 
     def described(self, release: str) -> dict[str, Any]:
         """Return what the reader of a release is told: its name, the digest of its manifest, its purpose and files."""
-        opened = self.archive.open(release)
+        opened = self.archive.remembered(release)
         base = self.archive.unchanged(opened).base.absolute()
         return {
             "name": release,
@@ -56,7 +56,7 @@ class LeaseReading:
         """
         release = self._release(lease, secret)
         file = self.archive.file(release, index)
-        return self.archive.open(release).bitmap(file) if file.bitmap.cardinality else b""
+        return self.archive.remembered(release).bitmap(file) if file.bitmap.cardinality else b""
 
     def removed(self, lease: str, *, secret: str, index: int, number: int) -> bytes:
         """Return the rows of a file that left in amendments 1 to `number`, as such a bitmap; none: no bytes.

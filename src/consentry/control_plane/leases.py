@@ -94,7 +94,7 @@ class LeaseVerbs:
             # Twice: what an order hits takes time to find out, and nobody shall wait for it at the head.
             self.desk.present()
             self._require_readable(release, model)
-            self.archive.unchanged(self.archive.open(release))
+            self.archive.unchanged(self.archive.remembered(release))
             with self.desk.at_head() as session:
                 self._require_readable(release, model)
                 (fence,) = session.append([body])
@@ -258,7 +258,7 @@ class LeaseVerbs:
         """
         found = self.get(lease)
         found.require_holder(secret=secret)
-        manifest = self.archive.open(found.release).manifest
+        manifest = self.archive.remembered(found.release).manifest
         rows = [file.pin.rows for file in manifest.files]
         if from_step < 0 or to_step < from_step or not _in_order(ranges, rows):
             raise InputError(

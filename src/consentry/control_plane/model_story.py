@@ -43,6 +43,12 @@ def left_json(lineage: Models, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def unrecorded_json(lineage: Models, name: str) -> dict[str, Any] | None:
+    """Return who says that all there was of an unrecorded model is gone, until it is destroyed; else None."""
+    model, said = lineage.get(name), lineage.remains.unrecorded(name)
+    return None if said is None or model is None or model.destroyed is not None else {"said_gone_by": list(said)}
+
+
 def job_json(lease: Lease, stopped_by: Order | None) -> dict[str, Any]:
     """Return a job that trained a model, with its model checkpoints: each as it stands to the order that stopped it."""
     return {

@@ -16,7 +16,7 @@ from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.model_holding import Holding
-from consentry.control_plane.model_story import described, job_json, left_json, loss_json
+from consentry.control_plane.model_story import described, job_json, left_json, loss_json, unrecorded_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -159,6 +159,7 @@ class ModelVerbs:
             "losses": [loss_json(each) for each in stands.losses],
             "remedies": [each._asdict() for each in model.done],
             "left": left_json(lineage, name) if model.gone else [],
+            "unrecorded": unrecorded_json(lineage, name),
             "takes_two": self._takes_two(model, stands.chosen),
             "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),

@@ -137,11 +137,8 @@ class DestructionCertifiedV1(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestructionCertified(PlainBody):
-    """All files of a plan are gone; `certificate` is the digest of the signed statement that says so.
-
-    `deleted` are the known weights of a model that were among them.
-    """
+class DestructionCertifiedV2(PlainBody):
+    """As it was said while any folder would do for a model of which no weights were known. Not written any more."""
 
     KIND: ClassVar[str] = "destruction.certified"
     VERSION: ClassVar[int] = 2
@@ -155,8 +152,35 @@ class DestructionCertified(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DestructionCertified(PlainBody):
+    """All files of a plan are gone; `certificate` is the digest of the signed statement that says so.
+
+    `deleted` are the known weights of a model that were among them. `recorded`: whether any were known when it was
+    withdrawn; None: it is about a release. If none were, two different people say that they are gone.
+    """
+
+    KIND: ClassVar[str] = "destruction.certified"
+    VERSION: ClassVar[int] = 3
+
+    what: Destroyed
+    name: str
+    plan: Digest
+    certificate: Digest
+    deleted: tuple[Digest, ...]
+    recorded: bool | None
+    by: str
+
+
+AnyCertified = DestructionCertifiedV1 | DestructionCertifiedV2 | DestructionCertified
+"""In whichever version it was said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSaidGone(PlainBody):
-    """Somebody says that known weights of a withdrawn model are gone, which no certificate names as deleted."""
+    """Somebody says that known weights of a withdrawn model are gone, which no certificate names as deleted.
+
+    Of a model of which none were known when it was withdrawn they say that all there was is gone.
+    """
 
     KIND: ClassVar[str] = "model.said-gone"
 
@@ -175,6 +199,7 @@ LineageBody = (
     | ModelWithdrawn
     | DestructionBegun
     | DestructionCertified
+    | DestructionCertifiedV2
     | DestructionCertifiedV1
     | ModelSaidGone
 )

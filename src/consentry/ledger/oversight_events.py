@@ -46,6 +46,8 @@ class LeaseEnd(StrEnum):
     """The job says that it stopped because it had to."""
     EXPIRED = "expired"
     """Nobody renewed it in time: no job that keeps the rules reads under it any more."""
+    FAILED = "failed"
+    """The job ended before its end, and nothing here made it: an error of its own, or it is gone without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +84,8 @@ class OrderEnded(PlainBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderDrained(PlainBody):
-    """No job reads under a lease in the scope of an order any more.
-
-    That took `took_ms` from its issue, by a clock that nobody sets; None: nobody saw both by the same one.
-    """
+class OrderDrainedV1(PlainBody):
+    """No job reads what an order hits any more: as it was said while no job was known to fail. Not written any more."""
 
     KIND: ClassVar[str] = "order.drained"
 
@@ -94,6 +93,24 @@ class OrderDrained(PlainBody):
     stopped: int
     expired: int
     released: int
+    took_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDrained(PlainBody):
+    """No job reads under a lease in the scope of an order any more, and how many of them ended in which way.
+
+    That took `took_ms` from its issue, by a clock that nobody sets; None: nobody saw both by the same one.
+    """
+
+    KIND: ClassVar[str] = "order.drained"
+    VERSION: ClassVar[int] = 2
+
+    order: str
+    stopped: int
+    expired: int
+    released: int
+    failed: int
     took_ms: int | None
 
 
@@ -152,7 +169,14 @@ class ModelCheckpointWritten(PlainBody):
 
 
 OversightBody = (
-    OrderIssued | OrderEnded | OrderDrained | LeaseGranted | LeaseEnded | ItemsConsumed | ModelCheckpointWritten
+    OrderIssued
+    | OrderEnded
+    | OrderDrainedV1
+    | OrderDrained
+    | LeaseGranted
+    | LeaseEnded
+    | ItemsConsumed
+    | ModelCheckpointWritten
 )
 OVERSIGHT: tuple[type[OversightBody], ...] = get_args(OversightBody)
 """They concern nobody's choices: what is known of people stays as it is."""

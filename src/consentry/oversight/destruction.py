@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.errors import IntegrityError
 from consentry.ledger.envelope import Event
-from consentry.ledger.lineage_events import Destroyed, DestructionBegun, DestructionCertified, DestructionCertifiedV1
+from consentry.ledger.lineage_events import AnyCertified, Destroyed, DestructionBegun
 from consentry.policy.choice import Seconds
 
 FORMAT = "consentry/destruction-plan/v1"
@@ -124,7 +124,7 @@ class Destructions:
                 plan=body.plan, files=body.files, by=body.by, position=event.position, at=event.recorded_at
             )
             self._known.setdefault((body.what, body.name), []).append(begun)
-        elif isinstance(body, DestructionCertified | DestructionCertifiedV1):
+        elif isinstance(body, AnyCertified):
             known = self._known.get((body.what, body.name), [])
             for index, each in enumerate(known):
                 if each.plan == body.plan and each.certificate is None:

@@ -1,7 +1,7 @@
 """Leases: the time-limited right of one job to read one release.
 
-Granted -> renewed ... -> released | stopped | expired. *Revoked* is no event: a lease is revoked when an order hits it
-or its release is withdrawn; the job then says that it stopped, or its time runs out.
+Granted -> renewed ... -> released | stopped | failed | expired. *Revoked* is no event: a lease is revoked when an order
+hits it or its release is withdrawn; the job then says that it stopped, or its time runs out.
 
 Rules:
 
@@ -258,4 +258,5 @@ _ENDINGS = {
     LeaseEnd.RELEASED: "was released",
     LeaseEnd.STOPPED: "was stopped",
     LeaseEnd.EXPIRED: "was not renewed in time",
+    LeaseEnd.FAILED: "ended when its job failed",
 }

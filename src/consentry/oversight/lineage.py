@@ -23,6 +23,7 @@ from typing import NamedTuple
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.lineage_events import (
+    AnyCertified,
     Destroyed,
     DestructionCertified,
     DestructionCertifiedV1,
@@ -274,25 +275,29 @@ class Models:
             self._models[body.model] = replace(model, choices=_without_approvals(model.choices))
         elif isinstance(body, ModelCheckpointWritten):
             self.remains.wrote(body.lease, body.digest, name=body.name)
-        elif isinstance(body, DestructionCertified | DestructionCertifiedV1):
+        elif isinstance(body, AnyCertified):
             self._destroyed(body, event)
         elif isinstance(body, ModelSaidGone):
             self.remains.said(body)
-            self._settle(body.model, Left(body.reason, body.by, position, at))
+            if self.remains.is_settled(body.model):
+                self._settle(body.model, Left(body.reason, body.by, position, at))
         elif isinstance(body, RemedyChosen | RemedyApproved | ModelRemedied | ModelWithdrawn):
             model = self._models.get(body.model)
             if model is not None:
                 self._models[body.model] = _after(model, body, event)
+            if isinstance(body, ModelWithdrawn):
+                self.remains.withdrew(body.model, recorded=bool(self.known_of(body.model)))
 
-    def _destroyed(self, body: DestructionCertified | DestructionCertifiedV1, event: Event) -> None:
+    def _destroyed(self, body: AnyCertified, event: Event) -> None:
+        """Note what a certificate says. INVARIANT: what an older ledger says was destroyed stays destroyed."""
         if body.what is not Destroyed.MODEL:
             return
         left = Left(body.certificate, body.by, event.position, event.recorded_at)
-        if isinstance(body, DestructionCertified):
+        if not isinstance(body, DestructionCertifiedV1):
             self.remains.deleted(body)
-            self._settle(body.name, left)
+            if not isinstance(body, DestructionCertified) or self.remains.is_settled(body.name):
+                self._settle(body.name, left)
         elif (model := self._models.get(body.name)) is not None:
-            # INVARIANT: what an older ledger says was destroyed stays destroyed.
             self._models[body.name] = replace(model, destroyed=left)
 
     def _settle(self, name: str, left: Left) -> None:

@@ -30,6 +30,7 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.oversight_events import (
     Milliseconds,
     OrderDrained,
+    OrderDrainedV1,
     OrderEnd,
     OrderEnded,
     OrderIssued,
@@ -199,13 +200,14 @@ class Drained:
     stopped: int
     expired: int
     released: int
+    failed: int
     took_ms: Milliseconds | None
     """From the issue of the order on; None: unknown."""
 
     @property
     def jobs(self) -> int:
         """How many jobs read what the order suspends."""
-        return self.stopped + self.expired + self.released
+        return self.stopped + self.expired + self.released + self.failed
 
 
 def drained_in_words(*, after_ms: Milliseconds | None, jobs: int | None) -> str:
@@ -308,13 +310,14 @@ class Orders:
         elif isinstance(body, OrderEnded) and (order := self._orders.get(body.order)) is not None:
             ended = Ended(how=body.how, position=event.position, at=event.recorded_at)
             self._orders[body.order] = replace(order, ended=order.ended or ended)
-        elif isinstance(body, OrderDrained) and (order := self._orders.get(body.order)) is not None:
+        elif isinstance(body, OrderDrainedV1 | OrderDrained) and (order := self._orders.get(body.order)) is not None:
             drained = Drained(
                 position=event.position,
                 at=event.recorded_at,
                 stopped=body.stopped,
                 expired=body.expired,
                 released=body.released,
+                failed=body.failed if isinstance(body, OrderDrained) else 0,
                 took_ms=body.took_ms,
             )
             self._orders[body.order] = replace(order, drained=order.drained or drained)

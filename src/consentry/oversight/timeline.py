@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
-from consentry.ledger.oversight_events import OrderDrained
+from consentry.ledger.oversight_events import OrderDrained, OrderDrainedV1
 from consentry.oversight.case import Case
 from consentry.oversight.order import Order
 
@@ -28,7 +28,7 @@ class Timelines:
         body = event.body
         if isinstance(body, NoticeServed):
             self._of_notice.setdefault(body.notice, []).append(event.position)
-        elif isinstance(body, OrderDrained):
+        elif isinstance(body, OrderDrainedV1 | OrderDrained):
             self._of_order.setdefault(body.order, []).append(event.position)
         elif (case := getattr(body, "case", None)) is not None:
             self._of_case.setdefault(case, []).append(event.position)

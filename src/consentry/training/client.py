@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from consentry.errors import InputError, UnavailableError
+from consentry.errors import InputError, LeaseOverError, UnavailableError
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.consumption import Journal, Ranges
 from consentry.training.held_release import HeldRelease
@@ -318,19 +318,28 @@ def hold(
     )
     lease = Lease(holding=given.holding, release=given.release, job=job, journal=given.journal)
     lease.ranks_patience_s = ranks_patience_s
-    failed = True
+    how = "released"
     try:
         lease._start(watchdog=watchdog)
         yield lease
-        failed = False
+    except BaseException as error:
+        how = "failed" if _failed(error) and not lease.is_over() else "stopped"
+        raise
     finally:
-        lease._finish("stopped" if failed else "released")
+        lease._finish(how)
         try:
             lease._close()
         except UnavailableError as error:
-            if not failed:
+            if how == "released":
                 raise
             _log.error("%s", error)  # the failure of the job is what is raised
+
+
+def _failed(error: BaseException) -> bool:
+    """Say whether a job that held its lease failed by itself; else it had to stop, or whoever runs it stopped it."""
+    if isinstance(error, SystemExit):
+        return error.code not in (None, 0)
+    return isinstance(error, Exception) and not isinstance(error, LeaseOverError)
 
 
 def _require_time_to_live(ttl_s: float) -> None:

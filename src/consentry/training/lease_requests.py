@@ -84,8 +84,8 @@ def over(code: str, message: str = "") -> LeaseOverError:
     return LeaseOverError(code, message or "the lease is over", help=_OVER_HELP)
 
 
-def deliver(path: Path, *, stopped: bool, timeout_s: float) -> bool:
-    """Send what a journal still holds, and that the job stopped if it did; return whether all of it arrived.
+def deliver(path: Path, *, how: str | None, timeout_s: float) -> bool:
+    """Send what a journal still holds, and how the job ended unless that is None; return whether all of it arrived.
 
     For whoever is left when a job was killed. The journal is removed when nothing of it is missing any more.
     """
@@ -94,7 +94,7 @@ def deliver(path: Path, *, stopped: bool, timeout_s: float) -> bool:
     arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
     journal.close()
     return arrived and (
-        not stopped or posted(requests, "end", body={"how": "stopped", "step": journal.last_step}, timeout_s=timeout_s)
+        how is None or posted(requests, "end", body={"how": how, "step": journal.last_step}, timeout_s=timeout_s)
     )
 
 

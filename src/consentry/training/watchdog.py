@@ -4,8 +4,9 @@
 
 It is a child of the job in a session of its own, so what is sent to the job's group does not reach it. It reads the
 deadline from shared memory and asks nobody. It ends when the job says that it stopped or is gone; a job that is gone
-makes it kill nothing. A job is killed with all of its descendants, and with its process group if it leads it: if it
-does not, it was started by a script that has other things to do.
+makes it kill nothing. It then says for the job how that ended: one that was gone while its lease held has failed. A job
+is killed with all of its descendants, and with its process group if it leads it: if it does not, it was started by a
+script that has other things to do.
 
 It writes one byte when it watches, and keeps that pipe open: the job goes on only while there is a watchdog.
 """
@@ -89,12 +90,14 @@ def main() -> None:
     job, path, journal = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     shared = SharedDeadline(path)
     os.write(sys.stdout.fileno(), b"w")
-    if watch(shared, job=job, kill=kill_job) == "stopped":
+    ended = watch(shared, job=job, kill=kill_job)
+    if ended == "stopped":
         return
+    how = "failed" if ended == "gone" and not shared.is_over() else "stopped"
     shared.end(LeaseState.STOPPED)
     path.unlink(missing_ok=True)
     for attempt in range(_DELIVERY_TRIES):
-        if not journal.exists() or deliver(journal, stopped=True, timeout_s=5):
+        if not journal.exists() or deliver(journal, how=how, timeout_s=5):
             return
         time.sleep(2**attempt)
 

@@ -54,7 +54,7 @@ class Renewal(Body):
 class End(Body):
     """What the holder of a lease says that reads no longer."""
 
-    how: Literal["released", "stopped"]
+    how: Literal["released", "stopped", "failed"]
     step: Whole | None = None
 
 
@@ -155,7 +155,7 @@ class LeaseShown(Answer):
     fence: int
     granted_at: int
     ttl_s: float
-    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped"]
+    state: Literal["granted", "revoked", "expired", "ended", "released", "stopped", "failed"]
     why: str
     order: str | None
     step: int | None

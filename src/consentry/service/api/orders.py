@@ -50,6 +50,7 @@ class Drained(Answer):
     stopped: int
     expired: int
     released: int
+    failed: int
 
 
 class Order(Answer):

@@ -6,7 +6,7 @@
   const live = document.getElementById("live");
   if (!place || !live || !window.EventSource) return;
   const columns = { state: 3, step: 4, items: 5, left_s: 6, order: 7, lease: 10 };
-  const kinds = { granted: "go", stopped: "stop", revoked: "stop", expired: "hold" };
+  const kinds = { granted: "go", stopped: "stop", failed: "stop", revoked: "stop", expired: "hold" };
   const number = new Intl.NumberFormat(document.documentElement.lang);
   const put = (cell, value) => {
     const text = value === null || value === "" ? "–" : typeof value === "number" ? number.format(value) : String(value);
