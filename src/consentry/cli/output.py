@@ -116,12 +116,13 @@ class Output:
         self.notes.print(f"[dim]{_one_line(as_called(line))}[/dim]", soft_wrap=True)
 
     def error(self, error: ConsentryError) -> None:
-        """Print an error with its help line."""
+        """Print an error with its help line, and any further mistakes."""
         if self.as_json:
             print(_document({"error": error.to_json()}), file=self.console.file)
             return
-        self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(error))}", soft_wrap=True)
-        self.notes.print(f"  [bold]help[/bold]: {_one_line(as_called(error.help))}", soft_wrap=True)
+        for each in (error, *error.more):
+            self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(each))}", soft_wrap=True)
+            self.notes.print(f"  [bold]help[/bold]: {_one_line(as_called(each.help))}", soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
