@@ -167,7 +167,7 @@ def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
     "/notices",
     status_code=201,
     dependencies=[KEY],
-    responses=problems({409: "idempotency-running", 422: "notice-language-twice"}),
+    responses=problems({409: "idempotency-running", 422: "notice-language-twice notice-language-unknown"}),
 )
 def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
     """Store the text of a notice, and the same in other languages, as its next version."""
