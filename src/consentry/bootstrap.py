@@ -35,7 +35,7 @@ from consentry.corpus.population import Population, index_behind, read_people_de
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.corpus.registration import read_descriptor, seats_in_use
 from consentry.durable import replace_file
-from consentry.errors import ChoiceError, IntegrityError, StateError
+from consentry.errors import ChoiceError, ConsentryError, IntegrityError, StateError
 from consentry.home import holding, read_identity
 from consentry.identity import IDENTITY_FILE, Identity, require_pseudonym_key, require_signing_key
 from consentry.ledger.case_events import Handle
@@ -75,6 +75,18 @@ class Deployment:
             self.control.desk.settle()
         finally:
             self.ledger.close()
+
+    def key_trouble(self) -> ConsentryError | None:
+        """Return why this deployment could not be opened again: a key is gone, or another's. What runs has its keys."""
+        folder, texts = self.settings.home, len(self.control.desk.newest.record.objections) > 0
+        try:
+            secret, signer = Keys(folder / "keys").as_they_are(texts=texts)
+            if (bound := read_identity(folder)) is not None:
+                require_pseudonym_key(bound.pseudonym_key, PseudonymKey(secret).fingerprint())
+                require_signing_key(bound.signing_key, signer.key_id)
+        except ConsentryError as error:
+            return error
+        return None
 
     @contextmanager
     def admission(self) -> Iterator[Admission]:

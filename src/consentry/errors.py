@@ -16,13 +16,14 @@
     └── MissingExtraError   an optional part is not installed
 
 A message is lower case without a full stop, with the user's input in backticks. `code` is stable and documented in
-docs/errors.md; `help` says what to do next; `where` names the file and line when there is one.
+docs/errors.md; `help` says what to do next; `where` names the file and line when there is one. `more` are further
+mistakes in what was given, so that nobody has to mend one to hear of the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import ClassVar
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
 
 
 class ConsentryError(Exception):
@@ -36,17 +37,20 @@ class ConsentryError(Exception):
         self.message = message
         self.help = help
         self.where = where
+        self.more: tuple[ConsentryError, ...] = ()
         self.add_note(f"help: {help}")  # a traceback shows it
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.message} [{self.code}]"
 
-    def to_json(self) -> dict[str, str]:
-        """Return the error as a flat object, for `--json` and the API."""
-        body = {"code": self.code, "message": self.message, "help": self.help}
+    def to_json(self) -> dict[str, Any]:
+        """Return the error as an object, for `--json` and the API; further mistakes only where there are some."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message, "help": self.help}
         if self.where is not None:
             body["where"] = self.where
+        if self.more:
+            body["more"] = [each.to_json() for each in self.more]
         return body
 
 
@@ -102,6 +106,14 @@ class IntegrityError(ConsentryError):
 
 class MissingExtraError(ConsentryError):
     """An optional part is not installed."""
+
+
+def raise_all(mistakes: Sequence[ConsentryError]) -> None:
+    """Raise the first of some mistakes, which has the others with it; nothing if there are none."""
+    if mistakes:
+        first, *rest = mistakes
+        first.more = tuple(rest)
+        raise first
 
 
 def names_there_are(names: Collection[str], label: str = "known", *, otherwise: str) -> str:

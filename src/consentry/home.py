@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from consentry.durable import only_one
-from consentry.errors import NotFoundError
+from consentry.errors import NotFoundError, UnavailableError
 from consentry.identity import IDENTITY_FILE, Identity
 from consentry.settings import Settings
 
@@ -97,6 +97,34 @@ def require_deployment(settings: Settings) -> None:
             f"`{settings.home}` holds no deployment",
             help="is it the right folder (--home, CONSENTRY_HOME), and is it mounted? `consentry init` makes a new one",
         )
+
+
+def require_usable(home: Path, ledger: str) -> None:
+    """Refuse a home that is not the one of a ledger any more, or cannot be written to.
+
+    While it is served a disk can fill up, go away, or come back as another.
+
+    Raises:
+        UnavailableError: so it is.
+    """
+    probe = home / f".ready-{os.getpid()}"
+    try:
+        bound = read_identity(home)
+        if bound is None or bound.ledger != ledger:
+            raise _unusable("is gone, or is another's")
+        with probe.open("wb", buffering=0) as stream:
+            stream.write(b"?")
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unusable(f"cannot be written to: {(error.strerror or '').lower()}") from error
+
+
+def _unusable(why: str) -> UnavailableError:
+    return UnavailableError(
+        "home-unusable",
+        f"the folder of the deployment {why}",
+        help="is its disk mounted, with space left, and may this user write there? Nothing has to be started again",
+    )
 
 
 def read_identity(home: Path) -> Identity | None:

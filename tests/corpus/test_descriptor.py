@@ -122,6 +122,55 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, code: str, line: i
     assert caught.value.help
 
 
+def told(text: str, parse: Callable[..., object] = parse_corpus) -> list[tuple[str, str | None]]:
+    with pytest.raises(DescriptorError) as caught:
+        parse(text, filename="my.toml")
+    first = caught.value
+    assert all(each.help for each in first.more)
+    return [(each.code, each.where) for each in (first, *first.more)]
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
+    wrong = CORPUS
+    for old, new in (
+        ('name = "network"', 'name = "../up"'),
+        ('author = "author_id"', 'autor = "author_id"'),
+        ('created = "created_at"', "created = 3"),
+        ('visibility = "everyone"', 'visibility = "somebody"'),
+        ('zone = "UTC"', 'zone = "Europe/Lonodn"'),
+        ('"status_update" = "post"', '"status_update" = "pots"'),
+        ("[visibilities]", "[visible]"),
+    ):
+        assert wrong.count(old) == 1
+        wrong = wrong.replace(old, new)
+    assert sorted(told(wrong), key=lambda each: int((each[1] or "").rpartition(":")[2])) == [
+        ("descriptor-wrong-value", "my.toml:2"),
+        ("descriptor-unknown-key", "my.toml:7"),
+        ("descriptor-wrong-value", "my.toml:10"),
+        ("descriptor-unknown-word", "my.toml:13"),
+        ("descriptor-unknown-word", "my.toml:17"),
+        ("descriptor-unknown-word", "my.toml:20"),
+        ("descriptor-unknown-key", "my.toml:22"),
+    ]
+
+
+def test_a_mistake_is_told_once_and_not_what_follows_from_it() -> None:
+    assert told(CORPUS.replace('author = "author_id"', 'autor = "author_id"')) == [
+        ("descriptor-unknown-key", "my.toml:7")
+    ]
+    assert told(CORPUS.replace('"everyone" = "public"', '"everyone" = "pubic"')) == [
+        ("descriptor-unknown-word", "my.toml:23")
+    ]
+    assert told(CORPUS.replace("[created]", "[[created]]")) == [("descriptor-wrong-value", "my.toml:16")]
+    assert told(CORPUS.replace('category = "kind"', "category = 3")) == [("descriptor-wrong-value", "my.toml:9")]
+    several = PEOPLE.replace('account = "ok"', 'age = "18+"\ncountry = "ZZ"').replace('person = "id"\n', "")
+    assert told(several, parse_people) == [
+        ("descriptor-missing-key", "my.toml:3"),
+        ("descriptor-unknown-word", "my.toml:8"),
+        ("descriptor-column-twice", "my.toml:5"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
@@ -247,6 +296,21 @@ def test_a_schema_that_does_not_fit_is_refused(column: str, kind: pa.DataType | 
     with pytest.raises(CorpusError) as caught:
         check_schema(parse_corpus(CORPUS), pa.schema(fields), filename="a.parquet")
     assert (caught.value.code, caught.value.where) == (code, "a.parquet")
+
+
+def test_all_columns_that_do_not_fit_are_told_with_those_that_there_are() -> None:
+    fields = {**FIELDS, "kind": pa.int8()}
+    del fields["author_id"], fields["created_at"]
+    with pytest.raises(CorpusError) as caught:
+        check_schema(parse_corpus(CORPUS), pa.schema(fields), filename="a.parquet")
+    first = caught.value
+    assert [(each.code, each.where) for each in (first, *first.more)] == [
+        ("corpus-missing-column", "a.parquet"),
+        ("corpus-wrong-type", "a.parquet"),
+        ("corpus-missing-column", "a.parquet"),
+    ]
+    assert first.help.endswith("the columns are: `id`, `mentions`, `kind`")
+    assert first.to_json()["more"][0]["code"] == "corpus-wrong-type"
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.string(), pa.null()])

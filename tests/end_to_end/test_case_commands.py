@@ -33,11 +33,13 @@ def written(terminal: Terminal, name: str, text: str) -> Path:
 def test_a_case_from_beginning_to_end(suspended: Terminal) -> None:
     refused = suspended.run("case", "lift", "ico", *REFERENCE, *BY, status=3)
     assert [each["kind"] for each in refused["in_the_way"]] == ["review", "condition", "approval", "notice"]
+    assert (refused["case"], refused["lifted"]) == ("ico", False)
     text = suspended.run("case", "lift", "ico", *REFERENCE, *BY, status=3, as_json=False)
     assert "4 things stand in the way" in text
     assert "condition `window` (a longer window) is open: no evidence yet" in text
     suspended.run("case", "review", "ico", *BY)
-    suspended.run("case", "approve", "ico", *BY, status=3)
+    refused = suspended.run("case", "approve", "ico", *BY, status=3)
+    assert (refused["case"], refused["approved"], "lifted" in refused) == ("ico", False, False)
     suspended.run("case", "condition", "meet", "ico", "window", written(suspended, "e.txt", "evidence"), *BY)
     suspended.run("case", "approve", "ico", *BY)
     suspended.fails("case-approved-already", "case", "approve", "ico", *BY)
@@ -80,7 +82,9 @@ def test_what_takes_two_people_ends_with_3_for_the_first(suspended: Terminal) ->
     suspended.run("notice", "serve", "n-1", "--person", "ada")
     assert suspended.run(*words, "--by", "ben")["orders"] == ["ico.2"]
     suspended.run("case", "withdraw", "ico", *REFERENCE, *BY, status=3)
-    assert suspended.run("case", "withdraw", "ico", *REFERENCE, "--by", "ben")["done"]
+    suspended.run("case", "withdraw", "ico", "--reference", "another letter", "--by", "ben", status=3)
+    done = suspended.run("case", "withdraw", "ico", *REFERENCE, "--by", "ben")
+    assert done == {"case": "ico", "done": True, "by": ["ann", "ben"], "orders": [], "in_the_way": []}
 
 
 def test_a_check_and_its_words(suspended: Terminal) -> None:

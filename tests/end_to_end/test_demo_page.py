@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -23,6 +24,7 @@ from click.testing import CliRunner
 from consentry.bootstrap import open_deployment
 from consentry.charts import Bar, bars
 from consentry.cli import demo
+from consentry.cli.called import CALLED_VARIABLE
 from consentry.cli.charts import Section, document, table, timeline
 from consentry.cli.main import cli
 from consentry.cli.report import Story, page
@@ -376,7 +378,8 @@ def test_it_ends_with_four_places_to_look_at_and_a_way_to_another_link(tmp_path:
         "show_pages(pathlib.Path(sys.argv[1]), Output(), person=sys.argv[2])"
     )
     asked = [sys.executable, "-c", code, str(home), "-member 1"]
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as served:
+    environment = {**os.environ, CALLED_VARIABLE: "./run"}
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True, env=environment) as served:
         try:
             said = list(_until(served.stdout, "Stop with"))
             addresses = [each.split("?")[0] for each in said if each.startswith("http")]

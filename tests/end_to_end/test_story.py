@@ -12,6 +12,7 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError, CorpusError, IntegrityError, NotFoundError
 from consentry.ledger.events import ChoiceMade, Source
+from consentry.oversight.order import Scope
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
@@ -197,7 +198,11 @@ def test_a_plan_counts_what_a_build_counts(place: tuple[Path, Deployment]) -> No
     assert planned.to_json()["counts"] == built.manifest.counts
     assert planned.undecided == 0
     without = deployment.control.releases.plan(
-        "network", GENAI, policy=load(shipped()[POLICY], POLICY), at=NOW, suspended=("US-NY", "US")
+        "network",
+        GENAI,
+        policy=load(shipped()[POLICY], POLICY),
+        at=NOW,
+        suspended=Scope(areas=frozenset({"US-NY", "US"})),
     )
     assert without.to_json()["counts"]["eligible"] == 0
 

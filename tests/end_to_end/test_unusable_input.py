@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from end_to_end.network import RawItem, RawPerson, write_corpus, write_items, write_people
@@ -53,6 +56,30 @@ def test_a_missing_column(terminal: Terminal) -> None:
     path = parquet(terminal, id=pa.array(["a"]))
     path.write_text(path.read_text("utf-8").replace('"author_id"', '"autor_id"'), "utf-8")
     assert "author_id" in terminal.fails("corpus-missing-column", "corpus", "register", path)["help"]
+
+
+def test_all_that_is_wrong_with_the_files_is_told_at_once(terminal: Terminal) -> None:
+    items = [RawItem(id="a1", author="ada")]
+    path = write_corpus(terminal.folder, [items, items, items])
+    for number, columns in ((0, {"id": ["x"], "kind": [1]}), (1, {"id": ["y"], "kind": [2]})):
+        pq.write_table(pa.table(columns), terminal.folder / "items" / f"{number}.parquet")
+    (terminal.folder / "items" / "2.parquet").write_bytes(b"nothing like it")
+    text = path.read_text("utf-8")
+    assert text.count('author = "author_id"') == 1
+    error: dict[str, Any] = terminal.fails("corpus-missing-column", "corpus", "register", path)
+    told = [error, *error["more"]]
+    assert {(each["code"], each.get("where")) for each in told} == {
+        ("corpus-missing-column", "items/0.parquet and 1 more file"),
+        ("corpus-wrong-type", "items/0.parquet and 1 more file"),
+        ("corpus-not-parquet", None),
+    }
+    assert [each["code"] for each in told].count("corpus-missing-column") == 6
+    assert "the columns are: `id`, `kind`" in told[0]["help"]
+    said = terminal.run("corpus", "register", path, status=1, as_json=False)
+    assert said.count("error:") == said.count("help:") == len(told)
+    path.write_text(text.replace("author =", "autor =").replace('zone = "UTC"', 'zone = "Utopia"'), "utf-8")
+    said = terminal.run("corpus", "register", path, status=1, as_json=False)
+    assert (said.count("error:"), said.count("corpus.toml:")) == (2, 2)
 
 
 def test_duplicate_ids_across_files(terminal: Terminal) -> None:

@@ -12,10 +12,13 @@ from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.release.manifest import EXCLUSIONS
-from end_to_end.network import write_corpus
+from end_to_end.network import Form, RawItem, write_corpus
 from end_to_end.suspended_network import ITEMS, UK, build, grant, renew, suspend
 from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
+from end_to_end.terminal import Terminal, ready, terminal
 from end_to_end.test_story import say
+
+__all__ = ["ready", "terminal"]
 
 
 def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> None:
@@ -86,3 +89,57 @@ def test_what_if_leaves_out_what_amendments_took_out_and_names_the_release_all_t
     suspend(deployment)
     with pytest.raises(ConsentryError, match=r"lease-revoked"):
         renew(deployment, lease, secret)
+
+
+@pytest.fixture
+def kinds(ready: Terminal) -> Terminal:
+    """Three posts and an article of one person, one of the posts of May."""
+    march, may = 1_710_000_000, 1_715_000_000
+    items = [
+        RawItem(id="p1", author="ada", created=march),
+        RawItem(id="p2", author="ada", created=may, visibility="members"),
+        RawItem(id="p3", author="ada", created=march),
+        RawItem(id="i1", author="ada", created=march, category="article"),
+    ]
+    ready.run("corpus", "register", write_corpus(ready.folder, [items], form=Form(created="seconds")))
+    return ready
+
+
+def test_the_command_takes_the_scope_of_a_suspension(kinds: Terminal) -> None:
+    ask = ("what-if", "network", "--policy", "september-2024")
+
+    def left(*words: str) -> int:
+        (change,) = kinds.run(*ask, *words)["corpora"].values()
+        assert change["eligible"]["before"] == 4
+        return int(change["eligible"]["after"])
+
+    assert left("--suspend", "US") == 0
+    assert left("--suspend", "US", "--category", "article") == 3
+    assert left("--suspend", "GB", "--category", "article") == 4
+    assert left("--category", "article", "--category", "post") == 0
+    assert left("--visibility", "members") == 3
+    found = kinds.run(*ask, "--suspend", "US", "--category", "article")
+    assert found["suspended"] == ["US"]
+    assert (found["scope"]["areas"], found["scope"]["categories"]) == (["US"], ["article"])
+    said = kinds.run(*ask, "--suspend", "US", "--category", "article", as_json=False)
+    assert "network: without US; article, by september-2024" in said
+    assert "eligible 4 -> 3 (-1)" in said
+
+
+def test_the_command_says_of_a_window_of_creation_what_a_census_cannot(kinds: Terminal) -> None:
+    ask = ("what-if", "network", "--policy", "september-2024", "--category", "post", "--created-from", "2024-05-01")
+    (change,) = kinds.run(*ask)["corpora"].values()
+    assert (change["eligible"], change["undecided"]) == ({"before": 4, "after": 1}, 3)
+    said = kinds.run(*ask, as_json=False)
+    assert "without post; created from 2024-05-01, by september-2024" in said
+    assert "3 items depend on when they were created: a census cannot tell." in said
+    assert "Item by item: consentry suspend --dry-run" in said
+    dry = ("suspend", "--case", "x", "--reference", "y", "--category", "post", "--created-from", "2024-05-01")
+    assert kinds.run(*dry, "--dry-run")["corpora"]["network"]["items"] == 1, "which looks at each item"
+
+
+def test_the_command_has_to_be_told_what_would_be_suspended(kinds: Terminal) -> None:
+    assert "what would be suspended?" in kinds.run("what-if", status=2, as_json=False)
+    empty = ("--created-from", "2024-05-01", "--created-before", "2024-05-01")
+    kinds.fails("order-window-empty", "what-if", "--policy", "september-2024", *empty)
+    assert "ATLANTIS" in kinds.run("what-if", "--suspend", "ATLANTIS", status=2, as_json=False)

@@ -331,3 +331,23 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_sets_have_no_problems(name: str) -> None:
     assert check(shipped()[name], name) == []
+
+
+def test_what_is_given_stands_in_a_line_or_in_a_table_with_its_times() -> None:
+    line = 'given = { place = "US", age = "adult", category = "post", at = 2024-01-01 }\n'
+    assert GOOD.count(line) == 1
+    moved = GOOD.replace(line, "")
+    for at, seconds in (
+        ("2024-01-01", 1_704_067_200),
+        ("2024-01-01T00:00:00Z", 1_704_067_200),
+        ("2024-01-01 02:00:00+02:00", 1_704_067_200),
+        ("2024-01-01T12:30:00-01:00", 1_704_067_200 + 13 * 3600 + 1800),
+    ):
+        in_a_line = GOOD.replace("at = 2024-01-01", f"at = {at}")
+        keys = f'[example.given]\nplace = "US"\nage = "adult"\ncategory = "post"\nat = {at}\n'
+        in_a_table = moved + keys
+        (first,), (second,) = (load(text, "p.toml").examples for text in (in_a_line, in_a_table))
+        assert first == second
+        assert first.given.at == seconds
+    wrong = moved + '[example.given]\nplace = "US"\ncategory = "post"\nat = 2024-01-01T00:00:00\n'
+    assert found(wrong) == [("policy-wrong-value", wrong.count("\n"))]

@@ -29,6 +29,7 @@ class Idp:
     signs_with: RSAKey | None = None
     unsigned: bool = False
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys_fetched: int = 0
 
     def authorize(self, address: str) -> str:
         """Return where a browser that goes to `address` is sent back to."""
@@ -57,7 +58,7 @@ class Idp:
             plain = ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts)
             return {"access_token": "x", "token_type": "Bearer", "id_token": plain + "."}
         key = self.signs_with or self.key
-        signed = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
+        signed = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
         return {"access_token": "x", "token_type": "Bearer", "id_token": signed}
 
 
@@ -72,6 +73,7 @@ def provider() -> Iterator[Idp]:
                 names = {"authorization_endpoint": "auth", "token_endpoint": "token", "jwks_uri": "keys"}
                 self._say({"issuer": idp.url, **{name: f"{idp.url}/{path}" for name, path in names.items()}})
             else:
+                idp.keys_fetched += 1
                 self._say(KeySet([idp.key]).as_dict(private=False))
 
         def do_POST(self) -> None:

@@ -256,3 +256,13 @@ def test_approval_is_said_to_be_of_all_that_takes_two(place: Place) -> None:
     for remedy in TAKE_TWO:
         for text in (told, chosen, str(Consentry.approve_remedy.__doc__)):
             assert f"`{remedy}`" in text
+
+
+def test_the_languages_with_which_a_notice_is_refused_are_described(place: Place) -> None:
+    paths = place.program.get("/openapi.json").json()["paths"]
+    described = paths["/v1/notices"]["post"]["responses"]["422"]["description"]
+    for languages, code in ((["AAA"], "notice-language-unknown"), (["en", "EN"], "notice-language-twice")):
+        body = {"notice": "told", "text": "We use it.", "languages": languages, "channel": "mail", "audience": "all"}
+        answer = place.officer.post("/v1/notices", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert f"`{code}`" in described

@@ -6,6 +6,7 @@ import time
 
 import httpx2
 
+from consentry.digests import digest
 from consentry.ledger.case_events import ApprovalGiven, CaseEnded, ConditionMet, ReportDelivered
 from consentry.service.gate import COOKIE
 from service.at_work import PEOPLE
@@ -55,6 +56,11 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
         with refused("case-over"):
             olga.begin_review("ico")
         assert [each["case"] for each in olga.cases()] == ["ico"]
+        assert [(each["case"], each["condition"], each["state"]) for each in olga.conditions(state="met")] == [
+            ("ico", "clearer", "met")
+        ]
+        assert list(olga.conditions(case="ico", state="open")) == []
+        assert list(olga.reports()) == []
         assert "case.ended" in [each["kind"] for each in olga.timeline("ico")]
     documents = [own.deployment.control.desk.parts.objects.get(each.evidence) for each in _met(own)]
     assert documents == [b"%PDF-1.7 \xff", b"minutes of 3 May"]
@@ -121,7 +127,10 @@ def test_narrowing_and_withdrawing_take_two_and_prohibiting_one(own: Office) -> 
         olga.suspend(case="ended", scope={"areas": ["DE"]}, reference="letter")
         olga.schedule_report("ended", "monthly", title="what happened", due=int(time.time()) + 86_400)
         assert olga.prohibit("ended", reference="decision")["standing"] == "prohibited"
+        assert [(each["report"], each["state"]) for each in olga.reports(case="ended")] == [("monthly", "due")]
         olga.deliver_report("ended", "monthly")
+        (report,) = olga.reports(state="delivered")
+        assert report["document"] == digest(olga.report("ended", "monthly"))
         with refused("case-report-unknown"):
             olga.deliver_report("ended", "weekly")
     assert len(own.events(ReportDelivered)) == 1

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -253,6 +253,44 @@ def test_a_provider_that_says_something_else_of_itself(there: There, changed: di
         known._metadata()
     known._read[at] = (time.monotonic(), found)
     assert known._metadata() == found
+
+
+def test_a_provider_that_changed_its_key_is_asked_for_it_but_not_by_every_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = f"{SITE}/sign-in/organisation/back"
+    with (
+        provider() as idp,
+        closing(open_deployment(tmp_path / "home", embedded=True)) as deployment,
+        deployment.admission() as admission,
+    ):
+        known = Provider(issuer=idp.url, client_id="consentry", client_secret="")
+
+        def sign_in() -> str:
+            begun = known.begin(admission, callback=callback, next="/")
+            back = parse_qs(urlsplit(idp.authorize(begun.address)).query)
+            answer = {name: values[0] for name, values in back.items()}
+            claims, _ = known.finish(admission, callback=callback, secret=begun.secret, answer=answer)
+            return str(claims["sub"])
+
+        assert [sign_in(), sign_in()] == ["1", "1"]
+        assert idp.keys_fetched == 1, "they are remembered"
+        idp.key = RSAKey.generate_key(2048, {"kid": "two", "use": "sig"})
+        with pytest.raises(StateError, match="does not hold"):
+            sign_in()
+        assert idp.keys_fetched == 1, "a moment ago they were fetched"
+        monkeypatch.setattr(oidc, "KEYS_AGAIN_S", 0.0)
+        assert sign_in() == "1", "with the key that the provider signs with by now"
+        assert idp.keys_fetched == 2
+        idp.signs_with = RSAKey.generate_key(2048, {"kid": "three"})
+        with pytest.raises(StateError, match="does not hold"):
+            sign_in()
+        assert idp.keys_fetched == 3, "once for a token, and it is not among them"
+        monkeypatch.setattr(oidc, "KEYS_AGAIN_S", 60.0)
+        for _ in range(5):
+            with pytest.raises(StateError, match="does not hold"):
+                sign_in()
+        assert idp.keys_fetched == 3, "whoever sends such tokens"
 
 
 def test_somebody_who_changed_their_mind(there: There) -> None:

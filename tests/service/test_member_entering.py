@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import service.members as member
 from consentry.accounts.member_link import LinkKeys
 from consentry.bootstrap import Deployment
+from consentry.service.logs import JsonLines
+from consentry.service.problems import LOG
 from service.at_work import said
 from service.members import Come, token_for
 from service.visitor import Visitor, words
@@ -52,6 +55,45 @@ def test_a_link_that_is_not_good(place: tuple[Deployment, Come, str], changed: d
     assert answer.status_code == 422
     assert said in words(answer)
     assert not visitor.is_signed_in
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "reason"),
+    [
+        ({"exp": 1_600_000_000}, "sign-in-link-expired", "the link is over"),
+        ({"aud": "https://other.example"}, "sign-in-link-elsewhere", "the link is for another site"),
+        ({"jti": "x"}, "sign-in-link-incomplete", "the link cannot be used: it has no name of its own (`jti`)"),
+        ({"signature": None}, "sign-in-link-damaged", "bad-signature"),
+        ({"dots": None}, "sign-in-link-damaged", "decode-error"),
+        ({"used": None}, "sign-in-link-used", "the link was used before"),
+    ],
+)
+def test_a_link_that_is_refused_leaves_a_line_that_says_why_and_nothing_of_the_person(
+    place: tuple[Deployment, Come, str],
+    caplog: pytest.LogCaptureFixture,
+    changed: dict[str, Any],
+    code: str,
+    reason: str,
+) -> None:
+    deployment, _, url = place
+    claims = {name: each for name, each in changed.items() if name in {"exp", "aud", "jti"}}
+    token = token_for(deployment, "us", name="Ada Lovelace", **claims)
+    head, payload, signature = token.split(".")
+    if "signature" in changed:
+        token = f"{head}.{payload}.{signature[::-1]}"
+    elif "dots" in changed:
+        token = head + payload + signature
+    elif "used" in changed:
+        assert Visitor(url).get(f"/me/enter?token={token}").status_code == 303
+    with caplog.at_level(logging.INFO, LOG.name):
+        assert Visitor(url).get(f"/me/enter?token={token}").status_code == 422
+    (record,) = [each for each in caplog.records if each.name == LOG.name]
+    line = json.loads(JsonLines().format(record))
+    assert (line["level"], line["message"]) == ("warning", f"a link of the platform was refused: {code}")
+    assert (line["code"], line["reason"]) == (code, reason)
+    assert set(line) == {"at", "level", "logger", "message", "code", "reason"} | (set(line) & {"request_id"})
+    for told in ("Ada", deployment.person("us"), token[:20], claims.get("aud", "example.com")):
+        assert told not in json.dumps(line)
 
 
 def test_without_a_session_the_page_says_where_to_come_from(place: tuple[Deployment, Come, str]) -> None:

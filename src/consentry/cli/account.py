@@ -12,6 +12,7 @@ from consentry.accounts.access import Role
 from consentry.accounts.account import new_password
 from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.public_key import key_id, read_public_key
 
 _OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]
@@ -19,7 +20,7 @@ _OF_KEYS = sorted(role.value for role in OF_KEYS)
 _DAY_S = 86_400
 
 
-@click.group()
+@click.group(cls=Commands)
 def account() -> None:
     """Who signs in to the pages of `consentry serve`, and which programs hold a key.
 
@@ -70,7 +71,7 @@ def list_(context: Context) -> None:
 
     def human() -> None:
         if not rows:
-            context.out.text("No account yet. Make one: consentry account add NAME --role privacy-officer")
+            context.out.hint("No account yet. Make one: consentry account add NAME --role privacy-officer")
             return
         columns = ("handle", "roles", "areas", "signs in")
         context.out.table(
@@ -188,7 +189,7 @@ def keys(context: Context) -> None:
 
     def human() -> None:
         if not rows:
-            context.out.text("No key yet. Make one: consentry account add-key NAME")
+            context.out.hint("No key yet. Make one: consentry account add-key NAME")
             return
         columns = ("id", "name", "roles", "made by", "state")
         context.out.table(

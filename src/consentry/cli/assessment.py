@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import moment
 from consentry.ledger.case_events import AssessmentKind
 from consentry.oversight.assessment import Assessment
 
 
-@click.group()
+@click.group(cls=Commands)
 def assessment() -> None:
     """Bind assessments to policy sets, and see which are bound."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.errors import IntegrityError
@@ -20,7 +20,7 @@ from consentry.transparency.download import opened
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.group()
+@click.group(cls=Commands)
 def authority() -> None:
     """Signed statements of authorities, and signed downloads for them (docs/authority.md)."""
 

@@ -9,7 +9,7 @@ import click
 from consentry.cli.case_register import REASON, condition, report
 from consentry.cli.case_words import body_of, show_agreed, show_case
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import counted, day, moment
 from consentry.cli.suspend import scope_of, scope_options
@@ -22,7 +22,7 @@ REFERENCE = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Commands)
 def case() -> None:
     """Open cases, work through their conditions, and give a use back only when all of them are met."""
 
@@ -167,7 +167,7 @@ def correct_notice(
         raise click.UsageError("give either `--days` or `--take-back`")
     agreed = context.deployment.control.corrections.notice(name, notice, days=days, reason=reason, by=by)
     waits = f"waits {counted(days, 'day')} after it" if days is not None else "does not require it any more"
-    return show_agreed(context, agreed, done=f"Notice {notice}: case {name} {waits}.")
+    return show_agreed(context, agreed, case=name, done=f"Notice {notice}: case {name} {waits}.")
 
 
 @case.command()
@@ -179,7 +179,7 @@ def approve(context: Context, name: str, by: str) -> int:
     control = context.deployment.control
     obstacles = control.cases.approve(name, by=by)
     if obstacles:
-        return _refuse(context, f"Case {name} cannot be approved yet", obstacles)
+        return _refuse(context, name, "approved", obstacles)
     _, standing, rest, _ = control.cases.register_of(name)
     body = {"case": name, "approved": True, "standing": str(standing), "in_the_way": [each.text for each in rest]}
 
@@ -201,7 +201,7 @@ def lift(context: Context, name: str, reference: str, by: str) -> int:
     """Lift case NAME: end its suspensions. Exit status 3, with every reason, while something stands in the way."""
     obstacles = context.deployment.control.cases.lift(name, reference=reference, by=by)
     if obstacles:
-        return _refuse(context, f"Case {name} cannot be lifted", obstacles)
+        return _refuse(context, name, "lifted", obstacles)
     body = {"case": name, "lifted": True, "in_the_way": []}
     context.out.show(
         body, lambda: context.out.text(f"Case {name} is lifted. Releases that are built from now on hold what was out.")
@@ -209,14 +209,17 @@ def lift(context: Context, name: str, reference: str, by: str) -> int:
     return 0
 
 
-def _refuse(context: Context, what: str, obstacles: tuple[Obstacle, ...]) -> int:
+def _refuse(context: Context, case: str, step: str, obstacles: tuple[Obstacle, ...]) -> int:
+    """Say that a case cannot be approved or lifted yet, and why; return the exit status."""
     body = {
-        "lifted": False,
+        "case": case,
+        step: False,
         "in_the_way": [{"kind": each.kind, "about": each.about, "text": each.text} for each in obstacles],
     }
 
     def human() -> None:
-        context.out.text(f"{what}: {counted(len(obstacles), 'thing stands', several='things stand')} in the way.")
+        stand = counted(len(obstacles), "thing stands", several="things stand")
+        context.out.text(f"Case {case} cannot be {step} yet: {stand} in the way.")
         for each in obstacles:
             context.out.text(f"  - {each.text}")
 
@@ -230,12 +233,14 @@ def _refuse(context: Context, what: str, obstacles: tuple[Obstacle, ...]) -> int
 @BY
 @pass_context
 def withdraw(context: Context, name: str, reference: str, by: str) -> int:
-    """Say that whoever raised the concern gave it up. The second person to say so ends the suspensions.
+    """Say that whoever raised the concern of case NAME gave it up. Its suspensions end with that.
 
-    Exit status 3 until then.
+    It takes two different people who say the very same, with the same reference. Exit status 3 until then.
     """
     agreed = context.deployment.control.cases.withdraw(name, reference=reference, by=by)
-    return show_agreed(context, agreed, done=f"Case {name} is withdrawn: nothing is suspended by it any more.")
+    return show_agreed(
+        context, agreed, case=name, done=f"Case {name} is withdrawn: nothing is suspended by it any more."
+    )
 
 
 @case.command()
@@ -269,7 +274,7 @@ def narrow(context: Context, /, name: str, reference: str, by: str, **parts: Any
     scope = scope_of(parts)
     agreed = context.deployment.control.cases.narrow(name, scope, reference=reference, by=by)
     done = f"Order {', '.join(agreed.orders)} took the place of what was suspended: {in_words(scope)}."
-    return show_agreed(context, agreed, done=done)
+    return show_agreed(context, agreed, case=name, done=done)
 
 
 def _plain(standing: CaseStanding) -> str:

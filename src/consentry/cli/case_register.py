@@ -8,6 +8,7 @@ import click
 
 from consentry.cli.case_words import show_agreed
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import day, read_last_moment
 from consentry.digests import canonical_json, digest
@@ -22,7 +23,7 @@ REASON = click.option(
 _DUE = "Until when: a date (the end of that day, UTC), or a time with zone."
 
 
-@click.group()
+@click.group(cls=Commands)
 def condition() -> None:
     """Add conditions to a case, and note how they are met."""
 
@@ -111,10 +112,10 @@ def take_back(context: Context, case: str, name: str, reason: str, by: str) -> i
     Once somebody approved lifting it, it takes two different people who say the very same. Exit status 3 until then.
     """
     agreed = context.deployment.control.corrections.condition(case, name, reason=reason, by=by)
-    return show_agreed(context, agreed, done=f"Case {case} has no condition {name} any more.")
+    return show_agreed(context, agreed, case=case, done=f"Case {case} has no condition {name} any more.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def report() -> None:
     """Schedule, write and deliver the reports that an authority is owed."""
 

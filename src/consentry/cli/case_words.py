@@ -12,6 +12,7 @@ from consentry.cli.suspend import described
 from consentry.control_plane.agreement import Agreed
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Obstacle, Report
+from consentry.oversight.case_register import ConditionState, register
 from consentry.oversight.order import Order, in_words
 from consentry.policy.choice import Seconds
 
@@ -73,33 +74,28 @@ def _owed(report: Report, at: Seconds) -> dict[str, Any]:
 
 
 def _conditions(case: Case, answers: Answers, at: Seconds) -> list[dict[str, Any]]:
-    at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
-    found = []
-    for each in case.conditions.values():
-        answer = each.answer(answers)
-        met = answer.met or each.condition in at_the_end
-        found.append(
-            {
-                "condition": each.condition,
-                "title": each.title,
-                "state": "met" if met else "open",
-                "owner": each.owner,
-                "due": each.due,
-                "overdue": not met and each.due is not None and at > each.due,
-                "check": each.check,
-                "policy": each.policy,
-                "parameters": list(each.parameters),
-                "evidence": None if each.met is None else each.met.evidence,
-                "found": at_the_end.get(each.condition, answer.found),
-            }
-        )
-    return found
+    return [
+        {
+            "condition": each.condition.condition,
+            "title": each.condition.title,
+            "state": "met" if each.met else "open",
+            "owner": each.condition.owner,
+            "due": each.condition.due,
+            "overdue": each.state(at) is ConditionState.OVERDUE,
+            "check": each.condition.check,
+            "policy": each.condition.policy,
+            "parameters": list(each.condition.parameters),
+            "evidence": None if each.condition.met is None else each.condition.met.evidence,
+            "found": each.found,
+        }
+        for each in register(case, answers)
+    ]
 
 
-def show_agreed(context: Context, agreed: Agreed, *, done: str) -> int:
-    """Show how far a step is that takes two people; return the exit status."""
+def show_agreed(context: Context, agreed: Agreed, *, case: str, done: str) -> int:
+    """Show how far a step of a case is that takes two people; return the exit status."""
     rest = [each.text for each in agreed.in_the_way]
-    body = {"done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders), "in_the_way": rest}
+    body = {"case": case, "done": agreed.done, "by": list(agreed.by), "orders": list(agreed.orders), "in_the_way": rest}
     waiting = f"Noted for {', '.join(agreed.by)}. Nothing changes until another person says the same."
     if rest:
         waiting = "\n  - ".join([f"Agreed by {', '.join(agreed.by)}. Say it again when this is done:", *rest])

@@ -9,6 +9,7 @@ import click
 
 from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.cli.output import counted
 from consentry.cli.read_words import in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
@@ -19,7 +20,7 @@ _TOP = 20
 """Words that are listed of a column."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def corpus() -> None:
     """Register content, and see what is registered."""
 
@@ -109,7 +110,7 @@ def _show_files(context: Context, opened: Corpus) -> None:
     context.out.table(columns, rows)
 
 
-@click.group("import")
+@click.group("import", cls=Commands)
 def import_() -> None:
     """Turn a platform's export into a corpus folder that can be registered."""
 

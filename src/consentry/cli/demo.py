@@ -7,6 +7,7 @@ stops, a second release shows the difference; and after review, conditions, noti
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -305,6 +306,6 @@ def _close(out: Output, story: Story, *, home: Path, path: Path) -> None:
             "serve",
         )
         for words in looks:
-            out.text(f"  ./run consentry --home {home} {words}")
+            out.hint(f"  consentry --home {shlex.quote(str(home))} {words}")
 
     out.show(body, human)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from consentry.accounts.access import Role
 from consentry.accounts.account import new_password
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.called import program
 from consentry.cli.output import Output
 from consentry.corpus.population import read_people_descriptor
 from consentry.durable import replace_file
@@ -92,7 +93,7 @@ def _accounts(deployment: Deployment) -> str:
 def again(home: Path, address: str, *, person: str) -> str:
     """Return the command that makes another link for a member, to be run where the demo was."""
     words = ["--home", str(home), "account", "member-link", "--url", address, "--", person]
-    return f"./run consentry {shlex.join(words)}"
+    return f"{program()} {shlex.join(words)}"
 
 
 def _link(deployment: Deployment, address: str, person: str) -> str:

@@ -21,6 +21,8 @@ from consentry.cli.output import Output
 DENIED = 3
 """Exit status of a command whose answer is no."""
 _STARTED = f"{__name__}.started"
+_WHOLE = 1_000
+"""Characters: more than any first sentence has."""
 
 
 class InterruptedWorkError(click.Abort):
@@ -43,7 +45,7 @@ class Later(click.Command):
 
     Args:
         name: the command's name.
-        place: its module and variable, as `consentry.cli.release:what_if`.
+        place: its module and variable, as `consentry.cli.what_if:what_if`.
         summary: the first sentence of its help.
     """
 
@@ -78,7 +80,7 @@ def kept_for_good(module: str) -> Iterator[None]:
 
 
 class Commands(click.Group):
-    """A group some of whose commands are imported later."""
+    """A group some of whose commands are imported later. Its help has the whole first sentence of each."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -87,6 +89,12 @@ class Commands(click.Group):
         ctx.meta.setdefault(_STARTED, time.monotonic())
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, Later) else command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command is for, in as many lines as that takes: click would cut it."""
+        known = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=_WHOLE)) for name, command in known])
 
 
 def running_for() -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from consentry.cli.called import as_called
 from consentry.cli.output import Output
 
 _COLUMNS = ("job", "model", "release", "state", "stopped by", "step", "items", "time left")
@@ -21,19 +22,19 @@ def show_jobs(out: Output, body: Mapping[str, Any], *, chosen: bool) -> None:
         return
     out.table(_COLUMNS, _rows(body["leases"]))
     if not body["live"]:
-        out.text(NO_SERVER)
+        out.hint(NO_SERVER)
 
 
 def screen(out: Output, body: Mapping[str, Any], *, chosen: bool) -> Group:
     """Return what of the leases fits on the screen, and how many are left out: whoever watches sees who reads now."""
     leases = by_interest(body["leases"])
-    told = [] if body["live"] else [NO_SERVER]
+    told = [] if body["live"] else [as_called(NO_SERVER)]
     if not leases:
         return Group(Text(_none(chosen=chosen)), *map(Text, told))
     most = max(out.console.height - 1, 1)
     for shown in range(min(len(leases), most), -1, -1):
         left = len(leases) - shown
-        last = [f"and {left:,} more: consentry jobs", *told] if left else told
+        last = [as_called(f"and {left:,} more: consentry jobs"), *told] if left else told
         found = Group(out.columns(_COLUMNS, _rows(leases[:shown])), *map(Text, last))
         if len(out.console.render_lines(found)) <= most:
             break

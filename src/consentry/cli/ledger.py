@@ -11,7 +11,7 @@ import click
 
 from consentry.bootstrap import accept_older, migrate
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import counted, moment
 from consentry.ledger.envelope import Event, log_entry
 from consentry.ledger.state import EMPTY, fold, unexplained
@@ -20,7 +20,7 @@ from consentry.progress import watched
 _NUMBER = click.IntRange(0, sys.maxsize)
 
 
-@click.group()
+@click.group(cls=Commands)
 def ledger() -> None:
     """Read what was said, check it, migrate a PostgreSQL ledger."""
 

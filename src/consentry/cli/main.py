@@ -16,6 +16,7 @@ import click
 
 from consentry import __version__
 from consentry.cli import interrupts
+from consentry.cli.called import program
 from consentry.cli.invocation import Commands, Invocation, Later
 from consentry.cli.output import Output, visible
 from consentry.errors import ConsentryError, StateError, UnavailableError
@@ -60,7 +61,7 @@ _COMMANDS = {
     "corpus": ("corpus:corpus", "Register content, and see what is registered."),
     "import": ("corpus:import_", "Turn a platform's export into a corpus folder that can be registered."),
     "release": ("release:release", "Plan, build, read, explain, compare, verify and copy releases."),
-    "what-if": ("release:what_if", "Say what suspending areas would change, from the census alone. Changes nothing."),
+    "what-if": ("what_if:what_if", "Say what a suspension would change, from the census alone. Changes nothing."),
     "may": (
         "may:may",
         "Say whether an item that PERSON creates now may be used, and why. Exit status 3 if it may not.",
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = _json_first(sys.argv[1:] if arguments is None else arguments)
     out = Output(as_json=given[:1] == ["--json"])
     try:
-        status = cli.main(given, prog_name="consentry", standalone_mode=False)
+        status = cli.main(given, prog_name=program(), standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt) as interrupt:
         out.note(f"interrupted; {interrupt}" if str(interrupt) else "interrupted; nothing half-done was left behind")
         raise SystemExit(INTERRUPTED) from None

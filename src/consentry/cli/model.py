@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import Output, counted, moment
 from consentry.ledger.lineage_events import Destroyed, Remedy
 
@@ -22,7 +22,7 @@ _BY = click.option(
 _DIGEST = click.option("--digest", metavar="SHA256", help="Of the model's weights: `sha256:` and 64 digits.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """Say what models come from, see where they stand, remedy, withdraw and destroy them."""
 

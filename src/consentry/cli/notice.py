@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
 from consentry.control_plane.notices import by_language
@@ -21,7 +22,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BY = click.option("--by", required=True, metavar="HANDLE", help="Who says so: a handle, no name and no address.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def notice() -> None:
     """Write what people are told, record who was told, and see who still can be."""
 
@@ -126,11 +127,11 @@ def serve(
         context.out.text(f"Recorded at position {position}: {counted(len(told), 'person', several='people')}.")
         if refused:
             context.out.text(f"WARNING: {refused:,} of them had refused {purpose} before, or were erased.")
-            context.out.text(
+            context.out.hint(
                 "Nobody who refused has to be asked again. Who can be told: consentry notice audience FILE"
             )
         if not written:
-            context.out.text(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
+            context.out.hint(f"Nobody wrote the text of it down here: consentry notice write {name} FILE")
 
     context.out.show(body, human)
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.control_plane.objection_queue import Queued
@@ -21,7 +22,7 @@ _TEXT = click.option("--text", required=True, metavar="TEXT", help="What the obj
 _SHOWN = 8
 
 
-@click.group()
+@click.group(cls=Commands)
 def objection() -> None:
     """Take objections in, from anybody, and answer them. Staff say who they are with `--by`, a handle."""
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from consentry.cli.called import as_called
 from consentry.cli.progress_bar import ProgressBar
 from consentry.errors import ConsentryError
 from consentry.progress import Progress
@@ -58,6 +59,10 @@ class Output:
         """Print a line for people; nothing with `--json`. Markup is not interpreted."""
         if not self.as_json:
             self.console.print(_quoted(line), soft_wrap=True)
+
+    def hint(self, line: str) -> None:
+        """Print a line that says what to type next, for people; nothing with `--json`."""
+        self.text(as_called(line))
 
     def heading(self, line: str) -> None:
         """Print a heading for people; nothing with `--json`."""
@@ -108,15 +113,16 @@ class Output:
 
     def note(self, line: str) -> None:
         """Print a remark to standard error."""
-        self.notes.print(f"[dim]{_one_line(line)}[/dim]", soft_wrap=True)
+        self.notes.print(f"[dim]{_one_line(as_called(line))}[/dim]", soft_wrap=True)
 
     def error(self, error: ConsentryError) -> None:
-        """Print an error with its help line."""
+        """Print an error with its help line, and any further mistakes."""
         if self.as_json:
             print(_document({"error": error.to_json()}), file=self.console.file)
             return
-        self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(error))}", soft_wrap=True)
-        self.notes.print(f"  [bold]help[/bold]: {_one_line(error.help)}", soft_wrap=True)
+        for each in (error, *error.more):
+            self.notes.print(f"[bold red]error[/bold red]: {_one_line(str(each))}", soft_wrap=True)
+            self.notes.print(f"  [bold]help[/bold]: {_one_line(as_called(each.help))}", soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from consentry.bootstrap import Deployment
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import InterruptedWorkError
+from consentry.cli.invocation import Commands, InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
 from consentry.cli.read_words import LOADED, in_no_table, show_in_no_table, show_unread
@@ -32,7 +32,7 @@ from consentry.release.tallies import people_by_place
 _CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
 
 
-@click.group()
+@click.group(cls=Commands)
 def people() -> None:
     """Load the people table, link accounts, erase people; say where somebody may live and what used their content."""
 
@@ -222,7 +222,7 @@ def _counts(used: dict[str, Any]) -> list[str]:
     return [sealed, f"{used['removed']:,}", "withdrawn" if used["withdrawn"] else ""]
 
 
-@click.group()
+@click.group(cls=Commands)
 def choice() -> None:
     """Record choices, and see what a person chose."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from consentry.cli.invocation import DENIED, Invocation, pass_invocation
+from consentry.cli.invocation import DENIED, Commands, Invocation, pass_invocation
 from consentry.cli.output import counted, day
 from consentry.clock import now
 from consentry.errors import ConsentryError, IntegrityError, PolicyError, StateError
@@ -55,7 +55,7 @@ def read_set(name: str) -> PolicySet:
     return load(*read_text(name), places_named=_places_named)
 
 
-@click.group()
+@click.group(cls=Commands)
 def policy() -> None:
     """Check, read, compare, test and publish policy sets."""
 

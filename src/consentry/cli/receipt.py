@@ -8,7 +8,7 @@ import click
 
 from consentry.bootstrap import published_key
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.control_plane.receipts import Stands
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
@@ -25,7 +25,7 @@ _STANDS = {
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.group()
+@click.group(cls=Commands)
 def receipt() -> None:
     """Give receipts for choices and objections, and check them."""
 

@@ -1,4 +1,4 @@
-"""`consentry release` and `consentry what-if`: plan, build, read, explain, compare, verify and copy releases."""
+"""`consentry release`: plan, build, read, explain, compare, verify and copy releases."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED
+from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.model import destroy_folder, show_certificates
 from consentry.cli.output import Output, counted, read_moment
-from consentry.cli.places import place_in_table
 from consentry.cli.policy import read_set
 from consentry.cli.release_text import (
     show_amendments,
@@ -26,20 +25,18 @@ from consentry.cli.release_text import (
     withdrawn_since,
 )
 from consentry.clock import now
-from consentry.corpus.areas import require_areas
-from consentry.errors import NotFoundError, PolicyError
+from consentry.errors import NotFoundError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.release.materialise import CopyFormat
-from consentry.release.plan import difference
 from consentry.release.tallies import summary
 
-_PURPOSES = click.Choice([str(each) for each in Purpose])
+PURPOSES = click.Choice([str(each) for each in Purpose])
 _TOP = 15
 
 
-def _policy(context: Context, name: str) -> PolicySet:
+def policy_set(context: Context, name: str) -> PolicySet:
     """Return the policy set in force under a name, else a file or shipped set: a plan needs nothing published."""
     try:
         return context.deployment.control.desk.policy(name)[0]
@@ -47,7 +44,7 @@ def _policy(context: Context, name: str) -> PolicySet:
         return read_set(name)
 
 
-@click.group()
+@click.group(cls=Commands)
 def release() -> None:
     """Plan, build, read, explain, compare, verify and copy releases."""
 
@@ -56,23 +53,25 @@ def release() -> None:
 @click.argument("corpus")
 @click.option("--policy", required=True, help="A policy set in force, a file, or a shipped set.")
 @click.option(
-    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
+    "--purpose", type=PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
 @click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
 @pass_context
 def plan(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
     """Count what a release of CORPUS would hold, from the census alone. Seals nothing."""
     when = now() if at is None else at
-    found = context.deployment.control.releases.plan(corpus, Purpose(purpose), policy=_policy(context, policy), at=when)
+    found = context.deployment.control.releases.plan(
+        corpus, Purpose(purpose), policy=policy_set(context, policy), at=when
+    )
 
     def human() -> None:
         show_counts(context.out, summary(found.tally))
-        _show_unknown(context.out, found.to_json())
+        show_unknown(context.out, found.to_json())
 
     context.out.show(found.to_json(), human)
 
 
-def _show_unknown(out: Output, found: Mapping[str, Any]) -> None:
+def show_unknown(out: Output, found: Mapping[str, Any]) -> None:
     """Print what a census cannot tell, of a plan or of the difference of two."""
     if found["undecided"] == 1:
         out.text("\n1 item depends on when it was created: a census cannot tell.")
@@ -87,7 +86,7 @@ def _show_unknown(out: Output, found: Mapping[str, Any]) -> None:
 @click.argument("corpus")
 @click.option("--policy", required=True, help="A policy set in force.")
 @click.option(
-    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
+    "--purpose", type=PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
 @click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
 @pass_context
@@ -101,7 +100,7 @@ def build(context: Context, corpus: str, policy: str, purpose: str, at: int | No
     def human() -> None:
         show_head(context.out, body)
         show_counts(context.out, built.manifest.counts)
-        context.out.text(f"\nWhy is an item in, or out? consentry release explain {built.manifest.release} ITEM")
+        context.out.hint(f"\nWhy is an item in, or out? consentry release explain {built.manifest.release} ITEM")
 
     context.out.show(body, human)
 
@@ -326,66 +325,3 @@ def certificate(
     if by is None:
         raise click.UsageError("--folder needs --by: somebody has to stand for it")
     return destroy_folder(context, name, what=Destroyed.RELEASE, folder=folder, by=by, yes=yes)
-
-
-@click.command("what-if")
-@click.argument("corpus", required=False)
-@click.option("--suspend", multiple=True, required=True, help="A country, subdivision or group; may be repeated.")
-@click.option("--policy", help="A policy set in force, a file, or a shipped set (default: the last one published).")
-@click.option(
-    "--purpose", type=_PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
-)
-@pass_context
-def what_if(context: Context, corpus: str | None, suspend: tuple[str, ...], policy: str | None, purpose: str) -> None:
-    """Say what suspending areas would change, from the census alone. Changes nothing.
-
-    A census does not know when items were created, and counts those that involve several people by their owner: it says
-    how many these are, as `release plan` does.
-    """
-    try:
-        require_areas(suspend)
-    except PolicyError as error:
-        raise click.BadParameter(f"{error.message}; {error.help}", param_hint="--suspend") from None
-    control = context.deployment.control
-    names = [corpus] if corpus else list(control.desk.present().state.corpora)
-    published = control.desk.present().state.policies
-    if policy is None and not published:
-        raise click.UsageError("no policy set is in force: name one with --policy")
-    rules, when = _policy(context, published[-1].name if policy is None else policy), now()
-    found = {}
-    for name in names:
-        before = control.releases.plan(name, Purpose(purpose), policy=rules, at=when)
-        after = control.releases.plan(name, Purpose(purpose), policy=rules, at=when, suspended=suspend)
-        found[name] = difference(before, after)
-
-    def human() -> None:
-        for name, change in found.items():
-            _show_difference(context.out, f"{name}: without {', '.join(suspend)}, by {rules.name}", change)
-
-    context.out.show({"suspended": list(suspend), "corpora": found}, human)
-
-
-def _left_out_already(change: dict[str, Any]) -> str:
-    """Say that all a suspension would stop is left out already, and why; empty if it would stop anything."""
-    before, after = change["eligible"]["before"], change["eligible"]["after"]
-    moved = change["by_reason"]
-    items = sum(by for reason, by in moved.items() if reason.startswith("suspended:") and by > 0)
-    if before != after:
-        return ""
-    if not items:
-        return "nothing there: no item is left out for it"
-    why = ", ".join(reason for reason, by in moved.items() if by < 0)
-    return f"{counted(items, 'item')} there, all left out already ({why})"
-
-
-def _show_difference(out: Output, title: str, change: dict[str, Any]) -> None:
-    before, after = change["eligible"]["before"], change["eligible"]["after"]
-    out.heading(title)
-    out.text(f"eligible {before:,} -> {after:,} ({after - before:+,})")
-    if note := _left_out_already(change):
-        out.text(note)
-    for label in ("by_place", "by_category"):
-        rows = [[place_in_table(name) or "(none)", f"{by:+,}"] for name, by in list(change[label].items())[:_TOP]]
-        if rows:
-            out.table([label.removeprefix("by_"), "change"], rows)
-    _show_unknown(out, change)

@@ -104,7 +104,7 @@ def show_explanation(out: Output, item: str, *, body: dict[str, Any]) -> None:
             f"  removed by amendment {left['number']}, since position {left['position']}; it was sealed with the item"
         )
     if not body.get("agrees_with_bitmap", True) and not body.get("erased_since"):
-        out.text("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
+        out.hint("  WRONG: the sealed bitmap says otherwise; run `consentry release verify`")
 
 
 def _heard(said: Mapping[str, Any]) -> str:
@@ -134,7 +134,7 @@ def show_comparison(out: Output, found: dict[str, Any]) -> None:
     if any(ERASED_SINCE in (move["from"], move["to"]) for move in found["moves"]):
         out.text("erased-since: somebody was erased after the release was sealed; why can no longer be said")
     if not found["reproduced"]:
-        out.text("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
+        out.hint("WRONG: deciding again does not give what was sealed; run `consentry release verify --decide`")
     if found["moves"]:
         out.table(["was", "is", "items"], [[m["from"], m["to"], m["items"]] for m in found["moves"]][:_TOP])
     show_changed_counts(out, found["counts"])

@@ -84,7 +84,7 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
         def human() -> None:
             out.text(f"Serving at {address}: pages, and the interface for programs ({address}/docs)")
             if is_new:
-                out.text("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
+                out.hint("Nobody can sign in yet: consentry account add NAME --role privacy-officer")
             out.text(f"Signed links of members are for (`aud`): {audience}")
             out.text(f"The token for jobs is in {token}. Stop with Ctrl+C, or SIGTERM.")
             out.console.file.flush()

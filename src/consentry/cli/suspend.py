@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from consentry.cli.invocation import InterruptedWorkError, Invocation, kept_for_good, pass_invocation
+from consentry.cli.invocation import Commands, InterruptedWorkError, Invocation, kept_for_good, pass_invocation
 from consentry.cli.output import Output, moment, read_moment
 from consentry.control_plane.issuing import Issuing
 from consentry.control_plane.table_folder import is_empty, tables_of
@@ -21,17 +21,7 @@ from consentry.oversight.order import Order, Scope, drained_in_words, in_words
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.settings import read_settings
 
-_SCOPE = (
-    click.option(
-        "--area", "areas", multiple=True, metavar="CODE", help="GB, EU, CA-QC, ...; several times. None: everywhere."
-    ),
-    click.option(
-        "--purpose",
-        "purposes",
-        multiple=True,
-        type=click.Choice([str(each) for each in Purpose]),
-        help="None: every purpose, serving too.",
-    ),
+_CONTENT = (
     click.option(
         "--category",
         "categories",
@@ -49,6 +39,19 @@ _SCOPE = (
     ),
     click.option("--created-from", type=read_moment, metavar="TIME", help="Only what was created then or later."),
     click.option("--created-before", type=read_moment, metavar="TIME", help="Only what was created earlier."),
+)
+_SCOPE = (
+    click.option(
+        "--area", "areas", multiple=True, metavar="CODE", help="GB, EU, CA-QC, ...; several times. None: everywhere."
+    ),
+    click.option(
+        "--purpose",
+        "purposes",
+        multiple=True,
+        type=click.Choice([str(each) for each in Purpose]),
+        help="None: every purpose, serving too.",
+    ),
+    *_CONTENT,
     click.option("--model", "models", multiple=True, metavar="NAME", help="Only this model, and what is built on it."),
 )
 
@@ -56,6 +59,13 @@ _SCOPE = (
 def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say what an order is about."""
     for option in reversed(_SCOPE):
+        command = option(command)
+    return command
+
+
+def content_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command those of them that say what content an order is about."""
+    for option in reversed(_CONTENT):
         command = option(command)
     return command
 
@@ -106,7 +116,7 @@ def suspend(context: Invocation, /, case: str, reference: str, **parts: Any) -> 
         return
     order = _suspended(context, scope, case=case, origin=Origin(parts["origin"]), reference=reference, by=parts["by"])
     if order.drained is None:
-        context.out.text("Jobs that read what it hits are told at once. Watch: consentry jobs")
+        context.out.hint("Jobs that read what it hits are told at once. Watch: consentry jobs")
     else:
         context.out.text("No job reads what it hits.")
     _say_held(context.out, order.scope)
@@ -117,12 +127,12 @@ def suspend(context: Invocation, /, case: str, reference: str, **parts: Any) -> 
 def _say_held(out: Output, scope: Scope) -> None:
     """Say which commands tell what an order holds beside jobs: finding it out takes the whole deployment."""
     if not scope.models:
-        out.text("What was sealed and holds any of it is no longer readable. Which that is: consentry release list")
+        out.hint("What was sealed and holds any of it is no longer readable. Which that is: consentry release list")
     if scope.models:
         named = ", ".join(sorted(scope.models))
-        out.text(f"Held from being served: {named}, and what is built on that. Ask: consentry model may-serve NAME")
+        out.hint(f"Held from being served: {named}, and what is built on that. Ask: consentry model may-serve NAME")
     elif scope.concerns(Purpose.SERVE):
-        out.text("Models that learned from that are held from being served. Ask: consentry model may-serve NAME")
+        out.hint("Models that learned from that are held from being served. Ask: consentry model may-serve NAME")
 
 
 def _what_if(out: Output, scope: Scope, **said: Any) -> None:
@@ -237,7 +247,7 @@ def described(order: Order) -> dict[str, Any]:
     }
 
 
-@click.group()
+@click.group(cls=Commands)
 def order() -> None:
     """See the suspensions."""
 

@@ -26,7 +26,7 @@ def doctor(context: Invocation) -> int:
         if remedies:
             context.out.heading("How to get what is missing")
         for each in remedies:
-            context.out.text(f"  {each.name}: {each.remedy}")
+            context.out.hint(f"  {each.name}: {each.remedy}")
             context.out.text(f"    needed for: {each.purpose}")
         context.out.text()
         context.out.text(f"{counted(problems, 'problem')}." if problems else "Everything that is needed is there.")

@@ -11,9 +11,10 @@ import click
 from consentry.accounts.web_state import Endpoint
 from consentry.accounts.webhooks import SENT, Webhooks
 from consentry.cli.context import Context, pass_context
+from consentry.cli.invocation import Commands
 
 
-@click.group()
+@click.group(cls=Commands)
 def webhook() -> None:
     """Send what happens to other programs, signed (docs/api.md). `consentry serve` does the sending."""
 

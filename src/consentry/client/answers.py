@@ -210,9 +210,10 @@ class Plan(TypedDict):
 
 
 class Ready(TypedDict):
-    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+    """The ledger can be read, and written to as far as can be told without writing.
 
-    `warnings` say what is wrong all the same: above all that the ledger has lost events.
+    The accounts can be read, and the folder of the deployment is there and can be written to. `warnings` say what is
+    wrong all the same: that the ledger has lost events, or that a key is gone from the disk.
     """
 
     status: Literal["ready"]

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
-from consentry.client.connection import Connection, Json, address
+from consentry.client.connection import Connection, Json, Query, address
 from consentry.client.oversight_answers import (
     Agreement,
     Case,
@@ -17,6 +17,8 @@ from consentry.client.oversight_answers import (
     Drafted,
     FiledStatement,
     Order,
+    OwedReport,
+    RegisteredCondition,
     WhatIf,
     WholeCase,
 )
@@ -53,6 +55,18 @@ class ForOversight(Connection):
     def timeline(self, case: str) -> Iterator[CaseEvent]:
         """Yield what was said of a case, oldest first."""
         return self._rows(address("/v1/cases/{}/timeline", case), "events", CaseEvent)
+
+    def conditions(self, *, case: str = "", state: str = "") -> Iterator[RegisteredCondition]:
+        """Yield the conditions of every case, of one, or those that are `open`, `overdue` or `met`."""
+        return self._rows("/v1/conditions", "conditions", RegisteredCondition, _narrowed(case, state))
+
+    def reports(self, *, case: str = "", state: str = "") -> Iterator[OwedReport]:
+        """Yield the reports on every case, on one, or those that are `due`, `overdue` or `delivered`."""
+        return self._rows("/v1/reports", "reports", OwedReport, _narrowed(case, state))
+
+    def report(self, case: str, report: str) -> bytes:
+        """Return a report byte for byte as it was delivered; one that was not, as it would be delivered now."""
+        return self._file(address("/v1/cases/{}/reports/{}", case, report))
 
     def open_case(self, name: str, *, title: str, reference: str) -> Case:
         """Open a case for a concern."""
@@ -134,3 +148,7 @@ class ForOversight(Connection):
         """File what an authority signed: a concern, a suspension, or that its orders may be lifted."""
         body = {"statement": base64.b64encode(statement).decode(), "signature": base64.b64encode(signature).decode()}
         return self._write("/v1/authority/statements", FiledStatement, body)
+
+
+def _narrowed(case: str, state: str) -> Query:
+    return {name: value for name, value in (("case", case), ("state", state)) if value}

@@ -22,7 +22,9 @@ CaseStanding = Literal[
     "withdrawn",
     "prohibited",
 ]
+ConditionState = Literal["open", "overdue", "met"]
 Origin = Literal["own-decision", "authority-request", "court-undertaking", "binding-order", "authority"]
+ReportState = Literal["due", "overdue", "delivered"]
 Says = Literal["concern", "suspend", "may-be-lifted"]
 Visibility = Literal["unknown", "public", "members", "connections", "group", "private"]
 
@@ -135,6 +137,34 @@ class Order(TypedDict):
     at: int
     ended: Ended | None
     drained: Drained | None
+
+
+class OwedReport(TypedDict):
+    """A report that is owed on a case. What was delivered last: when, of what position, and the digest it has."""
+
+    case: str
+    report: str
+    title: str
+    state: ReportState
+    due: int
+    delivered: int | None
+    position: int | None
+    document: str | None
+
+
+class RegisteredCondition(TypedDict):
+    """A condition of a case. `check`: with its parameters; null: a document shows it. `evidence`: of that document."""
+
+    case: str
+    condition: str
+    title: str
+    state: ConditionState
+    owner: str
+    due: int | None
+    check: str | None
+    policy: str | None
+    evidence: str | None
+    found: str
 
 
 class ScopeAnswer(TypedDict):

@@ -8,7 +8,6 @@ from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus import census, kept_census
-from consentry.corpus.areas import require_areas
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar, Version
@@ -16,8 +15,9 @@ from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
+from consentry.oversight.order import Scope, in_words
 from consentry.policy.choice import Seconds
-from consentry.policy.expressions import Effect, Rule
+from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import DECISIONS_BEGIN, boundaries
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
@@ -76,16 +76,20 @@ class Drafts:
         self._counted: kept_census.KeptCensus | None = None
 
     def plan(
-        self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
+        self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Scope | None = None
     ) -> plan.Plan:
-        """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
+        """Say what a release would hold, from the census alone; as if a scope were `suspended`.
+
+        Raises:
+            InputError: nothing can be in that scope.
+        """
         opened = self.desk.corpus(corpus)
         with self.desk.lock:
             present = self.desk.present()
             knowledge, orders = present.knowledge(purpose, at=at), present.suspensions(purpose)
         counted = self._census(opened, knowledge.classes).census
         rules = rules_for(policy.rules, decides=policy.decides(purpose))
-        compiler = MatrixCompiler((*rules, *orders, *suspension(suspended)), purpose)
+        compiler = MatrixCompiler((*rules, *orders, *_what_if(suspended)), purpose)
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
 
     def build(
@@ -267,10 +271,9 @@ def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -
         )
 
 
-def suspension(areas: Sequence[str]) -> tuple[Rule, ...]:
-    """Return the rule by which areas are forbidden in a what-if; none without areas."""
-    if not areas:
+def _what_if(suspended: Scope | None) -> tuple[Rule, ...]:
+    """Return the rule by which a scope is forbidden in a what-if."""
+    if suspended is None:
         return ()
-    require_areas(areas)
-    named = ", ".join(areas)
-    return (Rule(id="what-if", effect=Effect.SUSPEND, why=f"what if {named} were suspended", inside=frozenset(areas)),)
+    suspended.check()
+    return (suspended.rule("what-if", why=f"what if this were suspended: {in_words(suspended)}"),)

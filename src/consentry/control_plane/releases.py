@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from consentry.errors import InputError, StateError
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import ChoiceMade, ReleaseWithdrawn
 from consentry.ledger.state import Sealed
+from consentry.oversight.order import Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
@@ -55,9 +56,9 @@ class ReleaseVerbs:
         self.verification = verification
 
     def plan(
-        self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Sequence[str] = ()
+        self, corpus: str, purpose: Purpose, *, policy: PolicySet, at: Seconds, suspended: Scope | None = None
     ) -> Plan:
-        """Say what a release would hold, from the census alone; as if the `suspended` areas were forbidden."""
+        """Say what a release would hold, from the census alone; as if a scope were `suspended`."""
         return self.drafts.plan(corpus, purpose, policy=policy, at=at, suspended=suspended)
 
     def build(

@@ -18,10 +18,10 @@ def places_named(word: str) -> Mapping[str, str]:
     import pycountry  # noqa: PLC0415
     from babel import Locale  # noqa: PLC0415
 
-    from consentry.corpus.place_names import Kind, readings_of  # noqa: PLC0415
+    from consentry.corpus.place_names import Kind, places_called  # noqa: PLC0415
     from consentry.corpus.residence import from_country  # noqa: PLC0415
 
-    named = readings_of(word.strip()) or ()
+    named = places_called(word.strip())
     codes = from_country(word.strip()).places | {each.place for each in named if each.kind is Kind.SUBDIVISION}
     countries = Locale("en").territories
     parts = {each.code: str(each.name) for each in pycountry.subdivisions if each.code in codes}

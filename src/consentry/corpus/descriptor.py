@@ -42,12 +42,14 @@ import pyarrow as pa
 from consentry.corpus.descriptor_source import DescriptorSource
 from consentry.corpus.place_names import replaced_codes
 from consentry.digests import Digest, digest_json
-from consentry.errors import CorpusError, DescriptorError, PeopleError
+from consentry.errors import CorpusError, DescriptorError, PeopleError, raise_all
 from consentry.policy.jurisdictions import known_place, part_advice
 from consentry.policy.line_map import KeyPath
 from consentry.policy.policy_table import nearest
 from consentry.policy.vocabulary import Account, Age, Category, Visibility
 
+_MOST_NAMED = 50
+"""Columns of a file that a help line lists."""
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -191,14 +193,16 @@ def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescripto
         },
         columns=columns,
     )
-    if "category" not in columns | constants:
-        raise source.missing(("columns",), "category", advice="name a column, or write `[constants] category`")
+    if "category" not in {**source.table("columns"), **source.table("constants")}:
+        source.note(source.missing(("columns",), "category", advice="name a column, or write `[constants] category`"))
+    name, files, zone = source.name("corpus"), source.files("corpus"), source.zone("created")
+    source.require_sound()
     return CorpusDescriptor(
-        name=source.name("corpus"),
-        files=source.files("corpus"),
+        name=name,
+        files=files,
         columns=columns,
         constants=constants,
-        created_zone=source.zone("created"),
+        created_zone=zone,
         categories=categories,
         visibilities=visibilities,
     )
@@ -226,15 +230,12 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
         columns=columns,
     )
     if "birth_year" in columns and "age" in columns | constants:
-        raise source.error(
-            ("columns", "birth_year"),
-            "descriptor-column-twice",
-            message="a person's age comes from both `birth_year` and `age`",
-            advice="keep the one the platform trusts",
-        )
-    return PeopleDescriptor(
-        files=source.files("people"), columns=columns, constants=constants, ages=ages, accounts=accounts
-    )
+        twice = "a person's age comes from both `birth_year` and `age`"
+        advice = "keep the one the platform trusts"
+        source.note(source.error(("columns", "birth_year"), "descriptor-column-twice", message=twice, advice=advice))
+    files = source.files("people")
+    source.require_sound()
+    return PeopleDescriptor(files=files, columns=columns, constants=constants, ages=ages, accounts=accounts)
 
 
 def _ours(
@@ -293,13 +294,17 @@ def check_schema(descriptor: CorpusDescriptor | PeopleDescriptor, schema: pa.Sch
     of_corpus = isinstance(descriptor, CorpusDescriptor)
     roles = CORPUS_ROLES if of_corpus else PEOPLE_ROLES
     zone = descriptor.created_zone if isinstance(descriptor, CorpusDescriptor) else None
-    for role, column in descriptor.columns.items():
-        found = _misfit(schema, role, column, accepted=roles[role], zone=zone)
-        if found is None:
-            continue
-        if of_corpus:
-            raise CorpusError(f"corpus-{found.code}", found.message, help=found.advice, where=filename)
-        raise PeopleError(f"people-{found.code}", found.message, help=found.advice, where=filename)
+    family, kind = ("corpus", CorpusError) if of_corpus else ("people", PeopleError)
+    found = (
+        _misfit(schema, role, column, accepted=roles[role], zone=zone) for role, column in descriptor.columns.items()
+    )
+    raise_all(
+        [
+            kind(f"{family}-{each.code}", each.message, help=each.advice, where=filename)
+            for each in found
+            if each is not None
+        ]
+    )
 
 
 class _Misfit(NamedTuple):
@@ -328,7 +333,7 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
         return _Misfit(
             "missing-column",
             f"there is no column `{column}`, which is to be the {role}",
-            f"{nearest(column, schema.names)} (in the descriptor, or write the file with it)",
+            _columns_there_are(column, schema.names),
         )
     if pa.types.is_null(kind) and not accepted.needed:
         return None
@@ -345,6 +350,15 @@ def _misfit(schema: pa.Schema, role: str, column: str, *, accepted: _Accepted, z
             'say which zone they are in: [created] zone = "UTC" in the descriptor',
         )
     return None
+
+
+def _columns_there_are(column: str, names: list[str]) -> str:
+    """Say which column may be meant, and which ones there are."""
+    shown = ", ".join(f"`{each}`" for each in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    meant = nearest(column, names)
+    asked = f"{meant} " if meant.startswith("did you mean") else ""
+    return f"{asked}name it in the descriptor, or write the file with it; the columns are: {shown}{more}"
 
 
 def _prefixes(column: str) -> list[str]:

@@ -1,16 +1,20 @@
-"""The text of a descriptor, read value by value: every refusal names the line it is about."""
+"""The text of a descriptor, read value by value: every refusal names the line it is about.
+
+What is wrong is noted, and what it stands for left out, so that all mistakes are told at once (`require_sound`).
+"""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from consentry.errors import DescriptorError
+from consentry.errors import DescriptorError, raise_all
 from consentry.policy.line_map import KeyPath, LineMap, line_at, line_map
 from consentry.policy.policy_table import nearest
 from consentry.toml_file import NotUtf8Error, TomlError, parse, read
@@ -53,6 +57,7 @@ class DescriptorSource:
     values: Mapping[str, Any]
     lines: LineMap
     filename: str
+    mistakes: list[DescriptorError] = field(default_factory=list)
 
     @classmethod
     def parse(cls, text: str, filename: str) -> DescriptorSource:
@@ -66,6 +71,19 @@ class DescriptorSource:
     def error(self, path: KeyPath, code: str, *, message: str, advice: str) -> DescriptorError:
         """Return an error that points at the line of `path`."""
         return DescriptorError(code, message, help=advice, where=f"{self.filename}:{line_at(self.lines, path)}")
+
+    def note(self, mistake: DescriptorError) -> None:
+        """Remember a mistake; said twice it is one."""
+        if (mistake.where, mistake.message) not in [(each.where, each.message) for each in self.mistakes]:
+            self.mistakes.append(mistake)
+
+    def require_sound(self) -> None:
+        """Refuse a descriptor in which there was a mistake.
+
+        Raises:
+            DescriptorError: the first; `more` are the others.
+        """
+        raise_all(self.mistakes)
 
     def require_kind(self, kind: str) -> None:
         """Refuse a file of another kind, by the table that only that kind has; `kind` is one of `_KINDS`."""
@@ -87,44 +105,60 @@ class DescriptorSource:
         """Return a table, empty if it is not there."""
         found = self.values.get(name, _ABSENT)
         if not isinstance(found, Mapping):
-            raise self._wrong((name,), f"`{name}` is not a table", f"write a line `[{name}]` and its keys below it")
+            self.note(
+                self._wrong((name,), f"`{name}` is not a table", f"write a line `[{name}]` and its keys below it")
+            )
+            return _ABSENT
         return found
 
     def only(self, table: str | None, known: Collection[str]) -> None:
-        """Refuse any key that means nothing, in a table or (None) at the top."""
+        """Note any key that means nothing, in a table or (None) at the top."""
         for key in self.values if table is None else self.table(table):
             if key not in known:
                 path: KeyPath = (key,) if table is None else (table, key)
                 place = "here" if table is None else f"in [{table}]"
-                raise self.error(
-                    path, "descriptor-unknown-key", message=f"`{key}` means nothing {place}", advice=nearest(key, known)
+                self.note(
+                    self.error(
+                        path,
+                        "descriptor-unknown-key",
+                        message=f"`{key}` means nothing {place}",
+                        advice=nearest(key, known),
+                    )
                 )
 
     def columns(self, roles: Collection[str], *, required: Collection[str]) -> dict[str, str]:
         """Return the column of each role."""
         self.only("columns", roles)
-        columns = {role: self._text(("columns", role), column) for role, column in self.table("columns").items()}
+        given = self.table("columns")
+        meant = {nearest(role, roles) for role in given if role not in roles}
         for role in required:
-            if role not in columns:
-                raise self.missing(("columns",), role, advice=f'say which column is the {role}: `{role} = "..."`')
+            # One that is spelled wrong is told already, with what was meant.
+            if role not in given and f"did you mean `{role}`?" not in meant:
+                self.note(self.missing(("columns",), role, advice=f'say which column is the {role}: `{role} = "..."`'))
+        found: dict[str, str] = {}
         taken: dict[str, str] = {}
-        for role, column in columns.items():
-            if column in taken:
-                raise self.error(
-                    ("columns", role),
-                    "descriptor-column-twice",
-                    message=f"column `{column}` is both the {taken[column]} and the {role}",
-                    advice="give every role a column of its own, or leave one of the roles out",
-                )
-            if "." in column and role != "involves":
-                raise self.error(
-                    ("columns", role),
-                    "descriptor-nested-column",
-                    message=f"`{column}` is a path, which only `involves` can be",
-                    advice="write the value into a column of its own",
-                )
-            taken[column] = role
-        return columns
+        for role in given:
+            with self._noting():
+                column = found[role] = self._text(("columns", role), given[role])
+                self._check_column(role, column, taken=taken.get(column))
+                taken[column] = role
+        return found
+
+    def _check_column(self, role: str, column: str, *, taken: str | None) -> None:
+        if taken is not None:
+            raise self.error(
+                ("columns", role),
+                "descriptor-column-twice",
+                message=f"column `{column}` is both the {taken} and the {role}",
+                advice="give every role a column of its own, or leave one of the roles out",
+            )
+        if "." in column and role != "involves":
+            raise self.error(
+                ("columns", role),
+                "descriptor-nested-column",
+                message=f"`{column}` is a path, which only `involves` can be",
+                advice="write the value into a column of its own",
+            )
 
     def constants(
         self, read: Mapping[str, Callable[[str, KeyPath], str]], *, columns: Collection[str]
@@ -134,22 +168,35 @@ class DescriptorSource:
         constants = {}
         for role, value in self.table("constants").items():
             path = ("constants", role)
-            if role in columns:
-                raise self.error(
-                    path,
-                    "descriptor-column-twice",
-                    message=f"the {role} is both a column and a constant",
-                    advice="keep one of the two",
-                )
-            constants[role] = read[role](self._text(path, value), path)
+            if role not in read:
+                continue
+            with self._noting():
+                constants[role] = value
+                if role in columns:
+                    raise self.error(
+                        path,
+                        "descriptor-column-twice",
+                        message=f"the {role} is both a column and a constant",
+                        advice="keep one of the two",
+                    )
+                constants[role] = read[role](self._text(path, value), path)
         return constants
 
     def mapping(self, table: str, words: type[_Word]) -> dict[str, _Word]:
         """Return a table from the platform's words to ours."""
-        return {word: self.word((table, word), value, words=words) for word, value in self.table(table).items()}
+        found = {}
+        for word, value in self.table(table).items():
+            with self._noting():
+                found[word] = next(iter(words))  # for what else names this word, which is right
+                found[word] = self.word((table, word), value, words=words)
+        return found
 
     def word(self, path: KeyPath, value: Any, *, words: type[_Word]) -> _Word:
-        """Return a word of ours."""
+        """Return a word of ours.
+
+        Raises:
+            DescriptorError: it is none.
+        """
         text = self._text(path, value)
         if text not in set(words):
             raise self.error(
@@ -164,33 +211,47 @@ class DescriptorSource:
         """Return the file patterns."""
         path: KeyPath = (table, "files")
         patterns = self.table(table).get("files")
-        if patterns is None:
-            raise self.missing((table,), "files", advice='say which files: `files = ["items/*.parquet"]`')
-        if not isinstance(patterns, list) or not patterns:
-            raise self._wrong(path, "`files` is not a list of patterns", '`files = ["items/*.parquet"]`')
-        return tuple(self._text(path, pattern) for pattern in patterns)
+        with self._noting():
+            if patterns is None:
+                raise self.missing((table,), "files", advice='say which files: `files = ["items/*.parquet"]`')
+            if not isinstance(patterns, list) or not patterns:
+                raise self._wrong(path, "`files` is not a list of patterns", '`files = ["items/*.parquet"]`')
+            return tuple(self._text(path, pattern) for pattern in patterns)
+        return ()
 
     def name(self, table: str) -> str:
         """Return the corpus's name, which is also a folder's."""
         path: KeyPath = (table, "name")
-        if "name" not in self.table(table):
-            raise self.missing((table,), "name", advice='give the corpus a name: `name = "network"`')
-        name = self._text(path, self.table(table)["name"])
-        if not _NAME.fullmatch(name):
-            raise self._wrong(path, f"`{name}` is no name for a corpus", "use a-z, 0-9, dot, dash and underscore")
-        return name
+        with self._noting():
+            if "name" not in self.table(table):
+                raise self.missing((table,), "name", advice='give the corpus a name: `name = "network"`')
+            name = self._text(path, self.table(table)["name"])
+            if not _NAME.fullmatch(name):
+                raise self._wrong(path, f"`{name}` is no name for a corpus", "use a-z, 0-9, dot, dash and underscore")
+            return name
+        return ""
 
     def zone(self, table: str) -> str | None:
         """Return the time zone, None if none is named."""
         if "zone" not in self.table(table):
             return None
         path: KeyPath = (table, "zone")
-        zone = self._text(path, self.table(table)["zone"])
-        if zone != "UTC" and zone not in (known := zoneinfo.available_timezones()):
-            raise self.error(
-                path, "descriptor-unknown-word", message=f"unknown time zone `{zone}`", advice=nearest(zone, known)
-            )
-        return zone
+        with self._noting():
+            zone = self._text(path, self.table(table)["zone"])
+            if zone != "UTC" and zone not in (known := zoneinfo.available_timezones()):
+                raise self.error(
+                    path, "descriptor-unknown-word", message=f"unknown time zone `{zone}`", advice=nearest(zone, known)
+                )
+            return zone
+        return None
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Note a mistake that is raised in the block, and go on behind it."""
+        try:
+            yield
+        except DescriptorError as mistake:
+            self.note(mistake)
 
     def _text(self, path: KeyPath, value: Any) -> str:
         if not isinstance(value, str) or not value.strip():

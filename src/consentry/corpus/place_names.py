@@ -157,13 +157,23 @@ _ACCENTS = _Accents()
 
 def readings_of(name: str) -> Readings | None:
     """Return what a whole name (any spelling) can mean; None if it is in no index."""
+    key, found = _found(name)
+    towns = cities().get(key, ())
+    return towns or None if found is None else found + towns
+
+
+def places_called(name: str) -> Readings:
+    """Return which territories and parts of them have a name (any spelling): cities are not read in for it."""
+    return _found(name)[1] or ()
+
+
+def _found(name: str) -> tuple[str, Readings | None]:
     key = fold(name)
     found = names().get(key)
     if found is None:
         key = key.removeprefix("the ")
         found = names().get(key)
-    towns = cities().get(key, ())
-    return towns or None if found is None else found + towns
+    return key, found
 
 
 @lru_cache(maxsize=1)

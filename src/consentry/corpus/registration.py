@@ -33,11 +33,11 @@ from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.item_classes import ItemClasses
 from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.sidecar import FilePin, Identities, Sidecar, changed, load, seats_of_sidecar, still_of, usable
-from consentry.corpus.sidecar_build import build
+from consentry.corpus.sidecar_build import build, check
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import ConflictError, CorpusError, NotFoundError, names_there_are
+from consentry.errors import ConflictError, ConsentryError, CorpusError, NotFoundError, names_there_are, raise_all
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
@@ -144,6 +144,7 @@ class _Registering:
             raise CorpusError("corpus-empty", "the corpus has no files", help="check `files` in the descriptor")
         places = threads.map(self._place, sources)
         stale = [(source, place.folder) for source, place in zip(sources, places, strict=True) if not place.usable]
+        self._check([source for source, _ in stale], threads)
         if progress is not None:
             progress.begin("reading items", total=rows_in(source.path for source, _ in stale), unit="items")
         threads.map(lambda each: self._build(*each, identities=identities, progress=progress), stale)
@@ -158,6 +159,18 @@ class _Registering:
             items=self.classes.members,
         )
         return Registration(corpus=corpus, built=len(stale), kept=len(sources) - len(stale))
+
+    def _check(self, sources: Sequence[_Source], threads: Threads) -> None:
+        """Refuse files that are not what the descriptor says, with all their mistakes, before any of them is read."""
+
+        def mistakes(source: _Source) -> list[tuple[str, ConsentryError]]:
+            try:
+                check(source.path, name=source.name, descriptor=self.descriptor)
+            except CorpusError as error:
+                return [(source.name, each) for each in (error, *error.more)]
+            return []
+
+        raise_all(_each_once([each for found in threads.map(mistakes, sources) for each in found]))
 
     def _check_unique(
         self, sidecars: Sequence[Sidecar], threads: Threads, *, built: Sequence[Path], progress: Progress | None
@@ -214,6 +227,21 @@ class _Registering:
             if usable(folder, source.path, descriptor=self.descriptor.digest, pin_of_classes=self.classes.pin):
                 return _Place(folder, usable=True)
         return _Place(free, usable=False)
+
+
+def _each_once(mistakes: Sequence[tuple[str, ConsentryError]]) -> list[ConsentryError]:
+    """Return mistakes in files, each once, with how many files it is in."""
+    same: dict[tuple[str, str], list[tuple[str, ConsentryError]]] = {}
+    for name, each in mistakes:
+        same.setdefault((each.code, each.message.replace(name, "")), []).append((name, each))
+    return [_in_several(*first, others=len(rest)) for first, *rest in same.values()]
+
+
+def _in_several(name: str, mistake: ConsentryError, *, others: int) -> ConsentryError:
+    if not others:
+        return mistake
+    named = "1 more file" if others == 1 else f"{others:,} more files"
+    return CorpusError(mistake.code, mistake.message, help=mistake.help, where=f"{name} and {named}")
 
 
 class _Place(NamedTuple):

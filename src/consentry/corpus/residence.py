@@ -25,7 +25,7 @@ from babel.core import get_global
 
 from consentry.corpus.location_doubt import names_a_zone
 from consentry.corpus.location_text import MAX_LENGTH, Located, locate
-from consentry.corpus.place_names import Kind, readings_of, replaced_codes
+from consentry.corpus.place_names import Kind, places_called, replaced_codes
 from consentry.policy.jurisdictions import known_place, whole_of
 from consentry.policy.memberships import SAME_PLACE
 
@@ -144,7 +144,7 @@ def from_country(value: str) -> Located:
         return Located(country, establishes=True, forms=("country of an unknown part",))
     if successors := replaced_codes().get(code):
         return Located(frozenset(successors), establishes=True, forms=("code",))
-    named = readings_of(value[:MAX_LENGTH]) or ()
+    named = places_called(value[:MAX_LENGTH])
     places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
     return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
 

@@ -142,13 +142,30 @@ _TABULAR = {".csv": "CSV", ".tsv": "CSV", ".jsonl": "JSON lines", ".ndjson": "JS
 """By the end of a file's name: what can be converted."""
 
 
+def check(source: Path, *, name: str, descriptor: CorpusDescriptor) -> None:
+    """Check that a content file is what a descriptor says, without reading its rows.
+
+    Raises:
+        CorpusError: it is no Parquet file, or columns are missing or of the wrong type.
+    """
+    with _as_parquet(source, name):
+        check_schema(descriptor, pq.read_schema(source), filename=name)
+
+
 def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFile:
     texts = [descriptor.columns[role] for role in ("category", "visibility", "licence") if role in descriptor.columns]
-    try:
-        # Checked first: Arrow stops without a word of ours at a column to decode that is not there.
-        check_schema(descriptor, pq.read_schema(source), filename=name)
+    # Checked first: Arrow stops without a word of ours at a column to decode that is not there.
+    check(source, name=name, descriptor=descriptor)
+    with _as_parquet(source, name):
         # What is read ahead of decoding would be copied once more.
-        parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+        return pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+
+
+@contextmanager
+def _as_parquet(source: Path, name: str) -> Iterator[None]:
+    """Say which file cannot be read as Parquet."""
+    try:
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         if (kind := _TABULAR.get(source.suffix.lower())) is not None:
             raise CorpusError(
@@ -161,7 +178,6 @@ def _open(source: Path, name: str, descriptor: CorpusDescriptor) -> pq.ParquetFi
             f"`{name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
             help="the file is truncated or of another kind; write it again, or name other files in the descriptor",
         ) from error
-    return parquet
 
 
 def _batches(parquet: pq.ParquetFile, descriptor: CorpusDescriptor) -> Iterator[pa.RecordBatch]:

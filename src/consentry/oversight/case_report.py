@@ -13,6 +13,7 @@ from typing import Any
 
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
+from consentry.oversight.case_register import register
 from consentry.oversight.notice import Notice, Version
 from consentry.oversight.order import Order, drained_in_words, in_words_of_reports
 from consentry.oversight.overseen import Overseen
@@ -98,25 +99,20 @@ def order_json(order: Order) -> dict[str, Any]:
 
 
 def conditions_json(case: Case, answers: Answers) -> list[dict[str, Any]]:
-    """Return the register of a case as plain values; of one that is over as it was at the end."""
-    at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
-    found: list[dict[str, Any]] = []
-    for each in case.conditions.values():
-        answer = each.answer(answers)
-        ended = at_the_end.get(each.condition)
-        found.append(
-            {
-                "condition": each.condition,
-                "title": each.title,
-                "due": each.due,
-                "check": each.check,
-                "parameters": list(each.parameters),
-                "evidence": None if each.met is None else each.met.evidence,
-                "met": answer.met if ended is None else True,
-                "found": answer.found if ended is None else ended,
-            }
-        )
-    return found
+    """Return the register of a case as plain values."""
+    return [
+        {
+            "condition": each.condition.condition,
+            "title": each.condition.title,
+            "due": each.condition.due,
+            "check": each.condition.check,
+            "parameters": list(each.condition.parameters),
+            "evidence": None if each.condition.met is None else each.condition.met.evidence,
+            "met": each.met,
+            "found": each.found,
+        }
+        for each in register(case, answers)
+    ]
 
 
 def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from consentry.service.api import (
     policies,
     proposals,
     receipts,
+    registers,
     releases,
     system,
     webhooks,
@@ -58,6 +59,7 @@ from consentry.service.pages import (
     public,
     sign_in,
 )
+from consentry.service.readiness import Readiness
 from consentry.service.shield import Shield
 from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
@@ -76,6 +78,7 @@ ROUTERS = (
     orders.ROUTER,
     cases.ROUTER,
     case_steps.ROUTER,
+    registers.ROUTER,
     authority_statements.ROUTER,
     releases.ROUTER,
     builds.ROUTER,
@@ -181,6 +184,7 @@ def create_app(
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view = token, view_token()
     app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform[0])
+    app.state.readiness = Readiness(deployment, admission)
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)

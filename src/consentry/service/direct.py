@@ -87,7 +87,7 @@ def read(model: type[_Model], request: Request) -> _Model:
     try:
         return model.model_validate(request.scope.get(JSON))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in found]) from None
 
 

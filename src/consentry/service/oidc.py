@@ -24,7 +24,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from consentry.accounts.account import digest_of, new_secret
@@ -38,6 +38,9 @@ PENDING_S = 600
 _LEEWAY_S = 60
 _TIMEOUT_S = 10.0
 _KEYS_FOR_S = 600
+KEYS_AGAIN_S = 10.0
+"""A token that names a key we do not know has the keys fetched again, as a provider changes its keys now and then: at
+most so often, whoever sends such tokens."""
 SILENT_S = 5.0
 """So long a provider that failed is not asked again."""
 _AT_ONCE = 8
@@ -112,7 +115,7 @@ class Provider:
         return claims, str(pending["next"])
 
     def _claims(self, token: str, *, nonce: str) -> dict[str, Any]:
-        found = jwt.decode(token, KeySet.import_key_set(self._keys()), algorithms=ALGORITHMS)
+        found = self._decoded(token)
         options = {
             "iss": {"essential": True, "value": self.issuer},
             "aud": {"essential": True, "value": self.client_id},
@@ -126,6 +129,13 @@ class Provider:
         claims.validate(leeway=_LEEWAY_S)
         return dict(claims)
 
+    def _decoded(self, token: str) -> jwt.Token:
+        try:
+            return jwt.decode(token, KeySet.import_key_set(self._keys()), algorithms=ALGORITHMS)
+        except InvalidKeyIdError:
+            keys = self._keys(for_s=KEYS_AGAIN_S)
+            return jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)
+
     def _metadata(self) -> dict[str, Any]:
         found: dict[str, Any] = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
@@ -136,12 +146,13 @@ class Provider:
             raise _wrong("the provider has an address that others could listen to")
         return found
 
-    def _keys(self) -> Any:
-        return self._get(self._metadata()["jwks_uri"])
+    def _keys(self, *, for_s: float = _KEYS_FOR_S) -> Any:
+        return self._get(self._metadata()["jwks_uri"], for_s=for_s)
 
-    def _get(self, address: str) -> Any:
+    def _get(self, address: str, *, for_s: float = _KEYS_FOR_S) -> Any:
+        """Return what is at an address of the provider; what was read is good for so many seconds."""
         read_at, found = self._read.get(address, (0.0, None))
-        if found is None or time.monotonic() - read_at > _KEYS_FOR_S:
+        if found is None or time.monotonic() - read_at > for_s:
             try:
                 with self._asked():
                     answer = httpx2.get(address, timeout=_TIMEOUT_S, headers={"accept": "application/json"})

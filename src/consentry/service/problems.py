@@ -20,11 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError, UnavailableError
 from consentry.service.logs import REQUEST
 from consentry.service.problem_words import PROBLEMS
+from consentry.service.request_words import misfit
 from consentry.service.site import away, page, wants_page
 
 LOG = logging.getLogger("consentry.service")
 _SOURCE = Path(__file__).parents[1]
-_SHOWN = 120
+_SHOWN = 200
 _RETRY_S = "1"
 
 _BY_CODE = {
@@ -115,12 +116,11 @@ async def malformed(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     # What was given is not repeated.
     place = ".".join(str(part) for part in first["loc"])[:_SHOWN]
-    reason = str(first["msg"])[:_SHOWN]
     return _shown(
         request,
         InputError(
             "serve-malformed",
-            f"the request does not fit: `{place}`: {reason[:1].lower()}{reason[1:]}",
+            f"the request does not fit: `{place}` {misfit(first)[:_SHOWN]}",
             help="/docs says what each request holds",
         ),
     )

@@ -42,6 +42,8 @@ class Watch:
         while not self._stopping:
             try:
                 self._tell(await self._looker(self._look, {waiter.lease for waiter in self._waiters}))
+                if self.trouble is not None:
+                    LOG.warning("the head of the ledger can be looked at again")
                 self.trouble = None
             except ConsentryError as error:
                 self._note(error)

@@ -20,10 +20,13 @@ from consentry.oversight.order import Scope
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import NO_NUL, Answer, Body, Line, ScopeBody, Word, problems, utf8
 from consentry.service.gate import Admitting, Control, Needs
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1/authority", tags=["authorities"], route_class=Once)
 Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
-_BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
+_BASE64 = form(
+    r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$", "must be bytes in Base64, padded"
+)
 
 
 class Draft(Body):

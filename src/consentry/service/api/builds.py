@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.errors import StateError
+from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.releases import Counts, Split, WholeRelease, whole
@@ -140,7 +141,8 @@ def plan(*, body: Imagined, _: Reader, control: Control) -> Plan:
     """Count what a release would hold. Nothing is sealed."""
     policy, _digest = control.desk.policy(body.policy)
     at = control.desk.parts.clock() if body.at is None else body.at
-    found = control.releases.plan(body.corpus, body.purpose, policy=policy, at=at, suspended=body.suspended)
+    suspended = Scope(areas=frozenset(body.suspended)) if body.suspended else None
+    found = control.releases.plan(body.corpus, body.purpose, policy=policy, at=at, suspended=suspended)
     return Plan.model_validate(found.to_json())
 
 

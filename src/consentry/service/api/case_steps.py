@@ -37,13 +37,21 @@ from consentry.service.api.shape import (
     whole_number,
 )
 from consentry.service.gate import Control, NeedsAll
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1/cases/{case}", tags=["cases"], route_class=Once)
 Working = Annotated[Principal, Depends(NeedsAll(Action.CASE_WORK))]
 Approving = Annotated[Principal, Depends(NeedsAll(Action.CASE_APPROVE))]
 Delivering = Annotated[Principal, Depends(NeedsAll(Action.REPORT_DELIVER))]
 Days = Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS), BeforeValidator(whole_number)]
-Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
+Base64 = Annotated[
+    str,
+    Field(
+        min_length=4,
+        max_length=900_000,
+        pattern=form(r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$", "must be bytes in Base64"),
+    ),
+]
 
 
 _Do = TypeVar("_Do", bound=Callable[..., object])

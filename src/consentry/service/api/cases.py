@@ -11,6 +11,7 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.oversight import case as cases
+from consentry.oversight.case_register import register
 from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import After, Answer, Body, Limit, Line, Named, Position, Word, part, problems
 from consentry.service.gate import Control, Needs, NeedsAll
@@ -106,22 +107,20 @@ def one(*, case: Named, _: Reader, control: Control) -> WholeCase:
 
 
 def whole(control: ControlPlane, case: str) -> WholeCase:
-    """Return a case as it is now; its checks are run."""
+    """Return a case as it is now; its checks are run. What is over stands as it was found when it ended."""
     found, standing, obstacles, answers = control.cases.register_of(case)
-    conditions = []
-    for each in found.conditions.values():
-        answer = each.answer(answers)
-        conditions.append(
-            Condition(
-                condition=each.condition,
-                title=each.title,
-                owner=each.owner,
-                due=each.due,
-                check=each.check,
-                met=answer.met,
-                found=answer.found,
-            )
+    conditions = [
+        Condition(
+            condition=each.condition.condition,
+            title=each.condition.title,
+            owner=each.condition.owner,
+            due=each.condition.due,
+            check=each.condition.check,
+            met=each.met,
+            found=each.found,
         )
+        for each in register(found, answers)
+    ]
     return WholeCase(
         **dict(_described(found, standing)),
         conditions=conditions,

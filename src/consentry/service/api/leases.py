@@ -18,6 +18,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.service.api.shape import LARGEST_NUMBER, Answer, Body, Position, Sha256, Whole, Yes, problems
 from consentry.service.auth import Program, Viewing, shown
 from consentry.service.gate import Needs
+from consentry.service.request_words import form
 from consentry.service.verbs import Verbs
 from consentry.service.watch import Watch
 
@@ -26,7 +27,10 @@ HELD = [Depends(Needs(Action.HOLDER))]
 """Of what the secret of a lease opens: the verb checks it."""
 _MS = 1000
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Nonce = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
+Nonce = Annotated[
+    str,
+    Field(pattern=form(r"^[\x21-\x7e]{1,200}$", "must be 1 to 200 printable characters of ASCII, without a space")),
+]
 Secret = Annotated[str, Depends(shown)]
 Index = Annotated[int, Path(ge=0, le=LARGEST_NUMBER)]
 
@@ -71,7 +75,9 @@ class ModelCheckpoint(Body):
     """A model checkpoint that was written."""
 
     step: Whole
-    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
+    name: Annotated[
+        str, Field(pattern=form(r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", "must be 1 to 200 printable characters in a line"))
+    ]
     digest: Sha256
     quarantined: Yes = False
 

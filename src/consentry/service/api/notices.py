@@ -30,6 +30,7 @@ from consentry.service.api.shape import (
     problems,
 )
 from consentry.service.gate import Control, Deployed, Needs, NeedsAll
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1", tags=["notices"], route_class=Once)
 READS = [Depends(NeedsAll(Action.NOTICE_READ))]
@@ -38,12 +39,17 @@ MOST_PEOPLE = 10_000
 Language = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,6}$",
+        pattern=form(
+            r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,6}$", "must be the tag of a language, such as cy or en-GB"
+        ),
         description="A tag of BCP 47. Case and underscores do not matter: `en_gb` is kept as `en-GB`.",
         examples=["cy"],
     ),
 ]
-Content = Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"[!-~]")]
+Content = Annotated[
+    str,
+    Field(min_length=1, max_length=200_000, pattern=form(r"[!-~]", "must hold a letter or a digit of ASCII")),
+]
 
 
 class NoticeText(Answer):
@@ -161,7 +167,7 @@ def text(*, notice: Named, number: Annotated[int, Path(ge=1, le=LARGEST_NUMBER)]
     "/notices",
     status_code=201,
     dependencies=[KEY],
-    responses=problems({409: "idempotency-running", 422: "notice-language-twice"}),
+    responses=problems({409: "idempotency-running", 422: "notice-language-twice notice-language-unknown"}),
 )
 def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
     """Store the text of a notice, and the same in other languages, as its next version."""

@@ -36,12 +36,13 @@ from consentry.service.api.shape import (
     utf8,
 )
 from consentry.service.gate import Control, Needs, NeedsAll
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1/objections", tags=["objections"], route_class=Once)
 Reader = Annotated[Principal, Depends(NeedsAll(Action.OBJECTION_READ))]
 Answerer = Annotated[Principal, Depends(NeedsAll(Action.OBJECTION_ANSWER))]
 Filer = Annotated[Principal, Depends(Needs(Action.OBJECTION_FILE))]
-ObjectionId = Annotated[str, Path(pattern=r"^[0-9a-f]{8,32}$")]
+ObjectionId = Annotated[str, Path(pattern=form(r"^[0-9a-f]{8,32}$", "must be 8 to 32 of 0-9 and a-f"))]
 """The id of an objection, or the beginning of it."""
 MOST_ITEMS = 1000
 _GONE = "objection-withdrawn objection-erased idempotency-running"

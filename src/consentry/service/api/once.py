@@ -24,13 +24,14 @@ from consentry.accounts.admission import Admission
 from consentry.accounts.web_state import KeptAnswer
 from consentry.errors import ConflictError, ConsentryError, InputError
 from consentry.service.gate import COOKIE, actions_of, recognise, shown_by
+from consentry.service.request_words import form
 from consentry.service.verbs import Verbs
 
 _UNKNOWN = "ledger-outcome-unknown"
 """Then it may have been done: the key is kept, and says that nobody knows."""
 HEADER = "idempotency-key"
-_KEY = re.compile(r"^[!-~]{1,200}$")
 _WRONG = "must be 1 to 200 printable characters of ASCII, without a space"
+_KEY = re.compile(form(r"^[!-~]{1,200}$", _WRONG))
 _REPLAYED = {"idempotency-replayed": "true"}
 
 

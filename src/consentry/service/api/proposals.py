@@ -26,13 +26,28 @@ from consentry.service.api.once import KEY, Once
 from consentry.service.api.shape import After, Answer, Body, Limit, Line, Named, Position, part, problems, utf8
 from consentry.service.gate import Control, NeedsAll
 from consentry.service.policy_effects import effects
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1", tags=["policy sets"], route_class=Once)
 Reader = Annotated[Principal, Depends(NeedsAll(Action.POLICY_READ))]
 Proposer = Annotated[Principal, Depends(NeedsAll(Action.POLICY_PROPOSE))]
 Approver = Annotated[Principal, Depends(NeedsAll(Action.POLICY_APPROVE))]
-Called = Annotated[str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\.[0-9]{1,9}$", max_length=120)]
-Toml = Annotated[str, Field(min_length=1, max_length=500_000, pattern=r"^[^\x00]*[!-~][^\x00]*$"), AfterValidator(utf8)]
+Called = Annotated[
+    str,
+    Path(
+        pattern=form(r"^[a-z0-9]+(-[a-z0-9]+)*\.[0-9]{1,9}$", "must be the name of a policy set, a dot and a number"),
+        max_length=120,
+    ),
+]
+Toml = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500_000,
+        pattern=form(r"^[^\x00]*[!-~][^\x00]*$", "must be text without NUL, not only spaces"),
+    ),
+    AfterValidator(utf8),
+]
 At = Annotated[int, Query(ge=0, description="Where a set of this name came into force.")]
 
 

@@ -13,6 +13,7 @@ from consentry.accounts.access import Action
 from consentry.control_plane.plane import ControlPlane
 from consentry.service.api.shape import LARGEST_NUMBER, Answer, problems
 from consentry.service.gate import Control, NeedsAll
+from consentry.service.request_words import form
 from consentry.transparency.receipt import Receipt, key_id_of
 from consentry.transparency.receipt_text import in_words
 
@@ -49,7 +50,9 @@ def text(position: At, control: Control) -> ReceiptText:
 
 
 @ROUTER.get("/of-objection/{objection}", response_model=SignedReceipt, responses=problems({404: "objection-unknown"}))
-def of_objection(objection: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], control: Control) -> Response:
+def of_objection(
+    objection: Annotated[str, Path(pattern=form(r"^[0-9a-f]{32}$", "must be 32 of 0-9 and a-f"))], control: Control
+) -> Response:
     """Return the receipt for an objection, as it was received, by its id."""
     return Response(control.receipts.for_objection(objection), media_type="application/json")
 

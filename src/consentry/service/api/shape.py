@@ -10,11 +10,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from consentry.errors import InputError
 from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.service.request_words import form
 
 LARGEST_NUMBER = (1 << 53) - 1
 """The largest whole number that every JSON reader keeps."""
 MOST_ROWS = 1000
-_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_NAME = form(r"^[a-z0-9]+(-[a-z0-9]+)*$", "must be lower-case letters, digits and single hyphens")
 _T = TypeVar("_T")
 
 
@@ -44,20 +45,33 @@ Word = Annotated[str, Field(pattern=_NAME, max_length=100, examples=["august-202
 """A name given by us or by staff: lower-case letters, digits and single hyphens."""
 Line = Annotated[
     str,
-    Field(min_length=1, max_length=200, pattern=r"^[ -~\u00a1-\u00ac\u00ae-\u02ff]*[!-~\u00a1-\u00ac\u00ae-\u02ff]"
-          r"[ -~\u00a1-\u00ac\u00ae-\u02ff]*$"),
+    Field(min_length=1, max_length=200, pattern=form(
+        r"^[ -~\u00a1-\u00ac\u00ae-\u02ff]*[!-~\u00a1-\u00ac\u00ae-\u02ff][ -~\u00a1-\u00ac\u00ae-\u02ff]*$",
+        "must be one line in Latin letters, not only spaces")),
     AfterValidator(_one_line),
 ]  # fmt: skip
 """One line of text. It stays in the ledger: no personal data."""
-NO_NUL = r"^[^\x00]*$"
+NO_NUL = form(r"^[^\x00]*$", "must be text without NUL")
 """What `utf8` asks for, as far as a schema can say it: half of a surrogate pair is no text to begin with."""
 Ident = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NUL), AfterValidator(utf8)]
 """An id of a person or an item as the platform has it. It is pseudonymised before anything is stored."""
 Text = Annotated[
-    str, Field(min_length=1, max_length=10_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"), AfterValidator(utf8)
+    str,
+    Field(
+        min_length=1,
+        max_length=10_000,
+        pattern=form(r"^[^\x00]*[^\s\x00][^\x00]*$", "must be text without NUL, not only spaces"),
+    ),
+    AfterValidator(utf8),
 ]
 """Some lines of somebody's words. They are kept encrypted, and can be erased."""
-Area = Annotated[str, Field(pattern=r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", examples=["UK"])]
+Area = Annotated[
+    str,
+    Field(
+        pattern=form(r"^[A-Z]{2,9}(-[A-Z0-9]{1,3})?$", "must be a code of a place in capitals, such as UK or CA-QC"),
+        examples=["UK"],
+    ),
+]
 """An ISO 3166 code, or a group of places: UK, EU, EEA."""
 Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_NUMBER), BeforeValidator(whole_number)]
 Moment = Annotated[
@@ -67,19 +81,23 @@ Moment = Annotated[
 Position = Annotated[int, Field(ge=0)]
 """A place in the ledger."""
 Yes = Annotated[bool, Field(strict=True)]
-Sha256 = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern=form(r"^sha256:[0-9a-f]{64}$", "must be `sha256:` and 64 of 0-9 and a-f"))]
 
-Released = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+_CALLED = form(r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$", "must be letters, digits, dots, hyphens and underscores")
+Released = Annotated[str, Field(pattern=_CALLED)]
 """The name of a release or a lease, in a body."""
 
 Named = Annotated[str, Path(pattern=_NAME, max_length=100)]
 """The name of something, in an address."""
-Called = Annotated[str, Path(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$")]
+Called = Annotated[str, Path(pattern=_CALLED)]
 """The name of a release, an order or a lease, in an address."""
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="How many, at most.")]
 After = Annotated[
     str | None,
-    Query(pattern=r"^[!-~]{1,200}$", description="Go on after this: what `next` of the last answer said."),
+    Query(
+        pattern=form(r"^[!-~]{1,200}$", "must be 1 to 200 printable characters of ASCII, without a space"),
+        description="Go on after this: what `next` of the last answer said.",
+    ),
 ]
 
 
@@ -154,8 +172,17 @@ class Part(NamedTuple):
     next: str | None
 
 
-def part(rows: Iterable[_T], key: Callable[[_T], str], *, limit: int, after: str | None) -> Part:
+def part(
+    rows: Iterable[_T],
+    key: Callable[[_T], str],
+    *,
+    limit: int,
+    after: str | None,
+    keep: Callable[[_T], bool] = lambda _: True,
+) -> Part:
     """Return at most `limit` rows after the one whose key is `after`. Rows keep their order, and are only added to.
+
+    `keep` says which of them are asked for: a list can go on after one that was and is no more.
 
     Raises:
         InputError: no row has this key.
@@ -166,6 +193,6 @@ def part(rows: Iterable[_T], key: Callable[[_T], str], *, limit: int, after: str
         start = next((index + 1 for index, row in enumerate(every) if key(row) == after), -1)
         if start < 0:
             raise InputError("list-cursor", "nothing in this list has the key of `after`", help="begin without `after`")
-    found = every[start : start + limit]
-    more = start + limit < len(every)
-    return Part(found, key(found[-1]) if more else None)
+    rest = [row for row in every[start:] if keep(row)]
+    found = rest[:limit]
+    return Part(found, key(found[-1]) if len(rest) > limit else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from typing import Literal, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -11,15 +10,14 @@ from fastapi.responses import Response
 
 from consentry import __version__
 from consentry.accounts.access import Action
-from consentry.bootstrap import Deployment
-from consentry.errors import ConsentryError, IntegrityError, UnavailableError
+from consentry.errors import ConsentryError, UnavailableError
 from consentry.service.api.leases import Calling, Watching
 from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
-from consentry.service.gate import Admitting, Deployed, Needs
+from consentry.service.gate import Needs
+from consentry.service.readiness import Readiness
 
 ROUTER = APIRouter(tags=["system"])
-_LOOK_EVERY_S = 1.0
 _DAMAGED = (
     "ledger-older ledger-gap ledger-head-missing ledger-database-damaged ledger-event-changed ledger-event-malformed "
     "ledger-event-unknown internal-error"
@@ -43,9 +41,10 @@ class Warned(Answer):
 
 
 class Ready(Answer):
-    """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+    """The ledger can be read, and written to as far as can be told without writing.
 
-    `warnings` say what is wrong all the same: above all that the ledger has lost events.
+    The accounts can be read, and the folder of the deployment is there and can be written to. `warnings` say what is
+    wrong all the same: that the ledger has lost events, or that a key is gone from the disk.
     """
 
     status: Literal["ready"]
@@ -78,29 +77,14 @@ async def health(watching: Watching) -> Healthy:
 @ROUTER.get(
     "/readyz",
     dependencies=ANYONE,
-    responses=problems({503: f"ledger-unavailable accounts-unavailable {_DAMAGED}"}),
+    responses=problems({503: f"ledger-unavailable accounts-unavailable home-unusable identity-damaged {_DAMAGED}"}),
 )
-def ready(*, request: Request, watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
+def ready(*, request: Request, watching: Watching) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here. Looked at once a second, whoever asks."""
-    if watching.trouble is not None:
-        raise _not_ready(watching.trouble)
-    looked_at, found = getattr(request.app.state, "ready", (0.0, None))
-    if found is None or time.monotonic() - looked_at >= _LOOK_EVERY_S:
-        admission.all_keys()
-        try:
-            found = _look(deployment)
-        except IntegrityError as error:
-            raise _not_ready(error) from error
-        request.app.state.ready = time.monotonic(), found
-    return cast("Ready", found)
-
-
-def _look(deployment: Deployment) -> Ready:
-    lost = [each.told() for each in deployment.control.desk.present().record.lost]
-    warnings = [Warned(code=each.code, title=each.message, detail=each.help) for each in lost]
-    # Taking the turn of whoever writes shows that the ledger can be written to, and leaves no trace.
-    with deployment.ledger.sealing() as session:
-        return Ready(status="ready", position=session.position, warnings=warnings)
+    readiness: Readiness = request.app.state.readiness
+    seen = readiness.look(trouble=watching.trouble)
+    warnings = [Warned(code=each.code, title=each.message, detail=each.help) for each in seen.warnings]
+    return Ready(status="ready", position=seen.position, warnings=warnings)
 
 
 def _not_ready(trouble: ConsentryError) -> UnavailableError:

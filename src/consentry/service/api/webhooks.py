@@ -13,16 +13,30 @@ from consentry.accounts.account import Principal
 from consentry.accounts.webhooks import Webhooks
 from consentry.service.api.shape import Answer, Body, Called, Position, Whole, problems
 from consentry.service.gate import Admitting, Control, Needs
+from consentry.service.request_words import form
 
 ROUTER = APIRouter(prefix="/v1", tags=["webhooks"])
 Manager = Annotated[Principal, Depends(Needs(Action.WEBHOOK_MANAGE))]
-Kind = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z-]+$", max_length=100, examples=["order.issued"])]
+Kind = Annotated[
+    str,
+    Field(
+        pattern=form(r"^[a-z]+\.[a-z-]+$", "must be a kind of event, such as order.issued"),
+        max_length=100,
+        examples=["order.issued"],
+    ),
+]
 
 
 class Wanted(Body):
     """Where events are to be sent. Without `kinds`: all of them."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2000)]
+    url: Annotated[
+        str,
+        Field(
+            pattern=form(r"^https?://[!-~]+$", "must be an address that begins with https:// or http://"),
+            max_length=2000,
+        ),
+    ]
     kinds: frozenset[Kind] = frozenset()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -14,18 +13,18 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, Answers, Case, CaseStanding, Condition, Report
+from consentry.oversight.case import APPROVALS, CaseStanding
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.correction import takes_two
 from consentry.oversight.order import Order, after_in_words, in_words
 from consentry.oversight.paper import PaperKind
-from consentry.policy.choice import Seconds
 from consentry.service.gate import Control, denied, principal_of
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, kept, said, twin
 from consentry.service.pages.console_overview import case_rows
 from consentry.service.papers import Part, Place, as_document, as_file, may_read, said_to, shown
+from consentry.service.registers import condition_rows, report_rows
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -81,7 +80,6 @@ _KINDS = {
     "report.delivered": N_("Report delivered"),
     "statement.filed": N_("Statement filed by an authority"),
 }
-_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 _ABOUT = ("says", "order", "condition", "notice", "report", "step", "how", "reference", "title", "reason")
 
 
@@ -175,10 +173,7 @@ def report(
     control: Control, case: str, *, report: str, _: Annotated[Principal, Depends(Staff(Action.REPORT_READ))]
 ) -> Response:
     """Hand out a report as it was delivered; one that was not, as it would be delivered now."""
-    delivered = next((each.delivered for name, each in control.cases.get(case).reports.items() if name == report), None)
-    if delivered is not None:
-        return Response(control.desk.parts.objects.get(delivered.document), media_type="application/json")
-    return Response(canonical_json(control.reports.generate(case, report)), media_type="application/json")
+    return Response(control.reports.read(case, report), media_type="application/json")
 
 
 def show(
@@ -212,7 +207,7 @@ def show(
         approvals=case.approved_by(Step.LIFT),
         corrected_by_two=takes_two(case),
         needed=APPROVALS,
-        reports=[_report(each, now) for each in case.reports.values()],
+        reports=report_rows(case, now=now),
         timeline=_in_words(timeline),
         papers=papers,
         evidence={each.document: each for each in papers if each.kind is PaperKind.EVIDENCE},
@@ -250,52 +245,11 @@ def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
     }
 
 
-def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[str, Any]]:
-    """Return the register of conditions; of a case that is over, as they were found when it ended."""
-    at_the_end = dict(each.split(": ", 1) for each in case.over.found) if case.over is not None else {}
-    found = []
-    for each in case.conditions.values():
-        answer = each.answer(answers)
-        met = answer.met or each.condition in at_the_end
-        found.append(
-            {
-                "condition": each.condition,
-                "title": each.title,
-                "met": met,
-                "owner": each.owner,
-                "due": each.due,
-                "overdue": not met and each.due is not None and now > each.due,
-                "check": " ".join([each.check, *each.parameters]) if each.check else None,
-                "policy": each.policy,
-                "evidence": None if each.met is None else each.met.evidence,
-                "found": _found(each, at_the_end.get(each.condition, answer.found)),
-            }
-        )
-    return found
-
-
-def _found(condition: Condition, answer: str) -> str:
-    """Return what shows a condition; of evidence who gave it, as the document has a link of its own."""
-    given = condition.met if condition.check is None else None
-    return _DIGEST.sub(r"\1…", answer) if given is None else f"given by {given.by}"
-
-
 def _in_words(timeline: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what was said of a case, each with what kind of thing it is in words."""
     return [
         {**each, "kind": _KINDS.get(each["kind"], each["kind"]), "about": _about(each["body"])} for each in timeline
     ]
-
-
-def _report(report: Report, now: Seconds) -> dict[str, Any]:
-    return {
-        "report": report.report,
-        "title": report.title,
-        "due": report.due,
-        "overdue": report.overdue(now),
-        "delivered_at": report.delivered_at,
-        "document": None if report.delivered is None else report.delivered.document,
-    }
 
 
 def _about(body: Mapping[str, Any]) -> str:

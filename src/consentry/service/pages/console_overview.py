@@ -14,6 +14,7 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.oversight.case import Answers, Case, CaseStanding, Obstacle
+from consentry.oversight.case_register import ConditionState, register
 from consentry.oversight.order import in_words
 from consentry.service.gate import Control, Needs
 from consentry.service.languages import N_
@@ -164,8 +165,7 @@ def _overdue(control: ControlPlane, registers: Mapping[str, Register], *, models
     found += [
         {"case": case.case, "what": each.title, "name": each.condition, "kind": "condition", "due": each.due}
         for case, _, _, answers in registers.values()
-        for each in case.conditions.values()
-        if each.due is not None and each.due < now and not each.answer(answers).met
+        for each in (row.condition for row in register(case, answers) if row.state(now) is ConditionState.OVERDUE)
     ]
     return sorted(found, key=lambda each: (each["due"], each["case"], each["name"]))
 

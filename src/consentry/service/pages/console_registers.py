@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.control_plane.plane import ControlPlane
-from consentry.oversight.case import Report
-from consentry.policy.choice import Seconds
+from consentry.service import registers
 from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
-from consentry.service.pages.console_cases import condition_rows
 from consentry.service.pages.console_frame import Staff
 
 ROUTER = APIRouter()
@@ -53,39 +49,11 @@ _REPORTS = Listing(
 @ROUTER.get("/console/conditions")
 def conditions(*, request: Request, control: Control, _: Reader) -> Response:
     """List the conditions of every case; of one that is over, as they were found when it ended."""
-    return _CONDITIONS.answer(request, _condition_rows(control), template="console/conditions.html")
+    rows = ({**row, "condition_link": row["case"]} for row in registers.conditions(control))
+    return _CONDITIONS.answer(request, rows, template="console/conditions.html")
 
 
 @ROUTER.get("/console/reports")
 def reports(*, request: Request, control: Control, _: Reader) -> Response:
     """List the reports of every case, due and delivered."""
-    now = control.desk.parts.clock()
-    rows = [
-        {
-            "report": each.report,
-            "case": case.case,
-            "title": each.title,
-            "state": report_state(each, now),
-            "due": each.due,
-            "delivered": each.delivered_at,
-            "document": None if each.delivered is None else each.delivered.document,
-        }
-        for case in control.cases.every()
-        for each in case.reports.values()
-    ]
-    return _REPORTS.answer(request, rows, template="console/reports.html")
-
-
-def report_state(report: Report, now: Seconds) -> str:
-    """Return how far a report is, in a word."""
-    return "delivered" if report.delivered is not None else "overdue" if report.overdue(now) else "due"
-
-
-def _condition_rows(control: ControlPlane) -> Iterator[dict[str, Any]]:
-    """Yield the conditions of every case. Only of cases that have some are checks run, one case after the other."""
-    now = control.desk.parts.clock()
-    for name in [each.case for each in control.cases.every() if each.conditions]:
-        case, _, _, answers = control.cases.register_of(name)
-        for row in condition_rows(case, answers, now=now):
-            state = "met" if row["met"] else "overdue" if row["overdue"] else "open"
-            yield {**row, "case": case.case, "condition_link": case.case, "state": state}
+    return _REPORTS.answer(request, registers.reports(control), template="console/reports.html")

@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import MEMBER_SESSION_S, Principal
-from consentry.accounts.member_link import LinkKeys, used_up
+from consentry.accounts.member_link import LinkKeys, used_up, why_refused
 from consentry.bootstrap import Deployment
 from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
@@ -46,6 +46,7 @@ from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
 from consentry.service.pages.sign_in import with_session
 from consentry.service.problem_words import PROBLEMS, Plain
+from consentry.service.problems import LOG
 from consentry.service.site import away, page, wants_document
 
 ROUTER = APIRouter()
@@ -76,6 +77,11 @@ def enter(*, request: Request, deployment: Deployed, admission: Admitting, token
         if not admission.spend(link.once, until=link.until):
             raise used_up()
     except StateError as error:
+        LOG.warning(
+            "a link of the platform was refused: %s",
+            error.code,
+            extra={"facts": {"code": error.code, "reason": why_refused(error)}},
+        )
         return away(request, status=422, error=error)
     old = request.cookies.get(COOKIE)
     secret = admission.admit_member(person, link.facts)
