@@ -17,6 +17,7 @@ from consentry.service.api.leases import Calling, Watching
 from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
 from consentry.service.gate import Admitting, Deployed, Needs
+from consentry.service.warming import Preparing
 
 ROUTER = APIRouter(tags=["system"])
 _LOOK_EVERY_S = 1.0
@@ -44,6 +45,8 @@ class Warned(Answer):
 
 class Ready(Answer):
     """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
+
+    What the first pages need is worked out.
 
     `warnings` say what is wrong all the same: above all that the ledger has lost events.
     """
@@ -78,12 +81,13 @@ async def health(watching: Watching) -> Healthy:
 @ROUTER.get(
     "/readyz",
     dependencies=ANYONE,
-    responses=problems({503: f"ledger-unavailable accounts-unavailable {_DAMAGED}"}),
+    responses=problems({503: f"ledger-unavailable accounts-unavailable service-preparing {_DAMAGED}"}),
 )
 def ready(*, request: Request, watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here. Looked at once a second, whoever asks."""
     if watching.trouble is not None:
         raise _not_ready(watching.trouble)
+    cast("Preparing", request.app.state.preparing).require_over()
     looked_at, found = getattr(request.app.state, "ready", (0.0, None))
     if found is None or time.monotonic() - looked_at >= _LOOK_EVERY_S:
         admission.all_keys()
