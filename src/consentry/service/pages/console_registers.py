@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
-from consentry.oversight.case import Report
+from consentry.oversight.case import Answers, Report
 from consentry.policy.choice import Seconds
 from consentry.service.gate import Control
 from consentry.service.languages import N_
@@ -82,10 +82,12 @@ def report_state(report: Report, now: Seconds) -> str:
 
 
 def _condition_rows(control: ControlPlane) -> Iterator[dict[str, Any]]:
-    """Yield the conditions of every case. Only of cases that have some are checks run, one case after the other."""
+    """Yield the conditions of every case. Only of cases that have checks are these run, one case after the other."""
     now = control.desk.parts.clock()
-    for name in [each.case for each in control.cases.every() if each.conditions]:
-        case, _, _, answers = control.cases.register_of(name)
+    for case in control.cases.every():
+        answers: Answers = {}
+        if any(each.check is not None for each in case.conditions.values()):
+            case, _, _, answers = control.cases.register_of(case.case)  # noqa: PLW2901 - as it is by now
         for row in condition_rows(case, answers, now=now):
             state = "met" if row["met"] else "overdue" if row["overdue"] else "open"
             yield {**row, "case": case.case, "condition_link": case.case, "state": state}
