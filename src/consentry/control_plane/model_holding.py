@@ -99,7 +99,8 @@ class Holding:
         """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
         known = self._known()
         learned, found = list(_learned(known.record.lineage, name)), []
-        for order in known.record.orders:
+        first = min((each.use.position for each in learned), default=None)
+        for order in () if first is None else known.record.orders.after(first):
             uses = (each for each in learned if order.ended is not None and each.use.position < order.position)
             hit = next((each for each in uses if self._barred(order, each.use, known)), None)
             if hit is not None and order.ended is not None:
