@@ -212,6 +212,8 @@ class Plan(TypedDict):
 class Ready(TypedDict):
     """The ledger can be read, and written to as far as can be told without writing; the accounts can be read.
 
+    What the first pages need is worked out.
+
     `warnings` say what is wrong all the same: above all that the ledger has lost events.
     """
 
