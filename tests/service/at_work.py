@@ -199,7 +199,7 @@ def once_ready(url: str, **headers: str) -> httpx2.Response:
 
     def prepared() -> bool:
         answers.append(httpx2.get(f"{url}/readyz", headers=headers))
-        return "service-preparing" not in answers[-1].text
+        return "serve-preparing" not in answers[-1].text
 
     until(prepared)
     return answers[-1]

@@ -45,6 +45,8 @@ SHORT = {"files", "amendments", "losses", "moves", "webhooks"}
 """As many as files, refusals, rules and servers: a few."""
 ELSEWHERE = {"acts"}
 """A hundred thousand here; of ten thousand it is looked at in a browser (`tests/browser/places.py`)."""
+NONE_HERE = {"models", "notices"}
+"""Of an authority: nothing of its people was trained on here, and none of its cases requires a notice."""
 OTHERS = {
     "overview": ("olga", "/console/overview"),
     "case": ("olga", "/console/cases/case-0"),
@@ -112,7 +114,7 @@ def test_a_page_of_a_long_list_is_small_and_soon_there(place: Full, visitors: di
         look(place, visitors, who, with_query(path, query))
 
 
-@pytest.mark.parametrize("name", OF_AN_AUTHORITY)
+@pytest.mark.parametrize("name", sorted(set(OF_AN_AUTHORITY) - NONE_HERE))
 def test_so_is_one_of_an_authority(place: Full, visitors: dict[str, Visitor], name: str) -> None:
     path = OF_AN_AUTHORITY[name].replace("ico-1", "case-0").replace("uk-1", "case-0")
     rows = visitors["ico"].get(f"{path}?format=json").json()[name]

@@ -111,7 +111,7 @@ def test_a_server_is_not_ready_before_and_keeps_nobody_out(monkeypatch: pytest.M
         monkeypatch.setattr(OwnSettings, "uses", uses)
         with in_thread(deployment) as ask:
             answer = ask("GET", "/readyz")
-            assert (answer.status, answer.code) == (503, "service-preparing")
+            assert (answer.status, answer.code) == (503, "serve-preparing")
             assert ask("GET", "/healthz").status == 200
             assert ask("GET", "/transparency").status == 200
             go_on.set()

@@ -43,7 +43,7 @@ class Preparing:
         """
         if time.monotonic() < self._until:
             raise UnavailableError(
-                "service-preparing",
+                "serve-preparing",
                 "the server has started and prepares what everybody needs",
                 help="ask again in a moment: who asks for a page now waits for that",
             )

@@ -81,7 +81,7 @@ async def health(watching: Watching) -> Healthy:
 @ROUTER.get(
     "/readyz",
     dependencies=ANYONE,
-    responses=problems({503: f"ledger-unavailable accounts-unavailable service-preparing {_DAMAGED}"}),
+    responses=problems({503: f"ledger-unavailable accounts-unavailable serve-preparing {_DAMAGED}"}),
 )
 def ready(*, request: Request, watching: Watching, deployment: Deployed, admission: Admitting) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here. Looked at once a second, whoever asks."""
