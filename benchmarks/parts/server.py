@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import http.client
 import json
 import signal
 import subprocess
 import sys
 import time
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _JUMPING = Path(__file__).with_name("jumping_clock.py")
 
@@ -33,6 +36,21 @@ class Server:
             time.sleep(0.02)
             if self.process.poll() is not None:
                 raise SystemExit("the server does not start")
+
+    def wait_until_ready(self) -> None:
+        """Wait until it says that it is ready: as whoever spreads load does, before it sends anybody."""
+        parts = urlsplit(self.ask["url"])
+        while True:
+            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+            try:
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == HTTPStatus.OK:
+                    return
+            except ConnectionError:
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.02)
 
     def _leave(self) -> None:
         """Leave no server behind, however the benchmark ends."""

@@ -211,9 +211,9 @@ class Seen(NamedTuple):
 Look = Callable[..., Seen]
 
 
-@pytest.fixture
-def look(browser: Browser, worlds: Worlds) -> Iterator[Look]:
-    """Go to a place as whoever looks at it, in a window of its own: `look(place, locale="ar")`."""
+@contextmanager
+def looking(browser: Browser, worlds: Worlds) -> Iterator[Look]:
+    """Let somebody go to places, each in a window of its own that is open while the block lasts."""
     with ExitStack() as stack:
 
         def go(place: Page, **how: Any) -> Seen:
@@ -231,4 +231,11 @@ def look(browser: Browser, worlds: Worlds) -> Iterator[Look]:
             page.wait_for_load_state()
             return Seen(page, answers[-1].status)
 
+        yield go
+
+
+@pytest.fixture
+def look(browser: Browser, worlds: Worlds) -> Iterator[Look]:
+    """Go to a place as whoever looks at it: `look(place, locale="ar")`."""
+    with looking(browser, worlds) as go:
         yield go

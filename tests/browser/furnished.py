@@ -48,6 +48,7 @@ def members_of(content: Path) -> dict[str, str]:
         "member": british[:1],
         "decided": british[1:2],
         "hasty": british[2:3],
+        "typist": british[3:4],
         "stopped": people_of(content, "BR")[:1],
         "nowhere": people_of(content, None)[:1],
         "minor": people_of(content, "GB", minor=True)[:1],

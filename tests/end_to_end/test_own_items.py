@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from consentry.control_plane.own_list import Which
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
@@ -73,7 +74,7 @@ def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
             number = 1
             while True:
                 page = control.own_content.items(
-                    deployment.person(person), purpose=PURPOSE, category=None, number=number
+                    deployment.person(person), purpose=PURPOSE, which=Which(), number=number
                 )
                 for each in page.items:
                     assert each.id is not None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consentry.digests import digest
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Stored, restore
+from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.authority_view import order_document
 from consentry.oversight.case_report import order_json
@@ -185,3 +186,27 @@ def test_a_scope_in_words() -> None:
     assert in_words(Scope(created_from=first, created_before=end)) == "created from 2024-05-07, before 2024-08-02"
     assert in_words(Scope(created_from=first)) == "created from 2024-05-07"
     assert in_words(Scope(created_before=end + 1)) == "created before 2024-08-02 00:00:01 UTC"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), max_size=12), st.integers(0, 40))
+def test_orders_are_found_as_by_looking_at_all_of_them(history: list[tuple[str, bool, bool]], sealed: int) -> None:
+    orders, position, counts = Orders(), 0, dict.fromkeys("abc", 0)
+    for case, ends, lifted in history:
+        counts[case] += 1
+        name = f"{case}.{counts[case]}"
+        issued = issue(
+            Scope(areas=frozenset({"GB"})), order=name, case=case, origin=Origin.OWN_DECISION, reference="r", at_ms=0
+        )
+        how = OrderEnd.LIFTED if lifted else OrderEnd.WITHDRAWN
+        said: list[Body] = [issued, *([OrderEnded(order=name, case=case, how=how)] if ends else [])]
+        for body in said:
+            orders.take(event(position, body))
+            position += 1
+    every = list(orders)
+    assert orders.in_force() == tuple(each for each in every if each.ended is None)
+    assert orders.after(sealed) == tuple(each for each in every if each.position > sealed)
+    for case in "abc":
+        assert orders.of(case) == tuple(each for each in every if each.case == case)
+    may = set(orders.that_may_bar(sealed))
+    assert {each for each in every if each.bars(sealed) or each.position > sealed} <= may
+    assert list(orders.that_may_bar(sealed)) == [each for each in every if each in may]

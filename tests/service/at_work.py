@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import uvicorn
 from click.testing import CliRunner
 
@@ -190,6 +191,18 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.02)
+
+
+def once_ready(url: str, **headers: str) -> httpx2.Response:
+    """Return what a server says of itself once it has prepared what everybody needs."""
+    answers: list[httpx2.Response] = []
+
+    def prepared() -> bool:
+        answers.append(httpx2.get(f"{url}/readyz", headers=headers))
+        return "serve-preparing" not in answers[-1].text
+
+    until(prepared)
+    return answers[-1]
 
 
 class Process:

@@ -9,9 +9,10 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.service.listing import PAGE_ROWS, Column, Listing, _cell
+from consentry.service.listing import MOST_OPTIONS, PAGE_ROWS, Column, Listing, _cell
 from consentry.service.site import coded
 from service.staff import Office
+from service.visitor import words
 
 LISTING = Listing(
     name="orders",
@@ -101,3 +102,20 @@ def test_an_empty_list_can_be_taken_away_too(empty: Office) -> None:
     for form in ("csv", "json"):
         assert f'<a href="?format={form}">' in text
     assert empty.visitor("olga").get("/console/cases?format=json").json() == {"cases": []}
+
+
+def test_of_more_values_than_can_be_offered_one_is_typed(empty: Office) -> None:
+    rows = [{"order": "o", "state": str(number)} for number in range(MOST_OPTIONS + 1)]
+    found, shown = LISTING.select(rows, {"state": "7"})
+    assert (sorted(shown.typed), len(found)) == (["state"], 1)
+    assert LISTING.select(rows[1:], {})[1].typed == frozenset()
+    control = empty.deployment.control
+    for number in range(MOST_OPTIONS + 1):
+        control.cases.open(f"case-{number}", title="Posts", reference="letter", by="olga")
+        control.reports.schedule(f"case-{number}", "first", title="What was done", due=number, by="olga")
+    page = empty.visitor("olga").get("/console/reports?case=case-7")
+    assert '<input id="by-case" name="case" value="case-7"' in page.text
+    assert "· 1 row" in words(page)
+    assert '<select id="by-case"' not in page.text
+    one = empty.visitor("olga").get("/console/suspend")
+    assert f"and {MOST_OPTIONS + 1 - 20} more" in words(one)

@@ -20,7 +20,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.network import fresh, write_people
-from service.at_work import POLICY, in_thread
+from service.at_work import POLICY, in_thread, once_ready
 from service.members import PEOPLE, no, token_for
 from service.test_member_stale import whole
 from service.visitor import Visitor, words
@@ -121,10 +121,10 @@ def test_an_old_page_that_shows_a_lost_no_says_it_again(place: tuple[Path, Deplo
 def test_whoever_watches_is_told_what_is_lost_and_that_requests_are_answered(place: tuple[Path, Deployment]) -> None:
     folder, deployment = place
     with in_thread(deployment) as ask:
-        assert httpx2.get(f"{ask.url}/readyz").json()["warnings"] == []
+        assert once_ready(ask.url).json()["warnings"] == []
     deployment, position = gone_on(folder, deployment, losing="us")
     with closing(deployment), in_thread(deployment) as ask:
-        answer = httpx2.get(f"{ask.url}/readyz")
+        answer = once_ready(ask.url)
         assert (answer.status_code, answer.json()["status"]) == (200, "ready"), "what is said again has to be recorded"
         (warned,) = answer.json()["warnings"]
         assert warned["code"] == "ledger-events-lost"

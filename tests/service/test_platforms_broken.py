@@ -19,7 +19,7 @@ from consentry.service import hosting as hosting_module
 from consentry.service.homes import alone
 from consentry.service.hosting import Hosting
 from consentry.service.server import _listening, serve_platforms
-from service.at_work import prepare, until
+from service.at_work import once_ready, prepare, until
 from service.tenants import BROWSER, Tenants, host, listed, running, served
 
 
@@ -82,7 +82,7 @@ def test_broken_homes_hold_up_nobody(tmp_path: Path, caplog: pytest.LogCaptureFi
         with running(hosting, listener):
             time.sleep(0.3)
             found = {each.platform.name: each.trouble and each.trouble.code for each in hosting.hosted}
-            assert httpx2.get(f"{url}/readyz", headers={"host": "good.example"}).status_code == 200
+            assert once_ready(url, host="good.example").status_code == 200
             for name in names[1:]:
                 assert httpx2.get(f"{url}/", headers={"host": host(name)}).status_code == 503
     damaged = found.pop("damaged")
@@ -141,8 +141,7 @@ def test_starting_and_stopping_again_and_again(tmp_path: Path) -> None:
         with served(tmp_path, "one", "two") as found:
             threads = threading.active_count()
             for name in ("one", "two"):
-                with found.client(name) as client:
-                    assert client.get("/readyz").status_code == 200
+                assert once_ready(found.url, host=host(name)).status_code == 200
                 assert (tmp_path / name / "serve.json").exists()
         assert threading.active_count() < threads
         for name in ("one", "two"):

@@ -13,13 +13,14 @@ import pytest
 import uvicorn
 
 from consentry.control_plane.own_settings import OwnSettings, OwnUse
-from consentry.errors import IntegrityError
+from consentry.errors import IntegrityError, UnavailableError
+from consentry.oversight.lease import DEFAULT_TTL_MS
 from consentry.service import server
 from consentry.service.platforms import Platform
 from consentry.service.verbs import Verbs
-from consentry.service.warming import warm
+from consentry.service.warming import PATIENCE_S, Preparing, warm
 from end_to_end.network import fresh
-from service.at_work import in_thread, prepare
+from service.at_work import in_thread, once_ready, prepare
 
 
 def test_a_server_prepares_what_the_first_page_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +97,29 @@ def test_a_server_within_another_program_leaves_its_memory_alone(monkeypatch: py
         with server.serving(deployment) as (url, _):
             assert httpx2.get(f"{url}/healthz").status_code == 200
     assert not frozen
+
+
+def test_a_server_is_not_ready_before_and_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, plain = threading.Event(), OwnSettings.uses
+
+    def uses(self: OwnSettings, person: str) -> list[OwnUse]:
+        assert go_on.wait(30)
+        return plain(self, person)
+
+    with fresh() as (folder, deployment):
+        prepare(folder, deployment)
+        monkeypatch.setattr(OwnSettings, "uses", uses)
+        with in_thread(deployment) as ask:
+            answer = ask("GET", "/readyz")
+            assert (answer.status, answer.code) == (503, "serve-preparing")
+            assert ask("GET", "/healthz").status == 200
+            assert ask("GET", "/transparency").status == 200
+            go_on.set()
+            assert once_ready(ask.url).status_code == 200
+
+
+def test_a_server_that_prepares_for_long_is_called_ready_all_the_same() -> None:
+    with pytest.raises(UnavailableError):
+        Preparing(patience=60).require_over()
+    Preparing(patience=0).require_over()
+    assert PATIENCE_S < DEFAULT_TTL_MS / 1000 / 2, "jobs that are only led here by a balancer renew in time"

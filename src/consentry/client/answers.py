@@ -212,8 +212,9 @@ class Plan(TypedDict):
 class Ready(TypedDict):
     """The ledger can be read, and written to as far as can be told without writing.
 
-    The accounts can be read, and the folder of the deployment is there and can be written to. `warnings` say what is
-    wrong all the same: that the ledger has lost events, or that a key is gone from the disk.
+    The accounts can be read, the folder of the deployment is there and can be written to, and what the first pages need
+    is worked out. `warnings` say what is wrong all the same: that the ledger has lost events, or that a key is gone
+    from the disk.
     """
 
     status: Literal["ready"]

@@ -40,14 +40,16 @@ class CaseBook:
 
     def known(self, name: str) -> Case:
         """Return a case as it is in the present, without reading the ledger. The caller holds the lock."""
-        known = {each.case: each for each in self.desk.newest.record.cases}
-        if name not in known:
+        cases = self.desk.newest.record.cases
+        found = cases.get(name)
+        if found is None:
+            known = [each.case for each in cases]
             raise NotFoundError(
                 "case-unknown",
                 f"no case `{name}`",
                 help=names_there_are(known, "there are", otherwise="open one: consentry case open"),
             )
-        return known[name]
+        return found
 
     def timeline(self, case: Case) -> list[dict[str, Any]]:
         """Return all that is known to be said of a case, oldest first: position, time, kind and what it says."""

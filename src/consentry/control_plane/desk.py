@@ -49,6 +49,7 @@ class Desk:
         self._compilers: dict[tuple[Digest, Purpose, tuple[Rule, ...]], MatrixCompiler] = {}
         self._documents: dict[Digest, PolicySet] = {}
         self._opened: dict[str, Corpus] = {}
+        self._times: dict[int, Seconds] = {}
 
     @property
     def corpora(self) -> Path:
@@ -148,9 +149,11 @@ class Desk:
         return found
 
     def recorded_at(self, position: int) -> Seconds:
-        """Return when the event at a position was recorded."""
-        (event,) = self.parts.ledger.read(position, position + 1)
-        return event.recorded_at
+        """Return when the event at a position was recorded; it is remembered, as it cannot change."""
+        if position not in self._times:
+            (event,) = self.parts.ledger.read(position, position + 1)
+            self._times[position] = event.recorded_at
+        return self._times[position]
 
     def policy_at_head(self, name: str) -> tuple[PolicySet, Digest]:
         """Return the policy set in force in the present as it is, without reading the ledger."""

@@ -78,7 +78,8 @@ class Hits:
         One that was issued under it does even if it has ended since. An older one does if it bars the release: people
         may have moved into its areas.
         """
-        for order in self.desk.newest.record.orders:
+        sealed = self.desk.newest.state.releases[lease.release].position
+        for order in self.desk.newest.record.orders.that_may_bar(sealed):
             concerns = self._stops(order, lease.release, lease.fence)
             if concerns and self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release):
                 return order
@@ -118,7 +119,7 @@ class Hits:
     def _may_bar(self, release: str, model: str | None) -> list[Order]:
         """Return the orders that bar a release if they hit it, those in force first. The caller holds the lock."""
         sealed = self.desk.newest.state.releases[release].position
-        orders = [order for order in self.desk.newest.record.orders if order.bars(sealed)]
+        orders = [order for order in self.desk.newest.record.orders.that_may_bar(sealed) if order.bars(sealed)]
         found = [each for each in orders if (each.scope.names(None) if model is None else self.names(each, model))]
         return sorted(found, key=lambda order: order.ended is not None)
 
@@ -201,10 +202,11 @@ class Hits:
             record = self.desk.present().record
             found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
             reads = [(each.release, each.model, each.fence) for each in found if each is not None]
+            sealed = {name: self.desk.newest.state.releases[name].position for name, _, _ in reads}
             pairs = [
                 (order, release)
-                for order in record.orders
                 for release, model, fence in reads
+                for order in record.orders.that_may_bar(sealed[release])
                 if self._stops(order, release, fence) and self.names(order, model, at=fence)
             ]
             if asked is not None:

@@ -104,8 +104,11 @@ def history(published: Sequence[Published], read: Read) -> list[Decided]:
     """Return every set that was published, the newest first, with what it decides about now and until when it did."""
     until: dict[int, int] = {}
     decides: Iterable[int] = ()
-    for count, newest in enumerate(published, start=1):
-        before, decides = decides, {each.position for each in by_purpose(published[:count], read).values()}
+    standing: dict[str, Published] = {}
+    for newest in published:
+        standing.pop(newest.name, None)
+        standing[newest.name] = newest
+        before, decides = decides, {each.position for each in by_purpose([*standing.values()], read).values()}
         until.update(dict.fromkeys((each for each in before if each not in decides), newest.position))
         for each in decides:
             until.pop(each, None)

@@ -13,15 +13,17 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
+from consentry.ledger.state import Sealed
 from consentry.oversight.lineage import Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding
 from consentry.oversight.order import Order, in_words
+from consentry.oversight.overseen import Overseen
 from consentry.policy.vocabulary import Purpose
 
 
@@ -30,6 +32,13 @@ class _Learned(NamedTuple):
 
     model: str
     use: Use
+
+
+class _Known(NamedTuple):
+    """What oversight knows, and the releases that were sealed."""
+
+    record: Overseen
+    releases: Mapping[str, Sealed]
 
 
 class Holding:
@@ -53,33 +62,34 @@ class Holding:
         ]
         if stands.late(self.desk.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
-        # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
-        with self.desk.lock:
-            record = self.desk.present().record
-        orders, lineage = list(record.orders), record.lineage
+        known = self._known()
+        lineage = known.record.lineage
+        ancestry = lineage.ancestry(model.name)
+        made_of = [found for each in ancestry if (found := lineage.get(each)) is not None]
+        used = dict.fromkeys(use.release for each in made_of for use in each.uses)
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use"
-            for order in orders
-            if order.ended is None and self._stops(order, model.name, lineage)
+            for order in known.record.orders.in_force()
+            if self._stops(order, ancestry, used)
         ]
-        return [*reasons, *self._trained_against(orders, model.name, lineage)]
+        return [*reasons, *self._trained_against(known, model.name)]
 
-    def _stops(self, order: Order, name: str, lineage: Models) -> bool:
+    def _stops(self, order: Order, ancestry: list[str], used: Iterable[str]) -> bool:
         """Say whether an order names a model or one it is built on, or covers the use of what it was trained on."""
-        ancestry = lineage.ancestry(name)
         if order.scope.models:
             return order.scope.names(ancestry)
         if not order.scope.concerns(Purpose.SERVE):
             return False
-        used = [use.release for each in ancestry if (m := lineage.get(each)) is not None for use in m.uses]
         # Without the lock: it takes a moment, and leases are renewed meanwhile.
-        return any(self.hits.found_out(order, release) for release in dict.fromkeys(used))
+        return any(self.hits.found_out(order, release) for release in used)
 
-    def _trained_against(self, orders: Iterable[Order], name: str, lineage: Models) -> Iterator[str]:
+    def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
-        said = [each for each in _learned(lineage, name) if each.use.lease is None]
-        for order, each in product(orders, said):
-            if each.use.position > order.position and self._barred(order, each.use):
+        said = [each for each in _learned(known.record.lineage, name) if each.use.lease is None]
+        since = min((sealed for each in said if (sealed := _sealed(known, each.use)) is not None), default=None)
+        # What was issued before all of them were sealed bars none.
+        for order, each in product(() if since is None else known.record.orders.after(since), said):
+            if each.use.position > order.position and self._barred(order, each.use, known):
                 yield (
                     f"that `{each.model}` was trained on release `{each.use.release}` was said at position "
                     f"{each.use.position}, after order {order.order} ({order.reference}) suspended reading it"
@@ -87,12 +97,12 @@ class Holding:
 
     def trained_before(self, name: str) -> list[dict[str, Any]]:
         """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
-        with self.desk.lock:
-            record = self.desk.present().record
-        learned, found = list(_learned(record.lineage, name)), []
-        for order in record.orders:
+        known = self._known()
+        learned, found = list(_learned(known.record.lineage, name)), []
+        first = min((each.use.position for each in learned), default=None)
+        for order in () if first is None else known.record.orders.after(first):
             uses = (each for each in learned if order.ended is not None and each.use.position < order.position)
-            hit = next((each for each in uses if self._barred(order, each.use)), None)
+            hit = next((each for each in uses if self._barred(order, each.use, known)), None)
             if hit is not None and order.ended is not None:
                 found.append(
                     {
@@ -106,13 +116,24 @@ class Holding:
                 )
         return found
 
-    def _barred(self, order: Order, use: Use) -> bool:
-        """Say whether an order made a release unread that was sealed before it."""
+    def _known(self) -> _Known:
+        # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
         with self.desk.lock:
-            sealed = self.desk.present().state.releases.get(use.release)
-        if sealed is None or sealed.position > order.position or not order.bars(sealed.position):
+            present = self.desk.present()
+            return _Known(present.record, present.state.releases)
+
+    def _barred(self, order: Order, use: Use, known: _Known) -> bool:
+        """Say whether an order made a release unread that was sealed before it."""
+        sealed = _sealed(known, use)
+        if sealed is None or sealed > order.position or not order.bars(sealed):
             return False
         return order.scope.names(None) and self.hits.hit(order, use.release)
+
+
+def _sealed(known: _Known, use: Use) -> int | None:
+    """Return where a release was sealed; None if it is not known."""
+    sealed = known.releases.get(use.release)
+    return None if sealed is None else sealed.position
 
 
 def _learned(lineage: Models, name: str) -> Iterator[_Learned]:

@@ -6,7 +6,7 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -121,15 +121,22 @@ class ModelVerbs:
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
+        return [found for _, _, found in self._every()]
+
+    def serving(self) -> list[dict[str, Any]]:
+        """Say the same of every model, and by `held_by` what holds it: nothing of one that may be served."""
+        return [{**found, "held_by": self.holding.reasons(model, stands)} for model, stands, found in self._every()]
+
+    def _every(self) -> Iterator[tuple[Model, ModelStanding, dict[str, Any]]]:
         self.amendments.amend()
-        now, found = self.desk.parts.clock(), []
+        now = self.desk.parts.clock()
         for model in list(self.desk.present().record.lineage):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 lineage = self.desk.present().record.lineage
                 stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
-            found.append({"model": model.name, "base": model.base, **described(model.name, stands, now=now)})
-        return found
+            found = {"model": model.name, "base": model.base, **described(model.name, stands, now=now)}
+            yield model, stands, found
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
@@ -169,6 +176,8 @@ class ModelVerbs:
         return None if lease is None else self.desk.newest.record.leases.get(lease)
 
     def _job(self, lease: Lease) -> dict[str, Any]:
+        if not lease.checkpoints:
+            return job_json(lease, None)
         self.hits.foresee([lease.lease])
         with self.desk.lock:
             return job_json(lease, self.hits.hitting(lease))

@@ -12,6 +12,7 @@ from pyroaring import BitMap64
 
 from consentry.control_plane.asker import Asker
 from consentry.control_plane.consumption import RowsOfFiles
+from consentry.control_plane.own_list import PAGE_ITEMS, ItemPage, OneItem, Own, Which
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import item_ids
@@ -25,10 +26,7 @@ from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
 from consentry.release.own_items import OwnItem
 
-PAGE_ITEMS = 25
 _Name = TypeVar("_Name", bound=Hashable)
-_Own = tuple[Corpus, int, OwnItem]
-"""An item with its corpus and the number of its file in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +70,6 @@ class Effect:
     def own(self) -> int:
         """How many of those that leave are by them."""
         return self.leaving - self.others
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneItem:
-    """An item as its owner sees it. `id` is the platform's; None if the file cannot be read now."""
-
-    corpus: str
-    id: str | None
-    key: str
-    item: OwnItem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemPage:
-    """Some items, newest first, of `total`; `categories` are all that there are, with how many."""
-
-    items: Sequence[OneItem]
-    total: int
-    number: int
-    pages: int
-    categories: Mapping[Category, int]
 
 
 class _Columns(NamedTuple):
@@ -163,7 +140,7 @@ class OwnContent:
                     {
                         "release": name,
                         "purpose": sealed.purpose,
-                        "at": self._settings.recorded_at(sealed.position),
+                        "at": self.desk.recorded_at(sealed.position),
                         "position": sealed.position,
                         "items": items,
                         "sealed_with": None if kept is None else sum(map(len, kept.values())),
@@ -202,7 +179,7 @@ class OwnContent:
             found |= {name: self._effect(held, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
         return found
 
-    def _effect(self, held: Sequence[_Held], every: Sequence[_Own], aim: Aim) -> Effect:
+    def _effect(self, held: Sequence[_Held], every: Sequence[Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
         leaving: set[tuple[FilePin, int]] = set()
         others: set[tuple[FilePin, int]] = set()
@@ -275,13 +252,13 @@ class OwnContent:
             )
         return found
 
-    def items(self, person: Pseudonym, *, purpose: Purpose, category: Category | None, number: int) -> ItemPage:
-        """Return a page of the person's own items, newest first, those without a date last."""
+    def items(self, person: Pseudonym, *, purpose: Purpose, which: Which, number: int) -> ItemPage:
+        """Return a page of the person's own items."""
         every = self._own_items(self._settings.asker(person), purpose)
         counts = dict.fromkeys(Category, 0)
         for _, _, item in every:
             counts[item.category] += 1
-        chosen = _newest_first(every, category)
+        chosen = which.of(every)
         pages = max(1, -(-len(chosen) // PAGE_ITEMS))
         number = min(max(1, number), pages)
         shown = chosen[(number - 1) * PAGE_ITEMS : number * PAGE_ITEMS]
@@ -293,9 +270,9 @@ class OwnContent:
             categories={each: count for each, count in counts.items() if count},
         )
 
-    def every_item(self, person: Pseudonym, *, purpose: Purpose, category: Category | None) -> list[OneItem]:
+    def every_item(self, person: Pseudonym, *, purpose: Purpose, which: Which) -> list[OneItem]:
         """Return all that `items` pages through."""
-        return self._named(_newest_first(self._own_items(self._settings.asker(person), purpose), category))
+        return self._named(which.of(self._own_items(self._settings.asker(person), purpose)))
 
     def own_item(self, person: Pseudonym, corpus: str, *, id: str) -> Pseudonym:  # noqa: A002
         """Return the pseudonym of an item by or about a person.
@@ -318,7 +295,7 @@ class OwnContent:
         every = self._own_items(self._settings.asker(person), purpose)
         return {_key(corpus, number, item): item for corpus, number, item in every}
 
-    def _own_items(self, asker: Asker, purpose: Purpose) -> list[tuple[Corpus, int, OwnItem]]:
+    def _own_items(self, asker: Asker, purpose: Purpose) -> list[Own]:
         corpora, _ = self._settings.corpora()
         published = self._settings.deciding(purpose)
         with self.desk.lock:
@@ -331,7 +308,7 @@ class OwnContent:
         compiler = MatrixCompiler((*rules, *orders), purpose)
         return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
 
-    def _named(self, shown: Sequence[tuple[Corpus, int, OwnItem]]) -> list[OneItem]:
+    def _named(self, shown: Sequence[Own]) -> list[OneItem]:
         files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
         for corpus, number, item in shown:
             files.setdefault((corpus.name, number), (corpus, []))[1].append(item.row)
@@ -379,15 +356,8 @@ def _key(corpus: Corpus, number: int, item: OwnItem) -> str:
     return _digits(int(corpus.sidecars[number].item[item.row]))
 
 
-def _aimed_at(every: Iterable[_Own], aim: Aim) -> list[OwnItem]:
+def _aimed_at(every: Iterable[Own], aim: Aim) -> list[OwnItem]:
     """Return the items that a choice is about."""
     if wanted := aim.keys:
         return [item for corpus, number, item in every if int(corpus.sidecars[number].item[item.row]) in wanted]
     return [item for _, _, item in every if not aim.categories or item.category in aim.categories]
-
-
-def _newest_first(
-    every: Iterable[tuple[Corpus, int, OwnItem]], category: Category | None
-) -> list[tuple[Corpus, int, OwnItem]]:
-    chosen = [each for each in every if category is None or each[2].category is category]
-    return sorted(chosen, key=lambda each: (-(each[2].created or 0), each[0].name, each[1], each[2].row))

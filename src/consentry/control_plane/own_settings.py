@@ -102,7 +102,6 @@ class OwnSettings:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._opened: dict[str, Corpus] = {}
-        self._times: dict[int, Seconds] = {}
         self._known: dict[Purpose, tuple[tuple[int, int, int], Knowledge]] = {}
 
     def asker(self, person: Pseudonym) -> Asker:
@@ -164,7 +163,7 @@ class OwnSettings:
         if not concerned or asker.erased:
             return None
         first = min(each.first for each in concerned)
-        return Missing(self.recorded_at(first - 1) if first else None, max(each.at for each in concerned))
+        return Missing(self.desk.recorded_at(first - 1) if first else None, max(each.at for each in concerned))
 
     def _use(
         self,
@@ -199,7 +198,7 @@ class OwnSettings:
             purpose=compiler.purpose,
             policy=policy,
             digest="" if published is None else published.digest,
-            since=None if published is None else self.recorded_at(published.position),
+            since=None if published is None else self.desk.recorded_at(published.position),
             resumed=resumed_at(permitting, orders.values()),
             stands=found,
             counted=counted,
@@ -266,13 +265,6 @@ class OwnSettings:
         if self._known.get(purpose, (None,))[0] != key:
             self._known[purpose] = key, present.knowledge(purpose, at=at)
         return self._known[purpose][1]
-
-    def recorded_at(self, position: int) -> Seconds:
-        """Return when the event at a position was recorded; it is remembered, as it cannot change."""
-        if position not in self._times:
-            (event,) = self.desk.parts.ledger.read(position, position + 1)
-            self._times[position] = event.recorded_at
-        return self._times[position]
 
 
 def _undecided(question: Question) -> Stands:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from consentry.oversight.order import Order
+from consentry.oversight.order import Ended, Order, Scope
 from consentry.policy.choice import Seconds
 from consentry.release.situation import Question, Situation, stands
 
@@ -17,12 +18,25 @@ def resumed_at(question: Question, orders: Iterable[Order]) -> Seconds | None:
     it is their union that stops a use. What else is known of the person is as of now.
     """
     ours = [each for each in orders if each.scope.names(None) and each.scope.concerns(question.purpose)]
-    over = sorted(((each.ended, each) for each in ours if each.ended), key=lambda each: -each[0].position)
-    for ended, order in over:
-        until = ended.position
-        held = [each for each in ours if each.position < until and (each.ended is None or each.ended.position >= until)]
-        before = replace(question, rules=(*question.rules, *(each.rule for each in held)))
-        without = replace(question, rules=(*question.rules, *(each.rule for each in held if each is not order)))
-        if stands(before).situation is Situation.STOPPED and stands(without).situation is not Situation.STOPPED:
+    rules = {each.scope: each.rule for each in ours}
+    known: dict[frozenset[Scope], bool] = {}
+
+    def stopped(held: frozenset[Scope]) -> bool:
+        if held not in known:
+            asked = replace(question, rules=(*question.rules, *(rules[scope] for scope in held)))
+            known[held] = stands(asked).situation is Situation.STOPPED
+        return known[held]
+
+    # Back through time: from an end on an order holds, up to where it was issued. There are few scopes, however many
+    # orders: what is stopped is asked once for those that held together.
+    held = Counter(each.scope for each in ours if each.ended is None)
+    turns: list[tuple[int, Order, Ended | None]] = [(each.position, each, None) for each in ours]
+    turns += [(ended.position, each, ended) for each in ours if (ended := each.ended) is not None]
+    for _, order, ended in sorted(turns, key=lambda turn: -turn[0]):
+        held[order.scope] += -1 if ended is None else 1
+        if ended is None or held[order.scope] > 1:
+            continue
+        together = frozenset(scope for scope, count in held.items() if count)
+        if stopped(together) and not stopped(together - {order.scope}):
             return ended.at
     return None

@@ -114,7 +114,7 @@ def case_line(
 ) -> dict[str, Any]:
     """Return a case as a line of a list."""
     whole = sight.whole(case, record)
-    seen = {each.order for each in sight.orders(record)}
+    seen = {each.order for each in record.orders.of(case.case) if order_concerns(each, sight.areas, now=sight.at)}
     return {
         "case": case.case,
         "title": case.title if whole else None,

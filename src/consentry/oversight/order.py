@@ -21,6 +21,7 @@ evaluator, matrix and kernel as everything else.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -94,7 +95,7 @@ class Scope:
 
     def concerns(self, purpose: Purpose) -> bool:
         """Say whether a use for `purpose` can be in the scope."""
-        return self.rule("scope", why="").applies_to(purpose)
+        return not self.purposes or any(named.covers(purpose) or purpose.covers(named) for named in self.purposes)
 
     def names(self, ancestry: list[str] | None) -> bool:
         """Say whether the scope holds for a model, given with those it is built on; None: for none in particular."""
@@ -278,6 +279,11 @@ class Orders:
 
     def __init__(self) -> None:
         self._orders: dict[str, Order] = {}
+        self._of_case: dict[str, list[str]] = {}
+        self._in_force: dict[str, None] = {}
+        self._names: list[str] = []
+        self._positions: list[int] = []
+        """Of all orders, each where it was issued: what they are called, and where, oldest first."""
 
     def __iter__(self) -> Iterator[Order]:
         # Of a copy: to find out what an order hits, the present is asked for, and that may take new events in.
@@ -292,11 +298,20 @@ class Orders:
 
     def of(self, case: str) -> tuple[Order, ...]:
         """Return the orders of a case, oldest first."""
-        return tuple(order for order in self if order.case == case)
+        return tuple(self._orders[name] for name in self._of_case.get(case, ()))
+
+    def after(self, position: int) -> tuple[Order, ...]:
+        """Return the orders that were issued after a position, oldest first."""
+        return tuple(self._orders[name] for name in self._names[bisect_right(self._positions, position) :])
+
+    def that_may_bar(self, sealed: int) -> tuple[Order, ...]:
+        """Return the orders that can bar a release sealed at a position, or stop who reads it, oldest first."""
+        before = (order for order in self.in_force() if order.position <= sealed)
+        return (*before, *self.after(sealed))
 
     def in_force(self) -> tuple[Order, ...]:
         """Return the orders that hold, oldest first."""
-        return tuple(order for order in self if order.ended is None)
+        return tuple(self._orders[name] for name in tuple(self._in_force))
 
     def suspensions(self) -> tuple[Rule, ...]:
         """Return the rules of the orders that hold for the training of no model in particular."""
@@ -306,10 +321,16 @@ class Orders:
         """Take one event in, if it is about orders."""
         body = event.body
         if isinstance(body, OrderIssued):
+            if body.order not in self._orders:
+                self._of_case.setdefault(body.case, []).append(body.order)
+                self._names.append(body.order)
+                self._positions.append(event.position)
             self._orders[body.order] = issued(body, position=event.position, at=event.recorded_at)
+            self._in_force[body.order] = None
         elif isinstance(body, OrderEnded) and (order := self._orders.get(body.order)) is not None:
             ended = Ended(how=body.how, position=event.position, at=event.recorded_at)
             self._orders[body.order] = replace(order, ended=order.ended or ended)
+            self._in_force.pop(body.order, None)
         elif isinstance(body, OrderDrainedV1 | OrderDrained) and (order := self._orders.get(body.order)) is not None:
             drained = Drained(
                 position=event.position,

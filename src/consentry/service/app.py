@@ -65,7 +65,7 @@ from consentry.service.site import FOLDER
 from consentry.service.snapshots import Snapshots
 from consentry.service.together import Together
 from consentry.service.verbs import Verbs
-from consentry.service.warming import warm
+from consentry.service.warming import Preparing, warm
 from consentry.service.watch import Watch
 
 THREADS = 100
@@ -161,14 +161,18 @@ def create_app(
     is in memory.
     Only one process may run it for a home: it alone knows until when leases hold. `homes.alone` sees to that.
     """
-    verbs = Verbs(deployment.control)
+    verbs, preparing = Verbs(deployment.control), Preparing()
     watch = Watch(verbs)
+
+    def prepared() -> None:
+        preparing.end()
+        settled()
 
     app = FastAPI(
         title="Consentry",
         version=__version__,
         lifespan=partial(
-            _running, deployment=deployment, admission=admission, verbs=verbs, watch=watch, settled=settled
+            _running, deployment=deployment, admission=admission, verbs=verbs, watch=watch, settled=prepared
         ),
         docs_url=None,
         redoc_url=None,
@@ -182,7 +186,7 @@ def create_app(
     app.state.host = platform[1]
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
-    app.state.token, app.state.view = token, view_token()
+    app.state.token, app.state.view, app.state.preparing = token, view_token(), preparing
     app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform[0])
     app.state.readiness = Readiness(deployment, admission)
     app.state.addresses = addresses(ROUTERS)

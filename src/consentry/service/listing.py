@@ -23,6 +23,8 @@ from fastapi.responses import Response
 from consentry.service.site import document, form_of, page
 
 PAGE_ROWS = 50
+MOST_OPTIONS = 100
+"""So many values are offered to choose from; of a column with more of them one is typed."""
 Kind = Literal["text", "number", "time", "list", "state"]
 Row = Mapping[str, Any]
 _FORMULA = ("=", "+", "-", "@")
@@ -55,7 +57,7 @@ class Shown:
     Attributes:
         rows: what is on the page.
         total: rows after filtering; `of`: before.
-        options: what each column that can be chosen from holds.
+        options: what each column that can be chosen from holds; `typed` are those that hold more than can be offered.
         query: what the address asks for, but for `page`.
     """
 
@@ -65,6 +67,7 @@ class Shown:
     of: int
     number: int
     options: Mapping[str, Sequence[str]]
+    typed: frozenset[str]
     query: Mapping[str, str]
     sort: str
     descending: bool
@@ -125,6 +128,7 @@ class Listing:
         column = next((each for each in self.columns if each.name == by), None)
         if column is not None:
             found.sort(key=lambda row: _key(row.get(column.name)), reverse=descending)
+        options = {each.name: _options(rows, each) for each in self.columns if each.chosen_from}
         pages = max(1, -(-len(found) // PAGE_ROWS))
         number = min(max(1, int(asked["page"][:9])) if asked.get("page", "")[:9].isdecimal() else 1, pages)
         names = {"q", "sort", "lang", *self.keep, *(each.name for each in self.columns if each.chosen_from)}
@@ -134,7 +138,8 @@ class Listing:
             total=len(found),
             of=len(rows),
             number=number,
-            options={each.name: _options(rows, each) for each in self.columns if each.chosen_from},
+            options=options,
+            typed=frozenset(name for name, each in options.items() if len(each) > MOST_OPTIONS),
             query={name: value[:200] for name, value in asked.items() if name in names},
             sort=by,
             descending=descending,

@@ -15,14 +15,16 @@ _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
 
 def conditions(control: ControlPlane, *, of: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the conditions of every case, or of one. Only of cases that have some are checks run, one after the other.
+    """Yield the conditions of every case, or of one. Only of cases that have checks are these run, one after the other.
 
     Raises:
         NotFoundError: there is no case of this name.
     """
     now = control.desk.parts.clock()
-    for name in [each.case for each in _cases(control, of) if each.conditions]:
-        case, _, _, answers = control.cases.register_of(name)
+    for case in _cases(control, of):
+        answers: Answers = {}
+        if any(each.check is not None for each in case.conditions.values()):
+            case, _, _, answers = control.cases.register_of(case.case)  # noqa: PLW2901 - as it is by now
         yield from ({"case": case.case, **row} for row in condition_rows(case, answers, now=now))
 
 

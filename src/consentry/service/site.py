@@ -30,6 +30,7 @@ from consentry.service.gate import principal_of
 from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
 from consentry.service.plain_words import collection_name, place_name
+from consentry.settings import Settings
 
 FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
@@ -135,12 +136,12 @@ def page(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query` and `now`.
+    """Return a page. Every template can ask for `who`, `language`, `languages`, `here`, `query`, `now`, `controller`.
 
     `languages` are those that the page can be had in; none for a page that is in English only.
     """
     at_work = template.startswith(IN_ENGLISH)
-    language = LANGUAGES[DEFAULT] if at_work else language_of(request)
+    language, settings = LANGUAGES[DEFAULT] if at_work else language_of(request), request.app.state.deployment.settings
     html = (
         environment(language.code)
         .get_template(template)
@@ -151,7 +152,8 @@ def page(
             here=request.url.path,
             query=request.query_params,
             now=request.app.state.deployment.control.desk.parts.clock(),
-            site=request.app.state.deployment.settings.site_name,
+            site=settings.site_name,
+            controller=controller_of(settings),
             version=__version__,
             **context,
         )
@@ -161,6 +163,11 @@ def page(
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language.code, max_age=_YEAR_S, secure=True, httponly=True, samesite="lax")
     return answer
+
+
+def controller_of(settings: Settings) -> dict[str, str | None]:
+    """Return who is responsible for the use of people's content, and how to reach them; None: nobody is named."""
+    return {"name": settings.controller_name or None, "contact": settings.controller_contact or None}
 
 
 def away(request: Request, *, status: int, error: ConsentryError | None = None) -> HTMLResponse:

@@ -16,6 +16,7 @@ from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
 from consentry.service.gate import Needs
 from consentry.service.readiness import Readiness
+from consentry.service.warming import Preparing
 
 ROUTER = APIRouter(tags=["system"])
 _DAMAGED = (
@@ -43,8 +44,9 @@ class Warned(Answer):
 class Ready(Answer):
     """The ledger can be read, and written to as far as can be told without writing.
 
-    The accounts can be read, and the folder of the deployment is there and can be written to. `warnings` say what is
-    wrong all the same: that the ledger has lost events, or that a key is gone from the disk.
+    The accounts can be read, the folder of the deployment is there and can be written to, and what the first pages need
+    is worked out. `warnings` say what is wrong all the same: that the ledger has lost events, or that a key is gone
+    from the disk.
     """
 
     status: Literal["ready"]
@@ -77,12 +79,18 @@ async def health(watching: Watching) -> Healthy:
 @ROUTER.get(
     "/readyz",
     dependencies=ANYONE,
-    responses=problems({503: f"ledger-unavailable accounts-unavailable home-unusable identity-damaged {_DAMAGED}"}),
+    responses=problems(
+        {
+            503: f"ledger-unavailable accounts-unavailable home-unusable serve-preparing identity-damaged {_DAMAGED}",
+        }
+    ),
 )
 def ready(*, request: Request, watching: Watching) -> Ready:
     """Say whether requests can be answered: whoever spreads load asks here. Looked at once a second, whoever asks."""
     readiness: Readiness = request.app.state.readiness
     seen = readiness.look(trouble=watching.trouble)
+    preparing: Preparing = request.app.state.preparing
+    preparing.require_over()
     warnings = [Warned(code=each.code, title=each.message, detail=each.help) for each in seen.warnings]
     return Ready(status="ready", position=seen.position, warnings=warnings)
 

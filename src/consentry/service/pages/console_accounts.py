@@ -297,7 +297,6 @@ def _keys(
         given=given or kept(name="", roles=["workload"], expires=""),
         made=made,
         roles=[(str(each), str(each)) for each in _PROGRAMS],
-        good=[(each["ident"], each["name"]) for each in rows if each["state"] == "good"],
     )
     answer.status_code = 200 if problem is None else REFUSED
     return answer

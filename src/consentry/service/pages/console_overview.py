@@ -84,7 +84,7 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
         "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().record.lost],
         "purposes": newest_counts(control, counts),
         "over_time": over_time(control, counts),
-        "cases": None if registers is None else _rows(control, registers),
+        "cases": None if registers is None else _rows(_scopes(control), registers),
         "orders": [
             {"order": each.order, "case": each.case, "scope": in_words(each.scope), "at": each.at}
             for each in control.orders.every()
@@ -129,11 +129,10 @@ def case_rows(control: ControlPlane) -> list[dict[str, Any]]:
     over = [_row(each, each.over.how, orders) for each in control.cases.every() if each.over is not None]
     # One that was ended since it was asked stands in both: it is over.
     ended = {row["case"] for row in over}
-    return over + [row for row in _rows(control, registers) if row["case"] not in ended]
+    return over + [row for row in _rows(orders, registers) if row["case"] not in ended]
 
 
-def _rows(control: ControlPlane, registers: Mapping[str, Register]) -> list[dict[str, Any]]:
-    orders = _scopes(control)
+def _rows(orders: Mapping[str, str], registers: Mapping[str, Register]) -> list[dict[str, Any]]:
     return [
         _row(case, standing, orders, open_points=len(obstacles)) for case, standing, obstacles, _ in registers.values()
     ]
@@ -187,10 +186,10 @@ def _objections(control: ControlPlane) -> dict[str, int]:
 def _held(control: ControlPlane) -> list[dict[str, Any]]:
     """Return the models that may not be served, or that somebody has to decide about."""
     found: list[dict[str, Any]] = []
-    for each in live_models(control.models.every()):
-        serving = control.models.may_serve(each["model"])
-        if not serving["may"] or each["stage"] in _HELD:
-            found.append({**each, "held": not serving["may"], "why": serving["reasons"]})
+    for each in live_models(control.models.serving()):
+        why = each.pop("held_by")
+        if why or each["stage"] in _HELD:
+            found.append({**each, "held": bool(why), "why": why})
     return found
 
 

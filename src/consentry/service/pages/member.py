@@ -52,7 +52,7 @@ from consentry.service.site import away, page, wants_document
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Chooser = Annotated[Principal, Depends(unsaved.Keeping(Action.OWN_CHOOSE))]
-_SHOWN = ("purpose", "category", "number")
+_SHOWN = ("purpose", "category", "which", "sort", "number")
 """What the list of items shows: fields of its form, and of its address."""
 MOST_ROWS = 50
 _VARY = {"vary": "accept, accept-language, cookie, sec-gpc"}
@@ -214,7 +214,7 @@ def _back(use: Block, wanted: Mapping[str, str]) -> tuple[str, list[tuple[str, s
     """Return the page that a form came from, and what it showed."""
     if wanted.get("what") != "items":
         return "/me", []
-    shown = {"purpose": str(use.purpose), "category": wanted.get("category", ""), "number": wanted.get("number", "")}
+    shown = {**{name: wanted.get(name, "") for name in _SHOWN}, "purpose": str(use.purpose)}
     return "/me/items", [(name, value[:30]) for name, value in shown.items() if value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -15,7 +15,8 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.bootstrap import Deployment
-from consentry.control_plane.own_content import PAGE_ITEMS, Aim, Effect, OneItem
+from consentry.control_plane.own_content import Aim, Effect
+from consentry.control_plane.own_list import PAGE_ITEMS, OneItem, Which
 from consentry.control_plane.plane import ControlPlane
 from consentry.policy.evaluator import ReasonKind
 from consentry.policy.vocabulary import Category, Purpose, Reach
@@ -40,6 +41,12 @@ AFFORDABLE = 12
 """How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
 there are more of them, the numbers are a click away (`/me/check`)."""
 
+_NARROWED: Mapping[str, Collection[str]] = {
+    "category": set(map(str, Category)),
+    "which": say.WHICH_ITEMS,
+    "sort": say.ITEM_ORDERS,
+}
+"""What an address can ask for of the list, and in which words."""
 _ITEMS = Listing(
     name="items",
     columns=(
@@ -65,24 +72,26 @@ def items(
     purpose: str = "",
     category: str = "",
     number: str = "1",
+    sort: str = "",
+    which: str = "",
     saved: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006 - never changed
     changed: Annotated[list[str], Query(max_length=2 * PAGE_ITEMS)] = [],  # noqa: B006 - never changed
     form: Form = "",
 ) -> Response:
-    """List the member's own items, newest first, each with whether it is used and an answer for it alone."""
+    """List the member's own items, each with whether it is used and an answer for it alone."""
     control, person = deployment.control, person_of(who)
+    where = {"category": category, "number": number, "sort": sort, "which": which}
     uses = blocks(control, person, from_notice=who.facts.get("notice", ""), language=language_of(request).code)
     use = next((each for each in uses if each.purpose == purpose), uses[0] if uses else None)
     if use is None:
         nothing: dict[str, Any] = dict.fromkeys(("use", "list", "address", "problem"), None) | {"given": {}}
         return page(request, "member/items.html", uses=(), rows=(), done=(), changed=(), **nothing)
     if (form := form_of(request, form)) in FORMS:
-        every = control.own_content.every_item(person, purpose=use.purpose, category=_category(category))
+        every = control.own_content.every_item(person, purpose=use.purpose, which=_which(where))
         refused = refused_items(control, person, purpose=use.purpose)
         return taken_away(_ITEMS, (_plain_item(each, reach=refused.get(each.key)) for each in every), form=form)
     given = _unsaved(request, admission, person=person, purpose=use.purpose)
     done = just_saved(control, person, positions=saved)
-    where = {"category": category, "number": number}
     return _shown(
         request,
         deployment,
@@ -144,9 +153,10 @@ def _shown(
 
     `given` is what was chosen in it; it `waits` if that could not be saved before.
     """
-    chosen, number = _category(where.get("category", "")), where.get("number", "1")
+    chosen, number = _which(where), where.get("number", "1")
     wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
-    found = deployment.control.own_content.items(person, purpose=use.purpose, category=chosen, number=wanted)
+    found = deployment.control.own_content.items(person, purpose=use.purpose, which=chosen, number=wanted)
+    asked = {name: word for name, known in _NARROWED.items() if (word := where.get(name, "")) in known}
     refused = refused_items(deployment.control, person, purpose=use.purpose)
     stand = of_items(use, {each.key: each.item for each in found.items}, refused=refused)
     if waits and given:
@@ -170,14 +180,21 @@ def _shown(
         reaches=say.REACHES,
         mark_of_page=mark_of(deployment, person),
         kinds=[(each, say.KINDS[each], count) for each, count in found.categories.items()],
-        category=chosen,
-        address=partial(_address, purpose=use.purpose, category=chosen or ""),
+        asked=asked,
+        whiches=say.WHICH_ITEMS,
+        orders=say.ITEM_ORDERS,
+        address=partial(_address, purpose=use.purpose, **asked),
         done=done,
     )
 
 
-def _category(word: str) -> Category | None:
-    return next((each for each in Category if each == word), None)
+def _which(where: Mapping[str, str]) -> Which:
+    """Return which items an address or a form asks for; words that mean nothing ask for nothing."""
+    return Which(
+        category=next((each for each in Category if each == where.get("category")), None),
+        used={"used": True, "left-out": False}.get(where.get("which", "")),
+        oldest_first=where.get("sort") == "oldest",
+    )
 
 
 def _address(**asked: object) -> str:

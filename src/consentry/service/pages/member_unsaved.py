@@ -38,6 +38,7 @@ from consentry.errors import StateError
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.gate import Needs
 from consentry.service.pages import member_shown
+from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import HOW_FAR, named_items, says_how_far
 from consentry.service.pages.member_shown import Row, Rows
 from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
@@ -51,7 +52,7 @@ _WAS = "was-"
 """Begins the name of a field that says how an answer stood when a yes was chosen."""
 _REACHES = [str(each) for each in Reach]
 _DIGITS = 8
-_PLACE = ("purpose", "what", "category", "number")
+_PLACE = ("purpose", "what", "category", "which", "sort", "number")
 _TAG = re.compile("[0-9a-f]{32}")
 MOST = 8
 """Forms that one person can have waiting, in all browsers together."""
@@ -280,6 +281,7 @@ def in_our_words(deployment: Deployment, wanted: Mapping[str, str]) -> dict[str,
     if purpose not in set(Purpose):
         return {}
     allowed: dict[str, Any] = {"answer": _ANSWERS, "reach": set(Reach), "what": _WHATS, "category": set(Category)}
+    allowed |= {"which": set(say.WHICH_ITEMS), "sort": set(say.ITEM_ORDERS)}
     allowed |= {f"kind-{each}": _ANSWERS for each in Category}
     given = {name: value for name, value in wanted.items() if value in allowed.get(name, ())}
     number = wanted.get("number", "")

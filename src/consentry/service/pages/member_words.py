@@ -54,6 +54,12 @@ KINDS = {
     Category.PAYMENT: N_("Payment details"),
 }
 
+WHICH_ITEMS = {"used": N_("Yes"), "left-out": N_("No")}
+"""Which of their items somebody asks for: those AI may learn from, or the others."""
+
+ITEM_ORDERS = {"oldest": N_("Oldest first")}
+"""Other orders of their items than the newest first."""
+
 BASES = {
     LegalBasis.CONSENT: N_("Consent: it is used only if you say yes, and you can take that back at any time."),
     LegalBasis.CONTRACT: N_("Contract: the platform says it needs this to do what it has agreed with you."),

@@ -21,16 +21,16 @@ from consentry.service.plain_words import (
     VISIBILITIES,
     place_name,
 )
+from consentry.service.site import controller_of, page, wants_document
 from consentry.service.site import document as as_document
-from consentry.service.site import page, wants_document
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 
 
 @ROUTER.get("/")
-def front(request: Request, deployed: Deployed) -> Response:
+def front(request: Request) -> Response:
     """Show where to go."""
-    return page(request, "front.html", controller=_controller(deployed))
+    return page(request, "front.html")
 
 
 @ROUTER.get("/transparency")
@@ -65,19 +65,14 @@ def transparency_document(deployed: Deployed) -> Response:
 
 
 @ROUTER.get("/accessibility")
-def accessibility(request: Request, deployed: Deployed) -> Response:
+def accessibility(request: Request) -> Response:
     """Say what was done so that everybody can use the pages, what was not, and whom to tell."""
-    return page(request, "accessibility.html", controller=_controller(deployed))
+    return page(request, "accessibility.html")
 
 
 def _document(deployed: Deployment) -> dict[str, Any]:
     return {
         **deployed.control.public_view.document(),
-        "controller": _controller(deployed),
+        "controller": controller_of(deployed.settings),
         "how_to_object": "/object",
     }
-
-
-def _controller(deployed: Deployment) -> dict[str, str | None]:
-    settings = deployed.settings
-    return {"name": settings.controller_name or None, "contact": settings.controller_contact or None}
