@@ -6,7 +6,7 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -33,6 +33,7 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 from consentry.oversight.retraining import Shown, other_weights, shown
+from consentry.policy.choice import Seconds
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -121,15 +122,25 @@ class ModelVerbs:
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
-        self.amendments.amend()
+        now = self.desk.parts.clock()
+        return [_line(model, stands, now=now) for model, stands in self._standings()]
+
+    def serving(self) -> list[dict[str, Any]]:
+        """Say the same, and what holds each from being served; releases are brought up to date once for all of them."""
         now, found = self.desk.parts.clock(), []
+        for model, stands in self._standings():
+            reasons = self.holding.reasons(model, stands)
+            found.append({**_line(model, stands, now=now), "held": bool(reasons), "why": reasons})
+        return found
+
+    def _standings(self) -> Iterator[tuple[Model, ModelStanding]]:
+        self.amendments.amend()
         for model in list(self.desk.present().record.lineage):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 lineage = self.desk.present().record.lineage
                 stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
-            found.append({"model": model.name, "base": model.base, **described(model.name, stands, now=now)})
-        return found
+            yield model, stands
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
@@ -333,6 +344,10 @@ def require_reason(reason: str, missing: str) -> None:
             help="say why in a few words, without personal data: they stay in the ledger",
         )
     require_texts(reason=reason)
+
+
+def _line(model: Model, stands: ModelStanding, *, now: Seconds) -> dict[str, Any]:
+    return {"model": model.name, "base": model.base, **described(model.name, stands, now=now)}
 
 
 def _registered(model: Model) -> tuple[object, ...]:

@@ -74,10 +74,10 @@ def models(request: Request, control: Control, *, _: Reading) -> Response:
     rows = [
         {
             **each,
-            "served": "yes" if control.models.may_serve(each["model"])["may"] else "held",
+            "served": "held" if each["held"] else "yes",
             "chosen": each["remedy"]["remedy"] if each["remedy"] else None,
         }
-        for each in control.models.every()
+        for each in control.models.serving()
     ]
     return _MODELS.answer(request, rows, template="console/models.html")
 
