@@ -83,7 +83,7 @@ def build(
         writer = _Writer(staged, rows=parquet.metadata.num_rows, dated="created" in descriptor.columns)
         with _legible(name):
             for batch in _batches(parquet, descriptor):
-                writer.add(_keys(batch, descriptor, identities, classes, name=name))
+                writer.add(_keys(batch, descriptor, identities=identities, classes=classes, name=name))
                 if progress is not None:
                     progress(batch.num_rows)
         oddities = writer.finish()
@@ -186,7 +186,7 @@ class _Keys:
 
 
 def _keys(
-    batch: pa.RecordBatch, descriptor: CorpusDescriptor, identities: Identities, classes: ItemClasses, *, name: str
+    batch: pa.RecordBatch, descriptor: CorpusDescriptor, *, identities: Identities, classes: ItemClasses, name: str
 ) -> _Keys:
     column = {
         role: single(batch.column(path.split(".")[0]))
