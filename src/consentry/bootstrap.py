@@ -50,14 +50,14 @@ from consentry.policy.vocabulary import Age
 from consentry.progress import Progress, Watching, unwatched
 from consentry.public_key import verify_signature
 from consentry.release.manifest import sealed_in
-from consentry.release.newest_seal import is_sealed
+from consentry.release.sealed import CheckSignature
+from consentry.release.sealing import is_sealed
 from consentry.runners.local import LocalRunner
 from consentry.served_form import served_form
-from consentry.settings import Settings, read_settings
+from consentry.settings import SQLITE, Settings, read_settings
 from consentry.storage import PUBLIC_KEY, Ed25519Signer, Keys, Objects, SealedText, TextKey
 
 ACCOUNTS_FILE = "accounts.db"
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Deployment:
         from consentry.accounts.sql import SqlAccounts  # noqa: PLC0415
 
         settings = self.settings
-        place = settings.ledger if settings.ledger_file is None else f"{_SQLITE}{settings.home / ACCOUNTS_FILE}"
+        place = settings.ledger if settings.ledger_file is None else f"{SQLITE}{settings.home / ACCOUNTS_FILE}"
         ledger = self.control.desk.parts.ledger_id
         store = SqlAccounts(place, ledger=ledger, sealing=SealedText(self.pseudonyms.key.for_web()))
         try:
@@ -272,7 +272,7 @@ def open_deployment(
         signer=signer,
         cache_key=key.for_cache(),
         ledger_id=ledger.identity().ledger,
-        check_signature=partial(_is_ours, signer),
+        check_signature=_checks(signer),
         objection_form=partial(served_form, folder),
         clock=clock,
         milliseconds=lambda: milliseconds() + 1_000 * ahead(),
@@ -392,5 +392,8 @@ def _require_releases(folder: Path, ledger: SqlLedger, found: Identity) -> None:
         )
 
 
-def _is_ours(signer: Ed25519Signer, key_id: str, signature: bytes, content: bytes) -> bool:
-    return key_id == signer.key_id and verify_signature(signer.public_key, signature=signature, content=content)
+def _checks(signer: Ed25519Signer) -> CheckSignature:
+    def _is_ours(key_id: str, signature: bytes, content: bytes) -> bool:
+        return key_id == signer.key_id and verify_signature(signer.public_key, signature=signature, content=content)
+
+    return _is_ours

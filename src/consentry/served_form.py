@@ -12,13 +12,13 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from consentry.home import ADDRESS_FILE
 from consentry.oversight.form_page import SEEN, read_form
 from consentry.oversight.objection_form import Form
 
-PATH = "/object"
+FORM_PATH = "/object"
 TIMEOUT_S = 5.0
 """For each part of the answer. A server that is slower than that serves nobody."""
-_ADDRESS_FILE = "serve.json"
 _MOST_BYTES = 1 << 20
 _ASKS_WHO = {301, 302, 303, 307, 308, 401, 403}
 
@@ -26,13 +26,13 @@ _ASKS_WHO = {301, 302, 303, 307, 308, 401, 403}
 def served_form(home: Path, *, timeout_s: float = TIMEOUT_S) -> Form | None:
     """Return the form that is served, with `login` if it leads elsewhere first; None: no server runs, or shows none."""
     try:
-        told = json.loads((home / _ADDRESS_FILE).read_bytes())
+        told = json.loads((home / ADDRESS_FILE).read_bytes())
         status, content = _get(str(told["url"]), str(told.get("host", "")), timeout_s=timeout_s)
     except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
         return None
     if status in _ASKS_WHO:
         return Form(version=SEEN, steps=(), login=True)
-    return read_form(content.decode("utf-8", "replace"), path=PATH) if status == http.client.OK else None
+    return read_form(content.decode("utf-8", "replace"), path=FORM_PATH) if status == http.client.OK else None
 
 
 def _get(url: str, host: str, *, timeout_s: float) -> tuple[int, bytes]:
@@ -43,7 +43,7 @@ def _get(url: str, host: str, *, timeout_s: float) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=timeout_s)
     try:
         headers = {"Accept": "text/html", "Connection": "close"} | ({"Host": host} if host else {})
-        connection.request("GET", PATH, headers=headers)
+        connection.request("GET", FORM_PATH, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read(_MOST_BYTES)
     finally:

@@ -49,7 +49,8 @@ FOR_ALL = frozenset(
 )
 """Settings that one environment may give to several platforms. Every other one is of one of them."""
 _TESTS_PREFIX = PREFIX + "TEST_"
-_STORES = ("sqlite:///", "postgresql+psycopg://")
+SQLITE = "sqlite:///"
+_STORES = (SQLITE, "postgresql+psycopg://")
 
 
 class LogLevel(StrEnum):
@@ -184,12 +185,12 @@ class Settings(BaseModel):
     @property
     def ledger(self) -> str:
         """The ledger's address, with the default filled in."""
-        return self.ledger_url or f"{_STORES[0]}{self.home / LEDGER_FILE}"
+        return self.ledger_url or f"{SQLITE}{self.home / LEDGER_FILE}"
 
     @property
     def ledger_file(self) -> Path | None:
         """The file of a ledger in SQLite; None: it is in PostgreSQL."""
-        return Path(self.ledger.removeprefix(_STORES[0])) if self.ledger.startswith(_STORES[0]) else None
+        return Path(self.ledger.removeprefix(SQLITE)) if self.ledger.startswith(SQLITE) else None
 
     @property
     def second_notes(self) -> Path | None:
@@ -223,7 +224,7 @@ def read_settings(home: Path | None = None, *, embedded: bool = False) -> Settin
     known = [HOME_VARIABLE, DEBUG_VARIABLE, *JOB_VARIABLES, *(PREFIX + name.upper() for name in _names())]
     _check_names(variables, known=known, where="environment")
     try:
-        own = {"ledger_url": f"{_STORES[0]}{folder / LEDGER_FILE}", "acknowledged_folder": ""}
+        own = {"ledger_url": f"{SQLITE}{folder / LEDGER_FILE}", "acknowledged_folder": ""}
         ours = own if embedded else {}
         return Settings.model_validate({**written, **_environment(), **ours, "home": folder})
     except ValidationError as error:

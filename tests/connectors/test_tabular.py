@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consentry.connectors.tabular import values
-from consentry.connectors.tabular.convert import Files, Query, check_in_place, convert
+from consentry.connectors.tabular.convert import Files, Query, convert
 from consentry.corpus.descriptor import CorpusDescriptor, check_schema, parse_corpus, parse_people
 from consentry.errors import CorpusError, InputError, PeopleError
 from ledger.conftest import postgres_url as postgres_url  # noqa: PLC0414 - a fixture
@@ -303,22 +303,6 @@ def test_people_are_refused_in_their_own_words(tmp_path: Path) -> None:
         )
     assert (caught.value.code, caught.value.where) == ("people-bad-row", f"{tmp_path / 'people.csv'}:2")
     assert not (tmp_path / "out").exists()
-
-
-def test_parquet_stays_where_it_is(tmp_path: Path) -> None:
-    columns = {"id": [1, 2], "by": ["a", None], "with": [["b"], []], "at": [date(2024, 1, 1)] * 2, "words": ["x", ""]}
-    table = pa.table(columns)
-    pq.write_table(table, tmp_path / "a.parquet")
-    before = sorted(tmp_path.rglob("*"))
-    assert check_in_place(corpus("a.parquet"), tmp_path) == 2
-    assert sorted(tmp_path.rglob("*")) == before
-    with pytest.raises(CorpusError) as caught:
-        check_in_place(parse_corpus(CORPUS.replace("FILE", "a.parquet").replace('"by"', '"bye"')), tmp_path)
-    assert caught.value.code == "corpus-missing-column"
-    (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-9])
-    with pytest.raises(CorpusError) as caught:
-        check_in_place(corpus("*.parquet"), tmp_path)
-    assert caught.value.code == "corpus-not-parquet"
 
 
 @given(st.lists(st.one_of(st.none(), st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))))

@@ -10,11 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentry.corpus.choices import NEVER, ChoiceColumns, ChoiceSet, DatedRefusals, spread
-from consentry.corpus.classes import Attributes, Linked, Residing, Said, classify, close, join_linked, moved
+from consentry.corpus.classes import (
+    Attributes,
+    Linked,
+    Residing,
+    Said,
+    classify,
+    close,
+    join_linked,
+    moved,
+    with_accounts,
+)
 from consentry.ledger.groups import distinct, joined
 from consentry.policy.choice import ChoiceKey, LiveChoice, standing
 from consentry.policy.vocabulary import ACCOUNTS, AGES, CATEGORIES, Account, Age, Category, ChoiceState, Purpose, Reach
-from consentry.release.present import with_accounts
 
 RESIDENCES = (
     Residing(),

@@ -8,6 +8,7 @@ deployment: later blocks build on earlier ones.
 * `text` with `<!-- output -->` on the line before it: the output of the `sh` block above, which is compared.
 * `python`: in one namespace; a block with `>>>` is a doctest, and its output is compared.
 * `<!-- not run: REASON -->` on the line before a block leaves it out; `<!-- exit: N -->` expects another exit code.
+* A block in a comment (`<!-- WHY`, the block, `-->`) is run and not shown: what the next one needs to be there.
 * Other languages (`text`, `toml`, `json`, ...) are not run.
 
 How outputs are compared is said in `shown.py`.
@@ -59,6 +60,11 @@ class Snippet:
     where: str
     exit_code: int = 0
     output: str = ""
+
+
+def left_out(text: str) -> list[str]:
+    """Return why blocks of a document are not run, in order."""
+    return re.findall(r"^ *<!-- not run: (\S.*) -->$", text, re.MULTILINE)
 
 
 def snippets(text: str, *, name: str) -> Iterator[Snippet]:

@@ -43,8 +43,8 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 _NUMBERS = re.compile(r"[0-9a-f]{8,}|\d+")
 _LINES_OF = (
-    *("consentry/durable.py", "consentry/control_plane/drafts.py", "consentry/ledger/sql.py"),
-    *("consentry/release/builder.py", "consentry/release/newest_seal.py", "consentry/release/sealing.py"),
+    *("consentry/durable.py", "consentry/control_plane/drafts.py", "consentry/control_plane/newest_word.py"),
+    *("consentry/ledger/sql.py", "consentry/release/builder.py", "consentry/release/sealing.py"),
     "consentry/release/staging.py",
 )
 

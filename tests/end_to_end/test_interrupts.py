@@ -72,7 +72,7 @@ BEFORE_THE_SEAL = [
     ("consentry.release.builder.write", "after"),
     ("consentry.release.sealing._sealed", "after"),
 ]
-AFTER_THE_SEAL = ("consentry.release.newest_seal.write_down", "before")
+AFTER_THE_SEAL = ("consentry.control_plane.newest_word.write_down", "before")
 
 
 def interrupted(terminal: Terminal, place: str, when: str, *options: str) -> tuple[int, str, str]:

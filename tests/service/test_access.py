@@ -15,13 +15,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
 from consentry.accounts.access import TABLE, Action, Role, Scope
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.service.app import ROUTERS, create_app
-from consentry.service.gate import COOKIE, actions_of, addresses, scopes_of
+from consentry.service.gate import COOKIE, Needs, actions_of, addresses
 from service import tenants
 from service.at_work import in_thread
 
@@ -179,6 +180,18 @@ def _filled(route: APIRoute) -> str:
         value = "1" if name in {"index", "number"} else "x1"
         path = path.replace(f"{{{name}}}", value)
     return path
+
+
+def scopes_of(route: APIRoute) -> frozenset[Scope]:
+    """Return the scopes in which it is enough to be allowed to do what an address needs."""
+    return frozenset(Scope).intersection(*(each.scopes for each in _needs(route.dependant)))
+
+
+def _needs(dependant: Dependant) -> Iterator[Needs]:
+    if isinstance(dependant.call, Needs):
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _needs(each)
 
 
 @pytest.mark.parametrize("name", NAMES)

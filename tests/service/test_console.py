@@ -127,6 +127,25 @@ def test_the_overview_asks_for_the_register_of_an_open_case_once(own: Office, mo
     assert rows["over"]["suspends"], "it stays suspended for good"
 
 
+@pytest.mark.parametrize("path", ["/console/overview", "/console/models"])
+def test_releases_are_brought_up_to_date_once_however_many_models_there_are(
+    own: Office, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    control, times = own.deployment.control, 0
+    for name in ("drafts-1", "drafts-2", "drafts-3"):
+        control.models.register(name, releases=[own.release])
+    plain = control.models.amendments.amend
+
+    def counted() -> list[str]:
+        nonlocal times
+        times += 1
+        return plain()
+
+    monkeypatch.setattr(control.models.amendments, "amend", counted)
+    assert own.visitor("olga").get(path).status_code == 200
+    assert times == 1
+
+
 def test_a_key_of_a_program_changes_nothing_on_the_pages(place: Office) -> None:
     with place.deployment.admission() as admission:
         _, secret = admission.add_key("audit", roles=frozenset({STAFF["audrey"]}), by="ada")

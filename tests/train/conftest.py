@@ -9,6 +9,9 @@ lines of the run say so.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +35,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     from train.released import trained_on
 
     terminalreporter.write_line(f"trained on {trained_on()}")
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A deployment with a release to train on (`Released`)."""
+    from train.released import make
+
+    return make(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture
+def real(released: Any, tmp_path: Path) -> Iterator[Any]:
+    """A real server of it (`Served`)."""
+    from train.released import served
+
+    with served(released, tmp_path) as server:
+        yield server

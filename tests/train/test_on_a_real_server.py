@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from consentry.training.client import Lease, hold
 from consentry.training.torch import ROW, ReleaseDataset
 from consentry.training.torch_loader import ReleaseLoader
 from consentry.training.torch_ranks import check_together
-from train.released import Released, Served, make, served, text_column
+from train.released import Served, text_column
 from train.small_models import ByteModel, encode, encode_for_trainer
 from train.test_trainer import Steps, trainer
 from training.test_client import over_within, within
@@ -28,17 +27,6 @@ pytestmark = [
 BATCH, BEFORE, AFTER = 4, 10, 15
 
 Row = tuple[int, int]
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
-    return make(tmp_path_factory.mktemp("released"))
-
-
-@pytest.fixture
-def real(released: Released, tmp_path: Path) -> Iterator[Served]:
-    with served(released, tmp_path) as server:
-        yield server
 
 
 def held(real: Served, folder: Path, job: str) -> Any:

@@ -12,10 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from train.ranks_in_trainer import BATCH, MICRO_BATCHES
-from train.released import Released, Served, make, served, text_column
+from train.released import Served, text_column
 from train.test_training import START_S
 from train.turned import require_no_step_after, turning
 from training.jobs import ROOT
@@ -73,17 +71,6 @@ def torchrun(at: Served, folder: Path, **other: str) -> Iterator[Torchrun]:
     finally:
         job.process.terminate()  # it ends its ranks
         job.process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
-    return make(tmp_path_factory.mktemp("released"))
-
-
-@pytest.fixture
-def real(released: Released, tmp_path: Path) -> Iterator[Served]:
-    with served(released, tmp_path) as server:
-        yield server
 
 
 def test_an_order_stops_both_ranks_at_one_step_and_each_row_was_trained_on_once(real: Served, tmp_path: Path) -> None:

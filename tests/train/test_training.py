@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 from service.at_work import Process
-from train.released import Released, Served, make, served, small_plane, text_column
+from train.released import Released, Served, served, small_plane, text_column
 from train.turned import require_no_step_after, turning
 from training.jobs import ROOT, freeze
 from training.small_server import CREDENTIAL, serving
@@ -92,17 +91,6 @@ class Job:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
-    return make(tmp_path_factory.mktemp("released"))
-
-
-@pytest.fixture
-def real(released: Released, tmp_path: Path) -> Iterator[Served]:
-    with served(released, tmp_path) as server:
-        yield server
 
 
 @dataclass(kw_only=True)

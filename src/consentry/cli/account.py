@@ -12,12 +12,12 @@ from consentry.accounts.access import Role
 from consentry.accounts.account import new_password
 from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import Commands
+from consentry.cli.invocation import FILE, Commands
+from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.public_key import key_id, read_public_key
 
 _OF_ACCOUNTS = [role.value for role in Role if role not in {Role.MEMBER, Role.WORKLOAD, Role.PLATFORM}]
 _OF_KEYS = sorted(role.value for role in OF_KEYS)
-_DAY_S = 86_400
 
 
 @click.group(cls=Commands)
@@ -129,7 +129,7 @@ def password(context: Context, handle: str) -> None:
 
 @account.command("key-of")
 @click.argument("handle")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FILE)
 @pass_context
 def key_of(context: Context, handle: str, file: Path) -> None:
     """Let the authority HANDLE sign what it files with the public key in FILE (Ed25519, PEM), and with no other."""
@@ -155,7 +155,7 @@ def key_of(context: Context, handle: str, file: Path) -> None:
 @pass_context
 def add_key(context: Context, name: str, roles: tuple[str, ...], days: int | None) -> None:
     """Make a key for a program. It is shown once; only its digest is kept."""
-    expires = None if days is None else context.deployment.control.desk.parts.clock() + days * _DAY_S
+    expires = None if days is None else context.deployment.control.desk.parts.clock() + days * SECONDS_PER_DAY
     with _admission(context) as admission:
         key, secret = admission.add_key(name, roles=frozenset(map(Role, roles)), by="command-line", expires_at=expires)
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import Commands
+from consentry.cli.invocation import FILE, Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import moment
 from consentry.ledger.case_events import AssessmentKind
@@ -22,7 +22,7 @@ def assessment() -> None:
 
 @assessment.command()
 @click.argument("kind", type=click.Choice([str(each) for each in AssessmentKind]))
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--policy", required=True, metavar="NAME", help="The policy set in force that FILE assesses.")
 @BY
 @pass_context

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED, Commands
+from consentry.cli.invocation import DENIED, FILE, Commands
 from consentry.cli.output import moment
 from consentry.cli.suspend import scope_of, scope_options
 from consentry.errors import IntegrityError
@@ -16,8 +16,6 @@ from consentry.ledger.statement_events import Says
 from consentry.oversight.authority_statement import Signatory
 from consentry.public_key import key_id, read_public_key
 from consentry.transparency.download import opened
-
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group(cls=Commands)
@@ -57,8 +55,8 @@ def draft(context: Context, /, handle: str, says: str, output: Path, **parts: An
 
 @authority.command()
 @click.argument("handle")
-@click.argument("statement", type=_FILE)
-@click.argument("signature", type=_FILE)
+@click.argument("statement", type=FILE)
+@click.argument("signature", type=FILE)
 @pass_context
 def file(context: Context, handle: str, statement: Path, signature: Path) -> None:
     """Take the STATEMENT of HANDLE with its SIGNATURE (64 bytes), and do what it says. The pages do the same."""
@@ -75,8 +73,8 @@ def file(context: Context, handle: str, statement: Path, signature: Path) -> Non
 
 
 @authority.command()
-@click.argument("file", type=_FILE)
-@click.option("--key", required=True, type=_FILE, metavar="PATH", help="The public key of the deployment (PEM).")
+@click.argument("file", type=FILE)
+@click.option("--key", required=True, type=FILE, metavar="PATH", help="The public key of the deployment (PEM).")
 @pass_context
 def verify(context: Context, file: Path, key: Path) -> int:
     """Check a signed download, without the deployment: only its public key is needed. Exit status 3 if it is not so."""

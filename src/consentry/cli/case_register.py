@@ -8,7 +8,7 @@ import click
 
 from consentry.cli.case_words import show_agreed
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import Commands
+from consentry.cli.invocation import FILE, Commands
 from consentry.cli.notice import BY
 from consentry.cli.output import day, read_last_moment
 from consentry.digests import canonical_json, digest
@@ -16,7 +16,6 @@ from consentry.ledger.case_events import ConditionAdded
 from consentry.oversight.case_report import markdown
 from consentry.oversight.condition_check import CHECKS
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 REASON = click.option(
     "--reason", required=True, metavar="TEXT", help="Why, in a line. It stays in the ledger: no personal data."
 )
@@ -76,7 +75,7 @@ def add(
 @condition.command()
 @click.argument("case")
 @click.argument("name")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @BY
 @pass_context
 def meet(context: Context, case: str, name: str, file: Path, by: str) -> None:

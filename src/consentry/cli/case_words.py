@@ -119,16 +119,16 @@ def show_case(out: Output, body: Mapping[str, Any]) -> None:
         given = f" ({', '.join(approvals['by'])})" if approvals["by"] else ""
         facts.append(["approvals", f"{len(approvals['by'])} of {approvals['needed']}{given}"])
     out.table(["", ""], facts)
-    _table(out, "Suspensions", ["order", "scope", "state"], [_order(each) for each in body["orders"]])
+    _table(out, "Suspensions", columns=["order", "scope", "state"], rows=[_order(each) for each in body["orders"]])
     columns = ["condition", "about", "state", "owner", "due", "shown by"]
-    _table(out, "Conditions", columns, [_condition(each) for each in body["conditions"]])
+    _table(out, "Conditions", columns=columns, rows=[_condition(each) for each in body["conditions"]])
     notices = [
         [each["notice"], each["days"], "not yet" if each["last_served"] is None else moment(each["last_served"])]
         for each in body["notices"]
     ]
-    _table(out, "Notices", ["notice", "days to wait", "last served"], notices)
+    _table(out, "Notices", columns=["notice", "days to wait", "last served"], rows=notices)
     columns = ["report", "about", "due", "state"]
-    _table(out, "Reports to the authority", columns, [_report(each) for each in body["reports"]])
+    _table(out, "Reports to the authority", columns=columns, rows=[_report(each) for each in body["reports"]])
     if body["ended"] is not None:
         return
     obstacles = body["in_the_way"]
@@ -140,7 +140,7 @@ def show_case(out: Output, body: Mapping[str, Any]) -> None:
         out.text(f"  - {each['text']}")
 
 
-def _table(out: Output, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _table(out: Output, title: str, *, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     if rows:
         out.heading(title)
         out.table(columns, rows)

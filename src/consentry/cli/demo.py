@@ -35,11 +35,10 @@ from consentry.durable import only_one
 from consentry.errors import StateError
 from consentry.home import HOME_MODE
 from consentry.policy.jurisdictions import instant
-from consentry.policy.vocabulary import Age, Purpose
+from consentry.policy.vocabulary import Age
 from consentry.release.explain import meaning
 from consentry.release.sealing import Built
 
-PURPOSE = Purpose.TRAIN_GENAI
 _POLICY, _BEGINS = "august-2024", "2024-09-10"
 _CLOCK = "The clock of this story is set forward from one act to the next: it begins on 10 September 2024."
 _MARK = "this-is-a-demo"
@@ -179,7 +178,7 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     places, corpus = _take_in(run, content)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.statements.publish(*read_text(_POLICY))
-        before = control.releases.build(corpus.name, PURPOSE, policy=_POLICY, at=instant(_BEGINS))
+        before = control.releases.build(corpus.name, acts.PURPOSE, policy=_POLICY, at=instant(_BEGINS))
     out.heading(f"What may be used, by policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)

@@ -20,6 +20,8 @@ from consentry.cli.output import Output
 
 DENIED = 3
 """Exit status of a command whose answer is no."""
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+"""The type of an argument or option that names a file that is read."""
 _STARTED = f"{__name__}.started"
 _WHOLE = 1_000
 """Characters: more than any first sentence has."""

@@ -8,7 +8,7 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED
 from consentry.cli.output import moment
 from consentry.cli.release_text import show_reasons
-from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, Purpose, Visibility
 from consentry.release.snapshot import Use
 
 
@@ -26,7 +26,7 @@ from consentry.release.snapshot import Use
     "--category",
     required=True,
     metavar="CATEGORY",
-    type=click.Choice([str(each) for each in Category if each is not Category.UNKNOWN]),
+    type=click.Choice([str(each) for each in KNOWN_CATEGORIES]),
     help="What kind of content it is.",
 )
 @click.option(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import Commands
+from consentry.cli.invocation import FILE, Commands
 from consentry.cli.output import counted, moment, read_last_moment
 from consentry.clock import now
 from consentry.control_plane.notices import by_language
@@ -18,7 +18,6 @@ from consentry.oversight.notice import Notice, Version
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BY = click.option("--by", required=True, metavar="HANDLE", help="Who says so: a handle, no name and no address.")
 
 
@@ -29,7 +28,7 @@ def notice() -> None:
 
 @notice.command()
 @click.argument("name")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option(
     "--language", "languages", multiple=True, required=True, metavar="CODE", help="Such as en or en-GB; several times."
 )
@@ -88,7 +87,7 @@ def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
 
 @notice.command()
 @click.argument("name")
-@click.argument("file", type=_FILE, required=False)
+@click.argument("file", type=FILE, required=False)
 @click.option("--person", "persons", multiple=True, metavar="ID", help="One person; several times. Instead of FILE.")
 @click.option(
     "--at",
@@ -209,7 +208,7 @@ def show(context: Context, name: str, text: bool) -> None:  # noqa: FBT001 - cli
 
 
 @notice.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option(
     "--purpose",
     type=click.Choice([str(each) for each in Purpose]),

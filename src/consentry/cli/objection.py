@@ -15,9 +15,8 @@ from consentry.control_plane.objection_texts import Told
 from consentry.control_plane.objections import Followed
 from consentry.ledger.objection_events import LawfulGround
 from consentry.oversight.objection import OPEN, Objection, ObjectionState
-from consentry.policy.vocabulary import Category, Purpose, Reach
+from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, Purpose, Reach
 
-_CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
 _TEXT = click.option("--text", required=True, metavar="TEXT", help="What the objector reads.")
 _SHOWN = 8
 
@@ -197,7 +196,13 @@ def extend(context: Context, name: str, months: int, text: str, by: str) -> None
 @objection.command()
 @click.argument("name")
 @click.option("--person", metavar="ID", help="Whose content is meant: all of it is refused.")
-@click.option("--category", multiple=True, metavar="CATEGORY", type=click.Choice(_CATEGORIES), help="Only of this one.")
+@click.option(
+    "--category",
+    multiple=True,
+    metavar="CATEGORY",
+    type=click.Choice([str(each) for each in KNOWN_CATEGORIES]),
+    help="Only of this one.",
+)
 @click.option(
     "--reach",
     type=click.Choice([str(each) for each in Reach]),

@@ -26,10 +26,8 @@ from consentry.doctor.installation import is_installed
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.jurisdictions import country_of
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, ChoiceState, Purpose, Reach
 from consentry.release.tallies import people_by_place
-
-_CATEGORIES = [str(each) for each in Category if each is not Category.UNKNOWN]
 
 
 @click.group(cls=Commands)
@@ -248,7 +246,7 @@ def choice() -> None:
     "--category",
     multiple=True,
     metavar="CATEGORY",
-    type=click.Choice(_CATEGORIES),
+    type=click.Choice([str(each) for each in KNOWN_CATEGORIES]),
     help="Only items of this category; may be repeated.",
 )
 @click.option("--item", multiple=True, help="Only this item (with --corpus); may be repeated.")

@@ -8,7 +8,7 @@ import click
 
 from consentry.bootstrap import published_key
 from consentry.cli.context import Context, pass_context
-from consentry.cli.invocation import DENIED, Commands
+from consentry.cli.invocation import DENIED, FILE, Commands
 from consentry.control_plane.receipts import Stands
 from consentry.durable import replace_file
 from consentry.errors import IntegrityError, StateError
@@ -22,7 +22,6 @@ _STANDS = {
     Stands.MISSING: "The ledger of this home should have what it is of and does NOT: it is an older copy.",
     Stands.UNKNOWN: "It is of another ledger than that of this home: ask whoever runs that one.",
 }
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group(cls=Commands)
@@ -63,8 +62,8 @@ def give(
 
 
 @receipt.command()
-@click.argument("file", type=_FILE)
-@click.option("--key", type=_FILE, help="The deployment's public key (PEM); else that of the home, if there is one.")
+@click.argument("file", type=FILE)
+@click.option("--key", type=FILE, help="The deployment's public key (PEM); else that of the home, if there is one.")
 @pass_context
 def verify(context: Context, file: Path, key: Path | None) -> int:
     """Check the receipt in FILE and show what it says. With --key it takes no deployment.

@@ -11,12 +11,11 @@ from consentry.cli.charts import pair, table
 from consentry.cli.output import counted, day, share
 from consentry.cli.places import country_name, place_name
 from consentry.cli.timeline import Stopped
-from consentry.release.tallies import INVOLVED, SEVERAL_PLACES
+from consentry.release.tallies import ELIGIBLE, INVOLVED, SEVERAL_PLACES
 
 SUSPENDED = "GB"
 STAGES = ("Before", "Suspended", "Resumed")
 LEGEND = '<span class="key in"></span> eligible <span class="key out"></span> denied.'
-_ELIGIBLE = "eligible"
 _TOP = 12
 _MS = 1000
 
@@ -26,12 +25,12 @@ Counts = Mapping[str, Any]
 
 def eligible_at(counts: Counts, place: str) -> int:
     """Return how many items of people in a place are eligible."""
-    return int(counts["by_place"].get(place, {}).get(_ELIGIBLE, 0))
+    return int(counts["by_place"].get(place, {}).get(ELIGIBLE, 0))
 
 
 def lost(comparison: Mapping[str, Any]) -> tuple[int, int]:
     """Return how many items are not eligible any more: because of their owners, and of others they involve."""
-    gone = [move for move in comparison["moves"] if move["from"] == _ELIGIBLE and move["to"] != _ELIGIBLE]
+    gone = [move for move in comparison["moves"] if move["from"] == ELIGIBLE and move["to"] != ELIGIBLE]
     involving = sum(move["items"] for move in gone if move["to"].startswith(INVOLVED))
     return sum(move["items"] for move in gone) - involving, involving
 
@@ -39,15 +38,15 @@ def lost(comparison: Mapping[str, Any]) -> tuple[int, int]:
 def at_a_glance(*manifests: Mapping[str, Any]) -> str:
     """Return the three releases of the story beside each other: of all content, and of that of the United Kingdom."""
     days = {name: day(each["decided_at"]) for name, each in zip(STAGES, manifests, strict=True)}
-    every = [(each["counts"][_ELIGIBLE], each["counts"]["denied"]) for each in manifests]
-    there = [each["counts"]["by_place"].get(SUSPENDED, {_ELIGIBLE: 0, "denied": 0}) for each in manifests]
+    every = [(each["counts"][ELIGIBLE], each["counts"]["denied"]) for each in manifests]
+    there = [each["counts"]["by_place"].get(SUSPENDED, {ELIGIBLE: 0, "denied": 0}) for each in manifests]
     place = country_name(SUSPENDED)
     return (
         f"<p>Three releases were sealed: before the suspension of the {place}, under it, and when use resumed.</p>"
         f"<p class=legend>{LEGEND}</p>"
         f"<h3 class=sub>All items</h3>{_stages('All items', days, every)}"
         f"<h3 class=sub>Items of people in the {place}</h3>"
-        f"{_stages(f'Items of people in the {place}', days, [(each[_ELIGIBLE], each['denied']) for each in there])}"
+        f"{_stages(f'Items of people in the {place}', days, [(each[ELIGIBLE], each['denied']) for each in there])}"
     )
 
 
@@ -74,7 +73,7 @@ def _said_of_change(comparison: Mapping[str, Any], countries: Sequence[str]) -> 
     """Yield the sentences about what changed, and in which of these countries."""
     own, involving = lost(comparison)
     yield f"{counted(own + involving, 'eligible item')} went out of use."
-    if all(move["from"] == _ELIGIBLE for move in comparison["moves"]):
+    if all(move["from"] == ELIGIBLE for move in comparison["moves"]):
         yield "No other item changed sides."
     for word, wanted in (("Different between the two releases", True), ("The same", False)):
         if named := ", ".join(name for name, differs in comparison["causes"].items() if differs is wanted):
@@ -91,7 +90,7 @@ def _said_of_change(comparison: Mapping[str, Any], countries: Sequence[str]) -> 
 
 def _changed(split: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, int, int]]:
     """Return the names of which more or fewer items are eligible, with how many were and are; most changed first."""
-    pairs = [(name, each["before"][_ELIGIBLE], each["after"][_ELIGIBLE]) for name, each in split.items()]
+    pairs = [(name, each["before"][ELIGIBLE], each["after"][ELIGIBLE]) for name, each in split.items()]
     return sorted((each for each in pairs if each[1] != each[2]), key=lambda each: (-abs(each[2] - each[1]), each[0]))
 
 
@@ -175,5 +174,5 @@ def came_back(after: Mapping[str, Any], resumed: Mapping[str, Any]) -> str:
 
 
 def _held(manifest: Mapping[str, Any], place: str) -> Mapping[str, int]:
-    held: Mapping[str, int] = manifest["counts"]["by_place"].get(place, {_ELIGIBLE: 0})
+    held: Mapping[str, int] = manifest["counts"]["by_place"].get(place, {ELIGIBLE: 0})
     return held

@@ -18,7 +18,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.opening import opened_for_orders
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, drained_in_words, in_words
-from consentry.policy.vocabulary import Category, Purpose, Visibility
+from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, Purpose, Visibility
 from consentry.settings import read_settings
 
 _CONTENT = (
@@ -27,7 +27,7 @@ _CONTENT = (
         "categories",
         multiple=True,
         metavar="CATEGORY",
-        type=click.Choice([str(each) for each in Category if each is not Category.UNKNOWN]),
+        type=click.Choice([str(each) for each in KNOWN_CATEGORIES]),
         help="post, image, ...; several times. None: every category.",
     ),
     click.option(

@@ -101,7 +101,7 @@ class Connection:
         """Let go of the connections."""
         self._http.close()
 
-    def _rows(self, path: str, name: str, _row: type[_A], query: Query | None = None) -> Iterator[_A]:
+    def _rows(self, path: str, name: str, _row: type[_A], *, query: Query | None = None) -> Iterator[_A]:
         after: str | None = None
         while True:
             asked = {**(query or {}), "limit": "1000", **({} if after is None else {"after": after})}

@@ -58,11 +58,11 @@ class ForOversight(Connection):
 
     def conditions(self, *, case: str = "", state: str = "") -> Iterator[RegisteredCondition]:
         """Yield the conditions of every case, of one, or those that are `open`, `overdue` or `met`."""
-        return self._rows("/v1/conditions", "conditions", RegisteredCondition, _narrowed(case, state))
+        return self._rows("/v1/conditions", "conditions", RegisteredCondition, query=_narrowed(case, state))
 
     def reports(self, *, case: str = "", state: str = "") -> Iterator[OwedReport]:
         """Yield the reports on every case, on one, or those that are `due`, `overdue` or `delivered`."""
-        return self._rows("/v1/reports", "reports", OwedReport, _narrowed(case, state))
+        return self._rows("/v1/reports", "reports", OwedReport, query=_narrowed(case, state))
 
     def report(self, case: str, report: str) -> bytes:
         """Return a report byte for byte as it was delivered; one that was not, as it would be delivered now."""

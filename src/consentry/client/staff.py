@@ -43,7 +43,7 @@ class ForStaff(ForOversight):
             "/v1/objections",
             "objections",
             Objection,
-            {**asked, **({"state": list(states)} if states else {})},
+            query={**asked, **({"state": list(states)} if states else {})},
         )
 
     def objection(self, name: str) -> WholeObjection:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import is_name, require_texts
 from consentry.digests import Digest, canonical_json
@@ -254,14 +253,13 @@ class AuthorityStatements:
 
     def _say(self, statement: AuthorityStatement, body: StatementFiled, *, who: Signatory) -> None:
         desk = self._desk
-        with desk.lock, desk.parts.ledger.sealing() as session:
-            desk.newest.advance(session.read_delta(desk.newest.position))
+        with desk.at_head() as session:
             opening: list[Body] = []
             if self._require_case(statement, who, signed=body.key is not None) is None:
                 title = f"concern: {in_words(statement.scope)}"
                 opening = [CaseOpened(case=body.case, title=title, reference=body.reference, by=body.by)]
             positions = session.append([*opening, body])
-        newest_word.write_down(desk.parts.home, desk.parts.ledger, position=positions[-1])
+        desk.write_down(positions[-1])
         desk.present()
 
 

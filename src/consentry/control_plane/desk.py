@@ -126,7 +126,7 @@ class Desk:
             yield session
 
     def write_down(self, position: int) -> None:
-        """Write down outside of the ledger what oversight said last, once it is durable: an older copy is noticed."""
+        """Write down outside of the ledger a seal or word of oversight that is durable: an older copy is noticed."""
         newest_word.write_down(self.parts.home, self.parts.ledger, position=position)
 
     def policy(self, name: str) -> tuple[PolicySet, Digest]:

@@ -23,7 +23,7 @@ from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress, watched_work
-from consentry.release import builder, newest_seal, plan, sealing
+from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
 
 _ATTEMPTS = 5
@@ -124,7 +124,7 @@ class Drafts:
                 self._clean_up()
                 raise
             if built is not None:
-                newest_seal.write_down(self.desk.parts.home, built.digest, position=built.manifest.position)
+                self.desk.write_down(built.manifest.position)
                 return built
         raise ConflictError(
             "release-overtaken",
@@ -256,8 +256,7 @@ class Drafts:
 
     def _clean_up(self) -> None:
         """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
-        with suppress(ConsentryError, OSError), self.desk.lock, self.desk.parts.ledger.sealing() as session:
-            self._catch_up(session, since=self.desk.newest.position)
+        with suppress(ConsentryError, OSError), self.desk.at_head() as session:
             builder.sweep(self.desk.releases, self.desk.newest.state.releases, head=session.position)
 
 

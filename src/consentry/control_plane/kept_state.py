@@ -21,7 +21,7 @@ from consentry.errors import ConsentryError, IntegrityError
 from consentry.ledger import image
 from consentry.ledger.events import PersonErased
 from consentry.ledger.state import State
-from consentry.ledger.store import Ledger
+from consentry.ledger.store import LedgerReader
 
 EVERY = 50_000
 """How many events are read before it pays to keep the state anew."""
@@ -32,7 +32,7 @@ _MARK_BYTES = 32
 class KeptState:
     """Owns the kept states in a folder."""
 
-    def __init__(self, folder: Path, ledger: Ledger, *, key: bytes, every: int = EVERY) -> None:
+    def __init__(self, folder: Path, ledger: LedgerReader, *, key: bytes, every: int = EVERY) -> None:
         self.folder = folder
         self.ledger = ledger
         self.every = every
@@ -76,7 +76,8 @@ class KeptState:
         older = list(self.folder.glob(_PATTERN))
         kept = self.folder / self._name(state.position)
         try:
-            replace_file(kept, self._marked(kept, image.to_bytes(state)), shared=True)
+            content = image.to_bytes(state)
+            replace_file(kept, content + self._mark(kept, content), shared=True)
             erased = any(isinstance(event.body, PersonErased) for event in self.ledger.read(state.position))
         except BaseException:
             kept.unlink(missing_ok=True)
@@ -96,17 +97,17 @@ class KeptState:
             each.unlink(missing_ok=True)
         self.position = 0
 
-    def _marked(self, path: Path, content: bytes) -> bytes:
+    def _mark(self, path: Path, content: bytes) -> bytes:
         mark = blake2b(path.name.encode(), digest_size=_MARK_BYTES, key=self._key)
         mark.update(b"\0")
         mark.update(content)
-        return content + mark.digest()
+        return mark.digest()
 
     def _unmarked(self, path: Path) -> bytes:
         """Return the image in a file; nothing, which is none, if its mark is not ours."""
         found = path.read_bytes()
-        content = found[:-_MARK_BYTES]
-        return content if hmac.compare_digest(self._marked(path, content), found) else b""
+        content, mark = found[:-_MARK_BYTES], found[-_MARK_BYTES:]
+        return content if hmac.compare_digest(self._mark(path, content), mark) else b""
 
     def _name(self, position: int) -> str:
         (last,) = self.ledger.read(position - 1, position)

@@ -18,7 +18,7 @@ from consentry.ledger.case_events import Handle
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.policy.matrix import PersonClass
-from consentry.policy.vocabulary import Account, Age, Purpose
+from consentry.policy.vocabulary import Account, Age
 
 
 class LookUpVerbs:
@@ -97,7 +97,7 @@ class LookUpVerbs:
 
     def _residence(self, present: Known, seat: int | None) -> dict[str, Any]:
         """Return where a person may live and what is known besides, with the gaps that deny. Holds the lock."""
-        classes = present.knowledge(Purpose.TRAIN_AI, at=self._desk.parts.clock()).classes
+        classes = present.classes(at=self._desk.parts.clock())
         known = None if seat is None or seat >= classes.codes.size else classes.members[int(classes.codes[seat])]
         if known is None:
             unknown = {"places": [], "established": False, "age": None, "account": None, "notices": []}

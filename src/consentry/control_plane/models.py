@@ -33,6 +33,7 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 from consentry.oversight.retraining import Shown, other_weights, shown
+from consentry.policy.choice import Seconds
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -121,22 +122,25 @@ class ModelVerbs:
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
-        return [found for _, _, found in self._every()]
+        now = self.desk.parts.clock()
+        return [_line(model, stands, now=now) for model, stands in self._standings()]
 
     def serving(self) -> list[dict[str, Any]]:
-        """Say the same of every model, and by `held_by` what holds it: nothing of one that may be served."""
-        return [{**found, "held_by": self.holding.reasons(model, stands)} for model, stands, found in self._every()]
+        """Say the same, and what holds each from being served; releases are brought up to date once for all of them."""
+        now, found = self.desk.parts.clock(), []
+        for model, stands in self._standings():
+            reasons = self.holding.reasons(model, stands)
+            found.append({**_line(model, stands, now=now), "held": bool(reasons), "why": reasons})
+        return found
 
-    def _every(self) -> Iterator[tuple[Model, ModelStanding, dict[str, Any]]]:
+    def _standings(self) -> Iterator[tuple[Model, ModelStanding]]:
         self.amendments.amend()
-        now = self.desk.parts.clock()
         for model in list(self.desk.present().record.lineage):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 lineage = self.desk.present().record.lineage
                 stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
-            found = {"model": model.name, "base": model.base, **described(model.name, stands, now=now)}
-            yield model, stands, found
+            yield model, stands
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
@@ -343,6 +347,10 @@ def require_reason(reason: str, missing: str) -> None:
             help="say why in a few words, without personal data: they stay in the ledger",
         )
     require_texts(reason=reason)
+
+
+def _line(model: Model, stands: ModelStanding, *, now: Seconds) -> dict[str, Any]:
+    return {"model": model.name, "base": model.base, **described(model.name, stands, now=now)}
 
 
 def _registered(model: Model) -> tuple[object, ...]:

@@ -1,9 +1,9 @@
-"""The newest word of oversight, written down outside the ledger: an older copy is noticed.
+"""The newest seal or word of oversight, written down outside the ledger: an older copy is noticed.
 
-That is an order, a grant of a lease, a word about a case or a model, an amendment, a withdrawal. A ledger that was
-restored from an older backup has forgotten them, and would give a fence that was given before. The file names the
-position of the newest one and the commitment to it; it is written once that event is durable. Killed in between, it
-names an older one, which still stands. `release.newest_seal` is the same for seals.
+A word is an order, a grant of a lease, something about a case, a model or a policy set, an amendment, a withdrawal. A
+ledger that was restored from an older backup has forgotten them, and would give a fence that was given before, or seal
+another release under a name that is taken. The file names the position of the newest one and the commitment to it; it
+is written once that event is durable. Killed in between, it names an older one, which still stands.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file, sweep
 from consentry.errors import IntegrityError
 from consentry.ledger.acknowledged import older
-from consentry.ledger.store import Ledger
+from consentry.ledger.store import LedgerReader
 
 FILE = "overseen.json"
 
 
-def write_down(home: Path, ledger: Ledger, *, position: int) -> None:
+def write_down(home: Path, ledger: LedgerReader, *, position: int) -> None:
     """Write down the event at `position`, unless a later one is."""
     (event,) = ledger.read(position, position + 1)
     body = {"position": position, "commitment": event.commitment.hex()}
@@ -40,7 +40,7 @@ def position(home: Path) -> int:
     return -1 if known is None else known[0]
 
 
-def require(home: Path, ledger: Ledger) -> None:
+def require(home: Path, ledger: LedgerReader) -> None:
     """Refuse a ledger that does not have the event that was written down.
 
     Raises:
@@ -53,7 +53,7 @@ def require(home: Path, ledger: Ledger) -> None:
         return
     last, commitment = known
     if [event.commitment.hex() for event in ledger.read(last, last + 1)] != [commitment]:
-        raise older(f"the ledger does not have the order or grant at position {last}")
+        raise older(f"the ledger does not have the seal or word of oversight at position {last}")
 
 
 def _read(home: Path) -> tuple[int, str] | None:
@@ -66,5 +66,5 @@ def _read(home: Path) -> tuple[int, str] | None:
         raise IntegrityError(
             "order-newest-damaged",
             f"`{FILE}` cannot be read",
-            help="it names the newest order or grant; remove it if the ledger is the newest one there is",
+            help="it names the newest seal or word of oversight; remove it if the ledger is the newest one there is",
         ) from error

@@ -259,7 +259,9 @@ class ObjectionQueue:
             return [ChoiceMade(person=named, choice=choice, source=Source.FORM)]
 
         words = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
-        return self._match(objection, ObjectionMatched(objection="", people=1, items=0, by=by), effects, words)
+        return self._match(
+            objection, ObjectionMatched(objection="", people=1, items=0, by=by), effects=effects, words=words
+        )
 
     def match_items(
         self, objection: str, items: Collection[str], *, corpus: str, by: Handle, reply: str = ""
@@ -275,7 +277,9 @@ class ObjectionQueue:
             return [ItemsExcluded(objection=found.objection, purpose=found.purpose, items=keys)]
 
         words = {"corpus": corpus, "items": list(keys), "text": reply}
-        return self._match(objection, ObjectionMatched(objection="", people=0, items=len(keys), by=by), effects, words)
+        return self._match(
+            objection, ObjectionMatched(objection="", people=0, items=len(keys), by=by), effects=effects, words=words
+        )
 
     def _keys(self, corpus: str, items: Collection[str]) -> tuple[Pseudonym, ...]:
         if corpus not in self._desk.present().state.corpora:
@@ -294,6 +298,7 @@ class ObjectionQueue:
         self,
         objection: str,
         said: ObjectionMatched,
+        *,
         effects: Callable[[Objection], Sequence[Body]],
         words: Mapping[str, Any],
     ) -> Objection:

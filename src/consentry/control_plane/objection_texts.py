@@ -111,10 +111,8 @@ class ObjectionTexts:
             NotFoundError: there is none of this id.
             StateError: it cannot be said any more.
         """
-        desk, ledger = self._desk, self._parts.ledger
-        desk.present()
-        with desk.lock, ledger.sealing() as session:
-            desk.newest.advance(session.read_delta(desk.newest.position))
+        self._desk.present()
+        with self._desk.at_head() as session:
             found = self._known(objection)
             for bodies in say(found):
                 if isinstance(bodies[0], ObjectionBody):

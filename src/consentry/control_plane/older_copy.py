@@ -18,8 +18,7 @@ from consentry.errors import IntegrityError, StateError
 from consentry.ledger.acknowledged import Acknowledged, older
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import EventLost, ReleaseSealed
-from consentry.ledger.store import Ledger
-from consentry.release import newest_seal
+from consentry.ledger.store import Ledger, LedgerReader
 
 LOST_RELEASES = "lost-releases"
 
@@ -31,7 +30,7 @@ class GoneOn(NamedTuple):
     aside: tuple[str, ...]
 
 
-def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> None:
+def require_newest(home: Path, ledger: LedgerReader, *, acknowledged: Acknowledged) -> None:
     """Refuse a ledger that does not have the newest event, seal or word of oversight that was acknowledged.
 
     Raises:
@@ -48,7 +47,6 @@ def require_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) ->
             raise older(f"the ledger does not have the event that was acknowledged at {newest.position}")
         with suppress(OSError):
             acknowledged.note(*newest)  # a note elsewhere that is new, or was left behind, is as new from here on
-    newest_seal.require(home, ledger)
     newest_word.require(home, ledger)
 
 
@@ -68,9 +66,7 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
         noted = acknowledged.newest()
     except IntegrityError:
         noted = None  # What it said nobody knows. That somebody goes on all the same is on record.
-    last = max(
-        -1 if noted is None else noted.position, newest_seal.position(home), newest_word.position(home), head - 1
-    )
+    last = max(-1 if noted is None else noted.position, newest_word.position(home), head - 1)
     if last == head - 1 and _is_newest(home, ledger, acknowledged=acknowledged):
         raise StateError(
             "ledger-not-older",
@@ -82,12 +78,11 @@ def go_on(home: Path, ledger: Ledger, *, acknowledged: Acknowledged, by: Handle,
     aside = _put_aside(home, ledger)  # first: once the home opens, a build takes them for leftovers
     (newest,) = ledger.read(lost[-1], lost[-1] + 1)
     acknowledged.take_for_newest(newest.position, newest.commitment)
-    for file in (newest_word.FILE, newest_seal.FILE):
-        (home / file).unlink(missing_ok=True)
+    (home / newest_word.FILE).unlink(missing_ok=True)
     return GoneOn(lost, tuple(aside))
 
 
-def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> bool:
+def _is_newest(home: Path, ledger: LedgerReader, *, acknowledged: Acknowledged) -> bool:
     try:
         require_newest(home, ledger, acknowledged=acknowledged)
     except IntegrityError:
@@ -95,7 +90,7 @@ def _is_newest(home: Path, ledger: Ledger, *, acknowledged: Acknowledged) -> boo
     return True
 
 
-def _put_aside(home: Path, ledger: Ledger) -> list[str]:
+def _put_aside(home: Path, ledger: LedgerReader) -> list[str]:
     """Move the folders of releases that the ledger does not know: the next build would take them for leftovers."""
     known = {
         event.body.release

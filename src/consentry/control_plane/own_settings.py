@@ -28,14 +28,12 @@ from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect
-from consentry.policy.matrix import MatrixCompiler, PersonClass
+from consentry.policy.matrix import STRANGER, MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
 from consentry.release.situation import Question, Situation, Stands, stands
-
-_STRANGER = PersonClass(known=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,8 +273,8 @@ def _undecided(question: Question) -> Stands:
 
 def _facts(known: Knowledge, asker: Asker) -> PersonClass:
     if not asker.seats or asker.seats[0] >= known.classes.codes.size:
-        return _STRANGER
-    return known.classes.members[int(known.classes.codes[asker.seats[0]])] or _STRANGER
+        return STRANGER
+    return known.classes.members[int(known.classes.codes[asker.seats[0]])] or STRANGER
 
 
 def _seen_by(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, set[Visibility]]:

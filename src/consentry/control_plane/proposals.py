@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from consentry.control_plane import newest_word
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.corpus.areas import places_named
@@ -38,7 +37,7 @@ class ProposalVerbs:
             NotFoundError: there is none of this name.
         """
         self._desk.present()
-        return self._at_head(name)
+        return self._known(name)
 
     def propose(self, text: str, *, reason: str, by: Handle) -> Proposal:
         """Propose a policy set, whose examples hold.
@@ -53,8 +52,7 @@ class ProposalVerbs:
         desk = self._desk
         document = desk.parts.objects.put(text.encode())
         desk.present()
-        with desk.lock, desk.parts.ledger.sealing() as session:
-            desk.newest.advance(session.read_delta(desk.newest.position))
+        with desk.at_head() as session:
             in_force = desk.newest.state.policy(policy.name)
             known = desk.newest.record.proposals.of(policy.name)
             same = next((each.proposal for each in known if each.ended is None and each.document == document), None)
@@ -73,7 +71,7 @@ class ProposalVerbs:
                 by=by,
             )
             (position,) = session.append([body])
-        newest_word.write_down(desk.parts.home, desk.parts.ledger, position=position)
+        desk.write_down(position)
         return self.get(body.proposal)
 
     def approve(self, name: str, *, by: Handle) -> Proposal:
@@ -114,7 +112,7 @@ class ProposalVerbs:
         require_handle(by)
         return self._in(name, lambda _: [ProposalEnded(proposal=name, how=ProposalEnd.WITHDRAWN, by=(by,))])
 
-    def _at_head(self, name: str) -> Proposal:
+    def _known(self, name: str) -> Proposal:
         found = self._desk.newest.record.proposals.get(name)
         if found is None:
             raise NotFoundError("proposal-unknown", f"no proposal `{name}`", help="see /console/proposals")
@@ -124,12 +122,11 @@ class ProposalVerbs:
         """Say something about a proposal that is not over, while nobody else can say anything."""
         desk = self._desk
         desk.present()
-        with desk.lock, desk.parts.ledger.sealing() as session:
-            desk.newest.advance(session.read_delta(desk.newest.position))
-            proposal = self._at_head(name)
+        with desk.at_head() as session:
+            proposal = self._known(name)
             proposal.require_open()
             positions = session.append(say(proposal))
-        newest_word.write_down(desk.parts.home, desk.parts.ledger, position=positions[-1])
+        desk.write_down(positions[-1])
         return self.get(name)
 
 

@@ -65,7 +65,7 @@ class ScopeCounts:
             return {name: kept[name] for name in COUNTS}
         looks = [lay_out(order.rule, side.basis.knowledge.classes, items=corpus.items, at=order.at) for order in orders]
         counts = {**self._count(side, looks, noted=noted), "uncounted": uncounted}
-        self._keep(release, orders, noted, {**counts, "erased": erased})
+        self._keep(release, orders, noted=noted, body={**counts, "erased": erased})
         return counts
 
     def _name(self, release: str, orders: Sequence[Order], noted: Noted | None) -> str:
@@ -80,7 +80,7 @@ class ScopeCounts:
                 return body
         return None
 
-    def _keep(self, release: str, orders: Sequence[Order], noted: Noted | None, body: Mapping[str, int]) -> None:
+    def _keep(self, release: str, orders: Sequence[Order], *, noted: Noted | None, body: Mapping[str, int]) -> None:
         # Where nothing can be written a report can still be read; it may be another one, once something is gone.
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, exist_ok=True)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
-from consentry.corpus.classes import PersonClasses
+from consentry.corpus.classes import PersonClasses, with_accounts
 from consentry.corpus.sidecar import NOBODY
 from consentry.digests import Digest
 from consentry.ledger.case_events import Step
@@ -34,7 +34,6 @@ from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, P
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES, Purpose
 from consentry.release.in_scope import classes_in_scope, kinds_in_scope
-from consentry.release.present import with_accounts
 
 Mask = npt.NDArray[np.bool_]
 Seats = npt.NDArray[np.uint32]

@@ -107,7 +107,7 @@ class ChoiceColumns:
             general = tuple(choice for choice in choices if choice.key.item is None)
             timeless = tuple(sorted({choice._replace(at=0) for choice in general}, key=_order))
             single = choices if len(general) < len(choices) else _EMPTY
-        self._number(seat, timeless)
+        self.code[seat] = self._number(timeless)
         dated = tuple(choice for choice in general if _is_dated(choice))
         alone = len(dated) == 1 and 0 <= dated[0].at < NEVER
         self.since[seat] = dated[0].at if alone else NEVER
@@ -119,14 +119,24 @@ class ChoiceColumns:
         for each in self._remembered.values():
             each.put.add(seat)
 
-    def _number(self, seat: int, timeless: ChoiceSet) -> None:
+    def put_alike(self, seats: npt.NDArray[np.uint32], choice: LiveChoice, *, at: npt.NDArray[np.int64]) -> None:
+        """Put for many people who were not put before: each chose the same and no more, about no item, at a time."""
+        self.code[seats] = self._number((choice._replace(at=0),))
+        if not _is_dated(choice):
+            return
+        alone = (at >= 0) & (at < NEVER)
+        self.since[seats[alone]] = at[alone]
+        for seat, when in zip(seats[~alone].tolist(), at[~alone].tolist(), strict=True):
+            self.several[seat] = (choice._replace(at=when),)
+
+    def _number(self, timeless: ChoiceSet) -> int:
         code = self._codes.get(timeless)
         if code is None:
             code = self._codes[timeless] = len(self.sets)
             self.sets.append(timeless)
             if code > np.iinfo(self.code.dtype).max:
                 self.code = self.code.astype(np.uint32)
-        self.code[seat] = code
+        return code
 
     def dated(self, purpose: Purpose) -> DatedRefusals:
         """Return since when dated refusals of a use hold. Asked again, it looks only at those who were put since."""

@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from consentry.corpus.choices import ChoiceSet
+from consentry.ledger.groups import distinct
 from consentry.policy.choice import Seconds
 from consentry.policy.matrix import PersonClass
 from consentry.policy.vocabulary import ACCOUNTS, AGES, Account, Age
 
 Array = npt.NDArray[Any]
+U32 = npt.NDArray[np.uint32]
 Notices = tuple[tuple[str, Seconds], ...]
 
 _DENSE_KEYS = 1 << 24
@@ -292,3 +294,12 @@ def close(attributes: Attributes, seats: Array) -> Attributes:
         account=account,
         known=attributes.known,
     )
+
+
+def with_accounts(seats: U32, groups: Mapping[int, tuple[int, ...]]) -> U32:
+    """Return seats with all accounts of the same people, ascending and distinct."""
+    if groups:
+        linked = seats if seats.size < len(groups) else np.intersect1d(seats, np.fromiter(groups, dtype=np.uint32))
+        found = distinct(groups, linked.tolist())
+        seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in found)])
+    return np.unique(seats)

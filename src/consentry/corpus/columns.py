@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from consentry.errors import CorpusError
+from consentry.policy.expressions import SECONDS_PER_DAY
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -21,7 +22,6 @@ U32 = npt.NDArray[np.uint32]
 UNKNOWN_DATE = 0xFFFF_FFFF
 """Stored for an item whose creation date is unknown."""
 _LAST_DATE = UNKNOWN_DATE - 1
-_SECONDS_PER_DAY = 86_400
 _LONGEST_WORD = 60
 _YEAR_FIRST = r"^[0-9]{4}(-[0-9]{2}-[0-9]{2}([T ].*)?)?$"
 _UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -121,9 +121,9 @@ def created_seconds(array: pa.Array, *, zone: str | None, column: str, filename:
     if pa.types.is_timestamp(kind):
         seconds = _timestamps(array, zone=zone, column=column, filename=filename)
     elif pa.types.is_date32(kind):
-        seconds = _integers(array.cast(pa.int32())) * _SECONDS_PER_DAY + (_SECONDS_PER_DAY - 1)
+        seconds = _integers(array.cast(pa.int32())) * SECONDS_PER_DAY + (SECONDS_PER_DAY - 1)
     elif pa.types.is_date64(kind):
-        seconds = _integers(array.cast(pa.int64())) // 1_000 + (_SECONDS_PER_DAY - 1)
+        seconds = _integers(array.cast(pa.int64())) // 1_000 + (SECONDS_PER_DAY - 1)
     elif pa.types.is_integer(kind):
         # Unsigned numbers that do not fit come out negative: out of range, like all before 1970.
         seconds = _integers(array.cast(pa.int64(), safe=False))

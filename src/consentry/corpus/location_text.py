@@ -321,7 +321,7 @@ def _supported(number: int, segments: Sequence[_Segment]) -> list[Reading]:
     """Return the readings of a segment that most other segments agree with; none if no other segment does."""
     votes = {
         reading: sum(
-            _agrees(reading, number, segment.readings, position)
+            _agrees(reading, number, others=segment.readings, position=position)
             for position, segment in enumerate(segments)
             if position != number
         )
@@ -331,7 +331,7 @@ def _supported(number: int, segments: Sequence[_Segment]) -> list[Reading]:
     return [reading for reading, count in votes.items() if count == most > 0]
 
 
-def _agrees(reading: Reading, number: int, others: Readings, position: int) -> bool:
+def _agrees(reading: Reading, number: int, *, others: Readings, position: int) -> bool:
     """Say whether another segment can mean a place that contains this one, or one within it."""
     return any(
         _supports(other, reading, after=position > number)

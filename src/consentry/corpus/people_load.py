@@ -308,7 +308,7 @@ class _Loader:
             return self._birth_years(column["birth_year"])
         own = {str(age): code for age, code in _AGE_CODES.items()}
         meaning = own | {word: _AGE_CODES[age] for word, age in self.descriptor.ages.items()}
-        return self._coded("age", column, meaning, rows, own=own).astype(np.uint16)
+        return self._coded("age", column, meaning=meaning, rows=rows, own=own).astype(np.uint16)
 
     def _birth_years(self, births: pa.Array) -> Array:
         found = years(births)
@@ -321,7 +321,7 @@ class _Loader:
     def _accounts(self, column: Mapping[str, pa.Array], rows: int) -> Array:
         own = {str(account): code for code, account in enumerate(ACCOUNTS)}
         meaning = own | {word: ACCOUNTS.index(Account(account)) for word, account in self.descriptor.accounts.items()}
-        codes = self._coded("account", column, meaning, rows, own=own)
+        codes = self._coded("account", column, meaning=meaning, rows=rows, own=own)
         if "account" in column:
             found = words(column["account"])
             said = np.array([*(bool(word.strip()) for word in found.words), False], dtype=np.bool_)
@@ -332,9 +332,9 @@ class _Loader:
         self,
         role: str,
         column: Mapping[str, pa.Array],
+        *,
         meaning: Mapping[str, int],
         rows: int,
-        *,
         own: Iterable[str],
     ) -> Array:
         if role not in column:

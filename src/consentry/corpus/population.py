@@ -42,7 +42,7 @@ from consentry.corpus.parquet_files import rows_in
 from consentry.corpus.people import MISSING, PeopleIndex
 from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, unknown_people
-from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms
+from consentry.corpus.pseudonym import PseudonymKey, Pseudonyms, of_texts
 from consentry.corpus.residence import resolve
 from consentry.corpus.sidecar import Stamp
 from consentry.digests import Digest, canonical_json
@@ -100,22 +100,25 @@ class Population:
         self._index.refresh()
         return len(self._index) + 1
 
-    def seats_of(self, people: Sequence[Pseudonym], *, returned: Collection[str] = ()) -> Seats:
+    def seats_of(self, people: Sequence[Pseudonym] | Pseudonyms, *, returned: Collection[str] = ()) -> Seats:
         """Return the seat of each pseudonym, giving new people the next one, but none to those who were erased.
 
         They answer to a token that is written down here, even while another process is erasing them; those who answer
         to a token in `returned` have spoken since.
         """
-        found = _words(people)
-        if not (self._index.lookup(found) == MISSING).any():
-            return self._index.lookup(found) + np.uint32(1)
+        found = people if isinstance(people, Pseudonyms) else of_texts(people)
+        seats = self._index.lookup(found) + np.uint32(1)
+        if seats.all():
+            return seats
         # Held until they are seated: nobody is erased between looking at the tokens and giving a seat.
         with self._erasing() as written:
-            missing = np.flatnonzero(self._index.lookup(found) == MISSING).tolist()
-            tokens = {row: suppression_token(people[row]) for row in missing} if written.tokens else {}
-            gone = [row for row, token in tokens.items() if token in written.tokens and token not in returned]
-            if gone:
-                found = replace(found, empty=np.isin(np.arange(len(found)), gone))
+            if written.tokens:
+                missing = np.flatnonzero(self._index.lookup(found) == MISSING)
+                texts = Pseudonyms(high=found.high[missing], low=found.low[missing]).texts()
+                tokens = (suppression_token(str(each)) for each in texts)
+                gone = np.zeros(len(found), dtype=np.bool_)
+                gone[missing] = [token in written.tokens and token not in returned for token in tokens]
+                found = replace(found, empty=gone)
             return self._index.assign(found) + np.uint32(1)
 
     def pseudonyms_of(self, seats: Sequence[int]) -> list[Pseudonym]:
@@ -192,7 +195,7 @@ class Population:
             self._write(_Erased(written.seats | seats, written.tokens | tokens, checked, begun))
 
     def _seats_now(self, people: Sequence[Pseudonym]) -> set[int]:
-        ordinals = self._index.lookup(_words(people))
+        ordinals = self._index.lookup(of_texts(people))
         return {int(ordinal) + 1 for ordinal in ordinals if ordinal != MISSING}
 
     def forget(self, people: Sequence[Pseudonym]) -> None:
@@ -359,8 +362,3 @@ def read_people_descriptor(path: Path) -> PeopleDescriptor:
         DescriptorError: there is no such file, or it cannot be used.
     """
     return parse_people(read_text(path, like="network/people.toml"), filename=str(path))
-
-
-def _words(people: Sequence[Pseudonym]) -> Pseudonyms:
-    pairs = np.frombuffer(bytes.fromhex("".join(people)), dtype=">u8").reshape(-1, 2)
-    return Pseudonyms(high=pairs[:, 0].astype(np.uint64), low=pairs[:, 1].astype(np.uint64))

@@ -84,7 +84,7 @@ def build(
         tell = _one_late(progress)
         with _legible(name):
             for batch in _batches(parquet, descriptor):
-                writer.add(_keys(batch, descriptor, identities, classes, name=name))
+                writer.add(_keys(batch, descriptor, identities=identities, classes=classes, name=name))
                 tell(batch.num_rows)
         oddities = writer.finish()
         pin = _pin(source, before, name=name, rows=writer.rows)
@@ -216,7 +216,7 @@ class _Keys:
 
 
 def _keys(
-    batch: pa.RecordBatch, descriptor: CorpusDescriptor, identities: Identities, classes: ItemClasses, *, name: str
+    batch: pa.RecordBatch, descriptor: CorpusDescriptor, *, identities: Identities, classes: ItemClasses, name: str
 ) -> _Keys:
     column = {
         role: single(batch.column(path.split(".")[0]))

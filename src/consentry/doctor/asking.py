@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consentry.corpus.pseudonym import PseudonymKey
 from consentry.digests import digest
 from consentry.doctor import deployment
-from consentry.doctor.deployment import CONNECT_TIMEOUT_S, LEDGER_PURPOSE, SQLITE, read_only
+from consentry.doctor.deployment import CONNECT_TIMEOUT_S, LEDGER_PURPOSE, read_only
 from consentry.doctor.finding import Finding, State
 from consentry.doctor.installation import EXTRAS, get_extra, is_installed
 from consentry.doctor.oversight import oversight
@@ -23,7 +23,7 @@ from consentry.errors import ConsentryError, InputError
 from consentry.identity import IDENTITY_FILE, Identity, require_ledger, require_pseudonym_key, require_signing_key
 from consentry.ledger.schema import LedgerIdentity, identity_of
 from consentry.policy.choice import Seconds
-from consentry.settings import Settings
+from consentry.settings import SQLITE, Settings
 
 
 def ledger(settings: Settings) -> Finding:

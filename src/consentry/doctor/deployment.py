@@ -11,10 +11,9 @@ from pathlib import Path
 from consentry.doctor.finding import Finding, State, unreadable
 from consentry.doctor.machine import nearest_existing
 from consentry.home import holds_deployment
-from consentry.settings import SETTINGS_FILE, Settings
+from consentry.settings import SETTINGS_FILE, SQLITE, Settings
 
 PSEUDONYM_KEY_BYTES = 32
-SQLITE = "sqlite:///"
 CONNECT_TIMEOUT_S = 5
 LEDGER_PURPOSE = "everything that was said, in order"
 _TABLES = frozenset({"alembic_version", "head", "events", "personal"})

@@ -1,11 +1,12 @@
 """A state as bytes, to keep at a position and to compare: equal states have equal bytes.
 
 Layout: magic line, length of the head (`u64`), head (canonical JSON), tables, SHA-256 of all before it.
-Numbers are little-endian. The head holds everything small, and the distinct choice keys. The tables, each sorted:
+Numbers are little-endian. The head holds everything small, how many people chose, and the distinct
+choice keys. The tables, each sorted:
 
 | table | a row |
 |---|---|
-| choices | person (16 bytes), key `u32`, state `u8`, reach `u8`, at `i64`, position `u64` |
+| choices | see `kept_choices` |
 | links | two persons (32 bytes), position `u64` |
 | erased | token (32 bytes), position `u64` |
 | excluded | item (16 bytes), purpose `u8`, position `u64` |
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from struct import Struct
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 from consentry.digests import canonical_json, digest
 from consentry.errors import IntegrityError
 from consentry.ledger.groups import groups_of
+from consentry.ledger.kept_choices import REACHES, ROW, STATES, KeptChoices
 from consentry.ledger.layered import merged
 from consentry.ledger.state import (
     Excluded,
@@ -35,15 +37,13 @@ from consentry.ledger.state import (
     Sealed,
     Served,
     State,
-    Stated,
     Withdrawn,
 )
-from consentry.policy.choice import ChoiceKey, LiveChoice
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
+from consentry.policy.choice import ChoiceKey
+from consentry.policy.vocabulary import Category, Purpose
 
-_MAGIC = b"consentry state 3\n"
+_MAGIC = b"consentry state 4\n"
 _LENGTH = Struct("<Q")
-_CHOICE = Struct("<16sIBBqQ")
 _LINK = Struct("<16s16sQ")
 _ERASED = Struct("<32sQ")
 _EXCLUDED = Struct("<16sBQ")
@@ -52,11 +52,9 @@ _PART_DIGITS = 3
 _Key = TypeVar("_Key", bound=str | Link)
 _Value = TypeVar("_Value")
 
-_STATES = tuple(ChoiceState)
-_REACHES = tuple(Reach)
 _PURPOSES = tuple(Purpose)
-_STATE_CODE = {state: code for code, state in enumerate(_STATES)}
-_REACH_CODE = {reach: code for code, reach in enumerate(_REACHES)}
+_STATE_CODE = {state: code for code, state in enumerate(STATES)}
+_REACH_CODE = {reach: code for code, reach in enumerate(REACHES)}
 
 
 def to_bytes(state: State) -> bytes:
@@ -66,7 +64,7 @@ def to_bytes(state: State) -> bytes:
         keys[key] = len(keys)
     tables = [
         b"".join(
-            _CHOICE.pack(raw, keys[key], _STATE_CODE[chosen], _REACH_CODE[reach], at, position)
+            ROW.pack(raw, keys[key], _STATE_CODE[chosen], _REACH_CODE[reach], at, position)
             for person, said in _in_order(choices.items())
             for raw in (bytes.fromhex(person),)
             for (key, chosen, reach, at), position in said
@@ -81,7 +79,9 @@ def to_bytes(state: State) -> bytes:
             for (item, purpose), position in sorted(state.excluded.items())
         ),
     ]
-    head = canonical_json({**_head(state), "keys": list(keys), "tables": [len(table) for table in tables]})
+    head = canonical_json(
+        {**_head(state), "chose": len(choices), "keys": list(keys), "tables": [len(table) for table in tables]}
+    )
     whole = b"".join([_MAGIC, _LENGTH.pack(len(head)), head, *tables])
     return whole + _sum(whole)
 
@@ -114,7 +114,7 @@ def from_bytes(image: bytes) -> State:
         corpora={name: Registered(*each) for name, each in head["corpora"].items()},
         people=None if head["people"] is None else Loaded(*head["people"]),
         notices=tuple(Served(*each) for each in head["notices"]),
-        choices=_choices(tables[0], [_key(*each) for each in head["keys"]]),
+        choices=KeptChoices(tables[0], [_key(*each) for each in head["keys"]], people=head["chose"]),
         links=links,
         erased=erased,
         newest_erasure=max(erased.values(), default=-1),
@@ -136,16 +136,6 @@ def _head(state: State) -> dict[str, Any]:
         "position": state.position,
         "releases": state.releases,
     }
-
-
-def _choices(table: memoryview, keys: list[ChoiceKey]) -> dict[str, tuple[Stated, ...]]:
-    found: dict[str, tuple[Stated, ...]] = {}
-    get: Callable[[str, tuple[Stated, ...]], tuple[Stated, ...]] = found.get
-    for raw, key, chosen, reach, at, position in _CHOICE.iter_unpack(table):
-        person = raw.hex()
-        stated = Stated(LiveChoice(keys[key], _STATES[chosen], _REACHES[reach], at), position)
-        found[person] = (*get(person, ()), stated)
-    return found
 
 
 def _sealed(parts: list[Any]) -> Sealed:

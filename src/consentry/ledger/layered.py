@@ -17,11 +17,11 @@ _MERGED_FROM = 16
 
 
 class Layered(Mapping[_Key, _Value]):
-    """Changes (None: taken away) over a dictionary that nobody changes any more."""
+    """Changes (None: taken away) over a mapping that nobody changes any more."""
 
     __slots__ = ("_below", "_changes", "_size")
 
-    def __init__(self, below: dict[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> None:
+    def __init__(self, below: Mapping[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> None:
         self._below = below
         self._changes = changes
         self._size = size
@@ -51,7 +51,8 @@ class Layered(Mapping[_Key, _Value]):
 
     def merged(self) -> dict[_Key, _Value]:
         """Return a dictionary of what there is, with nothing of what was taken away."""
-        found: dict[_Key, Any] = {**self._below, **self._changes}
+        found: dict[_Key, Any] = merged(self._below)
+        found.update(self._changes)
         for key in [key for key, value in self._changes.items() if value is None]:
             del found[key]
         return found
@@ -63,13 +64,19 @@ def carried(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None])
         return start
     if isinstance(start, Layered):
         return start.over(changes)
-    below = start if isinstance(start, dict) else dict(start)
-    return _laid(below, dict(changes), size=_size_after(below, changes))
+    return _laid(start, dict(changes), size=_size_after(start, changes))
+
+
+def layers(mapping: Mapping[_Key, _Value]) -> tuple[Mapping[_Key, _Value], Mapping[_Key, _Value | None]]:
+    """Return what lies below in a mapping, and what changed since (None: taken away)."""
+    return (mapping._below, mapping._changes) if isinstance(mapping, Layered) else (mapping, {})
 
 
 def merged(mapping: Mapping[_Key, _Value]) -> dict[_Key, _Value]:
     """Return a mapping that was carried forward as one dictionary, for whoever goes through all of it."""
-    return mapping.merged() if isinstance(mapping, Layered) else dict(mapping)
+    if isinstance(mapping, Layered):
+        return mapping.merged()
+    return dict(mapping if isinstance(mapping, dict) else mapping.items())
 
 
 def _size_after(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | None]) -> int:
@@ -77,6 +84,6 @@ def _size_after(start: Mapping[_Key, _Value], changes: Mapping[_Key, _Value | No
     return len(start) + more
 
 
-def _laid(below: dict[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> Mapping[_Key, _Value]:
+def _laid(below: Mapping[_Key, _Value], changes: dict[_Key, _Value | None], *, size: int) -> Mapping[_Key, _Value]:
     layered = Layered(below, changes, size=size)
     return layered if len(changes) * _MERGED_FROM < len(below) else layered.merged()

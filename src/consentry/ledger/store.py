@@ -39,21 +39,8 @@ class SealingSession(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """What was said, in order: the durability contract.
-
-    * When `append` returns, its events are durable, gapless and in the order given, at the positions returned.
-    * When it raises `ConflictError`, `InputError` or `UnavailableError` with code `ledger-unavailable`, none of them is
-      in the ledger. With code `ledger-outcome-unknown` all of them are or none is: read, then decide.
-    * `read` and `head` show only durable events, and all that were acknowledged before the call.
-    * Leaving a `sealing` block normally is an `append` of all that was appended in it. Leaving it by an exception
-      leaves no trace.
-    * After a crash at any point the next start finds every acknowledged event and no gap.
-    """
-
-    def append(self, bodies: Sequence[Body]) -> range:
-        """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
-        ...
+class LedgerReader(Protocol):
+    """What was said, in order, for whoever reads it: only durable events, and all acknowledged before the call."""
 
     def read(
         self,
@@ -87,6 +74,22 @@ class Ledger(Protocol):
 
     def glance(self) -> int | None:
         """Return what `head` would, if that takes microseconds; None: it would mean to wait, so ask `head`."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """What was said, and where more is said: the durability contract.
+
+    * When `append` returns, its events are durable, gapless and in the order given, at the positions returned.
+    * When it raises `ConflictError`, `InputError` or `UnavailableError` with code `ledger-unavailable`, none of them is
+      in the ledger. With code `ledger-outcome-unknown` all of them are or none is: read, then decide.
+    * Leaving a `sealing` block normally is an `append` of all that was appended in it. Leaving it by an exception
+      leaves no trace.
+    * After a crash at any point the next start finds every acknowledged event and no gap.
+    """
+
+    def append(self, bodies: Sequence[Body]) -> range:
+        """Append all or nothing. Who must know what stands before asks for the head: `sealing`."""
         ...
 
     def sealing(self) -> AbstractContextManager[SealingSession]:

@@ -32,10 +32,18 @@ from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person, Rule
 from consentry.policy.jurisdictions import contains, instant
 from consentry.policy.policy_classes import instants, known_places
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import VISIBILITIES, Account, Age, Category, ChoiceState, Purpose, Visibility
+from consentry.policy.vocabulary import (
+    KNOWN_CATEGORIES,
+    VISIBILITIES,
+    Account,
+    Age,
+    Category,
+    ChoiceState,
+    Purpose,
+    Visibility,
+)
 
 _Value = TypeVar("_Value")
-_CATEGORIES = tuple(each for each in Category if each is not Category.UNKNOWN)
 _WILLING = (NO_CHOICE, Standing(ChoiceState.ALLOWED))
 _WINDOW = {"from", "before"}
 _LONG: Seconds = 10**10
@@ -73,7 +81,7 @@ class _Probe:
     """Who and what is asked about; what is not said here is everything."""
 
     ages: tuple[Age, ...] = (Age.ADULT, Age.MINOR)
-    categories: tuple[Category, ...] = _CATEGORIES
+    categories: tuple[Category, ...] = KNOWN_CATEGORIES
     standings: tuple[Standing, ...] = _WILLING
     window: tuple[Seconds, Seconds] | None = None
     """The first and the last second of creation, and everything whose date is unknown."""
@@ -121,7 +129,7 @@ def _no_direct_messages(parameters: Sequence[str]) -> _Probe:
 
 
 def _categories_out(parameters: Sequence[str]) -> _Probe:
-    known = {str(each): each for each in _CATEGORIES}
+    known = {str(each): each for each in KNOWN_CATEGORIES}
     if not parameters or not set(parameters) <= known.keys():
         raise _wrong("categories-out", parameters, f"give categories: {', '.join(known)}")
     return _Probe(categories=tuple(known[each] for each in parameters))

@@ -38,9 +38,9 @@ from typing import NamedTuple
 from consentry.ledger.lineage_events import Remedy
 from consentry.oversight.lineage import Choice, Model, Models, Weights
 from consentry.policy.choice import Seconds
+from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.policy_set import Remedies
 
-_DAY = 86_400
 _GONE = -1
 
 
@@ -101,11 +101,11 @@ def standing(
         # Never clear: whoever asks has seen that the model is known.
         raise KeyError(name)
     strictest = _strictest(each for ancestor in models.ancestry(name) for each in terms(ancestor))
-    left = _outstanding(models, name, losses, strictest)
+    left = _outstanding(models, name, losses=losses, terms=strictest)
     if model.destroyed is not None:
         return ModelStanding(stage=Stage.DESTROYED, losses=left)
     if model.withdrawn is not None:
-        deadline = model.withdrawn.at + _DAY * strictest.destroy_within_days
+        deadline = model.withdrawn.at + SECONDS_PER_DAY * strictest.destroy_within_days
         return ModelStanding(stage=Stage.WITHDRAWN, losses=left, deadline=deadline)
     if not left:
         return ModelStanding(stage=Stage.REMEDIED if model.done else Stage.CLEAR)
@@ -114,7 +114,7 @@ def standing(
     if chosen is None or not covered:
         return ModelStanding(stage=Stage.AFFECTED, losses=left, deadline=_to_choose(left))
     first = next(each for each in model.choices if each.position > covered[0].position)
-    deadline = first.at + _DAY * min(each.terms.finish_within_days for each in covered)
+    deadline = first.at + SECONDS_PER_DAY * min(each.terms.finish_within_days for each in covered)
     if rest := [each for each in left if not _chosen_for(chosen, each, name)]:
         deadline = min(deadline, _to_choose(rest))
     return ModelStanding(stage=Stage.REMEDY_CHOSEN, losses=left, deadline=deadline, chosen=chosen)
@@ -130,7 +130,7 @@ def _chosen_for(chosen: Choice | None, loss: Loss, model: str) -> bool:
 
 
 def _to_choose(losses: Sequence[Loss]) -> Seconds:
-    return min(each.at + _DAY * each.terms.choose_within_days for each in losses)
+    return min(each.at + SECONDS_PER_DAY * each.terms.choose_within_days for each in losses)
 
 
 def _strictest(terms: Iterable[Remedies]) -> Remedies:
@@ -148,7 +148,7 @@ _Left = dict[tuple[str, int], Loss]
 _Losses = Callable[[str], Sequence[Loss]]
 
 
-def _outstanding(models: Models, name: str, losses: _Losses, terms: Remedies) -> tuple[Loss, ...]:
+def _outstanding(models: Models, name: str, *, losses: _Losses, terms: Remedies) -> tuple[Loss, ...]:
     """Return the losses of a model that are not remedied, those of the models it was made of too."""
     made = models.made_of(name)
     lost = {each: losses(each) for each in dict.fromkeys(weights.model for weights in made)}
@@ -157,7 +157,7 @@ def _outstanding(models: Models, name: str, losses: _Losses, terms: Remedies) ->
         model = models.get(weights.model)
         if model is None:
             continue
-        found = left[weights] = _inherited(models, model, weights, left, terms=terms)
+        found = left[weights] = _inherited(models, model, weights=weights, left=left, terms=terms)
         since = model.trained_since(at=weights.at)
         found |= {
             (model.name, number): loss
@@ -168,7 +168,7 @@ def _outstanding(models: Models, name: str, losses: _Losses, terms: Remedies) ->
 
 
 def _inherited(
-    models: Models, model: Model, weights: Weights, left: Mapping[Weights, _Left], *, terms: Remedies
+    models: Models, model: Model, *, weights: Weights, left: Mapping[Weights, _Left], terms: Remedies
 ) -> _Left:
     """Return what is left of the losses of a model's bases; what was remedied before a base was said is not covered."""
     found: _Left = {}

@@ -60,7 +60,7 @@ class Reason(NamedTuple):
 
 
 _AGAINST = {Effect.FORBID: ReasonKind.FORBIDDEN, Effect.SUSPEND: ReasonKind.SUSPENDED}
-_STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
+STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +177,4 @@ def _denied(reasons: set[Reason]) -> Decision:
 
 
 def _ordered(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    return tuple(sorted(reasons, key=lambda reason: (_STRENGTH[reason.kind], reason.reference)))
+    return tuple(sorted(reasons, key=lambda reason: (STRENGTH[reason.kind], reason.reference)))

@@ -59,6 +59,10 @@ class PersonClass(NamedTuple):
         return standing(self.choices, purpose=purpose, category=category)
 
 
+STRANGER = PersonClass(known=False)
+"""Somebody of whom nothing is known."""
+
+
 class ItemClass(NamedTuple):
     """All that decisions and counts can depend on in an item, but for when it was created."""
 
@@ -113,7 +117,7 @@ class DecisionMatrix:
 
 _Signature = tuple[object, ...]
 _Kind = tuple[Category, Visibility]
-_Asking = Callable[[_Signature, _Kind, PersonClass | None, Seconds], tuple[Decision, ...]]
+_Asking = Callable[[tuple[_Signature, _Kind], PersonClass | None, Seconds], tuple[Decision, ...]]
 
 
 class _Growing:
@@ -153,7 +157,7 @@ class _Growing:
             if signature not in self._rows:
                 self._rows[signature] = len(self._cells)
                 self._cells.append(
-                    tuple(self._cell(decisions_of(signature, kind, person, self.at)) for kind in self._kinds)
+                    tuple(self._cell(decisions_of((signature, kind), person, self.at)) for kind in self._kinds)
                 )
             self._person_rows.append(self._rows[signature])
         self.people += people
@@ -258,11 +262,11 @@ class MatrixCompiler:
         return found
 
     def _variants(
-        self, signature: _Signature, kind: _Kind, person: PersonClass | None, at: Seconds
+        self, cell: tuple[_Signature, _Kind], person: PersonClass | None, at: Seconds
     ) -> tuple[Decision, ...]:
-        found = self._remembered.get((signature, kind))
+        found = self._remembered.get(cell)
         if found is None:
-            found = self._remembered[signature, kind] = self._work_out(kind, person, at)
+            found = self._remembered[cell] = self._work_out(cell[1], person, at)
         return found
 
     def _work_out(self, kind: _Kind, person: PersonClass | None, at: Seconds) -> tuple[Decision, ...]:

@@ -40,19 +40,21 @@ def find(rules: Sequence[Rule], purposes: frozenset[Purpose]) -> list[Finding]:
     """Return what is wrong with rules of a set that decides `purposes`."""
     cases = representatives(rules, at=DECISIONS_BEGIN, later=True)
     tables = [truths(rule, cases) for rule in rules]
-    own = [list(_own(index, rule, tables[index], purposes)) for index, rule in enumerate(rules)]
+    own = [list(_own(index, rule, table=tables[index], purposes=purposes)) for index, rule in enumerate(rules)]
     found = [finding for findings in own for finding in findings]
     sound = [index for index, findings in enumerate(own) if not findings]
     work = Work(_MOST_WORK)
     for index in sound:
         others = [other for other in sound if other != index]
-        pairs = (each for other in others if (each := _pair(index, other, rules, tables)))
-        finding = next(pairs, None) or _together(index, others, rules, tables, purposes=purposes, work=work)
+        pairs = (each for other in others if (each := _pair(index, other, rules=rules, tables=tables)))
+        finding = next(pairs, None) or _together(
+            index, others, rules=rules, tables=tables, purposes=purposes, work=work
+        )
         found += [finding] if finding else []
     return found
 
 
-def _own(index: int, rule: Rule, table: Truths, purposes: frozenset[Purpose]) -> Iterator[Finding]:
+def _own(index: int, rule: Rule, *, table: Truths, purposes: frozenset[Purpose]) -> Iterator[Finding]:
     unreachable, contradiction = "policy-unreachable-rule", "policy-contradiction"
     what = f"{rule.effect} `{rule.id}`"
     if Truth.YES not in table[Dimension.CREATED]:
@@ -86,7 +88,7 @@ def _undecided(rule: Rule, purposes: frozenset[Purpose]) -> frozenset[Purpose]:
     )
 
 
-def _pair(index: int, other: int, rules: Sequence[Rule], tables: Sequence[Truths]) -> Finding | None:
+def _pair(index: int, other: int, *, rules: Sequence[Rule], tables: Sequence[Truths]) -> Finding | None:
     rule, wider = rules[index], rules[other]
     what = f"{rule.effect} `{rule.id}`"
     if not all(any(purpose.covers(each) for purpose in wider.purposes) for each in rule.purposes):
@@ -106,9 +108,9 @@ def _pair(index: int, other: int, rules: Sequence[Rule], tables: Sequence[Truths
 def _together(
     index: int,
     others: Sequence[int],
+    *,
     rules: Sequence[Rule],
     tables: Sequence[Truths],
-    *,
     purposes: frozenset[Purpose],
     work: Work,
 ) -> Finding | None:

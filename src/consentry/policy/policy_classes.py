@@ -17,7 +17,7 @@ from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY, Case, Item, Person, Rule, Truth, match
 from consentry.policy.jurisdictions import REST, boundaries, country_of, known_place
 from consentry.policy.memberships import COUNTRIES, MEMBERSHIPS
-from consentry.policy.vocabulary import AGES, CATEGORIES, VISIBILITIES, Age, Category, ChoiceState
+from consentry.policy.vocabulary import AGES, KNOWN_CATEGORIES, VISIBILITIES, Age, Category, ChoiceState
 
 
 class Dimension(StrEnum):
@@ -51,7 +51,7 @@ def representatives(rules: Sequence[Rule], *, at: Seconds, later: bool = False) 
     areas = {area for rule in rules for area in rule.inside | rule.outside}
     times = (at, *(edge for edge in boundaries(areas) if later and edge > at))
     return {
-        Dimension.CATEGORY: tuple(_case(at, category=word) for word in CATEGORIES if word is not Category.UNKNOWN),
+        Dimension.CATEGORY: tuple(_case(at, category=word) for word in KNOWN_CATEGORIES),
         Dimension.VISIBILITY: tuple(_case(at, item=Item(category=Category.POST, visibility=v)) for v in VISIBILITIES),
         Dimension.AGE: tuple(_case(at, person=Person(age=age)) for age in AGES if age is not Age.UNKNOWN),
         Dimension.CHOICE: tuple(_case(at, choice=word) for word in ChoiceState if word is not ChoiceState.REFUSED),

@@ -141,7 +141,7 @@ def _flips(before: Sequence[Rule], after: Sequence[Rule], at: Seconds) -> tuple[
     grid = _grid(rules, representatives(rules, at=at))
     boxes: dict[bool, list[_Box]] = {False: [], True: []}
     for purpose, cases, box in grid.cells():
-        was, now = (_allowed(side, purpose, cases, at) for side in (before, after))
+        was, now = (_allowed(side, purpose, cases=cases, at=at) for side in (before, after))
         if was is not now:
             boxes[now].append(box)
     return tuple(_flip(box, grid, rules, allowed=allowed, at=at) for allowed in boxes for box in merge(boxes[allowed]))
@@ -161,7 +161,7 @@ def _grid(rules: Sequence[Rule], cases: Representatives) -> _Grid:
     return _Grid(purposes=list(purposes.values()), classes=classes)
 
 
-def _allowed(rules: Sequence[Rule], purpose: Purpose, cases: dict[Dimension, Case], at: Seconds) -> bool:
+def _allowed(rules: Sequence[Rule], purpose: Purpose, *, cases: dict[Dimension, Case], at: Seconds) -> bool:
     item = Item(
         category=cases[Dimension.CATEGORY].item.category,
         visibility=cases[Dimension.VISIBILITY].item.visibility,
@@ -201,13 +201,13 @@ def _flip(box: _Box, grid: _Grid, rules: Sequence[Rule], *, allowed: bool, at: S
             classes = grid.classes[dimension]
             everything = len(numbers) == len(classes)
             cases = [case for number in sorted(numbers) for case in classes[number]]
-            words[dimension.value] = () if everything else _labels(dimension, cases, rules, at)
-    inside, outside = _areas(grid.classes[Dimension.WHERE], chosen[Dimension.WHERE], rules, at)
+            words[dimension.value] = () if everything else _labels(dimension, cases, rules=rules, at=at)
+    inside, outside = _areas(grid.classes[Dimension.WHERE], chosen[Dimension.WHERE], rules=rules, at=at)
     named = tuple(purpose.value for number in sorted(purposes) for purpose in grid.purposes[number])
     return Flip(allowed=allowed, purposes=named, inside=inside, outside=outside, words=words)
 
 
-def _labels(dimension: Dimension, cases: Sequence[Case], rules: Sequence[Rule], at: Seconds) -> tuple[str, ...]:
+def _labels(dimension: Dimension, cases: Sequence[Case], *, rules: Sequence[Rule], at: Seconds) -> tuple[str, ...]:
     if dimension is Dimension.CREATED:
         return tuple(_span(case.item.created, instants(rules)) for case in cases)
     if dimension is Dimension.NOTICE:
@@ -242,7 +242,7 @@ def as_date(when: Seconds) -> str:
 
 
 def _areas(
-    classes: list[list[Case]], numbers: frozenset[int], rules: Sequence[Rule], at: Seconds
+    classes: list[list[Case]], numbers: frozenset[int], *, rules: Sequence[Rule], at: Seconds
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the places of some classes: those inside, or if that is shorter to say, those outside."""
     if len(numbers) == len(classes):

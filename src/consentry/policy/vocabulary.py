@@ -150,6 +150,7 @@ class LegalBasis(StrEnum):
 _POINT: dict[LegalBasis, str] = dict(zip(LegalBasis, "abcdef", strict=True))
 
 CATEGORIES: tuple[Category, ...] = tuple(Category)
+KNOWN_CATEGORIES: tuple[Category, ...] = tuple(each for each in Category if each is not Category.UNKNOWN)
 VISIBILITIES: tuple[Visibility, ...] = tuple(Visibility)
 AGES: tuple[Age, ...] = tuple(Age)
 ACCOUNTS: tuple[Account, ...] = tuple(Account)

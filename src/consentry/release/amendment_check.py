@@ -63,13 +63,13 @@ def _check(
         raise damaged("it covers less than what came before it, or what was said after it")
     rows = {index: from_object(read(file.bitmap)) for index, file in amendment.files.items()}
     for index, removed in rows.items():
-        _check_rows(release, amendment, index, removed)
+        _check_rows(release, amendment, index=index, removed=removed)
     if any(removed - rows.get(index, BitMap64()) for index, removed in before.items()):
         raise damaged("it brings back what an amendment before it removed")
     return rows
 
 
-def _check_rows(release: SealedRelease, amendment: Amendment, index: int, removed: BitMap64) -> None:
+def _check_rows(release: SealedRelease, amendment: Amendment, *, index: int, removed: BitMap64) -> None:
     file, files = amendment.files[index], release.manifest.files
     if not 0 <= index < len(files) or files[index].pin.path != file.path:
         raise damaged(f"it names `{file.path}`, which is no such file of the release")

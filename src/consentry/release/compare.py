@@ -25,7 +25,7 @@ from consentry.progress import Progress, watched
 from consentry.release.basis import Basis
 from consentry.release.kernel import decide_rows
 from consentry.release.sealed import SealedRelease
-from consentry.release.tallies import outcome_of
+from consentry.release.tallies import ELIGIBLE, outcome_of
 
 _Count = TypeVar("_Count", int, Mapping[str, int])
 
@@ -43,7 +43,6 @@ class Side:
     erased: npt.NDArray[np.uint32]
 
 
-ELIGIBLE = "eligible"
 NOT_REPRODUCED = "not-reproduced"
 """Stands where deciding again does not give what was sealed: something is wrong."""
 ERASED_SINCE = "erased-since"

@@ -211,8 +211,8 @@ def _write_files(
     numbered = watched(enumerate(kept), progress, what="writing a table", total=len(kept), unit="files")
     for number, source in numbered:
         if source.excluded:
-            deletes.append(_write_deletes(part, number, source, layout))
-    listed = _write_manifests(part, kept, layout, deletes)
+            deletes.append(_write_deletes(part, number, source=source, layout=layout))
+    listed = _write_manifests(part, kept, layout=layout, deletes=deletes)
     (part / "metadata" / "snapshot.avro").write_bytes(iceberg_manifest.manifest_list(layout.snapshot, listed))
     (part / "metadata" / "version-hint.text").write_text("1", encoding="ascii")
     text = json.dumps(described, indent=2, sort_keys=True, ensure_ascii=False)
@@ -220,7 +220,7 @@ def _write_files(
 
 
 def _write_manifests(
-    part: Path, kept: Sequence[_Source], layout: _Layout, deletes: Sequence[Document]
+    part: Path, kept: Sequence[_Source], *, layout: _Layout, deletes: Sequence[Document]
 ) -> list[Document]:
     data = [_data_entry(source) for source in kept]
     listed = []
@@ -245,13 +245,13 @@ def _data_entry(source: _Source) -> Document:
     }
 
 
-def _write_deletes(part: Path, number: int, source: _Source, layout: _Layout) -> Document:
+def _write_deletes(part: Path, number: int, *, source: _Source, layout: _Layout) -> Document:
     if layout.snapshot.format_version >= 3:
-        return _write_vector(part, f"deletes/{number:05d}.puffin", source, layout)
-    return _write_positions(part, f"deletes/{number:05d}.parquet", source, layout)
+        return _write_vector(part, f"deletes/{number:05d}.puffin", source=source, layout=layout)
+    return _write_positions(part, f"deletes/{number:05d}.parquet", source=source, layout=layout)
 
 
-def _write_vector(part: Path, path: str, source: _Source, layout: _Layout) -> Document:
+def _write_vector(part: Path, path: str, *, source: _Source, layout: _Layout) -> Document:
     blob = puffin.Blob(
         type=deletion_vector.BLOB_TYPE,
         fields=(ROW_POSITION_ID,),
@@ -268,7 +268,7 @@ def _write_vector(part: Path, path: str, source: _Source, layout: _Layout) -> Do
     }
 
 
-def _write_positions(part: Path, path: str, source: _Source, layout: _Layout) -> Document:
+def _write_positions(part: Path, path: str, *, source: _Source, layout: _Layout) -> Document:
     positions = excluded_positions(source.file)
     position_deletes.write(part / path, location=source.location, positions=positions)
     size = (part / path).stat().st_size

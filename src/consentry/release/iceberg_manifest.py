@@ -48,7 +48,7 @@ def manifest(snapshot: Snapshot, entries: Iterable[Document], *, content: int) -
     }
     # Sequence numbers stay null: readers inherit them from the manifest list, as for every file a snapshot adds.
     wrapped = [{"status": STATUS_ADDED, "snapshot_id": snapshot.id, "data_file": entry} for entry in entries]
-    return _avro(_entry_schema(version), wrapped, metadata, snapshot.sync_marker)
+    return _avro(_entry_schema(version), wrapped, metadata=metadata, sync_marker=snapshot.sync_marker)
 
 
 def manifest_list(snapshot: Snapshot, manifests: Sequence[Document]) -> bytes:
@@ -59,10 +59,10 @@ def manifest_list(snapshot: Snapshot, manifests: Sequence[Document]) -> bytes:
         "sequence-number": str(snapshot.sequence_number),
         "parent-snapshot-id": "null",
     }
-    return _avro(_list_schema(snapshot.format_version), manifests, metadata, snapshot.sync_marker)
+    return _avro(_list_schema(snapshot.format_version), manifests, metadata=metadata, sync_marker=snapshot.sync_marker)
 
 
-def _avro(schema: Document, rows: Iterable[Document], metadata: dict[str, str], sync_marker: bytes) -> bytes:
+def _avro(schema: Document, rows: Iterable[Document], *, metadata: dict[str, str], sync_marker: bytes) -> bytes:
     # Only here: every command imports this, and few write a table.
     import fastavro  # noqa: PLC0415
 

@@ -59,7 +59,7 @@ def table_schema(schema: pa.Schema, *, format_version: FormatVersion) -> TableSc
     """
     _refuse_duplicates(schema)
     number = _numbering(schema)
-    fields, mapping = _struct(list(schema), "", number, format_version)
+    fields, mapping = _struct(list(schema), "", number=number, version=format_version)
     document = {"type": "struct", "schema-id": 0, "fields": fields}
     return TableSchema(document=document, name_mapping=mapping, last_column_id=max(_ids(document), default=0))
 
@@ -109,7 +109,9 @@ def check_file(schema: pa.Schema, table: TableSchema, *, format_version: FormatV
     except CorpusError as error:
         raise CorpusError(error.code, error.message, help=error.help, where=where) from error
     with_ids = any(field.metadata and FIELD_ID_KEY in field.metadata for field in schema)
-    _check_struct(document["fields"], table.document["fields"], _Comparison(where=where, with_ids=with_ids), "")
+    _check_struct(
+        document["fields"], table.document["fields"], comparison=_Comparison(where=where, with_ids=with_ids), path=""
+    )
 
 
 def _refuse_duplicates(schema: pa.Schema) -> None:
@@ -163,14 +165,14 @@ def _is_list(arrow: Any) -> bool:
 
 
 def _struct(
-    fields: Sequence[pa.Field[Any]], path: str, number: Callable[[pa.Field[Any]], int], version: FormatVersion
+    fields: Sequence[pa.Field[Any]], path: str, *, number: Callable[[pa.Field[Any]], int], version: FormatVersion
 ) -> tuple[list[Document], list[Document]]:
     """Return the fields of a struct and their name mapping. Siblings are numbered before their children."""
     ids = [number(field) for field in fields]
     described: list[Document] = []
     mapping: list[Document] = []
     for id_, field in zip(ids, fields, strict=True):
-        type_, nested = _type(field.type, f"{path}{field.name}", number, version)
+        type_, nested = _type(field.type, f"{path}{field.name}", number=number, version=version)
         # Optional even where the files have no nulls: a file that lacks the column reads as null.
         described.append({"id": id_, "name": field.name, "required": False, "type": type_})
         mapping.append(_mapped(id_, [field.name], nested))
@@ -183,36 +185,36 @@ def _mapped(id_: int, names: Sequence[str], nested: list[Document]) -> Document:
 
 
 def _type(
-    arrow: Any, path: str, number: Callable[[pa.Field[Any]], int], version: FormatVersion
+    arrow: Any, path: str, *, number: Callable[[pa.Field[Any]], int], version: FormatVersion
 ) -> tuple[str | Document, list[Document]]:
     if types.is_dictionary(arrow):
-        return _type(arrow.value_type, path, number, version)
+        return _type(arrow.value_type, path, number=number, version=version)
     if types.is_struct(arrow):
-        fields, mapping = _struct(_children(arrow), f"{path}.", number, version)
+        fields, mapping = _struct(_children(arrow), f"{path}.", number=number, version=version)
         return {"type": "struct", "fields": fields}, mapping
     if types.is_map(arrow):
-        return _map(arrow, path, number, version)
+        return _map(arrow, path, number=number, version=version)
     if _is_list(arrow):
-        return _list(arrow, path, number, version)
+        return _list(arrow, path, number=number, version=version)
     return _primitive(arrow, path, version), []
 
 
 def _list(
-    arrow: Any, path: str, number: Callable[[pa.Field[Any]], int], version: FormatVersion
+    arrow: Any, path: str, *, number: Callable[[pa.Field[Any]], int], version: FormatVersion
 ) -> tuple[Document, list[Document]]:
     element = arrow.value_field
     id_ = number(element)
-    type_, nested = _type(element.type, f"{path}.element", number, version)
+    type_, nested = _type(element.type, f"{path}.element", number=number, version=version)
     document = {"type": "list", "element-id": id_, "element-required": False, "element": type_}
     return document, [_mapped(id_, ["element", element.name], nested)]
 
 
 def _map(
-    arrow: Any, path: str, number: Callable[[pa.Field[Any]], int], version: FormatVersion
+    arrow: Any, path: str, *, number: Callable[[pa.Field[Any]], int], version: FormatVersion
 ) -> tuple[Document, list[Document]]:
     key_id, value_id = number(arrow.key_field), number(arrow.item_field)
-    key, key_nested = _type(arrow.key_type, f"{path}.key", number, version)
-    value, value_nested = _type(arrow.item_type, f"{path}.value", number, version)
+    key, key_nested = _type(arrow.key_type, f"{path}.key", number=number, version=version)
+    value, value_nested = _type(arrow.item_type, f"{path}.value", number=number, version=version)
     document = {
         "type": "map",
         "key-id": key_id,
@@ -289,7 +291,7 @@ class _Comparison:
 
 
 def _check_struct(
-    file_fields: Sequence[Document], table_fields: Sequence[Document], comparison: _Comparison, path: str
+    file_fields: Sequence[Document], table_fields: Sequence[Document], *, comparison: _Comparison, path: str
 ) -> None:
     by_name = {field["name"]: field for field in table_fields}
     for field in file_fields:
@@ -299,10 +301,10 @@ def _check_struct(
             raise _differs(comparison, f"column `{column}` is not in the table")
         if comparison.with_ids and field["id"] != expected["id"]:
             raise _differs(comparison, f"column `{column}` has field id {field['id']} in place of {expected['id']}")
-        _check_type(field["type"], expected["type"], comparison, column)
+        _check_type(field["type"], expected["type"], comparison=comparison, path=column)
 
 
-def _check_type(file_type: Any, table_type: Any, comparison: _Comparison, path: str) -> None:
+def _check_type(file_type: Any, table_type: Any, *, comparison: _Comparison, path: str) -> None:
     if isinstance(file_type, str) or isinstance(table_type, str):
         if file_type != table_type and (file_type, table_type) not in _PROMOTIONS:
             raise _differs(comparison, f"column `{path}` is {_kind(file_type)} in place of {_kind(table_type)}")
@@ -310,13 +312,13 @@ def _check_type(file_type: Any, table_type: Any, comparison: _Comparison, path: 
     if file_type["type"] != table_type["type"]:
         raise _differs(comparison, f"column `{path}` is {_kind(file_type)} in place of {_kind(table_type)}")
     if file_type["type"] == "struct":
-        _check_struct(file_type["fields"], table_type["fields"], comparison, f"{path}.")
+        _check_struct(file_type["fields"], table_type["fields"], comparison=comparison, path=f"{path}.")
         return
     for part in ("element", "key", "value"):
         if part in file_type:
             if comparison.with_ids and file_type[f"{part}-id"] != table_type[f"{part}-id"]:
                 raise _differs(comparison, f"column `{path}.{part}` has another field id than in the table")
-            _check_type(file_type[part], table_type[part], comparison, f"{path}.{part}")
+            _check_type(file_type[part], table_type[part], comparison=comparison, path=f"{path}.{part}")
 
 
 def _kind(type_: Any) -> str:

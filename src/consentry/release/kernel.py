@@ -147,11 +147,11 @@ def decide_rows(sidecar: Sidecar, rows: Rows, *, look: Tables, exceptions: Mappi
         look: the tables.
         exceptions: outcomes of rows that were decided by themselves.
     """
-    outcome: Outcomes = _for_people(sidecar, rows, sidecar.person[rows], look)
+    outcome: Outcomes = _for_people(sidecar, rows, seats=sidecar.person[rows], look=look)
     involved = _involved_pairs(sidecar, rows)
     if involved.size:
         pair_rows = sidecar.involved_row[involved].astype(np.int64)
-        verdict = _for_people(sidecar, pair_rows, sidecar.involved_person[involved], look)
+        verdict = _for_people(sidecar, pair_rows, seats=sidecar.involved_person[involved], look=look)
         against = ~look.allowed[verdict]
         where = np.searchsorted(rows, pair_rows[against])
         worst = np.full(rows.size, look.involved_offset)
@@ -166,7 +166,7 @@ def decide_rows(sidecar: Sidecar, rows: Rows, *, look: Tables, exceptions: Mappi
     return outcome
 
 
-def _for_people(sidecar: Sidecar, rows: Rows, seats: Array, look: Tables) -> Outcomes:
+def _for_people(sidecar: Sidecar, rows: Rows, *, seats: Array, look: Tables) -> Outcomes:
     klass = sidecar.klass[rows]
     cells = look.cells_of(seats, klass)
     outcomes: Outcomes = look.cells[cells].astype(np.int64)
@@ -223,7 +223,7 @@ def finish_file(
     special = np.union1d(sidecar.involved_row.astype(np.int64), np.array(sorted(exceptions or ()), dtype=np.int64))
     if special.size:
         cells = look.cells_of(sidecar.person[special], sidecar.klass[special])
-        before = _counted(cells, _for_people(sidecar, special, sidecar.person[special], look), look)
+        before = _counted(cells, _for_people(sidecar, special, seats=sidecar.person[special], look=look), look)
         outcomes = decide_rows(sidecar, special, look=look, exceptions=exceptions)
         set_bits(allowed, special, values=is_allowed(outcomes, look))
         parts += [Tally(before.keys, -before.counts), _counted(cells, outcomes, look)]

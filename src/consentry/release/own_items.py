@@ -108,7 +108,7 @@ class OwnItems:
             seats_of_others = sidecar.involved_person[start:stop].tolist()
             lacks, begins = self._lacking[mine]
             against = self._about if lacks is None else self._about_told
-            others = any(not against(seat, item, alike, key).allowed for seat in seats_of_others)
+            others = any(not against(seat, item, alike=alike, key=key).allowed for seat in seats_of_others)
             yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others, lacks, begins)
 
     def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> tuple[Lack | None, Seconds | None]:
@@ -135,9 +135,9 @@ class OwnItems:
     def _decided(self, person: Person, item: Item, *, at: Seconds | None = None) -> Decision:
         return evaluate_person(self.asked.compiler.rules, person, item=item, at=self.asked.at if at is None else at)
 
-    def _about_told(self, seat: int, item: Item, alike: tuple[int, int], key: int) -> Decision:
+    def _about_told(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
         """Decide for somebody else whom an item involves, as if they had been told everything."""
-        now = self._about(seat, item, alike, key)
+        now = self._about(seat, item, alike=alike, key=key)
         if now.allowed or now.primary.kind is not ReasonKind.NOT_PERMITTED:
             return now
         single = self.asked.knowledge.single.get(seat, ())
@@ -145,7 +145,7 @@ class OwnItems:
         told = None if person is None else replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
         return now if told is None else self._decided(told, item)
 
-    def _about(self, seat: int, item: Item, alike: tuple[int, int], key: int) -> Decision:
+    def _about(self, seat: int, item: Item, *, alike: tuple[int, int], key: int) -> Decision:
         """Decide for somebody else whom an item involves."""
         known = self.asked.knowledge
         if seat in known.single:

@@ -31,20 +31,23 @@ from consentry.corpus.classes import (
     close,
     join_linked,
     moved,
+    with_accounts,
 )
 from consentry.corpus.people_table import year_of
+from consentry.corpus.pseudonym import Pseudonyms
 from consentry.corpus.sidecar import NOBODY
+from consentry.corpus.single_choices import Own, SingleChoices, singles_of
 from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, NoticeServed, PersonLinked, Pseudonym
 from consentry.ledger.groups import distinct, joined
 from consentry.ledger.objection_events import ItemsExcluded
-from consentry.ledger.state import EMPTY, Served, State, fold
+from consentry.ledger.state import EMPTY, Served, State, Stated, fold
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.basis import Knowledge
 from consentry.release.change import Change, is_structural
-from consentry.release.reaching import Reached, Reaching, reached
+from consentry.release.reaching import Reached, Reaching, reached, reaches_back
 from consentry.release.tables import Bounds
 
 Seats = npt.NDArray[np.uint32]
@@ -59,7 +62,7 @@ class Registry(Protocol):
         """Number of seats now, the one of nobody included; other processes may have given some of them."""
         ...
 
-    def seats_of(self, people: Sequence[Pseudonym], *, returned: Collection[str] = ()) -> Seats:
+    def seats_of(self, people: Sequence[Pseudonym] | Pseudonyms, *, returned: Collection[str] = ()) -> Seats:
         """Return the seat of each pseudonym, giving new people the next one.
 
         Who has none and was erased is given none, but that of nobody, unless their suppression token is in `returned`.
@@ -195,7 +198,7 @@ class Present:
         named = dict.fromkeys(p for body in bodies if isinstance(body, ChoiceMade | PersonLinked) for p in body.people)
         return _somebody(self._seats_of(list(named)))
 
-    def _seats_of(self, people: Sequence[Pseudonym]) -> Seats:
+    def _seats_of(self, people: Sequence[Pseudonym] | Pseudonyms) -> Seats:
         """Return the seats of people who said something that counts: if they were erased, they said it afterwards.
 
         That of nobody stands for somebody whom another process is erasing: what they said is about to be gone.
@@ -238,18 +241,18 @@ class Present:
 
     def _rebuild(self) -> None:
         state = self.state
-        people = list(state.choices)
+        singles, people, said = singles_of(state.choices)
         self._stretches = []
         self.columns = ChoiceColumns()
         if state.erased:
             self.registry.erased(state.erased)  # from here on they are known where seats are given
-        self._seats_of([*people, *state.groups])
+        seats = self._seats_of(singles.people)
+        others = self._seats_of([*people, *state.groups]).tolist()[: len(people)]
         snapshot = state.people.snapshot if state.people is not None else None
         self._groups = self._joined(self.tables.linked(snapshot), state.groups)
         self._grow(self.registry.seats)
-        self._put_all()
-        self._notice_sets = [()]
-        self._notice_numbers = {(): 0}
+        self._put_everybody(singles, seats, [*zip(others, said, strict=True)])
+        self._notice_sets, self._notice_numbers = [()], {(): 0}
         self._notice_code[:] = 0
         for served in state.notices:
             self._serve(served.notice, self._told(served), at=served.at)
@@ -268,28 +271,36 @@ class Present:
             links.extend((seats[0], seat) for seat in seats)
         return joined(groups, links)
 
-    def _put_all(self) -> None:
-        people = list(self.state.choices)
-        seats = self._seats_of(people).tolist()
+    def _put_everybody(self, singles: SingleChoices, seats: Seats, others: list[tuple[int, Own]]) -> None:
+        """Set what counts for everybody, into new columns."""
+        linked_seats = np.zeros(self.columns.code.size, dtype=np.bool_)
+        linked_seats[[NOBODY, *self._groups]] = True
+        alone = ~linked_seats[seats]
+        reaching: list[tuple[int, int]] = []
+        for choice, which in singles.by_kind(alone):
+            self.columns.put_alike(seats[which], choice, at=singles.at[which])
+            if reaches_back(choice):
+                reaching += zip(seats[which].tolist(), singles.position[which].tolist(), strict=True)
+        others += [(int(seats[index]), (singles.stated(index),)) for index in np.flatnonzero(~alone).tolist()]
         linked: dict[int, ChoiceSet] = {}
-        for seat, person in zip(seats, people, strict=True):
+        for seat, stated in others:
             if seat == NOBODY:
                 continue
-            choices = _choices(self.state, person)
+            reaching += [(seat, each.position) for each in stated if reaches_back(each.choice)]
             if seat in self._groups:
-                linked[seat] = choices
+                linked[seat] = _choices(stated)
             else:
-                self.columns.put(seat, choices)
+                self.columns.put(seat, _choices(stated))
         groups = {self._groups[seat][0]: self._groups[seat] for seat in linked}
         for seat, choices in spread(linked, groups.values()).items():
             self.columns.put(seat, choices)
-        everybody = zip(people, seats, strict=True)
-        self.reaching.rebuild(self.state, everybody, columns=self.columns, groups=self._groups)
+        self.reaching.rebuild(self.state, reaching, columns=self.columns, groups=self._groups)
 
     def _put(self, seats: Sequence[int]) -> None:
         """Set what counts for some seats, among them every account of each person."""
         people = self.registry.pseudonyms_of(seats)
-        own = {seat: _choices(self.state, person) for seat, person in zip(seats, people, strict=True)}
+        said = (self.state.choices.get(person, ()) for person in people)
+        own = {seat: _choices(stated) for seat, stated in zip(seats, said, strict=True)}
         groups = {group[0]: group for seat in seats if (group := self._groups.get(seat)) is not None}
         together = spread(own, groups.values())
         for seat in seats:
@@ -376,15 +387,6 @@ class Present:
         )
 
 
-def with_accounts(seats: Seats, groups: Mapping[int, tuple[int, ...]]) -> Seats:
-    """Return seats with all accounts of the same people, ascending and distinct."""
-    if groups:
-        linked = seats if seats.size < len(groups) else np.intersect1d(seats, np.fromiter(groups, dtype=np.uint32))
-        found = distinct(groups, linked.tolist())
-        seats = np.concatenate([seats, *(np.array(group, dtype=np.uint32) for group in found)])
-    return np.unique(seats)
-
-
 def _somebody(seats: Seats) -> Seats:
     found: Seats = seats[seats != NOBODY]
     return found
@@ -394,6 +396,5 @@ def _servings(events: Iterable[Event]) -> list[NoticeServed]:
     return [event.body for event in events if isinstance(event.body, NoticeServed)]
 
 
-def _choices(state: State, person: Pseudonym) -> ChoiceSet:
-    said = (stated.choice for stated in state.choices.get(person, ()))
-    return tuple(choice for choice in said if choice.state is not ChoiceState.UNSET)
+def _choices(said: Iterable[Stated]) -> ChoiceSet:
+    return tuple(each.choice for each in said if each.choice.state is not ChoiceState.UNSET)

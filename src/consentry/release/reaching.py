@@ -121,25 +121,22 @@ class Reaching:
     def rebuild(
         self,
         state: State,
-        everybody: Iterable[tuple[Pseudonym, int]],
+        said: Iterable[tuple[int, int]],
         *,
         columns: ChoiceColumns,
         groups: Mapping[int, tuple[int, ...]],
     ) -> None:
-        """Look at everybody who chose, each with the seat: one pass."""
+        """Look at everybody anew; `said` are the seat and the position of every choice that reaches back."""
         such = np.array([any(map(reaches_back, choices)) for choices in columns.sets], dtype=np.bool_)
         reaching = such[columns.code]
         for seat, choices in columns.single.items():
             reaching[seat] = any(map(reaches_back, choices))
         self._since = dict.fromkeys(np.flatnonzero(reaching).tolist(), 0)
         joined = self.joined = max([0 if state.people is None else state.people.position, *state.links.values()])
-        for person, seat in everybody:
-            if seat not in self._since:
-                continue
-            said = [each.position for each in state.choices[person] if reaches_back(each.choice)]
-            for account in groups.get(seat, (seat,)) if said else ():
+        for seat, position in said:
+            for account in groups.get(seat, (seat,)):
                 if account in self._since:
-                    at = max(said) if account == seat and seat not in groups else max(*said, joined)
+                    at = max(position, joined) if seat in groups else position
                     self._since[account] = max(self._since[account], at)
         self._newest = max(self._since.values(), default=-1)
 

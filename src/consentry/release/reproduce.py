@@ -91,7 +91,10 @@ def reproduce(
     same_bits = made.exclusions == release.read(EXCLUSIONS)
     if same_bits and digest(made.tallies) == release.manifest.tallies:
         return Finding(check=_CHECK)
-    differing = [_unexplained(release, made, index, sidecar, erased=erased) for index, sidecar in enumerate(sidecars)]
+    differing = [
+        _unexplained(release, made, index=index, sidecar=sidecar, erased=erased)
+        for index, sidecar in enumerate(sidecars)
+    ]
     if any(differing):
         items = f"{sum(differing):,} {'item' if sum(differing) == 1 else 'items'}"
         problem = f"deciding every item again gives other answers for {items}"
@@ -106,9 +109,9 @@ def reproduce(
 def _unexplained(
     release: SealedRelease,
     made: builder.Content,
+    *,
     index: int,
     sidecar: Sidecar,
-    *,
     erased: npt.NDArray[np.uint32],
 ) -> int:
     """Return the number of items that differ though nobody they involve was erased."""

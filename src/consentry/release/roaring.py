@@ -60,7 +60,7 @@ def serialize(bits: Bits) -> bytes:
         _run_container(containers[key], int(count)) if run else _container(containers[key], int(cardinality_))
         for key, cardinality_, count, run in zip(keys, cardinalities, runs, as_runs, strict=True)
     ]
-    head = struct.pack("<QI", 1, 0) + _head(keys, cardinalities, as_runs, payloads)
+    head = struct.pack("<QI", 1, 0) + _head(keys, cardinalities, as_runs=as_runs, payloads=payloads)
     return head + b"".join(payloads)
 
 
@@ -75,6 +75,7 @@ def _runs(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
 def _head(
     keys: npt.NDArray[np.int64],
     cardinalities: npt.NDArray[np.int64],
+    *,
     as_runs: npt.NDArray[np.bool_],
     payloads: Sequence[bytes | memoryview],
 ) -> bytes:

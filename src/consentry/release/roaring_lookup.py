@@ -56,7 +56,7 @@ def holds(bitmap: Buffer, positions: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         high, low = positions.astype(np.int64) >> 16, positions.astype(np.int64) & 0xFFFF
         number = np.minimum(np.searchsorted(head.keys, high), head.keys.size - 1)
         asked = np.flatnonzero(head.keys[number] == high)
-        found[asked] = _in_containers(np.frombuffer(bitmap, dtype=np.uint8), head, number[asked], low[asked])
+        found[asked] = _in_containers(np.frombuffer(bitmap, dtype=np.uint8), head, number=number[asked], low=low[asked])
     except (ValueError, IndexError) as error:
         raise IntegrityError(
             "release-exclusions-damaged",
@@ -66,35 +66,35 @@ def holds(bitmap: Buffer, positions: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _numbers(bitmap: Buffer, kind: str, count: int, offset: int) -> npt.NDArray[Any]:
+def _numbers(bitmap: Buffer, kind: str, *, count: int, offset: int) -> npt.NDArray[Any]:
     return np.frombuffer(bitmap, dtype=kind, count=count, offset=offset)
 
 
 def _head(bitmap: Buffer) -> _Head | None:
-    buckets = int(_numbers(bitmap, "<u8", 1, 0)[0])
+    buckets = int(_numbers(bitmap, "<u8", count=1, offset=0)[0])
     if not buckets:
         return None
-    if buckets != 1 or int(_numbers(bitmap, "<u4", 1, _BUCKETS_BYTES)[0]):
+    if buckets != 1 or int(_numbers(bitmap, "<u4", count=1, offset=_BUCKETS_BYTES)[0]):
         raise ValueError("positions beyond 2^32")
     start = at = _BUCKETS_BYTES + _KEY_BYTES
-    cookie = int(_numbers(bitmap, "<u4", 1, at)[0])
+    cookie = int(_numbers(bitmap, "<u4", count=1, offset=at)[0])
     at += 4
     if cookie & 0xFFFF == _WITH_RUNS:
         count = (cookie >> 16) + 1
-        flags = _numbers(bitmap, "u1", -(-count // 8), at)
+        flags = _numbers(bitmap, "u1", count=-(-count // 8), offset=at)
         at += flags.size
         runs = np.unpackbits(flags, bitorder="little")[:count].view(np.bool_)
     elif cookie == _WITHOUT_RUNS:
-        count = int(_numbers(bitmap, "<u4", 1, at)[0])
+        count = int(_numbers(bitmap, "<u4", count=1, offset=at)[0])
         at += 4
         runs = np.zeros(count, dtype=np.bool_)
     else:
         raise ValueError("no bitmap begins like this")
-    described = _numbers(bitmap, "<u2", 2 * count, at).reshape(-1, 2)
+    described = _numbers(bitmap, "<u2", count=2 * count, offset=at).reshape(-1, 2)
     at += 4 * count
     cardinality = described[:, 1].astype(np.int64) + 1
     if cookie == _WITHOUT_RUNS or count >= _OFFSETS_FROM:
-        offsets = start + _numbers(bitmap, "<u4", count, at).astype(np.int64)
+        offsets = start + _numbers(bitmap, "<u4", count=count, offset=at).astype(np.int64)
     else:
         offsets = _places(bitmap, cardinality, runs, first=at)
     return _Head(start, described[:, 0], cardinality, runs, offsets)
@@ -108,13 +108,13 @@ def _places(
     for count, run in zip(cardinality.tolist(), runs.tolist(), strict=True):
         places.append(first)
         if run:
-            first += 2 + 4 * int(_numbers(bitmap, "<u2", 1, first)[0])
+            first += 2 + 4 * int(_numbers(bitmap, "<u2", count=1, offset=first)[0])
         else:
             first += CONTAINER_BYTES if count > MAX_ARRAY_CARDINALITY else 2 * count
     return np.array(places, dtype=np.int64)
 
 
-def _in_containers(content: Bytes, head: _Head, number: Ints, low: Ints) -> npt.NDArray[np.bool_]:
+def _in_containers(content: Bytes, head: _Head, *, number: Ints, low: Ints) -> npt.NDArray[np.bool_]:
     """Look positions up in the containers they belong to, all of one kind at once."""
     found = np.zeros(low.size, dtype=np.bool_)
     at, count, as_runs = head.offsets[number], head.cardinality[number], head.runs[number]
@@ -125,11 +125,11 @@ def _in_containers(content: Bytes, head: _Head, number: Ints, low: Ints) -> npt.
         found[as_bits] = content[at[as_bits] + (bit >> 3)] >> (bit & 7).astype(np.uint8) & 1
     if as_array.any():
         first, wanted = at[as_array], low[as_array]
-        last = _last_not_above(content, first, count[as_array], wanted, step=2)
+        last = _last_not_above(content, first, count=count[as_array], wanted=wanted, step=2)
         found[as_array] = (last >= 0) & (_number(content, first + 2 * np.maximum(last, 0)) == wanted)
     if as_runs.any():
         first, wanted = at[as_runs] + 2, low[as_runs]
-        last = _last_not_above(content, first, _number(content, at[as_runs]), wanted, step=4)
+        last = _last_not_above(content, first, count=_number(content, at[as_runs]), wanted=wanted, step=4)
         run = first + 4 * np.maximum(last, 0)
         found[as_runs] = (last >= 0) & (wanted - _number(content, run) <= _number(content, run + 2))
     return found
@@ -140,7 +140,7 @@ def _number(content: Bytes, at: Ints) -> Ints:
     return content[at].astype(np.int64) | content[at + 1].astype(np.int64) << 8
 
 
-def _last_not_above(content: Bytes, first: Ints, count: Ints, wanted: Ints, *, step: int) -> Ints:
+def _last_not_above(content: Bytes, first: Ints, *, count: Ints, wanted: Ints, step: int) -> Ints:
     """Return which of `count` ascending numbers is the last that is not above the wanted one, -1 if all are.
 
     One binary search for each position, all of them side by side. The numbers stand `step` bytes apart from `first` on.

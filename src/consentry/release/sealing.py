@@ -9,7 +9,7 @@ from consentry.corpus.registration import Corpus
 from consentry.digests import Digest, digest
 from consentry.ledger.events import ReleaseSealed
 from consentry.ledger.state import State
-from consentry.ledger.store import SealingSession
+from consentry.ledger.store import LedgerReader, SealingSession
 from consentry.policy.policy_set import PolicySet
 from consentry.release import builder
 from consentry.release.manifest import Manifest, PolicyPin
@@ -87,3 +87,9 @@ def _sealed(built: Built) -> ReleaseSealed:
         corpus=manifest.corpus,
         position=manifest.position,
     )
+
+
+def is_sealed(ledger: LedgerReader, manifest: Digest, *, position: int) -> bool:
+    """Say whether a ledger sealed a release with this manifest at a position."""
+    bodies = [event.body for event in ledger.read(position, position + 1)]
+    return any(isinstance(body, ReleaseSealed) and body.manifest == manifest for body in bodies)

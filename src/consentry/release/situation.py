@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from consentry.policy.choice import LiveChoice, Seconds, Standing, standing
+from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
 from consentry.policy.evaluator import Decision, Reason, ReasonKind, evaluate_person
 from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, Rule
 from consentry.policy.matrix import PersonClass
-from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Visibility
+from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, ChoiceState, Purpose, Visibility
 
 _AGREES = Standing(ChoiceState.ALLOWED)
-_SAYS_NOTHING = Standing()
 
 
 class Situation(StrEnum):
@@ -166,7 +165,7 @@ def _stands(ours: Question) -> Stands:
         return replace(found, situation=Situation.ON, begins=_begins(ours, found.permits) if waited else None)
     if not any(decision.allowed for decision in could.values()):
         return replace(found, situation=Situation.WAITING, begins=_begins(ours, found.permits))
-    unsaid = (ours.decide(category, _SAYS_NOTHING).allowed for category in categories)
+    unsaid = (ours.decide(category, NO_CHOICE).allowed for category in categories)
     return replace(found, situation=Situation.OFF if any(unsaid) or found.agreed else Situation.ASKS)
 
 
@@ -174,7 +173,7 @@ def _categories(rules: Sequence[Rule]) -> list[Category]:
     permits = [rule for rule in rules if rule.effect is Effect.PERMIT]
     named = {category for rule in permits for category in rule.categories}
     every = any(not rule.categories for rule in permits)
-    return [each for each in Category if each is not Category.UNKNOWN and (every or each in named)]
+    return [each for each in KNOWN_CATEGORIES if every or each in named]
 
 
 def _permits(rules: Sequence[Rule], answers: Iterable[Mapping[Category, Decision]]) -> tuple[Rule, ...]:

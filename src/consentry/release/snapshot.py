@@ -28,12 +28,10 @@ from consentry.corpus.pseudonym import PseudonymKey, halves, pseudonyms
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import OWNER_UNKNOWN, Decision
 from consentry.policy.expressions import Rule
-from consentry.policy.matrix import DecisionMatrix, ItemClass, MatrixCompiler, PersonClass
+from consentry.policy.matrix import STRANGER, DecisionMatrix, ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import CATEGORIES, Category, Purpose, Visibility
 from consentry.release.basis import Knowledge
 from consentry.release.tables import Bounds
-
-_STRANGER = PersonClass(known=False)
 
 
 class KnowsPeople(Protocol):
@@ -138,7 +136,7 @@ class Snapshot:
     def _work_out(self, use: Use) -> _Answers:
         # Several threads may work out the same: they come to the same, and the last one's is kept.
         compiler = self._compilers[use.purpose]
-        people = (*self.classes.members, _STRANGER)
+        people = (*self.classes.members, STRANGER)
         matrix = compiler.compile(people, [ItemClass(use.category, use.visibility)], at=self.at)
         by_class, before = (_decisions(matrix, variant=matrix.variant(self.at, since)) for since in (self.at, None))
         later = self._later[use.purpose].about(use.category)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from consentry.policy.evaluator import Decision, ReasonKind
+from consentry.policy.evaluator import STRENGTH, Decision
 from consentry.policy.matrix import DecisionMatrix, ItemClass
 from consentry.policy.vocabulary import CATEGORIES
 
 Array = npt.NDArray[Any]
 
 DENIED, ALLOWED, DATED = 0, 1, 2
-_STRENGTH = {kind: strength for strength, kind in enumerate(ReasonKind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,14 @@ class Bounds:
 
     def differing(self, other: Bounds) -> npt.NDArray[np.int64]:
         """Return the seats of people whose refusals hold since another time in `other`, ascending and distinct."""
-        own = _differing(self.seats, self.everywhere, other.seats, other.everywhere)
-        narrow = _differing(self.keys, self.since, other.keys, other.since) >> 8
+        own = _differing(self.seats, self.everywhere, others=other.seats, theirs=other.everywhere)
+        narrow = _differing(self.keys, self.since, others=other.keys, theirs=other.since) >> 8
         found: npt.NDArray[np.int64] = np.union1d(own, narrow)
         return found
 
 
 def _differing(
-    keys: Array, values: npt.NDArray[np.int64], others: Array, theirs: npt.NDArray[np.int64]
+    keys: Array, values: npt.NDArray[np.int64], *, others: Array, theirs: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Return the keys that have another value there, or none in one of both."""
     every = keys if np.array_equal(keys, others) else np.union1d(keys, others)
@@ -166,7 +165,7 @@ def _first_cells(fold: Array | None, cells: Array) -> Array:
 
 def strength(decision: Decision) -> tuple[tuple[int, str], ...]:
     """Return what orders decisions, the one with the strongest reasons first."""
-    return tuple((_STRENGTH[reason.kind], reason.reference) for reason in decision.reasons)
+    return tuple((STRENGTH[reason.kind], reason.reference) for reason in decision.reasons)
 
 
 def _ranks(outcomes: Sequence[Decision]) -> npt.NDArray[np.int64]:

@@ -39,7 +39,7 @@ SEVERAL_PLACES = "several"
 _JOINT = "|"
 INVOLVED = "involved:"
 """Before a reason: it is not the owner's, but somebody else's whom the item involves."""
-_ELIGIBLE = "eligible"
+ELIGIBLE = "eligible"
 _KEY_BITS = 20
 _MANY = 1 << 16
 
@@ -67,7 +67,7 @@ class Outcome(NamedTuple):
     def label(self) -> str:
         """What items with this outcome are counted under."""
         if self.allowed:
-            return _ELIGIBLE
+            return ELIGIBLE
         return f"{INVOLVED}{self.reasons[0]}" if self.involved else self.reasons[0]
 
 

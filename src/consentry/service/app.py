@@ -43,7 +43,7 @@ from consentry.service.bodies import Bounded
 from consentry.service.deliveries import Deliveries
 from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
-from consentry.service.gate import Known, addresses
+from consentry.service.gate import KnownKeys, addresses
 from consentry.service.logs import AccessLog
 from consentry.service.pages import (
     authority,
@@ -187,7 +187,8 @@ def create_app(
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
     app.state.token, app.state.view, app.state.preparing = token, view_token(), preparing
-    app.state.known, app.state.snapshots, app.state.figures = Known(admission), Snapshots(verbs), Figures(platform[0])
+    app.state.known, app.state.snapshots = KnownKeys(admission), Snapshots(verbs)
+    app.state.figures = Figures(platform[0])
     app.state.readiness = Readiness(deployment, admission)
     app.state.addresses = addresses(ROUTERS)
     for router in ROUTERS:

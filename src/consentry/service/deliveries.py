@@ -112,7 +112,7 @@ class Deliveries:
                 sent = message(event)
                 if sent is None or (endpoint.kinds and sent["type"] not in endpoint.kinds):
                     continue
-                error = await self._send(client, endpoint, event.position, sent)
+                error = await self._send(client, endpoint, position=event.position, sent=sent)
                 position = event.position if error else event.position + 1
                 moved = await self._moved(endpoint, position, error=error)
                 if moved is None or error:
@@ -143,7 +143,9 @@ class Deliveries:
         done = await self._verbs(self._state.advance_endpoint, moved, since=endpoint.position)
         return moved if done else None
 
-    async def _send(self, client: httpx2.AsyncClient, endpoint: Endpoint, position: int, sent: dict[str, Any]) -> str:
+    async def _send(
+        self, client: httpx2.AsyncClient, endpoint: Endpoint, *, position: int, sent: dict[str, Any]
+    ) -> str:
         """Send one event; return why it did not arrive, or nothing."""
         if not endpoint.secret:
             return secret_unreadable(endpoint.ident).message

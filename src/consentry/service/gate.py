@@ -42,7 +42,7 @@ def principal_of(request: Request) -> Principal:
     return cast("Principal", getattr(request.state, "principal", NOBODY))
 
 
-class Known:
+class KnownKeys:
     """Whose keys were looked up within the last second: a program that asks a thousand times is looked up once.
 
     So a key that is revoked opens nothing any more: at once if it was revoked here, after a second if elsewhere.
@@ -75,7 +75,7 @@ async def recognise(request: Request) -> Principal:
     if token:
         if hmac.compare_digest(token.encode(), request.app.state.token.encode()):
             return WORKLOAD
-        known: Known = request.app.state.known
+        known: KnownKeys = request.app.state.known
         who = known.get(token)
         if who is None:
             revoked = admission.revoked
@@ -157,12 +157,6 @@ class NeedsAll(Needs):
 def actions_of(route: BaseRoute) -> set[Action]:
     """Return the actions an address names."""
     return {call.action for call in _calls(route.dependant)} if isinstance(route, APIRoute) else set()
-
-
-def scopes_of(route: BaseRoute) -> frozenset[Scope]:
-    """Return the scopes in which it is enough to be allowed to do what an address needs."""
-    found = [call.scopes for call in _calls(route.dependant)] if isinstance(route, APIRoute) else []
-    return frozenset(Scope).intersection(*found)
 
 
 def _calls(dependant: Dependant) -> Iterator[Needs]:

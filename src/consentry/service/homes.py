@@ -17,11 +17,12 @@ from consentry.bootstrap import Deployment
 from consentry.digests import canonical_json
 from consentry.durable import only_one, replace_file
 from consentry.errors import StateError
+from consentry.home import ADDRESS_FILE
 from consentry.service.app import create_app
 from consentry.service.auth import workload_token
 from consentry.service.logs import AccessLog
 
-LOCK_FILE, ADDRESS_FILE = "serve.lock", "serve.json"
+LOCK_FILE = "serve.lock"
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from consentry.oversight.authority_statement import KEPT_FORMAT, AuthorityStatem
 from consentry.oversight.order import in_words
 from consentry.oversight.paper import Paper, PaperKind
 from consentry.public_key import key_id, verify_signature
+from consentry.service.languages import N_
+from consentry.service.listing import Column, Listing
 
 Place = Annotated[int, Path(ge=0, le=1 << 53)]
 """A position in the ledger: of the event that names a paper."""
@@ -28,6 +30,18 @@ MOST_SHOWN = 200_000
 """Characters. What is longer is taken away as a file."""
 WITH_AUTHORITIES = frozenset({PaperKind.REPORT, PaperKind.STATEMENT})
 """What went between the operator and an authority: for those who may read reports, not for all who may see a case."""
+TIMELINE = Listing(
+    name="timeline",
+    columns=(
+        Column("position", N_("Position"), kind="number"),
+        Column("at", N_("When"), kind="time"),
+        Column("kind", N_("What"), chosen_from=True),
+        Column("about", N_("About")),
+        Column("paper", N_("Paper")),
+    ),
+    sort="-position",
+)
+"""What was said of a case, each with the paper that it names: for staff and for authorities."""
 _ENDINGS = ((b"%PDF-", "pdf"), (b"\x89PNG", "png"), (b"PK\x03\x04", "zip"))
 
 

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consentry.errors import StateError
+from consentry.served_form import FORM_PATH
 from consentry.service.own_address import sent_from_here
 from consentry.service.problems import answer
 
@@ -27,7 +28,6 @@ POLICY = "; ".join(
     )
 )
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_OBJECT = "/object"
 _ALWAYS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -88,4 +88,4 @@ def _for_anybody(path: str) -> bool:
     Objections are: no cookie is looked at. Over plain HTTP some browsers say `Origin: null` for our own form, and an
     objection that is refused counts for more than one that another site has sent.
     """
-    return path == _OBJECT or path.startswith(f"{_OBJECT}/")
+    return path == FORM_PATH or path.startswith(f"{FORM_PATH}/")

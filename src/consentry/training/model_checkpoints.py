@@ -151,11 +151,11 @@ class ModelCheckpoints:
                 self._put(folder, name)
         except BaseException as error:  # whatever it is: hours of training may lie in the folder
             if folder.is_dir():  # it is not where it took its name, and only that could not be made durable
-                self._set_aside(folder, name, note, error)
+                self._set_aside(folder, name, note=note, error=error)
             raise
         self._look_again(name, note)
 
-    def _set_aside(self, folder: Path, name: str, note: dict[str, Any], error: BaseException) -> None:
+    def _set_aside(self, folder: Path, name: str, *, note: dict[str, Any], error: BaseException) -> None:
         reason = error.code if isinstance(error, ConsentryError) else type(error).__name__
         (folder / NOTE).unlink(missing_ok=True)
         (folder / QUARANTINE_NOTE).write_bytes(_document({**note, "reason": reason}))

@@ -233,7 +233,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                     amendment, mask = _mask(left_out, file, unit)
                 kept = order if mask is None else order[mask[first + order]]
                 amended_from = amendment
-                for place, row in zip(kept.tolist(), self._made(batch, kept, unit, first), strict=True):
+                for place, row in zip(kept.tolist(), self._made(batch, kept, unit=unit, first=first), strict=True):
                     check()
                     if amendment != self._release.shared.amendment:
                         amendment, mask = _mask(left_out, file, unit)
@@ -242,7 +242,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                     yield row
                 first += batch.num_rows
 
-    def _made(self, batch: pa.RecordBatch, kept: npt.NDArray[np.int64], unit: Unit, first: int) -> Iterator[Row]:
+    def _made(self, batch: pa.RecordBatch, kept: npt.NDArray[np.int64], *, unit: Unit, first: int) -> Iterator[Row]:
         """Yield the kept rows of a stretch with their identities."""
         identities = np.column_stack((np.full(kept.size, unit.file), unit.first + first + kept))
         values = batch.take(pa.array(kept)).to_pylist()

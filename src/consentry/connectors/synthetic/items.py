@@ -107,14 +107,14 @@ def draw(world: World, *, first: int, count: int, seed: int) -> tuple[pa.RecordB
     columns = {
         "id": _numbered("i", np.arange(first, first + count)),
         "author_id": world.ids.take(pa.array(author, mask=random.random(count) < _NO_AUTHOR)),
-        "involves": _involves(world, random, kind, author),
+        "involves": _involves(world, random, kind=kind, author=author),
         "kind": pa.array([each.word for each in KINDS]).take(pa.array(kind)),
         "audience": _audiences(random, kind),
         "created_at": _moments(random, world.minor[author]),
         "licence": pa.array(["CC BY 4.0"]).take(
             pa.array(np.zeros(count, np.int8), mask=random.random(count) >= _LICENSED)
         ),
-        "body": _bodies(world, random, kind, author),
+        "body": _bodies(world, random, kind=kind, author=author),
         "media_path": _media(kind, np.arange(first, first + count)),
     }
     return pa.RecordBatch.from_pydict(columns, schema=ITEM_SCHEMA), author
@@ -140,7 +140,7 @@ def _audiences(random: np.random.Generator, kind: Array) -> pa.Array:
     return pa.array(words).take(pa.array(first[kind] + (random.random(kind.size) * sizes[kind]).astype(np.int64)))
 
 
-def _involves(world: World, random: np.random.Generator, kind: Array, author: Array) -> pa.Array:
+def _involves(world: World, random: np.random.Generator, *, kind: Array, author: Array) -> pa.Array:
     """Return the further people of each item: other members, now and then a guest or somebody unknown."""
     chance = np.array([each.others[0] for each in KINDS])[kind]
     most = np.array([each.others[1] for each in KINDS])[kind]
@@ -157,7 +157,7 @@ def _involves(world: World, random: np.random.Generator, kind: Array, author: Ar
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids)
 
 
-def _bodies(world: World, random: np.random.Generator, kind: Array, author: Array) -> pa.Array:
+def _bodies(world: World, random: np.random.Generator, *, kind: Array, author: Array) -> pa.Array:
     style = np.array([_style(each) for each in KINDS])[kind]
     english = _LANGUAGES.index("en")
     language = np.where(random.random(kind.size) < _OWN_LANGUAGE, world.language[author], english)

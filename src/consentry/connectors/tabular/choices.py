@@ -72,28 +72,32 @@ def read_choices(path: Path) -> Iterator[ChoiceRow]:
 def _choice(row: SourceRow) -> ChoiceRow:
     for column in row.values:
         if column not in _COLUMNS:
-            raise _refusal(row, "unknown-column", f"`{column}` is no column of choices", nearest(column, _COLUMNS))
+            raise _refusal(
+                row, "unknown-column", message=f"`{column}` is no column of choices", advice=nearest(column, _COLUMNS)
+            )
     for column in _REQUIRED:
         if row.values.get(column) in (None, ""):
-            raise _refusal(row, "missing-value", f"the row has no `{column}`", f"fill in {', '.join(_REQUIRED)}")
+            raise _refusal(
+                row, "missing-value", message=f"the row has no `{column}`", advice=f"fill in {', '.join(_REQUIRED)}"
+            )
     return ChoiceRow(
         person=_text(row, "person") or "",
-        purpose=_word(row, "purpose", row.values["purpose"], Purpose),
-        state=_word(row, "state", row.values["state"], ChoiceState),
-        reach=_word(row, "reach", row.values.get("reach") or Reach.UNTRAINED, Reach),
-        categories=frozenset(_word(row, "category", word, Category) for word in _list(row, "categories")),
+        purpose=_word(row, "purpose", word=row.values["purpose"], words=Purpose),
+        state=_word(row, "state", word=row.values["state"], words=ChoiceState),
+        reach=_word(row, "reach", word=row.values.get("reach") or Reach.UNTRAINED, words=Reach),
+        categories=frozenset(_word(row, "category", word=word, words=Category) for word in _list(row, "categories")),
         items=frozenset(_list(row, "items")),
         at=_moment(row),
-        source=_word(row, "source", row.values.get("source") or Source.IMPORT, Source),
+        source=_word(row, "source", word=row.values.get("source") or Source.IMPORT, words=Source),
         notice=_text(row, "notice"),
         where=row.where,
     )
 
 
-def _word(row: SourceRow, what: str, word: Any, words: type[_Word]) -> _Word:
+def _word(row: SourceRow, what: str, *, word: Any, words: type[_Word]) -> _Word:
     if word not in set(words) or word == Category.UNKNOWN:
         known = [str(each) for each in words if each != Category.UNKNOWN]
-        raise _refusal(row, f"unknown-{what}", f"unknown {what} `{word}`", nearest(str(word), known))
+        raise _refusal(row, f"unknown-{what}", message=f"unknown {what} `{word}`", advice=nearest(str(word), known))
     return words(word)
 
 
@@ -101,7 +105,7 @@ def _text(row: SourceRow, column: str) -> str | None:
     try:
         return values.text(row.values.get(column))
     except values.ValueProblemError as error:
-        raise _refusal(row, "bad-row", f"column `{column}` {error}", "correct the row") from error
+        raise _refusal(row, "bad-row", message=f"column `{column}` {error}", advice="correct the row") from error
 
 
 def _list(row: SourceRow, column: str) -> list[str]:
@@ -109,10 +113,12 @@ def _list(row: SourceRow, column: str) -> list[str]:
         found = values.ids(row.values.get(column))
     except values.ValueProblemError as error:
         advice = "separate several by `;` alone, or write a JSON list: in one an id may hold spaces and semicolons"
-        raise _refusal(row, "bad-row", f"column `{column}` {error}", advice) from error
+        raise _refusal(row, "bad-row", message=f"column `{column}` {error}", advice=advice) from error
     if None in found:
         # An empty element would be dropped, and a choice about nothing in particular is about everything.
-        raise _refusal(row, "bad-row", f"column `{column}` has an empty element", "separate several by one `;`")
+        raise _refusal(
+            row, "bad-row", message=f"column `{column}` has an empty element", advice="separate several by one `;`"
+        )
     return [each for each in found if each is not None]
 
 
@@ -121,10 +127,10 @@ def _moment(row: SourceRow) -> Seconds:
         moment = values.moment(row.values["at"], zone=None, days=False)
     except values.ValueProblemError as error:
         advice = "write date and time with their zone, as in `2024-09-20T10:00:00Z`"
-        raise _refusal(row, "bad-time", f"column `at` {error}", advice) from error
+        raise _refusal(row, "bad-time", message=f"column `at` {error}", advice=advice) from error
     # INVARIANT: rounded down, as all times are.
     return 0 if moment is None else int(moment.timestamp() // 1)
 
 
-def _refusal(row: SourceRow, problem: str, message: str, advice: str) -> InputError:
+def _refusal(row: SourceRow, problem: str, *, message: str, advice: str) -> InputError:
     return CHOICES.refusal(problem, message, advice=advice, where=row.where)

@@ -1,8 +1,8 @@
 """A platform's tables become a corpus folder.
 
-Parquet stays where it is: its descriptor is checked against it and nothing is copied (`check_in_place`). CSV, JSON
-lines and SQL queries are written as Parquet, a batch at a time: memory does not grow with the table. A people table can
-also be given out in batches (`people_batches`), to be loaded without being written anywhere.
+Parquet needs none of this: it is registered where it is. CSV, JSON lines and SQL queries are written as Parquet, a
+batch at a time: memory does not grow with the table. A people table can also be given out in batches
+(`people_batches`), to be loaded without being written anywhere.
 
 Only the columns that the descriptor names are taken along. Ids become texts, times become UTC, and the descriptor of
 the new folder says so; the platform's own words and column names stay.
@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from consentry.connectors.tabular import values
 from consentry.connectors.tabular.rows import CORPUS, PEOPLE, READERS, Family, SourceRow, read_file, read_query
-from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor, check_schema, resolve_files
+from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor, resolve_files
 from consentry.corpus.folder import ITEMS, PEOPLE_FILE, RowWriter, new_folder, write_descriptors
 
 Progress = Callable[[int], None]
@@ -65,28 +64,6 @@ class Summary:
 
     items: int
     people: int
-
-
-def check_in_place(descriptor: CorpusDescriptor | PeopleDescriptor, base: Path) -> int:
-    """Check Parquet files against a descriptor in folder `base`; return their number of rows.
-
-    Raises:
-        InputError: a file is not Parquet, or a column is missing or wrongly typed.
-    """
-    family = CORPUS if isinstance(descriptor, CorpusDescriptor) else PEOPLE
-    rows = 0
-    for path in resolve_files(descriptor, base):
-        try:
-            with pq.ParquetFile(path) as parquet:
-                check_schema(descriptor, parquet.schema_arrow, filename=str(path))
-                rows += parquet.metadata.num_rows
-        except (pa.ArrowInvalid, OSError) as error:
-            raise family.refusal(
-                "not-parquet",
-                f"`{path.name}` cannot be read as Parquet: {str(error).splitlines()[0]}",
-                advice="the file is truncated or of another kind; write it again, or convert it",
-            ) from error
-    return rows
 
 
 def convert(

@@ -207,7 +207,7 @@ async def evaluation(request: Request) -> Response:
     """Decide about one use."""
     asked = read(Evaluation, request)
     held = await _held(request, asked.action)
-    content = _answer(held, asked.subject, asked.action, asked.resource)
+    content = _answer(held, asked.subject, action=asked.action, resource=asked.resource)
     _count(request, [content])
     return Response(content, media_type="application/json")
 
@@ -228,7 +228,7 @@ async def evaluations(request: Request) -> Response:
     known: dict[tuple[str | None, Purpose], Held | ConsentryError] = {}
     found: list[bytes] = []
     for each in asked.evaluations:
-        content = await _one_of(request, asked, each, known)
+        content = await _one_of(request, asked, each=each, known=known)
         found.append(content)
         permitted = content.startswith(_YES)
         if (semantic is Semantic.FIRST_DENY and not permitted) or (semantic is Semantic.FIRST_PERMIT and permitted):
@@ -242,13 +242,13 @@ async def _the_only_one(request: Request, asked: Evaluations) -> Response:
     missing = [name for name, value in given.items() if value is None]
     if asked.subject is None or asked.action is None or asked.resource is None:
         raise RequestValidationError([{"loc": ("body", missing[0]), "msg": "Field required", "type": "missing"}])
-    content = _answer(await _held(request, asked.action), asked.subject, asked.action, asked.resource)
+    content = _answer(await _held(request, asked.action), asked.subject, action=asked.action, resource=asked.resource)
     _count(request, [content])
     return Response(content, media_type="application/json")
 
 
 async def _one_of(
-    request: Request, asked: Evaluations, each: Item, known: dict[tuple[str | None, Purpose], Held | ConsentryError]
+    request: Request, asked: Evaluations, *, each: Item, known: dict[tuple[str | None, Purpose], Held | ConsentryError]
 ) -> bytes:
     """Return the answer to one of several: what cannot be decided is denied, and says why."""
     subject, action, resource = (
@@ -268,7 +268,7 @@ async def _one_of(
         known[wanted] = held
     if isinstance(held, ConsentryError):
         return _failed(status_of(held), held.code, held.message)
-    return _answer(held, subject, action, resource)
+    return _answer(held, subject, action=action, resource=resource)
 
 
 @META.get("/.well-known/authzen-configuration", responses=problems({409: "serve-no-address"}))
@@ -296,7 +296,7 @@ async def _held(request: Request, action: Purposes) -> Held:
 _YES = b'{"decision":true'
 
 
-def _answer(held: Held, subject: Subject, action: Purposes, resource: Resource) -> bytes:
+def _answer(held: Held, subject: Subject, *, action: Purposes, resource: Resource) -> bytes:
     kind = resource.properties
     found = held.snapshot.may(subject.id, purpose=action.name, category=kind.category, visibility=kind.visibility)
     written = held.written.get(found)

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 from consentry import __version__
 from consentry.accounts.access import Action
 from consentry.service.api import choices, decisions
-from consentry.service.gate import Needs, actions_of
+from consentry.service.gate import COOKIE, Needs, actions_of
 from consentry.service.site import page
 
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))], include_in_schema=False)
@@ -63,7 +63,7 @@ def described(app: FastAPI) -> dict[str, Any]:
             field.pop("uniqueItems", None)
     found["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "An API key, or the token of workloads."},
-        "session": {"type": "apiKey", "in": "cookie", "name": "__Host-consentry"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
         _HOLDER: {"type": "http", "scheme": "bearer", "description": "The secret of the lease."},
     }
     for route in routes:

@@ -205,7 +205,7 @@ def differences(*, name: Named, before: At, after: At, _: Reader, control: Contr
 @ROUTER.post("/policy-sets/check")
 def checked(*, body: Text, _: Proposer, control: Control) -> Checked:
     """Say what is wrong with a policy set, or what it would change if it were in force. Nothing is recorded."""
-    wrong = [_wrong(each.code, each.where, each.message, each.help) for each in problems_of(body.text)]
+    wrong = [_wrong(each.code, each.where, message=each.message, advice=each.help) for each in problems_of(body.text)]
     if wrong:
         return Checked(problems=wrong, failing=[])
     policy = load(body.text, "line")
@@ -297,6 +297,6 @@ def _described(found: policy_proposal.Proposal) -> dict[str, Any]:
     return {**{name: getattr(found, name) for name in names}, "needed": APPROVALS}
 
 
-def _wrong(code: str, where: str, message: str, advice: str) -> Wrong:
+def _wrong(code: str, where: str, *, message: str, advice: str) -> Wrong:
     line = where.rpartition(":")[2]
     return Wrong(code=code, line=int(line) if line.isdecimal() else None, message=message, help=advice)

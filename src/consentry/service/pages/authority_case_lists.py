@@ -20,6 +20,7 @@ from consentry.service.gate import Control, Needs
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing, Row
 from consentry.service.pages.authority import taken_away
+from consentry.service.papers import TIMELINE
 from consentry.service.plain_words import EVENTS
 
 ROUTER = APIRouter(prefix="/authority/cases/{name}")
@@ -54,17 +55,6 @@ _STATEMENTS = Listing(
     ),
     sort="-position",
 )
-_TIMELINE = Listing(
-    name="timeline",
-    columns=(
-        Column("position", N_("Position"), kind="number"),
-        Column("at", N_("When"), kind="time"),
-        Column("kind", N_("What"), chosen_from=True),
-        Column("about", N_("About")),
-        Column("paper", N_("Paper")),
-    ),
-    sort="-position",
-)
 
 
 @ROUTER.get("/conditions")
@@ -82,7 +72,7 @@ def statements(*, request: Request, control: Control, who: Reader, name: str) ->
 @ROUTER.get("/timeline")
 def timeline(*, request: Request, control: Control, who: Reader, name: str) -> Response:
     """List everything that was said of the case, as far as it concerns them."""
-    return _listed(request, control, who, name=name, listing=_TIMELINE, rows=_timeline_rows)
+    return _listed(request, control, who, name=name, listing=TIMELINE, rows=_timeline_rows)
 
 
 def _listed(

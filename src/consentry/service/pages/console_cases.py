@@ -23,7 +23,7 @@ from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, kept, said, twin
 from consentry.service.pages.console_overview import case_rows
-from consentry.service.papers import Part, Place, as_document, as_file, may_read, said_to, shown
+from consentry.service.papers import TIMELINE, Part, Place, as_document, as_file, may_read, said_to, shown
 from consentry.service.registers import condition_rows, report_rows
 from consentry.service.site import page
 
@@ -39,17 +39,6 @@ _CASES = Listing(
         Column("at", N_("Opened"), kind="time"),
     ),
     sort="-at",
-)
-_TIMELINE = Listing(
-    name="timeline",
-    columns=(
-        Column("position", N_("Position"), kind="number"),
-        Column("at", N_("When"), kind="time"),
-        Column("kind", N_("What"), chosen_from=True),
-        Column("about", N_("About")),
-        Column("paper", N_("Paper")),
-    ),
-    sort="-position",
 )
 _STEPS = (
     (CaseStanding.CONCERN_RAISED, N_("Concern raised")),
@@ -141,7 +130,7 @@ def timeline_list(
     rows = [
         {**each, "paper": named.get(each["position"]), "paper_link": each["position"]} for each in _in_words(events)
     ]
-    return _TIMELINE.answer(request, rows, template="console/timeline.html", case=case)
+    return TIMELINE.answer(request, rows, template="console/timeline.html", case=case)
 
 
 @ROUTER.get("/console/cases/{case}/papers/{position}")

@@ -74,7 +74,7 @@ def models(request: Request, control: Control, *, _: Reading) -> Response:
     rows = [
         {
             **each,
-            "served": "held" if each["held_by"] else "yes",
+            "served": "held" if each["held"] else "yes",
             "chosen": each["remedy"]["remedy"] if each["remedy"] else None,
         }
         for each in control.models.serving()

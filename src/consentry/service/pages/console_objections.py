@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
@@ -189,7 +189,7 @@ def answer(
         raise NotFoundError("serve-no-such-address", "nothing is at this address", help="see /console/objections")
     name = control.objection_queue.show(objection).objection.objection
     try:
-        do(control.objection_queue, name, form, who.handle)
+        do(control.objection_queue, Sent(name, form, who.handle))
     except ConsentryError as error:
         if status_of(error) not in _MENDABLE:
             raise
@@ -215,49 +215,58 @@ def _word(kind: type[_Word], text: str) -> _Word:
         ) from None
 
 
-Do = Callable[[ObjectionQueue, str, FormData, str], Objection]
+class Sent(NamedTuple):
+    """What somebody who is signed in sent about an objection."""
+
+    name: str
+    form: FormData
+    by: str
 
 
-def _take(queue: ObjectionQueue, name: str, _: FormData, by: str) -> Objection:
-    return queue.take(name, by=by)
+Do = Callable[[ObjectionQueue, Sent], Objection]
 
 
-def _ask(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    return queue.ask(name, text=_text(form, "question"), by=by)
+def _take(queue: ObjectionQueue, sent: Sent) -> Objection:
+    return queue.take(sent.name, by=sent.by)
 
 
-def _extend(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    months = _text(form, "months")
-    return queue.extend(name, months=int(months) if months in {"1", "2"} else 0, reason=_text(form, "why"), by=by)
+def _ask(queue: ObjectionQueue, sent: Sent) -> Objection:
+    return queue.ask(sent.name, text=_text(sent.form, "question"), by=sent.by)
 
 
-def _match_person(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
+def _extend(queue: ObjectionQueue, sent: Sent) -> Objection:
+    months, why = (_text(sent.form, each) for each in ("months", "why"))
+    return queue.extend(sent.name, months=int(months) if months in {"1", "2"} else 0, reason=why, by=sent.by)
+
+
+def _match_person(queue: ObjectionQueue, sent: Sent) -> Objection:
     return queue.match_person(
-        name,
-        _text(form, "person"),
-        by=by,
-        categories=[_word(Category, each) for each in _several(form, "category")],
-        reach=_word(Reach, _text(form, "reach")),
-        reply=_text(form, "person_reply"),
+        sent.name,
+        _text(sent.form, "person"),
+        by=sent.by,
+        categories=[_word(Category, each) for each in _several(sent.form, "category")],
+        reach=_word(Reach, _text(sent.form, "reach")),
+        reply=_text(sent.form, "person_reply"),
     )
 
 
-def _match_items(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    items = [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
-    return queue.match_items(name, items, corpus=_text(form, "corpus"), by=by, reply=_text(form, "items_reply"))
+def _match_items(queue: ObjectionQueue, sent: Sent) -> Objection:
+    items = [each.strip() for each in _text(sent.form, "items").splitlines() if each.strip()]
+    corpus, reply = (_text(sent.form, each) for each in ("corpus", "items_reply"))
+    return queue.match_items(sent.name, items, corpus=corpus, by=sent.by, reply=reply)
 
 
-def _not_found(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    return queue.not_found(name, tried=_text(form, "tried"), by=by)
+def _not_found(queue: ObjectionQueue, sent: Sent) -> Objection:
+    return queue.not_found(sent.name, tried=_text(sent.form, "tried"), by=sent.by)
 
 
-def _decline(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    ground = _word(LawfulGround, _text(form, "ground"))
-    return queue.decline(name, ground=ground, explanation=_text(form, "explanation"), by=by)
+def _decline(queue: ObjectionQueue, sent: Sent) -> Objection:
+    ground = _word(LawfulGround, _text(sent.form, "ground"))
+    return queue.decline(sent.name, ground=ground, explanation=_text(sent.form, "explanation"), by=sent.by)
 
 
-def _note(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    return queue.note(name, text=_text(form, "note"), by=by)
+def _note(queue: ObjectionQueue, sent: Sent) -> Objection:
+    return queue.note(sent.name, text=_text(sent.form, "note"), by=sent.by)
 
 
 VERBS: Mapping[str, Do] = MappingProxyType(

@@ -44,7 +44,7 @@ _OVERDUE = Listing(
     ),
     sort="due",
 )
-_HELD = ("affected", "remedy chosen")
+_AFFECTED = ("affected", "remedy chosen")
 _OVER = ("withdrawn", "destroyed")
 
 
@@ -69,7 +69,9 @@ def late(
     request: Request, control: Control, *, who: Annotated[Principal, Depends(Staff(Action.CASE_READ))]
 ) -> Response:
     """List everything that is late."""
-    found = _overdue(control, open_registers(control), models=who.may(Action.MODEL_READ))
+    found = _overdue(
+        control, open_registers(control), models=control.models.every() if who.may(Action.MODEL_READ) else ()
+    )
     rows = [{**each, "kind": _WHAT[each["kind"]]} for each in found]
     return _OVERDUE.answer(request, rows, template="console/overdue.html")
 
@@ -80,6 +82,7 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
     counts = cache(partial(counts_of, control))
     registers = open_registers(control) if who.may(Action.CASE_READ) else None
     jobs = control.leases.jobs() if who.may(Action.LEASE_READ) else None
+    models = control.models.serving() if who.may(Action.MODEL_READ) else None
     return {
         "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().record.lost],
         "purposes": newest_counts(control, counts),
@@ -91,8 +94,8 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
             if each.ended is None
         ],
         "jobs": None if jobs is None else [each for each in jobs if each["state"] == "granted"],
-        "overdue": None if registers is None else _overdue(control, registers, models=who.may(Action.MODEL_READ)),
-        "models": _held(control) if who.may(Action.MODEL_READ) else None,
+        "overdue": None if registers is None else _overdue(control, registers, models=models or ()),
+        "models": None if models is None else _held(models),
         "objections": _objections(control) if who.may(Action.OBJECTION_READ) else None,
     }
 
@@ -153,10 +156,16 @@ def _row(case: Case, standing: str, orders: Mapping[str, str], *, open_points: i
     }
 
 
-def _overdue(control: ControlPlane, registers: Mapping[str, Register], *, models: bool) -> list[dict[str, Any]]:
+def _overdue(
+    control: ControlPlane, registers: Mapping[str, Register], *, models: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the reports, conditions and models for which something is late by now; the oldest first."""
     now = control.desk.parts.clock()
-    found = _late_models(control) if models else []
+    found = [
+        {"case": "", "what": each["model"], "name": each["model"], "kind": "model", "due": each["deadline"]}
+        for each in models
+        if each["late"]
+    ]
     found += [
         {"case": case.case, "what": report.title, "name": report.report, "kind": "report", "due": report.due}
         for case, report in control.reports.overdue(at=now)
@@ -169,30 +178,12 @@ def _overdue(control: ControlPlane, registers: Mapping[str, Register], *, models
     return sorted(found, key=lambda each: (each["due"], each["case"], each["name"]))
 
 
-def _late_models(control: ControlPlane) -> list[dict[str, Any]]:
-    return [
-        {"case": "", "what": each["model"], "name": each["model"], "kind": "model", "due": each["deadline"]}
-        for each in control.models.every()
-        if each["late"]
-    ]
-
-
 def _objections(control: ControlPlane) -> dict[str, int]:
     """Return how many objections wait for an answer, and how many should have had one by now: the law sets a month."""
     queue = control.objection_queue
     return {"open": len(queue.select()), "overdue": len(queue.select(overdue=True))}
 
 
-def _held(control: ControlPlane) -> list[dict[str, Any]]:
-    """Return the models that may not be served, or that somebody has to decide about."""
-    found: list[dict[str, Any]] = []
-    for each in live_models(control.models.serving()):
-        why = each.pop("held_by")
-        if why or each["stage"] in _HELD:
-            found.append({**each, "held": bool(why), "why": why})
-    return found
-
-
-def live_models(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the models that were neither withdrawn nor destroyed."""
-    return [each for each in models if each["stage"] not in _OVER]
+def _held(models: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the models that are there and may not be served, or that somebody has to decide about."""
+    return [each for each in models if each["stage"] not in _OVER and (each["held"] or each["stage"] in _AFFECTED)]
