@@ -64,10 +64,27 @@ class Losses:
         """Yield what was withdrawn when nobody could tell any more which items that are: it may be all of them."""
         for position in unheard:
             (event,) = self.desk.parts.ledger.read(position, position + 1)
-            items = 1
-            with suppress(ConsentryError):
-                items = self.archive.remembered(use.release).manifest.eligible
-            yield max(position, use.position), max(event.recorded_at, use.at), items
+            yield max(position, use.position), max(event.recorded_at, use.at), self._at_most(use.release)
+
+    def _at_most(self, release: str) -> int:
+        """Return how many items can have left a release of which nobody can tell what left it."""
+        with suppress(ConsentryError):
+            return self.archive.remembered(release).manifest.eligible
+        return 1
+
+    def not_known(self, model: Model, *, at: int | None = None) -> dict[str, int]:
+        """Return the releases that a model was trained on, as it was at `at`, of which nobody can tell what left them.
+
+        Each with how many items that are at most.
+        """
+        with self.desk.lock:
+            releases, since = self.desk.present().state.releases, model.trained_since(at=at)
+            used = {use.release for use in model.uses if use.position >= since}
+            return {
+                each: self._at_most(each)
+                for each in used
+                if each in releases and releases[each].withdrawn is None and self.amendments.unheard(each)
+            }
 
     def terms(self, name: str) -> list[Remedies]:
         """Return what the policies of the releases say that a model itself was trained on."""
@@ -137,18 +154,24 @@ class Losses:
                 found[index] = found.get(index, BitMap64()) | rows
         return found
 
-    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> int:
-        """Return how many people withdrew the items in some rows: those who did so, or else those they are by."""
+    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> tuple[int, int]:
+        """Return how many people withdrew the items in some rows: those who did so, or else those they are by.
+
+        And of how many items nobody can tell: their files are gone, or have other bytes now.
+        """
         found: set[int] = set()
+        untold = 0
         with self.desk.lock:
             present = self.desk.present()
             withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
             for (name, pin), each in rows.items():
                 sidecar = self.desk.sidecars(name).get(pin)
-                if sidecar is not None:
+                if sidecar is None:
+                    untold += len(each)
+                else:
                     seats = _who(sidecar, np.asarray(each.to_array(), dtype=np.int64), withdrew)
                     found |= {present.accounts(seat)[0] for seat in seats}
-        return len(found)
+        return len(found), untold
 
 
 def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
