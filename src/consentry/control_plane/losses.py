@@ -154,6 +154,28 @@ class Losses:
                 found[index] = found.get(index, BitMap64()) | rows
         return found
 
+    def covered(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
+        """Say whether jobs consumed something of each file that a model lost items of, as it was at a position.
+
+        No, where it is not known what it lost: a release was withdrawn as a whole, or cannot be amended any more.
+        """
+        lost, since = set[tuple[str, str]](), model.trained_since(at=before)
+        with self.desk.lock:
+            releases = self.desk.present().state.releases
+            for use in model.uses:
+                if not since <= use.position < before or use.release not in releases:
+                    continue
+                if releases[use.release].withdrawn is not None or self.amendments.unheard(use.release):
+                    return False
+                lost |= self._files_of(use, self._lost(use))
+            read = [self._files_of(use, part.rows) for use in jobs for part in self.consumption.under(use)]
+        return bool(lost) and lost <= set[tuple[str, str]]().union(*read)
+
+    def _files_of(self, use: Use, rows: RowsOfFiles) -> set[tuple[str, str]]:
+        """Return the files that some rows of a release are in, each with its corpus."""
+        manifest = self.archive.remembered(use.release).manifest
+        return {(manifest.corpus, manifest.files[index].pin.path) for index, each in rows.items() if each}
+
     def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> tuple[int, int]:
         """Return how many people withdrew the items in some rows: those who did so, or else those they are by.
 

@@ -30,7 +30,7 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models
+from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 from consentry.oversight.retraining import Shown, other_weights, shown
 
@@ -262,17 +262,22 @@ class ModelVerbs:
         return chosen.remedy in TAKE_TWO or self._retrained(model, chosen) is Shown.SAID
 
     def _retrained(self, model: Model, chosen: Choice) -> Shown:
-        record = self.desk.newest.record
-        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position)
+        record, shard = self.desk.newest.record, chosen.remedy is Remedy.RETRAIN_SHARD
+
+        def covers(jobs: Sequence[Use]) -> bool:
+            return not shard or self.losses.covered(model, jobs, before=chosen.position)
+
+        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position, covers=covers)
 
     def _require_other_weights(self, model: Model, chosen: Choice, *, finished: Digest | None = None) -> None:
         """Require that the weights are known to be others than before, and to be those that are said at the end."""
         other = other_weights(model, self.desk.newest.record.leases, since=chosen.position)
         if other and finished in (None, model.digest):
             return
+        what = "on the files that it lost items of " if chosen.remedy is Remedy.RETRAIN_SHARD else ""
         raise StateError(
             "model-weights-same",
-            f"no job of ours trained model `{model.name}` since `{chosen.remedy}` was chosen, and "
+            f"no job of ours trained model `{model.name}` {what}since `{chosen.remedy}` was chosen, and "
             + ("other weights were registered" if other else "no new weights were registered since"),
             help=f"register what it is now: consentry model register {model.name} --digest SHA256",
         )
