@@ -61,6 +61,24 @@ def test_a_date_window_in_the_eu() -> None:
     assert all(allowed(window, "US", item=each) for each in of.values())
 
 
+def test_posts_of_a_date_window_in_the_eu() -> None:
+    window = Scope(
+        areas=frozenset({"EU"}),
+        categories=frozenset({POST}),
+        created_from=instant("2024-05-07"),
+        created_before=instant("2024-08-02"),
+    )
+    within, before = instant("2024-08-01"), instant("2024-05-06")
+
+    def of(category: Category, created: int | None) -> bool:
+        return allowed(window, "DE", item=Item(category=category, visibility=PUBLIC, created=created))
+
+    assert [of(POST, each) for each in (before, within, None)] == [True, False, False]
+    assert [of(IMAGE, each) for each in (before, within, None)] == [True, True, True]
+    assert allowed(window, "US", item=Item(category=POST, visibility=PUBLIC, created=within))
+    assert in_words(window) == "EU; post; created from 2024-05-07, before 2024-08-02"
+
+
 def test_images_only_and_purposes() -> None:
     scope = Scope(categories=frozenset({IMAGE}), purposes=frozenset({Purpose.TRAIN_GENAI_IMAGE}))
     image = Item(category=IMAGE, visibility=PUBLIC, created=AT)
