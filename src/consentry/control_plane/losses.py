@@ -55,7 +55,11 @@ class Losses:
             terms = self._terms(use.release)
             found = [
                 Loss(position, at, name, use.release, items, use.position, terms)
-                for position, at, items in (*self._amended(use), *self._withdrawn(use), *self._not_known(use, unheard))
+                for position, at, items in (
+                    *self.consumption.left(use),
+                    *self._withdrawn(use),
+                    *self._not_known(use, unheard),
+                )
             ]
             self._found[name, use] = known, found
         yield from self._found[name, use][1]
@@ -103,26 +107,6 @@ class Losses:
             items = sum(len(rows) for part in eaten for rows in part.rows.values())
             items = items or self.archive.remembered(use.release).manifest.eligible
             yield max(withdrawn["position"], use.position), max(withdrawn["at"], use.at), items
-
-    def _amended(self, use: Use) -> Iterator[tuple[int, Seconds, int]]:
-        """Yield for each amendment that removed items that were used: position, time and how many."""
-        noted = self.desk.newest.amendments.of(use.release)
-        eaten = self.consumption.under(use)
-        if not eaten:
-            before = 0
-            for each in noted:
-                if use.lease is None or each.stands > use.position:
-                    yield max(each.stands, use.position), max(each.at, use.at), each.items - before
-                before = each.items
-        for part in eaten:
-            before = 0
-            for each in (
-                noted[part.amendment :] if noted and self.consumption.gone(part, upto=noted[-1], noted=noted) else ()
-            ):
-                count = sum(map(len, self.consumption.gone(part, upto=each, noted=noted).values()))
-                if count > before:
-                    yield max(each.stands, part.position), max(each.at, part.at), count - before
-                before = count
 
     def rows(self, model: Model, *, at: int | None = None) -> dict[tuple[str, FilePin], BitMap64]:
         """Return the rows of content files that a model was trained on, as it was at `at`, and that left since."""
