@@ -13,6 +13,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Reach
+from consentry.service.server import serving
 from end_to_end.model_steps import DAY, stage, train
 from end_to_end.test_story import build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
@@ -88,6 +89,8 @@ def test_a_condition_with_a_check_is_overdue_while_the_check_says_no(place: tupl
     found = said(folder)
     assert found.keys() == {"condition none", "condition steps"}
     assert found["condition none"].startswith(f"overdue, {policy} ")
-    assert "has to be asked of a running server: title of steps" in found["condition steps"]
+    assert found["condition steps"] == "overdue, no form for objections is served: start the server: title of steps"
+    with serving(deployment):
+        assert said(folder).keys() == {"condition none"}
     control.cases.prohibit("c", by="ann", reference="y")
     assert said(folder) == {}

@@ -43,7 +43,7 @@ class _Said:
 
 def late_models(events: Sequence[Event], record: Overseen, *, objects: Path, at: Seconds) -> Iterator[Finding]:
     """Yield a finding for every model whose deadline passed, or of which that cannot be told."""
-    lost = _Lost(events, record, objects)
+    lost = _Lost(events, record, objects=objects)
     for model in record.lineage:
         try:
             stands = standing(record.lineage, model.name, losses=lost.of, terms=lost.terms)
@@ -68,7 +68,7 @@ def _finding(name: str, found: str, remedy: str) -> Finding:
 class _Lost:
     """What models lost."""
 
-    def __init__(self, events: Sequence[Event], record: Overseen, objects: Path) -> None:
+    def __init__(self, events: Sequence[Event], record: Overseen, *, objects: Path) -> None:
         amendments = Amendments()
         for event in events:
             amendments.take(event)

@@ -1,7 +1,6 @@
 """What an authority would ask for first: events that were lost, what is overdue, and assessments that are missing.
 
-A condition that has a check is overdue if the check says no: it is run here, but for those of the form for objections.
-Only a running server could say what it shows.
+A condition that has a check is overdue if the check says no: it is run here.
 
 Read from the tables of the ledger as they are, so that looking changes nothing. That they cannot be read is said of the
 ledger.
@@ -27,12 +26,14 @@ from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import PolicySet
+from consentry.served_form import served_form
 
 _COLUMNS = (EVENTS.c.position, EVENTS.c.recorded_at, EVENTS.c.kind, EVENTS.c.version, EVENTS.c.commitment)
 
 
-def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
+def oversight(engine: Engine, home: Path, *, at: Seconds) -> list[Finding]:
     """Return what is overdue or missing at `at`; nothing if all is well, or the ledger cannot be read."""
+    objects = home / "objects"
     try:
         events = list(_open_events(engine))
         record = Overseen()
@@ -45,7 +46,7 @@ def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
     return [
         *_lost(record),
         *_reports(record, at),
-        *_conditions(record, published, objects, at=at),
+        *_conditions(record, published, home, at=at),
         *_models(events, record, objects, at=at),
         *_assessments(record, published.values(), objects),
     ]
@@ -85,13 +86,13 @@ def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:
 
 
 def _conditions(
-    record: Overseen, published: Mapping[str, PolicyPublished], objects: Path, *, at: Seconds
+    record: Overseen, published: Mapping[str, PolicyPublished], home: Path, *, at: Seconds
 ) -> Iterator[Finding]:
     digests = {name: body.digest for name, body in published.items()}
 
     def read(document: Digest) -> PolicySet:
         try:
-            return load(_text(document, objects), document, accepted=True)
+            return load(_text(document, home / "objects"), document, accepted=True)
         except OSError:
             raise NotFoundError("object-missing", f"no object `{document}`", help="restore it from a backup") from None
 
@@ -103,22 +104,18 @@ def _conditions(
                 # Only here: it brings more than most deployments need to be looked at.
                 from consentry.control_plane.conditions import checks_of, run_all  # noqa: PLC0415
 
-                answers = run_all(checks_of(case, record, published=digests, read=read, at=at, form=None))
+                form = served_form(home) if any(each.check in ABOUT_THE_FORM for each in due) else None
+                answers = run_all(checks_of(case, record, published=digests, read=read, at=at, form=form))
             yield from (_overdue(case, each, answers) for each in due if not each.answer(answers).met)
 
 
 def _overdue(case: Case, condition: Condition, answers: Answers) -> Finding:
     by_hand = f"consentry case condition meet {case.case} {condition.condition} FILE --by HANDLE"
-    if condition.check is None:
-        found = "overdue, no evidence"
-    elif condition.check in ABOUT_THE_FORM:
-        found = f"due, and the check `{condition.check}` has to be asked of a running server"
-    else:
-        found = f"overdue, {condition.answer(answers).found}"
+    found = "no evidence" if condition.check is None else condition.answer(answers).found
     return Finding(
         name=f"condition {condition.condition}",
         state=State.MISSING,
-        found=f"{found}: {condition.title}",
+        found=f"overdue, {found}: {condition.title}",
         purpose=f"giving back what case {case.case} suspends; {condition.owner} sees to it",
         remedy=by_hand if condition.check is None else f"consentry case show {case.case}",
     )
