@@ -15,7 +15,7 @@ from consentry.digests import canonical_json, digest
 from consentry.doctor.examination import examine
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ReportDelivered
-from consentry.oversight.case_report import EARLIER_FORMAT, FORMAT, markdown
+from consentry.oversight.case_report import FIRST_FORMAT, FORMAT, markdown
 from consentry.oversight.order import Scope
 from consentry.policy.jurisdictions import instant
 from consentry.policy.library import shipped
@@ -78,7 +78,7 @@ def test_what_a_report_says_and_that_it_names_nobody(place: tuple[Path, Deployme
     first, second = deployment.control.reports.generate(CASE, "five-months")["releases"]
     assert (first["refused"], second["suspended"]) == (2, 2)
     assert [each["condition"] for each in made["conditions"] if each["met"]] == ["minors"]
-    assert made["orders"][0]["drained"]["jobs"] == 0
+    assert made["orders"][0]["drained"]["leases"] == 0
     assert made["personal_events"] == 1
     text = markdown(made)
     assert "| title of minors | met | august-2024 2024-08.2 lets nothing of it through" in text
@@ -262,7 +262,9 @@ def test_what_was_delivered_in_an_earlier_form_stays_what_it_was(dated: tuple[Pa
     control = deployment.control
     position = deployment.ledger.head()
     body = control.reports.generate(CASE, "five-months")
-    body["format"] = EARLIER_FORMAT
+    body["format"] = FIRST_FORMAT
+    for each in body["orders"]:
+        each["drained"]["jobs"] = each["drained"].pop("leases")
     body["releases"] = [
         {key: value for key, value in each.items() if key not in ("left", "uncounted")} | {"items": 3}
         for each in body["releases"]

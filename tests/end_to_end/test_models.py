@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.main import cli
 from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import LeaseEnd, OrderEnd, Origin
 from consentry.oversight.model_standing import Stage
@@ -36,7 +39,9 @@ def test_only_who_was_trained_on_it_is_affected(place: tuple[Path, Deployment]) 
         "offline": affected,
     }
     assert control.models.show("tuned")["inherited"] == ["with-bo"]
-    assert control.models.show("with-bo")["withdrawn_since"] == {"items": 1, "people": 1, "releases": []}
+    assert control.models.show("with-bo")["withdrawn_since"] == {
+        "items": 1, "people": 1, "items_of_unknown_people": 0, "items_not_known": 0, "releases": [],
+    }  # fmt: skip
     train(deployment, release, "later", [[0, 0, 4]], amendment=1)
     assert stage(deployment, "later") == clear
     train(deployment, release, "late-to-hear", [[0, 0, 4]], amendment=0)
@@ -88,6 +93,9 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     assert stage(deployment, "m") == Stage.CLEAR
     say(deployment, "bo", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.AFFECTED
+    left = control.models.show("m")["withdrawn_since"]
+    assert (left["items"], left["items_not_known"]) == (0, 3), "it may be all that the release holds"
+    assert "not known: up to 3 items, of files that are gone or changed" in shown(folder)
     assert control.models.every()[0]["deadline"] is not None
     control.models.choose_remedy("m", Remedy.DROP_ADAPTER, by="ml")
     for handle in ("privacy", "legal"):
@@ -102,6 +110,19 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     control.statements.register_corpus(folder / "corpus.toml")
     assert stage(deployment, "m") == Stage.AFFECTED, "now it is known what left"
     assert control.amendments.newest(release) == 1
+    left = control.models.show("m")["withdrawn_since"]
+    assert (left["items_not_known"], left["items_of_unknown_people"]) == (0, 0)
+    write_items(folder / "items" / "0.parquet", ITEMS[:3])
+    control.statements.register_corpus(folder / "corpus.toml")
+    then = control.models.show("m")["withdrawn_since"]
+    assert (then["people"], then["items_of_unknown_people"]) == (0, then["items"]), "nobody knows whose they were"
+    assert then["items"] == left["items"] > 0
+    assert f"({left['items']} of people that are not known any more)" in shown(folder)
+
+
+def shown(folder: Path) -> str:
+    found = CliRunner().invoke(cli, ["--home", str(folder / "home"), "model", "show", "m"], catch_exceptions=False)
+    return " ".join(found.output.split())
 
 
 def test_a_job_that_did_not_say_what_all_its_steps_consumed_consumed_everything(

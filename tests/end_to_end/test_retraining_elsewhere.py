@@ -134,3 +134,36 @@ def test_a_job_of_ours_needs_nobody_to_approve(affected: tuple[Deployment, str])
     finish(deployment, OLD)()
     assert stage(deployment, "m") == Stage.REMEDIED
     assert deployment.control.models.show("m")["digest"] == OLD
+
+
+def test_a_shard_was_trained_anew_only_where_a_job_read_the_files_that_lost_something(
+    place: tuple[Path, Deployment],
+) -> None:
+    _, deployment = place
+    models = deployment.control.models
+    train(deployment, build(deployment), "m", [[0, 0, 3], [1, 0, 2]])
+    say(deployment, "bo", reach=Reach.EVERYTHING)
+    models.choose_remedy("m", Remedy.RETRAIN_SHARD, by="ml")
+    since = build(deployment)
+    train(deployment, since, "m", [[1, 0, 1]])
+    assert code_of(finish(deployment)) == "model-weights-same", "that file lost nothing"
+    assert models.show("m")["takes_two"]
+    train(deployment, since, "m", [[0, 0, 1]])
+    assert not models.show("m")["takes_two"]
+    finish(deployment)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_of_a_shard_of_a_withdrawn_release_nobody_knows_what_it_saw(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    train(deployment, release, "m", [[0, 0, 3]])
+    control.releases.withdraw(release, "case 7", by="olga")
+    control.models.choose_remedy("m", Remedy.RETRAIN_SHARD, by="ml")
+    train(deployment, build(deployment), "m", [[0, 0, 1], [1, 0, 1]])
+    assert code_of(finish(deployment)) == "model-weights-same"
+    control.models.register("m", digest=NEW)
+    for by in ("legal", "privacy"):
+        approve(deployment, by)()
+    finish(deployment)()
+    assert stage(deployment, "m") == Stage.REMEDIED

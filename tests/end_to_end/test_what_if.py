@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from consentry.bootstrap import Deployment
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Scope
+from consentry.policy.jurisdictions import instant
 from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.release.manifest import EXCLUSIONS
 from end_to_end.network import Form, RawItem, write_corpus
@@ -31,6 +33,23 @@ def test_what_if_counts_and_records_nothing(place: tuple[Path, Deployment]) -> N
     assert found["releases"] == {release: 2}
     assert (found["leases"], found["models"]) == ([lease.lease], ["drafts"])
     assert deployment.ledger.head() == head
+
+
+def test_what_if_counts_the_people_whose_content_is_hit_and_nobody_else(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+
+    def asked(**scope: Any) -> tuple[int, int]:
+        found = deployment.control.orders.what_if(Scope(**scope))["corpora"]["network"]
+        return found["items"], found["people"]
+
+    assert asked() == (5, 3)
+    assert asked(categories=frozenset({Category.IMAGE})) == (0, 0)
+    # Of one item nobody knows when it was created: it may be in any window.
+    assert asked(created_from=instant("2050-01-01")) == (1, 1)
+    # What somebody elsewhere wrote involves somebody there: one person is there.
+    assert asked(areas=frozenset({"UK"}), created_before=instant("2050-01-01")) == (2, 1)
+    window = {"created_from": instant("2024-05-07"), "created_before": instant("2024-08-02")}
+    assert asked(areas=frozenset({"EU"}), categories=frozenset({Category.POST}), **window) == (0, 0)
 
 
 def test_what_if_names_the_models_that_never_held_a_lease(place: tuple[Path, Deployment]) -> None:

@@ -89,6 +89,12 @@ def one_by_one(file: Sidecar, look: ScopeTables) -> list[int]:
     return found
 
 
+def people_of(file: Sidecar, rows: list[int]) -> set[int]:
+    """Return the owners of some items and whoever they involve."""
+    involved = zip(file.involved_row.tolist(), file.involved_person.tolist(), strict=True)
+    return {int(file.person[row]) for row in rows} | {seat for row, seat in involved if row in set(rows)}
+
+
 WINDOWS = st.sampled_from([(None, None), (AT, None), (None, AT), (AT - 50, AT + 50), (UNKNOWN_DATE + 9, None)])
 
 
@@ -103,6 +109,9 @@ def test_the_rows_in_scope_are_those_found_one_by_one(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(in_scope, "_SPAN_ROWS", 64)  # so that a few rows are several spans
         assert list(rows_in_scope(file, look)) == one_by_one(file, look)
+        hit = np.zeros(9, np.bool_)
+        assert list(rows_in_scope(file, look, hit=hit)) == one_by_one(file, look)
+    assert set(np.flatnonzero(hit).tolist()) == people_of(file, one_by_one(file, look))
 
 
 def test_a_file_with_people_who_are_not_there_is_not_counted() -> None:

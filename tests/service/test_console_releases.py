@@ -12,8 +12,10 @@ import service.staff as staff
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Scope
-from consentry.policy.vocabulary import Purpose
-from service.at_work import POLICY
+from consentry.policy.vocabulary import Purpose, Reach
+from end_to_end.network import write_items
+from end_to_end.test_story import say
+from service.at_work import ITEMS, POLICY
 from service.staff import HOSTILE, Office
 from service.visitor import words
 
@@ -154,6 +156,16 @@ def test_the_stream_is_for_those_who_may_see_jobs(place: Office) -> None:
 
 
 # Models
+
+
+def test_a_model_of_a_release_that_cannot_be_amended_lost_nobody_knows_what(own: Office) -> None:
+    own.deployment.control.models.register("drafts", releases=[own.release])
+    write_items(own.folder / "items" / "0.parquet", list(ITEMS[:1]))
+    own.deployment.control.statements.register_corpus(own.folder / "corpus.toml")
+    say(own.deployment, "br", reach=Reach.EVERYTHING)
+    said = words(own.visitor("olga").get("/console/models/drafts"))
+    assert "Withdrawn since not known" in said
+    assert "items at most, of files that are gone or changed" in said
 
 
 def test_a_model_is_withdrawn_in_ones_own_name(own: Office) -> None:

@@ -138,7 +138,7 @@ def test_how_long_it_took_to_drain_is_unknown_if_the_machine_was_booted_in_betwe
     (found,) = control.orders.every()
     assert found.drained is not None
     assert found.drained.took_ms is None
-    assert drained_words(found) == "after a time that is unknown, 1 job"
+    assert drained_words(found) == "after a time that is unknown, 1 lease"
     assert described(found).model_dump()["drained"]["took_ms"] is None
     assert order_document(found)["drained"]["at_ms"] == 1_000 * found.drained.at
 

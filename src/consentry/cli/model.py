@@ -85,10 +85,7 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         ["stands", _stands(body)],
         ["built on", ", ".join(body["ancestry"]) or "nothing that is known"],
         ["trained on", ", ".join(body["releases"]) or "no release that is known"],
-        [
-            "withdrawn since",
-            f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', several='people')}",
-        ],
+        ["withdrawn since", _lost(lost)],
     ]
     if body["inherited"]:
         rows.append(["inherited from", ", ".join(body["inherited"])])
@@ -120,6 +117,16 @@ def _show(out: Output, body: dict[str, Any]) -> None:
     if made:
         out.heading("Model checkpoints")
         out.table(["name", "job", "step", "stands"], [[e["name"], job, e["step"], _checkpoint(e)] for job, e in made])
+
+
+def _lost(lost: dict[str, Any]) -> str:
+    known = f"{counted(lost['items'], 'item')} of {counted(lost['people'], 'person', several='people')}"
+    if lost["items_of_unknown_people"]:
+        known += f" ({lost['items_of_unknown_people']:,} of people that are not known any more)"
+    if not lost["items_not_known"]:
+        return known
+    most = f"up to {counted(lost['items_not_known'], 'item')}, of files that are gone or changed"
+    return f"{known}, and not known: {most}" if lost["items"] else f"not known: {most}"
 
 
 def _checkpoint(each: dict[str, Any]) -> str:

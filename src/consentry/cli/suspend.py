@@ -330,5 +330,5 @@ def drained_words(found: Order) -> str:
     """Say how long it took until nobody read what an order suspends."""
     drained = found.drained
     if drained is None:
-        return drained_in_words(after_ms=None, jobs=None)
-    return drained_in_words(after_ms=drained.took_ms, jobs=drained.jobs)
+        return drained_in_words(after_ms=None, leases=None)
+    return drained_in_words(after_ms=drained.took_ms, leases=drained.leases)

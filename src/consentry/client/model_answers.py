@@ -73,8 +73,14 @@ class WholeModel(TypedDict):
 
 
 class WithdrawnSince(TypedDict):
-    """How much of what a model was trained on has been withdrawn."""
+    """How much of what a model was trained on has been withdrawn.
+
+    `items_of_unknown_people`: of these items nobody can tell whose they were, as their files are gone or changed.
+    `items_not_known`: so many more at most, of releases whose files are gone or changed: what left them is not known.
+    """
 
     items: int
     people: int
+    items_of_unknown_people: int
+    items_not_known: int
     releases: list[str]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Protocol
 
 from pyroaring import BitMap64
 
-from consentry.control_plane.desk import Desk
 from consentry.control_plane.removals import Removals
+from consentry.digests import Digest
 from consentry.oversight.lineage import Consumed, Use
+from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
-from consentry.release.amendment import Noted
+from consentry.release.amendment import Amendments, Noted
 
 RowsOfFiles = dict[int, BitMap64]
 """Rows by the number of their file in a release."""
@@ -43,11 +45,22 @@ class _Lease:
     parts: dict[int, Eaten] = field(default_factory=dict)
 
 
-class RowsConsumed:
-    """The rows that jobs said they trained on. What was read once is remembered: reports never change."""
+class Said(Protocol):
+    """What the open events of a ledger say."""
 
-    def __init__(self, desk: Desk, removals: Removals) -> None:
-        self.desk = desk
+    record: Overseen
+    amendments: Amendments
+
+
+class RowsConsumed:
+    """The rows that jobs said they trained on. What was read once is remembered: reports never change.
+
+    `known` returns what is known now, and `get` an object.
+    """
+
+    def __init__(self, known: Callable[[], Said], *, get: Callable[[Digest], bytes], removals: Removals) -> None:
+        self._known = known
+        self._get = get
         self.removals = removals
         self._reading = Lock()
         self._eaten: dict[str, _Lease] = {}
@@ -56,16 +69,17 @@ class RowsConsumed:
         """Return what was consumed under a lease; nothing if nobody said, or not all: then it is the whole release."""
         if use.lease is None or not self.told_all(use):
             return []
-        said, noted = self.desk.newest.record.lineage.consumed(use.lease), self.desk.newest.amendments.of(use.release)
+        known = self._known()
+        said, noted = known.record.lineage.consumed(use.lease), known.amendments.of(use.release)
         with self._reading:
-            known = self._eaten.setdefault(use.lease, _Lease())
-            for consumed in said[known.read :]:
+            read = self._eaten.setdefault(use.lease, _Lease())
+            for consumed in said[read.read :]:
                 # Nobody had heard of an amendment that was not there.
                 heard = min(consumed.body.amendment, sum(each.stands < consumed.position for each in noted))
-                part = known.parts.setdefault(heard, Eaten(heard))
-                part.add(consumed, json.loads(self.desk.parts.objects.get(consumed.body.ranges)))
-                known.read += 1
-            return list(known.parts.values())
+                part = read.parts.setdefault(heard, Eaten(heard))
+                part.add(consumed, json.loads(self._get(consumed.body.ranges)))
+                read.read += 1
+            return list(read.parts.values())
 
     def told_all(self, use: Use) -> bool:
         """Say whether no step is known to be taken under a lease of which nobody said what it consumed.
@@ -73,10 +87,11 @@ class RowsConsumed:
         The step that a job stopped at was not taken. Steps that are said to have consumed nothing were not told of: no
         optimiser steps on no rows, so whoever says that has not looked.
         """
-        lease = None if use.lease is None else self.desk.newest.record.leases.get(use.lease)
+        record = self._known().record
+        lease = None if use.lease is None else record.leases.get(use.lease)
         if lease is None:
             return True
-        if any(each.body.items == 0 for each in self.desk.newest.record.lineage.consumed(use.lease or "")):
+        if any(each.body.items == 0 for each in record.lineage.consumed(use.lease or "")):
             return False
         steps = [each.step for _, each in lease.checkpoints if not each.quarantined]
         if lease.ended is not None and lease.ended.step is not None:
@@ -93,3 +108,21 @@ class RowsConsumed:
             if index in removed
         }
         return {index: rows for index, rows in found.items() if rows}
+
+    def left(self, use: Use) -> Iterator[tuple[int, Seconds, int]]:
+        """Yield for each amendment that removed items that were used: position, time and how many."""
+        noted = self._known().amendments.of(use.release)
+        eaten = self.under(use)
+        if not eaten:
+            before = 0
+            for each in noted:
+                if use.lease is None or each.stands > use.position:
+                    yield max(each.stands, use.position), max(each.at, use.at), each.items - before
+                before = each.items
+        for part in eaten:
+            before = 0
+            for each in noted[part.amendment :] if noted and self.gone(part, upto=noted[-1], noted=noted) else ():
+                count = sum(map(len, self.gone(part, upto=each, noted=noted).values()))
+                if count > before:
+                    yield max(each.stands, part.position), max(each.at, part.at), count - before
+                before = count

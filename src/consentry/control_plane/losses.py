@@ -55,7 +55,11 @@ class Losses:
             terms = self._terms(use.release)
             found = [
                 Loss(position, at, name, use.release, items, use.position, terms)
-                for position, at, items in (*self._amended(use), *self._withdrawn(use), *self._not_known(use, unheard))
+                for position, at, items in (
+                    *self.consumption.left(use),
+                    *self._withdrawn(use),
+                    *self._not_known(use, unheard),
+                )
             ]
             self._found[name, use] = known, found
         yield from self._found[name, use][1]
@@ -64,10 +68,27 @@ class Losses:
         """Yield what was withdrawn when nobody could tell any more which items that are: it may be all of them."""
         for position in unheard:
             (event,) = self.desk.parts.ledger.read(position, position + 1)
-            items = 1
-            with suppress(ConsentryError):
-                items = self.archive.remembered(use.release).manifest.eligible
-            yield max(position, use.position), max(event.recorded_at, use.at), items
+            yield max(position, use.position), max(event.recorded_at, use.at), self._at_most(use.release)
+
+    def _at_most(self, release: str) -> int:
+        """Return how many items can have left a release of which nobody can tell what left it."""
+        with suppress(ConsentryError):
+            return self.archive.remembered(release).manifest.eligible
+        return 1
+
+    def not_known(self, model: Model, *, at: int | None = None) -> dict[str, int]:
+        """Return the releases that a model was trained on, as it was at `at`, of which nobody can tell what left them.
+
+        Each with how many items that are at most.
+        """
+        with self.desk.lock:
+            releases, since = self.desk.present().state.releases, model.trained_since(at=at)
+            used = {use.release for use in model.uses if use.position >= since}
+            return {
+                each: self._at_most(each)
+                for each in used
+                if each in releases and releases[each].withdrawn is None and self.amendments.unheard(each)
+            }
 
     def terms(self, name: str) -> list[Remedies]:
         """Return what the policies of the releases say that a model itself was trained on."""
@@ -86,26 +107,6 @@ class Losses:
             items = sum(len(rows) for part in eaten for rows in part.rows.values())
             items = items or self.archive.remembered(use.release).manifest.eligible
             yield max(withdrawn["position"], use.position), max(withdrawn["at"], use.at), items
-
-    def _amended(self, use: Use) -> Iterator[tuple[int, Seconds, int]]:
-        """Yield for each amendment that removed items that were used: position, time and how many."""
-        noted = self.desk.newest.amendments.of(use.release)
-        eaten = self.consumption.under(use)
-        if not eaten:
-            before = 0
-            for each in noted:
-                if use.lease is None or each.stands > use.position:
-                    yield max(each.stands, use.position), max(each.at, use.at), each.items - before
-                before = each.items
-        for part in eaten:
-            before = 0
-            for each in (
-                noted[part.amendment :] if noted and self.consumption.gone(part, upto=noted[-1], noted=noted) else ()
-            ):
-                count = sum(map(len, self.consumption.gone(part, upto=each, noted=noted).values()))
-                if count > before:
-                    yield max(each.stands, part.position), max(each.at, part.at), count - before
-                before = count
 
     def rows(self, model: Model, *, at: int | None = None) -> dict[tuple[str, FilePin], BitMap64]:
         """Return the rows of content files that a model was trained on, as it was at `at`, and that left since."""
@@ -137,18 +138,46 @@ class Losses:
                 found[index] = found.get(index, BitMap64()) | rows
         return found
 
-    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> int:
-        """Return how many people withdrew the items in some rows: those who did so, or else those they are by."""
+    def covered(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
+        """Say whether jobs consumed something of each file that a model lost items of, as it was at a position.
+
+        No, where it is not known what it lost: a release was withdrawn as a whole, or cannot be amended any more.
+        """
+        lost, since = set[tuple[str, str]](), model.trained_since(at=before)
+        with self.desk.lock:
+            releases = self.desk.present().state.releases
+            for use in model.uses:
+                if not since <= use.position < before or use.release not in releases:
+                    continue
+                if releases[use.release].withdrawn is not None or self.amendments.unheard(use.release):
+                    return False
+                lost |= self._files_of(use, self._lost(use))
+            read = [self._files_of(use, part.rows) for use in jobs for part in self.consumption.under(use)]
+        return bool(lost) and lost <= set[tuple[str, str]]().union(*read)
+
+    def _files_of(self, use: Use, rows: RowsOfFiles) -> set[tuple[str, str]]:
+        """Return the files that some rows of a release are in, each with its corpus."""
+        manifest = self.archive.remembered(use.release).manifest
+        return {(manifest.corpus, manifest.files[index].pin.path) for index, each in rows.items() if each}
+
+    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> tuple[int, int]:
+        """Return how many people withdrew the items in some rows: those who did so, or else those they are by.
+
+        And of how many items nobody can tell: their files are gone, or have other bytes now.
+        """
         found: set[int] = set()
+        untold = 0
         with self.desk.lock:
             present = self.desk.present()
             withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
             for (name, pin), each in rows.items():
                 sidecar = self.desk.sidecars(name).get(pin)
-                if sidecar is not None:
+                if sidecar is None:
+                    untold += len(each)
+                else:
                     seats = _who(sidecar, np.asarray(each.to_array(), dtype=np.int64), withdrew)
                     found |= {present.accounts(seat)[0] for seat in seats}
-        return len(found)
+        return len(found), untold
 
 
 def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:

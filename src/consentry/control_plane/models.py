@@ -30,7 +30,7 @@ from consentry.ledger.lineage_events import (
     RemedyChosen,
 )
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model
+from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
 from consentry.oversight.retraining import Shown, other_weights, shown
 from consentry.policy.choice import Seconds
@@ -147,11 +147,6 @@ class ModelVerbs:
         stands, model, now = self.standing(name), self.get(name), self.desk.parts.clock()
         with self.desk.lock:
             lineage, releases = self.desk.present().record.lineage, self.desk.newest.state.releases
-        rows: dict[Any, Any] = {}
-        for weights in lineage.made_of(name):
-            ancestor = lineage.get(weights.model)
-            for key, lost in {} if ancestor is None else self.losses.rows(ancestor, at=weights.at).items():
-                rows[key] = rows[key] | lost if key in rows else lost
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
             "model": name,
@@ -159,11 +154,7 @@ class ModelVerbs:
             "ancestry": lineage.ancestry(name)[1:],
             "digest": model.digest,
             **described(model.name, stands, now=now),
-            "withdrawn_since": {
-                "items": sum(map(len, rows.values())),
-                "people": self.losses.people_of(rows),
-                "releases": sorted(withdrawn),
-            },
+            "withdrawn_since": {**self._withdrawn_since(lineage, name), "releases": sorted(withdrawn)},
             "trained_before": self.holding.trained_before(name),
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
             "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
@@ -174,6 +165,24 @@ class ModelVerbs:
             "takes_two": self._takes_two(model, stands.chosen),
             "withdrawn": None if model.withdrawn is None else model.withdrawn._asdict(),
             "destroyed": None if model.destroyed is None else model.destroyed._asdict(),
+        }
+
+    def _withdrawn_since(self, lineage: Models, name: str) -> dict[str, int]:
+        """Say how much of what a model was trained on left since, and how much nobody can tell."""
+        rows: dict[Any, Any] = {}
+        unknown: dict[str, int] = {}
+        for weights in lineage.made_of(name):
+            ancestor = lineage.get(weights.model)
+            if ancestor is not None:
+                for key, lost in self.losses.rows(ancestor, at=weights.at).items():
+                    rows[key] = rows[key] | lost if key in rows else lost
+                unknown |= self.losses.not_known(ancestor, at=weights.at)
+        people, untold = self.losses.people_of(rows)
+        return {
+            "items": sum(map(len, rows.values())),
+            "people": people,
+            "items_of_unknown_people": untold,
+            "items_not_known": sum(unknown.values()),
         }
 
     def _lease(self, lease: str | None) -> Lease | None:
@@ -267,17 +276,22 @@ class ModelVerbs:
         return chosen.remedy in TAKE_TWO or self._retrained(model, chosen) is Shown.SAID
 
     def _retrained(self, model: Model, chosen: Choice) -> Shown:
-        record = self.desk.newest.record
-        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position)
+        record, shard = self.desk.newest.record, chosen.remedy is Remedy.RETRAIN_SHARD
+
+        def covers(jobs: Sequence[Use]) -> bool:
+            return not shard or self.losses.covered(model, jobs, before=chosen.position)
+
+        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position, covers=covers)
 
     def _require_other_weights(self, model: Model, chosen: Choice, *, finished: Digest | None = None) -> None:
         """Require that the weights are known to be others than before, and to be those that are said at the end."""
         other = other_weights(model, self.desk.newest.record.leases, since=chosen.position)
         if other and finished in (None, model.digest):
             return
+        what = "on the files that it lost items of " if chosen.remedy is Remedy.RETRAIN_SHARD else ""
         raise StateError(
             "model-weights-same",
-            f"no job of ours trained model `{model.name}` since `{chosen.remedy}` was chosen, and "
+            f"no job of ours trained model `{model.name}` {what}since `{chosen.remedy}` was chosen, and "
             + ("other weights were registered" if other else "no new weights were registered since"),
             help=f"register what it is now: consentry model register {model.name} --digest SHA256",
         )

@@ -86,14 +86,14 @@ class ControlPlane:
 def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
-    archive, removals, book = Archive(desk), Removals(desk), CaseBook(desk)
+    archive, removals, book = Archive(desk), Removals(desk.parts.objects.get), CaseBook(desk)
     hits, own_settings = Hits(desk, archive=archive, removals=removals), OwnSettings(desk)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
     conditions = ConditionVerbs(desk, book=book)
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
-    consumption = RowsConsumed(desk, removals=removals)
+    consumption = RowsConsumed(lambda: desk.newest, get=desk.parts.objects.get, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
     authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book)

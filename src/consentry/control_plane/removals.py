@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyroaring import BitMap64
 
-from consentry.control_plane.desk import Desk
 from consentry.digests import Digest
 from consentry.release.amendment import (
     Amendment,
@@ -17,10 +18,10 @@ _REMEMBERED = 64
 
 
 class Removals:
-    """What left. A document that was read is remembered: it cannot change."""
+    """What left. A document that was read is remembered: it cannot change. `get` returns an object."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, get: Callable[[Digest], bytes]) -> None:
+        self._get = get
         self._removed: dict[Digest, dict[int, BitMap64]] = {}
         self._documents: dict[Digest, Amendment] = {}
 
@@ -30,8 +31,8 @@ class Removals:
             return {}
         found = self._removed.get(noted.document)
         if found is None:
-            files, get = self.document(noted).files, self.desk.parts.objects.get
-            found = {index: from_object(get(file.bitmap)) for index, file in files.items()}
+            files = self.document(noted).files
+            found = {index: from_object(self._get(file.bitmap)) for index, file in files.items()}
             self._removed[noted.document] = found
             for old in list(self._removed)[:-_REMEMBERED]:
                 self._removed.pop(old, None)
@@ -41,5 +42,5 @@ class Removals:
         """Return the document of an amendment. One that was read is remembered: it cannot change."""
         found = self._documents.get(noted.document)
         if found is None:
-            found = self._documents[noted.document] = opened(self.desk.parts.objects.get(noted.document))
+            found = self._documents[noted.document] = opened(self._get(noted.document))
         return found

@@ -19,7 +19,6 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn, ReleaseWithdrawnV1
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
-from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
@@ -125,9 +124,9 @@ class ReportVerbs:
         return None
 
     def _answers_then(self, record: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
-        """Run the checks on what there was. The form is the one this version has: no ledger says which was shown."""
+        """Run the checks on what there was. Which form for objections was served then no ledger says."""
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
-        checks = checks_of(case, record, published=published, read=self.desk.document, at=at, form=FORM)
+        checks = checks_of(case, record, published=published, read=self.desk.document, at=at, form=None)
         return run_all(checks)
 
     def _releases_then(self, record: Overseen, case: Case, events: list[Event]) -> list[dict[str, Any]]:

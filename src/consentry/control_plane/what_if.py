@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 from pyroaring import BitMap64
 
 from consentry.control_plane.hits import Hits, rows_hit
@@ -20,7 +21,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.choice import Seconds
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress, watched_work
-from consentry.release.in_scope import ScopeTables, lay_out, people_in_scope, rows_in_scope
+from consentry.release.in_scope import ScopeTables, lay_out, rows_in_scope
 from consentry.release.manifest import ReleaseFile
 from consentry.release.sealed import SealedRelease
 
@@ -45,18 +46,21 @@ class WhatIf:
         self._scope = scope
         self._at = at
         self._found: dict[str, Mapping[FilePin, BitMap64]] = {}
+        self._people: dict[str, int] = {}
         with self._desk.lock:
             # What people are does not depend on the purpose; what they chose is not asked.
             self._classes = self._desk.present().knowledge(Purpose.TRAIN_AI, at=at).classes
 
     def corpora(self, state: State) -> dict[str, dict[str, int]]:
-        """Return for each corpus how many items, of how many, and how many people are in scope."""
+        """Return for each corpus how many items, of how many, are in scope, and of how many people in scope they are.
+
+        Somebody counts who owns one of these items, or is involved in it, and may live in the areas.
+        """
         return {name: self._corpus(self._desk.corpus(name)) for name in state.corpora}
 
     def _corpus(self, corpus: Corpus) -> dict[str, int]:
-        look = self._look(corpus)
-        found = self._looked_through(corpus, look)
-        return {"items": sum(map(len, found.values())), "of": corpus.rows, "people": people_in_scope(look)}
+        found = self._looked_through(corpus)
+        return {"items": sum(map(len, found.values())), "of": corpus.rows, "people": self._people[corpus.name]}
 
     def releases(self, state: State) -> dict[str, int]:
         """Return how many items of each release that is read for such a purpose would be hit; none is left out.
@@ -91,21 +95,23 @@ class WhatIf:
 
     def _of_corpus(self, name: str) -> Mapping[FilePin, BitMap64]:
         if name not in self._found:
-            corpus = self._desk.corpus(name)
-            self._looked_through(corpus, self._look(corpus))
+            self._looked_through(self._desk.corpus(name))
         return self._found[name]
 
-    def _looked_through(self, corpus: Corpus, look: ScopeTables) -> Mapping[FilePin, BitMap64]:
+    def _looked_through(self, corpus: Corpus) -> Mapping[FilePin, BitMap64]:
         if corpus.name not in self._found:
+            look = self._look(corpus)
+            hit = np.zeros(look.seats.size, dtype=np.bool_)
 
             def look_through(sidecar: Sidecar) -> BitMap64:
-                return rows_in_scope(sidecar, look)
+                return rows_in_scope(sidecar, look, hit=hit)
 
             if self._progress is not None:
                 self._progress.begin(f"looking through {corpus.name}", total=corpus.rows, unit="items")
             work = watched_work(look_through, self._progress, size=lambda sidecar: sidecar.rows)
             found = self._desk.parts.runner.map(work, corpus.sidecars)
             self._found[corpus.name] = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
+            self._people[corpus.name] = int(np.count_nonzero(hit & look.seats))
         return self._found[corpus.name]
 
     def _look(self, corpus: Corpus) -> ScopeTables:

@@ -61,7 +61,7 @@ def _engine(url: str) -> Engine:
 def due(settings: Settings, at: Seconds) -> list[Finding]:
     """Return what an authority would miss at `at`."""
     try:
-        return oversight(_engine(settings.ledger), settings.home / "objects", at=at)
+        return oversight(_engine(settings.ledger), settings.home, at=at)
     except (SQLAlchemyError, ImportError):
         return []
 

@@ -1,31 +1,39 @@
 """What an authority would ask for first: events that were lost, what is overdue, and assessments that are missing.
 
+A condition that has a check is overdue if the check says no: it is run here.
+
 Read from the tables of the ledger as they are, so that looking changes nothing. That they cannot be read is said of the
 ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from consentry.digests import Digest
 from consentry.doctor.finding import Finding, State
-from consentry.errors import ConsentryError
+from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.envelope import Event, Stored, restore
 from consentry.ledger.events import PolicyPublished
 from consentry.ledger.schema import EVENTS
+from consentry.oversight.case import Answers, Case, Condition
+from consentry.oversight.condition_check import ABOUT_THE_FORM
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_parser import load
+from consentry.policy.policy_set import PolicySet
+from consentry.served_form import served_form
 
 _COLUMNS = (EVENTS.c.position, EVENTS.c.recorded_at, EVENTS.c.kind, EVENTS.c.version, EVENTS.c.commitment)
 
 
-def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
+def oversight(engine: Engine, home: Path, *, at: Seconds) -> list[Finding]:
     """Return what is overdue or missing at `at`; nothing if all is well, or the ledger cannot be read."""
+    objects = home / "objects"
     try:
         events = list(_open_events(engine))
         record = Overseen()
@@ -38,7 +46,8 @@ def oversight(engine: Engine, objects: Path, *, at: Seconds) -> list[Finding]:
     return [
         *_lost(record),
         *_reports(record, at),
-        *_conditions(record, at),
+        *_conditions(record, published, home, at=at),
+        *_models(events, record, objects, at=at),
         *_assessments(record, published.values(), objects),
     ]
 
@@ -76,25 +85,58 @@ def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:
                 )
 
 
-def _conditions(record: Overseen, at: Seconds) -> Iterator[Finding]:
-    """Those that a check answers are not looked at: running it needs more than the tables of the ledger."""
+def _conditions(
+    record: Overseen, published: Mapping[str, PolicyPublished], home: Path, *, at: Seconds
+) -> Iterator[Finding]:
+    digests = {name: body.digest for name, body in published.items()}
+
+    def read(document: Digest) -> PolicySet:
+        try:
+            return load(_text(document, home / "objects"), document, accepted=True)
+        except OSError:
+            raise NotFoundError("object-missing", f"no object `{document}`", help="restore it from a backup") from None
+
     for case in record.cases:
-        for each in case.conditions.values() if case.over is None else ():
-            if each.check is None and each.met is None and each.due is not None and each.due < at:
-                yield Finding(
-                    name=f"condition {each.condition}",
-                    state=State.MISSING,
-                    found=f"overdue, no evidence: {each.title}",
-                    purpose=f"giving back what case {case.case} suspends; {each.owner} sees to it",
-                    remedy=f"consentry case condition meet {case.case} {each.condition} FILE --by HANDLE",
-                )
+        due = [each for each in case.conditions.values() if each.due is not None and each.due < at]
+        if case.over is None:
+            answers: Answers = {}
+            if any(each.check is not None for each in due):
+                # Only here: it brings more than most deployments need to be looked at.
+                from consentry.control_plane.conditions import checks_of, run_all  # noqa: PLC0415
+
+                form = served_form(home) if any(each.check in ABOUT_THE_FORM for each in due) else None
+                answers = run_all(checks_of(case, record, published=digests, read=read, at=at, form=form))
+            yield from (_overdue(case, each, answers) for each in due if not each.answer(answers).met)
+
+
+def _overdue(case: Case, condition: Condition, answers: Answers) -> Finding:
+    by_hand = f"consentry case condition meet {case.case} {condition.condition} FILE --by HANDLE"
+    found = "no evidence" if condition.check is None else condition.answer(answers).found
+    return Finding(
+        name=f"condition {condition.condition}",
+        state=State.MISSING,
+        found=f"overdue, {found}: {condition.title}",
+        purpose=f"giving back what case {case.case} suspends; {condition.owner} sees to it",
+        remedy=by_hand if condition.check is None else f"consentry case show {case.case}",
+    )
+
+
+def _models(events: Sequence[Event], record: Overseen, objects: Path, *, at: Seconds) -> Iterator[Finding]:
+    if next(iter(record.lineage), None) is not None:
+        # Only here, for the same reason.
+        from consentry.doctor.models import late_models  # noqa: PLC0415
+
+        yield from late_models(events, record, objects=objects, at=at)
+
+
+def _text(document: Digest, objects: Path) -> str:
+    return (objects / document.removeprefix("sha256:")).read_text("utf-8")
 
 
 def _assessments(record: Overseen, published: Iterable[PolicyPublished], objects: Path) -> Iterator[Finding]:
     for body in published:
         try:
-            text = (objects / body.digest.removeprefix("sha256:")).read_text("utf-8")
-            missing = record.assessments.missing(load(text, body.name, accepted=True))
+            missing = record.assessments.missing(load(_text(body.digest, objects), body.name, accepted=True))
         except (OSError, ConsentryError):
             continue
         if missing:

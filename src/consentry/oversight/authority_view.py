@@ -32,7 +32,7 @@ from consentry.oversight.case import (
 )
 from consentry.oversight.case_report import conditions_json, notice_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
-from consentry.oversight.order import Drained, Order, in_words
+from consentry.oversight.order import Drained, Order
 from consentry.oversight.overseen import Overseen
 from consentry.oversight.paper import Paper, PaperKind, papers_of
 from consentry.policy.choice import Seconds
@@ -93,14 +93,22 @@ def _before(report: ReportDelivered, said: Iterable[_Placed]) -> list[_Placed]:
 
 def order_document(order: Order) -> dict[str, Any]:
     """Return an order with its times: given, written down (from there on it holds), and nobody reads any more."""
-    found = order_json(order)
     return {
-        **found,
-        "in_words": in_words(order.scope),
+        **order_json(order),
         "case": order.case,
         "issued": {"at_ms": order.at_ms},
         "acknowledged": {"position": order.position, "at": order.at},
-        "drained": None if order.drained is None else {**found["drained"], "at_ms": _drained_ms(order, order.drained)},
+        "drained": None if order.drained is None else _drained_json(order, order.drained),
+    }
+
+
+def _drained_json(order: Order, drained: Drained) -> dict[str, Any]:
+    return {
+        "position": drained.position,
+        "after_ms": drained.took_ms,
+        # The name that this form of the view has for leases.
+        "jobs": drained.leases,
+        "at_ms": _drained_ms(order, drained),
     }
 
 
@@ -141,7 +149,7 @@ def case_document(
     orders = [each for each in sight.orders(record) if each.case == case.case]
     others = _others(case, record, sight=sight)
     conditions = [
-        # Who gave the evidence stands in what was found.
+        # Of evidence the digest is said, and nothing else was found.
         {**each, "found": None if each["evidence"] else each["found"]}
         if whole
         else {**each, "title": None, "found": None, "parameters": []}
@@ -161,7 +169,8 @@ def case_document(
             "given": [{"position": each.position, "at": each.at} for each in approvals],
         },
         "in_the_way": [
-            each.text for each in what_stands_in_the_way(case, sight.at, answers=answers, not_reached=not_reached)
+            each.unnamed or each.text
+            for each in what_stands_in_the_way(case, sight.at, answers=answers, not_reached=not_reached)
         ]
         if whole and over is None
         else [],

@@ -266,6 +266,8 @@ class Obstacle:
     kind: str
     about: str
     text: str
+    unnamed: str = ""
+    """The same without the handles, if there are any in it."""
 
 
 def what_stands_in_the_way(
@@ -288,8 +290,9 @@ def what_stands_in_the_way(
     found += open_conditions(case, answers)
     found += missing_approvals(case, step, about=narrowing)
     for order, missing in case.unsigned().items():
-        text = f"{', '.join(missing)} has not signed that order `{order}` may be lifted"
-        found.append(Obstacle(kind="authority", about=order, text=text))
+        text = f"has not signed that order `{order}` may be lifted"
+        named, unnamed = f"{', '.join(missing)} {text}", f"the authority {text}"
+        found.append(Obstacle(kind="authority", about=order, text=named, unnamed=unnamed))
     if not case.notices:
         found.append(Obstacle(kind="notice", about=case.case, text="no notice is required yet: people have to be told"))
     for notice, days in case.notices.items():
@@ -330,8 +333,9 @@ def missing_approvals(case: Case, step: Step, *, about: Digest | None = None) ->
     if len(approved) >= APPROVALS:
         return []
     missing = APPROVALS - len(approved)
-    text = f"{missing} of {APPROVALS} approvals missing" + (f", given by {', '.join(approved)}" if approved else "")
-    return [Obstacle(kind="approval", about=case.case, text=text)]
+    text = f"{missing} of {APPROVALS} approvals missing"
+    named = text + (f", given by {', '.join(approved)}" if approved else "")
+    return [Obstacle(kind="approval", about=case.case, text=named, unnamed=text)]
 
 
 _FIRST_OBSTACLE = {

@@ -2,27 +2,37 @@
 
 The same position gives the same bytes, whoever asks and whenever: no clock is read, and no count depends on what people
 erased since. So nothing is said about single people, neither who they are nor how many refused by name: what refusals
-kept out is counted in items, row by row of each release (`control_plane/scope_counts.py`).
+kept out is counted in items, row by row of each release (`control_plane/scope_counts.py`). Staff are not named.
+
+What no ledger says is not guessed. Which form for objections was served is not known. Nobody could approve lifting
+while it took too many steps, so for how far the case is, a condition about it counts as open until somebody did. How
+many people a notice did not reach is not counted. Neither is listed as in the way: that is said apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from consentry.ledger.case_events import Step
 from consentry.oversight.case import APPROVALS, Answers, Case, Report, standing, what_stands_in_the_way
 from consentry.oversight.case_register import register
+from consentry.oversight.condition_check import ABOUT_THE_FORM, Answer
 from consentry.oversight.notice import Notice, Version
-from consentry.oversight.order import Order, drained_in_words, in_words_of_reports
+from consentry.oversight.order import Order, drained_in_words, in_words
 from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
 
-FORMAT = "consentry/case-report/v2"
-EARLIER_FORMAT = "consentry/case-report/v1"
-"""Counted by the counts of a release, which know no dates of creation: a window counted as all of them."""
+FORMAT = "consentry/case-report/v3"
+SECOND_FORMAT = "consentry/case-report/v2"
+"""Named who gave evidence and approvals, took the form for objections to be the one of the version that made it, and
+called a case approved that was waiting. Counted leases, and called them jobs."""
+FIRST_FORMAT = "consentry/case-report/v1"
+"""Counted by the counts of a release, too, which know no dates of creation: a window counted as all of them."""
+
+_FORM_UNKNOWN = "not known at that position: the ledger does not say which form was served"
 
 
 def document(
@@ -44,37 +54,65 @@ def document(
         report: the report that is owed.
         position: the events [0, `position`) are reported.
         at: when the last of them was recorded; days are counted to then.
-        answers: what the checks of conditions say of the policy sets in force at that position.
+        answers: what the checks of conditions say of the policy sets in force at that position; of those that look at
+            the form for objections, whatever: it is not looked at.
         releases: the releases sealed before it that were about what the case suspends, with their counts.
         personal_events: how many choices, links and erasures there were.
     """
-    over = case.over
+    over, unknown = case.over, _about_the_form(case)
     return {
         "format": FORMAT,
         "report": {"report": report.report, "title": report.title, "due": report.due},
         "position": position,
         "as_of": at,
-        "case": {
-            "case": case.case,
-            "title": case.title,
-            "reference": case.reference,
-            "opened": {"position": case.position, "at": case.at},
-            "standing": str(standing(case, at, answers=answers, not_reached=None)),
-            "narrowed": case.narrowed,
-            "ended": None
-            if over is None
-            else {"how": str(over.how), "reference": over.reference, "position": over.position, "at": over.at},
-        },
+        "case": _case_json(case, at, answers=_assuming(answers, unknown, met=bool(case.approved_by(Step.LIFT)))),
         "orders": [order_json(each) for each in record.orders.of(case.case)],
-        "conditions": conditions_json(case, answers),
+        "conditions": conditions_json(case, answers, unknown=unknown),
         "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
         "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
-        "in_the_way": [each.text for each in what_stands_in_the_way(case, at, answers=answers, not_reached=None)]
-        if over is None
-        else [],
+        "in_the_way": _in_the_way(case, at, answers=_assuming(answers, unknown, met=True)) if over is None else [],
+        "not_known": list(_not_known(case, unknown)) if over is None else [],
     }
+
+
+def _case_json(case: Case, at: Seconds, *, answers: Answers) -> dict[str, Any]:
+    over = case.over
+    return {
+        "case": case.case,
+        "title": case.title,
+        "reference": case.reference,
+        "opened": {"position": case.position, "at": case.at},
+        "standing": str(standing(case, at, answers=answers, not_reached={})),
+        "narrowed": case.narrowed,
+        "ended": None
+        if over is None
+        else {"how": str(over.how), "reference": over.reference, "position": over.position, "at": over.at},
+    }
+
+
+def _in_the_way(case: Case, at: Seconds, *, answers: Answers) -> list[str]:
+    missing = what_stands_in_the_way(case, at, answers=answers, not_reached={})
+    return [each.unnamed or each.text for each in missing]
+
+
+def _assuming(answers: Answers, unknown: Collection[str], *, met: bool) -> Answers:
+    """Return the answers as if the conditions of which nobody knows were met, or were not."""
+    return {**answers, **dict.fromkeys(unknown, Answer(met=met, found=_FORM_UNKNOWN))}
+
+
+def _about_the_form(case: Case) -> frozenset[str]:
+    """Return the conditions whose check looks at the form for objections."""
+    return frozenset(each.condition for each in case.conditions.values() if each.check in ABOUT_THE_FORM)
+
+
+def _not_known(case: Case, unknown: frozenset[str]) -> Iterator[str]:
+    for each in case.conditions.values():
+        if each.condition in unknown:
+            yield f"whether condition `{each.condition}` ({each.title}) is met: {_FORM_UNKNOWN}"
+    for notice in (each for each in case.notices if each in case.served):
+        yield f"how many people notice `{notice}` did not reach whose content would be used again: it is not counted"
 
 
 def order_json(order: Order) -> dict[str, Any]:
@@ -83,7 +121,7 @@ def order_json(order: Order) -> dict[str, Any]:
     return {
         "order": order.order,
         "scope": order.scope.to_json(),
-        "in_words": in_words_of_reports(order.scope),
+        "in_words": in_words(order.scope),
         "origin": str(order.origin),
         "reference": order.reference,
         "issued": {"position": order.position, "at": order.at},
@@ -92,27 +130,37 @@ def order_json(order: Order) -> dict[str, Any]:
         else {
             "position": drained.position,
             "after_ms": drained.took_ms,
-            "jobs": drained.jobs,
+            "leases": drained.leases,
         },
         "ended": None if ended is None else {"how": str(ended.how), "position": ended.position, "at": ended.at},
     }
 
 
-def conditions_json(case: Case, answers: Answers) -> list[dict[str, Any]]:
-    """Return the register of a case as plain values."""
-    return [
-        {
-            "condition": each.condition.condition,
-            "title": each.condition.title,
-            "due": each.condition.due,
-            "check": each.condition.check,
-            "parameters": list(each.condition.parameters),
-            "evidence": None if each.condition.met is None else each.condition.met.evidence,
-            "met": each.met,
-            "found": each.found,
-        }
-        for each in register(case, answers)
-    ]
+def conditions_json(case: Case, answers: Answers, *, unknown: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Return the register of a case as plain values, naming nobody; of one that is over as it was at the end.
+
+    Of those that are `unknown` nobody can tell whether they are met; what was found when the case was lifted is known.
+    """
+    at_the_end = {each.split(": ", 1)[0] for each in case.over.found} if case.over is not None else set()
+    found: list[dict[str, Any]] = []
+    for each in register(case, answers):
+        condition = each.condition
+        untold = condition.condition in unknown and condition.condition not in at_the_end
+        evidence = None if condition.met is None else condition.met.evidence
+        said = _FORM_UNKNOWN if untold else each.found
+        found.append(
+            {
+                "condition": condition.condition,
+                "title": condition.title,
+                "due": condition.due,
+                "check": condition.check,
+                "parameters": list(condition.parameters),
+                "evidence": evidence,
+                "met": None if untold else each.met,
+                "found": said if evidence is None else f"evidence {evidence}",
+            }
+        )
+    return found
 
 
 def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any]:
@@ -169,17 +217,26 @@ def _head(body: dict[str, Any]) -> Iterator[str]:
     yield f"**The case is: {how}.**" + (f" {ended['reference']}, {_moment(ended['at'])}." if ended else "")
     yield from (f"- {each}" for each in body["in_the_way"])
     yield ""
+    if unknown := body.get("not_known"):
+        yield "Not known at that position:"
+        yield ""
+        yield from (f"- {each}" for each in unknown)
+        yield ""
 
 
 def _orders(body: dict[str, Any]) -> Iterator[str]:
     yield "## Suspensions"
     yield ""
-    yield "| order | scope | in force from | last job stopped | ended |"
+    # What was delivered in an earlier form is read as it was.
+    count, called, last = (
+        ("leases", "lease", "last lease over") if body["format"] == FORMAT else ("jobs", "job", "last job stopped")
+    )
+    yield f"| order | scope | in force from | {last} | ended |"
     yield "|---|---|---|---|---|"
     for each in body["orders"]:
         ended = each["ended"]
-        drained = each["drained"] or {"after_ms": None, "jobs": None}
-        stopped = drained_in_words(after_ms=drained["after_ms"], jobs=drained["jobs"])
+        drained = each["drained"] or {"after_ms": None, count: None}
+        stopped = drained_in_words(after_ms=drained["after_ms"], leases=drained[count], called=called)
         how = "in force" if ended is None else f"{ended['how']}, {_moment(ended['at'])}"
         issued = f"{_moment(each['issued']['at'])}, position {each['issued']['position']}"
         yield f"| {each['order']} | {each['in_words']} | {issued} | {stopped} | {how} |"
@@ -193,7 +250,7 @@ def _register(body: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for each in body["conditions"]:
         title, found = (each[key].replace("|", "\\|") for key in ("title", "found"))
-        yield f"| {title} | {'met' if each['met'] else 'open'} | {found} |"
+        yield f"| {title} | {_STATES[each['met']]} | {found} |"
     yield ""
     approvals = body["approvals"]
     yield f"Approved by {_count(approvals['people'], 'person', several='people')}; lifting takes {approvals['needed']}."
@@ -231,7 +288,7 @@ def _sealed(body: dict[str, Any]) -> Iterator[str]:
         state = "withdrawn" if each["withdrawn"] else "sealed"
         yield f"| {each['release']} | {each['position']} | {' | '.join(counts)} | {state} |"
     yield ""
-    if body["format"] == EARLIER_FORMAT:
+    if body["format"] == FIRST_FORMAT:
         yield "In this form of the report a window of creation counts as all dates, and what left a release as used."
         yield ""
     if missing := sum(each.get("uncounted", 0) for each in body["releases"]):
@@ -241,6 +298,7 @@ def _sealed(body: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+_STATES = {True: "met", False: "open", None: "not known"}
 _COUNTED = {
     "items": "items in scope",
     "eligible": "used",

@@ -157,26 +157,20 @@ def _areas_inside(areas: frozenset[str], others: frozenset[str], *, at: Seconds)
 def in_words(scope: Scope) -> str:
     """Return a scope as a few words in a fixed order; of models with those that an order reaches through them."""
     if not scope.models:
-        return in_words_of_reports(scope)
+        return _in_words_but_for_models(scope)
     one = len(scope.models) == 1
     named = f"{'model' if one else 'models'} {', '.join(sorted(scope.models))}"
     reached = f"{named} and what is built on {'it' if one else 'them'}"
     rest = replace(scope, models=frozenset())
-    return reached if rest == Scope() else f"{in_words_of_reports(rest)}; {reached}"
+    return reached if rest == Scope() else f"{_in_words_but_for_models(rest)}; {reached}"
 
 
-def in_words_of_reports(scope: Scope) -> str:
-    """Return the same as the second form of reports says it: models alone, whatever is built on them.
-
-    The same position gives the same bytes, so these words stay as long as that form does.
-    """
+def _in_words_but_for_models(scope: Scope) -> str:
     parts = [
         ", ".join(sorted(each)) for each in (scope.areas, scope.purposes, scope.categories, scope.visibilities) if each
     ]
     if scope.created_from is not None or scope.created_before is not None:
         parts.append(_window_in_words(scope.created_from, scope.created_before))
-    if scope.models:
-        parts.append(f"model {', '.join(sorted(scope.models))}")
     return "; ".join(parts) or "everything"
 
 
@@ -206,21 +200,21 @@ class Drained:
     """From the issue of the order on; None: unknown."""
 
     @property
-    def jobs(self) -> int:
-        """How many jobs read what the order suspends."""
+    def leases(self) -> int:
+        """How many leases were in the scope of the order. A job of several ranks has one for each."""
         return self.stopped + self.expired + self.released + self.failed
 
 
-def drained_in_words(*, after_ms: Milliseconds | None, jobs: int | None) -> str:
-    """Say how long it took until nobody read what an order suspends (None: unknown), and how many jobs did.
+def drained_in_words(*, after_ms: Milliseconds | None, leases: int | None, called: str = "lease") -> str:
+    """Say how long it took until nobody read what an order suspends (None: unknown), and how many leases there were.
 
-    With None as the number of jobs, one still may.
+    With None as the number of leases, somebody still may. Earlier forms of reports `called` them jobs.
     """
-    if jobs is None:
+    if leases is None:
         return "not yet"
-    if not jobs:
+    if not leases:
         return "at once, no job read it"
-    return f"{after_in_words(after_ms)}, {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+    return f"{after_in_words(after_ms)}, {leases:,} {called if leases == 1 else called + 's'}"
 
 
 def after_in_words(after_ms: Milliseconds | None) -> str:

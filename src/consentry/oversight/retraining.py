@@ -7,13 +7,17 @@ Rules:
 * Without one there are words: that the model was registered since as trained on a release, or by a job that said it
   trained another one, or as built on another base. It takes two people who approve them, and weights that are others:
   the digest that was registered last, since the choice, is none that was known of the model before.
+* `retrain-shard` trains anew what saw the lost items. Nobody says which part of a model that is, but which files these
+  items were in is known: jobs show it if they consumed something of each of them since. What they show of other files
+  alone, or where it is not known what was lost, are words.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from consentry.oversight.lease import Leases
+from consentry.oversight.lease import Lease, Leases
 from consentry.oversight.lineage import Model, Models, Use
 
 
@@ -25,15 +29,24 @@ class Shown(Enum):
     BY_A_JOB = auto()
 
 
-def shown(model: Model, *, models: Models, leases: Leases, since: int) -> Shown:
-    """Say how it is known that a model was trained since a remedy was chosen at a position."""
+def shown(
+    model: Model, *, models: Models, leases: Leases, since: int, covers: Callable[[Sequence[Use]], bool]
+) -> Shown:
+    """Say how it is known that a model was trained since a remedy was chosen at a position.
+
+    `covers`: whether what jobs of the model consumed is what the remedy is about.
+    """
     trained = [use for use in model.uses if use.position >= since and _took_place(use, models=models, leases=leases)]
-    jobs = [lease for use in trained if use.lease is not None and (lease := leases.get(use.lease)) is not None]
-    if any(lease.model == model.name for lease in jobs):
+    jobs = [use for use in trained if use.lease is not None and _model_of(leases.get(use.lease)) == model.name]
+    if jobs and covers(jobs):
         return Shown.BY_A_JOB
     before = {each.model for each in model.bases if each.position < since}
     other = any(each.position >= since and each.model not in before for each in model.bases)
     return Shown.SAID if other or trained else Shown.NOT
+
+
+def _model_of(lease: Lease | None) -> str | None:
+    return None if lease is None else lease.model
 
 
 def _took_place(use: Use, *, models: Models, leases: Leases) -> bool:

@@ -59,8 +59,14 @@ def kinds_in_scope(rule: Rule, items: Sequence[ItemClass]) -> Mask:
     return np.array([_may_be_such(item, rule) for item in items], dtype=np.bool_)
 
 
-def rows_in_scope(sidecar: Sidecar, look: ScopeTables) -> BitMap64:
+def rows_in_scope(sidecar: Sidecar, look: ScopeTables, *, hit: Mask | None = None) -> BitMap64:
     """Return the positions of the items of a file that the rule may match, for their owner or somebody they involve.
+
+    Args:
+        sidecar: the file.
+        look: the rule, laid out.
+        hit: by seat: is set for the owners of these items and whoever they involve, for nobody else. Several threads
+            may share one: nothing is ever taken back.
 
     Raises:
         IntegrityError: the file names people or item classes that are not there.
@@ -76,6 +82,10 @@ def rows_in_scope(sidecar: Sidecar, look: ScopeTables) -> BitMap64:
     for rows in spans:
         found[rows] &= gathered(items, sidecar.klass[rows]).view(np.bool_)
         found[rows] &= _of_then(sidecar.created, rows, look.rule)
+        if hit is not None:
+            hit[sidecar.person[rows][found[rows]]] = True
+    if hit is not None:
+        hit[sidecar.involved_person[found[sidecar.involved_row]]] = True
     sidecar.let_go()
     return BitMap64.deserialize(serialize(np.packbits(found, bitorder="little")))
 
@@ -85,11 +95,6 @@ def rows_in_scope_of(sidecar: Sidecar, look: ScopeTables, *, seats: U32) -> BitM
     rows = sidecar.rows_of(seats[look.seats[seats]])
     kept = look.items[sidecar.klass[rows]] & _of_then(sidecar.created, rows, look.rule)
     return BitMap64(rows[kept].tolist())
-
-
-def people_in_scope(look: ScopeTables) -> int:
-    """Return how many people the rule may match."""
-    return int(np.count_nonzero(look.seats))
 
 
 def _of_then(created: U32 | None, rows: slice | U32, rule: Rule) -> Mask | np.bool_:

@@ -71,10 +71,16 @@ class Models(Answer):
 
 
 class WithdrawnSince(Answer):
-    """How much of what a model was trained on has been withdrawn."""
+    """How much of what a model was trained on has been withdrawn.
+
+    `items_of_unknown_people`: of these items nobody can tell whose they were, as their files are gone or changed.
+    `items_not_known`: so many more at most, of releases whose files are gone or changed: what left them is not known.
+    """
 
     items: int
     people: int
+    items_of_unknown_people: int
+    items_not_known: int
     releases: list[str]
 
 
@@ -102,7 +108,8 @@ class WholeModel(Model):
 class Remedying(Body):
     """What is done about an affected model. Two people approve `accept`, which needs a reason, and `drop-adapter`.
 
-    They also approve `retrain` and `retrain-shard` where no job of ours trained the model since.
+    They also approve `retrain` and `retrain-shard` where no job of ours trained the model since; for a shard, where no
+    jobs read each file that lost items.
     """
 
     remedy: Remedy

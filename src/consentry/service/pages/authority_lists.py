@@ -47,7 +47,7 @@ _ORDERS = Listing(
         Column("issued", N_("Given"), kind="time"),
         Column("acknowledged", N_("Acknowledged"), kind="time"),
         Column("drained", N_("Drained"), kind="time"),
-        Column("jobs", N_("Jobs stopped"), kind="number"),
+        Column("jobs", N_("Leases over"), kind="number"),
         Column("ended", N_("Ended"), kind="time"),
     ),
     sort="-issued",

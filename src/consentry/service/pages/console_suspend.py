@@ -39,7 +39,7 @@ _ORDERS = Listing(
         Column("origin", N_("Wanted by"), chosen_from=True),
         Column("by", N_("Issued by")),
         Column("at", N_("Issued"), kind="time"),
-        Column("jobs", N_("Jobs stopped"), kind="number"),
+        Column("jobs", N_("Leases stopped"), kind="number"),
         Column("drained", N_("Drained after (ms)"), kind="number"),
         Column("ended_at", N_("Ended"), kind="time"),
     ),
