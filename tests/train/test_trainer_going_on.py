@@ -48,15 +48,16 @@ def test_a_run_that_was_interrupted_learns_what_a_whole_one_does(url: str, tmp_p
     for number, each in enumerate(losses):
         with held(url, tmp_path) as lease:
             dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
-            resume, several = {}, (each,)
+            resume: dict[str, Any] = {}
+            several: list[TrainerCallback] = [each]
             if number == 0:
-                several = (each, ModelCheckpointCallback(ModelCheckpoints(models, lease), dataset, every=4))
+                several.append(ModelCheckpointCallback(ModelCheckpoints(models, lease), dataset, every=4))
             else:
                 load_rows(kept, dataset)
                 resume = {"resume_from_checkpoint": str(kept)}
             if number == 2:
                 (kept / "rng_state.pth").unlink()
-            every_step = {"logging_strategy": "steps", "logging_steps": 1}
+            every_step: dict[str, Any] = {"logging_strategy": "steps", "logging_steps": 1}
             trainer(lease, dataset, tmp_path, *several, max_steps=7, **every_step).train(**resume)
     whole, resumed, otherwise = (each.of for each in losses)
     assert resumed == {step: loss for step, loss in whole.items() if step > 4}
