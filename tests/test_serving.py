@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import os
 import socket
@@ -110,6 +111,56 @@ def test_a_model_that_may_is_served_and_one_that_may_not_is_answered_with_the_re
         (closed,) = call_asgi(gate, {"type": "websocket"})
         assert (closed["type"], closed["code"]) == ("websocket.close", 1013)
         assert call_asgi(gate, {"type": "lifespan"})[0]["status"] == 200
+
+
+def test_who_waits_for_the_first_answer_stops_nobody_else() -> None:
+    looked: list[float] = []
+
+    async def others() -> None:
+        while True:
+            looked.append(time.monotonic())
+            await asyncio.sleep(0.01)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def both() -> float:
+        beside, begun = asyncio.create_task(others()), time.monotonic()
+        await asgi(hello_asgi, gate)({"type": "http", "method": "GET"}, receive, send)
+        beside.cancel()
+        return time.monotonic() - begun
+
+    sent: list[Any] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the question, and never answers
+        gate = ServingGate("drafts", url=f"http://127.0.0.1:{silent.getsockname()[1]}", token="t", timeout_s=2.0)
+        took = asyncio.run(both())
+        gate.close()
+    assert sent[0]["status"] == 503
+    assert took > 1.5, "a control: it did wait"
+    assert max(after - before for before, after in itertools.pairwise(looked)) < 1
+
+
+def test_all_requests_of_the_first_moment_wait_for_the_first_answer(server: ThreadingHTTPServer) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def all_at_once() -> None:
+        app = asgi(hello_asgi, gate)
+        await asyncio.gather(*(app({"type": "http", "method": "GET"}, receive, send) for _ in range(20)))
+
+    gate = gate_to(server)
+    asyncio.run(all_at_once())
+    gate.close()
+    assert [each["status"] for each in sent if "status" in each] == [200] * 20
+    assert len(ControlPlane.asked) == 1
 
 
 def test_an_order_arrives_within_the_time_to_live(server: ThreadingHTTPServer) -> None:

@@ -19,7 +19,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-TERMINAL = {"lease-revoked", "lease-expired", "lease-ended", "lease-withdrawn", "lease-not-yours", "lease-unknown"}
+TERMINAL = {
+    "lease-revoked",
+    "lease-expired",
+    "lease-ended",
+    "lease-withdrawn",
+    "lease-unamended",
+    "lease-not-yours",
+    "lease-unknown",
+}
 
 
 def clock() -> float:

@@ -13,6 +13,7 @@ from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.in_scope import rows_in_scope
 from end_to_end.network import RawItem, RawPerson, populated
+from end_to_end.telling import told_then
 
 NOW = 1_730_000_000
 POLICY = "august-2024"
@@ -61,7 +62,7 @@ def test_after_a_link_only_those_who_were_linked_are_looked_at(monkeypatch: pyte
             scanned.reset_mock()
             monkeypatch.undo()
             assert after == anew()
-            control.notices.serve(f"n{one}{other}", [ids[one]], at=NOW)  # said since, and nobody moved
+            told_then(deployment, f"n{one}{other}", [ids[one]], at=NOW)  # said since, and nobody moved
             assert answers(found) == after
             seen.add(tuple(after))
         assert len(seen) > 2, "links make orders hit more"

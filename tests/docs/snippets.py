@@ -16,6 +16,7 @@ How outputs are compared is said in `shown.py`.
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import os
 import re
@@ -115,10 +116,9 @@ class Stage:
         """Run one snippet. Raises SnippetError if it does not end as the document says."""
         if snippet.language == "sh":
             self._shell(snippet)
-        elif ">>>" in snippet.body:
-            _doctest(snippet, namespace)
-        else:
-            _python(snippet, namespace)
+            return
+        with contextlib.chdir(self.folder):  # as those in shell: one reads what the other wrote
+            _doctest(snippet, namespace) if ">>>" in snippet.body else _python(snippet, namespace)
 
     def _shell(self, snippet: Snippet) -> None:
         script = shown.script(snippet.body)

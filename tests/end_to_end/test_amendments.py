@@ -205,6 +205,34 @@ def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_re
     assert handed_out(deployment, later) == {"a1"}
 
 
+def test_a_table_goes_when_nobody_can_tell_what_has_to_leave_it(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    control.releases.table(release, 2)
+    write_items(folder / "items" / "0.parquet", ITEMS[:3])
+    control.statements.register_corpus(folder / "corpus.toml")
+    control.amendments.amend()
+    assert in_table(deployment, release, 2) == 3, "nobody has refused"
+    say(deployment, "cy", reach=EVERYTHING)
+    assert not (control.desk.tables / release).exists(), "its readers ask nobody"
+
+
+def test_a_file_that_comes_back_is_amended_from_where_it_was_left(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.leases.grant(release, job="job-1", model="drafts")
+    content = (folder / "items" / "0.parquet").read_bytes()
+    write_items(folder / "items" / "0.parquet", ITEMS[:3])
+    control.statements.register_corpus(folder / "corpus.toml")
+    say(deployment, "bo", reach=EVERYTHING)
+    assert control.leases.standings([lease.lease])[lease.lease].code == "lease-unamended"
+    (folder / "items" / "0.parquet").write_bytes(content)
+    control.statements.register_corpus(folder / "corpus.toml")
+    assert control.leases.heard(lease.lease, secret=secret) == 1
+    assert control.leases.standings([lease.lease])[lease.lease].state == "granted"
+    assert handed_out(deployment, release) == {"a1", "c1"}
+
+
 def test_a_withdrawn_release_is_amended_no_more(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     release = build(deployment)

@@ -15,7 +15,7 @@ from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach, Visibility
 from consentry.release.snapshot import Use
 from end_to_end.case_steps import WITHOUT_UK, agree_to_lift, in_the_way
-from end_to_end.suspended_network import EVERYTHING, POLICY, build, grant, suspend
+from end_to_end.suspended_network import EVERYTHING, POLICY, build, grant, renew, suspend
 from end_to_end.suspended_network import place as place  # noqa: PLC0414 - a fixture
 from end_to_end.test_story import eligible, say
 
@@ -56,6 +56,47 @@ def test_an_order_holds_whatever_the_clock_says(place: tuple[Path, Deployment], 
         assert built_now(again) == WITHOUT_UK
     finally:
         again.close()
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_lease_is_over_when_its_time_is_whatever_the_clock_says(place: tuple[Path, Deployment], jump: int) -> None:
+    _, deployment = place
+    leases, booted_s = deployment.control.leases, count_uptime(deployment)
+    release = build(deployment)
+    set_clock(deployment, jump)
+    lease, secret = grant(deployment, release)
+    for sequence, seconds in enumerate((0, jump, -jump, 0), 1):
+        set_clock(deployment, seconds)
+        booted_s[0] += 55
+        assert leases.expire() == []
+        renew(deployment, lease, secret, sequence)
+    for seconds, over in ((60, []), (5, [lease.lease])):
+        jump = -jump
+        set_clock(deployment, jump)
+        booted_s[0] += seconds
+        assert leases.expire() == over
+    with pytest.raises(ConsentryError, match="lease-ended"):
+        renew(deployment, lease, secret, 5)
+    assert grant(deployment, release)[0].fence > lease.fence
+
+
+def count_uptime(deployment: Deployment) -> list[float]:
+    """Have the time since the start of the machine counted by the test: in the first place of what it returns."""
+    counted = [1_000.0]
+    deployment.control.desk.parts = replace(deployment.control.desk.parts, uptime=lambda: counted[0])
+    return counted
+
+
+def test_a_lease_that_followed_the_clock_of_the_day_would_be_noticed(place: tuple[Path, Deployment]) -> None:
+    """The control: with a clock in place of the time since the start, the test above fails."""
+    _, deployment = place
+    set_clock(deployment, 0)
+    desk = deployment.control.desk
+    desk.parts = replace(desk.parts, uptime=lambda: float(desk.parts.clock()))
+    lease, secret = grant(deployment, build(deployment))
+    set_clock(deployment, SECONDS_PER_DAY)
+    with pytest.raises(ConsentryError, match="lease-expired"):
+        renew(deployment, lease, secret)
 
 
 @pytest.mark.parametrize("jump", JUMPS)

@@ -41,6 +41,7 @@ from end_to_end.network import (
     write_people,
 )
 from end_to_end.oracle import World, decide_all
+from end_to_end.telling import told_then
 
 NOW = 1_764_000_000  # 24 November 2025
 DAY = 86_400
@@ -232,7 +233,7 @@ class Worlds(RuleBasedStateMachine):
         rng = Random(seed)
         told = [str(each) for each in self.ids if rng.random() < 0.6]
         at = rng.choice([NOW - 2 * DAY, NOW - DAY, NOW - DAY + 1])
-        self.control.notices.serve("n1", [self.deployment.person(each) for each in told], at=at)
+        told_then(self.deployment, "n1", [self.deployment.person(each) for each in told], at=at)
         self.world.serve("n1", told, at)
 
     @rule(seed=SEEDS, purpose=PURPOSES)

@@ -22,6 +22,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from end_to_end.case_steps import CASE, agree_to_lift, condition, later, suspend
 from end_to_end.network import RawItem, RawPerson, populated, write_corpus, write_people
 from end_to_end.suspended_network import POLICY, UK
+from end_to_end.telling import told_then
 from end_to_end.test_story import eligible, say
 
 PEOPLE = (
@@ -55,7 +56,7 @@ def approved(deployment: Deployment, scope: Scope = UK, *, notice: str = "n-1") 
 
 
 def serve(deployment: Deployment, *people: str, notice: str = "n-1") -> None:
-    deployment.control.notices.serve(notice, [deployment.person(each) for each in people], at=now())
+    told_then(deployment, notice, [deployment.person(each) for each in people], at=now())
 
 
 def waited_after_telling(deployment: Deployment, *people: str, scope: Scope = UK) -> None:
@@ -217,7 +218,7 @@ def test_an_earlier_telling_that_is_recorded_later_told_nobody(place: tuple[Path
     publish(deployment)
     approved(deployment)
     people = [deployment.person(each) for each in ("gb", "gb-2")]
-    deployment.control.notices.serve("n-1", people, at=now() - 400 * 86_400)
+    told_then(deployment, "n-1", people, at=now() - 400 * 86_400)
     later(deployment, days=31)
     assert in_the_way(deployment) == ["notice `n-1` was not served since lifting was approved"]
     serve(deployment, "us")

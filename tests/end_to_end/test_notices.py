@@ -11,12 +11,15 @@ from consentry.bootstrap import Deployment
 from consentry.clock import now
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import AssessmentKind, NoticeWritten, NoticeWrittenV1
+from consentry.ledger.events import NoticeServed
 from consentry.oversight.case_report import notice_json
 from consentry.policy.expressions import SECONDS_PER_DAY
 from consentry.policy.library import shipped
 from consentry.policy.policy_parser import load
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose
 from end_to_end.network import RawItem, RawPerson, populated
+from end_to_end.telling import told_then
+from end_to_end.test_clock_jumps import set_clock
 from end_to_end.test_story import eligible, say
 
 POLICY, NOTICE, WAIT = "november-2025", "genai-2025", 30 * SECONDS_PER_DAY
@@ -32,7 +35,7 @@ def place() -> Iterator[tuple[Path, Deployment]]:
 
 
 def serve(deployment: Deployment, *people: str, at: int = SERVED) -> int:
-    return deployment.control.notices.serve(NOTICE, [deployment.person(each) for each in people], at=at)
+    return told_then(deployment, NOTICE, [deployment.person(each) for each in people], at=at)
 
 
 def built(deployment: Deployment, at: int) -> set[str]:
@@ -191,9 +194,10 @@ def test_what_was_written_before_there_were_several_texts_is_read_as_it_was(plac
 def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    head = deployment.ledger.head()
+    told, head = [deployment.person("told")], deployment.ledger.head()
     for code, call in (
-        ("notice-time-to-come", lambda: serve(deployment, "told", at=now() + 60)),
+        ("notice-time-to-come", lambda: control.notices.serve(NOTICE, told, at=now() + 60)),
+        ("notice-before-text", lambda: control.notices.serve(NOTICE, told, at=SERVED)),
         ("choice-notice-name", lambda: control.notices.serve("No Name", [], at=SERVED)),
         ("notice-nobody", lambda: control.notices.serve(NOTICE, [], at=SERVED)),
         ("notice-empty", lambda: control.notices.write("n", b" \n", languages=["en"], channel="x", audience="x")),
@@ -204,6 +208,44 @@ def test_bad_notices_are_refused(place: tuple[Path, Deployment]) -> None:
             call()
         assert caught.value.code == code
     assert deployment.ledger.head() == head
+
+
+def test_a_false_date_opens_nothing(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, told = deployment.control, [deployment.person("told")]
+    for written in (False, True):
+        if written:
+            control.notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
+        with pytest.raises(ConsentryError) as caught:
+            control.notices.serve(NOTICE, told, at=now() - WAIT)
+        assert caught.value.code == "notice-before-text"
+    assert built(deployment, now()) == set()
+    control.notices.serve(NOTICE, told, at=now())
+    assert built(deployment, set_clock(deployment, WAIT - 60)) == set()
+    assert built(deployment, set_clock(deployment, WAIT + 60)) == {"told-1"}
+
+
+def test_who_was_told_since_the_text_was_written_can_be_recorded_later(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, told = deployment.control, [deployment.person("told")]
+    set_clock(deployment, -10 * SECONDS_PER_DAY)
+    control.notices.write(NOTICE, b"x", languages=["en"], channel="in-app", audience="all")
+    set_clock(deployment, 0)
+    control.notices.serve(NOTICE, told, at=now() - 10 * SECONDS_PER_DAY)
+    with pytest.raises(ConsentryError):
+        control.notices.serve(NOTICE, told, at=now() - 11 * SECONDS_PER_DAY)
+    control.notices.write(NOTICE, b"y", languages=["en"], channel="in-app", audience="all")
+    with pytest.raises(ConsentryError) as caught:
+        control.notices.serve(NOTICE, told, at=now() - 9 * SECONDS_PER_DAY)
+    assert "its text was written at" in caught.value.message, "of what it says now nobody can have been told by then"
+
+
+def test_what_was_recorded_before_dates_were_looked_at_counts_as_it_was(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    parts = deployment.control.desk.parts
+    cohort = parts.people.store_cohort([deployment.person("told")])
+    deployment.ledger.append([NoticeServed(notice=NOTICE, at=SERVED, cohort=cohort, count=1)])
+    assert built(deployment, SERVED + WAIT) == {"told-1"}
 
 
 def test_an_assessment_is_of_what_the_rules_say(place: tuple[Path, Deployment]) -> None:

@@ -23,6 +23,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.telling import told_then
 
 NOW = 1_730_000_000
 POLICY = "september-2024"
@@ -147,7 +148,7 @@ def say(folder: Path, deployment: Deployment, what: str) -> None:
         case "people":
             control.statements.load_people(write_people(folder / "people", PEOPLE))
         case "notice":
-            control.notices.serve("n-1", [deployment.person("u6")], at=NOW)
+            told_then(deployment, "n-1", [deployment.person("u6")], at=NOW)
         case _:
             control.objections.file("a link", answer_to="an address")
 

@@ -17,6 +17,7 @@ from consentry.policy.matrix import PersonClass
 from consentry.policy.vocabulary import Account, ChoiceState, Purpose
 from consentry.release import present as present_module
 from end_to_end.network import fresh
+from end_to_end.telling import told_then
 
 NOW = 1_764_000_000
 ACCOUNTS = 20_000
@@ -94,7 +95,7 @@ def test_who_is_being_erased_elsewhere_gets_no_new_seat() -> None:
         refusal = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, at=NOW)
         one, other = people(2)
         control.statements.choose(ChoiceMade(person=each, choice=refusal, source=Source.FORM) for each in (one, other))
-        control.notices.serve("n1", [one, other], at=NOW)
+        told_then(deployment, "n1", [one, other], at=NOW)
         present = control.desk.present()
         elsewhere = open_deployment(deployment.settings.home)
         elsewhere.control.desk.parts.people.close([one])

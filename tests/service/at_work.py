@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,10 +208,12 @@ def once_ready(url: str, **headers: str) -> httpx2.Response:
 class Process:
     """`consentry serve` as a process of its own."""
 
-    def __init__(self, home: Path, *, errors: int = subprocess.PIPE) -> None:
+    def __init__(
+        self, home: Path, *, errors: int = subprocess.PIPE, program: Sequence[str] = ("-m", "consentry")
+    ) -> None:
         self.home = home
         (home / "serve.json").unlink(missing_ok=True)
-        self.process = command(home, "serve", "--port", "0", errors=errors)
+        self.process = command(home, "serve", "--port", "0", errors=errors, program=program)
         try:
             self.ask = self._reached()
         except BaseException:
@@ -240,9 +242,11 @@ class Process:
 
 
 @contextmanager
-def served(home: Path, *, errors: int = subprocess.PIPE) -> Iterator[Process]:
+def served(
+    home: Path, *, errors: int = subprocess.PIPE, program: Sequence[str] = ("-m", "consentry")
+) -> Iterator[Process]:
     """Serve a home from a process. What it complains about goes to `errors`: a pipe that nobody reads fills up."""
-    process = Process(home, errors=errors)
+    process = Process(home, errors=errors, program=program)
     try:
         yield process
     finally:
@@ -250,9 +254,11 @@ def served(home: Path, *, errors: int = subprocess.PIPE) -> Iterator[Process]:
             process.stop()
 
 
-def command(home: Path, *words: str, errors: int = subprocess.PIPE) -> subprocess.Popen[str]:
+def command(
+    home: Path, *words: str, errors: int = subprocess.PIPE, program: Sequence[str] = ("-m", "consentry")
+) -> subprocess.Popen[str]:
     """Start a command on a home, as a process of its own."""
-    line = [sys.executable, "-m", "consentry", "--home", str(home), *words]
+    line = [sys.executable, *program, "--home", str(home), *words]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONSENTRY_")}
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
 

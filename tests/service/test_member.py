@@ -15,6 +15,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.network import fresh
+from end_to_end.telling import told_then
 from end_to_end.test_story import NOW
 from service.at_work import POLICY, in_thread
 from service.members import HOSTILE, NEW_POST, Come, main_of, no, shown, token_for, yes
@@ -143,7 +144,7 @@ def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, C
     assert "Not yet Your content is not used before you had time to say no" in page
     assert "after you were told and had time to say no" in page
     now = control.desk.parts.clock()
-    control.notices.serve("genai-2025", [deployment.person("gb")], at=now - 86_400)
+    told_then(deployment, "genai-2025", [deployment.person("gb")], at=now - 86_400)
     page = words(visitor.get("/me"))
     assert "unless you say no" in page
     no(visitor)

@@ -14,6 +14,7 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.release.situation import Situation
+from end_to_end.telling import told_then
 from service.at_work import POLICY
 from service.members import Come, no, one_item, read, shown
 from service.visitor import words
@@ -31,7 +32,7 @@ def decides(deployment: Deployment, name: str) -> None:
 
 def told_days_ago(deployment: Deployment, days: int, *people: str) -> None:
     at = deployment.control.desk.parts.clock() - days * DAY
-    deployment.control.notices.serve("genai-2025", [deployment.person(each) for each in people], at=at)
+    told_then(deployment, "genai-2025", [deployment.person(each) for each in people], at=at)
 
 
 def test_while_a_notice_runs_every_item_has_an_answer_and_the_day(place: tuple[Deployment, Come, str]) -> None:

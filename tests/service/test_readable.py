@@ -26,6 +26,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpo
 from consentry.release.situation import Situation
 from consentry.service import plain_words
 from consentry.service.pages import member_words as say
+from end_to_end.telling import told_then
 from end_to_end.test_story import NOW
 from service.catalogues import gathered
 from service.members import HOSTILE, Come, no, one_item, shown, yes
@@ -173,7 +174,7 @@ def told(deployment: Deployment, come: Come) -> dict[str, Visitor]:
     """Have everything happen that a member is told of, and return members."""
     control = deployment.control
     control.notices.write("what-we-use", b"We use posts.", languages=["en"], channel="mail", audience="all")
-    control.notices.serve("what-we-use", [deployment.person("us"), deployment.person("us2")], at=NOW)
+    told_then(deployment, "what-we-use", [deployment.person("us"), deployment.person("us2")], at=NOW)
     visitors = {str(each.id): come(each.id, notice="what-we-use") for each in member.PEOPLE}
     visitors |= {"stranger": come("stranger"), "without": come("empty")}
     form = {"purpose": "train-genai"}

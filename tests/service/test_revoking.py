@@ -6,16 +6,24 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pyroaring import BitMap64
 
+from consentry.bootstrap import open_deployment
 from consentry.cli.suspend import drained_words
+from consentry.errors import LeaseOverError
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.authority_view import order_document
 from consentry.oversight.order import Scope
+from consentry.policy.vocabulary import Reach
 from consentry.service.api.orders import described
-from service.at_work import Held
+from consentry.training.client import hold
+from end_to_end.network import write_items
+from end_to_end.test_story import say
+from service.at_work import ITEMS, Held, until
 from service.conftest import Place, suspend, wait_until_drained
 
 
@@ -70,6 +78,46 @@ def test_a_withdrawn_release_ends_leases(place: Place) -> None:
     assert held.renew(1).code == "lease-withdrawn"
     asked = {"release": place.release, "job": "job-1", "model": "drafts", "nonce": "n"}
     assert place.ask("POST", "/v1/leases", asked).code == "lease-withdrawn"
+
+
+def _lose_a_file(place: Place) -> None:
+    write_items(place.folder / "items" / "0.parquet", ITEMS[:1])
+    place.deployment.control.statements.register_corpus(place.folder / "corpus.toml")
+
+
+def test_a_lease_is_over_when_nobody_can_tell_what_has_to_leave_its_release(place: Place) -> None:
+    held = place.ask.lease(place.release)
+    _lose_a_file(place)
+    assert held.renew(1).status == 200, "nobody has refused"
+    say(place.deployment, "br", reach=Reach.EVERYTHING)  # whose only item is in the file that is as it was
+    told = held.watch(10).json
+    assert (told["state"], told["code"]) == ("revoked", "lease-unamended")
+    assert "items/0.parquet" in told["reason"]
+    answer = held.renew(2)
+    assert (answer.status, answer.code) == (409, "lease-unamended")
+    (job,) = place.ask("GET", "/v1/leases").json["leases"]
+    assert (job["state"], job["left_s"]) == ("revoked", None)
+
+
+def test_a_renewal_tells_what_another_process_was_told(place: Place) -> None:
+    held = place.ask.lease(place.release)
+    _lose_a_file(place)
+    other = open_deployment(place.deployment.settings.home)
+    say(other, "br", reach=Reach.EVERYTHING)
+    other.close()
+    assert held.renew(1).code == "lease-unamended"
+    assert held.watch(10).json["code"] == "lease-unamended"
+
+
+def test_a_job_stops_at_once_when_nobody_can_tell_what_it_may_not_read(place: Place, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"url": place.ask.url, "credential": place.ask.token, "state_folder": tmp_path}
+    with hold(place.release, job="job-1", model="drafts", watchdog=False, **asked) as lease:
+        _lose_a_file(place)
+        say(place.deployment, "br", reach=Reach.EVERYTHING)
+        until(lease.is_over, 5)
+        with pytest.raises(LeaseOverError, match="nobody can tell") as caught:
+            lease.check()
+    assert caught.value.code == "lease-unamended"
 
 
 def test_an_end_is_said_twice_and_noted_once(place: Place) -> None:

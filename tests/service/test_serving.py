@@ -10,12 +10,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consentry.bootstrap import open_deployment
 from consentry.errors import ConsentryError
+from consentry.training.client import hold
 from service.at_work import Process, home, said, served, suspend_elsewhere
+
+JUMPING = Path(__file__).parents[2] / "benchmarks" / "parts" / "jumping_clock.py"
 
 
 @pytest.fixture
@@ -93,6 +97,35 @@ def test_an_order_while_no_server_runs_holds_from_its_start(place: tuple[Path, s
     with served(folder) as again:
         held.caller = again.ask
         assert held.renew(1).code == "lease-revoked"
+
+
+def test_a_wall_clock_that_is_set_neither_ends_a_lease_nor_makes_it_longer(
+    place: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, release = place
+    with served(folder, program=("-P", str(JUMPING))) as server:
+        asked: dict[str, Any] = {"url": server.ask.url, "credential": server.ask.token, "state_folder": tmp_path}
+        with hold(release, job="job-2", model="drafts", ttl_s=2, watchdog=False, **asked) as renewed:
+            held = server.ask.lease(release, ttl_s=2)
+            before = granted_at(server)
+            for sequence, number in enumerate((signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR2, signal.SIGUSR1), 1):
+                server.process.send_signal(number)
+                time.sleep(0.7)
+                assert held.renew(sequence).status == 200
+                renewed.check(sequence)
+            server.process.send_signal(signal.SIGUSR2)
+            begun = time.monotonic()
+            assert server.ask.lease(release).watch(0.1).json["state"] == "granted"
+            assert granted_at(server) < before - 80_000, "its clock was set"
+            assert held.watch(5).json["state"] in ("expired", "ended")
+            assert 1 < time.monotonic() - begun < 4
+            assert held.renew(5).code in ("lease-expired", "lease-ended")
+            renewed.check(5)
+
+
+def granted_at(server: Process) -> int:
+    """Return when the newest lease was granted, by the clock of the server."""
+    return int(server.ask("GET", "/v1/leases").json["leases"][-1]["granted_at"])
 
 
 def test_only_one_serves_a_home(place: tuple[Path, str]) -> None:

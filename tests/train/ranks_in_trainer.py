@@ -15,8 +15,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, default_da
 
 from consentry.errors import ConsentryError, LeaseOverError
 from consentry.training.client import Lease, hold
+from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ReleaseDataset
-from consentry.training.transformers import LeaseCallback, ReleaseTrainer, RowCollator
+from consentry.training.transformers import LeaseCallback, ModelCheckpointCallback, ReleaseTrainer, RowCollator
 from train.jobs_in_torch import FOLDER, StepTimes, note
 from train.small_models import encode_for_trainer, tiny_gpt
 
@@ -53,12 +54,17 @@ def train(lease: Lease, arguments: TrainingArguments) -> None:
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode_for_trainer)
     number = arguments.process_index
     kind = Trainer if os.environ["JOB_TRAINER"] == "bare" else ReleaseTrainer
+    kept: list[TrainerCallback] = []
+    if os.environ["JOB_TRAINER"] == "keeping":
+        models = ModelCheckpoints(LocalFolder(FOLDER / f"models-{number}"), lease)
+        kept.append(ModelCheckpointCallback(models, dataset, every=2))
+        arguments.max_steps = 2
     kind(
         model=tiny_gpt(),
         args=arguments,
         train_dataset=dataset,
         data_collator=RowCollator(default_data_collator),
-        callbacks=[Times(lease, number), LeaseCallback(lease, dataset), Notes(number)],
+        callbacks=[Times(lease, number), LeaseCallback(lease, dataset), Notes(number), *kept],
     ).train()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -12,6 +13,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from pyroaring import BitMap64
+
+from consentry.training.transformers import ROWS_FILE
 from train.ranks_in_trainer import BATCH, MICRO_BATCHES
 from train.released import Served, text_column
 from train.test_training import START_S
@@ -109,3 +114,15 @@ def test_a_bare_trainer_on_two_ranks_is_refused(real: Served, tmp_path: Path) ->
     assert "trainer-deals-out" in job.said("ended")
     assert job.said("step") == [None, None]
     assert real.rows() == set()
+
+
+def test_one_rank_keeps_the_random_numbers_of_all(real: Served, tmp_path: Path) -> None:
+    with torchrun(real, tmp_path / "job", trainer="keeping") as job:
+        assert job.process.wait(START_S + 60) == 0, (job.folder / "errors").read_text()
+    kept = job.folder / "models-0" / "step-2"
+    states = [torch.load(kept / f"rng_state_{rank}.pth", weights_only=False) for rank in range(RANKS)]
+    assert all({"python", "numpy", "cpu"} <= each.keys() for each in states)
+    rows = sum(len(real.rows_of(each)) for each in ranks())
+    done = json.loads((kept / ROWS_FILE).read_bytes())["done"]
+    assert sum(len(BitMap64.deserialize(base64.b64decode(each))) for each in done.values()) == rows
+    assert not list((job.folder / "models-1").glob("step-*")), "the first rank writes"

@@ -93,7 +93,8 @@ def _others(given: Sequence[str], *, notice: str) -> dict[str, bytes]:
     "--at",
     type=read_last_moment,
     metavar="TIME",
-    help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now).",
+    help="When: a date (the end of that day, UTC), a time with zone, or seconds since 1970 (default: now). Not before "
+    "its newest text was written here.",
 )
 @click.option(
     "--purpose",

@@ -43,7 +43,6 @@ from consentry.release.reproduce import sidecars_of
 from consentry.release.sealed import SealedRelease, changed
 
 _ATTEMPTS = 5
-_NOTHING, _NOT_KNOWN = "nothing leaves it", "what leaves it is not known"
 
 
 class _Behind(NamedTuple):
@@ -55,8 +54,17 @@ class _Behind(NamedTuple):
     newest: Noted | None
 
 
+class _Unheard(NamedTuple):
+    """Why nobody can tell what left a release, and the first and the last position at which something did."""
+
+    why: ConsentryError
+    at: tuple[int, ...]
+
+
 _Leaving = dict[tuple[Purpose, FilePin], Rows]
 """What leaves a file for a purpose, worked out once for all releases."""
+_Draft = ReleaseAmended | ConsentryError | None
+"""The next amendment of a release; None if nothing leaves it, an error if what leaves it is not known."""
 
 
 class AmendmentVerbs:
@@ -70,7 +78,7 @@ class AmendmentVerbs:
         self._amending = Lock()
         self._covered: dict[str, int] = {}
         self._checked: set[tuple[str, int, int]] = set()
-        self._unheard: dict[str, tuple[int, ...]] = {}
+        self._unheard: dict[str, _Unheard] = {}
 
     def newest(self, release: str) -> int:
         """Return the number of the newest amendment of a release, up to date with the head; 0: as it was sealed.
@@ -80,8 +88,10 @@ class AmendmentVerbs:
             IntegrityError: a file of it is gone, so that nobody can tell what has to leave it.
         """
         self.archive.sealed_as(release)
-        self._bring_up_to_date([release], strict=True)
+        self._bring_up_to_date([release])
         with self.desk.lock:
+            if release in self._unheard:
+                raise self._unheard[release].why
             return number_of(self.desk.present().amendments.newest(release))
 
     def rows(self, release: str, index: int, *, number: int) -> bytes:
@@ -112,7 +122,7 @@ class AmendmentVerbs:
 
     def that_removed(self, release: str, *, path: str, row: int) -> Noted | None:
         """Return the first amendment by which a row of a file left a release; None if it did not."""
-        self._bring_up_to_date([release], strict=False)
+        self._bring_up_to_date([release])
         files = self.archive.open(release).manifest.files
         index = next(index for index, file in enumerate(files) if file.pin.path == path)
         with self.desk.lock:
@@ -122,9 +132,9 @@ class AmendmentVerbs:
     def amend(self) -> list[str]:
         """Bring all releases up to date, and return those that were amended. One that cannot be is left as it is."""
         names = [name for name, sealed in self.archive.sealed().items() if sealed.withdrawn is None]
-        return self._bring_up_to_date(names, strict=False)
+        return self._bring_up_to_date(names)
 
-    def _bring_up_to_date(self, names: Sequence[str], *, strict: bool) -> list[str]:
+    def _bring_up_to_date(self, names: Sequence[str]) -> list[str]:
         with self._amending:
             for _ in range(_ATTEMPTS):
                 with self.desk.lock:
@@ -132,16 +142,16 @@ class AmendmentVerbs:
                     behind, reached = self._behind(names, head)
                 rows: _Leaving = {}
                 drafts = {
-                    each.name: self._draft(each, head, reached=reached[each.purpose], rows=rows, strict=strict)
-                    for each in behind
+                    each.name: self._draft(each, head, reached=reached[each.purpose], rows=rows) for each in behind
                 }
                 amended = self._append(behind, [body for body in drafts.values() if isinstance(body, ReleaseAmended)])
                 if amended is None:
                     continue
-                self._covered |= {name: head for name, body in drafts.items() if body != _NOT_KNOWN}
                 self._note_unheard(behind, names, drafts)
-                self._covered |= {name: head for name in names if name not in drafts}
+                unheard = {name for name, body in drafts.items() if isinstance(body, ConsentryError)}
+                self._covered |= {name: head for name in names if name not in unheard}
                 self.handouts.write_anew(names)
+                self.handouts.take_back(unheard)
                 return amended
         raise ConflictError(
             "amendment-overtaken",
@@ -151,15 +161,21 @@ class AmendmentVerbs:
 
     def unheard(self, name: str) -> tuple[int, ...]:
         """Return the first and the last position of what a release cannot be amended by: nobody can tell what left."""
-        return self._unheard.get(name, ())
+        return self._unheard[name].at if name in self._unheard else ()
 
-    def _note_unheard(self, behind: Sequence[_Behind], names: Iterable[str], drafts: Mapping[str, object]) -> None:
+    def lost_track(self, name: str) -> ConsentryError | None:
+        """Return why nobody can tell what left a release, as far as it was tried, if that stays so by itself."""
+        found = self._unheard.get(name)
+        return None if found is None or found.why.transient else found.why
+
+    def _note_unheard(self, behind: Sequence[_Behind], names: Iterable[str], drafts: Mapping[str, _Draft]) -> None:
         with self.desk.lock:
             for name in names:
                 self._unheard.pop(name, None)
             for each in behind:
-                if drafts[each.name] == _NOT_KNOWN:
-                    self._unheard[each.name] = self.desk.newest.reached_at(since=each.covered)
+                why = drafts[each.name]
+                if isinstance(why, ConsentryError):
+                    self._unheard[each.name] = _Unheard(why, self.desk.newest.reached_at(since=each.covered))
 
     def _behind(self, names: Sequence[str], head: int) -> tuple[list[_Behind], dict[Purpose, Reached]]:
         """Return the releases that have not heard something, and for each purpose what. INVARIANT: the lock is held.
@@ -182,22 +198,18 @@ class AmendmentVerbs:
         }
         return [each for each in found if not reached[each.purpose].nothing], reached
 
-    def _draft(
-        self, behind: _Behind, head: int, *, reached: Reached, rows: _Leaving, strict: bool
-    ) -> ReleaseAmended | str:
-        """Work out the next amendment of a release and store it; `_NOTHING` if nothing leaves it."""
+    def _draft(self, behind: _Behind, head: int, *, reached: Reached, rows: _Leaving) -> _Draft:
+        """Work out the next amendment of a release and store it."""
         try:
             release = self.archive.remembered(behind.name)
             leaving = self._leaving(release, reached, rows)
             before = self.removals.removed(behind.newest)
-        except ConsentryError:
-            if strict:
-                raise
-            return _NOT_KNOWN
+        except ConsentryError as error:
+            return error
         after = {index: before.get(index, BitMap64()) | new for index, new in leaving.items()}
         changed_files = {index: each for index, each in after.items() if each != before.get(index, BitMap64())}
         if not changed_files:
-            return _NOTHING
+            return None
         put, files = self.desk.parts.objects.put, release.manifest.files
         kept = {} if behind.newest is None else dict(self.removals.document(behind.newest).files)
         for index, each in changed_files.items():

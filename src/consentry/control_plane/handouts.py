@@ -17,6 +17,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -128,6 +129,14 @@ class Handouts:
                     # Its readers ask nobody: what they must not see any more is gone, even if the rest is as well.
                     shutil.rmtree(self.desk.tables / name / f"v{version}", ignore_errors=True)
 
+    def take_back(self, names: Iterable[str]) -> None:
+        """Remove the tables of releases of which nobody can tell what has to leave them."""
+        those = [folder for name in names if (folder := self.desk.tables / name).exists()]
+        if those:
+            with holding(self.desk.tables):
+                for folder in those:
+                    _remove(folder)
+
     def _is_behind(self, name: str, version: FormatVersion) -> bool:
         number, folder = number_of(self.desk.newest.amendments.newest(name)), self.desk.tables / name / f"v{version}"
         if folder.with_name(f".{folder.name}.before").exists():
@@ -152,14 +161,18 @@ class Handouts:
         for name, release in self.archive.sealed().items():
             if self._readable(name, release):
                 continue
-            leaving = self.desk.tables / f".{name}.removed"
-            shutil.rmtree(leaving, ignore_errors=True)
-            if (self.desk.tables / name).exists():
-                take_name(self.desk.tables / name, leaving)
-                shutil.rmtree(leaving)
+            _remove(self.desk.tables / name)
 
     def _readable(self, name: str, release: Sealed) -> bool:
         if release.withdrawn is not None:
             return False
         # What an order hits takes time to find out: asked only where there is something to remove.
         return not (self.desk.tables / name).exists() or self.hits.barring(name) is None
+
+
+def _remove(folder: Path) -> None:
+    leaving = folder.with_name(f".{folder.name}.removed")
+    shutil.rmtree(leaving, ignore_errors=True)
+    if folder.exists():
+        take_name(folder, leaving)
+        shutil.rmtree(leaving)

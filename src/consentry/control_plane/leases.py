@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -18,7 +19,7 @@ from consentry.control_plane.hits import Hits, barred
 from consentry.control_plane.orders import OrderVerbs
 from consentry.control_plane.wording import require_name
 from consentry.digests import canonical_json, digest
-from consentry.errors import ConsentryError, InputError, NotFoundError, StateError
+from consentry.errors import ConsentryError, InputError, IntegrityError, NotFoundError, StateError
 from consentry.ledger.oversight_events import (
     ItemsConsumed,
     LeaseEnd,
@@ -112,12 +113,26 @@ class LeaseVerbs:
         if order is not None:
             raise barred(order, release, lease=True)
 
+    def heard(self, lease: str, *, secret: str) -> int:
+        """Return the newest amendment that the holder of a lease has to know: all that was said until now counts.
+
+        Before the lease is renewed: where nobody can tell what has to leave the release, it is over.
+
+        Raises:
+            NotFoundError: there is no such lease.
+            StateError: it is somebody else's.
+        """
+        release = self.held(lease, secret=secret).release
+        with suppress(IntegrityError):
+            return self.amendments.newest(release)
+        return 0
+
     def renew(self, lease: str, *, secret: str, job: str, fence: int, sequence: int, step: int | None) -> Lease:
         """Renew a lease that is not over; see `consentry.oversight.lease` for who may and when.
 
         Raises:
-            StateError: it is over, was not renewed in time, was revoked (`lease-revoked`, `lease-withdrawn`), or is
-                somebody else's.
+            StateError: it is over, was not renewed in time, was revoked (`lease-revoked`, `lease-withdrawn`,
+                `lease-unamended`), or is somebody else's.
             ConflictError: the renewal was seen before.
         """
         self.hits.foresee([lease])
@@ -148,6 +163,13 @@ class LeaseVerbs:
                 "lease-revoked",
                 f"order `{order.order}` ({order.reference}) suspends what release `{found.release}` holds",
                 help="stop reading; ask for a lease on a release that was built since",
+            )
+        lost = self.amendments.lost_track(found.release)
+        if lost is not None:
+            raise StateError(
+                "lease-unamended",
+                f"nobody can tell what has to leave release `{found.release}`: {lost.message}",
+                help="stop reading; restore the file and register it again, or read a release that was built since",
             )
         if self.desk.parts.uptime() >= self.renewals.until(found):
             raise expired(found)

@@ -106,10 +106,11 @@ class NoticeVerbs:
 
         Raises:
             ChoiceError: no policy can ask for a notice of this name, so nothing would ever come of it; or nobody can
-                have been told yet, or nobody was.
+                have been told yet, or so early, or nobody was.
         """
         require_notice_name(notice)
-        if at > self.desk.parts.clock():
+        now = self.desk.parts.clock()
+        if at > now:
             raise ChoiceError(
                 "notice-time-to-come",
                 f"notice `{notice}` is said to be served at `{at}`, which has not come",
@@ -119,6 +120,9 @@ class NoticeVerbs:
             raise ChoiceError(
                 "notice-nobody", f"notice `{notice}` was served to nobody", help="name the people who were told"
             )
+        known = self.desk.present().record.notices.get(notice) or Notice(notice=notice)
+        if not known.can_be_told(at, now=now):
+            raise _too_early(known, at)
         cohort = self.desk.parts.people.store_cohort(people)
         return self.desk.parts.ledger.append([NoticeServed(notice=notice, at=at, cohort=cohort, count=len(people))])[0]
 
@@ -185,6 +189,16 @@ def by_language(notice: str, texts: Iterable[tuple[str, bytes]]) -> dict[str, by
             raise _twice(notice, language)
         found[language] = text
     return found
+
+
+def _too_early(notice: Notice, at: Seconds) -> ChoiceError:
+    newest = notice.newest
+    since = "nobody wrote its text here" if newest is None else f"its text was written at `{newest.at}`"
+    return ChoiceError(
+        "notice-before-text",
+        f"notice `{notice.notice}` is said to be served at `{at}`, but {since}",
+        help="its days count from when its text stood here: write the text, and record who is told from then on",
+    )
 
 
 def _twice(notice: str, language: str) -> ChoiceError:

@@ -7,6 +7,8 @@ Rules:
 * A language is written in one way, `en-GB`; what was kept before is read as if it had been (`language.py`).
 * A serving is of the version that was newest when it was recorded. Serving a name that nobody wrote a text for is
   possible, because the text may be kept elsewhere; it is shown as unwritten.
+* A version tells nobody anything before it is written: a serving is recorded with a time after that, or as it happens.
+  Servings that were recorded with earlier times, before this was looked at, count as they were recorded.
 * Whether somebody was told, and whether their days are over, is decided for each person by the evaluator, to the
   second. An earlier refusal stands whatever is served or published later: so who refused is not asked again.
 """
@@ -23,6 +25,9 @@ from consentry.ledger.envelope import Event
 from consentry.ledger.events import NoticeServed
 from consentry.oversight.language import as_written
 from consentry.policy.choice import Seconds
+
+AS_IT_HAPPENS: Seconds = 3_600
+"""What is recorded within so many seconds is recorded as it happens: a list of millions takes a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,11 @@ class Notice:
     def newest(self) -> Version | None:
         """The version that is served now."""
         return self.versions[-1] if self.versions else None
+
+    def can_be_told(self, at: Seconds, *, now: Seconds) -> bool:
+        """Say whether people can have been told what it says now, at a time before now."""
+        written = now if self.newest is None else self.newest.at
+        return at >= min(written, now - AS_IT_HAPPENS)
 
     @property
     def people(self) -> int:

@@ -22,10 +22,11 @@ ENDED: Final = "lease-ended"
 WATCHDOG_GONE: Final = "lease-watchdog-gone"
 HOLDER_FAILED: Final = "lease-holder-failed"
 SAID: Final = (ENDED, "lease-revoked", "lease-withdrawn", "lease-not-yours")
-TERMINAL: Final = frozenset({EXPIRED, *SAID})
+UNAMENDED: Final = "lease-unamended"
+TERMINAL: Final = frozenset({EXPIRED, *SAID, UNAMENDED})
 """Answers after which a lease does not come back."""
 
-REASONS: Final = (EXPIRED, *SAID, WATCHDOG_GONE, HOLDER_FAILED)
+REASONS: Final = (EXPIRED, *SAID, WATCHDOG_GONE, HOLDER_FAILED, UNAMENDED)
 """Why a lease is over, in an order that all processes of a job agree on."""
 
 

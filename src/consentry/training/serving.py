@@ -10,11 +10,14 @@ time of the last one is over, the model is held. The time is counted on the boot
 
 Requests that are being answered when the model comes to be held are finished.
 
-Standard library only. The thread is started by the first request of each process, so servers may fork.
+Standard library only. The thread is started by the first request of each process, so servers may fork. The requests of
+the first moment wait for the first answer, and stop nobody else: an ASGI application waits beside its event loop, that
+of asyncio. On another one give the gate its start first: `with gate:`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -105,7 +108,7 @@ class ServingGate:
     def start(self, *, wait_s: float = 0.0) -> ServingGate:
         """Begin to ask, and wait at most so long until the first question was answered, or failed."""
         with self._lock:
-            if not self._done.is_set() and (self._thread is None or not self._thread.is_alive()):
+            if not self._done.is_set() and not self._is_alive():
                 self._thread = threading.Thread(target=self._ask_on, name="consentry-serving", daemon=True)
                 self._thread.start()
         self._asked.wait(wait_s)
@@ -121,10 +124,18 @@ class ServingGate:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether it asks by now, and has asked before, so that a verdict is given from memory."""
+        return self._is_alive() and self._asked.is_set()
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def verdict(self) -> Verdict:
-        """Say whether the model may be served now, from memory."""
-        if self._thread is None or not self._thread.is_alive():
-            # The first request of this process, or of one that was forked: give the answer a moment.
+        """Say whether the model may be served now, from memory; the first one waits for an answer."""
+        if not self.is_asking:
+            # The first requests of this process, or of one that was forked: give the answer a moment.
             self.start(wait_s=0.0 if self._held is not None else self._timeout_s)
         held = self._held
         if held is None:
@@ -206,7 +217,7 @@ def asgi(app: AsgiApp, gate: ServingGate) -> AsgiApp:
 
     async def gated(scope: Any, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind not in ("http", "websocket") or (verdict := gate.verdict()).may:
+        if kind not in ("http", "websocket") or (verdict := await _verdict(gate)).may:
             await app(scope, receive, send)
             return
         if kind == "websocket":
@@ -219,6 +230,10 @@ def asgi(app: AsgiApp, gate: ServingGate) -> AsgiApp:
         await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
 
     return gated
+
+
+async def _verdict(gate: ServingGate) -> Verdict:
+    return gate.verdict() if gate.is_asking else await asyncio.to_thread(gate.verdict)
 
 
 def wsgi(app: WsgiApp, gate: ServingGate) -> WsgiApp:

@@ -105,6 +105,11 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         return {**self.__dict__, "lease": None}
 
     @property
+    def seed(self) -> int:
+        """What the order of the rows follows from."""
+        return self._seed
+
+    @property
     def epoch(self) -> int:
         """The number of the pass over the release, from 0."""
         return int(self._epoch.item())

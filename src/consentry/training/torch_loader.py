@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from consentry.errors import LeaseOverError, StateError
@@ -25,7 +26,13 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
     """
 
     def __init__(self, dataset: ReleaseDataset, **options: Any) -> None:
-        """Take what a DataLoader takes."""
+        """Take what a DataLoader takes.
+
+        The seeds of workers come of the dataset's, if no `generator` is given: a DataLoader would take one from the
+        random numbers of the job at the start of each pass, and a job that goes on from a model checkpoint starts one
+        pass more. Its dropout would be another.
+        """
+        options.setdefault("generator", torch.Generator().manual_seed(dataset.seed))
         super().__init__(dataset, **options)
         self._first_epoch = dataset.epoch
 

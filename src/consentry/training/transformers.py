@@ -10,28 +10,34 @@ several ranks, a bare Trainer would deal out what rank 0 reads, and is refused.
 
 What steps while gradients are still being computed is refused too: DeepSpeed, Megatron-LM, LOMO and the optimisers that
 work layer by layer have changed the weights before a Trainer says that a step is next. FSDP has not: there a Trainer
-calls `on_pre_optimizer_step`, and then the optimiser.
+calls `on_pre_optimizer_step`, and then the optimiser. But `ModelCheckpointCallback` has one rank write, which holds
+a part of the weights there, and waits for the others when it asks for theirs: it refuses a model in parts.
 """
 
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from accelerate.state import AcceleratorState
+from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
+from transformers.training_args import ParallelMode
 
 from consentry.errors import InputError, StateError
 from consentry.training.client import Lease
 from consentry.training.model_checkpoints import ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
-from consentry.training.torch_ranks import check_together
+from consentry.training.torch_ranks import check_together, number_of_ranks
 
 _STEP_EARLY_TOGETHER = ("deepspeed", "megatron_lm")
 """Ways of Accelerate to train on several devices."""
@@ -153,8 +159,9 @@ def _remove_hook(model: Any) -> None:
 class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
     """Keeps model checkpoints of a Trainer behind the fence of the lease, in the form that a Trainer goes on from.
 
-    One holds the model, optimiser, scheduler, the state of the Trainer, and in `rows.json` which rows were committed.
-    Of several ranks the first writes. What may not be kept raises, and goes to quarantine (`ModelCheckpoints`).
+    One holds the model, optimiser, scheduler, the state of the Trainer, that of the random numbers of each rank, and in
+    `rows.json` which rows were committed. Of several ranks, each of which has all weights, the first writes. What may
+    not be kept raises, and goes to quarantine (`ModelCheckpoints`).
     """
 
     def __init__(
@@ -166,7 +173,22 @@ class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transfo
             )
         self._checkpoints, self._dataset, self._every, self._name = checkpoints, dataset, every, name
 
-    def on_step_end(self, _args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, args: Any, *_: Any, **kwargs: Any) -> None:
+        """Look whether the rank that writes has all weights.
+
+        Raises:
+            StateError: it has a part of them.
+        """
+        parts = _in_parts(args, kwargs["model"])
+        if parts:
+            raise StateError(
+                "trainer-model-in-parts",
+                f"with `{parts}` each rank holds a part of the model, and one of them writes model checkpoints",
+                help="train with DDP, or leave ModelCheckpointCallback out and keep what all ranks wrote together with "
+                "ModelCheckpoints",
+            )
+
+    def on_step_end(self, args: Any, state: Any, *_: Any, **kwargs: Any) -> None:
         """Keep one after every so many steps.
 
         Raises:
@@ -175,7 +197,7 @@ class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transfo
         """
         if state.global_step % self._every:
             return
-        rows = state_of_all_ranks(self._dataset)
+        rows, chances = state_of_all_ranks(self._dataset), _random_of_all_ranks(args)
         if not state.is_world_process_zero:
             return
         with self._checkpoints.writing(f"{self._name}-{state.global_step}", step=state.global_step) as folder:
@@ -183,7 +205,33 @@ class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transfo
             torch.save(kwargs["optimizer"].state_dict(), folder / "optimizer.pt")
             torch.save(kwargs["lr_scheduler"].state_dict(), folder / "scheduler.pt")
             state.save_to_json(str(folder / "trainer_state.json"))
+            for name, chance in chances.items():
+                torch.save(chance, folder / name)
             (folder / ROWS_FILE).write_text(json.dumps(rows))
+
+
+def _in_parts(args: Any, model: Any) -> str:
+    """Return the name of what keeps parts of a model on several ranks, if anything does."""
+    if getattr(args, "fsdp", None) or str(getattr(AcceleratorState().distributed_type, "value", "")).lower() == "fsdp":
+        return "fsdp"
+    return next((type(each).__name__ for each in model.parameters() if isinstance(each, DTensor)), "")
+
+
+def _random_of_all_ranks(args: Any) -> dict[str, dict[str, Any]]:
+    """Return the state of the random numbers of each rank, by the file in which a Trainer looks for it."""
+    own: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "cpu": torch.random.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        several = args.parallel_mode is ParallelMode.DISTRIBUTED
+        own["cuda"] = torch.cuda.random.get_rng_state_all() if several else torch.cuda.random.get_rng_state()
+    if number_of_ranks() == 1:
+        return {"rng_state.pth": own}
+    states: list[dict[str, Any]] = [{} for _ in range(number_of_ranks())]
+    dist.all_gather_object(states, own)
+    return {f"rng_state_{rank}.pth": state for rank, state in enumerate(states)}
 
 
 def _require_steps_apart(args: Any, optimizer: Any) -> None:

@@ -89,7 +89,7 @@ class Rows(Response):
 
 
 _NOT_YOURS = {403: "lease-not-yours", 404: "lease-unknown"}
-_OVER = {**_NOT_YOURS, 409: "lease-revoked lease-withdrawn lease-expired lease-ended lease-replayed"}
+_OVER = {**_NOT_YOURS, 409: "lease-revoked lease-withdrawn lease-unamended lease-expired lease-ended lease-replayed"}
 
 
 class File(Answer):
@@ -234,7 +234,9 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
     """Renew a lease."""
 
     def renewed() -> Renewed:
-        found = verbs.control.leases.renew(
+        leases = verbs.control.leases
+        amendment = leases.heard(lease, secret=secret)
+        found = leases.renew(
             lease, secret=secret, job=body.job, fence=body.fence, sequence=body.sequence, step=body.step
         )
         return Renewed(
@@ -242,7 +244,7 @@ async def renew(*, lease: str, body: Renewal, secret: Secret, verbs: Calling) ->
             sequence=body.sequence,
             nonce=body.nonce,
             ttl_s=found.ttl_ms / _MS,
-            amendment=verbs.control.amendments.newest(found.release),
+            amendment=amendment,
         )
 
     return await verbs(renewed)

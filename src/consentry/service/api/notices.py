@@ -187,7 +187,7 @@ def write(*, body: Written, who: Writer, control: Control) -> NoticeVersion:
     "/notices/{notice}/servings",
     status_code=201,
     dependencies=[KEY, Depends(Needs(Action.NOTICE_WRITE))],
-    responses=problems({409: "idempotency-running", 422: "notice-time-to-come"}),
+    responses=problems({409: "idempotency-running", 422: "notice-time-to-come notice-before-text"}),
 )
 def serve(*, notice: Named, body: Served, deployment: Deployed) -> Said:
     """Record that people were told."""
