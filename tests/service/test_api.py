@@ -119,11 +119,35 @@ def test_an_order_is_issued_after_a_what_if(place: Place) -> None:
     assert kinds[:2] == ["case.opened", "order.issued"]
 
 
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/what-if"])
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({}, "serve-malformed"),
+        ({"everywhere": True}, "serve-malformed"),
+        ({"scope": {}}, "order-scope"),
+        ({"scope": {"areas": []}, "everywhere": False}, "order-scope"),
+        ({"scope": {"areas": ["GB"]}, "everywhere": True}, "order-scope"),
+    ],
+)
+def test_everything_is_suspended_only_if_it_is_said(
+    place: Place, path: str, said: dict[str, object], code: str
+) -> None:
+    """It is what a scope left out would mean, and to end it takes two people."""
+    rest = {} if path.endswith("what-if") else {"case": "all", "reference": "letter"}
+    before = place.deployment.ledger.head()
+    answer = place.officer.post(path, json={**rest, **said})
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert place.deployment.ledger.head() == before
+
+
 def test_an_authority_has_its_pages_and_nothing_here(place: Place) -> None:
     """There it is shown what concerns it, without names of staff, and signs what it orders."""
     body = {"case": "british", "scope": {"areas": ["UK"], "purposes": ["serve"]}, "reference": "letter 9"}
     assert place.authority.post("/v1/orders", json=body).json()["code"] == "access-denied"
-    assert place.authority.post("/v1/orders/what-if", json={}).json()["code"] == "access-denied"
+    assert (
+        place.authority.post("/v1/orders/what-if", json={"scope": {"areas": ["UK"]}}).json()["code"] == "access-denied"
+    )
     for noun in ("orders", "cases", "releases", "models", "notices", "policy-sets"):
         assert place.authority.get(f"/v1/{noun}").json()["code"] == "access-denied", noun
         assert place.authority.get(f"/v1/{noun}/x").json()["code"] == "access-denied", noun
