@@ -43,7 +43,7 @@ Working = Annotated[Principal, Depends(NeedsAll(Action.CASE_WORK))]
 Approving = Annotated[Principal, Depends(NeedsAll(Action.CASE_APPROVE))]
 Delivering = Annotated[Principal, Depends(NeedsAll(Action.REPORT_DELIVER))]
 Days = Annotated[int, Field(strict=True, ge=0, le=MOST_DAYS), BeforeValidator(whole_number)]
-Base64 = Annotated[str, Field(min_length=4, max_length=900_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
+Base64 = Annotated[str, Field(min_length=4, max_length=33_000_000, pattern=r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$")]
 
 
 _Do = TypeVar("_Do", bound=Callable[..., object])
