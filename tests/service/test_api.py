@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections import Counter
@@ -73,6 +74,22 @@ def test_a_write_that_is_sent_again_is_done_once(place: Place) -> None:
     other = choose(place, "gb", "refused", key="k-1")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-other")
     assert choose(place, "gb", "allowed", key="k-2").json() != first.json()
+
+
+def test_an_objection_that_is_sent_again_is_one_and_its_link_is_shown_once(place: Place) -> None:
+    said = {"find": "a link of zoe", "answer_to": "zoe@example.org"}
+    key = {"idempotency-key": "o-7"}
+    first, again = (place.program.post("/v1/objections", json=said, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert first.json()["link"]
+    assert again.json() == {**first.json(), "link": None}
+    other = place.program.post("/v1/objections", json={**said, "reason": "r"}, headers=key)
+    assert other.json()["code"] == "idempotency-other"
+    kept = b"".join(each.read_bytes() for each in place.deployment.settings.home.glob("accounts.db*"))
+    assert kept
+    assert first.json()["link"].encode() not in kept
+    assert hashlib.sha256(first.request.content + b"\0").hexdigest().encode() not in kept, "nobody can try out guesses"
 
 
 def test_what_was_refused_can_be_sent_again(place: Place) -> None:

@@ -62,7 +62,7 @@ def secret_unreadable(ident: str) -> IntegrityError:
     return IntegrityError(
         "webhook-secret-unreadable",
         f"the secret of webhook `{ident}` cannot be decrypted",
-        help="restore the keys of the home it was made in; or remove the webhook and add it anew",
+        help=f"restore the keys of the home it was made in, or exchange it: consentry webhook exchange {ident}",
     )
 
 
@@ -102,5 +102,16 @@ class Endpoints(Protocol):
         ...
 
 
-class WebState(KeptAnswers, Endpoints, Protocol):
+class EndpointSecrets(Protocol):
+    """By which secret each is signed to."""
+
+    def exchange_secret(self, ident: str, secret: str) -> bool:
+        """Put a secret in place of the one before, and have the next try made at once; False: there is no such one.
+
+        How far deliveries are is left as it is, whoever moves it meanwhile.
+        """
+        ...
+
+
+class WebState(KeptAnswers, Endpoints, EndpointSecrets, Protocol):
     """All of it."""

@@ -33,8 +33,8 @@ class ForStaff(ForOversight):
     """A part of `Consentry`."""
 
     def file_objection(self, *, find: str, answer_to: str, **more: Any) -> Filed:
-        """Pass on what somebody wrote: also `reason`, `purpose`. It is tried once: twice would be two objections."""
-        return self._once("/v1/objections", Filed, {"find": find, "answer_to": answer_to, **more})
+        """Pass on what somebody wrote: also `reason`, `purpose`. `link` is None if the answer that had it was lost."""
+        return self._write("/v1/objections", Filed, {"find": find, "answer_to": answer_to, **more})
 
     def objections(self, *states: str, overdue: bool = False, mine: bool = False) -> Iterator[Objection]:
         """Yield objections, oldest first: those in some states, or all that wait for an answer."""

@@ -21,7 +21,7 @@ from consentry.oversight.objection import OPEN, ObjectionState
 from consentry.oversight.objection import Objection as Known
 from consentry.oversight.objection_form import ANSWER_TO, FIND, REASON
 from consentry.policy.vocabulary import Category, Purpose, Reach
-from consentry.service.api.once import KEY, Once
+from consentry.service.api.once import KEY, Keyed, Once
 from consentry.service.api.shape import (
     NO_NUL,
     After,
@@ -100,10 +100,13 @@ class Filing(Body):
 
 
 class Filed(Answer):
-    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page."""
+    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page.
+
+    It is null in the answer to a request that was sent again: it was shown, and is kept nowhere.
+    """
 
     objection: str
-    link: str
+    link: str | None
     position: Position
     received: int
     due: int
@@ -175,11 +178,17 @@ def every(
     return Objections(objections=list(_described(control, shown)), next=more)
 
 
-@ROUTER.post("", status_code=201, responses=problems({422: "objection-text"}))
+@ROUTER.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(Keyed(not_kept="link"))],
+    responses=problems({409: "idempotency-running", 422: "objection-text"}),
+)
 def file(*, body: Filing, who: Filer, control: Control) -> Filed:
-    """Take in what somebody wrote to the platform. It takes no idempotency key: the answer holds a secret.
+    """Take in what somebody wrote to the platform.
 
-    Sent again it is a second objection; staff see that both say the same.
+    Sent again with its idempotency key it is answered without the link. Without one it is a second objection; staff
+    see that both say the same.
     """
     filed = control.objections.file(
         body.find, answer_to=body.answer_to, reason=body.reason, purpose=body.purpose, by=who.handle

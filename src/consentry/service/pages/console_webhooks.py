@@ -132,6 +132,13 @@ def replay(
     return RedirectResponse(f"/console/webhooks/{quote(webhook, safe='')}?done=replay", SEE_OTHER)
 
 
+@ROUTER.post("/console/webhooks/{webhook}/exchange")
+def exchange(request: Request, admission: Admitting, *, control: Control, webhook: str, _: Managing) -> Response:
+    """Sign what is sent to one with a new secret, and show that once."""
+    made = _hooks(admission, control).exchange(webhook)
+    return _one(request, admission, control, webhook=webhook, secret=made.secret)
+
+
 @ROUTER.post("/console/webhooks/{webhook}/remove")
 def remove(admission: Admitting, control: Control, *, webhook: str, _: Managing) -> Response:
     """Send nothing more to an endpoint."""
@@ -238,6 +245,7 @@ def _one(
     *,
     webhook: str,
     problem: Mapping[str, Any] | None = None,
+    secret: str = "",
 ) -> Response:
     found = _hook(admission, control, webhook)
     head = control.desk.parts.ledger.head()
@@ -253,6 +261,7 @@ def _one(
         status=200 if problem is None else REFUSED,
         problem=problem,
         hook=found,
+        secret=secret,
         **shown,
         done=request.query_params.get("done", "") if problem is None else "",
     )
