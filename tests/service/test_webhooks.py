@@ -150,6 +150,33 @@ def test_what_waits_is_sent_with_the_new_secret_after_an_exchange(deployment: De
         said(home, "webhook", "exchange", "no-such")
 
 
+def test_figures_say_that_one_fails_and_how_far_it_is_behind(deployment: Deployment) -> None:
+    def figures() -> dict[str, float]:
+        lines = httpx2.get(f"{ask.url}/metrics", headers={"authorization": f"Bearer {ask.token}"}).text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+    with receiver() as found, in_thread(deployment) as ask:
+        assert figures()["consentry_webhook_events_behind"] == 0
+        hooked(deployment, found.url)
+        hooked(deployment, "https://127.0.0.1:1/", frozenset({"order.issued"}))
+        found.answers = [500] * 1000
+        for _ in range(3):
+            deployment.control.statements.publish(shipped()["august-2024"], "p")
+        until(lambda: figures()['consentry_webhooks{state="failing"}'] == 1)
+        until(lambda: figures()['consentry_webhooks{state="up to date"}'] == 1)
+        assert figures()["consentry_webhook_events_behind"] == 3
+        found.answers = []
+        until(lambda: figures()['consentry_webhooks{state="up to date"}'] == 2, 20)
+        assert figures()['consentry_webhooks{state="failing"}'] == 0
+        assert figures()["consentry_webhook_events_behind"] == 0
+        filed = deployment.control.objections.file("me", answer_to="me")
+        assert figures()['consentry_objections_waiting{overdue="no"}'] == 1
+        clock = deployment.control.desk.parts.clock
+        object.__setattr__(deployment.control.desk.parts, "clock", lambda: clock() + 40 * 86_400)
+        assert figures()['consentry_objections_waiting{overdue="yes"}'] == 1
+        assert filed.objection not in str(figures())
+
+
 def test_nothing_is_lost_by_a_receiver_that_fails_and_hangs(deployment: Deployment) -> None:
     with receiver() as found, in_thread(deployment) as ask:
         hooked(deployment, found.url)

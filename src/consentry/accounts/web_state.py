@@ -6,6 +6,7 @@ Whatever a method returns from is durable.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from consentry.errors import IntegrityError
@@ -29,6 +30,14 @@ class KeptAnswer:
     status: int | None = None
     kind: str = ""
     content: bytes = b""
+
+
+class EndpointState(StrEnum):
+    """How it is with deliveries to an endpoint."""
+
+    UP_TO_DATE = "up to date"
+    SENDING = "sending"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,12 @@ class Endpoint:
     failures: int = 0
     retry_at: int = 0
     error: str = ""
+
+    def state(self, head: int) -> EndpointState:
+        """Return how it is with it, as of a head of the ledger."""
+        if self.failures:
+            return EndpointState.FAILING
+        return EndpointState.UP_TO_DATE if self.position >= head else EndpointState.SENDING
 
 
 def secret_unreadable(ident: str) -> IntegrityError:

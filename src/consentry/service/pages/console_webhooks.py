@@ -198,10 +198,6 @@ def _hooks(admission: Admission, control: ControlPlane) -> Webhooks:
     return Webhooks(admission.web, clock=control.desk.parts.clock)
 
 
-def _state(each: Endpoint, head: int) -> str:
-    return "failing" if each.failures else "up to date" if each.position >= head else "sending"
-
-
 def _every(
     request: Request,
     admission: Admission,
@@ -217,7 +213,7 @@ def _every(
             "webhook": each.ident,
             "url": each.url,
             "kinds": sorted(each.kinds) or [N_("all")],
-            "state": _state(each, head),
+            "state": str(each.state(head)),
             "behind": max(0, head - each.position),
             "error": each.error,
             "made_by": each.made_by,
@@ -250,7 +246,7 @@ def _one(
     found = _hook(admission, control, webhook)
     head = control.desk.parts.ledger.head()
     shown: dict[str, Any] = {
-        "state": _state(found, head),
+        "state": str(found.state(head)),
         "behind": max(0, head - found.position),
         "sent": sent_before(control, found),
         "waiting": to_send(control, found),
