@@ -32,6 +32,7 @@ from consentry.service.api.shape import (
     Position,
     Text,
     Word,
+    Yes,
     problems,
     utf8,
 )
@@ -124,7 +125,17 @@ class Longer(Words):
     months: Literal[1, 2]
 
 
-class PersonMeant(Body):
+class Answered(Body):
+    """An answer. With `alike` it is given to every objection that waits and says exactly the same, too."""
+
+    alike: Yes = False
+
+
+class Tried(Answered, Words):
+    """What was tried."""
+
+
+class PersonMeant(Answered):
     """Whose content is meant, by the id it has in the corpus."""
 
     person: Ident
@@ -133,7 +144,7 @@ class PersonMeant(Body):
     reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
-class ItemsMeant(Body):
+class ItemsMeant(Answered):
     """Which items are meant, whoever owns them."""
 
     corpus: Word
@@ -141,7 +152,7 @@ class ItemsMeant(Body):
     reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
-class Refused(Words):
+class Refused(Answered, Words):
     """On which lawful ground it is not followed, and why."""
 
     ground: LawfulGround
@@ -247,7 +258,13 @@ def extend(*, objection: ObjectionId, body: Longer, who: Answerer, control: Cont
 def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, control: Control) -> Objection:
     """Answer that a person's content is meant: from now on its use is refused, and it leaves sealed releases."""
     made = control.objection_queue.match_person(
-        objection, body.person, by=who.handle, categories=body.categories, reach=body.reach, reply=body.reply
+        objection,
+        body.person,
+        by=who.handle,
+        categories=body.categories,
+        reach=body.reach,
+        reply=body.reply,
+        alike=body.alike,
     )
     return _done(control, made)
 
@@ -261,7 +278,7 @@ def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, co
 def match_items(*, objection: ObjectionId, body: ItemsMeant, who: Answerer, control: Control) -> Objection:
     """Answer that single items are meant: nothing uses them any more, and they leave sealed releases."""
     made = control.objection_queue.match_items(
-        objection, body.items, corpus=body.corpus, by=who.handle, reply=body.reply
+        objection, body.items, corpus=body.corpus, by=who.handle, reply=body.reply, alike=body.alike
     )
     return _done(control, made)
 
@@ -272,9 +289,10 @@ def match_items(*, objection: ObjectionId, body: ItemsMeant, who: Answerer, cont
     dependencies=[KEY],
     responses=problems(_answers("objection-answered")),
 )
-def not_found(*, objection: ObjectionId, body: Words, who: Answerer, control: Control) -> Objection:
+def not_found(*, objection: ObjectionId, body: Tried, who: Answerer, control: Control) -> Objection:
     """Answer that nothing was found, and say what was tried."""
-    return _done(control, control.objection_queue.not_found(objection, tried=body.text, by=who.handle))
+    made = control.objection_queue.not_found(objection, tried=body.text, by=who.handle, alike=body.alike)
+    return _done(control, made)
 
 
 @ROUTER.post(
@@ -285,7 +303,9 @@ def not_found(*, objection: ObjectionId, body: Words, who: Answerer, control: Co
 )
 def decline(*, objection: ObjectionId, body: Refused, who: Answerer, control: Control) -> Objection:
     """Answer that it is not followed, on a lawful ground."""
-    made = control.objection_queue.decline(objection, ground=body.ground, explanation=body.text, by=who.handle)
+    made = control.objection_queue.decline(
+        objection, ground=body.ground, explanation=body.text, by=who.handle, alike=body.alike
+    )
     return _done(control, made)
 
 

@@ -215,6 +215,11 @@ def _word(kind: type[_Word], text: str) -> _Word:
         ) from None
 
 
+def _alike(form: FormData) -> bool:
+    """Say whether all that wait and say the same are answered as well."""
+    return _text(form, "alike") == "yes"
+
+
 Do = Callable[[ObjectionQueue, str, FormData, str], Objection]
 
 
@@ -239,21 +244,23 @@ def _match_person(queue: ObjectionQueue, name: str, form: FormData, by: str) -> 
         categories=[_word(Category, each) for each in _several(form, "category")],
         reach=_word(Reach, _text(form, "reach")),
         reply=_text(form, "person_reply"),
+        alike=_alike(form),
     )
 
 
 def _match_items(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
     items = [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
-    return queue.match_items(name, items, corpus=_text(form, "corpus"), by=by, reply=_text(form, "items_reply"))
+    corpus, reply = _text(form, "corpus"), _text(form, "items_reply")
+    return queue.match_items(name, items, corpus=corpus, by=by, reply=reply, alike=_alike(form))
 
 
 def _not_found(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    return queue.not_found(name, tried=_text(form, "tried"), by=by)
+    return queue.not_found(name, tried=_text(form, "tried"), by=by, alike=_alike(form))
 
 
 def _decline(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
     ground = _word(LawfulGround, _text(form, "ground"))
-    return queue.decline(name, ground=ground, explanation=_text(form, "explanation"), by=by)
+    return queue.decline(name, ground=ground, explanation=_text(form, "explanation"), by=by, alike=_alike(form))
 
 
 def _note(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
@@ -295,6 +302,7 @@ def _shown(
         overdue=detail.overdue,
         course=detail.course,
         alike=detail.alike[:_ALIKE_SHOWN],
+        waiting_alike=len(control.objection_queue.waiting_alike(detail.objection.objection)) if detail.alike else 0,
         more_alike=max(0, len(detail.alike) - _ALIKE_SHOWN),
         may_answer=who.may(Action.OBJECTION_ANSWER),
         verb=verb,
