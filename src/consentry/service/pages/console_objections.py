@@ -18,6 +18,7 @@ from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.meant_items import MeantItem
 from consentry.control_plane.objection_queue import ObjectionQueue, QueueSort
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, InputError, NotFoundError
@@ -28,7 +29,8 @@ from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import PAGE_ROWS, Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, told
-from consentry.service.plain_words import CATEGORIES, PURPOSES
+from consentry.service.pages.console_meant import ids_in, seen_of
+from consentry.service.plain_words import CATEGORIES, PURPOSES, VISIBILITIES
 from consentry.service.problems import status_of
 from consentry.service.site import form_of, page
 
@@ -189,6 +191,9 @@ def answer(
         raise NotFoundError("serve-no-such-address", "nothing is at this address", help="see /console/objections")
     name = control.objection_queue.show(objection).objection.objection
     try:
+        if verb == "match-items" and _is_to_be_seen(form):
+            meant = _meant(control, name, form)
+            return _shown(request, control, who, objection=name, verb=verb, form=form, meant=meant)
         do(control.objection_queue, name, form, who.handle)
     except ConsentryError as error:
         if status_of(error) not in _MENDABLE:
@@ -248,8 +253,23 @@ def _match_person(queue: ObjectionQueue, name: str, form: FormData, by: str) -> 
     )
 
 
+def _items(form: FormData) -> list[str]:
+    return [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
+
+
+def _is_to_be_seen(form: FormData) -> bool:
+    """Say whether items are shown first: as is asked for, or as others were shown than these."""
+    seen = _text(form, "seen")
+    return _text(form, "step") == "look" or (bool(seen) and seen != seen_of(_text(form, "corpus"), _items(form)))
+
+
+def _meant(control: ControlPlane, name: str, form: FormData) -> list[MeantItem]:
+    purpose = control.objection_queue.show(name).objection.purpose
+    return control.meant_items.look(_text(form, "corpus"), _items(form), purpose=purpose)
+
+
 def _match_items(queue: ObjectionQueue, name: str, form: FormData, by: str) -> Objection:
-    items = [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
+    items = _items(form)
     corpus, reply = _text(form, "corpus"), _text(form, "items_reply")
     return queue.match_items(name, items, corpus=corpus, by=by, reply=reply, alike=_alike(form))
 
@@ -290,6 +310,7 @@ def _shown(
     error: ConsentryError | None = None,
     verb: str = "",
     form: FormData | None = None,
+    meant: Sequence[MeantItem] = (),
 ) -> Response:
     detail = control.objection_queue.show(objection)
     given = {name: _text(form, name) for name in form} if form is not None else {}
@@ -307,6 +328,11 @@ def _shown(
         may_answer=who.may(Action.OBJECTION_ANSWER),
         verb=verb,
         given=given,
+        meant=meant,
+        seen="" if form is None or not meant else seen_of(_text(form, "corpus"), _items(form)),
+        proposed=ids_in(detail.course, request.app.state.deployment.settings.item_url),
+        kinds=CATEGORIES,
+        audiences=VISIBILITIES,
         chosen=_several(form, "category") if form is not None else [],
         categories=_KINDS,
         against=PURPOSES[detail.objection.purpose],
