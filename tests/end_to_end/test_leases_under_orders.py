@@ -170,7 +170,7 @@ def test_a_revoked_lease_names_its_order_before_its_job_is_heard_of_and_of_ended
     every = leases.jobs()
     assert [each["state"] for each in every] == ["released"] * 3 + ["revoked"]
     assert [each["order"] for each in every] == [None] * 3 + [order.order]
-    assert leases.jobs(newest=2) == every[2:]
+    assert leases.jobs(watched=1) == every[2:], "of those that ended, the one that ended last"
     assert leases.states() == {"released": 3, "revoked": 1}
     assert asked == [revoked.lease] * 3
 

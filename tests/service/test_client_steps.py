@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
 from consentry.bootstrap import published_key
+from consentry.client.staff_answers import Objection
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.service.api.builds import BUILDING
@@ -83,7 +85,7 @@ def test_an_objection_is_filed_answered_and_its_receipt_read_back(own: Office) -
 
 def test_all_that_say_the_same_are_answered_at_once(own: Office) -> None:
     with program(own.deployment, own.ask.url) as consentry, as_(own, "olga") as (olga,):
-        verbs = {
+        verbs: dict[str, Callable[[str], Objection]] = {
             "declined": lambda name: olga.decline_objection(name, ground="manifestly-unfounded", text="no", alike=True),
             "not-found": lambda name: olga.objection_not_found(name, text="we looked", alike=True),
             "matched": lambda name: olga.match_items(name, ["g1"], corpus="network", alike=True),

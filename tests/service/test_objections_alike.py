@@ -59,7 +59,7 @@ def test_without_the_tick_only_one_is_answered(there: There) -> None:
 
 def test_who_withdrew_or_was_answered_is_left_alone(there: There) -> None:
     alike = filed(there, 3, reason="some are over")
-    path = there.file(**{**SAME, "reason": "some are over"})
+    path = there.file(find=SAME["find"], answer_to=SAME["answer_to"], reason="some are over")
     assert there.visitor().post(f"{path}/withdraw").status_code == 303
     queue = there.deployment.control.objection_queue
     queue.not_found(alike[1], tried="before", by="olga")
@@ -71,7 +71,7 @@ def test_who_withdrew_or_was_answered_is_left_alone(there: There) -> None:
 
 
 def test_a_surge_is_answered_at_once_and_everybody_reads_why(there: There) -> None:
-    path = there.file(**{**SAME, "reason": "a surge"})
+    path = there.file(find=SAME["find"], answer_to=SAME["answer_to"], reason="a surge")
     alike = filed(there, MANY, reason="a surge")
     head = there.deployment.ledger.head()
     form, state = ANSWERS["match-person"]

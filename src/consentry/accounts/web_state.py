@@ -128,5 +128,9 @@ class EndpointSecrets(Protocol):
         ...
 
 
-class WebState(KeptAnswers, Endpoints, EndpointSecrets, Protocol):
+class ManagedEndpoints(Endpoints, EndpointSecrets, Protocol):
+    """All about them."""
+
+
+class WebState(KeptAnswers, ManagedEndpoints, Protocol):
     """All of it."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, Endpoints
+from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, ManagedEndpoints
 from consentry.errors import InputError, NotFoundError
 
 KINDS = {
@@ -52,7 +52,7 @@ _BYTES, _LONGEST = 32, 2000
 class Webhooks:
     """The endpoints of one deployment."""
 
-    def __init__(self, store: Endpoints, *, clock: Callable[[], int]) -> None:
+    def __init__(self, store: ManagedEndpoints, *, clock: Callable[[], int]) -> None:
         self._store = store
         self._clock = clock
 

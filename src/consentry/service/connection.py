@@ -7,6 +7,7 @@ or without an end, holds a connection and nothing else. Bodies have bounds of th
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -82,7 +83,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._read > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
-        if not self._in_head and self._read > LARGEST_REST + self.scope.get(MORE, 0):
+        if not self._in_head and self._read > LARGEST_REST + cast("int", self.scope.get(MORE, 0)):
             self._give_up()
 
     def on_message_begin(self) -> None:  # noqa: D102

@@ -117,7 +117,7 @@ async def version() -> Version:
 
 
 @ROUTER.get("/metrics", dependencies=[Depends(Needs(Action.METRICS_READ))], response_class=Exposition)
-async def metrics(request: Request, verbs: Calling, admission: Admitting) -> Response:
+async def metrics(request: Request, verbs: Calling, *, admission: Admitting) -> Response:
     """Return the figures of this server."""
     figures = cast("Figures", request.app.state.figures)
     return Exposition(await verbs(figures.text, verbs, admission.web))
