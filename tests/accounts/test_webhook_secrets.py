@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,20 @@ def test_under_another_key_it_is_refused_and_can_be_removed(tmp_path: Path) -> N
     assert kept(file) == before, "it can be read again once the keys are restored"
     assert store.web.remove_endpoint(made.ident)
     assert store.web.endpoints() == [other]
+    store.close()
+
+
+def test_under_another_key_it_is_exchanged_and_stays_where_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.db"
+    store = opened(file)
+    made = add(store)
+    store.close()
+    store = opened(file, OTHER)
+    exchanged = Webhooks(store.web, clock=lambda: 0).exchange(made.ident)
+    assert exchanged.secret.startswith(SECRET_PREFIX)
+    assert exchanged == replace(made, secret=exchanged.secret)
+    assert exchanged.secret != made.secret
+    assert store.web.endpoints() == [exchanged]
     store.close()
 
 

@@ -45,6 +45,25 @@ def test_a_campaign_of_hostile_requests(there: Place) -> None:
     _require_unbroken(there, MANY)
 
 
+@pytest.mark.parametrize("count", [1_500, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_hostile_queries_break_nothing(there: Place, count: int) -> None:
+    hostile.attack(there, WARM, seed=1, by_query=True)
+    memory, files = there.held_bytes(), there.open_files()
+    found = hostile.attack(there, count, by_query=True)
+    assert not found.broken, found.broken
+    assert sum(found.statuses.values()) == count
+    assert found.statuses[200] > count / 10, "most lists make the best of it"
+    assert there.held_bytes() - memory < KEEP_BYTES
+    assert there.open_files() - files < KEEP_FILES
+    assert there.process.ask("GET", "/healthz").status == 200
+
+
+def test_queries_are_sent_to_every_page_that_is_read() -> None:
+    found = {each.path for each in hostile.readable()}
+    assert {"/me/items", "/console/objections", "/authority", "/v1/orders", "/transparency"} <= found
+    assert len(found) > len(hostile.targets()) / 2
+
+
 def _require_unbroken(there: Place, count: int) -> None:
     hostile.attack(there, WARM, seed=1)
     memory, files = there.held_bytes(), there.open_files()

@@ -82,6 +82,13 @@ STAFF = (
         write=(("case", "fr-2026"), ("reference", "letter of today"), ("areas", "FR")),
     ),
     Page("narrow", "/console/cases/br-2026/narrow", "olga"),
+    Page(
+        "narrow-what-if",
+        "/console/cases/br-2026/narrow",
+        "olga",
+        ("#categories-image", "button[value=look]"),
+        write=(("reference", "letter of today"),),
+    ),
     Page("releases", "/console/releases", "olga"),
     Page("release", "/console/releases/{release}", "olga"),
     Page("release-files", "/console/releases/{release}/files", "olga"),

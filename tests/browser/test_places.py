@@ -49,7 +49,13 @@ def test_every_page_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("suspend-what-if", "This would stop:"), ("person", "What is known of"), ("narrow", "br-2026")]
+    ("name", "said"),
+    [
+        ("suspend-what-if", "This would stop:"),
+        ("person", "What is known of"),
+        ("narrow", "br-2026"),
+        ("narrow-what-if", "This would still stop:"),
+    ],
 )
 def test_what_is_pressed_for_is_there(look: Look, name: str, said: str) -> None:
     (place,) = [each for each in ALL if each.name == name]

@@ -24,7 +24,8 @@ def test_screenshots(look: Look, place: Page, request: pytest.FixtureRequest) ->
         pytest.skip(NOT_ASKED_FOR)
     folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
-    looks = {**LOOKS, "arabic": {**LOOKS["phone"], "locale": "ar"}} if place in IN_EVERY_LANGUAGE else LOOKS
+    from_the_right = {f"arabic-{name}": {**LOOKS[name], "locale": "ar"} for name in ("light", "phone")}
+    looks = {**LOOKS, **from_the_right} if place in IN_EVERY_LANGUAGE else LOOKS
     for name, how in looks.items():
         page = look(place, **{"locale": "en-GB", **how}).page
         picture = page.screenshot(path=folder / f"{place.name}-{name}.png", full_page=True)

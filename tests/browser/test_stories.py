@@ -149,6 +149,7 @@ def suspend_while(visits: Visits, world: World) -> None:
     expect(row).not_to_contain_text("granted", timeout=SECOND_MS)
     expect(row).to_contain_text("stopped", timeout=15_000)
     expect(row).to_contain_text(order.order)
+    expect(row.locator("td").nth(9).locator("time")).to_contain_text("UTC")
 
 
 def test_many_jobs_are_asked_for_anew_only_when_there_is_a_new_one(look: Look, worlds: Worlds) -> None:

@@ -145,7 +145,7 @@ def test_a_job_that_failed_is_told_from_one_that_was_stopped(place: tuple[Path, 
     assert control.leases.jobs()[0]["why"].endswith("is over: it ended when its job failed")
     drained = control.orders.every()[0].drained
     assert drained is not None
-    assert (drained.stopped, drained.expired, drained.released, drained.failed, drained.jobs) == (1, 0, 0, 1, 2)
+    assert (drained.stopped, drained.expired, drained.released, drained.failed, drained.leases) == (1, 0, 0, 1, 2)
     assert control.leases.states() == {"failed": 2, "stopped": 1}
 
 
@@ -188,7 +188,7 @@ def test_a_revoked_lease_names_its_order_before_its_job_is_heard_of_and_of_ended
     every = leases.jobs()
     assert [each["state"] for each in every] == ["released"] * 3 + ["revoked"]
     assert [each["order"] for each in every] == [None] * 3 + [order.order]
-    assert leases.jobs(newest=2) == every[2:]
+    assert leases.jobs(watched=1) == every[2:], "of those that ended, the one that ended last"
     assert leases.states() == {"released": 3, "revoked": 1}
     assert asked == [revoked.lease] * 3
 

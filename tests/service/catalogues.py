@@ -25,7 +25,7 @@ NOISE = tuple(
     f'"{each}' for each in ("Project-Id", "Report-Msgid", "POT-", "PO-", "Last-", "Language-Team", "Generated-")
 )
 """Lines of a header that say nothing here, or change with the day."""
-AT_WORK = (*(f"templates/{folder}" for folder in IN_ENGLISH), "pages/console", "pages/authority")
+AT_WORK = (*(f"templates/{folder}" for folder in IN_ENGLISH), "pages/console", "pages/authority", "papers.py")
 """Of people at work, who share one language."""
 METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"templates/**.html": {"silent": "false", "trim_blocks": "true", "extensions": "jinja2.ext.do"}}

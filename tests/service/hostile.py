@@ -1,4 +1,4 @@
-"""Requests that nobody honest sends, to every address that takes a body: the interface and the forms of all pages.
+"""Requests that nobody honest sends: bodies to every address that takes one, and queries to every one that is read.
 
 Each is sent as bytes over a connection of its own, with what lets it in: a wrong body has to come to where it is read.
 """
@@ -161,6 +161,32 @@ HEADERS: list[Bytes] = [
     lambda _: b"Host: other.example\r\nX-Forwarded-Host: \xff\r\n",
 ]
 IN_PATHS = (*["x1", "concern"] * 4, "%00", "%ff", "..%2f..", "%F0%9F%98%80", "x" * 500, "1" * 400, "a b", "%0d%0aX:1")
+NAMES = ("page", "sort", "q", "saved", "number", "lang", "format", "next", "state", "kind", "position", "purpose", "at")
+"""What pages look for in an address as it comes, whatever they declare; a list takes any of its columns too."""
+VALUES: dict[str, Bytes] = {
+    "nothing": lambda _: b"",
+    "numbers": lambda chance: chance.choice((b"0", b"-1", b"1e400", b"nan", b"9" * 30, b"1.5", b"%2B1", b"1_0")),
+    "digits that are none": lambda chance: chance.choice((b"%D9%A3", b"%C2%B2", b"%E2%91%A0", b"%F0%9D%9F%97")),
+    "NUL": lambda _: b"a%00b",
+    "bad UTF-8": lambda chance: chance.choice((b"%ff%fe", b"%c0%80", b"%ed%a0%80", b"%f4%90%80%80")),
+    "bad escapes": lambda chance: chance.choice((b"%zz", b"%", b"%1", b"%%%", b"%u0041")),
+    "a long value": lambda chance: b"x" * chance.randrange(1_000, 20_000),
+    "markup": lambda _: b"%22%3E%3Cscript%3Ealert(1)%3C/script%3E%7B%7B7*7%7D%7D",
+    "lines": lambda _: b"a%0d%0aX-Made: 1".replace(b" ", b"%20"),
+    "invisible": lambda chance: chance.choice((b"%e2%80%ae", b"%e2%80%8b", b"+", b"%20", b"%c2%a0")),
+    "paths": lambda chance: chance.choice((b"../../x", b"//evil.example", b"%5c%5cx", b"file:///x", b"javascript:x")),
+    "days": lambda chance: chance.choice((b"99999999-99-99", b"0000-00-00", b"9999-12-31", b"-0001-01-01")),
+    "words": lambda chance: chance.choice((b"csv", b"json", b"de", b"-at", b"at", b"train-ai", b"open", b"us", b"UK")),
+    "patterns": lambda _: b"(a%2B)%2B$%5B%25_*?",
+    "noise": lambda chance: quote(chance.randbytes(20)).encode(),
+}
+QUERIES: dict[str, Callable[[bytes, Sequence[bytes]], bytes]] = {
+    "each": lambda value, names: b"&".join(name + b"=" + value for name in names),
+    "one": lambda value, names: names[len(value) % len(names)] + b"=" + value,
+    "many times": lambda value, names: b"&".join(name + b"=" + value[:50] for name in [*names] * 20),
+    "names": lambda value, _: b"&".join(b"%s%d=%s" % (value[:20], number, value[:20]) for number in range(300)),
+    "bare": lambda value, _: b"&=" * 50 + value + b"=&&;" * 50,
+}
 
 
 @dataclass
@@ -224,11 +250,34 @@ def targets() -> list[APIRoute]:
     return [each for each in addresses(ROUTERS) if "POST" in (each.methods or ()) and each.path != _SIGN_OUT]
 
 
-def request(there: Place, route: APIRoute, chance: random.Random) -> tuple[str, bytes]:
-    """Return what is wrong with a request, in words, and its bytes."""
+def readable() -> list[APIRoute]:
+    """Return every address that is read."""
+    return [each for each in addresses(ROUTERS) if "GET" in (each.methods or ())]
+
+
+def query(there: Place, route: APIRoute, chance: random.Random) -> tuple[str, bytes]:
+    """Return what is wrong with the query of a request, in words, and its bytes."""
+    declared = [each.alias.encode() for each in route.dependant.query_params]
+    shape, fill = chance.choice(list(QUERIES.items()))
+    kind, make = chance.choice(list(VALUES.items()))
+    value = make(chance)
+    path = _path(route, chance).encode("latin-1") + b"?" + fill(value, [*declared, *(each.encode() for each in NAMES)])
+    host = urlsplit(there.process.ask.url).netloc.encode()
+    accept = chance.choice((b"text/html", b"application/json", b"*/*"))
+    head = b"GET " + path + b" HTTP/1.1\r\nHost: " + host + b"\r\nAccept: " + accept + b"\r\nConnection: close\r\n"
+    return f"{route.path}: {kind}, {shape}", head + _shown(there, route) + b"\r\n"
+
+
+def _path(route: APIRoute, chance: random.Random) -> str:
     path = route.path
     for name in route.param_convertors:
         path = path.replace(f"{{{name}}}", quote(chance.choice(IN_PATHS), safe="%."))
+    return path
+
+
+def request(there: Place, route: APIRoute, chance: random.Random) -> tuple[str, bytes]:
+    """Return what is wrong with a request, in words, and its bytes."""
+    path = _path(route, chance)
     is_api = path.startswith(("/v1/", "/access/"))
     form = "json" if is_api else chance.choice(("form", "multipart"))
     name, body = _body(route, form, chance)
@@ -282,15 +331,15 @@ def send(url: str, content: bytes) -> int:
     return 0
 
 
-def attack(there: Place, count: int, *, seed: int = 7) -> Found:
+def attack(there: Place, count: int, *, seed: int = 7, by_query: bool = False) -> Found:
     """Send so many, from several senders, while slow ones hold connections, and return what was answered."""
     found, lock = Found(), threading.Lock()
-    routes = targets()
+    routes, made = (readable(), query) if by_query else (targets(), request)
 
     def sender(number: int) -> None:
         chance = random.Random(seed * 1_000 + number)
         for index in range(number, count, SENDERS):
-            what, content = request(there, routes[index % len(routes)], chance)
+            what, content = made(there, routes[index % len(routes)], chance)
             status = send(there.process.ask.url, content)
             with lock:
                 found.note(status, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections import Counter
@@ -75,6 +76,22 @@ def test_a_write_that_is_sent_again_is_done_once(place: Place) -> None:
     assert choose(place, "gb", "allowed", key="k-2").json() != first.json()
 
 
+def test_an_objection_that_is_sent_again_is_one_and_its_link_is_shown_once(place: Place) -> None:
+    said = {"find": "a link of zoe", "answer_to": "zoe@example.org"}
+    key = {"idempotency-key": "o-7"}
+    first, again = (place.program.post("/v1/objections", json=said, headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert first.json()["link"]
+    assert again.json() == {**first.json(), "link": None}
+    other = place.program.post("/v1/objections", json={**said, "reason": "r"}, headers=key)
+    assert other.json()["code"] == "idempotency-other"
+    kept = b"".join(each.read_bytes() for each in place.deployment.settings.home.glob("accounts.db*"))
+    assert kept
+    assert first.json()["link"].encode() not in kept
+    assert hashlib.sha256(first.request.content + b"\0").hexdigest().encode() not in kept, "nobody can try out guesses"
+
+
 def test_what_was_refused_can_be_sent_again(place: Place) -> None:
     assert choose(place, "gb", "allowed", key="k-3", at=9_999_999_999).status_code == 422
     assert choose(place, "gb", "allowed", key="k-3").status_code == 201
@@ -119,11 +136,35 @@ def test_an_order_is_issued_after_a_what_if(place: Place) -> None:
     assert kinds[:2] == ["case.opened", "order.issued"]
 
 
+@pytest.mark.parametrize("path", ["/v1/orders", "/v1/orders/what-if"])
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({}, "serve-malformed"),
+        ({"everywhere": True}, "serve-malformed"),
+        ({"scope": {}}, "order-scope"),
+        ({"scope": {"areas": []}, "everywhere": False}, "order-scope"),
+        ({"scope": {"areas": ["GB"]}, "everywhere": True}, "order-scope"),
+    ],
+)
+def test_everything_is_suspended_only_if_it_is_said(
+    place: Place, path: str, said: dict[str, object], code: str
+) -> None:
+    """It is what a scope left out would mean, and to end it takes two people."""
+    rest = {} if path.endswith("what-if") else {"case": "all", "reference": "letter"}
+    before = place.deployment.ledger.head()
+    answer = place.officer.post(path, json={**rest, **said})
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert place.deployment.ledger.head() == before
+
+
 def test_an_authority_has_its_pages_and_nothing_here(place: Place) -> None:
     """There it is shown what concerns it, without names of staff, and signs what it orders."""
     body = {"case": "british", "scope": {"areas": ["UK"], "purposes": ["serve"]}, "reference": "letter 9"}
     assert place.authority.post("/v1/orders", json=body).json()["code"] == "access-denied"
-    assert place.authority.post("/v1/orders/what-if", json={}).json()["code"] == "access-denied"
+    assert (
+        place.authority.post("/v1/orders/what-if", json={"scope": {"areas": ["UK"]}}).json()["code"] == "access-denied"
+    )
     for noun in ("orders", "cases", "releases", "models", "notices", "policy-sets"):
         assert place.authority.get(f"/v1/{noun}").json()["code"] == "access-denied", noun
         assert place.authority.get(f"/v1/{noun}/x").json()["code"] == "access-denied", noun

@@ -67,6 +67,17 @@ def test_a_case_is_raised_met_approved_by_two_and_lifted(own: Office) -> None:
     assert [each.by for each in own.events(ApprovalGiven) if isinstance(each, ApprovalGiven)] == ["olga", "paul"]
 
 
+def test_everything_is_suspended_if_that_is_what_is_said(own: Office) -> None:
+    with as_(own, "olga") as (olga,):
+        with refused("order-scope"):
+            olga.suspend(case="all", scope={}, reference="letter")
+        told = olga.what_if({}, everywhere=True)
+        assert told["releases"].keys() == {own.release}
+        assert all(each["items"] == each["of"] for each in told["corpora"].values())
+        order = olga.suspend(case="all", scope={}, reference="letter", everywhere=True)
+        assert not any(order["scope"].values())
+
+
 def test_a_requirement_is_corrected_by_one_before_an_approval_and_by_two_after_it(own: Office) -> None:
     with as_(own, "olga", "paul", "mel") as (olga, paul, mel):
         olga.suspend(case="ico", scope={"areas": ["UK"]}, reference="letter 2")

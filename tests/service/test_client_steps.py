@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
 from consentry.bootstrap import published_key
+from consentry.client.staff_answers import Objection
 from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.objection_events import ObjectionReceived
 from consentry.service.api.builds import BUILDING
@@ -79,6 +81,22 @@ def test_an_objection_is_filed_answered_and_its_receipt_read_back(own: Office) -
         assert "your objection was received" in consentry.receipt_text(filed["position"])
         with refused("receipt-nothing"):
             consentry.receipt(0)
+
+
+def test_all_that_say_the_same_are_answered_at_once(own: Office) -> None:
+    with program(own.deployment, own.ask.url) as consentry, as_(own, "olga") as (olga,):
+        verbs: dict[str, Callable[[str], Objection]] = {
+            "declined": lambda name: olga.decline_objection(name, ground="manifestly-unfounded", text="no", alike=True),
+            "not-found": lambda name: olga.objection_not_found(name, text="we looked", alike=True),
+            "matched": lambda name: olga.match_items(name, ["g1"], corpus="network", alike=True),
+        }
+        for state, answer in verbs.items():
+            names = [consentry.file_objection(find=state, answer_to="a")["objection"] for _ in range(3)]
+            assert answer(names[1])["state"] == state
+            assert {olga.objection(name)["state"] for name in names} == {state}
+        names = [consentry.file_objection(find="me", answer_to="a")["objection"] for _ in range(2)]
+        olga.match_person(names[0], "gb", alike=True)
+        assert olga.objection(names[1])["people"] == 1
 
 
 def test_objections_are_declined_or_not_found(own: Office) -> None:

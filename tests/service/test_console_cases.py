@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+import httpx2
 import pytest
 
 import service.staff as staff
@@ -27,6 +28,20 @@ def suspend(visitor: Visitor, **changed: str) -> None:
     seen = re.search(r'name="seen" value="([^"]+)"', shown.text)
     assert seen is not None, words(shown)
     assert visitor.post("/console/suspend", {**form, "step": "suspend", "seen": seen[1]}).status_code == 303
+
+
+def value(answer: httpx2.Response, field: str) -> str:
+    """Return what a field of a form is filled with."""
+    found = re.search(rf'<input[^>]* name="{field}"[^>]* value="([^"]*)"', answer.text)
+    assert found is not None, (field, words(answer))
+    return found[1]
+
+
+def narrow(visitor: Visitor, form: dict[str, str]) -> httpx2.Response:
+    """Look at what a smaller suspension would stop, as everybody has to, and agree to it."""
+    shown = visitor.post("/console/cases/ico-1/narrow", form)
+    assert shown.status_code == 200, words(shown)
+    return visitor.post("/console/cases/ico-1/narrow", {**form, "step": "narrow", "seen": value(shown, "seen")})
 
 
 def test_who_sees_what(place: Office) -> None:
@@ -221,24 +236,56 @@ def test_narrowing_takes_two_who_say_the_same(own: Office) -> None:
     wider = olga.post("/console/cases/ico-1/narrow", {**form, "areas": ""})
     assert wider.status_code == 422
     assert "not smaller" in words(wider)
-    early = olga.post("/console/cases/ico-1/narrow", form)
+    early = narrow(olga, form)
     assert early.status_code == 422
     assert "cannot be narrowed: the review has not begun" in words(early)
     assert olga.post("/console/cases/ico-1/review").status_code == 303
-    assert olga.post("/console/cases/ico-1/narrow", form).status_code == 303
+    assert narrow(olga, form).status_code == 303
     assert len(own.events(OrderIssued)) == 1
-    unsaid = paul.post("/console/cases/ico-1/narrow", form)
+    unsaid = narrow(paul, form)
     assert unsaid.status_code == 422
     assert "cannot be narrowed yet, though olga and paul agreed: no notice is required yet" in words(unsaid)
     # What is required from now on is a change: both agree to it anew.
     own.deployment.control.cases.require_notice("ico-1", "n-1", days=0, by="olga")
-    assert olga.post("/console/cases/ico-1/narrow", form).status_code == 303
-    assert "n-1 was not served since narrowing was approved" in words(paul.post("/console/cases/ico-1/narrow", form))
+    assert narrow(olga, form).status_code == 303
+    assert "n-1 was not served since narrowing was approved" in words(narrow(paul, form))
     own.deployment.control.notices.serve(
         "n-1", [own.deployment.person(str(each.id)) for each in PEOPLE], at=int(time.time())
     )
-    assert paul.post("/console/cases/ico-1/narrow", form).status_code == 303
+    assert narrow(paul, form).status_code == 303
     assert own.events(OrderIssued)[-1].categories == ("image",)  # type: ignore[union-attr]
+
+
+def test_what_is_narrowed_is_shown_whole_and_what_is_left_of_it_before_anybody_agrees(own: Office) -> None:
+    olga, case = own.visitor("olga"), "/console/cases/ico-1/narrow"
+    suspend(olga, created_from="2014-05-01", created_before="2014-05-02")
+    empty = olga.get(case)
+    assert (value(empty, "created_from"), value(empty, "created_before")) == ("2014-05-01", "2014-05-02")
+    assert "Agree to this smaller suspension" not in words(empty)
+    less = {"areas": "GB", "purposes": "train-genai", "categories": "image", "reference": "letter 8"}
+    shown = olga.post(case, {**less, "created_from": "2014-05-01", "created_before": "2014-05-02"})
+    assert shown.status_code == 200
+    said = words(shown)
+    assert "This would still stop: GB; train-genai; image; created from 2014-05-01, before 2014-05-02" in said
+    assert "Now it stops: GB; train-genai; created from 2014-05-01, before 2014-05-02" in said
+    assert "Agree to this smaller suspension" in said
+    other = {**less, "categories": "video", "created_from": "2014-05-01", "created_before": "2014-05-02"}
+    changed = olga.post(case, {**other, "step": "narrow", "seen": value(shown, "seen")})
+    assert changed.status_code == 200
+    assert "This would still stop: GB; train-genai; video" in words(changed), "what was changed is shown first"
+
+
+def test_a_window_that_begins_within_a_day_is_shown_to_the_second(own: Office) -> None:
+    scope = Scope(created_from=1_398_938_461, created_before=1_399_075_200)
+    own.deployment.control.orders.suspend(scope, case="ico-1", origin=Origin.OWN_DECISION, reference="r", by="olga")
+    form = own.visitor("olga").get("/console/cases/ico-1/narrow")
+    assert (value(form, "created_from"), value(form, "created_before")) == ("2014-05-01T10:01:01Z", "2014-05-03")
+
+
+def test_what_is_suspended_is_chosen_in_plain_words(place: Office) -> None:
+    said = words(place.visitor("olga").get("/console/suspend"))
+    for word in ("training generative AI train-genai", "answers in job applications", "a person's connections"):
+        assert word in said
 
 
 def test_reports_are_scheduled_and_delivered_in_ones_own_name(own: Office) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
 import service.staff as staff
-from consentry.ledger.events import ReleaseWithdrawn
-from consentry.ledger.oversight_events import OrderEnd, Origin
+from consentry.ledger.events import Body, ReleaseWithdrawn
+from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted, OrderEnd, Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose, Reach
 from end_to_end.network import write_items
@@ -92,11 +93,7 @@ def test_a_release_is_withdrawn_for_a_reason(own: Office) -> None:
 
 def test_jobs_are_told_live(own: Office) -> None:
     audrey = own.visitor("audrey")
-    cookie = "; ".join(f"{name}={value}" for name, value in audrey.cookies.items())
-    parts = urlsplit(own.ask.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
-    connection.request("GET", "/console/jobs/events", headers={"cookie": cookie})
-    answer = connection.getresponse()
+    answer = _stream(own)
     assert answer.getheader("content-type", "").startswith("text/event-stream")
     assert _next(answer) == []
     held = own.ask.lease(own.release)
@@ -110,7 +107,34 @@ def test_jobs_are_told_live(own: Office) -> None:
         pass
     assert job["state"] == "stopped"
     answer.close()
-    connection.close()
+
+
+def _stream(own: Office) -> http.client.HTTPResponse:
+    cookie = "; ".join(f"{name}={value}" for name, value in own.visitor("audrey").cookies.items())
+    parts = urlsplit(own.ask.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection.request("GET", "/console/jobs/events", headers={"cookie": cookie, "connection": "close"})
+    return connection.getresponse()
+
+
+def test_a_job_that_still_runs_is_told_of_however_many_came_after_it(own: Office) -> None:
+    held = own.ask.lease(own.release, job="long")
+    digest = own.deployment.control.desk.parts.objects.put(b"secret")
+    said: list[Body] = []
+    for name in (f"{number:012x}" for number in range(250)):
+        said.append(LeaseGranted(lease=name, release="none", job="short", model="m", ttl_ms=60_000, secret=digest))
+        said.append(LeaseEnded(lease=name, how=LeaseEnd.RELEASED, order=None, step=1))
+    own.deployment.ledger.append(said)
+    with closing(_stream(own)) as answer:
+        told = _next(answer)
+        assert [each["lease"] for each in told[1:]] == [f"{number:012x}" for number in range(50, 250)]
+        assert (told[0]["state"], told[0]["ended_at"], told[0]["ended"]) == ("granted", None, None)
+        held.end("stopped", 7)
+        while (job := _next(answer)[0])["state"] == "granted":
+            pass
+        assert job["lease"] == held.granted["lease"], "it ended last, though it is the oldest"
+        row = words(own.visitor("audrey").get("/console/jobs?state=stopped"))
+        assert job["ended"] in row, "as the page writes it"
 
 
 def _next(answer: http.client.HTTPResponse) -> list[Any]:

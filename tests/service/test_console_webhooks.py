@@ -58,9 +58,16 @@ def test_one_is_made_delivers_and_is_sent_once_more(deployment: Deployment) -> N
         until(lambda: len(found.got) == 2)
         assert found.seen[0][0]["webhook-id"] == found.seen[1][0]["webhook-id"]
         assert ada.post(f"{path}/replay", {"position": "later"}).status_code == 422
+        exchanged = ada.post(f"{path}/exchange")
+        other = re.search(r"<code>(whsec_[^<]+)</code>", exchanged.text)
+        assert other is not None
+        assert other[1] != secret[1]
+        assert "signed with a new secret from now on" in words(exchanged)
+        assert other[1] not in ada.get(path).text, "shown once"
         assert ada.post(f"{path}/remove").status_code == 303
         assert ada.get(path).status_code == 404
         assert ada.post(f"{path}/replay", {"position": "0"}).status_code == 404
+        assert ada.post(f"{path}/exchange").status_code == 404
 
 
 def test_what_was_before_a_webhook_was_not_delivered_to_it(deployment: Deployment) -> None:

@@ -50,7 +50,8 @@ def test_a_home_that_is_locked_is_served_when_it_is_free(tmp_path: Path, caplog:
         open_deployment(tmp_path / name, embedded=True).close()
     with alone(tmp_path / "two"), served(tmp_path, "one", "two") as found:
         with found.client("two") as client:
-            for path in ("/", "/readyz", "/healthz", "/v1/orders"):
+            assert client.get("/healthz").json() == {"status": "ok"}, "to start the server anew would mend nothing"
+            for path in ("/", "/readyz", "/v1/orders"):
                 answer = client.get(path)
                 assert (answer.status_code, answer.json()["code"]) == (503, "platform-unavailable")
                 assert answer.headers["retry-after"]

@@ -32,14 +32,21 @@ ADDRESSES = [
 NONSENSE = "?purpose=x&page=x&position=x&saved=x&number=x&format=nonsense-nonsense"
 
 
+LARGE = {"x": "x" * (1 << 20)}
+ANOTHER_SITE = {"sec-fetch-site": "cross-site", "origin": "https://example.org"}
+
+
 def wrongly_asked(visitor: Visitor, mark: str) -> Iterator[tuple[str, str]]:
-    """Yield every page of an error that somebody can reach here, with the address."""
+    """Yield every page of an error that somebody can reach here, with the address. A browser gets nothing else."""
     for method, path in ADDRESSES:
         if path == "/sign-out":
             continue
         form = {"purpose": "x", "answer": "x", MARK: mark}
         answers = [visitor.get(path + NONSENSE), visitor.post(path, form), visitor.post(path, {"purpose": "x"})]
+        answers += [visitor.post(path, LARGE), visitor.post(path, form, **ANOTHER_SITE)]
         for answer in answers:
+            if answer.status_code >= 400:
+                assert answer.headers["content-type"] == "text/html; charset=utf-8", (method, path, answer.text)
             if answer.status_code >= 400 and "<main" in answer.text and "<code>" in answer.text:
                 yield f"{method} {path}", answer.text
 
@@ -58,6 +65,7 @@ def test_every_address_of_members_says_what_went_wrong_in_their_language(place: 
             main = page[page.index("<main") : page.index("</main>")]
             assert 'lang="en"' not in main, (address, code_of(page))
             met.add(code_of(page))
+    assert {"serve-body-too-large", "access-other-site"} <= met
     assert {"serve-malformed", "serve-method", "choice-somebody-else", "choice-no-such-use"} <= met
     # Of what is not there the heading says all, and of links that do not work their own page (`member/away.html`).
     elsewhere = {"serve-no-such-address", "choice-no-receipt", "sign-in-link-damaged"}

@@ -12,14 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from click.testing import CliRunner
 
 from consentry.bootstrap import open_deployment
+from consentry.cli.main import cli
 from consentry.errors import ConsentryError
 from consentry.training.client import hold
 from service.at_work import Process, home, said, served, suspend_elsewhere
 
 JUMPING = Path(__file__).parents[2] / "benchmarks" / "parts" / "jumping_clock.py"
+LOUD = "FOR EVALUATION ONLY"
 
 
 @pytest.fixture
@@ -234,6 +238,21 @@ def test_an_older_ledger_under_a_running_deployment_is_noticed(place: tuple[Path
     deployment.close()
 
 
+def test_passwords_that_are_made_while_it_runs_are_said_to_be_for_evaluation(place: tuple[Path, str]) -> None:
+    """The order that the server itself proposes: it says that nobody can sign in yet."""
+    folder, _ = place
+    add = ("account", "add", "--role", "auditor")
+    with served(folder) as server:
+        lines = ((*add, "olga"), (*add, "paul", "--no-password"), ("account", "password", "olga"))
+        made = [CliRunner().invoke(cli, ["--home", str(folder), *line]) for line in lines]
+        for password in ("wrong", *[made[-1].stdout.split()[-1]] * 2):
+            httpx2.post(f"{server.ask.url}/sign-in", data={"handle": "olga", "password": password})
+        _, _, errors = server.stop()
+    assert [LOUD in each.stderr for each in made] == [True, False, True]
+    assert not any(LOUD in each.stdout for each in made)
+    assert errors.count(LOUD) == 1, "once, and not before somebody signed in with one"
+
+
 @pytest.mark.parametrize(("line", "loud"), [((), True), (("--no-password",), False)])
 def test_passwords_of_its_own_are_said_to_be_for_evaluation(
     place: tuple[Path, str], line: tuple[str, ...], *, loud: bool
@@ -242,6 +261,6 @@ def test_passwords_of_its_own_are_said_to_be_for_evaluation(
     said(folder, "account", "add", "olga", "--role", "privacy-officer", *line)
     with served(folder) as server:
         _, out, errors = server.stop()
-    assert ("FOR EVALUATION ONLY" in errors) is loud
-    assert "FOR EVALUATION ONLY" not in out
+    assert (LOUD in errors) is loud
+    assert LOUD not in out
     assert "Traceback" not in errors

@@ -21,6 +21,7 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.accounts.webhooks import Webhooks
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import NotFoundError
 from consentry.ledger.objection_events import LawfulGround
 from consentry.oversight.authority_statement import Signatory
 from consentry.oversight.order import Scope
@@ -118,11 +119,62 @@ def test_what_happens_is_sent_signed_and_by_pseudonym(deployment: Deployment) ->
     assert found.got[1]["data"]["person"] == deployment.person("somebody-real")
     headers, content = found.seen[1]
     assert b"somebody-real" not in content
+    assert is_signed(headers, content, secret)
+    assert headers["host"] in found.url
+
+
+def is_signed(headers: dict[str, str], content: bytes, secret: str) -> bool:
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
     key = base64.b64decode(secret.removeprefix("whsec_"))
     right = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    assert headers["webhook-signature"] == f"v1,{right}"
-    assert headers["host"] in found.url
+    return headers["webhook-signature"] == f"v1,{right}"
+
+
+def test_what_waits_is_sent_with_the_new_secret_after_an_exchange(deployment: Deployment) -> None:
+    home = deployment.settings.home
+    with receiver() as found, in_thread(deployment) as ask:
+        ident, old = hooked(deployment, found.url)
+        found.answers = [401] * 1000
+        for person in ("a", "b", "c"):
+            refuse(ask, deployment, person)
+        until(lambda: len(found.seen) > 2)
+        new = said(home, "webhook", "exchange", ident).split()[-1]
+        found.answers = []
+        until(lambda: len(found.got) == 3, 20)
+    assert [each["data"]["person"] for each in found.got] == [deployment.person(each) for each in ("a", "b", "c")]
+    assert new.startswith("whsec_")
+    assert new != old
+    assert all(is_signed(*each, old) for each in found.seen[:2])
+    assert all(is_signed(*each, new) for each in found.seen[-3:])
+    with pytest.raises(NotFoundError, match="webhook-unknown"):
+        said(home, "webhook", "exchange", "no-such")
+
+
+def test_figures_say_that_one_fails_and_how_far_it_is_behind(deployment: Deployment) -> None:
+    def figures() -> dict[str, float]:
+        lines = httpx2.get(f"{ask.url}/metrics", headers={"authorization": f"Bearer {ask.token}"}).text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+    with receiver() as found, in_thread(deployment) as ask:
+        assert figures()["consentry_webhook_events_behind"] == 0
+        hooked(deployment, found.url)
+        hooked(deployment, "https://127.0.0.1:1/", frozenset({"order.issued"}))
+        found.answers = [500] * 1000
+        for _ in range(3):
+            deployment.control.statements.publish(shipped()["august-2024"], "p")
+        until(lambda: figures()['consentry_webhooks{state="failing"}'] == 1)
+        until(lambda: figures()['consentry_webhooks{state="up to date"}'] == 1)
+        assert figures()["consentry_webhook_events_behind"] == 3
+        found.answers = []
+        until(lambda: figures()['consentry_webhooks{state="up to date"}'] == 2, 20)
+        assert figures()['consentry_webhooks{state="failing"}'] == 0
+        assert figures()["consentry_webhook_events_behind"] == 0
+        filed = deployment.control.objections.file("me", answer_to="me")
+        assert figures()['consentry_objections_waiting{overdue="no"}'] == 1
+        clock = deployment.control.desk.parts.clock
+        object.__setattr__(deployment.control.desk.parts, "clock", lambda: clock() + 40 * 86_400)
+        assert figures()['consentry_objections_waiting{overdue="yes"}'] == 1
+        assert filed.objection not in str(figures())
 
 
 def test_nothing_is_lost_by_a_receiver_that_fails_and_hangs(deployment: Deployment) -> None:
@@ -263,6 +315,17 @@ def test_administrators_manage_them(deployment: Deployment) -> None:
         assert made["secret"].startswith("whsec_")
         (shown,) = adam.get("/v1/webhooks").json()["webhooks"]
         assert "secret" not in shown
+        asked = {"url": "https://example.org/other", "kinds": ["order.issued"]}
+        key = {"idempotency-key": "w-1"}
+        first, again = (adam.post("/v1/webhooks", json=asked, headers=key) for _ in range(2))
+        assert again.status_code == 201
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.json() == {**first.json(), "secret": None}
+        assert len(adam.get("/v1/webhooks").json()["webhooks"]) == 2, "done once"
+        exchanged = adam.post(f"/v1/webhooks/{made['webhook']}/secret").json()
+        assert exchanged == {**made, "secret": exchanged["secret"]}
+        assert exchanged["secret"] != made["secret"]
+        assert adam.post("/v1/webhooks/none/secret").json()["code"] == "webhook-unknown"
         assert adam.post(f"/v1/webhooks/{made['webhook']}/replay", json={"position": 0}).json()["position"] == 0
         assert adam.delete(f"/v1/webhooks/{made['webhook']}").status_code == 204
         assert adam.delete(f"/v1/webhooks/{made['webhook']}").json()["code"] == "webhook-unknown"

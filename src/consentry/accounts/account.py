@@ -24,6 +24,11 @@ MEMBER_SESSION_S = 60 * 60
 SHORTEST_PASSWORD = 15
 """Characters, where the password is all there is (NIST SP 800-63B-4, section 3.1.1.2)."""
 LONGEST_PASSWORD = 256
+FOR_EVALUATION = (
+    "FOR EVALUATION ONLY: there are accounts with a password of this server. For real use people sign in with your "
+    "organisation (settings `oidc_issuer` and `oidc_client_id`), and these accounts are closed."
+)
+"""To be said wherever a password is made or used."""
 _BYTES = 32
 _GROUPS, _GROUP_BYTES = 8, 2
 _LONGEST_HANDLE = 60

@@ -176,6 +176,13 @@ class SqlWebState:
         with reported(), self._engine.begin() as connection:
             return bool(connection.execute(update(_ENDPOINTS).where(still).values(**values)).rowcount)
 
+    def exchange_secret(self, ident: str, secret: str) -> bool:
+        """Put a secret in place of the one before; False: there is no such endpoint."""
+        values = {"secret": self._sealed(ident, secret), "failures": 0, "retry_at": 0, "error": ""}
+        with reported(), self._engine.begin() as connection:
+            found = connection.execute(update(_ENDPOINTS).where(_ENDPOINTS.c.ident == ident).values(**values))
+            return bool(found.rowcount)
+
     def remove_endpoint(self, ident: str) -> bool:
         """Forget one; False: there is none."""
         with reported(), self._engine.begin() as connection:

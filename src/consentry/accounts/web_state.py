@@ -6,6 +6,7 @@ Whatever a method returns from is durable.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from consentry.errors import IntegrityError
@@ -29,6 +30,14 @@ class KeptAnswer:
     status: int | None = None
     kind: str = ""
     content: bytes = b""
+
+
+class EndpointState(StrEnum):
+    """How it is with deliveries to an endpoint."""
+
+    UP_TO_DATE = "up to date"
+    SENDING = "sending"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +65,19 @@ class Endpoint:
     retry_at: int = 0
     error: str = ""
 
+    def state(self, head: int) -> EndpointState:
+        """Return how it is with it, as of a head of the ledger."""
+        if self.failures:
+            return EndpointState.FAILING
+        return EndpointState.UP_TO_DATE if self.position >= head else EndpointState.SENDING
+
 
 def secret_unreadable(ident: str) -> IntegrityError:
     """Return the error of a webhook whose secret was sealed with another key, or changed."""
     return IntegrityError(
         "webhook-secret-unreadable",
         f"the secret of webhook `{ident}` cannot be decrypted",
-        help="restore the keys of the home it was made in; or remove the webhook and add it anew",
+        help=f"restore the keys of the home it was made in, or exchange it: consentry webhook exchange {ident}",
     )
 
 
@@ -102,5 +117,20 @@ class Endpoints(Protocol):
         ...
 
 
-class WebState(KeptAnswers, Endpoints, Protocol):
+class EndpointSecrets(Protocol):
+    """By which secret each is signed to."""
+
+    def exchange_secret(self, ident: str, secret: str) -> bool:
+        """Put a secret in place of the one before, and have the next try made at once; False: there is no such one.
+
+        How far deliveries are is left as it is, whoever moves it meanwhile.
+        """
+        ...
+
+
+class ManagedEndpoints(Endpoints, EndpointSecrets, Protocol):
+    """All about them."""
+
+
+class WebState(KeptAnswers, ManagedEndpoints, Protocol):
     """All of it."""

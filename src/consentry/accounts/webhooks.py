@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, Endpoints
+from consentry.accounts.web_state import SECRET_PREFIX, Endpoint, ManagedEndpoints
 from consentry.errors import InputError, NotFoundError
 
 KINDS = {
@@ -52,7 +52,7 @@ _BYTES, _LONGEST = 32, 2000
 class Webhooks:
     """The endpoints of one deployment."""
 
-    def __init__(self, store: Endpoints, *, clock: Callable[[], int]) -> None:
+    def __init__(self, store: ManagedEndpoints, *, clock: Callable[[], int]) -> None:
         self._store = store
         self._clock = clock
 
@@ -70,7 +70,7 @@ class Webhooks:
             ident=secrets.token_hex(4),
             url=url,
             kinds=kinds,
-            secret=SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_BYTES)).decode(),
+            secret=_new_secret(),
             made_by=by,
             made_at=self._clock(),
             position=position,
@@ -91,18 +91,40 @@ class Webhooks:
         if not self._store.remove_endpoint(ident):
             raise _unknown(ident)
 
+    def exchange(self, ident: str) -> Endpoint:
+        """Sign what is sent to an endpoint with a new secret from now on. What waits goes on waiting, and is sent.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        if not self._store.exchange_secret(ident, _new_secret()):
+            raise _unknown(ident)
+        return self.get(ident)
+
+    def get(self, ident: str) -> Endpoint:
+        """Return an endpoint.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = next((each for each in self._store.endpoints() if each.ident == ident), None)
+        if found is None:
+            raise _unknown(ident)
+        return found
+
     def replay(self, ident: str, *, position: int) -> Endpoint:
         """Send everything from a position on once more. Receivers know again what they had: its id is the same.
 
         Raises:
             NotFoundError: there is no such endpoint.
         """
-        found = next((each for each in self._store.endpoints() if each.ident == ident), None)
-        if found is None:
-            raise _unknown(ident)
-        moved = replace(found, position=position, failures=0, retry_at=0, error="")
+        moved = replace(self.get(ident), position=position, failures=0, retry_at=0, error="")
         self._store.put_endpoint(moved)
         return moved
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_BYTES)).decode()
 
 
 def _check_url(url: str) -> None:

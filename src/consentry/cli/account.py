@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from consentry.accounts.access import Role
-from consentry.accounts.account import new_password
+from consentry.accounts.account import FOR_EVALUATION, new_password
 from consentry.accounts.admission import OF_KEYS, Admission
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import FILE, Commands
@@ -43,6 +43,8 @@ def add(context: Context, handle: str, roles: tuple[str, ...], areas: tuple[str,
     password = "" if no_password else new_password()
     with _admission(context) as admission:
         made = admission.add(handle, roles=frozenset(map(Role, roles)), areas=frozenset(areas), password=password)
+    if password:
+        context.out.note(FOR_EVALUATION)
 
     def human() -> None:
         context.out.text(f"Account {made.handle}: {', '.join(sorted(made.roles))}")
@@ -122,6 +124,7 @@ def password(context: Context, handle: str) -> None:
     made = new_password()
     with _admission(context) as admission:
         admission.set_password(handle, made)
+    context.out.note(FOR_EVALUATION)
     context.out.show(
         {"handle": handle, "password": made}, lambda: context.out.text(f"Password, shown only now: {made}")
     )

@@ -13,7 +13,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import click
 from rich.live import Live
 
-from consentry.accounts.account import Account
+from consentry.accounts.account import FOR_EVALUATION, Account
 from consentry.cli.invocation import Invocation, kept_for_good, pass_invocation
 from consentry.cli.job_list import screen, show_jobs
 from consentry.cli.output import Output
@@ -23,10 +23,6 @@ from consentry.settings import read_settings
 
 _TIMEOUT_S = 5.0
 _WATCHED_EVERY_S = 0.5
-_FOR_EVALUATION = (
-    "FOR EVALUATION ONLY: there are accounts with a password of this server. For real use people sign in with your "
-    "organisation (settings `oidc_issuer` and `oidc_client_id`), and these accounts are closed."
-)
 _CHOSEN_BY = ("job", "model", "release", "state")
 _STATES = ("granted", "open", "revoked", *map(str, LeaseEnd))
 
@@ -78,7 +74,7 @@ def _serve_one(out: Output, *, host: str, port: int) -> None:
         accounts = admission.all()
     is_new = not accounts
     if _with_passwords(accounts):
-        out.note(_FOR_EVALUATION)
+        out.note(FOR_EVALUATION)
 
     def announce(address: str, token: Path) -> None:
         def human() -> None:
@@ -119,7 +115,7 @@ def _serve_several(context: Invocation, file: Path, *, host: str, port: int) -> 
 
         for each in hosted:
             if each.app is not None and _with_passwords(each.app.state.admission.all()):
-                context.out.note(f"{each.platform.name}: {_FOR_EVALUATION}")
+                context.out.note(f"{each.platform.name}: {FOR_EVALUATION}")
         context.out.show({"url": address, "platforms": found}, human)
 
     server.serve_platforms(read_platforms(file), host=host, port=port, announce=announce)

@@ -59,6 +59,19 @@ def remove(context: Context, ident: str) -> None:
     context.out.show({"removed": ident}, lambda: context.out.text(f"Webhook {ident} is removed."))
 
 
+@webhook.command("exchange")
+@click.argument("ident")
+@pass_context
+def exchange(context: Context, ident: str) -> None:
+    """Sign what is sent to webhook IDENT with a new secret, which is shown once. Nothing that waits is lost."""
+    with _webhooks(context) as hooks:
+        made = hooks.exchange(ident)
+    context.out.show(
+        {**_plain(made), "secret": made.secret},
+        lambda: context.out.text(f"Secret, shown only now: {made.secret}"),
+    )
+
+
 @webhook.command("replay")
 @click.argument("ident")
 @click.option("--from", "position", required=True, type=click.IntRange(min=0), help="A position of the ledger.")

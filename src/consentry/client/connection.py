@@ -121,9 +121,6 @@ class Connection:
     def _post(self, path: str, answer: type[_A], body: Json) -> _A:
         return self._ask("POST", path, answer, json=body)
 
-    def _once(self, path: str, answer: type[_A], body: Json) -> _A:
-        return self._ask("POST", path, answer, write=True, tries=1, json=body)
-
     def _write(self, path: str, answer: type[_A], body: Json, **more: Any) -> _A:
         key = {"idempotency-key": str(uuid.uuid4())}
         return self._ask("POST", path, answer, write=True, json=body, headers=key, **more)
@@ -133,10 +130,8 @@ class Connection:
         found: _A = self._answer(method, path, **more).json()
         return found
 
-    def _answer(
-        self, method: str, path: str, *, write: bool = False, tries: int = _TRIES, **more: Any
-    ) -> httpx2.Response:
-        asking = _Asking(write=write, tries=tries, patience_s=max(_PATIENCE_S, more.get("timeout", self._timeout_s)))
+    def _answer(self, method: str, path: str, *, write: bool = False, **more: Any) -> httpx2.Response:
+        asking = _Asking(write=write, tries=_TRIES, patience_s=max(_PATIENCE_S, more.get("timeout", self._timeout_s)))
         while True:
             try:
                 answer = self._http.request(method, path, **more)

@@ -35,13 +35,15 @@ class ForOversight(Connection):
         """Return an order."""
         return self._get(address("/v1/orders/{}", name), Order)
 
-    def what_if(self, scope: Json) -> WhatIf:
-        """Say what an order would hit."""
-        return self._post("/v1/orders/what-if", WhatIf, {"scope": scope})
+    def what_if(self, scope: Json, *, everywhere: bool = False) -> WhatIf:
+        """Say what an order would hit: with an empty scope everything, if `everywhere` says that it is meant."""
+        return self._post("/v1/orders/what-if", WhatIf, {"scope": scope, "everywhere": everywhere})
 
-    def suspend(self, *, case: str, scope: Json, reference: str, origin: str = "own-decision") -> Order:
-        """Suspend a use from now on."""
-        body = {"case": case, "scope": scope, "reference": reference, "origin": origin}
+    def suspend(
+        self, *, case: str, scope: Json, reference: str, origin: str = "own-decision", everywhere: bool = False
+    ) -> Order:
+        """Suspend a use from now on: with an empty scope everything, if `everywhere` says that it is meant."""
+        body = {"case": case, "scope": scope, "reference": reference, "origin": origin, "everywhere": everywhere}
         return self._write("/v1/orders", Order, body)
 
     def cases(self) -> Iterator[Case]:

@@ -33,8 +33,8 @@ class ForStaff(ForOversight):
     """A part of `Consentry`."""
 
     def file_objection(self, *, find: str, answer_to: str, **more: Any) -> Filed:
-        """Pass on what somebody wrote: also `reason`, `purpose`. It is tried once: twice would be two objections."""
-        return self._once("/v1/objections", Filed, {"find": find, "answer_to": answer_to, **more})
+        """Pass on what somebody wrote: also `reason`, `purpose`. `link` is None if the answer that had it was lost."""
+        return self._write("/v1/objections", Filed, {"find": find, "answer_to": answer_to, **more})
 
     def objections(self, *states: str, overdue: bool = False, mine: bool = False) -> Iterator[Objection]:
         """Yield objections, oldest first: those in some states, or all that wait for an answer."""
@@ -63,21 +63,25 @@ class ForStaff(ForOversight):
         return self._write(address("/v1/objections/{}/extend", name), Objection, {"months": months, "text": text})
 
     def match_person(self, name: str, person: str, **more: Any) -> Objection:
-        """Answer that a person's content is meant: also `categories`, `reach`, `reply`."""
+        """Answer that a person's content is meant: also `categories`, `reach`, `reply`, `alike`."""
         return self._write(address("/v1/objections/{}/match-person", name), Objection, {"person": person, **more})
 
-    def match_items(self, name: str, items: Sequence[str], *, corpus: str, reply: str = "") -> Objection:
-        """Answer that single items are meant."""
-        body = {"items": list(items), "corpus": corpus, "reply": reply}
+    def match_items(
+        self, name: str, items: Sequence[str], *, corpus: str, reply: str = "", alike: bool = False
+    ) -> Objection:
+        """Answer that single items are meant; `alike`: to all that wait and say the same."""
+        body = {"items": list(items), "corpus": corpus, "reply": reply, "alike": alike}
         return self._write(address("/v1/objections/{}/match-items", name), Objection, body)
 
-    def objection_not_found(self, name: str, *, text: str) -> Objection:
-        """Answer that nothing was found, and say what was tried."""
-        return self._write(address("/v1/objections/{}/not-found", name), Objection, {"text": text})
+    def objection_not_found(self, name: str, *, text: str, alike: bool = False) -> Objection:
+        """Answer that nothing was found, and say what was tried; `alike`: to all that wait and say the same."""
+        body = {"text": text, "alike": alike}
+        return self._write(address("/v1/objections/{}/not-found", name), Objection, body)
 
-    def decline_objection(self, name: str, *, ground: str, text: str) -> Objection:
-        """Answer that it is not followed, on a lawful ground."""
-        return self._write(address("/v1/objections/{}/decline", name), Objection, {"ground": ground, "text": text})
+    def decline_objection(self, name: str, *, ground: str, text: str, alike: bool = False) -> Objection:
+        """Answer that it is not followed, on a lawful ground; `alike`: to all that wait and say the same."""
+        body = {"ground": ground, "text": text, "alike": alike}
+        return self._write(address("/v1/objections/{}/decline", name), Objection, body)
 
     def note_objection(self, name: str, *, text: str) -> Objection:
         """Write something down for the others."""

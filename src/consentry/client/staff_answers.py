@@ -57,10 +57,13 @@ class Failing(TypedDict):
 
 
 class Filed(TypedDict):
-    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page."""
+    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page.
+
+    It is null in the answer to a request that was sent again: it was shown, and is kept nowhere.
+    """
 
     objection: str
-    link: str
+    link: str | None
     position: int
     received: int
     due: int

@@ -43,7 +43,7 @@ from consentry.oversight.case import (
     what_stands_in_the_way,
 )
 from consentry.oversight.correction import MOST_DAYS, require_days
-from consentry.oversight.order import Scope, is_inside, issue
+from consentry.oversight.order import Order, Scope, is_inside, issue
 from consentry.oversight.paper import Paper, papers_of, the_one
 from consentry.policy.policy_parser import IDENTIFIER
 
@@ -236,6 +236,19 @@ class CaseVerbs:
         require_texts(reference=reference)
         end = CaseEnded(case=name, how=CaseEnd.PROHIBITED, reference=reference, found=(), by=(by,))
         return self.book.say(name, lambda _: [end])
+
+    def require_smaller(self, name: str, scope: Scope) -> list[Order]:
+        """Return the orders in force whose place a smaller one would take. Nothing is recorded.
+
+        Raises:
+            InputError: the scope is not inside of that of one of them, or is the same.
+            StateError: nothing is suspended.
+        """
+        self.orders.require(scope, name)
+        with self.desk.lock:
+            case = self.book.get(name)
+            self._require_smaller(case, scope)
+            return [each for each in self.desk.newest.record.orders.of(name) if each.order in case.orders]
 
     def narrow(self, name: str, scope: Scope, *, by: Handle, reference: str) -> Agreed:
         """Agree that an order with a smaller scope takes the place of those in force; with two people it may be so.

@@ -187,19 +187,19 @@ class LeaseVerbs:
         """Count all leases by how it is with them."""
         return Counter(_state(lease, standing) for lease, standing, _ in self._standing_now(None))
 
-    def _standing_now(self, newest: int | None) -> list[tuple[Lease, LeaseStanding | None, float]]:
-        """Return the newest leases, all of them if None, oldest first, with how it is with each and its time left.
+    def _standing_now(self, watched: int | None) -> list[tuple[Lease, LeaseStanding | None, float]]:
+        """Return the leases that are watched, all of them if None, with how it is with each and its time left.
 
         None: it has ended. Of those there may be many, and renewals wait for the lock: nothing is asked of them.
         """
         self.hits.foresee()
         with self.desk.lock:
-            leases, now = self.desk.present().record.leases.newest(newest), self.desk.parts.uptime()
+            known, now = self.desk.present().record.leases, self.desk.parts.uptime()
             return [
                 (each, None, 0.0)
                 if each.ended is not None
                 else (each, self._standing(each), max(0.0, self.renewals.until(each) - now))
-                for each in leases
+                for each in (known if watched is None else known.watched(watched))
             ]
 
     def _standing(self, lease: Lease) -> LeaseStanding:
@@ -339,12 +339,13 @@ class LeaseVerbs:
             raise refused
         return position
 
-    def jobs(self, *, newest: int | None = None) -> list[dict[str, Any]]:
-        """Say of every lease, or of so many of the newest, how it is with it and what was done under it; oldest first.
+    def jobs(self, *, watched: int | None = None) -> list[dict[str, Any]]:
+        """Say of every lease how it is with it and what was done under it; oldest first.
 
+        `watched`: of those that have not ended, and of so many of the others (`Leases.watched`).
         One that is revoked names the order although nothing was heard of its job yet.
         """
-        return [_job(lease, standing, left) for lease, standing, left in self._standing_now(newest)]
+        return [_job(lease, standing, left) for lease, standing, left in self._standing_now(watched)]
 
 
 def _state(lease: Lease, standing: LeaseStanding | None) -> str:

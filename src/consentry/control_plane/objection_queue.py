@@ -8,7 +8,7 @@ amends it first.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
@@ -208,16 +208,18 @@ class ObjectionQueue:
         text = require_words(reason, "reason")
         return self._say(objection, partial(ObjectionExtended, months=months, by=by), "extended", by=by, text=text)
 
-    def not_found(self, objection: str, *, tried: str, by: Handle) -> Objection:
-        """Answer that nothing was found, and say what was tried."""
+    def not_found(self, objection: str, *, tried: str, by: Handle, alike: bool = False) -> Objection:
+        """Answer that nothing was found, and say what was tried; `alike`: to all that wait and say the same."""
         text = require_words(tried, "account of what was tried")
-        return self._say(objection, partial(ObjectionNotFound, by=by), "not-found", by=by, text=text)
+        return self._say(objection, partial(ObjectionNotFound, by=by), "not-found", alike=alike, by=by, text=text)
 
-    def decline(self, objection: str, *, ground: LawfulGround, explanation: str, by: Handle) -> Objection:
-        """Answer that it is not followed, on a lawful ground."""
+    def decline(
+        self, objection: str, *, ground: LawfulGround, explanation: str, by: Handle, alike: bool = False
+    ) -> Objection:
+        """Answer that it is not followed, on a lawful ground; `alike`: to all that wait and say the same."""
         text = require_words(explanation, "explanation")
         body = partial(ObjectionDeclined, ground=ground, by=by)
-        return self._say(objection, body, "declined", by=by, text=text, ground=str(ground))
+        return self._say(objection, body, "declined", alike=alike, by=by, text=text, ground=str(ground))
 
     def note(self, objection: str, *, text: str, by: Handle) -> Objection:
         """Write something down for the others; the objector does not see it."""
@@ -232,8 +234,11 @@ class ObjectionQueue:
         categories: Collection[Category] = (),
         reach: Reach = Reach.EVERYTHING,
         reply: str = "",
+        alike: bool = False,
     ) -> Objection:
         """Answer that it was found whose content is meant: everything this person owns or is involved in is refused.
+
+        `alike`: to all that wait and say the same.
 
         Raises:
             NotFoundError: nobody knows this person: a refusal would concern nothing.
@@ -259,14 +264,22 @@ class ObjectionQueue:
             return [ChoiceMade(person=named, choice=choice, source=Source.FORM)]
 
         words = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
-        return self._match(
-            objection, ObjectionMatched(objection="", people=1, items=0, by=by), effects=effects, words=words
-        )
+        said = ObjectionMatched(objection="", people=1, items=0, by=by)
+        return self._match(objection, said, effects=effects, words=words, alike=alike)
 
     def match_items(
-        self, objection: str, items: Collection[str], *, corpus: str, by: Handle, reply: str = ""
+        self,
+        objection: str,
+        items: Collection[str],
+        *,
+        corpus: str,
+        by: Handle,
+        reply: str = "",
+        alike: bool = False,
     ) -> Objection:
         """Answer that single items are meant. They are excluded, whoever owns them, also from sealed releases.
+
+        `alike`: to all that wait and say the same.
 
         Raises:
             NotFoundError: the corpus, or one of the items, is not known.
@@ -277,9 +290,8 @@ class ObjectionQueue:
             return [ItemsExcluded(objection=found.objection, purpose=found.purpose, items=keys)]
 
         words = {"corpus": corpus, "items": list(keys), "text": reply}
-        return self._match(
-            objection, ObjectionMatched(objection="", people=0, items=len(keys), by=by), effects=effects, words=words
-        )
+        said = ObjectionMatched(objection="", people=0, items=len(keys), by=by)
+        return self._match(objection, said, effects=effects, words=words, alike=alike)
 
     def _keys(self, corpus: str, items: Collection[str]) -> tuple[Pseudonym, ...]:
         if corpus not in self._desk.present().state.corpora:
@@ -301,29 +313,49 @@ class ObjectionQueue:
         *,
         effects: Callable[[Objection], Sequence[Body]],
         words: Mapping[str, Any],
+        alike: bool,
     ) -> Objection:
         require_handle(said.by)
         reply = require_words(words["text"], "reply", required=False)
         name = self.named(objection)
-        body = ObjectionMatched(objection=name, people=said.people, items=said.items, by=said.by)
 
         def match(found: Objection) -> list[tuple[Body, ...]]:
             # Beside the person: erasing them takes what names them here, too.
             further = {**words, "text": reply, "by": said.by}
-            told = self._texts.told(name, "matched", beside=words.get("person"), **further)
-            return [(body, told, *effects(found))]
+            told = self._texts.told(found.objection, "matched", beside=words.get("person"), **further)
+            return [(replace(said, objection=found.objection), told, *effects(found))]
 
-        matched = self._texts.say(name, match)
+        matched = self._texts.say(name, match, also=self.waiting_alike(name) if alike else ())
         self._amend()
         return matched
 
     def _say(
-        self, objection: str, body: Callable[..., ObjectionBody], what: str, *, by: Handle, **words: Any
+        self,
+        objection: str,
+        body: Callable[..., ObjectionBody],
+        what: str,
+        *,
+        by: Handle,
+        alike: bool = False,
+        **words: Any,
     ) -> Objection:
         require_handle(by)
         name = self.named(objection)
-        said = body(objection=name)
-        return self._texts.say(name, lambda _: [(said, self._texts.told(name, what, by=by, **words))])
+
+        def say(found: Objection) -> list[tuple[Body, ...]]:
+            told = self._texts.told(found.objection, what, by=by, **words)
+            return [(body(objection=found.objection), told)]
+
+        return self._texts.say(name, say, also=self.waiting_alike(name) if alike else ())
+
+    def waiting_alike(self, objection: str) -> tuple[str, ...]:
+        """Return the other objections that say exactly the same and wait for an answer, oldest first."""
+        alike = self._texts.alike(objection)
+        with self._desk.lock:
+            self._desk.present()
+            known = self._desk.newest.record.objections
+            found = [each for name in alike if (each := known.get(name)) is not None and each.open and not each.erased]
+        return tuple(each.objection for each in found)
 
     def erase(self, objections: Collection[str], *, by: Handle) -> int:
         """Erase what was written about answered objections, for good; return how many. Refusals stay.

@@ -19,10 +19,13 @@ from consentry.errors import InputError, NotFoundError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import Body
 from consentry.ledger.objection_events import ObjectionBody, ObjectionTold
+from consentry.ledger.store import SealingSession
 from consentry.oversight.objection import Objection, require_possible
 
 MOST_CHARACTERS = 10_000
 _READ_AT_ONCE = 200
+_SAID_AT_ONCE = 100
+"""Of many alike: renewals of leases wait for the head."""
 _HIDDEN = ("taken", "noted")
 """What staff do among themselves; the objector does not see it."""
 _FOR_STAFF = ("by", "person", "corpus", "items", "categories", "reach")
@@ -104,21 +107,31 @@ class ObjectionTexts:
         first = next(events, None)
         return first.beside if isinstance(first, ObjectionTold) else None
 
-    def say(self, objection: str, say: Callable[[Objection], Sequence[tuple[Body, ...]]]) -> Objection:
-        """Say something about an objection while nobody else can say anything.
+    def say(
+        self, objection: str, say: Callable[[Objection], Sequence[tuple[Body, ...]]], *, also: Sequence[str] = ()
+    ) -> Objection:
+        """Say something about an objection while nobody else can say anything, and the same about others.
+
+        Of the others, those are left out that are answered, withdrawn or erased by then.
 
         Raises:
             NotFoundError: there is none of this id.
             StateError: it cannot be said any more.
         """
         self._desk.present()
-        with self._desk.at_head() as session:
-            found = self._known(objection)
-            for bodies in say(found):
-                if isinstance(bodies[0], ObjectionBody):
-                    require_possible(found, bodies[0], at=self._parts.clock())
-                session.append(bodies)
+        for start in range(0, len(also) + 1, _SAID_AT_ONCE):
+            with self._desk.at_head() as session:
+                for each in [objection, *also][start : start + _SAID_AT_ONCE]:
+                    found = self._known(each)
+                    if each == objection or (found.open and not found.erased):
+                        self._say(session, found, say(found))
         return self.objection(objection)
+
+    def _say(self, session: SealingSession, found: Objection, said: Sequence[tuple[Body, ...]]) -> None:
+        for bodies in said:
+            if isinstance(bodies[0], ObjectionBody):
+                require_possible(found, bodies[0], at=self._parts.clock())
+            session.append(bodies)
 
     def objection(self, objection: str) -> Objection:
         """Return an objection.

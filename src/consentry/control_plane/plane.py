@@ -29,6 +29,7 @@ from consentry.control_plane.lease_reading import LeaseReading
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.look_ups import LookUpVerbs
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.meant_items import MeantItems
 from consentry.control_plane.models import ModelVerbs
 from consentry.control_plane.notices import NoticeVerbs
 from consentry.control_plane.objection_queue import ObjectionQueue
@@ -74,6 +75,7 @@ class ControlPlane:
     own_content: OwnContent
     objections: Objections
     objection_queue: ObjectionQueue
+    meant_items: MeantItems
     receipts: Receipts
     authority: AuthorityStatements
     authority_view: AuthorityView
@@ -92,8 +94,8 @@ def compose(parts: Parts) -> ControlPlane:
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders = OrderVerbs(desk, hits=hits, handouts=handouts)
     conditions = ConditionVerbs(desk, book=book)
-    leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     consumption = RowsConsumed(lambda: desk.newest, get=desk.parts.objects.get, removals=removals)
+    leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
     authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book)
@@ -125,6 +127,7 @@ def compose(parts: Parts) -> ControlPlane:
         own_content=OwnContent(own_settings, people=people),
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
+        meant_items=MeantItems(desk, archive=archive, removals=removals),
         receipts=Receipts(desk),
         authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),
         authority_view=authority_view,

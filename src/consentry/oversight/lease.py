@@ -93,6 +93,8 @@ class Leases:
     def __init__(self) -> None:
         self._leases: dict[str, Lease] = {}
         self._open: dict[str, None] = {}
+        self._ended: dict[str, None] = {}
+        """In the order in which they ended."""
         # Not in the leases: a job reports thousands of times, and each report would copy all before it.
         self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
 
@@ -107,9 +109,10 @@ class Leases:
         """Return a lease."""
         return self._leases.get(lease)
 
-    def newest(self, count: int | None) -> tuple[Lease, ...]:
-        """Return so many of the newest leases, all of them if None; oldest first."""
-        return tuple(islice(reversed(self._leases.values()), count))[::-1]
+    def watched(self, count: int) -> tuple[Lease, ...]:
+        """Return every lease that has not ended, so many of those that ended last and of the newest; oldest first."""
+        names = {*self._open, *islice(reversed(self._ended), count), *islice(reversed(self._leases), count)}
+        return tuple(sorted((self._leases[name] for name in names), key=lambda each: each.fence))
 
     def knows(self, report: ItemsConsumed) -> bool:
         """Say whether what was consumed in some steps was reported before."""
@@ -147,6 +150,7 @@ class Leases:
                 self._reported.setdefault(body.lease, set()).add(_steps(body))
             elif isinstance(body, LeaseEnded):
                 self._open.pop(body.lease, None)
+                self._ended.setdefault(body.lease)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 

@@ -1,5 +1,8 @@
 """Bodies of requests are bounded: read whole before anybody looks at them, refused if too large, too slow or no JSON.
 
+A document that is given in a case may be larger, and may take longer, if whoever sends it may work on cases: a scan of
+many pages has to fit, and nobody else may have that much kept in memory.
+
 What a document says is left in the scope under `JSON`, so that nobody has to read it again, and under `SIZE` how many
 bytes it had.
 """
@@ -7,19 +10,28 @@ bytes it had.
 from __future__ import annotations
 
 import asyncio
+import re
+from http import HTTPMethod
 
 from anyio import to_thread
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from consentry.errors import InputError
-from consentry.service.problems import answer
+from consentry.accounts.access import Action
+from consentry.errors import ConsentryError, InputError
+from consentry.service.connection import MORE
+from consentry.service.gate import recognise
+from consentry.service.problems import outside
 from consentry.service.strict_json import parsed
 
 LARGEST = 1 << 20
 """Bytes: some 40,000 ranges of rows in one report of consumption."""
 PATIENCE_S = 20.0
 """A body has to be here by then: who sends it byte by byte holds a connection and nothing else."""
+LARGEST_DOCUMENT, PATIENCE_DOCUMENT_S = 1 << 25, 300.0
+"""Of the body that a document of a case comes in."""
+_OF_DOCUMENTS = re.compile(r"/console/cases/[^/]+/conditions/[^/]+/meet|/v1/cases/[^/]+/conditions/[^/]+/evidence")
 JSON, SIZE = "consentry.json", "consentry.size"
 SMALL = 1 << 13
 """Bytes that are read on the spot, on the event loop."""
@@ -41,8 +53,8 @@ class Bounded:
             await self.app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self.patience):
-                body = await self._read(receive)
+            async with asyncio.timeout(self.patience) as until:
+                body = await self._read(scope, receive, until)
             if body is None:
                 return
             if body and scope["path"].startswith(("/v1/", "/access/")):
@@ -51,10 +63,10 @@ class Bounded:
                 # A megabyte takes a tenth of a second: not on the loop that answers renewals.
                 scope[JSON] = parsed(body) if len(body) <= SMALL else await to_thread.run_sync(parsed, body)
         except TimeoutError:
-            await answer(_too_slow())(scope, receive, send)
+            await outside(scope, _too_slow())(scope, receive, send)
             return
-        except InputError as error:
-            await answer(error)(scope, receive, send)
+        except ConsentryError as error:
+            await outside(scope, error)(scope, receive, send)
             return
         handed = False
 
@@ -67,10 +79,10 @@ class Bounded:
 
         await self.app(scope, whole, send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
+    async def _read(self, scope: Scope, receive: Receive, until: asyncio.Timeout) -> bytes | None:
         """Return the body; None: whoever asked has gone."""
         parts: list[bytes] = []
-        size, more = 0, True
+        size, most, more = 0, self.largest, True
         while more:
             message = await receive()
             if message["type"] != "http.request":
@@ -78,14 +90,26 @@ class Bounded:
             part = message.get("body", b"")
             more = message.get("more_body", False)
             size += len(part)
-            if size > self.largest:
+            if size > self.largest == most and await _gives_a_document(scope):
+                scope[MORE] = most = max(most, LARGEST_DOCUMENT)
+                until.reschedule(asyncio.get_running_loop().time() + PATIENCE_DOCUMENT_S)
+            if size > most:
                 raise InputError(
                     "serve-body-too-large",
-                    f"the request has more than {self.largest:,} bytes",
-                    help="say it in several requests",
+                    f"the request has more than {most:,} bytes",
+                    help="say it in several requests" if most == self.largest else "give a smaller document",
                 )
             parts.append(part)
         return b"".join(parts)
+
+
+async def _gives_a_document(scope: Scope) -> bool:
+    """Say whether a document of a case is given, by somebody who may."""
+    if scope["method"] != HTTPMethod.POST or not _OF_DOCUMENTS.fullmatch(scope["path"]):
+        return False
+    request = Request(scope)
+    who = request.state.principal = await recognise(request)
+    return who.may(Action.CASE_WORK)
 
 
 def _require_json(headers: Headers) -> None:

@@ -7,6 +7,7 @@ or without an end, holds a connection and nothing else. Bodies have bounds of th
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,6 +18,8 @@ PATIENCE_S = 20.0
 
 LARGEST_REST = 1 << 23
 """Bytes of a body as it is sent, in however small chunks and with what follows them; what it says is bounded before."""
+MORE = "consentry.more"
+"""Where the scope of a request says how many bytes more than those its body may have, as `bodies.py` found out."""
 LINGER_S = 2.0
 """How long a body is still read after its request was refused."""
 
@@ -80,7 +83,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._read > LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
-        if not self._in_head and self._read > LARGEST_REST:
+        if not self._in_head and self._read > LARGEST_REST + cast("int", self.scope.get(MORE, 0)):
             self._give_up()
 
     def on_message_begin(self) -> None:  # noqa: D102

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consentry.accounts.web_state import Endpoints, EndpointState
 from consentry.service.logs import REQUEST, AccessLog
 from consentry.service.traces import spanned, tell
 from consentry.service.verbs import Verbs
@@ -48,6 +49,13 @@ class Figures:
         self._leases = Gauge("consentry_leases", "Leases by state.", ("state",), registry=self.registry)
         self._position = Gauge("consentry_ledger_position", "Events in the ledger.", registry=self.registry)
         self._orders = Gauge("consentry_orders_in_force", "Suspensions in force.", registry=self.registry)
+        self._objections = Gauge(
+            "consentry_objections_waiting", "Objections without an answer.", ("overdue",), registry=self.registry
+        )
+        self._webhooks = Gauge("consentry_webhooks", "Webhooks by state.", ("state",), registry=self.registry)
+        self._behind = Gauge(
+            "consentry_webhook_events_behind", "Events to go of the webhook that has most.", registry=self.registry
+        )
 
     def answered(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -63,8 +71,8 @@ class Figures:
         if denied:
             self._denied.inc(denied)
 
-    def text(self, verbs: Verbs) -> bytes:
-        """Return all figures as Prometheus reads them, those of the ledger as they are now."""
+    def text(self, verbs: Verbs, web: Endpoints) -> bytes:
+        """Return all figures as Prometheus reads them, those of the ledger and of webhooks as they are now."""
         control = verbs.control
         states = control.leases.states()
         with control.desk.lock:
@@ -75,6 +83,13 @@ class Figures:
             self._leases.labels(state).set(count)
         self._position.set(position)
         self._orders.set(held)
+        waiting, late = (len(control.objection_queue.select(overdue=each)) for each in (False, True))
+        self._objections.labels("no").set(waiting - late)
+        self._objections.labels("yes").set(late)
+        hooks = web.endpoints()
+        for state in EndpointState:
+            self._webhooks.labels(state).set(sum(each.state(position) is state for each in hooks))
+        self._behind.set(max((position - each.position for each in hooks), default=0))
         return generate_latest(self.registry)
 
 

@@ -189,7 +189,7 @@ class Hosting:
         """Answer what no platform answers. Nothing of any of them is in it, not even how many there are."""
         asks = scope["path"] if scope["method"] in {"GET", "HEAD"} else ""
         found = self._named(scope)
-        if found is None and asks in {_HEALTH, _READY}:
+        if asks == _HEALTH or (found is None and asks == _READY):
             await self._how_it_is(asks)(scope, receive, send)
             return
         error = _unknown_host() if found is None else _unavailable()

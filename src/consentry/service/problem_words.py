@@ -34,6 +34,10 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
             N_("you are signed in here with an account that this page is not for"),
             N_("sign out, and come back with the account that you want to use"),
         ),
+        "access-other-site": Plain(
+            N_("another site has sent this from your browser, and we do nothing that another site asks for"),
+            N_("if you meant it, open the page here and do it there"),
+        ),
         "accounts-unavailable": _NOTHING_ANSWERS,
         "choice-changed": Plain(
             N_("something has changed since you opened this page, so your yes is not saved"),
@@ -61,10 +65,21 @@ PROBLEMS: Mapping[str, Plain] = MappingProxyType(
             ),
             _SOMETHING_IS_MISSING,
         ),
+        "internal-error": Plain(
+            N_("that is a mistake of ours, not yours"),
+            N_("look at the page again in a few minutes, and tell us if it is still so"),
+        ),
         "ledger-outcome-unknown": Plain(
             N_("we cannot tell whether this was saved"), N_("look at the page again in a few minutes")
         ),
         "ledger-unavailable": _NOTHING_ANSWERS,
+        "serve-body-too-large": Plain(
+            N_("that was more than we can take at once"),
+            N_("nothing was saved: go back, and send less or a smaller file"),
+        ),
+        "serve-body-too-slow": Plain(
+            N_("what you sent did not arrive in time"), N_("nothing was saved: go back and send it again")
+        ),
         "serve-malformed": Plain(
             N_("something in the address or in the form cannot be read"),
             N_("go back, and try it once more from there"),

@@ -92,6 +92,17 @@ async def ours(request: Request, error: Exception) -> Response:
     return _shown(request, error)
 
 
+def outside(scope: Scope, error: ConsentryError) -> Response:
+    """Return an error for a request that no address was found for: a page to somebody with a browser, as elsewhere."""
+    if "app" not in scope:
+        return answer(error)
+    try:
+        return _shown(Request(scope), error)
+    except Exception as another:
+        LOG.error("%s", unforeseen(another))
+        return answer(error)
+
+
 def _shown(request: Request, error: ConsentryError, status: int | None = None) -> Response:
     """Return an error as a page to somebody with a browser, else as a document."""
     if not wants_page(request):
@@ -180,4 +191,4 @@ class Unforeseen:
             shown = unforeseen(error)
             LOG.error("%s", shown)
             if not begun:
-                await answer(shown)(scope, receive, send)
+                await outside(scope, shown)(scope, receive, send)

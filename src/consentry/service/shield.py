@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from consentry.errors import StateError
 from consentry.served_form import FORM_PATH
 from consentry.service.own_address import sent_from_here
-from consentry.service.problems import answer
+from consentry.service.problems import outside
 
 POLICY = "; ".join(
     (
@@ -65,7 +65,7 @@ class Shield:
                 "a page of another site sent this",
                 help="open the page here and send the form from there",
             )
-            await answer(refusal)(scope, receive, sending)
+            await outside(scope, refusal)(scope, receive, sending)
             return
         await self.app(scope, receive, sending)
 

@@ -48,7 +48,7 @@ Base64 = Annotated[
     str,
     Field(
         min_length=4,
-        max_length=900_000,
+        max_length=33_000_000,
         pattern=form(r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/=]{4}$", "must be bytes in Base64"),
     ),
 ]

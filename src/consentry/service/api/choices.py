@@ -15,7 +15,7 @@ from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source, made_too_late
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from consentry.service.api.once import KEY, Once, documented
+from consentry.service.api.once import KEY, PLAIN, Once
 from consentry.service.api.shape import Answer, Body, Ident, Line, Moment, Position, Word, problems
 from consentry.service.bodies import SIZE, SMALL
 from consentry.service.direct import DirectRoute, read, takes
@@ -87,7 +87,7 @@ class WhatCounts(Answer):
 class _Address(Once, DirectRoute):
     """Takes an idempotency key, and reads the request itself."""
 
-    handled = frozenset({documented})
+    handled = frozenset({PLAIN})
 
 
 ROUTER = APIRouter(prefix="/v1", tags=["choices"], route_class=_Address)

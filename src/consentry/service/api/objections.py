@@ -21,7 +21,7 @@ from consentry.oversight.objection import OPEN, ObjectionState
 from consentry.oversight.objection import Objection as Known
 from consentry.oversight.objection_form import ANSWER_TO, FIND, REASON
 from consentry.policy.vocabulary import Category, Purpose, Reach
-from consentry.service.api.once import KEY, Once
+from consentry.service.api.once import KEY, Keyed, Once
 from consentry.service.api.shape import (
     NO_NUL,
     After,
@@ -32,6 +32,7 @@ from consentry.service.api.shape import (
     Position,
     Text,
     Word,
+    Yes,
     problems,
     utf8,
 )
@@ -101,10 +102,13 @@ class Filing(Body):
 
 
 class Filed(Answer):
-    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page."""
+    """It is durable. `link` is a secret of the objector's, shown once: `/object/follow/LINK` is their private page.
+
+    It is null in the answer to a request that was sent again: it was shown, and is kept nowhere.
+    """
 
     objection: str
-    link: str
+    link: str | None
     position: Position
     received: int
     due: int
@@ -122,7 +126,17 @@ class Longer(Words):
     months: Literal[1, 2]
 
 
-class PersonMeant(Body):
+class Answered(Body):
+    """An answer. With `alike` it is given to every objection that waits and says exactly the same, too."""
+
+    alike: Yes = False
+
+
+class Tried(Answered, Words):
+    """What was tried."""
+
+
+class PersonMeant(Answered):
     """Whose content is meant, by the id it has in the corpus."""
 
     person: Ident
@@ -131,7 +145,7 @@ class PersonMeant(Body):
     reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
-class ItemsMeant(Body):
+class ItemsMeant(Answered):
     """Which items are meant, whoever owns them."""
 
     corpus: Word
@@ -139,7 +153,7 @@ class ItemsMeant(Body):
     reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
-class Refused(Words):
+class Refused(Answered, Words):
     """On which lawful ground it is not followed, and why."""
 
     ground: LawfulGround
@@ -176,11 +190,17 @@ def every(
     return Objections(objections=list(_described(control, shown)), next=more)
 
 
-@ROUTER.post("", status_code=201, responses=problems({422: "objection-text"}))
+@ROUTER.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(Keyed(not_kept="link"))],
+    responses=problems({409: "idempotency-running", 422: "objection-text"}),
+)
 def file(*, body: Filing, who: Filer, control: Control) -> Filed:
-    """Take in what somebody wrote to the platform. It takes no idempotency key: the answer holds a secret.
+    """Take in what somebody wrote to the platform.
 
-    Sent again it is a second objection; staff see that both say the same.
+    Sent again with its idempotency key it is answered without the link. Without one it is a second objection; staff
+    see that both say the same.
     """
     filed = control.objections.file(
         body.find, answer_to=body.answer_to, reason=body.reason, purpose=body.purpose, by=who.handle
@@ -239,7 +259,13 @@ def extend(*, objection: ObjectionId, body: Longer, who: Answerer, control: Cont
 def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, control: Control) -> Objection:
     """Answer that a person's content is meant: from now on its use is refused, and it leaves sealed releases."""
     made = control.objection_queue.match_person(
-        objection, body.person, by=who.handle, categories=body.categories, reach=body.reach, reply=body.reply
+        objection,
+        body.person,
+        by=who.handle,
+        categories=body.categories,
+        reach=body.reach,
+        reply=body.reply,
+        alike=body.alike,
     )
     return _done(control, made)
 
@@ -253,7 +279,7 @@ def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, co
 def match_items(*, objection: ObjectionId, body: ItemsMeant, who: Answerer, control: Control) -> Objection:
     """Answer that single items are meant: nothing uses them any more, and they leave sealed releases."""
     made = control.objection_queue.match_items(
-        objection, body.items, corpus=body.corpus, by=who.handle, reply=body.reply
+        objection, body.items, corpus=body.corpus, by=who.handle, reply=body.reply, alike=body.alike
     )
     return _done(control, made)
 
@@ -264,9 +290,10 @@ def match_items(*, objection: ObjectionId, body: ItemsMeant, who: Answerer, cont
     dependencies=[KEY],
     responses=problems(_answers("objection-answered")),
 )
-def not_found(*, objection: ObjectionId, body: Words, who: Answerer, control: Control) -> Objection:
+def not_found(*, objection: ObjectionId, body: Tried, who: Answerer, control: Control) -> Objection:
     """Answer that nothing was found, and say what was tried."""
-    return _done(control, control.objection_queue.not_found(objection, tried=body.text, by=who.handle))
+    made = control.objection_queue.not_found(objection, tried=body.text, by=who.handle, alike=body.alike)
+    return _done(control, made)
 
 
 @ROUTER.post(
@@ -277,7 +304,9 @@ def not_found(*, objection: ObjectionId, body: Words, who: Answerer, control: Co
 )
 def decline(*, objection: ObjectionId, body: Refused, who: Answerer, control: Control) -> Objection:
     """Answer that it is not followed, on a lawful ground."""
-    made = control.objection_queue.decline(objection, ground=body.ground, explanation=body.text, by=who.handle)
+    made = control.objection_queue.decline(
+        objection, ground=body.ground, explanation=body.text, by=who.handle, alike=body.alike
+    )
     return _done(control, made)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
-from consentry.errors import NotFoundError
+from consentry.errors import InputError, NotFoundError
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight import order as orders
 from consentry.service.api.once import KEY, Once
@@ -24,6 +25,7 @@ from consentry.service.api.shape import (
     ScopeAnswer,
     ScopeBody,
     Word,
+    Yes,
     part,
     problems,
 )
@@ -75,19 +77,19 @@ class Orders(Answer):
     next: str | None
 
 
-class Suspension(Body):
-    """What is to be suspended."""
+class Asked(Body):
+    """What would be suspended: a scope that says something, or `everywhere`."""
+
+    scope: ScopeBody = Field(examples=[{"areas": ["UK"]}])
+    everywhere: Yes = Field(default=False, description="Suspend everything, with an empty scope. It has to be said.")
+
+
+class Suspension(Asked):
+    """What is to be suspended: a scope that says something, or `everywhere`."""
 
     case: Word
-    scope: ScopeBody = ScopeBody()
     origin: Origin = Origin.OWN_DECISION
     reference: Line
-
-
-class Asked(Body):
-    """What would be suspended."""
-
-    scope: ScopeBody = ScopeBody()
 
 
 class CorpusHit(Answer):
@@ -126,10 +128,13 @@ def one(*, order: Called, _: Reader, control: Control) -> Order:
     raise NotFoundError("order-unknown", f"no order `{order}`", help="GET /v1/orders lists them")
 
 
-@ROUTER.post("/orders/what-if", responses=problems({422: "policy-unknown-area order-window-empty order-unknown-model"}))
+@ROUTER.post(
+    "/orders/what-if",
+    responses=problems({422: "order-scope policy-unknown-area order-window-empty order-unknown-model"}),
+)
 def what_if(*, body: Asked, _: Issuer, control: Control) -> WhatIf:
     """Say what an order would hit, without recording anything."""
-    scope = _scope(body.scope)
+    scope = _scope(body)
     return WhatIf.model_validate(control.orders.what_if(scope))
 
 
@@ -139,20 +144,32 @@ def what_if(*, body: Asked, _: Issuer, control: Control) -> WhatIf:
     responses=problems(
         {
             409: "case-over idempotency-running",
-            422: "order-unsigned policy-unknown-area order-window-empty order-unknown-model",
+            422: "order-scope order-unsigned policy-unknown-area order-window-empty order-unknown-model",
         }
     ),
     dependencies=[KEY],
 )
 def suspend(*, body: Suspension, who: Issuer, control: Control) -> Order:
     """Suspend a use from now on. Jobs that read what it hits are told within a second."""
-    scope = _scope(body.scope)
+    scope = _scope(body)
     made = control.orders.suspend(scope, case=body.case, origin=body.origin, reference=body.reference, by=who.handle)
     return described(made)
 
 
-def _scope(body: ScopeBody) -> orders.Scope:
-    return orders.Scope(**dict(body))
+def _scope(body: Asked) -> orders.Scope:
+    """Return what is asked about.
+
+    Raises:
+        InputError: it would be everything and nobody said so, or both were said.
+    """
+    scope = orders.Scope(**dict(body.scope))
+    if (scope == orders.Scope()) != body.everywhere:
+        raise InputError(
+            "order-scope",
+            "`everywhere` is everything, and a scope is less" if body.everywhere else "an empty scope is everything",
+            help="name `areas`, `purposes`, `models` or another part of it, or say `everywhere` and leave it empty",
+        )
+    return scope
 
 
 def described(order: orders.Order) -> Order:

@@ -14,7 +14,7 @@ from consentry.errors import ConsentryError, UnavailableError
 from consentry.service.api.leases import Calling, Watching
 from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
-from consentry.service.gate import Needs
+from consentry.service.gate import Admitting, Needs
 from consentry.service.readiness import Readiness
 from consentry.service.warming import Preparing
 
@@ -28,7 +28,7 @@ ANYONE = [Depends(Needs(Action.ANYONE))]
 
 
 class Healthy(Answer):
-    """All is well."""
+    """The server answers."""
 
     status: Literal["ok"]
 
@@ -68,11 +68,13 @@ class Exposition(Response):
     media_type = KIND
 
 
-@ROUTER.get("/healthz", dependencies=ANYONE, responses=problems({503: f"ledger-unavailable {_DAMAGED}"}))
-async def health(watching: Watching) -> Healthy:
-    """Say that all is well, or why the ledger cannot be looked at."""
-    if watching.trouble is not None:
-        raise _not_ready(watching.trouble)
+@ROUTER.get("/healthz", dependencies=ANYONE)
+async def health() -> Healthy:
+    """Say that this server answers. How it is with the ledger is not asked: see `/readyz`.
+
+    Whoever starts anew what does not answer asks here. Only this process knows until when leases hold, so an outage of
+    the database must not end it.
+    """
     return Healthy(status="ok")
 
 
@@ -107,7 +109,7 @@ async def version() -> Version:
 
 
 @ROUTER.get("/metrics", dependencies=[Depends(Needs(Action.METRICS_READ))], response_class=Exposition)
-async def metrics(request: Request, verbs: Calling) -> Response:
+async def metrics(request: Request, verbs: Calling, *, admission: Admitting) -> Response:
     """Return the figures of this server."""
     figures = cast("Figures", request.app.state.figures)
-    return Exposition(await verbs(figures.text, verbs))
+    return Exposition(await verbs(figures.text, verbs, admission.web))

@@ -11,11 +11,12 @@ from consentry.accounts import web_state
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.accounts.webhooks import Webhooks
+from consentry.service.api.once import Keyed, Once
 from consentry.service.api.shape import Answer, Body, Called, Position, Whole, problems
 from consentry.service.gate import Admitting, Control, Needs
 from consentry.service.request_words import form
 
-ROUTER = APIRouter(prefix="/v1", tags=["webhooks"])
+ROUTER = APIRouter(prefix="/v1", tags=["webhooks"], route_class=Once)
 Manager = Annotated[Principal, Depends(Needs(Action.WEBHOOK_MANAGE))]
 Kind = Annotated[
     str,
@@ -60,9 +61,9 @@ class Webhook(Answer):
 
 
 class NewWebhook(Webhook):
-    """A new endpoint. Only this answer holds its secret."""
+    """An endpoint with a new secret. Only this answer holds it: in that to a request that is sent again it is null."""
 
-    secret: str
+    secret: str | None
 
 
 class AllWebhooks(Answer):
@@ -78,7 +79,12 @@ def every(admission: Admitting, control: Control) -> AllWebhooks:
     return AllWebhooks(webhooks=[Webhook(**_described(each)) for each in found])
 
 
-@ROUTER.post("/webhooks", status_code=201, responses=problems({422: "webhook-url webhook-kind"}))
+@ROUTER.post(
+    "/webhooks",
+    status_code=201,
+    dependencies=[Depends(Keyed(not_kept="secret"))],
+    responses=problems({409: "idempotency-running", 422: "webhook-url webhook-kind"}),
+)
 def add(*, body: Wanted, who: Manager, admission: Admitting, control: Control) -> NewWebhook:
     """Send events to an address from now on."""
     hooks = Webhooks(admission.web, clock=control.desk.parts.clock)
@@ -95,6 +101,18 @@ def add(*, body: Wanted, who: Manager, admission: Admitting, control: Control) -
 def remove(*, webhook: Called, admission: Admitting, control: Control) -> None:
     """Send nothing more to an endpoint."""
     Webhooks(admission.web, clock=control.desk.parts.clock).remove(webhook)
+
+
+@ROUTER.post(
+    "/webhooks/{webhook}/secret",
+    status_code=201,
+    dependencies=[Depends(Needs(Action.WEBHOOK_MANAGE)), Depends(Keyed(not_kept="secret"))],
+    responses=problems({404: "webhook-unknown", 409: "idempotency-running"}),
+)
+def exchange(*, webhook: Called, admission: Admitting, control: Control) -> NewWebhook:
+    """Sign what is sent to an endpoint with a new secret from now on. Nothing that waits is lost."""
+    made = Webhooks(admission.web, clock=control.desk.parts.clock).exchange(webhook)
+    return NewWebhook(**_described(made), secret=made.secret)
 
 
 @ROUTER.post(

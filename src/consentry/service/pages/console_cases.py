@@ -214,7 +214,7 @@ def sentence_of(text: str) -> str:
 def order_row(control: ControlPlane, order: Order) -> dict[str, Any]:
     """Return an order with when it was issued, when every job that it hit had been told, and when it was drained."""
     # Noted as drained with nobody in it, an order made nobody stop: there may be thousands of such.
-    nobody = order.drained is not None and not order.drained.jobs
+    nobody = order.drained is not None and not order.drained.leases
     stopped = [] if nobody else control.orders.made_to_stop(order)
     ended = [lease.ended for lease in stopped]
     return {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -14,9 +15,10 @@ from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.service.gate import Control, recognise
-from consentry.service.languages import N_
+from consentry.service.languages import DEFAULT, LANGUAGES, N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_frame import Staff
+from consentry.service.site import date_and_time
 from consentry.service.verbs import Verbs
 
 ROUTER = APIRouter()
@@ -25,7 +27,8 @@ PACE_S = 0.5
 LASTS_S = 300.0
 """How long a stream lasts. A browser asks again; so a session that ended does not go on watching."""
 _KEEP_S = 15.0
-_NEWEST = 200
+_WATCHED = 200
+"""How many of those that ended last, and of the newest, are told of beside all that have not ended."""
 _JOBS = Listing(
     name="jobs",
     columns=(
@@ -60,20 +63,29 @@ async def events(request: Request, control: Control, *, _: Reading) -> Response:
     return StreamingResponse(_told(request, control), media_type="text/event-stream")
 
 
-def job_rows(control: ControlPlane, *, newest: int | None = None) -> list[dict[str, Any]]:
-    """Return every lease as a row, or so many of the newest."""
+def job_rows(control: ControlPlane, *, watched: int | None = None) -> list[dict[str, Any]]:
+    """Return every lease as a row, or those that are watched."""
     return [
         {
             **each,
             "left_s": None if each["left_s"] is None else int(each["left_s"]),
             "ttl_s": int(each["ttl_s"]),
         }
-        for each in control.leases.jobs(newest=newest)
+        for each in control.leases.jobs(watched=watched)
     ]
 
 
+def _live(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what can change about a job, with its end as the page writes it."""
+    at = row["ended_at"]
+    ended = None if at is None else date_and_time(datetime.fromtimestamp(at, UTC), LANGUAGES[DEFAULT].locale)
+    return {name: row[name] for name in ("lease", "state", "step", "items", "left_s", "order", "ended_at")} | {
+        "ended": ended
+    }
+
+
 async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]:
-    """Yield the newest jobs whenever something about them is other than it was told."""
+    """Yield the jobs that are watched whenever something about them is other than it was told."""
     verbs: Verbs = request.app.state.verbs
     stopping = request.app.state.watch
     begun = told_at = asyncio.get_running_loop().time()
@@ -82,10 +94,8 @@ async def _told(request: Request, control: ControlPlane) -> AsyncIterator[bytes]
         now = asyncio.get_running_loop().time()
         if now - begun > LASTS_S or not (await recognise(request)).may(Action.LEASE_READ):
             return
-        rows = await verbs(job_rows, control, newest=_NEWEST)
-        shown = json.dumps(
-            [{name: row[name] for name in ("lease", "state", "step", "items", "left_s", "order")} for row in rows]
-        )
+        rows = await verbs(job_rows, control, watched=_WATCHED)
+        shown = json.dumps([_live(row) for row in rows])
         if shown != before:
             before, told_at = shown, now
             yield f"event: jobs\ndata: {shown}\n\n".encode()

@@ -18,6 +18,7 @@ from starlette.datastructures import FormData
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
+from consentry.control_plane.meant_items import MeantItem
 from consentry.control_plane.objection_queue import ObjectionQueue, QueueSort
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConsentryError, InputError, NotFoundError
@@ -28,7 +29,8 @@ from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import PAGE_ROWS, Column, Listing
 from consentry.service.pages.console_frame import REFUSED, Staff, told
-from consentry.service.plain_words import CATEGORIES, PURPOSES
+from consentry.service.pages.console_meant import ids_in, seen_of
+from consentry.service.plain_words import CATEGORIES, PURPOSES, VISIBILITIES
 from consentry.service.problems import status_of
 from consentry.service.site import form_of, page
 
@@ -189,7 +191,11 @@ def answer(
         raise NotFoundError("serve-no-such-address", "nothing is at this address", help="see /console/objections")
     name = control.objection_queue.show(objection).objection.objection
     try:
-        do(control.objection_queue, Sent(name, form, who.handle))
+        sent = Sent(name, form, who.handle)
+        if verb == "match-items" and _is_to_be_seen(form):
+            meant = _meant(control, sent)
+            return _shown(request, control, who, objection=name, verb=verb, form=form, meant=meant)
+        do(control.objection_queue, sent)
     except ConsentryError as error:
         if status_of(error) not in _MENDABLE:
             raise
@@ -222,6 +228,11 @@ class Sent(NamedTuple):
     form: FormData
     by: str
 
+    @property
+    def alike(self) -> bool:
+        """Whether all that wait and say the same are answered as well."""
+        return _text(self.form, "alike") == "yes"
+
 
 Do = Callable[[ObjectionQueue, Sent], Objection]
 
@@ -247,22 +258,37 @@ def _match_person(queue: ObjectionQueue, sent: Sent) -> Objection:
         categories=[_word(Category, each) for each in _several(sent.form, "category")],
         reach=_word(Reach, _text(sent.form, "reach")),
         reply=_text(sent.form, "person_reply"),
+        alike=sent.alike,
     )
 
 
+def _items(form: FormData) -> list[str]:
+    return [each.strip() for each in _text(form, "items").splitlines() if each.strip()]
+
+
+def _is_to_be_seen(form: FormData) -> bool:
+    """Say whether items are shown first: as is asked for, or as others were shown than these."""
+    seen = _text(form, "seen")
+    return _text(form, "step") == "look" or (bool(seen) and seen != seen_of(_text(form, "corpus"), _items(form)))
+
+
+def _meant(control: ControlPlane, sent: Sent) -> list[MeantItem]:
+    purpose = control.objection_queue.show(sent.name).objection.purpose
+    return control.meant_items.look(_text(sent.form, "corpus"), _items(sent.form), purpose=purpose)
+
+
 def _match_items(queue: ObjectionQueue, sent: Sent) -> Objection:
-    items = [each.strip() for each in _text(sent.form, "items").splitlines() if each.strip()]
     corpus, reply = (_text(sent.form, each) for each in ("corpus", "items_reply"))
-    return queue.match_items(sent.name, items, corpus=corpus, by=sent.by, reply=reply)
+    return queue.match_items(sent.name, _items(sent.form), corpus=corpus, by=sent.by, reply=reply, alike=sent.alike)
 
 
 def _not_found(queue: ObjectionQueue, sent: Sent) -> Objection:
-    return queue.not_found(sent.name, tried=_text(sent.form, "tried"), by=sent.by)
+    return queue.not_found(sent.name, tried=_text(sent.form, "tried"), by=sent.by, alike=sent.alike)
 
 
 def _decline(queue: ObjectionQueue, sent: Sent) -> Objection:
-    ground = _word(LawfulGround, _text(sent.form, "ground"))
-    return queue.decline(sent.name, ground=ground, explanation=_text(sent.form, "explanation"), by=sent.by)
+    ground, explanation = _word(LawfulGround, _text(sent.form, "ground")), _text(sent.form, "explanation")
+    return queue.decline(sent.name, ground=ground, explanation=explanation, by=sent.by, alike=sent.alike)
 
 
 def _note(queue: ObjectionQueue, sent: Sent) -> Objection:
@@ -292,6 +318,7 @@ def _shown(
     error: ConsentryError | None = None,
     verb: str = "",
     form: FormData | None = None,
+    meant: Sequence[MeantItem] = (),
 ) -> Response:
     detail = control.objection_queue.show(objection)
     given = {name: _text(form, name) for name in form} if form is not None else {}
@@ -304,10 +331,16 @@ def _shown(
         overdue=detail.overdue,
         course=detail.course,
         alike=detail.alike[:_ALIKE_SHOWN],
+        waiting_alike=len(control.objection_queue.waiting_alike(detail.objection.objection)) if detail.alike else 0,
         more_alike=max(0, len(detail.alike) - _ALIKE_SHOWN),
         may_answer=who.may(Action.OBJECTION_ANSWER),
         verb=verb,
         given=given,
+        meant=meant,
+        seen="" if form is None or not meant else seen_of(_text(form, "corpus"), _items(form)),
+        proposed=ids_in(detail.course, request.app.state.deployment.settings.item_url),
+        kinds=CATEGORIES,
+        audiences=VISIBILITIES,
         chosen=_several(form, "category") if form is not None else [],
         categories=_KINDS,
         against=PURPOSES[detail.objection.purpose],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -18,12 +18,14 @@ from consentry.digests import digest_json
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope, in_words
+from consentry.policy.policy_diff import as_date
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.service.gate import Control
 from consentry.service.languages import N_
 from consentry.service.listing import Column, Listing
 from consentry.service.pages.console_cases import order_row
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, Staff, day_of, said, told, words_of
+from consentry.service.plain_words import CATEGORIES, PURPOSES, VISIBILITIES
 from consentry.service.site import page
 
 ROUTER = APIRouter()
@@ -140,6 +142,8 @@ def narrow_form(request: Request, control: Control, *, case: str, _: Approving) 
         purposes=sorted(scope.purposes),
         categories=sorted(scope.categories),
         visibilities=sorted(scope.visibilities),
+        created_from="" if scope.created_from is None else as_date(scope.created_from),
+        created_before="" if scope.created_before is None else as_date(scope.created_before),
         models=" ".join(sorted(scope.models)),
     )
     return _shown(request, control, given, action=f"/console/cases/{quote(case)}/narrow", narrows=case)
@@ -149,15 +153,26 @@ def narrow_form(request: Request, control: Control, *, case: str, _: Approving) 
 def narrow(
     request: Request, control: Control, *, case: str, who: Approving, given: Annotated[ScopeForm, Form()]
 ) -> Response:
-    """Agree that a smaller suspension is enough; the second person to say the very same puts it in place."""
+    """Show what a smaller suspension would stop; in the step after that agree to it.
+
+    The second person to say the very same puts it in place.
+    """
+    action = f"/console/cases/{quote(case)}/narrow"
+    try:
+        scope = given.scope()
+        if given.step != "narrow" or given.seen != digest_json(scope.to_json()):
+            instead = [
+                (in_words(each.scope), control.orders.what_if(each.scope)["corpora"])
+                for each in control.cases.require_smaller(case, scope)
+            ]
+            hit = control.orders.what_if(scope)
+            return _shown(request, control, given, action=action, hit=hit, narrows=case, instead=instead)
+    except ConsentryError as error:
+        return _shown(request, control, given, action=action, problem=told(error), narrows=case)
     return said(
-        lambda: _unless_waiting(
-            control.cases.narrow(case, given.scope(), by=who.handle, reference=given.reference.strip())
-        ),
+        lambda: _unless_waiting(control.cases.narrow(case, scope, by=who.handle, reference=given.reference.strip())),
         to=f"/console/cases/{quote(case)}",
-        again=lambda problem: _shown(
-            request, control, given, action=f"/console/cases/{quote(case)}/narrow", problem=problem, narrows=case
-        ),
+        again=lambda problem: _shown(request, control, given, action=action, problem=problem, narrows=case),
     )
 
 
@@ -188,6 +203,7 @@ def _shown(
     problem: Mapping[str, Any] | None = None,
     hit: Mapping[str, Any] | None = None,
     narrows: str = "",
+    instead: Sequence[tuple[str, Mapping[str, Any]]] = (),
 ) -> Response:
     return page(
         request,
@@ -198,11 +214,12 @@ def _shown(
         hit=hit,
         action=action,
         narrows=narrows,
+        instead=instead,
         words=in_words(given.scope()) if hit is not None else "",
         seen=digest_json(given.scope().to_json()) if hit is not None else "",
-        purposes=[(str(each), str(each)) for each in Purpose],
-        categories=[(str(each), str(each)) for each in Category if each is not Category.UNKNOWN],
-        visibilities=[(str(each), str(each)) for each in Visibility if each is not Visibility.UNKNOWN],
+        purposes=[(str(each), PURPOSES[each]) for each in Purpose],
+        categories=[(str(each), CATEGORIES[each]) for each in Category if each is not Category.UNKNOWN],
+        visibilities=[(str(each), VISIBILITIES[each]) for each in Visibility if each is not Visibility.UNKNOWN],
         origins=[(str(each), text, "") for each, text in _ORIGINS.items()],
         cases=[each.case for each in control.cases.every() if each.over is None],
     )

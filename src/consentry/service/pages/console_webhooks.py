@@ -132,6 +132,13 @@ def replay(
     return RedirectResponse(f"/console/webhooks/{quote(webhook, safe='')}?done=replay", SEE_OTHER)
 
 
+@ROUTER.post("/console/webhooks/{webhook}/exchange")
+def exchange(request: Request, admission: Admitting, *, control: Control, webhook: str, _: Managing) -> Response:
+    """Sign what is sent to one with a new secret, and show that once."""
+    made = _hooks(admission, control).exchange(webhook)
+    return _one(request, admission, control, webhook=webhook, secret=made.secret)
+
+
 @ROUTER.post("/console/webhooks/{webhook}/remove")
 def remove(admission: Admitting, control: Control, *, webhook: str, _: Managing) -> Response:
     """Send nothing more to an endpoint."""
@@ -191,10 +198,6 @@ def _hooks(admission: Admission, control: ControlPlane) -> Webhooks:
     return Webhooks(admission.web, clock=control.desk.parts.clock)
 
 
-def _state(each: Endpoint, head: int) -> str:
-    return "failing" if each.failures else "up to date" if each.position >= head else "sending"
-
-
 def _every(
     request: Request,
     admission: Admission,
@@ -210,7 +213,7 @@ def _every(
             "webhook": each.ident,
             "url": each.url,
             "kinds": sorted(each.kinds) or [N_("all")],
-            "state": _state(each, head),
+            "state": str(each.state(head)),
             "behind": max(0, head - each.position),
             "error": each.error,
             "made_by": each.made_by,
@@ -238,11 +241,12 @@ def _one(
     *,
     webhook: str,
     problem: Mapping[str, Any] | None = None,
+    secret: str = "",
 ) -> Response:
     found = _hook(admission, control, webhook)
     head = control.desk.parts.ledger.head()
     shown: dict[str, Any] = {
-        "state": _state(found, head),
+        "state": str(found.state(head)),
         "behind": max(0, head - found.position),
         "sent": sent_before(control, found),
         "waiting": to_send(control, found),
@@ -253,6 +257,7 @@ def _one(
         status=200 if problem is None else REFUSED,
         problem=problem,
         hook=found,
+        secret=secret,
         **shown,
         done=request.query_params.get("done", "") if problem is None else "",
     )

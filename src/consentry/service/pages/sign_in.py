@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action, Role
-from consentry.accounts.account import IDLE_S, SESSION_S, new_secret
+from consentry.accounts.account import FOR_EVALUATION, IDLE_S, SESSION_S, new_secret
 from consentry.accounts.admission import Admission
 from consentry.accounts.tries import browser_of, mark_of
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
 from consentry.service.site import page
 
+LOG = logging.getLogger("consentry.service")
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 HOME = "/console"
 HOME_OF_AUTHORITY = "/authority"
@@ -46,6 +48,10 @@ def sign_in(
         return page(
             request, "sign_in.html", status=422, next=inside(next), handle=handle, problem=shown, oidc=_oidc(request)
         )
+    if not getattr(request.app.state, "said_for_evaluation", False):
+        # Accounts can be made while it runs: whoever reads the log is told once, whenever that was.
+        request.app.state.said_for_evaluation = True
+        LOG.warning(FOR_EVALUATION)
     if old:
         admission.sign_out(old)
     answer = RedirectResponse(home_of(admission, secret, asked=inside(next)), 303)

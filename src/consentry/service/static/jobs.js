@@ -5,7 +5,7 @@
   const place = document.getElementById("jobs");
   const live = document.getElementById("live");
   if (!place || !live || !window.EventSource) return;
-  const columns = { state: 3, step: 4, items: 5, left_s: 6, order: 7, lease: 10 };
+  const columns = { state: 3, step: 4, items: 5, left_s: 6, order: 7, ended_at: 9, lease: 10 };
   const kinds = { granted: "go", stopped: "stop", failed: "stop", revoked: "stop", expired: "hold" };
   const number = new Intl.NumberFormat(document.documentElement.lang);
   const put = (cell, value) => {
@@ -19,6 +19,13 @@
       const row = rows.get(job.lease);
       if (!row) continue;
       for (const name of ["step", "items", "left_s", "order"]) put(row.cells[columns[name]], job[name]);
+      const end = row.cells[columns.ended_at];
+      if (job.ended_at !== null && !end.querySelector("time")) {
+        const time = document.createElement("time");
+        time.dateTime = new Date(job.ended_at * 1000).toISOString().replace(".000", "");
+        time.textContent = job.ended;
+        end.replaceChildren(time);
+      }
       const badge = row.cells[columns.state].firstElementChild;
       if (badge && badge.textContent !== job.state) {
         badge.textContent = job.state;
