@@ -96,7 +96,7 @@ def compose(parts: Parts) -> ControlPlane:
     consumption = RowsConsumed(desk, removals=removals)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, amendments=amendments)
