@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Pseudonym
+from consentry.oversight.order import Order
 from consentry.policy.matrix import ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
@@ -139,16 +140,17 @@ class _Held:
 class OwnContent:
     """Verbs of a person about what became of their content."""
 
-    def __init__(self, settings: OwnSettings, *, people: PersonVerbs) -> None:
+    def __init__(self, settings: OwnSettings, *, people: PersonVerbs, barring: Callable[[str], Order | None]) -> None:
         self.desk = settings.desk
         self._settings = settings
         self._people = people
+        self._barring = barring
 
     def releases(self, person: Pseudonym) -> list[dict[str, Any]]:
         """Say of every release what of the person's it holds and what it left out, the newest first.
 
         `sealed_with` is None if a file of the release is not known any more; `items` are all that they have in its
-        files, by or about them.
+        files, by or about them. What is `barred` nobody may read, `for_good` or while an order is in force.
         """
         asker = self._settings.asker(person)
         rows, every = self._sealed_rows(asker, self.desk.present().state.releases)
@@ -159,6 +161,7 @@ class OwnContent:
             if kept is None or items:
                 removed = self._people.removals.removed(self.desk.newest.amendments.newest(name)) if kept else {}
                 gone = sum(len(each & removed[index]) for index, each in (kept or {}).items() if index in removed)
+                order = self._barring(name)
                 found.append(
                     {
                         "release": name,
@@ -169,6 +172,8 @@ class OwnContent:
                         "sealed_with": None if kept is None else sum(map(len, kept.values())),
                         "removed": gone,
                         "withdrawn": sealed.withdrawn is not None,
+                        "barred": order is not None,
+                        "for_good": order is not None and order.ended is not None,
                     }
                 )
         return sorted(found, key=lambda each: -each["position"])

@@ -122,7 +122,7 @@ def compose(parts: Parts) -> ControlPlane:
         people=people,
         own_settings=own_settings,
         own_choices=OwnChoices(desk, choosing=statements),
-        own_content=OwnContent(own_settings, people=people),
+        own_content=OwnContent(own_settings, people=people, barring=orders.barring),
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
         receipts=Receipts(desk),

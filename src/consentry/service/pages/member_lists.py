@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -120,30 +120,20 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
     person = _person(who)
     found, shown = _USES.select(control.own_content.releases(person), dict(request.query_params))
     if (form := form_of(request, form)) == "csv":
-        return taken_away(_USES, _with_bars(control, found), form=form)
+        return taken_away(_USES, found, form=form)
     if form == "json":
-        rows = _with_bars(control, found)
-        plain = [{column.name: each[column.name] for column in _USES.columns} for each in rows]
+        plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
         content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
         return Response(content, media_type="application/json")
     return page(
         request,
         "member/uses.html",
         shown=shown,
-        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in _with_bars(control, shown.rows)],
+        releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
         models=control.own_content.models(person),
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["purpose"]],
         blocks=blocks(control, person),
     )
-
-
-def _with_bars(control: ControlPlane, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Say of releases whether an order bars them, and whether it does `for_good`: only those that somebody looks at."""
-    orders = [control.orders.barring(each["release"]) for each in rows]
-    return [
-        {**each, "barred": order is not None, "for_good": order is not None and order.ended is not None}
-        for each, order in zip(rows, orders, strict=True)
-    ]
 
 
 @ROUTER.get("/me/receipts/{position}")
