@@ -5,7 +5,7 @@ Each is a short sentence or the name of a thing, and says nothing that has to be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from consentry.ledger.events import Source
@@ -13,7 +13,7 @@ from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import GapKind, Rule
+from consentry.policy.expressions import GapKind, Part, Rule
 from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.own_items import Lack, OwnItem
 from consentry.release.situation import Situation
@@ -121,6 +121,14 @@ MEANINGS = {
     ReasonKind.FORBIDDEN: N_("The rules leave this out."),
     ReasonKind.NOT_PERMITTED: N_("Nothing permits this use."),
 }
+UNMET = {
+    Part.CATEGORY: MEANINGS[ReasonKind.FORBIDDEN],
+    Part.AGE: N_("The rules do not permit this use at your age."),
+    Part.PLACE: N_("The rules do not permit this use where you live."),
+    Part.CREATED: N_("The rules do not permit this use, because of when it was created."),
+    Part.VISIBILITY: N_("The rules do not permit this use, because of who could see it."),
+}
+"""Why nothing permits a use, what is plainest first."""
 OTHERS = N_("Somebody else appears in it whose content may not be used.")
 NOT_TOLD = N_("Not yet: you have not been told about this use.")
 NOT_BEFORE = N_("Not yet: from %(day)s, unless you say no.")
@@ -167,6 +175,11 @@ def told(reason: Reason, *, rule: Rule | None = None, order: Order | None = None
     return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), rule)
 
 
+def told_unmet(unmet: Collection[Part]) -> list[Told]:
+    """Return in words why nothing permits a use, each reason by itself."""
+    return [Told(UNMET[part]) for part in UNMET if part in unmet] or [Told(MEANINGS[ReasonKind.NOT_PERMITTED])]
+
+
 def due(begins: Seconds | None) -> Told:
     """Return why something is not used yet, for lack of time; `begins`: when it is."""
     return Told(NOT_TOLD) if begins is None else Told(NOT_BEFORE, day=begins)
@@ -183,4 +196,6 @@ def told_of(item: OwnItem, *, orders: Mapping[str, Order]) -> Told | None:
     if item.lacks is Lack.YES:
         return Told(NOT_AGREED)
     primary = item.decision.primary
+    if primary.kind is ReasonKind.NOT_PERMITTED:
+        return told_unmet(item.unmet)[0]
     return told(primary, order=orders.get(primary.reference))
