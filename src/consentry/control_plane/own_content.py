@@ -125,13 +125,14 @@ class _Held:
         """Return those rows that a choice is about."""
         if not aim.categories and not aim.items:
             return self.rows
-        such = np.array([not aim.categories or kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
+        such = np.array([kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
         keys = np.array(sorted(aim.keys), dtype=np.uint64)
         found = {}
         for index, each in self.columns.items():
-            kept = such[each.klass]
-            if aim.items:
-                kept = kept & np.isin(each.item, keys)
+            kept = such[each.klass] if aim.categories else np.ones(each.at.size, dtype=np.bool_)
+            if keys.size:
+                # One is compared and not looked for: a page asks about its items one by one.
+                kept &= each.item == keys[0] if keys.size == 1 else np.isin(each.item, keys)
             if kept.any():
                 found[index] = BitMap64(each.at[kept].astype(np.uint64))
         return found
@@ -179,7 +180,7 @@ class OwnContent:
         return sorted(found, key=lambda each: -each["position"])
 
     def models(self, person: Pseudonym) -> list[dict[str, Any]]:
-        """Say of every model that learned from the person's items how many, and what became of it."""
+        """Say of every model that learned from the person's items how many. What became of it: `ModelVerbs.became`."""
         rows, _ = self._sealed_rows(self._settings.asker(person), self.desk.present().state.releases)
         used = {name: kept for name, kept in rows.items() if kept is None or kept}
         return self._people.models_using(used)
@@ -209,8 +210,8 @@ class OwnContent:
 
     def _effect(self, held: Sequence[_Held], every: Sequence[_Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
-        leaving: set[tuple[FilePin, int]] = set()
-        others: set[tuple[FilePin, int]] = set()
+        leaving: dict[FilePin, BitMap64] = {}
+        others: dict[FilePin, BitMap64] = {}
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
         for each in held:
@@ -221,11 +222,10 @@ class OwnContent:
             gone = {index: rows & each.removed[index] for index, rows in chosen.items() if index in each.removed}
             staying = {index: rows - gone.get(index, BitMap64()) for index, rows in chosen.items()}
             if not each.withdrawn:
-                foreign = {
-                    index: rows & each.by_others[index] for index, rows in staying.items() if index in each.by_others
-                }
-                leaving |= {(each.pins[index], row) for index, rows in staying.items() for row in rows}
-                others |= {(each.pins[index], row) for index, rows in foreign.items() for row in rows}
+                for index, rows in staying.items():
+                    leaving.setdefault(each.pins[index], BitMap64()).update(rows)
+                    if index in each.by_others:
+                        others.setdefault(each.pins[index], BitMap64()).update(rows & each.by_others[index])
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
@@ -234,8 +234,8 @@ class OwnContent:
             next_release=sum(item.used for item in mine),
             due=sum(item.is_due for item in mine),
             asked_for=sum(item.is_asked_for for item in mine),
-            leaving=len(leaving),
-            others=len(others),
+            leaving=sum(map(len, leaving.values())),
+            others=sum(map(len, others.values())),
             releases=releases,
             left=left,
             models=models,

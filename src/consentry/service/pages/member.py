@@ -40,7 +40,7 @@ from consentry.service.pages.member_asked import (
 )
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document
-from consentry.service.pages.member_items import AFFORDABLE, shown_again
+from consentry.service.pages.member_items import AFFORDABLE, looks, shown_again
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
@@ -221,7 +221,7 @@ def _effects(
     for use in found:
         if not use.policy or not use.can_choose:
             continue
-        left -= len(content.concerned(use.purpose))
+        left -= looks(control, use)
         if left >= 0:
             aims[use.purpose, ""] = Aim(purpose=use.purpose)
             aims |= {
