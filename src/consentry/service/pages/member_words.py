@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from consentry.ledger.events import Source
+from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
@@ -148,6 +150,26 @@ BADGES = {
     Situation.OFF: (N_("Off"), "stop"),
     Situation.STOPPED: (N_("Off"), "hold"),
 }
+
+STAGES = {
+    Stage.AFFECTED: N_(
+        "It is marked since %(day)s: it learned from something that was taken back later. "
+        "The platform has to say what it does about that."
+    ),
+    Stage.REMEDY_CHOSEN: N_(
+        "It learned from something that was taken back later. On %(day)s the platform said what it will do:"
+    ),
+    Stage.REMEDIED: N_("It had learned from something that was taken back later. On %(day)s this was done:"),
+    Stage.WITHDRAWN: N_("It is not used any more since %(day)s."),
+    Stage.DESTROYED: N_("It was destroyed on %(day)s."),
+}
+REMEDIES = {
+    Remedy.RETRAIN: N_("It is trained again without that."),
+    Remedy.RETRAIN_SHARD: N_("The part that learned from it is trained again."),
+    Remedy.DROP_ADAPTER: N_("The part that learned from it is taken out."),
+    Remedy.ACCEPT: N_("It stays as it is, for a reason that two people approved."),
+}
+"""What became of a model; nothing is said of one that is clear."""
 
 
 class Told(NamedTuple):
