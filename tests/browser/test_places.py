@@ -30,6 +30,7 @@ NO_PAGES = {
     "/sign-in/organisation": "leads to an organisation",
     "/sign-in/organisation/back": "leads back from it",
     "/transparency.json": "a document for programs",
+    "/transparency/key.pem": "a file",
     "/version": "a document for programs",
 }
 """Addresses that show no page, and what they are."""
