@@ -20,6 +20,7 @@ NO_PAGES = {
     "/console/cases/{case}/timeline.json": "a document for programs",
     "/console/jobs/events": "a stream",
     "/healthz": "a document for programs",
+    "/me/events": "a stream",
     "/me/receipts/{position}": "a file",
     "/me/sign-in": "leads to an organisation",
     "/me/sign-in/back": "leads back from it",

@@ -26,6 +26,7 @@ from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES, language_of
+from consentry.service.offered import offered_by
 from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import (
@@ -278,6 +279,8 @@ def _shown(
 ) -> Response:
     """Show the page. `given` are forms as they were sent; `changed` are answers that are another meanwhile."""
     control, person = deployment.control, person_of(who)
+    # Before anything else: what changes while the page is made, it is told of afterwards.
+    offered = offered_by(control)
     found = _blocks(request, control, who)
     effects, of_kinds = _effects(control, person, found)
     rows: dict[str, Rows] = {use.purpose: of_use(use) for use in found}
@@ -289,6 +292,7 @@ def _shown(
         "member/settings.html",
         status=status,
         headers=_VARY,
+        offered=offered,
         blocks=found,
         effects=effects,
         of_kinds=of_kinds,
