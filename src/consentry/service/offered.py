@@ -29,7 +29,7 @@ class Offered:
         self._turn = asyncio.Lock()
         self._known, self._looked_at = "", 0.0
 
-    async def now(self) -> str:
+    async def word(self) -> str:
         """Return the word, not older than `PACE_S`."""
         clock = asyncio.get_running_loop().time
         async with self._turn:

@@ -79,8 +79,8 @@ def _with_numbers(words: Mapping[str, Any], locale: Locale) -> dict[str, Callabl
         return gettext(context, text, **written(values))
 
     @pass_context
-    def several(context: Context, singular: str, plural: str, num: int, /, **values: Any) -> Any:
-        return ngettext(context, singular, plural, num, **written({"num": num, **values}))
+    def several(context: Context, singular: str, /, *plural_and_num: Any, **values: Any) -> Any:
+        return ngettext(context, singular, *plural_and_num, **written({"num": plural_and_num[-1], **values}))
 
     return {"gettext": one, "ngettext": several}
 

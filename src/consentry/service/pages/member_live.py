@@ -35,7 +35,7 @@ async def _told(request: Request) -> AsyncIterator[bytes]:
     begun = told_at = clock()
     before = ""
     while not stopping.is_stopping and clock() - begun < IDLE_S and not await request.is_disconnected():
-        now = await offered.now()
+        now = await offered.word()
         if now != before:
             before, told_at = now, clock()
             yield f"event: offered\ndata: {now}\n\n".encode()
