@@ -20,6 +20,7 @@ NO_PAGES = {
     "/console/cases/{case}/timeline.json": "a document for programs",
     "/console/jobs/events": "a stream",
     "/healthz": "a document for programs",
+    "/me/events": "a stream",
     "/me/receipts/{position}": "a file",
     "/me/sign-in": "leads to an organisation",
     "/me/sign-in/back": "leads back from it",
@@ -30,6 +31,7 @@ NO_PAGES = {
     "/sign-in/organisation": "leads to an organisation",
     "/sign-in/organisation/back": "leads back from it",
     "/transparency.json": "a document for programs",
+    "/transparency/key.pem": "a file",
     "/version": "a document for programs",
 }
 """Addresses that show no page, and what they are."""

@@ -139,6 +139,10 @@ def suspend_while(visits: Visits, world: World) -> None:
         if 'name="answer"' not in member.request.get("/me").text():
             break
         offered_ms = asked_ms
+    # The page that was open loses it as well, by itself; whoever was about to save is told.
+    expect(member.get_by_role("button", name="Save")).to_have_count(0)
+    expect(member.locator("#meanwhile")).to_contain_text("Changed since you opened the page")
+    assert violations(member) == []
     (order,) = [each for each in world.deployment.control.orders.every() if each.case == "uk-2026"]
     assert offered_ms - order.at_ms < SECOND_MS, "a page that is asked for a second later has no switch"
     member.goto("/me")

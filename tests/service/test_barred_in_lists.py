@@ -24,3 +24,30 @@ def test_a_release_that_an_order_bars_is_not_shown_as_usable(own: Office) -> Non
     assert row() == ("barred", "us.1")
     assert "us.1" in words(mel.get("/console/releases"))
     assert "Nobody may read it: order us.1" in words(own.visitor("olga").get("/console/overview"))
+
+
+def test_an_authority_sees_by_which_of_its_orders_a_release_is_barred_and_none_of_others(own: Office) -> None:
+    suspend, ico = own.deployment.control.orders.suspend, own.visitor("ico")
+
+    def row() -> tuple[str, str | None]:
+        (found,) = ico.get("/authority/releases?format=json").json()["releases"]
+        return found["state"], found["barred_by"]
+
+    suspend(Scope(areas=frozenset({"US"})), case="us", origin=Origin.OWN_DECISION, reference="x")
+    assert row() == ("sealed", None)
+    suspend(Scope(areas=frozenset({"UK"})), case="uk", origin=Origin.OWN_DECISION, reference="x")
+    assert row() == ("barred", "uk.1")
+    assert "uk.1" in words(ico.get("/authority/releases"))
+    assert own.deployment.control.authority_view.releases(frozenset({"UK"}))["releases"][0]["barred"] == {
+        "order": "uk.1",
+        "ended": None,
+    }
+
+
+def test_a_program_reads_of_every_release_in_the_list_whether_an_order_bars_it(own: Office) -> None:
+    own.deployment.control.orders.suspend(
+        Scope(areas=frozenset({"US"})), case="us", origin=Origin.OWN_DECISION, reference="letter"
+    )
+    (found,) = own.visitor("mel").get("/v1/releases").json()["releases"]
+    assert found["barred"]["order"] == "us.1"
+    assert found["barred"]["ended"] is None

@@ -8,7 +8,9 @@ import pytest
 from babel.messages.catalog import Message
 
 from consentry.service.languages import LANGUAGES
+from consentry.service.pages.receipt_words import for_person
 from consentry.service.site import environment
+from consentry.transparency.receipt import Place, Receipt
 from service.catalogues import gathered, others, translated
 
 ADVICE = "write the catalogues anew (.run/test/bin/python tests/service/catalogues.py) and translate what is empty"
@@ -80,3 +82,38 @@ def test_a_date_with_a_time_is_written_as_the_language_writes_dates(code: str, w
     at = environment(code).filters["time"]
     assert at(1_795_701_780) == written
     assert re.sub(r"\W", "", environment(code).filters["day"](1_795_701_780)) in re.sub(r"\W", "", written)
+
+
+NUMBERS = [
+    ("en", "12,345"),
+    ("cy", "12,345"),
+    ("fr", "12\u202f345"),
+    ("de", "12.345"),
+    ("es", "12.345"),
+    ("ar", "12,345"),
+]
+
+
+@pytest.mark.parametrize(("code", "written"), NUMBERS)
+def test_a_number_in_a_sentence_is_written_as_the_language_writes_numbers(code: str, written: str) -> None:
+    def said(template: str) -> str:
+        return environment(code).from_string(template).render(number=12_345)
+
+    assert written in said('{{ ngettext("%(num)s item", "%(num)s items", number) }}')
+    assert said('{{ _("Page %(number)s of %(pages)s", number=number, pages=number) }}').count(written) == 2
+    assert written in said('{{ ngettext("%(num)s row", "%(num)s rows", number, num=number | number) }}')
+    assert "&amp;lt;" not in said("""{{ _("%(name)s: %(value)s", name="<", value=number) }}""")
+
+
+@pytest.mark.parametrize(("code", "written"), NUMBERS)
+def test_a_receipt_writes_how_many_items_it_is_about_in_the_same_way(code: str, written: str) -> None:
+    about = {"what": "choice", "state": "refused", "purpose": "train-genai", "reach": "everything", "made_at": 0}
+    receipt = Receipt(
+        about={**about, "categories": [], "items": 12_345, "source": "settings"},
+        effective_at=0,
+        ledger=Place(id="l", position=1, kind="choice.made", version=1, commitment="00"),
+        policies=(),
+        notice=None,
+        opening=None,
+    )
+    assert written in for_person(receipt, language=LANGUAGES[code])

@@ -195,3 +195,11 @@ def test_a_look_up_is_shown_to_the_person_and_to_nobody_else(place: tuple[Deploy
     assert "sam looked at what is known of you here. Reason given: asked by mail" in words(page)
     assert "<script" not in page.text
     assert "asked by mail" not in come("gb").get("/me/history").text
+
+
+def test_at_every_receipt_it_is_said_how_to_check_it(place: tuple[Deployment, Come, str]) -> None:
+    _, come, _ = place
+    visitor = come("us")
+    for page in (visitor.get(no(visitor)), visitor.get("/me/history")):
+        assert "Whoever has the file can check it without us" in words(page)
+        assert 'href="/transparency#receipts"' in page.text

@@ -150,3 +150,26 @@ def test_items_of_others_that_a_no_takes_away_are_told_apart(place: tuple[Deploy
     assert "by somebody else" not in words(author.get("/me"))
     no(visitor, reach=Reach.EVERYTHING)
     assert use_of(visitor)["leaving"] == {"own": 0, "others": 0}
+
+
+def test_a_collection_that_a_suspension_bars_is_not_said_to_be_in_use(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    visitor = come("us")
+
+    def row() -> str:
+        return words(visitor.get("/me/uses")).partition("Collections made for training")[2].partition("Models")[0]
+
+    def exported() -> bool:
+        (found,) = visitor.get("/me/uses?format=json").json()["releases"]
+        return bool(found["barred"])
+
+    assert "In use" in row()
+    assert not exported()
+    suspend(deployment, Scope(areas=UK))
+    assert "Suspended" in row()
+    assert "In use" not in row()
+    assert exported()
+    smaller = Scope(areas=UK, categories=frozenset({Category.COMMENT}))
+    assert narrow(deployment, smaller, told=["gb"], case="ico-2024", by=("anna", "ben")).done
+    assert "Not used any more" in row(), "it was sealed before, on other terms"
+    assert exported()

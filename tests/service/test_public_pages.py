@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,3 +164,26 @@ def test_suspensions_that_have_ended_are_a_short_history(place: Place, monkeypat
     body = visitor.get("/transparency.json").json()
     assert [each["ended"] for each in body["earlier_suspensions"]] == ["lifted", "narrowed"]
     assert "The last 2 of 3 that have ended." in words(visitor.get("/transparency?lang=en"))
+
+
+def test_anybody_gets_the_key_that_checks_receipts_and_reads_how(place: Place, tmp_path: Path) -> None:
+    visitor, control = Visitor(place.ask.url), place.deployment.control
+    page = visitor.get("/transparency")
+    assert 'id="receipts"' in page.text
+    assert "receipt verify FILE --key signing.pub.pem" in words(page)
+    told = visitor.get("/transparency.json").json()["signing_key"]
+    assert told["id"] == control.desk.parts.signer.key_id
+    assert told["id"] in words(page)
+    assert f'href="{told["address"]}"' in page.text
+    key = visitor.get(told["address"])
+    assert key.headers["content-type"] == "application/x-pem-file"
+    filed = visitor.post("/object", {"find": "https://example.org/1", "answer_to": "me@example.org"})
+    followed = visitor.follow(filed)
+    assert 'href="/transparency#receipts"' in followed.text
+    receipt = visitor.get(f"{filed.headers['location'].partition('?')[0]}/receipt").content
+    (tmp_path / "signing.pub.pem").write_bytes(key.content)
+    (tmp_path / "mine.json").write_bytes(receipt)
+    run = [sys.executable, "-m", "consentry", "--home", "nothing", "receipt", "verify", "mine.json"]
+    done = subprocess.run([*run, "--key", "signing.pub.pem"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "signed and unaltered" in done.stdout

@@ -74,6 +74,7 @@ def test_a_page_tells_its_type_and_its_characters(place: Place) -> None:
         "/": "text/html; charset=utf-8",
         "/static/site.css": "text/css; charset=utf-8",
         "/static/jobs.js": "text/javascript; charset=utf-8",
+        "/static/me.js": "text/javascript; charset=utf-8",
         "/static/mark.svg": "image/svg+xml; charset=utf-8",
         "/openapi.json": "application/json",
         "/healthz": "application/json",
@@ -168,7 +169,8 @@ def test_nothing_is_served_from_a_folder_but_what_is_meant(place: Place) -> None
         answer = httpx2.get(place.url + path)
         assert answer.status_code == 404, path
         assert "import " not in answer.text
-    assert sorted(path.suffix for path in (SOURCE / "service" / "static").iterdir()) == [".css", ".js", ".svg"]
+    files = sorted(path.name for path in (SOURCE / "service" / "static").iterdir())
+    assert files == ["jobs.js", "mark.svg", "me.js", "site.css"]
 
 
 def test_a_cookie_is_small_and_for_this_host_only(place: Place, olga: Visitor) -> None:
@@ -297,8 +299,8 @@ def test_a_password_field_hides_and_can_be_filled_in(place: Place) -> None:
     (field,) = [part for part in text.split("<input") if 'name="password"' in part.partition(">")[0]]
     assert 'type="password"' in field
     assert 'autocomplete="current-password"' in field
-    script = (SOURCE / "service" / "static" / "jobs.js").read_text("utf-8")
-    assert "paste" not in script + text
+    scripts = [each.read_text("utf-8") for each in (SOURCE / "service" / "static").glob("*.js")]
+    assert not any("paste" in each for each in [*scripts, text])
 
 
 def test_no_page_asks_for_anything_from_elsewhere(olga: Visitor) -> None:
@@ -310,9 +312,9 @@ def test_no_page_asks_for_anything_from_elsewhere(olga: Visitor) -> None:
             assert 'href="/' in line.partition(">")[0] or "http" not in line.partition(">")[0], path
 
 
-def test_the_script_keeps_nothing_and_writes_text_only() -> None:
-    (script,) = (SOURCE / "service" / "static").glob("*.js")
-    text = script.read_text("utf-8")
+@pytest.mark.parametrize("script", ["jobs.js", "me.js"])
+def test_a_script_keeps_nothing_and_writes_no_markup(script: str) -> None:
+    text = (SOURCE / "service" / "static" / script).read_text("utf-8")
     for word in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "postMessage"):
         assert word not in text
     for word in ("localStorage", "sessionStorage", "indexedDB", "document.cookie", "callback"):

@@ -251,7 +251,10 @@ class Recorded(TypedDict):
 
 
 class Release(TypedDict):
-    """A sealed release. `manifest` and `policy` are digests of documents."""
+    """A sealed release. `manifest` and `policy` are digests of documents.
+
+    `barred`: null if no order keeps it from being read.
+    """
 
     release: str
     manifest: str
@@ -260,6 +263,7 @@ class Release(TypedDict):
     corpus: str
     position: int
     withdrawn: Withdrawn | None
+    barred: Barred | None
 
 
 class Said(TypedDict):
@@ -318,7 +322,7 @@ class WhatCounts(TypedDict):
 
 
 class WholeRelease(TypedDict):
-    """A release with its counts and amendments. `barred`: null if no order keeps it from being read."""
+    """A release with its counts and amendments."""
 
     release: str
     manifest: str

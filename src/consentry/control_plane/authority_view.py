@@ -33,6 +33,7 @@ from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.lineage import Model
 from consentry.oversight.model_standing import standing
 from consentry.oversight.objection_form import FORM
+from consentry.oversight.order import Order
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import ReasonKind
@@ -54,12 +55,14 @@ class AuthorityView:
         release: Callable[[str], SealedRelease],
         losses: Losses,
         book: CaseBook,
+        bars: Callable[[Order, str], bool],
     ) -> None:
         self._desk = desk
         self._book = book
         self._telling = book.telling
         self._release = release
         self._losses = losses
+        self._bars = bars
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
 
     @contextmanager
@@ -161,14 +164,26 @@ class AuthorityView:
             return {**_head("models", known, sight=sight), "models": self._models(known, sight)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
-        """Return the releases with content of their jurisdictions, and how much."""
+        """Return the releases with content of their jurisdictions, and how much; `barred` by orders that concern them.
+
+        What an order hits is looked up without the lock: it may take time.
+        """
         with self._looking(areas) as (known, sight):
-            found = self._releases(known, sight)
+            found, orders = self._releases(known, sight), sight.orders(known.record)
+            head = _head("releases", known, sight=sight)
             unreadable = sum(
                 self._counted(name, each.manifest, areas=sight.areas) is None
                 for name, each in known.state.releases.items()
             )
-            return {**_head("releases", known, sight=sight), "releases": found, "unreadable": unreadable}
+        rows = [{**each, "barred": self._barred(each["release"], orders)} for each in found]
+        return {**head, "releases": rows, "unreadable": unreadable}
+
+    def _barred(self, release: str, orders: Sequence[Order]) -> dict[str, Any] | None:
+        """Say by which of some orders nobody may read a release, those in force first; None if by none."""
+        for order in sorted(orders, key=lambda each: each.ended is not None):
+            if self._bars(order, release):
+                return {"order": order.order, "ended": None if order.ended is None else str(order.ended.how)}
+        return None
 
     def notices(self, areas: Areas) -> dict[str, Any]:
         """Return the notices that their cases require, and until when people can object."""

@@ -110,6 +110,12 @@ class Hits:
         """Return the same by what is known, without reading the ledger. The caller holds the lock, after `foresee`."""
         return next((order for order in self._may_bar(release, model) if self.hit(order, release)), None)
 
+    def bars(self, order: Order, release: str) -> bool:
+        """Say whether an order bars a release, whatever model is trained."""
+        with self.desk.lock:
+            sealed = self.desk.newest.state.releases[release].position
+        return order.bars(sealed) and order.scope.names(None) and self.hit(order, release)
+
     def barred_for_good(self, release: str) -> bool:
         """Say whether a release may not be read again, whichever orders in force end."""
         with self.desk.lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from consentry.oversight.lease import Lease
-from consentry.oversight.lineage import Models
-from consentry.oversight.model_standing import Loss, ModelStanding
+from consentry.oversight.lineage import Model, Models
+from consentry.oversight.model_standing import Loss, ModelStanding, Stage
 from consentry.oversight.order import Order
 
 
@@ -21,6 +21,19 @@ def described(name: str, stands: ModelStanding, *, now: int) -> dict[str, Any]:
         if chosen is None
         else {**chosen._asdict(), "remedy": str(chosen.remedy), "approved": list(chosen.approved)},
         "inherited": sorted({each.model for each in stands.losses} - {name}),
+    }
+
+
+def became(model: Model, stands: ModelStanding) -> dict[str, Any]:
+    """Return what became of a model, since when, and the remedy that was chosen or done, if it is that."""
+    gone = {Stage.WITHDRAWN: model.withdrawn, Stage.DESTROYED: model.destroyed}.get(stands.stage)
+    remedy = model.done[-1] if stands.stage is Stage.REMEDIED else stands.chosen
+    found = gone or remedy
+    since = min((each.at for each in stands.losses), default=None) if found is None else found.at
+    return {
+        "stage": str(stands.stage),
+        "since": since,
+        "remedy": None if gone is not None or remedy is None else str(remedy.remedy),
     }
 
 

@@ -16,7 +16,7 @@ from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.model_holding import Holding
-from consentry.control_plane.model_story import described, job_json, left_json, loss_json, unrecorded_json
+from consentry.control_plane.model_story import became, described, job_json, left_json, loss_json, unrecorded_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
 from consentry.errors import InputError, NotFoundError, StateError, names_there_are
@@ -119,6 +119,10 @@ class ModelVerbs:
         self.amendments.amend()
         with self.desk.lock:
             return standing(self.desk.present().record.lineage, name, losses=self.losses.of, terms=self.losses.terms)
+
+    def became(self, name: str) -> dict[str, Any]:
+        """Say what became of a model for whoever has content in it: where it stands, since when, and by what remedy."""
+        return became(self.get(name), self.standing(name))
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Pseudonym
+from consentry.oversight.order import Order
 from consentry.policy.matrix import ItemClass, MatrixCompiler
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
@@ -101,13 +102,14 @@ class _Held:
         """Return those rows that a choice is about."""
         if not aim.categories and not aim.items:
             return self.rows
-        such = np.array([not aim.categories or kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
+        such = np.array([kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
         keys = np.array(sorted(aim.keys), dtype=np.uint64)
         found = {}
         for index, each in self.columns.items():
-            kept = such[each.klass]
-            if aim.items:
-                kept = kept & np.isin(each.item, keys)
+            kept = such[each.klass] if aim.categories else np.ones(each.at.size, dtype=np.bool_)
+            if keys.size:
+                # One is compared and not looked for: a page asks about its items one by one.
+                kept &= each.item == keys[0] if keys.size == 1 else np.isin(each.item, keys)
             if kept.any():
                 found[index] = BitMap64(each.at[kept].astype(np.uint64))
         return found
@@ -116,16 +118,17 @@ class _Held:
 class OwnContent:
     """Verbs of a person about what became of their content."""
 
-    def __init__(self, settings: OwnSettings, *, people: PersonVerbs) -> None:
+    def __init__(self, settings: OwnSettings, *, people: PersonVerbs, barring: Callable[[str], Order | None]) -> None:
         self.desk = settings.desk
         self._settings = settings
         self._people = people
+        self._barring = barring
 
     def releases(self, person: Pseudonym) -> list[dict[str, Any]]:
         """Say of every release what of the person's it holds and what it left out, the newest first.
 
         `sealed_with` is None if a file of the release is not known any more; `items` are all that they have in its
-        files, by or about them.
+        files, by or about them. What is `barred` nobody may read, `for_good` or while an order is in force.
         """
         asker = self._settings.asker(person)
         rows, every = self._sealed_rows(asker, self.desk.present().state.releases)
@@ -136,6 +139,7 @@ class OwnContent:
             if kept is None or items:
                 removed = self._people.removals.removed(self.desk.newest.amendments.newest(name)) if kept else {}
                 gone = sum(len(each & removed[index]) for index, each in (kept or {}).items() if index in removed)
+                order = self._barring(name)
                 found.append(
                     {
                         "release": name,
@@ -146,12 +150,14 @@ class OwnContent:
                         "sealed_with": None if kept is None else sum(map(len, kept.values())),
                         "removed": gone,
                         "withdrawn": sealed.withdrawn is not None,
+                        "barred": order is not None,
+                        "for_good": order is not None and order.ended is not None,
                     }
                 )
         return sorted(found, key=lambda each: -each["position"])
 
     def models(self, person: Pseudonym) -> list[dict[str, Any]]:
-        """Say of every model that learned from the person's items how many, and what became of it."""
+        """Say of every model that learned from the person's items how many. What became of it: `ModelVerbs.became`."""
         rows, _ = self._sealed_rows(self._settings.asker(person), self.desk.present().state.releases)
         used = {name: kept for name, kept in rows.items() if kept is None or kept}
         return self._people.models_using(used)
@@ -181,8 +187,8 @@ class OwnContent:
 
     def _effect(self, held: Sequence[_Held], every: Sequence[Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
-        leaving: set[tuple[FilePin, int]] = set()
-        others: set[tuple[FilePin, int]] = set()
+        leaving: dict[FilePin, BitMap64] = {}
+        others: dict[FilePin, BitMap64] = {}
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
         for each in held:
@@ -193,11 +199,10 @@ class OwnContent:
             gone = {index: rows & each.removed[index] for index, rows in chosen.items() if index in each.removed}
             staying = {index: rows - gone.get(index, BitMap64()) for index, rows in chosen.items()}
             if not each.withdrawn:
-                foreign = {
-                    index: rows & each.by_others[index] for index, rows in staying.items() if index in each.by_others
-                }
-                leaving |= {(each.pins[index], row) for index, rows in staying.items() for row in rows}
-                others |= {(each.pins[index], row) for index, rows in foreign.items() for row in rows}
+                for index, rows in staying.items():
+                    leaving.setdefault(each.pins[index], BitMap64()).update(rows)
+                    if index in each.by_others:
+                        others.setdefault(each.pins[index], BitMap64()).update(rows & each.by_others[index])
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
@@ -206,8 +211,8 @@ class OwnContent:
             next_release=sum(item.used for item in mine),
             due=sum(item.is_due for item in mine),
             asked_for=sum(item.is_asked_for for item in mine),
-            leaving=len(leaving),
-            others=len(others),
+            leaving=sum(map(len, leaving.values())),
+            others=sum(map(len, others.values())),
             releases=releases,
             left=left,
             models=models,

@@ -26,8 +26,8 @@ from consentry.ledger.state import Published, Stated
 from consentry.oversight.lost_events import Lost
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
-from consentry.policy.evaluator import Reason
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect
+from consentry.policy.evaluator import Reason, ReasonKind
+from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Part
 from consentry.policy.matrix import STRANGER, MatrixCompiler, PersonClass
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Category, Purpose, Visibility
@@ -41,7 +41,8 @@ class Counted:
     """How many items of one category somebody has, how many may be used, and why not the others.
 
     `due` are those that are used once they were told and had time to say no, by when that is (None: not settled);
-    `asked_for` those that are used if they say yes. These are not among `why_not`.
+    `asked_for` those that are used if they say yes. These are not among `why_not`. `unmet` says of those that nothing
+    permits what keeps the permits from them.
     """
 
     items: int = 0
@@ -50,6 +51,7 @@ class Counted:
     due: Mapping[Seconds | None, int] = field(default_factory=dict)
     asked_for: int = 0
     why_not: Mapping[Reason, int] = field(default_factory=dict)
+    unmet: Mapping[frozenset[Part], int] = field(default_factory=dict)
 
 
 class Missing(NamedTuple):
@@ -299,5 +301,6 @@ def _counted(items: Sequence[tuple[Corpus, int, OwnItem]]) -> dict[Category, Cou
             due=Counter(item.begins for item in mine if item.is_due),
             asked_for=sum(item.is_asked_for for item in mine),
             why_not=Counter(item.decision.primary for item in against),
+            unmet=Counter(each.unmet for each in against if each.decision.primary.kind is ReasonKind.NOT_PERMITTED),
         )
     return found

@@ -98,7 +98,7 @@ def compose(parts: Parts) -> ControlPlane:
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
     statements = StatementVerbs(desk, archive=archive, amendments=amendments)
@@ -124,7 +124,7 @@ def compose(parts: Parts) -> ControlPlane:
         people=people,
         own_settings=own_settings,
         own_choices=OwnChoices(desk, choosing=statements),
-        own_content=OwnContent(own_settings, people=people),
+        own_content=OwnContent(own_settings, people=people, barring=orders.barring),
         objections=Objections(desk),
         objection_queue=ObjectionQueue(desk, amend=amendments.amend),
         meant_items=MeantItems(desk, archive=archive, removals=removals),

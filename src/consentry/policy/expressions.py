@@ -52,6 +52,18 @@ class Effect(StrEnum):
     """A forbid that stands in no policy set, but in an order; its rule has the id of the order."""
 
 
+class Part(StrEnum):
+    """What a condition of a rule looks at."""
+
+    CATEGORY = "category"
+    VISIBILITY = "visibility"
+    AGE = "age"
+    CREATED = "created"
+    PLACE = "place"
+    CHOICE = "choice"
+    NOTICE = "notice"
+
+
 Translated = tuple[tuple[str, str], ...]
 """A text in other languages than English: code and text, in the order of the codes."""
 
@@ -236,3 +248,19 @@ def match(rule: Rule, case: Case) -> tuple[Truth, frozenset[GapKind]]:
             place_known = gap is GapKind.RESIDENCE and case.place is not None
             gaps.add(GapKind.SUBDIVISION if place_known else gap)
     return (Truth.UNKNOWN, frozenset(gaps)) if gaps else (Truth.YES, frozenset())
+
+
+_LOOKS_AT: Mapping[Part, Condition] = {
+    Part.CATEGORY: _category,
+    Part.VISIBILITY: _visibility,
+    Part.AGE: _age,
+    Part.CREATED: _created,
+    Part.PLACE: _place,
+    Part.CHOICE: _choice,
+    Part.NOTICE: _notice,
+}
+
+
+def unmet(rule: Rule, case: Case) -> frozenset[Part]:
+    """Return what the conditions of a rule look at that are false; none if it matches or may match."""
+    return frozenset(part for part, condition in _LOOKS_AT.items() if condition(rule, case) is False)

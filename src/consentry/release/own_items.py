@@ -21,10 +21,11 @@ from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.events import Pseudonym
 from consentry.policy.choice import LiveChoice, Seconds, Standing
 from consentry.policy.evaluator import Decision, ReasonKind, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Item, Person
+from consentry.policy.expressions import SECONDS_PER_DAY, Item, Part, Person
 from consentry.policy.vocabulary import Category, ChoiceState, Visibility
 from consentry.release.basis import Asked
 from consentry.release.situation import told_everything
+from consentry.release.unpermitted import unpermitted
 
 
 class Lack(StrEnum):
@@ -48,6 +49,7 @@ class OwnItem(NamedTuple):
             item that lacks something: whether it would be, if everybody had been told.
         lacks: all that stands against it about the person it is by; None if nothing does, or more.
         begins: when it is used if nobody says anything; None if that is not settled.
+        unmet: what keeps every permit from it, where none matches and neither time nor a yes would help.
     """
 
     row: int
@@ -58,6 +60,7 @@ class OwnItem(NamedTuple):
     others: bool
     lacks: Lack | None = None
     begins: Seconds | None = None
+    unmet: frozenset[Part] = frozenset()
 
     @property
     def used(self) -> bool:
@@ -75,6 +78,14 @@ class OwnItem(NamedTuple):
         return self.lacks is Lack.YES and not self.others
 
 
+class _Lacking(NamedTuple):
+    """What an item lacks: as `lacks`, `begins` and `unmet` of `OwnItem`."""
+
+    what: Lack | None = None
+    begins: Seconds | None = None
+    unmet: frozenset[Part] = frozenset()
+
+
 @dataclass(slots=True)
 class OwnItems:
     """Decides rows by one person. `asked` holds the rules and what is known, `said` all choices of the person."""
@@ -83,7 +94,7 @@ class OwnItems:
     said: Sequence[LiveChoice]
     _mine: dict[tuple[int, int, int, str, bool], Decision] = field(default_factory=dict)
     _theirs: dict[tuple[int, int, int], Decision] = field(default_factory=dict)
-    _lacking: dict[tuple[int, int, int, str, bool], tuple[Lack | None, Seconds | None]] = field(default_factory=dict)
+    _lacking: dict[tuple[int, int, int, str, bool], _Lacking] = field(default_factory=dict)
 
     def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
         """Yield the items of a file that are by the person in any of `seats`, in file order."""
@@ -106,24 +117,26 @@ class OwnItems:
                 self._mine[mine] = self.asked.for_seat(owner, item, item_key=mine[3])
                 self._lacking[mine] = self._lack(owner, item, item_key=mine[3], decision=self._mine[mine])
             seats_of_others = sidecar.involved_person[start:stop].tolist()
-            lacks, begins = self._lacking[mine]
-            against = self._about if lacks is None else self._about_told
+            lacking = self._lacking[mine]
+            against = self._about if lacking.what is None else self._about_told
             others = any(not against(seat, item, alike=alike, key=key).allowed for seat in seats_of_others)
-            yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others, lacks, begins)
+            yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others, *lacking)
 
-    def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> tuple[Lack | None, Seconds | None]:
-        """Return what an item lacks of what time or a yes would bring, and when time brings it.
+    def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> _Lacking:
+        """Return what an item lacks of what time or a yes would bring, when time brings it, and what else it lacks.
 
         Only where no rule permits it: whatever else stands against it, neither would help.
         """
         person = self.asked.person(seat, item.category, item_key=item_key)
         if decision.allowed or decision.primary.kind is not ReasonKind.NOT_PERMITTED or person is None:
-            return None, None
+            return _Lacking()
         told = replace(person, notices=dict(told_everything(self.asked.compiler.rules)))
         if self._decided(told, item).allowed:
-            return Lack.TIME, self._begins(person, item)
+            return _Lacking(Lack.TIME, self._begins(person, item))
         agrees = replace(told, standing=Standing(ChoiceState.ALLOWED))
-        return (Lack.YES if self._decided(agrees, item).allowed else None), None
+        if self._decided(agrees, item).allowed:
+            return _Lacking(Lack.YES)
+        return _Lacking(unmet=unpermitted(self.asked.compiler.rules, agrees, item=item, at=self.asked.at))
 
     def _begins(self, person: Person, item: Item) -> Seconds | None:
         """Return when the waiting for an item is over; None if they were not told yet."""

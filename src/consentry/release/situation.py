@@ -12,11 +12,13 @@ from enum import StrEnum
 
 from consentry.policy.choice import NO_CHOICE, LiveChoice, Seconds, Standing, standing
 from consentry.policy.evaluator import Decision, Reason, ReasonKind, evaluate_person
-from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, Rule
+from consentry.policy.expressions import SECONDS_PER_DAY, Effect, Item, Part, Rule
 from consentry.policy.matrix import PersonClass
 from consentry.policy.vocabulary import KNOWN_CATEGORIES, Category, ChoiceState, Purpose, Visibility
+from consentry.release.unpermitted import unpermitted
 
 _AGREES = Standing(ChoiceState.ALLOWED)
+_NOT_PERMITTED = Reason(ReasonKind.NOT_PERMITTED)
 
 
 class Situation(StrEnum):
@@ -43,6 +45,7 @@ class KindStands:
         refused: whether they said no to this category, or to all.
         can_choose: whether it could be used if they agreed, now or once they were told.
         against: why it could not; empty if it could.
+        unmet: what keeps every permit from it, where none matches.
     """
 
     category: Category
@@ -50,6 +53,7 @@ class KindStands:
     refused: bool
     can_choose: bool
     against: tuple[Reason, ...] = ()
+    unmet: frozenset[Part] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class Stands:
         kinds: the categories that the rules permit to anybody, in the order of the vocabulary.
         permits: the rules on which the use rests, or would.
         obstacles: why it cannot be used whatever they say; empty where there is something to choose.
+        unmet: what keeps every permit from them, where that is among the obstacles.
         begins: when waiting is over, or was; None if they were not told yet, or there is nothing to wait for.
         unsuspended: how it would stand without the orders that suspend it; None if there are none.
     """
@@ -72,6 +77,7 @@ class Stands:
     kinds: tuple[KindStands, ...]
     permits: tuple[Rule, ...]
     obstacles: tuple[Reason, ...] = ()
+    unmet: frozenset[Part] = frozenset()
     begins: Seconds | None = None
     unsuspended: Situation | None = None
 
@@ -102,19 +108,23 @@ class Question:
 
     def decide(self, category: Category, choice: Standing, *, told: bool = False) -> Decision:
         """Decide about a new item; `told`: as if they had been told everything long ago. The best answer counts."""
-        facts = self.facts
-        if told:
-            facts = facts._replace(notices=told_everything(self.rules))
+        facts = self._told() if told else self.facts
         found = [
-            evaluate_person(
-                self.rules,
-                facts.person(choice),
-                item=Item(category=category, visibility=visibility, created=self.at),
-                at=self.at,
-            )
-            for visibility in dict.fromkeys((Visibility.PUBLIC, *self.seen_by.get(category, ())))
+            evaluate_person(self.rules, facts.person(choice), item=item, at=self.at) for item in self._new(category)
         ]
         return next((each for each in found if each.allowed), found[0])
+
+    def unmet(self, category: Category) -> frozenset[Part]:
+        """Return what keeps every permit from a new item, where none matches."""
+        return unpermitted(self.rules, self._told().person(_AGREES), item=self._new(category)[0], at=self.at)
+
+    def _told(self) -> PersonClass:
+        return self.facts._replace(notices=told_everything(self.rules))
+
+    def _new(self, category: Category) -> list[Item]:
+        """Return what is new in a category, by who can see it; first what everybody can."""
+        seen_by = dict.fromkeys((Visibility.PUBLIC, *self.seen_by.get(category, ())))
+        return [Item(category=category, visibility=each, created=self.at) for each in seen_by]
 
 
 def told_everything(rules: Iterable[Rule]) -> tuple[tuple[str, Seconds], ...]:
@@ -139,16 +149,7 @@ def _stands(ours: Question) -> Stands:
     for category in categories:
         could[category] = ours.decide(category, _AGREES)
         later[category] = ours.decide(category, _AGREES, told=True)
-        meant = standing(ours.said, purpose=ours.purpose, category=category)
-        kinds.append(
-            KindStands(
-                category=category,
-                on=ours.decide(category, meant).allowed,
-                refused=meant.state is ChoiceState.REFUSED,
-                can_choose=later[category].allowed,
-                against=() if later[category].allowed else tuple(later[category].reasons),
-            )
-        )
+        kinds.append(_kind(ours, category, later[category]))
     found = Stands(
         situation=Situation.OFF,
         agreed=any(_agrees(choice, ours.purpose) for choice in ours.said),
@@ -157,7 +158,9 @@ def _stands(ours: Question) -> Stands:
         permits=_permits(ours.rules, (could, later)),
     )
     if not any(decision.allowed for decision in later.values()):
-        return replace(found, situation=Situation.STOPPED, obstacles=_in_common([*later.values()]))
+        obstacles = _in_common([*later.values()])
+        unmet = _shared([each.unmet for each in kinds]) if _NOT_PERMITTED in obstacles else frozenset()
+        return replace(found, situation=Situation.STOPPED, obstacles=obstacles, unmet=unmet)
     if found.whole:
         return found
     if any(kind.on for kind in kinds):
@@ -167,6 +170,25 @@ def _stands(ours: Question) -> Stands:
         return replace(found, situation=Situation.WAITING, begins=_begins(ours, found.permits))
     unsaid = (ours.decide(category, NO_CHOICE).allowed for category in categories)
     return replace(found, situation=Situation.OFF if any(unsaid) or found.agreed else Situation.ASKS)
+
+
+def _kind(ours: Question, category: Category, later: Decision) -> KindStands:
+    """Say how the use of a category stands; `later` is what is decided if they agreed and were told."""
+    meant = standing(ours.said, purpose=ours.purpose, category=category)
+    return KindStands(
+        category=category,
+        on=ours.decide(category, meant).allowed,
+        refused=meant.state is ChoiceState.REFUSED,
+        can_choose=later.allowed,
+        against=() if later.allowed else later.reasons,
+        unmet=ours.unmet(category) if _NOT_PERMITTED in later.reasons else frozenset(),
+    )
+
+
+def _shared(unmet: Sequence[frozenset[Part]]) -> frozenset[Part]:
+    """Return what every kind lacks, and all that some lack where that is nothing."""
+    every: frozenset[Part] = frozenset().union(*unmet)
+    return every.intersection(*unmet) or every
 
 
 def _categories(rules: Sequence[Rule]) -> list[Category]:
@@ -192,7 +214,7 @@ def _permits(rules: Sequence[Rule], answers: Iterable[Mapping[Category, Decision
 def _in_common(decisions: Sequence[Decision]) -> tuple[Reason, ...]:
     """Return why nothing may be used: what stands against every category, and else against some."""
     if not decisions:
-        return (Reason(ReasonKind.NOT_PERMITTED),)
+        return (_NOT_PERMITTED,)
     shared = [reason for reason in decisions[0].reasons if all(reason in each.reasons for each in decisions)]
     every = list(dict.fromkeys(reason for each in decisions for reason in each.reasons))
     telling = [reason for reason in shared or every if reason.kind is not ReasonKind.NOT_PERMITTED]

@@ -45,6 +45,7 @@ from consentry.service.direct import Direct, DirectRoute
 from consentry.service.figures import Figures, Observed
 from consentry.service.gate import KnownKeys, addresses
 from consentry.service.logs import AccessLog
+from consentry.service.offered import Offered
 from consentry.service.pages import (
     authority,
     authority_case_lists,
@@ -55,6 +56,7 @@ from consentry.service.pages import (
     member_check,
     member_items,
     member_lists,
+    member_live,
     objection,
     public,
     sign_in,
@@ -98,6 +100,7 @@ ROUTERS = (
     member_check.ROUTER,
     member_items.ROUTER,
     member_lists.ROUTER,
+    member_live.ROUTER,
     objection.ROUTER,
     authority_lists.ROUTER,
     authority_case_lists.ROUTER,
@@ -186,6 +189,7 @@ def create_app(
     app.state.host = platform[1]
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
+    app.state.offered = Offered(verbs)
     app.state.token, app.state.view, app.state.preparing = token, view_token(), preparing
     app.state.known, app.state.snapshots = KnownKeys(admission), Snapshots(verbs)
     app.state.figures = Figures(platform[0])

@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.numbers import format_decimal, format_percent
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -60,8 +61,29 @@ def environment(code: str) -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
         words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext, npgettext=words.npgettext
     )
+    made.globals |= _with_numbers(made.globals, LANGUAGES[code].locale)
     made.filters.update(_filters(LANGUAGES[code]))
     return made
+
+
+def _with_numbers(words: Mapping[str, Any], locale: Locale) -> dict[str, Callable[..., Any]]:
+    """Return what says a text, and one of several, with whole numbers in it as the language writes them."""
+    gettext, ngettext = words["gettext"], words["ngettext"]
+
+    def written(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: format_decimal(each, locale=locale) if type(each) is int else each for name, each in values.items()
+        }
+
+    @pass_context
+    def one(context: Context, text: str, /, **values: Any) -> Any:
+        return gettext(context, text, **written(values))
+
+    @pass_context
+    def several(context: Context, singular: str, /, *plural_and_num: Any, **values: Any) -> Any:
+        return ngettext(context, singular, *plural_and_num, **written({"num": plural_and_num[-1], **values}))
+
+    return {"gettext": one, "ngettext": several}
 
 
 def _filters(language: Language) -> dict[str, Callable[..., str]]:

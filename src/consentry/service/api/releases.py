@@ -43,7 +43,10 @@ class Barred(Answer):
 
 
 class Release(Answer):
-    """A sealed release. `manifest` and `policy` are digests of documents."""
+    """A sealed release. `manifest` and `policy` are digests of documents.
+
+    `barred`: null if no order keeps it from being read.
+    """
 
     release: str
     manifest: str
@@ -52,6 +55,7 @@ class Release(Answer):
     corpus: str
     position: Position
     withdrawn: Withdrawn | None
+    barred: Barred | None
 
 
 class Releases(Answer):
@@ -95,9 +99,8 @@ class Counts(Answer):
 
 
 class WholeRelease(Release):
-    """A release with its counts and amendments. `barred`: null if no order keeps it from being read."""
+    """A release with its counts and amendments."""
 
-    barred: Barred | None
     decided_at: int
     files: int
     counts: Counts
@@ -134,7 +137,6 @@ def whole(control: ControlPlane, release: str) -> WholeRelease:
     manifest = control.releases.open(release).manifest
     return WholeRelease(
         **dict(_described(control, release)),
-        barred=None if (found := control.orders.barred(release)) is None else Barred.model_validate(found),
         decided_at=manifest.decided_at,
         files=len(manifest.files),
         counts=Counts.model_validate(dict(manifest.counts)),
@@ -164,4 +166,5 @@ def _described(control: ControlPlane, name: str) -> Release:
         corpus=found.corpus,
         position=found.position,
         withdrawn=None if left is None else Withdrawn(reason=left.reason, position=left.position),
+        barred=None if (bar := control.orders.barred(name)) is None else Barred.model_validate(bar),
     )

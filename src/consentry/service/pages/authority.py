@@ -25,6 +25,7 @@ from consentry.policy.vocabulary import Category, Purpose
 from consentry.public_key import key_id
 from consentry.service.api.authority_statements import signatory
 from consentry.service.gate import Admitting, Control, Deployed, Needs
+from consentry.service.pages.public import key_file
 from consentry.service.papers import Part, Place, as_file, shown
 from consentry.service.plain_words import CATEGORIES, EVENTS, PURPOSES, STANDINGS
 from consentry.service.site import document as as_document
@@ -36,7 +37,6 @@ Reader = Annotated[Principal, Depends(Needs(Action.AUTHORITY_READ))]
 Filer = Annotated[Principal, Depends(Needs(Action.CONCERN_FILE))]
 Issuer = Annotated[Principal, Depends(Needs(Action.ORDER_ISSUE))]
 _Word = TypeVar("_Word", Says, Purpose, Category)
-_PUBLIC_KEY = "signing.pub.pem"
 _AskedLine = Annotated[str, Query(max_length=300)]
 _Words = Annotated[list[str], Query(max_length=40)]
 _PURPOSES = (Purpose.TRAIN_AI, Purpose.TRAIN_GENAI, Purpose.SERVE, Purpose.IMPROVE_FROM_FEEDBACK)
@@ -80,9 +80,7 @@ def report(*, control: Control, who: Reader, name: str, report: str) -> Response
 @ROUTER.get("/key.pem")
 def key(deployed: Deployed, who: Reader) -> Response:  # noqa: ARG001 - it lets authorities through
     """Hand out the public key that checks what is taken away."""
-    named = {"content-disposition": f'attachment; filename="{_PUBLIC_KEY}"'}
-    content = (deployed.settings.home / "keys" / _PUBLIC_KEY).read_bytes()
-    return Response(content, media_type="application/x-pem-file", headers=named)
+    return key_file(deployed)
 
 
 @ROUTER.get("/file")

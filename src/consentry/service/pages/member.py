@@ -26,6 +26,7 @@ from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES, language_of
+from consentry.service.offered import offered_by
 from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import (
@@ -40,7 +41,7 @@ from consentry.service.pages.member_asked import (
 )
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document
-from consentry.service.pages.member_items import AFFORDABLE, shown_again
+from consentry.service.pages.member_items import AFFORDABLE, looks, shown_again
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
 from consentry.service.pages.member_signal import is_sent, record_no
@@ -227,7 +228,7 @@ def _effects(
     for use in found:
         if not use.policy or not use.can_choose:
             continue
-        left -= len(content.concerned(use.purpose))
+        left -= looks(control, use)
         if left >= 0:
             aims[use.purpose, ""] = Aim(purpose=use.purpose)
             aims |= {
@@ -284,6 +285,8 @@ def _shown(
 ) -> Response:
     """Show the page. `given` are forms as they were sent; `changed` are answers that are another meanwhile."""
     control, person = deployment.control, person_of(who)
+    # Before anything else: what changes while the page is made, it is told of afterwards.
+    offered = offered_by(control)
     found = _blocks(request, control, who)
     effects, of_kinds = _effects(control, person, found)
     rows: dict[str, Rows] = {use.purpose: of_use(use) for use in found}
@@ -295,6 +298,7 @@ def _shown(
         "member/settings.html",
         status=status,
         headers=_VARY,
+        offered=offered,
         blocks=found,
         effects=effects,
         of_kinds=of_kinds,

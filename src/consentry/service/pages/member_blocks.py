@@ -13,10 +13,10 @@ from consentry.ledger.state import Stated
 from consentry.oversight.order import Order
 from consentry.policy.choice import LiveChoice, Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import Effect, GapKind, Rule
+from consentry.policy.expressions import Effect, GapKind, Part, Rule
 from consentry.policy.policy_set import SignalMeaning, Signals
 from consentry.policy.vocabulary import Age, Category, ChoiceState, LegalBasis, Purpose, Reach
-from consentry.release.situation import Situation
+from consentry.release.situation import KindStands, Situation
 from consentry.service.languages import DEFAULT
 from consentry.service.pages.member_notice import NoticeShown, named_by, notice_for, own_description
 from consentry.service.pages.member_words import (
@@ -32,6 +32,7 @@ from consentry.service.pages.member_words import (
     Told,
     due,
     told,
+    told_unmet,
 )
 
 
@@ -252,9 +253,11 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
         if reason.kind is ReasonKind.SUSPENDED and order is not None:
             areas, said = sorted(order.scope.areas), Told(ORIGINS[order.origin])
             found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
+        elif reason.kind is ReasonKind.NOT_PERMITTED:
+            found += [Obstacle(told=each, since=use.since) for each in told_unmet(use.stands.unmet)]
         elif reason.kind is not ReasonKind.REFUSED:
             rule = _rule(use, reason)
-            since = use.since if reason.kind in (ReasonKind.FORBIDDEN, ReasonKind.NOT_PERMITTED) else None
+            since = use.since if reason.kind is ReasonKind.FORBIDDEN else None
             areas = sorted(rule.inside) if rule is not None else []
             found.append(Obstacle(told=told(reason, rule=rule), since=since, areas=areas))
     return found
@@ -268,6 +271,10 @@ def _rule(use: OwnUse, reason: Reason) -> Rule | None:
 def _is_about_age(use: OwnUse, reason: Reason) -> bool:
     if reason.kind is ReasonKind.GAP:
         return reason.reference == GapKind.AGE
+    if reason.kind is ReasonKind.NOT_PERMITTED and Part.AGE in use.stands.unmet:
+        rules = () if use.policy is None else use.policy.rules
+        ages = {each.ages for each in rules if each.effect is Effect.PERMIT and each.applies_to(use.purpose)}
+        return ages == {frozenset({Age.ADULT})}
     rule = _rule(use, reason) if reason.kind is ReasonKind.FORBIDDEN else None
     return rule is not None and Age.MINOR in rule.ages
 
@@ -291,7 +298,7 @@ def _kinds(use: OwnUse, *, reaches: Mapping[Category | None, Reach]) -> tuple[li
             refused=stands is not None and stands.refused,
             reach=reaches.get(category),
             can_choose=stands is not None and stands.can_choose,
-            against=_against(use, () if stands is None or use.stands.obstacles else stands.against),
+            against=() if stands is None or use.stands.obstacles else _against(use, stands),
         )
         (kinds if stands is not None else never).append(kind)
     return kinds, never
@@ -306,7 +313,9 @@ def _own_reaches(said: Iterable[LiveChoice], purpose: Purpose) -> dict[Category 
 def _why_not(use: OwnUse, counted: Counted) -> list[tuple[Told, int]]:
     found = []
     for reason, count in counted.why_not.items():
-        found.append((_told(use, reason), count))
+        if reason.kind is not ReasonKind.NOT_PERMITTED:
+            found.append((_told(use, reason), count))
+    found += [(told_unmet(unmet)[0], count) for unmet, count in counted.unmet.items()]
     found += [(due(begins), count) for begins, count in counted.due.items()]
     if counted.asked_for:
         found.append((Told(NOT_AGREED), counted.asked_for))
@@ -319,7 +328,7 @@ def _told(use: OwnUse, reason: Reason) -> Told:
     return told(reason, rule=_rule(use, reason), order=use.orders.get(reason.reference))
 
 
-def _against(use: OwnUse, reasons: Sequence[Reason]) -> list[Told]:
+def _against(use: OwnUse, stands: KindStands) -> list[Told]:
     """Return the reasons in words, each once; that nothing permits it only where there is no other."""
-    telling = [each for each in reasons if each.kind is not ReasonKind.NOT_PERMITTED]
-    return list(dict.fromkeys(_told(use, each) for each in telling or reasons))
+    telling = [_told(use, each) for each in stands.against if each.kind is not ReasonKind.NOT_PERMITTED]
+    return list(dict.fromkeys(telling)) or (told_unmet(stands.unmet) if stands.against else [])

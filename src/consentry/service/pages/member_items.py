@@ -37,9 +37,10 @@ from consentry.service.site import form_of, page
 ROUTER = APIRouter()
 Member = Annotated[Principal, Depends(Needs(Action.OWN_READ))]
 Form = Annotated[str, Query(alias="format", max_length=10)]
-AFFORDABLE = 12
-"""How many sealed releases are looked into for the numbers beside the answers: the page has to come at once. Where
-there are more of them, the numbers are a click away (`/me/check`)."""
+AFFORDABLE = 100
+"""How many looks into sealed releases are taken for the numbers beside the answers: the page has to come at once. Where
+it takes more of them, the numbers are a click away (`/me/check`)."""
+_ITEMS_A_LOOK = 1000
 
 _NARROWED: Mapping[str, Collection[str]] = {
     "category": set(map(str, Category)),
@@ -281,9 +282,17 @@ def _matters(item: OwnItem) -> bool:
     return item.used or item.is_due or item.is_asked_for
 
 
+def looks(control: ControlPlane, use: Block) -> int:
+    """Say what the numbers of a use cost: a look into each release, and more for somebody who has thousands of items.
+
+    It is counted and not timed, so that a page shows the same however busy the machine is.
+    """
+    return len(control.own_content.concerned(use.purpose)) * (1 + use.items // _ITEMS_A_LOOK)
+
+
 def _effects_of_items(control: ControlPlane, person: str, *, use: Block, shown: Sequence[OneItem]) -> dict[str, Effect]:
-    """Return in numbers what a no to each item would undo; nothing where there are too many releases to look into."""
-    if not use.can_choose or len(control.own_content.concerned(use.purpose)) > AFFORDABLE:
+    """Return in numbers what a no to each item would undo; nothing where that takes too many looks into releases."""
+    if not use.can_choose or looks(control, use) > AFFORDABLE:
         return {}
     # Of an item the key is all that is known here, and all that is looked at.
     aims = {each.key: Aim(purpose=use.purpose, items=frozenset({each.key})) for each in shown if _matters(each.item)}

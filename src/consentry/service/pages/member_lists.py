@@ -58,6 +58,7 @@ _USES = Listing(
         Column("sealed_with", "In it", kind="number"),
         Column("removed", "Left since", kind="number"),
         Column("withdrawn", "Withdrawn"),
+        Column("barred", "Barred"),
         Column("position", "Position", kind="number"),
     ),
     sort="-position",
@@ -122,17 +123,24 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
         return taken_away(_USES, found, form=form)
     if form == "json":
         plain = [{column.name: each[column.name] for column in _USES.columns} for each in found]
-        content = canonical_json({"releases": plain, "models": control.own_content.models(person)})
+        content = canonical_json({"releases": plain, "models": _models(control, person)})
         return Response(content, media_type="application/json")
     return page(
         request,
         "member/uses.html",
         shown=shown,
         releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
-        models=control.own_content.models(person),
+        models=_models(control, person),
+        stages=say.STAGES,
+        remedies=say.REMEDIES,
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["purpose"]],
         blocks=blocks(control, person),
     )
+
+
+def _models(control: ControlPlane, person: str) -> list[dict[str, Any]]:
+    """Return the models that learned from somebody's items, with what became of each."""
+    return [{**each, **control.models.became(each["model"])} for each in control.own_content.models(person)]
 
 
 @ROUTER.get("/me/receipts/{position}")

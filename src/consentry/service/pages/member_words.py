@@ -5,15 +5,17 @@ Each is a short sentence or the name of a thing, and says nothing that has to be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from consentry.ledger.events import Source
+from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import Origin
+from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.evaluator import Reason, ReasonKind
-from consentry.policy.expressions import GapKind, Rule
+from consentry.policy.expressions import GapKind, Part, Rule
 from consentry.policy.vocabulary import Category, ChoiceState, LegalBasis, Purpose, Reach
 from consentry.release.own_items import Lack, OwnItem
 from consentry.release.situation import Situation
@@ -127,6 +129,14 @@ MEANINGS = {
     ReasonKind.FORBIDDEN: N_("The rules leave this out."),
     ReasonKind.NOT_PERMITTED: N_("Nothing permits this use."),
 }
+UNMET = {
+    Part.CATEGORY: MEANINGS[ReasonKind.FORBIDDEN],
+    Part.AGE: N_("The rules do not permit this use at your age."),
+    Part.PLACE: N_("The rules do not permit this use where you live."),
+    Part.CREATED: N_("The rules do not permit this use, because of when it was created."),
+    Part.VISIBILITY: N_("The rules do not permit this use, because of who could see it."),
+}
+"""Why nothing permits a use, what is plainest first."""
 OTHERS = N_("Somebody else appears in it whose content may not be used.")
 NOT_TOLD = N_("Not yet: you have not been told about this use.")
 NOT_BEFORE = N_("Not yet: from %(day)s, unless you say no.")
@@ -146,6 +156,26 @@ BADGES = {
     Situation.OFF: (N_("Off"), "stop"),
     Situation.STOPPED: (N_("Off"), "hold"),
 }
+
+STAGES = {
+    Stage.AFFECTED: N_(
+        "It is marked since %(day)s: it learned from something that was taken back later. "
+        "The platform has to say what it does about that."
+    ),
+    Stage.REMEDY_CHOSEN: N_(
+        "It learned from something that was taken back later. On %(day)s the platform said what it will do:"
+    ),
+    Stage.REMEDIED: N_("It had learned from something that was taken back later. On %(day)s this was done:"),
+    Stage.WITHDRAWN: N_("It is not used any more since %(day)s."),
+    Stage.DESTROYED: N_("It was destroyed on %(day)s."),
+}
+REMEDIES = {
+    Remedy.RETRAIN: N_("It is trained again without that."),
+    Remedy.RETRAIN_SHARD: N_("The part that learned from it is trained again."),
+    Remedy.DROP_ADAPTER: N_("The part that learned from it is taken out."),
+    Remedy.ACCEPT: N_("It stays as it is, for a reason that two people approved."),
+}
+"""What became of a model; nothing is said of one that is clear."""
 
 
 class Told(NamedTuple):
@@ -173,6 +203,11 @@ def told(reason: Reason, *, rule: Rule | None = None, order: Order | None = None
     return Told(MEANINGS.get(reason.kind, MEANINGS[ReasonKind.NOT_PERMITTED]), rule)
 
 
+def told_unmet(unmet: Collection[Part]) -> list[Told]:
+    """Return in words why nothing permits a use, each reason by itself."""
+    return [Told(UNMET[part]) for part in UNMET if part in unmet] or [Told(MEANINGS[ReasonKind.NOT_PERMITTED])]
+
+
 def due(begins: Seconds | None) -> Told:
     """Return why something is not used yet, for lack of time; `begins`: when it is."""
     return Told(NOT_TOLD) if begins is None else Told(NOT_BEFORE, day=begins)
@@ -189,4 +224,6 @@ def told_of(item: OwnItem, *, orders: Mapping[str, Order]) -> Told | None:
     if item.lacks is Lack.YES:
         return Told(NOT_AGREED)
     primary = item.decision.primary
+    if primary.kind is ReasonKind.NOT_PERMITTED:
+        return told_unmet(item.unmet)[0]
     return told(primary, order=orders.get(primary.reference))

@@ -24,6 +24,8 @@ from consentry.service.plain_words import (
 from consentry.service.site import controller_of, page, wants_document
 from consentry.service.site import document as as_document
 
+KEY_AT = "/transparency/key.pem"
+_PUBLIC_KEY = "signing.pub.pem"
 ROUTER = APIRouter(dependencies=[Depends(Needs(Action.ANYONE))])
 
 
@@ -64,6 +66,19 @@ def transparency_document(deployed: Deployed) -> Response:
     return Response(canonical_json(_document(deployed)), media_type="application/json")
 
 
+@ROUTER.get(KEY_AT)
+def key(deployed: Deployed) -> Response:
+    """Hand out the public key that checks receipts, and whatever else is signed here."""
+    return key_file(deployed)
+
+
+def key_file(deployed: Deployment) -> Response:
+    """Return the public key as a file."""
+    named = {"content-disposition": f'attachment; filename="{_PUBLIC_KEY}"'}
+    content = (deployed.settings.home / "keys" / _PUBLIC_KEY).read_bytes()
+    return Response(content, media_type="application/x-pem-file", headers=named)
+
+
 @ROUTER.get("/accessibility")
 def accessibility(request: Request) -> Response:
     """Say what was done so that everybody can use the pages, what was not, and whom to tell."""
@@ -75,4 +90,5 @@ def _document(deployed: Deployment) -> dict[str, Any]:
         **deployed.control.public_view.document(),
         "controller": controller_of(deployed.settings),
         "how_to_object": "/object",
+        "signing_key": {"id": deployed.control.desk.parts.signer.key_id, "address": KEY_AT},
     }

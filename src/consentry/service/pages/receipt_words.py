@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from babel.lists import format_list
+from babel.numbers import format_decimal
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -92,7 +93,8 @@ def _what_counts(receipt: Receipt, language: Language) -> Iterator[Row]:
 def _content(receipt: Receipt, language: Language) -> str:
     about, words = receipt.about, translations(language.code)
     if about["items"]:
-        return words.ngettext("%(num)s item", "%(num)s items", about["items"]) % {"num": about["items"]}
+        items = format_decimal(about["items"], locale=language.locale)
+        return words.ngettext("%(num)s item", "%(num)s items", about["items"]) % {"num": items}
     kinds = [words.gettext(say.KINDS[each]) for each in Category if each in about["categories"]]
     return format_list(kinds, locale=language.locale) if kinds else words.gettext("All kinds of content")
 

@@ -1,0 +1,45 @@
+"""What an open page of a member is told: that orders or rules are others than when it was made.
+
+It is told nothing about anybody, and a stream ends before the session could: none keeps a session alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response, StreamingResponse
+
+from consentry.accounts.access import Action
+from consentry.accounts.account import IDLE_S, Principal
+from consentry.service.gate import Needs
+from consentry.service.offered import PACE_S, Offered
+from consentry.service.watch import Watch
+
+ROUTER = APIRouter()
+_KEEP_S = 15.0
+
+
+@ROUTER.get("/me/events")
+async def events(request: Request, *, _: Annotated[Principal, Depends(Needs(Action.OWN_READ))]) -> Response:
+    """Tell under which orders and rules choices are offered, again whenever it changes (server-sent events)."""
+    return StreamingResponse(_told(request), media_type="text/event-stream")
+
+
+async def _told(request: Request) -> AsyncIterator[bytes]:
+    offered: Offered = request.app.state.offered
+    stopping: Watch = request.app.state.watch
+    clock = asyncio.get_running_loop().time
+    begun = told_at = clock()
+    before = ""
+    while not stopping.is_stopping and clock() - begun < IDLE_S and not await request.is_disconnected():
+        now = await offered.word()
+        if now != before:
+            before, told_at = now, clock()
+            yield f"event: offered\ndata: {now}\n\n".encode()
+        elif clock() - told_at > _KEEP_S:
+            told_at = clock()
+            yield b": still here\n\n"
+        await asyncio.sleep(PACE_S)
