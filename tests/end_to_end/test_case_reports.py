@@ -11,6 +11,7 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.clock import now
 from consentry.control_plane.scope_counts import COUNTS
+from consentry.corpus.registration import forget_earlier
 from consentry.digests import canonical_json, digest
 from consentry.doctor.examination import examine
 from consentry.errors import ConsentryError
@@ -246,6 +247,7 @@ def test_of_files_that_were_registered_anew_a_report_says_that_it_cannot_count_t
     owed(deployment)
     position = deployment.ledger.head()
     deployment.control.statements.register_corpus(write_corpus(folder, [DATED[:1], DATED[2:]]))
+    forget_earlier(deployment.control.desk.corpora, "network", wanted=())  # as in a home that was restored in part
     assert counted(deployment, position) == {release: (0, 0, 0, 0, 0, 2)}
     text = markdown(deployment.control.reports.generate(CASE, "five-months"))
     assert "Not counted: 2 items of files that were registered anew since." in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -221,7 +222,7 @@ def test_a_release_a_model_a_notice_and_a_policy_set(place: Place) -> None:
     spelled = {"languages": ["EN_gb"], "others": [{"language": "CY", "text": "Rydym"}]}
     third = place.officer.post("/v1/notices", json={**written, **spelled}).json()
     assert (third["number"], third["languages"]) == (3, ["en-GB", "cy"])
-    served = {"people": ["us", "gb"], "at": 1_000}
+    served = {"people": ["us", "gb"], "at": int(time.time())}
     assert place.officer.post("/v1/notices/settings/servings", json=served).status_code == 201
     assert place.officer.get("/v1/notices/settings").json()["servings"][0]["people"] == 2
     policy = place.officer.get("/v1/policy-sets/august-2024").json()

@@ -45,7 +45,7 @@ def test_what_does_not_fit_is_said_in_plain_words(place: Office, part: dict[str,
 
 
 def test_what_is_missing_is_named(place: Office) -> None:
-    assert _sent(place, {})["title"] == "the request does not fit: `body.case` is missing"
+    assert _sent(place, {"scope": {}})["title"] == "the request does not fit: `body.case` is missing"
 
 
 def _sent(place: Office, body: dict[str, Any]) -> dict[str, Any]:

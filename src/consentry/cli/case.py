@@ -179,7 +179,7 @@ def approve(context: Context, name: str, by: str) -> int:
     control = context.deployment.control
     obstacles = control.cases.approve(name, by=by)
     if obstacles:
-        return _refuse(context, name, "approved", obstacles)
+        return _refuse(context, name, step="approved", obstacles=obstacles)
     _, standing, rest, _ = control.cases.register_of(name)
     body = {"case": name, "approved": True, "standing": str(standing), "in_the_way": [each.text for each in rest]}
 
@@ -201,7 +201,7 @@ def lift(context: Context, name: str, reference: str, by: str) -> int:
     """Lift case NAME: end its suspensions. Exit status 3, with every reason, while something stands in the way."""
     obstacles = context.deployment.control.cases.lift(name, reference=reference, by=by)
     if obstacles:
-        return _refuse(context, name, "lifted", obstacles)
+        return _refuse(context, name, step="lifted", obstacles=obstacles)
     body = {"case": name, "lifted": True, "in_the_way": []}
     context.out.show(
         body, lambda: context.out.text(f"Case {name} is lifted. Releases that are built from now on hold what was out.")
@@ -209,7 +209,7 @@ def lift(context: Context, name: str, reference: str, by: str) -> int:
     return 0
 
 
-def _refuse(context: Context, case: str, step: str, obstacles: tuple[Obstacle, ...]) -> int:
+def _refuse(context: Context, case: str, *, step: str, obstacles: tuple[Obstacle, ...]) -> int:
     """Say that a case cannot be approved or lifted yet, and why; return the exit status."""
     body = {
         "case": case,

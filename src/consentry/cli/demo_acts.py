@@ -173,13 +173,12 @@ def resealed(stage: Stage) -> Built:
         "The same policy and the same people: the order is all that differs.",
         facts=[("release", manifest.release), ("eligible", f"{manifest.eligible:,} of {manifest.items:,}")],
     )
-    _train_to_the_end(
-        stage, made, "drafts-2", "Training goes on with everybody else's content", told="Another job reads the second"
-    )
+    title = "Training goes on with everybody else's content"
+    _train_to_the_end(stage, made, model="drafts-2", title=title, told="Another job reads the second")
     return made
 
 
-def _train_to_the_end(stage: Stage, made: Built, model: str, title: str, *, told: str) -> None:
+def _train_to_the_end(stage: Stage, made: Built, *, model: str, title: str, told: str) -> None:
     if not made.manifest.eligible:
         return
     with _training(stage, made, model, passes=1) as job:
@@ -343,7 +342,8 @@ def resumed(stage: Stage, before: Built, *, refused: str | None) -> Built:
         ],
     )
     _tell_old_terms(stage, before.manifest.release, made.manifest.release, refused=refused)
-    _train_to_the_end(stage, made, "drafts-3", "Training resumes on the new terms", told="A third job reads the third")
+    title = "Training resumes on the new terms"
+    _train_to_the_end(stage, made, model="drafts-3", title=title, told="A third job reads the third")
     return made
 
 

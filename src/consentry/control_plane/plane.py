@@ -92,8 +92,8 @@ def compose(parts: Parts) -> ControlPlane:
     hits, own_settings = Hits(desk, archive=archive, removals=removals), OwnSettings(desk)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
-    orders = OrderVerbs(desk, hits=hits, handouts=handouts)
-    conditions = ConditionVerbs(desk, book=book)
+    orders, conditions = OrderVerbs(desk, hits=hits, handouts=handouts), ConditionVerbs(desk, book=book)
+    statements = StatementVerbs(desk, archive=archive, amendments=amendments)
     consumption = RowsConsumed(lambda: desk.newest, get=desk.parts.objects.get, removals=removals)
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
@@ -101,7 +101,6 @@ def compose(parts: Parts) -> ControlPlane:
     authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
-    statements = StatementVerbs(desk, archive=archive, amendments=amendments)
     people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
     return ControlPlane(
         desk=desk,

@@ -190,8 +190,7 @@ class Drained:
     """When nobody read under a lease in an order's scope any more."""
 
     position: int
-    at: Seconds
-    """When that was written down."""
+    at: Seconds  # when that was written down
     stopped: int
     expired: int
     released: int

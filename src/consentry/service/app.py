@@ -149,6 +149,18 @@ async def _running(
         verbs.close()
 
 
+def _keep(app: FastAPI) -> None:
+    """Put beside what the application was given whatever its answers keep."""
+    deployment: Deployment = app.state.deployment
+    admission: Admission = app.state.admission
+    verbs: Verbs = app.state.verbs
+    app.state.providers = elsewhere.providers(deployment.settings)
+    app.state.together, app.state.offered, app.state.snapshots = Together(verbs), Offered(verbs), Snapshots(verbs)
+    app.state.view, app.state.known = view_token(), KnownKeys(admission)
+    app.state.readiness = Readiness(deployment, admission)
+    app.state.addresses = addresses(ROUTERS)
+
+
 def create_app(
     deployment: Deployment,
     admission: Admission,
@@ -186,15 +198,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.deployment, app.state.admission = deployment, admission
-    app.state.host = platform[1]
-    app.state.providers = elsewhere.providers(deployment.settings)
-    app.state.verbs, app.state.watch, app.state.together = verbs, watch, Together(verbs)
-    app.state.offered = Offered(verbs)
-    app.state.token, app.state.view, app.state.preparing = token, view_token(), preparing
-    app.state.known, app.state.snapshots = KnownKeys(admission), Snapshots(verbs)
-    app.state.figures = Figures(platform[0])
-    app.state.readiness = Readiness(deployment, admission)
-    app.state.addresses = addresses(ROUTERS)
+    app.state.verbs, app.state.watch, app.state.preparing = verbs, watch, preparing
+    app.state.token, app.state.host, app.state.figures = token, platform[1], Figures(platform[0])
+    _keep(app)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", Files(directory=FOLDER / "static"))

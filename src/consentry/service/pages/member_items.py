@@ -164,6 +164,7 @@ def _shown(
         meant, stale = still_meant([given], {use.purpose: stand})
         given = meant[0] if meant else {}
         changed = [*changed, *(name.partition("/")[2] for name in stale)]
+    ids = {f"answer-{each.key}": each.id or each.corpus for each in found.items}
     return page(
         request,
         "member/items.html",
@@ -174,9 +175,7 @@ def _shown(
         list=found,
         rows=_rows(deployment, person, use=use, shown=found.items, given=given),
         shown=written({f"answer-{each.key}": stand[f"answer-{each.key}"] for each in found.items}),
-        changed=meanwhile(
-            use, stand, names=changed, ids={f"answer-{each.key}": each.id or each.corpus for each in found.items}
-        ),
+        changed=meanwhile(use, stand, names=changed, ids=ids),
         given=given,
         reaches=say.REACHES,
         mark_of_page=mark_of(deployment, person),
