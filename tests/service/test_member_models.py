@@ -40,6 +40,8 @@ def test_what_became_of_a_model_is_said_with_the_day(place: tuple[Deployment, Co
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "one.bin").write_bytes(b"one")
     deployment.control.destruction.destroy(Destroyed.MODEL, "drafts", folder=tmp_path / "weights", by="mel")
+    for by in ("olga", "petra"):  # nobody had recorded which weights there are
+        deployment.control.destruction.say_gone("drafts", reason="no other copy", by=by)
     says("It was destroyed on ")
     assert told == [
         ("affected", None),
