@@ -73,6 +73,18 @@ def test_the_whole_way(ready: Terminal) -> None:
     assert build(ready)["counts"]["eligible"] == 0
 
 
+def test_a_what_if_goes_by_the_set_that_decides_and_not_by_the_newest(ready: Terminal) -> None:
+    named = ready.run("what-if", "--suspend", "US", "--policy", "september-2024")
+    ready.run("policy", "publish", "opt-in-only")
+    asked = ready.run("what-if", "--suspend", "US")
+    assert asked["policy"]["name"] == "september-2024"
+    assert asked["corpora"] == named["corpora"]
+    ready.run("policy", "withdraw", "september-2024")
+    assert ready.run("what-if", "--suspend", "US")["policy"]["name"] == "opt-in-only"
+    ready.run("policy", "withdraw", "opt-in-only")
+    ready.run("what-if", "--suspend", "US", status=2)
+
+
 def test_every_table_can_be_printed(ready: Terminal) -> None:
     name = build(ready)["release"]
     ready.run("choice", "record", "ada", "refused", "--category", "post")

@@ -27,7 +27,7 @@ _TOP = 15
     "--suspend", "areas", multiple=True, help="A country, subdivision or group; several times. None: everywhere."
 )
 @content_options
-@click.option("--policy", help="A policy set in force, a file, or a shipped set (default: the last one published).")
+@click.option("--policy", help="A policy set in force, a file, or a shipped set (default: the one that decides).")
 @click.option(
     "--purpose", type=PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
@@ -42,10 +42,7 @@ def what_if(context: Context, /, corpus: str | None, policy: str | None, purpose
     scope = _scope(parts)
     control = context.deployment.control
     names = [corpus] if corpus else list(control.desk.present().state.corpora)
-    published = control.desk.present().state.policies
-    if policy is None and not published:
-        raise click.UsageError("no policy set is in force: name one with --policy")
-    rules, when = policy_set(context, published[-1].name if policy is None else policy), now()
+    rules, when = policy_set(context, _deciding(control, Purpose(purpose)) if policy is None else policy), now()
     found = {}
     for name in names:
         before = control.releases.plan(name, Purpose(purpose), policy=rules, at=when)
@@ -58,8 +55,19 @@ def what_if(context: Context, /, corpus: str | None, policy: str | None, purpose
         if scope.created_from is not None or scope.created_before is not None:
             context.out.hint("What depends on a date is not eligible above. Item by item: consentry suspend --dry-run")
 
-    body = {"suspended": list(parts["areas"]), "scope": scope.to_json(), "corpora": found}
+    by = {"name": rules.name, "version": rules.version, "digest": rules.digest}
+    body = {"suspended": list(parts["areas"]), "scope": scope.to_json(), "policy": by, "corpora": found}
     context.out.show(body, human)
+
+
+def _deciding(control: Any, purpose: Purpose) -> str:
+    """Return the name of the policy set that decides about a use now."""
+    from consentry.control_plane.in_force import by_purpose, deciding  # noqa: PLC0415 - help does without
+
+    found = deciding(by_purpose(control.desk.present().state.policies, control.desk.document), purpose)
+    if found is None:
+        raise click.UsageError(f"no policy set in force decides about {purpose}: name one with --policy")
+    return str(found.name)
 
 
 def _scope(parts: dict[str, Any]) -> Scope:
