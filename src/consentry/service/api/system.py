@@ -10,7 +10,6 @@ from fastapi.responses import Response
 
 from consentry import __version__
 from consentry.accounts.access import Action
-from consentry.errors import ConsentryError, UnavailableError
 from consentry.service.api.leases import Calling, Watching
 from consentry.service.api.shape import Answer, Position, problems
 from consentry.service.figures import KIND, Figures
@@ -95,11 +94,6 @@ def ready(*, request: Request, watching: Watching) -> Ready:
     preparing.require_over()
     warnings = [Warned(code=each.code, title=each.message, detail=each.help) for each in seen.warnings]
     return Ready(status="ready", position=seen.position, warnings=warnings)
-
-
-def _not_ready(trouble: ConsentryError) -> UnavailableError:
-    """Return why nothing can be decided, for whoever spreads load: whatever it is, it is not the request."""
-    return UnavailableError(trouble.code, trouble.message, help=trouble.help)
 
 
 @ROUTER.get("/version", dependencies=ANYONE)
