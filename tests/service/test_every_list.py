@@ -59,7 +59,10 @@ SHORT = {
     "model": {"serving.reasons", "certificates"},  # why it is held, and one for each time it was destroyed
     "notice": {"servings", "waiting"},  # the last ones, cut before; the rules and cases that wait for it
     "objections": {"rows"},  # a page of them: `BY_A_FORM`
-    "objection": {"course"},  # what was said in one
+    "objection": {
+        "course",
+        "meant",
+    },  # what was said in one; the items that somebody typed, shown before they are excluded
     "parts": {"named", "rows", "releases"},  # counts by country, category and reason; what a page cut before
     "people": {"choices.rows", 'found["items"]', "found.gaps"},  # a page of them; by category, and four at most
     "policy_parts": {"rows", "found", "unsaid", "lines"},  # fifteen and the rest; as many as examples, languages, rules
