@@ -6,6 +6,7 @@ Its packages are not installed elsewhere. `./run test NAME` asks for it in the e
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 # A slow machine is no counterexample; a counterexample must be found again by whoever reads the log.
 settings.register_profile("consentry", deadline=None, print_blob=True)
 settings.load_profile("consentry")
+
+# A shell ignores Ctrl-C for what it runs in the background, and so would all processes that are interrupted by tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 REQUIREMENTS = TESTS.parent / "requirements"

@@ -94,8 +94,12 @@ def _reachable(binaries: Path, folder: Path, user: int | None) -> Path:
     try:
         subprocess.run([binaries / "postgres", "--version"], user=user, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        shutil.copytree(binaries.parent, folder / "install", symlinks=True)
-        return folder / "install" / "bin"
+        # With the libraries of the wheel: they lie beside the package, and binaries find them by the way from there.
+        package, copy = binaries.parent.parent, folder / "install"
+        for each in (binaries.parent, package.with_name(f"{package.name}.libs")):
+            if each.exists():
+                shutil.copytree(each, copy / each.relative_to(package.parent), symlinks=True)
+        return copy / binaries.relative_to(package.parent)
     return binaries
 
 
