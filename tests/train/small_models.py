@@ -50,7 +50,7 @@ class Descent:
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self) -> None:
         for each in self._parameters:
-            each -= 0.1 * each.grad
+            each.sub_(0.1 * each.grad)
 
     def zero_grad(self) -> None:
         for each in self._parameters:
