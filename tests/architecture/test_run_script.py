@@ -30,7 +30,7 @@ def test_a_script_can_be_run_and_parsed(script: str) -> None:
 def test_help_names_every_command(tmp_path: Path) -> None:
     done = run("help", folder=tmp_path)
     assert done.returncode == 0
-    commands = ("demo", "consentry", "test", "lint", "bench", "extras", "lock", "sbom")
+    commands = ("demo", "consentry", "test", "lint", "ready", "bench", "extras", "lock", "sbom")
     assert all(f"  {command}" in done.stdout for command in commands)
 
 
@@ -46,6 +46,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         ["extras", "nothing"],
         ["extras", "cities", "nothing"],
         ["sbom", "nothing"],
+        ["ready", "nothing"],
     ],
 )
 def test_what_does_not_exist_is_refused_with_help(arguments: list[str]) -> None:

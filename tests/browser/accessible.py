@@ -20,12 +20,24 @@ WIDE_WORDS = ("de", "cy")
 """German and Welsh, seen on a phone as well: what fits in English need not fit in them."""
 EVERY = tuple(product(("light", "dark"), (320, 768, 1280)))
 """Colours and widths in pixels: a phone, a tablet, a desktop."""
+_WATCH_FOCUS = """() => {
+  if (window.lost) return;
+  window.lost = [];
+  addEventListener('keyup', event => {
+    const e = document.activeElement;
+    // Of a date the browser shows which of its parts is meant.
+    if (event.key !== 'Tab' || !e || e === document.body || e.type === 'date') return;
+    const shown = getComputedStyle(e);
+    if (shown.outlineStyle === 'none' || shown.outlineWidth === '0px') window.lost.push(e.outerHTML.slice(0, 120));
+  });
+}"""
 
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with a page, a line each."""
     page.wait_for_load_state("load")  # without its style a page is another one
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", TAGS)
     return [
         f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
@@ -55,14 +67,8 @@ def small_targets(page: Page) -> list[str]:
 
 def unseen_focus(page: Page, *, steps: int = 12) -> list[str]:
     """Return what Tab reaches without showing where one is (WCAG 2.4.7)."""
-    lost: list[str] = []
+    page.evaluate(_WATCH_FOCUS)
     for _ in range(steps):
         page.keyboard.press("Tab")
-        found = page.evaluate(
-            """() => { const e = document.activeElement; if (!e || e === document.body) return null;
-            if (e.type === 'date') return null; // the browser shows which of its parts is meant
-            const s = getComputedStyle(e); return [e.outerHTML.slice(0, 120), s.outlineStyle, s.outlineWidth]; }"""
-        )
-        if found and (found[1] == "none" or found[2] == "0px"):
-            lost.append(found[0])
+    lost: list[str] = page.evaluate("window.lost.splice(0)")
     return lost

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,8 @@ from consentry.cli.main import cli
 from consentry.service.gate import COOKIE
 from service.at_work import in_thread
 
+WORKER = "PYTEST_XDIST_WORKER"
+"""Is set where several processes test together: each has a folder of its own in one that is theirs."""
 PASSWORD = "correct horse battery staple"
 STAFF = {
     "olga": Role.PRIVACY_OFFICER,
@@ -86,13 +89,23 @@ def _opened(folder: Path) -> Iterator[World]:
         deployment.close()
 
 
+def _played(shared: Path) -> Path:
+    """Return the folder of the demo's story: one process plays it, the others wait, and all take copies."""
+    with (shared / "story.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        made, done = shared / "story", shared / "story.done"
+        if not done.exists():
+            how = ["--json", "--home", str(made / "home"), "demo", "--people", "2000", "--items", "20000"]
+            played = CliRunner().invoke(cli, how, catch_exceptions=False)
+            assert played.exit_code == 0, played.output
+            done.touch()
+    return made
+
+
 @contextmanager
 def _story(folder: Path) -> Iterator[World]:
     home = folder / "home"
-    played = CliRunner().invoke(
-        cli, ["--json", "--home", str(home), "demo", "--people", "2000", "--items", "20000"], catch_exceptions=False
-    )
-    assert played.exit_code == 0, played.output
+    shutil.copytree(_played(folder.parent if WORKER not in os.environ else folder.parents[1]) / "home", home)
     with _opened(folder) as world:
         world.members = members_of(home / "content")
         world.names = furnish(world.deployment, home / "content", world.members)

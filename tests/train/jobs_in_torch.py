@@ -28,7 +28,7 @@ from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ROW, ReleaseDataset, state_of_all_ranks
 from consentry.training.torch_loader import ReleaseLoader
 from consentry.training.torch_ranks import batches_together, check_together
-from train.small_models import ByteModel, encode
+from train.small_models import ByteModel, Descent, encode
 
 FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
 PAUSE_S = 0.01
@@ -71,7 +71,7 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
     torch.manual_seed(0)
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
     model = ByteModel()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2) if "JOB_ADAM" in os.environ else Descent(model)
     step, times = 0, StepTimes(lease, mark)
     while True:
         for batch in batches(dataset, swallow=swallow):
@@ -108,7 +108,7 @@ def one_pass(lease: Lease, mark: str) -> None:
     torch.manual_seed(0)
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
     model = ByteModel()
-    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer = Descent(model)
     step = 0
     for batch in batches_together(DataLoader(dataset, batch_size=4), lease=lease):
         model(batch["ids"]).backward()

@@ -38,6 +38,25 @@ class ByteModel(nn.Module):  # type: ignore[misc]
         return nn.functional.cross_entropy(self.head(hidden).transpose(1, 2), ids[:, 1:])
 
 
+class Descent:
+    """Steps against the gradient.
+
+    The first optimiser of PyTorch's own that a process makes imports its compiler, which takes as long as PyTorch.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._parameters = list(model.parameters())
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self) -> None:
+        for each in self._parameters:
+            each.sub_(0.1 * each.grad)
+
+    def zero_grad(self) -> None:
+        for each in self._parameters:
+            each.grad = None
+
+
 def tiny_gpt() -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 

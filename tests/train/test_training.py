@@ -134,7 +134,10 @@ def test_control_a_job_that_does_not_heed_the_check_steps_after_the_lease_has_tu
         require_no_step_after(turned, job.folder)
 
 
-def test_a_model_learns_from_what_is_eligible_and_nothing_else(real: Served, tmp_path: Path) -> None:
+def test_a_model_learns_from_what_is_eligible_and_nothing_else(
+    real: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_ADAM", "yes")
     job = Job("plain", real, folder=tmp_path / "job", ttl_s=30)
     excluded = real.excluded()
     job.trains(40)

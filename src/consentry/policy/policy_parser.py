@@ -91,7 +91,8 @@ class _Answer(StrEnum):
 def load(text: str, filename: str, *, accepted: bool = False, places_named: PlacesNamed = no_names) -> PolicySet:
     """Return the policy set in `text`; `filename` is what messages call it.
 
-    One that is `accepted` is stored here, and may be older than the limits of what is written into a set now.
+    One that is `accepted` is stored here: what its rules do to each other was looked at when it was published, and it
+    may be older than the limits of what is written into a set now.
 
     Raises:
         PolicyError: something is wrong: the first problem, with the number of further ones in its help.
@@ -162,7 +163,7 @@ def _policy_set(top: Table, text: str) -> PolicySet | None:
     rules = [(_rule(effect, table, purposes), table) for effect, table in tables]
     _note_repeated([table for _, table in tables], "id")
     whole = [(rule, table) for rule, table in rules if rule is not None]
-    if top.notes.accepted or not _note_many_waits(whole):
+    if not top.notes.accepted and not _note_many_waits(whole):
         _note_findings(whole, purposes)
     known = _Known(
         purposes=purposes,

@@ -201,8 +201,8 @@ def create_app(
     app.state.verbs, app.state.watch, app.state.preparing = verbs, watch, preparing
     app.state.token, app.state.host, app.state.figures = token, platform[1], Figures(platform[0])
     _keep(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    # As they are, not included: that would work out each of them again for every application, at its first request.
+    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     app.mount("/static", Files(directory=FOLDER / "static"))
     # The last that is added is the first that is passed.
     app.add_middleware(Direct, routes=[each for each in app.state.addresses if isinstance(each, DirectRoute)])

@@ -19,7 +19,9 @@ import ipaddress
 import json
 import socket
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -70,13 +72,14 @@ class Deliveries:
         self._timeout = timeout
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._stack = AsyncExitStack()
 
     async def run(self) -> None:
         """Look for what has to be sent, again and again."""
-        async with httpx2.AsyncClient(timeout=self._timeout, follow_redirects=False, trust_env=False) as client:
+        async with self._stack:
             while not self._stopping.is_set():
                 try:
-                    await self._start(client)
+                    await self._start()
                 except ConsentryError as error:
                     LOG.warning("webhooks wait: %s", error)
                 except Exception as error:
@@ -94,7 +97,7 @@ class Deliveries:
         """Send nothing more."""
         self._stopping.set()
 
-    async def _start(self, client: httpx2.AsyncClient) -> None:
+    async def _start(self) -> None:
         self._busy = {ident: task for ident, task in self._busy.items() if not task.done()}
         endpoints = await self._verbs(self._state.endpoints)
         if not endpoints:
@@ -103,16 +106,16 @@ class Deliveries:
         now = self._verbs.control.desk.parts.clock()
         for each in endpoints:
             if each.ident not in self._busy and each.position < head and each.retry_at <= now:
-                self._busy[each.ident] = asyncio.create_task(self._deliver(client, each, head))
+                self._busy[each.ident] = asyncio.create_task(self._deliver(each, head))
 
-    async def _deliver(self, client: httpx2.AsyncClient, endpoint: Endpoint, head: int) -> None:
+    async def _deliver(self, endpoint: Endpoint, head: int) -> None:
         try:
             stop = min(head, endpoint.position + _SLICE)
             for event in await self._verbs(self._events, endpoint, stop):
                 sent = message(event)
                 if sent is None or (endpoint.kinds and sent["type"] not in endpoint.kinds):
                     continue
-                error = await self._send(client, endpoint, position=event.position, sent=sent)
+                error = await self._send(endpoint, position=event.position, sent=sent)
                 position = event.position if error else event.position + 1
                 moved = await self._moved(endpoint, position, error=error)
                 if moved is None or error:
@@ -143,9 +146,14 @@ class Deliveries:
         done = await self._verbs(self._state.advance_endpoint, moved, since=endpoint.position)
         return moved if done else None
 
-    async def _send(
-        self, client: httpx2.AsyncClient, endpoint: Endpoint, *, position: int, sent: dict[str, Any]
-    ) -> str:
+    @cached_property
+    def _client(self) -> httpx2.AsyncClient:
+        """Made for the first event: to read whom this machine trusts takes longer than to start everything else."""
+        client = httpx2.AsyncClient(timeout=self._timeout, follow_redirects=False, trust_env=False)
+        self._stack.push_async_callback(client.aclose)
+        return client
+
+    async def _send(self, endpoint: Endpoint, *, position: int, sent: dict[str, Any]) -> str:
         """Send one event; return why it did not arrive, or nothing."""
         if not endpoint.secret:
             return secret_unreadable(endpoint.ident).message
@@ -168,9 +176,8 @@ class Deliveries:
                 netloc = host if parts.port is None else f"{host}:{parts.port}"
                 url = urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
                 extensions = {"sni_hostname": parts.hostname}
-                async with client.stream(
-                    "POST", url, content=content, headers=headers, extensions=extensions
-                ) as answer:
+                asked = self._client.stream("POST", url, content=content, headers=headers, extensions=extensions)
+                async with asked as answer:
                     return "" if answer.is_success else f"status {answer.status_code}"
         except (httpx2.HTTPError, OSError, ValueError) as error:
             return type(error).__name__ if not isinstance(error, _PrivateError) else "private address"
