@@ -1,7 +1,7 @@
 """From an order to the last job that has stopped: 200 holders of leases, and trials in which something goes wrong.
 
     ./run bench suspension [--holders 200] [--rounds 3] [--items 30000] [--trials 200] [--clients 20] [--real 52]
-                           [--people 1000000]
+                           [--people 1000000] [--together 20]
     ./run bench suspension --scale 0.2 [--data DIR] [--home DIR]
 
 The server is `consentry serve` in a process of its own, the orders come from another, the holders from a third. All
@@ -19,7 +19,9 @@ order; an order that no watch tells of, while answers are lost, late and replaye
 it takes connections and answers nothing; an order and either of that; no answer arriving any more; the holder frozen
 past its deadline and continued; an order while the holder stands still for less than that; an order after the server's
 wall clock was set a day forward or back. No job may take a step later than its time to live afterwards. `--control` is
-the same with holders that forget their deadlines, and has to fail. `--full` runs 1,000 trials.
+the same with holders that forget their deadlines, and has to fail. `--full` runs 1,000 trials. Twenty jobs meet each
+such incident together, so 1,000 trials are some fifty incidents: what differs within one is when each job last renewed
+and what it hears. With `--together 1` each trial is an incident of its own, and takes several seconds: hours for 1,000.
 
 The holders of both are simulated, many in a process. The third part has jobs with the client that trainers use, each in
 a process of its own with its watchdog beside it. A tenth of them are frozen before the order: their watchdogs have to
@@ -44,7 +46,7 @@ from parts.measuring import Line, share, show
 from parts.orders import Orders
 from parts.real_trials import real_trials
 from parts.server import Server
-from parts.trials import TTL_S, trials
+from parts.trials import TOGETHER, TTL_S, trials
 
 from consentry.bootstrap import open_deployment
 from corpus import DATA, Shape
@@ -123,7 +125,7 @@ def measure_all(given: argparse.Namespace, deployed: Deployed) -> None:
     number = 1_000 if given.full else given.trials
     if number:
         title = f"Trials at a time to live of {TTL_S:g} s"
-        show(title, trials(deployed, number=number, deadlines=not given.control))
+        show(title, trials(deployed, number=number, deadlines=not given.control, together=given.together))
     if given.clients:
         title = f"Jobs with the real client, at a time to live of {real_clients.TTL_S:g} s"
         show(title, real_clients.real_clients(deployed, number=given.clients))
@@ -139,6 +141,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--items", type=int, default=30_000)
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--together", type=int, default=TOGETHER, help="how many jobs of the trials meet an incident")
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--real", type=int, default=52, help="jobs; each way to fail takes its share")
     parser.add_argument("--people", type=int, default=1_000_000, help="who made a choice, beside the command")

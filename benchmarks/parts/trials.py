@@ -1,4 +1,8 @@
-"""Trials in which something of many simulated jobs goes wrong: may one step later than its time to live allows?"""
+"""Trials in which something of many simulated jobs goes wrong: may one step later than its time to live allows?
+
+What goes wrong is an incident: one order, one server that is killed. Several jobs meet it together, each with its own
+time of renewal and its own luck, and each is a trial. So there are fewer incidents than trials, and both are told.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ from parts.server import Server
 
 LOG = Console(stderr=True)
 TTL_S = 1.0
-BATCH = 20
+TOGETHER = 20
+"""How many jobs meet an incident."""
 MODES = (
     "order",
     "lossy",
@@ -35,41 +40,52 @@ _TOLD = ("order", "lossy", "wall clock set")
 """Their time to live counts from when the order was acknowledged: nobody but the server can extend a lease by then."""
 
 
-def trials(deployed: Deployed, *, number: int, deadlines: bool) -> list[Line]:
-    """Run trials and say how late the last step of each was."""
+def trials(deployed: Deployed, *, number: int, deadlines: bool, together: int = TOGETHER) -> list[Line]:
+    """Run trials, so many of them in an incident, and say how late the last step of each was."""
     home, release = deployed.home, deployed.build()
     server, orders = Server(home, jumping=True), Orders(home)
     late: dict[str, list[float]] = {mode: [] for mode in MODES}
+    incidents = dict.fromkeys(MODES, 0)
     troubles: dict[str, int] = {"lost": 0, "late": 0, "replayed": 0}
     done = batch = 0
     while done < number:
         mode = MODES[batch % len(MODES)]
         server.start()
-        all_, living, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines)
+        all_, living, since = trial(server, orders, mode, release, batch=batch, deadlines=deadlines, together=together)
         # On a machine with too much to do some lose their lease before anything goes wrong: those prove nothing.
         found = [each for each in all_ if each["over_at"] >= living and each["last_step"] is not None]
         late[mode] += [each["last_step"] - since for each in found]
         troubles = {key: count + sum(each[key] for each in found) for key, count in troubles.items()}
-        done, batch = done + len(found), batch + 1
+        done, batch, incidents[mode] = done + len(found), batch + 1, incidents[mode] + bool(found)
         LOG.print(f"{done} trials: {mode}, last step after {max(late[mode], default=0):.3f} s")
     orders.close()
     server.kill(signal.SIGTERM)
     over = sum(each > TTL_S for values in late.values() for each in values)
     lines = [
-        Line(f"last step after: {mode}", f"{max(values):.3f} s", f"{len(values)} jobs, p50 {share(values, 0.5):.3f} s")
+        Line(
+            f"last step after: {mode}",
+            f"{max(values):.3f} s",
+            f"jobs: {len(values)}, incidents: {incidents[mode]}, p50 {share(values, 0.5):.3f} s",
+        )
         for mode, values in late.items()
         if values
     ]
     lines.append(Line("answers lost, late, replayed", ", ".join(str(count) for count in troubles.values())))
     goal = "0" if deadlines else "more than 0: the control"
     lines.append(
-        Line("last step later than the time to live", str(over), f"{done} trials", goal, (over == 0) is deadlines)
+        Line(
+            "last step later than the time to live",
+            str(over),
+            f"trials: {done}, incidents: {sum(incidents.values())}",
+            goal,
+            (over == 0) is deadlines,
+        )
     )
     return lines
 
 
 def trial(
-    server: Server, orders: Orders, mode: str, release: str, *, batch: int, deadlines: bool
+    server: Server, orders: Orders, mode: str, release: str, *, batch: int, deadlines: bool, together: int
 ) -> tuple[list[dict[str, Any]], float, float]:
     """Let one thing go wrong for a batch of jobs.
 
@@ -81,7 +97,7 @@ def trial(
         release=release,
         model=model,
         ttl_s=TTL_S,
-        holders=BATCH,
+        holders=together,
         deadlines=deadlines,
         lossy=lossy,
         watching=not lossy,

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.corpus.registration import forget_earlier
 from consentry.policy.library import shipped
 
 Id = str | int | None
@@ -194,6 +195,14 @@ def write_people(folder: Path, people: Sequence[RawPerson]) -> Path:
         'account = "state"\nsame_as = "main"\n'
     )
     return target
+
+
+def register_other_bytes(folder: Path, deployment: Deployment, items: Sequence[RawItem], *, kept: bool = True) -> None:
+    """Register other items in the first file. Not kept is what was known of those before in homes restored in part."""
+    write_items(folder / "items" / "0.parquet", items)
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    if not kept:
+        forget_earlier(deployment.control.desk.corpora, "network", wanted=())
 
 
 @cache

@@ -16,7 +16,7 @@ from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
-from end_to_end.network import write_items
+from end_to_end.network import register_other_bytes
 from end_to_end.still_given import handed_out, in_table, problems
 from end_to_end.test_story import GENAI, ITEMS, NOW, build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
@@ -195,8 +195,7 @@ def test_a_release_whose_file_is_gone_is_read_by_nobody_and_keeps_nobody_from_re
 ) -> None:
     folder, deployment = place
     control, release = deployment.control, build(deployment)
-    write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:3], kept=False)
     later = build(deployment)
     say(deployment, "bo", reach=EVERYTHING)
     with pytest.raises(IntegrityError) as caught:
@@ -209,8 +208,7 @@ def test_a_table_goes_when_nobody_can_tell_what_has_to_leave_it(place: tuple[Pat
     folder, deployment = place
     control, release = deployment.control, build(deployment)
     control.releases.table(release, 2)
-    write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:3], kept=False)
     control.amendments.amend()
     assert in_table(deployment, release, 2) == 3, "nobody has refused"
     say(deployment, "cy", reach=EVERYTHING)
@@ -222,8 +220,7 @@ def test_a_file_that_comes_back_is_amended_from_where_it_was_left(place: tuple[P
     control, release = deployment.control, build(deployment)
     lease, secret = control.leases.grant(release, job="job-1", model="drafts")
     content = (folder / "items" / "0.parquet").read_bytes()
-    write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:3], kept=False)
     say(deployment, "bo", reach=EVERYTHING)
     assert control.leases.standings([lease.lease])[lease.lease].code == "lease-unamended"
     (folder / "items" / "0.parquet").write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -281,3 +282,7 @@ def test_what_was_delivered_in_an_earlier_form_stays_what_it_was(dated: tuple[Pa
     assert control.reports.deliver(CASE, "five-months", position=position, by="ann") == (document, position)
     now_ = control.reports.generate(CASE, "five-months")
     assert (now_["format"], now_["releases"][0]["items"]) == (FORMAT, 1)
+    control.reports.deliver(CASE, "five-months", position=None, by="ann")
+    delivered = [each.body for each in deployment.ledger.read() if isinstance(each.body, ReportDelivered)]
+    kept = [json.loads(control.desk.parts.objects.get(each.document)) for each in delivered]
+    assert [each["format"] for each in kept] == [FIRST_FORMAT, FIRST_FORMAT, FORMAT], "the ledger pins the form of each"

@@ -14,7 +14,7 @@ from consentry.oversight.model_standing import Stage
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose, Reach
 from end_to_end.model_steps import DAY, at, code_of, stage, train
-from end_to_end.network import write_items
+from end_to_end.network import register_other_bytes
 from end_to_end.test_story import GENAI, ITEMS, build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
@@ -88,8 +88,7 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     folder, deployment = place
     control, release = deployment.control, build(deployment)
     train(deployment, release, "m", None)
-    write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:3], kept=False)
     assert stage(deployment, "m") == Stage.CLEAR
     say(deployment, "bo", reach=Reach.EVERYTHING)
     assert stage(deployment, "m") == Stage.AFFECTED
@@ -106,14 +105,12 @@ def test_a_model_of_a_release_that_cannot_be_amended_any_more_is_affected(place:
     again = open_deployment(folder / "home")
     assert stage(again, "m") == Stage.AFFECTED
     again.close()
-    write_items(folder / "items" / "0.parquet", ITEMS[:4])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:4])
     assert stage(deployment, "m") == Stage.AFFECTED, "now it is known what left"
     assert control.amendments.newest(release) == 1
     left = control.models.show("m")["withdrawn_since"]
     assert (left["items_not_known"], left["items_of_unknown_people"]) == (0, 0)
-    write_items(folder / "items" / "0.parquet", ITEMS[:3])
-    control.statements.register_corpus(folder / "corpus.toml")
+    register_other_bytes(folder, deployment, ITEMS[:3], kept=False)
     then = control.models.show("m")["withdrawn_since"]
     assert (then["people"], then["items_of_unknown_people"]) == (0, then["items"]), "nobody knows whose they were"
     assert then["items"] == left["items"] > 0

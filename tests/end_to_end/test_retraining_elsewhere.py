@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from consentry.ledger.oversight_events import ModelCheckpointWritten
 from consentry.oversight.model_standing import Stage
 from consentry.policy.vocabulary import Reach
 from end_to_end.model_steps import code_of, stage, train
-from end_to_end.test_story import build, say
+from end_to_end.network import RawItem, populated
+from end_to_end.test_story import BEFORE, ITEMS, PEOPLE, POLICY, build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
 OLD, NEW, OTHER = (f"sha256:{digit * 64}" for digit in "0ab")
@@ -131,9 +132,73 @@ def test_a_job_of_ours_needs_nobody_to_approve(affected: tuple[Deployment, str])
     train(deployment, since, "m", [[0, 0, 1]])
     assert not deployment.control.models.show("m")["takes_two"]
     assert code_of(approve(deployment, "legal")) == "model-not-now", "its training is in the ledger"
-    finish(deployment, OLD)()
+    assert code_of(finish(deployment, OLD)) == "model-weights-same", "a job trained, and this is not what came of it"
+    finish(deployment, NEW)()
     assert stage(deployment, "m") == Stage.REMEDIED
-    assert deployment.control.models.show("m")["digest"] == OLD
+    assert deployment.control.models.show("m")["digest"] == NEW
+
+
+@pytest.fixture
+def many() -> Iterator[tuple[Deployment, str]]:
+    """A model `m` that was trained on nine items, of which one left, and a release that was built since."""
+    items = [RawItem(id=f"a{number}", author="ada", created=BEFORE) for number in range(8)]
+    with populated([[*items, ITEMS[2]]], PEOPLE, POLICY) as (_, deployment):
+        train(deployment, build(deployment), "m", [[0, 0, 5]])
+        train(deployment, build(deployment), "m", [[0, 3, 9]])
+        say(deployment, "bo", reach=Reach.EVERYTHING)
+        since = build(deployment)
+        deployment.control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
+        yield deployment, since
+
+
+def test_a_few_rows_are_no_training_of_the_whole(many: tuple[Deployment, str]) -> None:
+    deployment, since = many
+    models = deployment.control.models
+    train(deployment, since, "m", [[0, 0, 1]])
+    assert models.show("m")["takes_two"], "it may be what was there before, and one step"
+    assert code_of(finish(deployment, NEW)) == "model-weights-same"
+    train(deployment, since, "m", [[0, 0, 3]])
+    assert code_of(finish(deployment)) == "model-weights-same", "what was read twice counts once"
+    train(deployment, since, "m", [[0, 2, 4]])
+    assert not models.show("m")["takes_two"], "four of eight"
+    finish(deployment, NEW)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_what_may_not_be_read_any_more_is_not_asked_for(many: tuple[Deployment, str]) -> None:
+    deployment, since = many
+    for name in deployment.control.releases.archive.sealed():
+        if name != since:
+            deployment.control.releases.withdraw(name, "case 7", by="olga")
+    deployment.control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
+    train(deployment, since, "m", [[0, 0, 1]])
+    finish(deployment, NEW)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+@pytest.mark.parametrize("ranges", [None, [[0, 0, 8]]])
+def test_a_job_that_does_not_say_all_that_it_consumed_shows_nothing(
+    many: tuple[Deployment, str], ranges: list[list[int]] | None
+) -> None:
+    deployment, since = many
+    models = deployment.control.models
+    lease = train(deployment, since, "m", ranges)
+    models.say(ModelCheckpointWritten(lease=lease, name="last", step=500, digest=NEW, quarantined=False))
+    assert models.show("m")["takes_two"]
+    assert code_of(finish(deployment, NEW)) == "model-weights-same"
+    models.register("m", digest=NEW)
+    for by in ("legal", "privacy"):
+        approve(deployment, by)()
+    finish(deployment, NEW)()
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_what_left_and_is_read_again_is_a_loss_again(many: tuple[Deployment, str]) -> None:
+    deployment, _ = many
+    before = next(iter(deployment.control.releases.archive.sealed()))
+    train(deployment, before, "m", [[0, 0, 9]])
+    finish(deployment)()
+    assert stage(deployment, "m") == Stage.AFFECTED
 
 
 def test_a_shard_was_trained_anew_only_where_a_job_read_the_files_that_lost_something(

@@ -14,7 +14,7 @@ from consentry.ledger.events import Body, ReleaseWithdrawn
 from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted, OrderEnd, Origin
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose, Reach
-from end_to_end.network import write_items
+from end_to_end.network import register_other_bytes
 from end_to_end.test_story import say
 from service.at_work import ITEMS, POLICY
 from service.staff import HOSTILE, Office
@@ -184,8 +184,7 @@ def test_the_stream_is_for_those_who_may_see_jobs(place: Office) -> None:
 
 def test_a_model_of_a_release_that_cannot_be_amended_lost_nobody_knows_what(own: Office) -> None:
     own.deployment.control.models.register("drafts", releases=[own.release])
-    write_items(own.folder / "items" / "0.parquet", list(ITEMS[:1]))
-    own.deployment.control.statements.register_corpus(own.folder / "corpus.toml")
+    register_other_bytes(own.folder, own.deployment, ITEMS[:1], kept=False)
     say(own.deployment, "br", reach=Reach.EVERYTHING)
     said = words(own.visitor("olga").get("/console/models/drafts"))
     assert "Withdrawn since not known" in said

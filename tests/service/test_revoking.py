@@ -20,8 +20,9 @@ from consentry.oversight.authority_view import order_document
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Reach
 from consentry.service.api.orders import described
+from consentry.training.arrow import batches
 from consentry.training.client import hold
-from end_to_end.network import write_items
+from end_to_end.network import Form, descriptor, register_other_bytes
 from end_to_end.test_story import say
 from service.at_work import ITEMS, Held, until
 from service.conftest import Place, suspend, wait_until_drained
@@ -81,8 +82,7 @@ def test_a_withdrawn_release_ends_leases(place: Place) -> None:
 
 
 def _lose_a_file(place: Place) -> None:
-    write_items(place.folder / "items" / "0.parquet", ITEMS[:1])
-    place.deployment.control.statements.register_corpus(place.folder / "corpus.toml")
+    register_other_bytes(place.folder, place.deployment, ITEMS[:1], kept=False)
 
 
 def test_a_lease_is_over_when_nobody_can_tell_what_has_to_leave_its_release(place: Place) -> None:
@@ -118,6 +118,26 @@ def test_a_job_stops_at_once_when_nobody_can_tell_what_it_may_not_read(place: Pl
         with pytest.raises(LeaseOverError, match="nobody can tell") as caught:
             lease.check()
     assert caught.value.code == "lease-unamended"
+
+
+@pytest.mark.parametrize("how", ["other bytes", "another descriptor"])
+def test_what_leaves_a_release_that_is_registered_anew_leaves_the_epoch_under_way(
+    place: Place, tmp_path: Path, how: str
+) -> None:
+    asked: dict[str, Any] = {"url": place.ask.url, "credential": place.ask.token, "state_folder": tmp_path}
+    with hold(place.release, job="job-1", model="drafts", watchdog=False, **asked) as lease:
+        epoch = batches(lease, ["words"], rows=1)
+        assert next(epoch)[1].to_pydict() == {"words": ["words of u1"]}
+        if how == "other bytes":
+            (place.folder / "items" / "0.parquet").unlink()  # the job has the file open
+            register_other_bytes(place.folder, place.deployment, ITEMS[:1])
+        else:
+            (place.folder / "corpus.toml").write_text(descriptor(Form(involves="none")))
+            place.deployment.control.statements.register_corpus(place.folder / "corpus.toml")
+        say(place.deployment, "gb", reach=Reach.EVERYTHING)
+        until(lambda: lease.amendment == 1, 5)
+        assert [batch.to_pydict() for _, batch in epoch] == [{"words": ["words of b1"]}]
+        lease.check()
 
 
 def test_an_end_is_said_twice_and_noted_once(place: Place) -> None:

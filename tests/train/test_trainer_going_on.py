@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import torch.distributed as dist
 from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, ShardingStrategy, fully_shard
 from transformers import TrainerCallback
 
 from consentry.errors import StateError
@@ -65,7 +66,7 @@ def test_a_run_that_was_interrupted_learns_what_a_whole_one_does(url: str, tmp_p
     assert otherwise != resumed, "a control: without the state of the random numbers it is another dropout"
 
 
-@pytest.mark.parametrize("how", ["by name", "by its weights"])
+@pytest.mark.parametrize("how", ["by name", "by its weights", "by what wraps it"])
 def test_a_model_in_parts_is_not_kept_by_one_rank(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -80,9 +81,14 @@ def test_a_model_in_parts_is_not_kept_by_one_rank(
             with pytest.raises(StateError, match=r"`fsdp`.*trainer-model-in-parts"):
                 begin(training.args, training.state, training.control)
         else:
+            named = "DTensor" if how == "by its weights" else "FullyShardedDataParallel"
             with alone():
-                fully_shard(training.model, mesh=init_device_mesh("cpu", (1,)))
-                with pytest.raises(StateError, match=r"`DTensor`.*trainer-model-in-parts"):
+                if how == "by its weights":
+                    fully_shard(training.model, mesh=init_device_mesh("cpu", (1,)))
+                else:
+                    whole = {"device_id": torch.device("cpu"), "sharding_strategy": ShardingStrategy.NO_SHARD}
+                    training.callback_handler.model = FullyShardedDataParallel(training.model, **whole)
+                with pytest.raises(StateError, match=rf"`{named}`.*trainer-model-in-parts"):
                     begin(training.args, training.state, training.control)
 
 

@@ -55,6 +55,7 @@ class SmallPlane:
         self.forge: dict[str, Any] = {}  # a fault: laid over answers to renewals
         self.grants_forged: dict[str, Any] = {}
         self.lost: list[str] = []  # a fault: the next answer to a path that ends so is lost
+        self.broken = ""  # a fault: why no bitmap can be read
         self.slow: dict[str, float] = {}  # a fault: an answer to a path that ends so takes so many seconds
 
     def revoke(self, code: str = "lease-revoked") -> None:
@@ -158,6 +159,8 @@ class SmallPlane:
 
     def _files(self, _lease: Granted, _body: Any, rest: list[str]) -> Reply:
         file = int(rest[0])
+        if self.broken:
+            return 500, problem(self.broken)
         parts = [self.excluded] if rest[1] == "exclusions" else self.amendments[: int(rest[2])]
         rows = BitMap64(sorted({row for part in parts for row in part.get(file, [])}))
         return 200, rows.serialize() if rows else b""

@@ -159,9 +159,9 @@ def remedy(context: Context, name: str, what: str, reason: str, by: str) -> None
     """Choose WHAT is done about the affected model NAME.
 
     `accept` means nothing is done. Of that, and of `drop-adapter`, the ledger shows nothing but somebody's word: two
-    different people approve it with `consentry model approve`, as where no job of ours trained the model anew. What it
-    is built on keeps its own marks: of those only `accept`, and `retrain` on bases that have none, take anything off
-    the model.
+    different people approve it with `consentry model approve`, as where no job of ours trained the model anew on at
+    least half as much as before. What it is built on keeps its own marks: of those only `accept`, and `retrain` on
+    bases that have none, take anything off the model.
     """
     context.deployment.control.models.choose_remedy(name, Remedy(what), by=by, reason=reason)
     _say_where(context, name)

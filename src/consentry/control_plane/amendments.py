@@ -20,13 +20,11 @@ from pyroaring import BitMap64
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
+from consentry.control_plane.leaving import Leaving
 from consentry.control_plane.removals import Removals
-from consentry.corpus.registration import open_corpus
-from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConflictError, ConsentryError
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.policy.vocabulary import Purpose
-from consentry.progress import watched_work
 from consentry.release.amendment import (
     AmendedFile,
     Amendment,
@@ -39,8 +37,7 @@ from consentry.release.amendment import (
 from consentry.release.builder import manifest_digest
 from consentry.release.manifest import EXCLUSIONS
 from consentry.release.reaching import Reached, Rows
-from consentry.release.reproduce import sidecars_of
-from consentry.release.sealed import SealedRelease, changed
+from consentry.release.sealed import SealedRelease
 
 _ATTEMPTS = 5
 
@@ -61,8 +58,6 @@ class _Unheard(NamedTuple):
     at: tuple[int, ...]
 
 
-_Leaving = dict[tuple[Purpose, FilePin], Rows]
-"""What leaves a file for a purpose, worked out once for all releases."""
 _Draft = ReleaseAmended | ConsentryError | None
 """The next amendment of a release; None if nothing leaves it, an error if what leaves it is not known."""
 
@@ -140,9 +135,10 @@ class AmendmentVerbs:
                 with self.desk.lock:
                     head = self.desk.present().position
                     behind, reached = self._behind(names, head)
-                rows: _Leaving = {}
+                leaving = Leaving(self.desk)
                 drafts = {
-                    each.name: self._draft(each, head, reached=reached[each.purpose], rows=rows) for each in behind
+                    each.name: self._draft(each, head, reached=reached[each.purpose], leaving=leaving)
+                    for each in behind
                 }
                 amended = self._append(behind, [body for body in drafts.values() if isinstance(body, ReleaseAmended)])
                 if amended is None:
@@ -151,7 +147,7 @@ class AmendmentVerbs:
                 unheard = {name for name, body in drafts.items() if isinstance(body, ConsentryError)}
                 self._covered |= {name: head for name in names if name not in unheard}
                 self.handouts.write_anew(names)
-                self.handouts.take_back(unheard)
+                self.handouts.take_back(unheard | leaving.replaced)
                 return amended
         raise ConflictError(
             "amendment-overtaken",
@@ -198,15 +194,15 @@ class AmendmentVerbs:
         }
         return [each for each in found if not reached[each.purpose].nothing], reached
 
-    def _draft(self, behind: _Behind, head: int, *, reached: Reached, rows: _Leaving) -> _Draft:
+    def _draft(self, behind: _Behind, head: int, *, reached: Reached, leaving: Leaving) -> _Draft:
         """Work out the next amendment of a release and store it."""
         try:
             release = self.archive.remembered(behind.name)
-            leaving = self._leaving(release, reached, rows)
+            gone = self._leaving(release, reached, leaving)
             before = self.removals.removed(behind.newest)
         except ConsentryError as error:
             return error
-        after = {index: before.get(index, BitMap64()) | new for index, new in leaving.items()}
+        after = {index: before.get(index, BitMap64()) | new for index, new in gone.items()}
         changed_files = {index: each for index, each in after.items() if each != before.get(index, BitMap64())}
         if not changed_files:
             return None
@@ -230,32 +226,13 @@ class AmendmentVerbs:
             position=head,
         )
 
-    def _leaving(self, release: SealedRelease, reached: Reached, known: _Leaving) -> dict[int, BitMap64]:
+    def _leaving(self, release: SealedRelease, reached: Reached, leaving: Leaving) -> dict[int, BitMap64]:
         """Return the rows of each file that leave a release, of those that are in it.
 
         Raises:
-            IntegrityError: a file was registered anew with other bytes, or a bitmap is not the one that was sealed.
+            IntegrityError: nobody can tell what leaves a file, or a bitmap is not the one that was sealed.
         """
-        manifest = release.manifest
-        corpus = sidecars_of(manifest, open_corpus(self.desk.corpora, manifest.corpus))
-        sidecars = {sidecar.pin: sidecar for sidecar in corpus.sidecars}
-        for file in manifest.files:
-            if file.pin not in sidecars:
-                raise changed(file, "is registered with other bytes now, or not at all")
-        new = [file.pin for file in manifest.files if (manifest.purpose, file.pin) not in known]
-
-        def look(pin: FilePin) -> Rows:
-            return reached.rows(sidecars[pin], corpus.items)
-
-        with self.desk.parts.watching() as progress:
-            if progress is not None and new:
-                total = sum(sidecars[pin].rows for pin in new)
-                progress.begin(f"looking for what leaves {manifest.release}", total=total, unit="items")
-            work = watched_work(look, progress, size=lambda pin: sidecars[pin].rows)
-            found = self.desk.parts.runner.map(work, new)
-        known |= {(manifest.purpose, pin): each for pin, each in zip(new, found, strict=True)}
-        leaving = [known[manifest.purpose, file.pin] for file in manifest.files]
-        rows = {index: each for index, each in enumerate(leaving) if each.size}
+        rows = leaving.of(release.manifest, reached)
         self._check_base(release, rows)
         out = release.left_out(rows)
         left = {index: each[~out[index]] for index, each in rows.items()}

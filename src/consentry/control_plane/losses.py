@@ -155,6 +155,42 @@ class Losses:
             read = [self._files_of(use, part.rows) for use in jobs for part in self.consumption.under(use)]
         return bool(lost) and lost <= set[tuple[str, str]]().union(*read)
 
+    def enough(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
+        """Say whether jobs consumed half as many items as a model was trained on before a position, or more.
+
+        Of those items what left since is not counted. Neither is what jobs consumed that did not say all.
+        """
+        since = model.trained_since(at=before)
+        with self.desk.lock:
+            rested_on = self._items([use for use in model.uses if since <= use.position < before], untold_is_all=True)
+            consumed = self._items(jobs, untold_is_all=False)
+        return consumed > 0 and 2 * consumed >= rested_on
+
+    def _items(self, uses: Sequence[Use], *, untold_is_all: bool) -> int:
+        """Count the different rows of files in some uses that may still be read, whatever bytes a file has by now."""
+        releases = self.desk.present().state.releases
+        found: dict[tuple[str, str], BitMap64] = {}
+        for use in uses:
+            if use.release not in releases or releases[use.release].withdrawn is not None:
+                continue
+            manifest = self.archive.remembered(use.release).manifest
+            removed = self.removals.removed(self.desk.newest.amendments.newest(use.release))
+            parts = [part.rows for part in self.consumption.under(use)]
+            for rows in parts or ([self._eligible(use.release)] if untold_is_all else []):
+                for index, each in rows.items():
+                    key = manifest.corpus, manifest.files[index].pin.path
+                    found[key] = found.get(key, BitMap64()) | (each - removed.get(index, BitMap64()))
+        return sum(map(len, found.values()))
+
+    def _eligible(self, name: str) -> RowsOfFiles:
+        """Return all that a release held when it was sealed."""
+        release = self.archive.remembered(name)
+        found = {index: _all(file.pin.rows) for index, file in enumerate(release.manifest.files)}
+        for index, file in enumerate(release.manifest.files):
+            if file.bitmap.cardinality:
+                found[index] -= BitMap64.deserialize(release.bitmap(file))
+        return found
+
     def _files_of(self, use: Use, rows: RowsOfFiles) -> set[tuple[str, str]]:
         """Return the files that some rows of a release are in, each with its corpus."""
         manifest = self.archive.remembered(use.release).manifest
@@ -188,3 +224,9 @@ def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int
         seats = [owner, *(int(seat) for seat in sidecar.involved_person[start:stop])]
         those = [seat for seat in seats if seat in withdrew]
         yield from those or ([owner] if owner != NOBODY else [])
+
+
+def _all(rows: int) -> BitMap64:
+    found = BitMap64()
+    found.add_range(0, rows)
+    return found

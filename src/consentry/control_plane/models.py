@@ -32,7 +32,7 @@ from consentry.ledger.lineage_events import (
 from consentry.oversight.lease import Lease
 from consentry.oversight.lineage import APPROVALS, TAKE_TWO, TRAINED_ANEW, Choice, Model, Models, Use
 from consentry.oversight.model_standing import ModelStanding, Stage, can_take_off, standing
-from consentry.oversight.retraining import Shown, other_weights, shown
+from consentry.oversight.retraining import Shown, other_weights, shown, weights_before
 from consentry.policy.choice import Seconds
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
@@ -263,6 +263,8 @@ class ModelVerbs:
             )
         if chosen.remedy in TRAINED_ANEW and how is Shown.SAID:
             self._require_other_weights(model, chosen, finished=digest)
+        if how is Shown.BY_A_JOB:
+            self._require_not_of_before(model, chosen, digest)
         if how is Shown.SAID and len(chosen.approved) < APPROVALS:
             raise StateError(
                 "model-approvals-missing",
@@ -283,7 +285,8 @@ class ModelVerbs:
         record, shard = self.desk.newest.record, chosen.remedy is Remedy.RETRAIN_SHARD
 
         def covers(jobs: Sequence[Use]) -> bool:
-            return not shard or self.losses.covered(model, jobs, before=chosen.position)
+            show = self.losses.covered if shard else self.losses.enough
+            return show(model, jobs, before=chosen.position)
 
         return shown(model, models=record.lineage, leases=record.leases, since=chosen.position, covers=covers)
 
@@ -292,13 +295,23 @@ class ModelVerbs:
         other = other_weights(model, self.desk.newest.record.leases, since=chosen.position)
         if other and finished in (None, model.digest):
             return
-        what = "on the files that it lost items of " if chosen.remedy is Remedy.RETRAIN_SHARD else ""
+        shard = chosen.remedy is Remedy.RETRAIN_SHARD
+        what = "on the files that it lost items of" if shard else "on half as much as before"
         raise StateError(
             "model-weights-same",
-            f"no job of ours trained model `{model.name}` {what}since `{chosen.remedy}` was chosen, and "
+            f"no job of ours trained model `{model.name}` {what} since `{chosen.remedy}` was chosen, and "
             + ("other weights were registered" if other else "no new weights were registered since"),
             help=f"register what it is now: consentry model register {model.name} --digest SHA256",
         )
+
+    def _require_not_of_before(self, model: Model, chosen: Choice, finished: Digest | None) -> None:
+        """Require that what a job trained is not said to be what the model was before."""
+        if finished in weights_before(model, self.desk.newest.record.leases, since=chosen.position):
+            raise StateError(
+                "model-weights-same",
+                f"model `{model.name}` had these weights before `{chosen.remedy}` was chosen",
+                help="give the digest of those that it has now, or none",
+            )
 
     def _say_of(self, chosen: Choice, body: RemedyApproved | ModelRemedied, *, of: Model) -> None:
         """Say something about a choice, unless another was made or more was registered: nobody agreed to that."""

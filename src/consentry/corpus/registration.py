@@ -211,9 +211,9 @@ class _Registering:
         head = {"base": str(self.base), "descriptor": text, "sidecars": names, "snapshot": corpus.snapshot}
         before = next(_heads(self.home), {})
         if before.get("snapshot", corpus.snapshot) != corpus.snapshot:
-            aside = self.home / _EARLIER
-            aside.mkdir(exist_ok=True)
-            replace_file(aside / f"{before['snapshot'].removeprefix('sha256:')}.json", canonical_json(before))
+            aside = _aside(self.home, before["snapshot"])
+            aside.parent.mkdir(exist_ok=True)
+            replace_file(aside, canonical_json(before))
         # COMMIT POINT of a registration.
         replace_file(self.home / _HEAD, canonical_json(head))
 
@@ -286,11 +286,16 @@ def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpu
     raise AssertionError("the last attempt returns or raises")
 
 
-def open_as_of(folder: Path, name: str, *, snapshot: Digest) -> Corpus | None:
-    """Open a registered corpus as it was when it had this snapshot; None if that is not kept."""
+def open_as_of(folder: Path, name: str, *, snapshot: Digest, like: Corpus | None = None) -> Corpus | None:
+    """Open a registered corpus as it was when it had this snapshot; None if that is not kept.
+
+    Sidecars that are open already, in `like`, the corpus at another time, are not opened again.
+    """
     home = folder / name
-    found = next((head for head in _heads(home) if head.get("snapshot") == snapshot), None)
-    return None if found is None else _open(home, name, found)
+    found = next(
+        (head for head in _read_heads(home / _HEAD, _aside(home, snapshot)) if head.get("snapshot") == snapshot), None
+    )
+    return None if found is None else _open(home, name, found, like=like)
 
 
 def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> None:
@@ -311,11 +316,20 @@ def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> No
 
 def _heads(home: Path) -> Iterator[dict[str, Any]]:
     """Yield what says of which sidecars the corpus is made, and of which it was before; what cannot be read is not."""
-    for path in (home / _HEAD, *sorted((home / _EARLIER).glob("*.json"))):
+    yield from _read_heads(home / _HEAD, *sorted((home / _EARLIER).glob("*.json")))
+
+
+def _read_heads(*paths: Path) -> Iterator[dict[str, Any]]:
+    for path in paths:
         with suppress(OSError, ValueError):
             found = json.loads(path.read_bytes())
             if isinstance(found, dict):
                 yield found
+
+
+def _aside(home: Path, snapshot: Digest) -> Path:
+    """Return where it is kept of what the corpus was made when it had a snapshot."""
+    return home / _EARLIER / f"{snapshot.removeprefix('sha256:')}.json"
 
 
 def _named_sidecars(home: Path) -> set[str]:
@@ -335,9 +349,11 @@ def _read_head(home: Path) -> dict[str, Any]:
     return head
 
 
-def _open(home: Path, name: str, head: dict[str, Any]) -> Corpus:
+def _open(home: Path, name: str, head: dict[str, Any], *, like: Corpus | None = None) -> Corpus:
     descriptor = parse_corpus(head["descriptor"], filename=f"{name}/corpus.toml")
-    sidecars = tuple(load(home / _SIDECARS / each) for each in head["sidecars"])
+    opened = {} if like is None else {sidecar.folder: sidecar for sidecar in like.sidecars}
+    folders = [home / _SIDECARS / each for each in head["sidecars"]]
+    sidecars = tuple(opened[each] if each in opened else load(each) for each in folders)
     classes = ItemClasses.load(home / _CLASSES)
     _check_classes(sidecars, classes)
     return Corpus(

@@ -2,11 +2,14 @@
 
 Rules:
 
-* A job shows it: under a lease for this model that was granted since the choice, items were consumed or a model
-  checkpoint was kept. A lease alone shows nothing.
-* Without one there are words: that the model was registered since as trained on a release, or by a job that said it
-  trained another one, or as built on another base. It takes two people who approve them, and weights that are others:
-  the digest that was registered last, since the choice, is none that was known of the model before.
+* Jobs show it: under leases for this model that were granted since the choice, and with that after the withdrawal, they
+  said of all their steps which items these consumed. `retrain`: at least half as many different items as the model was
+  trained on before and that may still be read. Whether something that left was among them is seen as ever: it is a
+  loss again. What the model is then said to be is none of the weights that were known of it before.
+* Without that there are words: that a job consumed less, did not say all, or kept a model checkpoint; that the model
+  was registered since as trained on a release, or by a job that said it trained another one, or as built on another
+  base. A lease alone, or with steps on nothing, is not even that. It takes two people who approve them, and weights
+  that are others: the digest that was registered last, since the choice, is none that was known of the model before.
 * `retrain-shard` trains anew what saw the lost items. Nobody says which part of a model that is, but which files these
   items were in is known: jobs show it if they consumed something of each of them since. What they show of other files
   alone, or where it is not known what was lost, are words.
@@ -17,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
+from consentry.digests import Digest
 from consentry.oversight.lease import Lease, Leases
 from consentry.oversight.lineage import Model, Models, Use
 
@@ -62,7 +66,12 @@ def other_weights(model: Model, leases: Leases, *, since: int) -> bool:
     """Say whether the weights that were registered last, since a position, are none that were known before it."""
     if not model.digests or model.digests[-1].position < since:
         return False
+    return model.digests[-1].digest not in weights_before(model, leases, since=since)
+
+
+def weights_before(model: Model, leases: Leases, *, since: int) -> set[Digest]:
+    """Return the weights of a model that were known before a position."""
     held = [leases.get(use.lease) for use in model.uses if use.lease is not None]
     known = {each.digest for each in model.digests if each.position < since}
     known |= {each.digest for lease in held if lease for position, each in lease.checkpoints if position < since}
-    return model.digests[-1].digest not in known
+    return known

@@ -24,11 +24,11 @@ import random
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from consentry.errors import InputError, LeaseOverError, UnavailableError
+from consentry.errors import ConsentryError, InputError, LeaseOverError, StateError, UnavailableError
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.consumption import Journal, Ranges
 from consentry.training.held_release import HeldRelease
@@ -44,7 +44,8 @@ from consentry.training.holding import (
 )
 from consentry.training.http import Answer, Requests
 from consentry.training.lease_grant import grant
-from consentry.training.lease_requests import over, posted
+from consentry.training.lease_requests import over, posted, unsent
+from consentry.training.refusals import Meaning, meaning
 from consentry.training.shared_deadline import LeaseState
 from consentry.training.watchdog import kill_this_job
 from consentry.training.watched import Watched
@@ -74,6 +75,7 @@ class Lease:
         self._message = ""
         self._step = 0
         self._how: str | None = None
+        self._refused: ConsentryError | None = None
         self._watched: Watched | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(loop,), name=f"consentry-{name}", daemon=True)
@@ -182,11 +184,22 @@ class Lease:
         return max(min(seconds, self._shared.remaining_s()), 0)
 
     def _consumption(self) -> None:
-        while not self._done.wait(self._pause_s(3)):
+        while self._refused is None and not self._done.wait(self._pause_s(3)):
             self._send(timeout_s=min(self._holding.ttl_s, _SEND_S))
 
     def _send(self, *, timeout_s: float) -> bool:
-        return self._journal.send(lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s))
+        """Send what was consumed. What is refused is not sent again by itself: it is kept in the journal."""
+        try:
+            return self._journal.send(
+                lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s)
+            )
+        except ConsentryError as error:
+            if self._refused is None:
+                _log.error("what job %s trained on is refused: %s", self.job, error)
+            self._refused = error
+            if isinstance(error, LeaseOverError):
+                self._end(error.code, error.message)
+            return False
 
     def _pause_s(self, part: int) -> float:
         return self._holding.ttl_s / part * random.uniform(0.8, 1)  # noqa: S311  # jitter is no secret
@@ -200,7 +213,7 @@ class Lease:
             answer = self._requests.post("renewal", body, timeout_s=timeout_s, requests=self._renewing)
         except UnavailableError:
             return False
-        if 400 <= answer.status < 500 and answer.text("code") in TERMINAL:
+        if not answer.ok and meaning(answer.status, answer.text("code")) is Meaning.OVER:
             self._end(answer.text("code"), answer.text("title"))
         with self._lock:
             before = self._holding.deadline
@@ -258,28 +271,24 @@ class Lease:
         """Send what was consumed and say farewell; what cannot be sent is left in the journal.
 
         Raises:
-            UnavailableError: something is left.
+            StateError: something is left.
         """
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
         arrived, until = False, boot_seconds() + _FAREWELL_S
-        while not arrived and boot_seconds() < until:
+        while not arrived and self._refused is None and boot_seconds() < until:
             arrived = self._send(timeout_s=_SEND_S)
-            if not arrived:
+            if not arrived and self._refused is None:
                 threading.Event().wait(0.5)
         self._journal.close()
-        posted(self._requests, "end", body={"how": self._how, "step": self._step}, timeout_s=5)
+        with suppress(ConsentryError):  # nothing is to be done about it: the lease ends by itself
+            posted(self._requests, "end", body={"how": self._how, "step": self._step}, timeout_s=5)
         if self._watched is not None:
             self._watched.close()
         self._shared.path.unlink(missing_ok=True)
         if not arrived:
-            raise UnavailableError(
-                "consumption-unsent",
-                f"what job `{self.job}` trained on could not be sent",
-                help="it is kept: when the control plane answers again, python -m consentry.training.delivery FILE",
-                where=str(self._journal.path),
-            )
+            raise unsent(self.job, self._refused, where=str(self._journal.path))
 
 
 @contextmanager
@@ -305,7 +314,7 @@ def hold(
     Raises:
         InputError: something given is wrong.
         ConsentryError: the control plane refuses the lease.
-        UnavailableError: it does not answer; or, when the block ends, what was consumed could not be sent.
+        UnavailableError, StateError: it does not answer; at the end, what was consumed was not sent, or is refused.
         LeaseOverError: inside the block, from `check` and from reading.
     """
     _require_time_to_live(ttl_s)
@@ -329,7 +338,7 @@ def hold(
         lease._finish(how)
         try:
             lease._close()
-        except UnavailableError as error:
+        except StateError as error:
             if how == "released":
                 raise
             _log.error("%s", error)  # the failure of the job is what is raised

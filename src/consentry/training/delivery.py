@@ -5,16 +5,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from consentry.errors import ConsentryError
 from consentry.training.lease_requests import deliver
 
 
 def main() -> None:
     """Deliver every journal named; exit with 1 if one could not be."""
-    paths = [Path(name) for name in sys.argv[1:]]
-    left = [path for path in paths if not deliver(path, how=None, timeout_s=30)]
-    for path in left:
-        sys.stderr.write(f"error: `{path}` could not be sent\n  help: is the control plane running? Try again later\n")
-    sys.exit(bool(left))
+    left = False
+    for path in map(Path, sys.argv[1:]):
+        try:
+            if deliver(path, how=None, timeout_s=30):
+                continue
+            why, what = f"`{path}` could not be sent", "is the control plane running? Try again later"
+        except ConsentryError as error:
+            why, what = f"`{path}` is refused: {error}", error.help
+        left = True
+        sys.stderr.write(f"error: {why}\n  help: {what}\n")
+    sys.exit(left)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,11 @@ WATCHDOG_GONE: Final = "lease-watchdog-gone"
 HOLDER_FAILED: Final = "lease-holder-failed"
 SAID: Final = (ENDED, "lease-revoked", "lease-withdrawn", "lease-not-yours")
 UNAMENDED: Final = "lease-unamended"
-TERMINAL: Final = frozenset({EXPIRED, *SAID, UNAMENDED})
-"""Answers after which a lease does not come back."""
+UNKNOWN: Final = "lease-unknown"
+TERMINAL: Final = frozenset({EXPIRED, *SAID, UNAMENDED, UNKNOWN})
+"""Answers after which a lease does not come back. What other answers mean: `refusals.py`."""
 
-REASONS: Final = (EXPIRED, *SAID, WATCHDOG_GONE, HOLDER_FAILED, UNAMENDED)
+REASONS: Final = (EXPIRED, *SAID, WATCHDOG_GONE, HOLDER_FAILED, UNAMENDED, UNKNOWN)
 """Why a lease is over, in an order that all processes of a job agree on."""
 
 

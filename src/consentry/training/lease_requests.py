@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consentry.errors import ConsentryError, InputError, LeaseOverError, NotFoundError, StateError, UnavailableError
+from consentry.errors import (
+    ConsentryError,
+    InputError,
+    IntegrityError,
+    LeaseOverError,
+    NotFoundError,
+    StateError,
+    UnavailableError,
+)
 from consentry.training.consumption import Journal
-from consentry.training.holding import TERMINAL
 from consentry.training.http import Answer, Requests, no_answer
+from consentry.training.refusals import Meaning, meaning
 
 _OVER_HELP = "stop; ask for a new lease when the release may be used again"
 
@@ -71,11 +79,12 @@ class LeaseRequests:
 def refusal(answer: Answer) -> ConsentryError:
     """Return what the control plane answered as the error it is."""
     code, title, help_ = answer.text("code"), answer.text("title"), answer.text("detail")
-    if code in TERMINAL:
+    means = meaning(answer.status, code)
+    if means is Meaning.OVER:
         return over(code, title)
-    if answer.status >= 500 or not code:
+    if means is Meaning.AGAIN:
         return no_answer(f"status {answer.status}")
-    kind = {404: NotFoundError, 409: StateError}.get(answer.status, InputError)
+    kind = {404: NotFoundError, 409: StateError, 500: IntegrityError}.get(answer.status, InputError)
     return kind(code, title or f"the control plane answered {answer.status}", help=help_ or "see docs/errors.md")
 
 
@@ -88,19 +97,48 @@ def deliver(path: Path, *, how: str | None, timeout_s: float) -> bool:
     """Send what a journal still holds, and how the job ended unless that is None; return whether all of it arrived.
 
     For whoever is left when a job was killed. The journal is removed when nothing of it is missing any more.
+
+    Raises:
+        ConsentryError: it is refused, and will be again.
     """
     journal = Journal(path)
     requests = LeaseRequests(**journal.header)
-    arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
-    journal.close()
+    try:
+        arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
+    finally:
+        journal.close()
     return arrived and (
         how is None or posted(requests, "end", body={"how": how, "step": journal.last_step}, timeout_s=timeout_s)
     )
 
 
 def posted(requests: LeaseRequests, what: str, *, body: dict[str, Any], timeout_s: float) -> bool:
-    """Post a document and return whether it was taken; no answer is no."""
+    """Post a document and return whether it was taken; no answer is no.
+
+    Raises:
+        ConsentryError: it is refused, and will be again.
+    """
     try:
-        return requests.post(what, body, timeout_s=timeout_s).ok
+        answer = requests.post(what, body, timeout_s=timeout_s)
+        if not answer.ok:
+            raise refusal(answer)
     except UnavailableError:
         return False
+    return True
+
+
+def unsent(job: str, refused: ConsentryError | None, *, where: str) -> StateError:
+    """Return the error for what a job trained on and the control plane does not know: it did not answer, or refused."""
+    if refused is None:
+        return UnavailableError(
+            "consumption-unsent",
+            f"what job `{job}` trained on could not be sent",
+            help="it is kept: when the control plane answers again, python -m consentry.training.delivery FILE",
+            where=where,
+        )
+    return StateError(
+        "consumption-refused",
+        f"what job `{job}` trained on is refused: {refused.message} [{refused.code}]",
+        help="it is kept: see to the cause, then python -m consentry.training.delivery FILE",
+        where=where,
+    )

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from accelerate.state import AcceleratorState
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import LayerWiseDummyOptimizer
@@ -214,7 +215,11 @@ def _in_parts(args: Any, model: Any) -> str:
     """Return the name of what keeps parts of a model on several ranks, if anything does."""
     if getattr(args, "fsdp", None) or str(getattr(AcceleratorState().distributed_type, "value", "")).lower() == "fsdp":
         return "fsdp"
-    return next((type(each).__name__ for each in model.parameters() if isinstance(each, DTensor)), "")
+    # The first FSDP wraps modules, and their parameters look like any others; the second one makes tensors of its own.
+    wrapped = (type(each).__name__ for each in model.modules() if isinstance(each, FullyShardedDataParallel))
+    return next(wrapped, "") or next(
+        (type(each).__name__ for each in model.parameters() if isinstance(each, DTensor)), ""
+    )
 
 
 def _random_of_all_ranks(args: Any) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from consentry.errors import ConsentryError
 from consentry.training.lease_requests import deliver
 from consentry.training.shared_deadline import LeaseState, SharedDeadline
 
@@ -97,8 +98,11 @@ def main() -> None:
     shared.end(LeaseState.STOPPED)
     path.unlink(missing_ok=True)
     for attempt in range(_DELIVERY_TRIES):
-        if not journal.exists() or deliver(journal, how=how, timeout_s=5):
-            return
+        try:
+            if not journal.exists() or deliver(journal, how=how, timeout_s=5):
+                return
+        except ConsentryError:
+            return  # refused for good: it is kept
         time.sleep(2**attempt)
 
 

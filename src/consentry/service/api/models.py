@@ -108,8 +108,8 @@ class WholeModel(Model):
 class Remedying(Body):
     """What is done about an affected model. Two people approve `accept`, which needs a reason, and `drop-adapter`.
 
-    They also approve `retrain` and `retrain-shard` where no job of ours trained the model since; for a shard, where no
-    jobs read each file that lost items.
+    They also approve `retrain` and `retrain-shard` where no job of ours trained the model since on half as much as
+    before; for a shard, where no jobs read each file that lost items.
     """
 
     remedy: Remedy

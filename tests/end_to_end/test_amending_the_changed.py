@@ -1,0 +1,115 @@
+"""What people withdraw leaves releases also where files or descriptors were registered anew since they were sealed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pyroaring import BitMap64
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.errors import IntegrityError
+from consentry.policy.vocabulary import Reach
+from end_to_end.network import Form, descriptor, register_other_bytes
+from end_to_end.still_given import handed_out, problems
+from end_to_end.test_story import GENAI, ITEMS, NOW, POLICY, build, say
+from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
+
+EVERYTHING = Reach.EVERYTHING
+WITHOUT_MENTIONS = Form(involves="none")
+
+
+def removed(deployment: Deployment, release: str, file: int = 0) -> list[int]:
+    control = deployment.control
+    rows = control.amendments.rows(release, file, number=control.amendments.newest(release))
+    return list(BitMap64.deserialize(rows)) if rows else []
+
+
+def test_what_was_known_of_a_file_that_has_other_bytes_now_amends_a_release(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.leases.grant(release, job="job-1", model="drafts")
+    register_other_bytes(folder, deployment, ITEMS[:3])
+    say(deployment, "bo", reach=EVERYTHING)
+    assert removed(deployment, release) == [2]
+    assert control.leases.heard(lease.lease, secret=secret) == 1
+    assert control.leases.standings([lease.lease])[lease.lease].state == "granted"
+    with pytest.raises(IntegrityError, match="release-file-changed"):
+        control.releases.data_files(release)
+    assert control.models.show("drafts")["withdrawn_since"]["items_not_known"] == 0
+    again = open_deployment(folder / "home")
+    say(again, "cy", reach=EVERYTHING)
+    again.close()
+    assert removed(deployment, release) == [0, 2, 3]
+    assert control.leases.standings([lease.lease])[lease.lease].state == "granted"
+
+
+def test_so_it_does_of_a_file_that_is_no_part_of_the_corpus_any_more(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    (folder / "items" / "0.parquet").unlink()
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    deployment.control.statements.erase([deployment.person("ada")])
+    assert removed(deployment, release) == [0, 2, 3]
+
+
+def test_a_table_over_other_bytes_goes_also_if_nothing_leaves_the_release(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    control.releases.table(release, 2)
+    register_other_bytes(folder, deployment, ITEMS[:3])
+    say(deployment, "stranger", reach=EVERYTHING)
+    assert removed(deployment, release) == []
+    assert not (control.desk.tables / release).exists(), "its readers would find items of a stranger, and ask nobody"
+
+
+def test_who_was_named_in_an_item_when_it_was_sealed_takes_it_out(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    (folder / "corpus.toml").write_text(descriptor(WITHOUT_MENTIONS))
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    say(deployment, "ada", reach=EVERYTHING)
+    assert handed_out(deployment, release) == set(), "ada is mentioned in b1, whatever is registered since"
+    assert problems(deployment, release) == []
+
+
+def test_and_so_does_who_is_named_in_it_by_a_corrected_descriptor(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    corrected = (folder / "corpus.toml").read_text()
+    (folder / "corpus.toml").write_text(descriptor(WITHOUT_MENTIONS))
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    release = build(deployment)
+    (folder / "corpus.toml").write_text(corrected)
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+    assert handed_out(deployment, release) == {"a1", "b1", "c1", "n1"}
+    say(deployment, "ada", reach=EVERYTHING)
+    assert handed_out(deployment, release) == {"n1"}
+    assert problems(deployment, release) == []
+
+
+def test_a_damaged_memory_of_before_is_none(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    before = {each.folder for each in control.desk.opened("network").sidecars}
+    (folder / "corpus.toml").write_text(descriptor(WITHOUT_MENTIONS))
+    control.statements.register_corpus(folder / "corpus.toml")
+    for each in before:
+        shutil.rmtree(each)
+    say(deployment, "bo", reach=EVERYTHING)
+    assert handed_out(deployment, release) == {"a1", "c1"}
+    register_other_bytes(folder, deployment, ITEMS[:3])
+    say(deployment, "cy", reach=EVERYTHING)
+    with pytest.raises(IntegrityError, match="release-file-changed"):
+        control.amendments.newest(release)
+
+
+def test_two_corpora_of_the_same_files_are_told_apart(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    (folder / "other.toml").write_text(descriptor(WITHOUT_MENTIONS, name="other"))
+    control.statements.register_corpus(folder / "other.toml")
+    other = control.releases.build("other", GENAI, policy=POLICY, at=NOW).manifest.release
+    release = build(deployment)
+    say(deployment, "ada", reach=EVERYTHING)
+    assert (removed(deployment, other), removed(deployment, release)) == ([0, 3], [0, 2, 3])
