@@ -37,6 +37,7 @@ from consentry.ledger.oversight_events import ItemsConsumed
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
+from consentry.stages import stage
 
 READ_BATCH = 5_000
 WRITING = "consentry_writing"
@@ -105,7 +106,8 @@ class SqlLedger:
 
     def append(self, bodies: Sequence[Body]) -> range:
         """Append all or nothing; see `store.Ledger`."""
-        return self._group.submit(Request(self._drafts(bodies)))
+        with stage("ledger.append", events=len(bodies)):
+            return self._group.submit(Request(self._drafts(bodies)))
 
     def read(
         self,
@@ -150,7 +152,7 @@ class SqlLedger:
     @contextmanager
     def sealing(self) -> Iterator[SealingSession]:
         """Hold the head; see `store.Ledger`."""
-        with self._group.exclusive(), self._holding_head() as session:
+        with stage("ledger.hold"), self._group.exclusive(), self._holding_head() as session:
             yield session
 
     def history(self, *people: Pseudonym) -> Iterator[Event]:
