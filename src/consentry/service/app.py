@@ -154,6 +154,7 @@ def _keep(app: FastAPI) -> None:
     deployment: Deployment = app.state.deployment
     admission: Admission = app.state.admission
     verbs: Verbs = app.state.verbs
+    deployment.ledger.commits.told = app.state.figures.committed
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.together, app.state.offered, app.state.snapshots = Together(verbs), Offered(verbs), Snapshots(verbs)
     app.state.view, app.state.known = view_token(), KnownKeys(admission)
@@ -200,7 +201,6 @@ def create_app(
     app.state.deployment, app.state.admission = deployment, admission
     app.state.verbs, app.state.watch, app.state.preparing = verbs, watch, preparing
     app.state.token, app.state.host, app.state.figures = token, platform[1], Figures(platform[0])
-    deployment.ledger.commits.told = app.state.figures.committed
     _keep(app)
     # As they are, not included: that would work out each of them again for every application, at its first request.
     app.router.routes.extend(route for router in ROUTERS for route in router.routes)
