@@ -93,6 +93,15 @@ def test_what_a_refusal_would_undo_is_said_before_it_is_recorded(ready: Terminal
     assert ready.run("choice", "show", "ada")["choices"] == []
 
 
+def test_a_release_that_an_order_bars_is_told_apart_among_those_that_used_somebody(ready: Terminal) -> None:
+    release = build(ready)["release"]
+    assert ready.run("people", "uses", "ada")["releases"][0]["barred_by"] is None
+    ready.run("suspend", "--case", "us", "--area", "US", "--reference", "letter")
+    (used,) = ready.run("people", "uses", "ada")["releases"]
+    assert (used["release"], used["barred_by"]) == (release, "us.1")
+    assert "barred by us.1" in words_of(ready.run("people", "uses", "ada", as_json=False))
+
+
 def test_a_what_if_of_what_is_left_out_already_says_so(terminal: Terminal) -> None:
     items = [*ITEMS, RawItem(id="g1", author="gwen"), RawItem(id="g2", author="gwen")]
     terminal.run("corpus", "register", write_corpus(terminal.folder, [items]))

@@ -218,7 +218,8 @@ def uses(context: Context, person: str) -> None:
 
 def _counts(used: dict[str, Any]) -> list[str]:
     sealed = "unknown: a file is gone" if used["sealed_with"] is None else f"{used['sealed_with']:,}"
-    return [sealed, f"{used['removed']:,}", "withdrawn" if used["withdrawn"] else ""]
+    state = "withdrawn" if used["withdrawn"] else f"barred by {used['barred_by']}" if used["barred_by"] else ""
+    return [sealed, f"{used['removed']:,}", state]
 
 
 @click.group(cls=Commands)
