@@ -10,12 +10,14 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.accounts.account import check_roles
 from consentry.corpus.areas import places_named, require_areas
+from consentry.corpus.place_names import Kind, names, parts_called, places_called, replaced_codes
 from consentry.errors import InputError, PolicyError
 from consentry.oversight.order import Scope
 from consentry.policy.jurisdictions import area_advice
 from consentry.policy.memberships import COUNTRIES
 from consentry.policy.policy_parser import check
 
+LOOK_UPS = (parts_called, places_called)
 BRITAIN = "did you mean `GB` (United Kingdom)?"
 SET = """\
 [policy_set]
@@ -79,6 +81,22 @@ def test_no_code_is_proposed_because_its_letters_are_near() -> None:
     for code in sorted(COUNTRIES):
         for wrong in (code + code[0], code[0] + code):
             assert "did you mean" not in area_advice(wrong, {}), wrong
+
+
+def test_who_writes_a_country_by_another_code_waits_for_no_names() -> None:
+    """Names of territories in all languages take the best part of a second to read in, once."""
+    names.cache_clear()
+    for word in ("GBR", "gb", "UK", "826", "CA-PQ", "SUR", "LIE"):
+        assert places_named(word), word
+    assert names.cache_info().currsize == 0
+    assert places_named("Royaume-Uni") == {"GB": "United Kingdom"}
+    assert names.cache_info().currsize == 1
+
+
+def test_a_code_means_what_it_means_with_all_names_read_in() -> None:
+    for code in {*COUNTRIES, *replaced_codes()}:
+        alone, among_all = ({each for each in found(code) if each.kind is Kind.SUBDIVISION} for found in LOOK_UPS)
+        assert alone == among_all, code
 
 
 def test_who_misspells_an_area_does_not_wait_for_the_cities_of_the_world() -> None:

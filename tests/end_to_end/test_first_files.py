@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from end_to_end.network import RawItem, RawPerson, write_corpus, write_people
-from end_to_end.terminal import ITEMS, PEOPLE, Terminal, ready, terminal
+from end_to_end.terminal import ITEMS, PEOPLE, Terminal, build, ready, terminal
 
 __all__ = ["ready", "terminal"]
 
@@ -71,6 +71,35 @@ def test_a_descriptor_that_cannot_be_used_makes_no_deployment(tmp_path: Path, te
 def test_a_recorded_choice_says_about_which_use(ready: Terminal) -> None:
     text = words_of(ready.run("choice", "record", "ada", "refused", as_json=False))
     assert "Recorded at position 3, about train-genai. It holds for every release sealed from now on" in text
+
+
+def test_what_a_refusal_would_undo_is_said_before_it_is_recorded(ready: Terminal) -> None:
+    made = build(ready)
+    refusing = ("choice", "record", "ada", "refused", "--dry-run")
+    found = ready.run(*refusing, "--reach", "everything")
+    assert (found["next_release"], found["releases"]) == (1, {made["release"]: 2})
+    assert (found["leaving"], found["unknown_person"]) == ({"own": 1, "others": 1}, False)
+    text = words_of(ready.run(*refusing, "--reach", "everything", as_json=False))
+    assert (
+        "Nothing is recorded yet. 1 item of theirs that may be used now would be left out of every release sealed"
+        in text
+    )
+    assert "2 items would leave 1 sealed release, 1 of them by others who involve them." in text
+    assert "Sealed releases would stay as they are." in words_of(ready.run(*refusing, as_json=False))
+    assert "no release would change" in words_of(ready.run(*refusing, "--reach", "future", as_json=False))
+    unknown = words_of(ready.run("choice", "record", "nobody", "refused", "--dry-run", as_json=False))
+    assert "No people table and no item here knows this person" in unknown
+    assert "--dry-run goes with `refused`" in str(ready.run("choice", "record", "ada", "unset", "--dry-run", status=2))
+    assert ready.run("choice", "show", "ada")["choices"] == []
+
+
+def test_a_release_that_an_order_bars_is_told_apart_among_those_that_used_somebody(ready: Terminal) -> None:
+    release = build(ready)["release"]
+    assert ready.run("people", "uses", "ada")["releases"][0]["barred_by"] is None
+    ready.run("suspend", "--case", "us", "--area", "US", "--reference", "letter")
+    (used,) = ready.run("people", "uses", "ada")["releases"]
+    assert (used["release"], used["barred_by"]) == (release, "us.1")
+    assert "barred by us.1" in words_of(ready.run("people", "uses", "ada", as_json=False))
 
 
 def test_a_what_if_of_what_is_left_out_already_says_so(terminal: Terminal) -> None:

@@ -225,7 +225,8 @@ def test_what_used_the_content_of_a_person(place: tuple[Path, Deployment]) -> No
     say(deployment, "bo", reach=Reach.EVERYTHING)
     second = build(deployment)
     found = control.people.uses_of("bo")
-    assert found["releases"] == [{"release": first, "known": True, "sealed_with": 1, "removed": 1, "withdrawn": False}]
+    counts = {"known": True, "sealed_with": 1, "removed": 1}
+    assert found["releases"] == [{"release": first, **counts, "withdrawn": False, "barred_by": None}]
     assert found["models"] == [
         {"model": "on-bo", "items": 1, "through": []},
         {"model": "tuned", "items": 0, "through": ["on-bo"]},

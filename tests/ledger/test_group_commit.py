@@ -59,6 +59,31 @@ def test_many_appends_share_commits_and_all_are_acknowledged(
     record_property("throughput, 16 writers against 1", round(ratio, 1))
 
 
+def test_it_is_told_how_long_each_took_until_it_was_durable(place: Place) -> None:
+    """From when it was asked for: also what waited for others. What was refused, or wrote nothing, took no time."""
+    ledger, told = place.open(), list[float]()
+    ledger.commits.told = told.append
+    ledger.append([chose(1)])
+    with pytest.raises(ConflictError), ledger.sealing() as session:
+        session.append([chose(2), sealed("r", 99)])
+    with pytest.raises(ConflictError):
+        ledger.append([sealed("r", 99)])
+    with ledger.sealing():
+        pass
+    assert len(told) == 1
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.sealing() as session:
+            session.append([chose(3)])
+            waiting = pool.submit(ledger.append, [chose(4)])
+            time.sleep(0.1)
+        waiting.result()
+    assert len(told) == 3
+    assert all(0 < each < 60 for each in told)
+    assert max(told) >= 0.1
+    ledger.erase(["1" * 32])
+    assert len(told) == 4
+
+
 def test_a_conflict_in_a_batch_is_its_own(place: Place) -> None:
     ledger = place.open()
     commits = commits_of(ledger)

@@ -240,6 +240,12 @@ def test_the_figures_name_addresses_and_nobody(place: Place) -> None:
     assert 'route="/access/v1/evaluation",status="200"' in text
     assert "consentry_decisions_total" in text
     assert "consentry_orders_in_force" in text
+    count = "consentry_ledger_commit_duration_seconds_count"
+    before = float(text.partition(f"\n{count} ")[2].split()[0])
+    made = [{"person": "someone-special", "purpose": "train-genai", "state": "refused"}]
+    assert place.program.post("/v1/choices", json={"choices": made}).status_code == 201
+    after = float(place.program.get("/metrics").text.partition(f"\n{count} ")[2].split()[0])
+    assert after > before
     assert "someone-special" not in text
     assert "secret-name" not in text
 

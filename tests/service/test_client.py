@@ -76,6 +76,7 @@ NO_KEY = {
     "/access/v1/evaluation": "a question",
     "/access/v1/evaluations": "a question",
     "/v1/authority/drafts": "a question",
+    "/v1/choices/preview": "a question",
     "/v1/choices/read": "a question",
     "/v1/orders/what-if": "a question",
     "/v1/policy-sets/check": "a question",
@@ -102,6 +103,11 @@ def test_each_write_takes_an_idempotency_key(served: tuple[Deployment, Caller, s
 def test_what_a_platform_does(served: tuple[Deployment, Caller, str], consentry: Consentry) -> None:
     assert consentry.may("us", purpose="train-genai", category="post", visibility="public")
     assert not consentry.may("us", purpose="train-genai", category="unknown")
+    head = served[0].ledger.head()
+    foreseen = consentry.preview_refusal("us", purpose="train-genai")
+    assert foreseen["releases"] == {served[2]: foreseen["leaving"]["own"]}
+    assert foreseen["next_release"] == foreseen["leaving"]["own"] > 0
+    assert served[0].ledger.head() == head
     said = consentry.record_choices([{"person": "us", "purpose": "train-genai", "state": "refused"}])
     assert len(said["positions"]) == 1
     assert not consentry.may("us", purpose="train-genai", category="post", visibility="public")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import httpx2
 
 import service.members as member
 from consentry.bootstrap import Deployment
@@ -10,7 +13,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.service.pages.member_blocks import blocks
 from consentry.service.pages.member_items import AFFORDABLE, looks
 from end_to_end.test_story import NOW
-from service.at_work import POLICY
+from service.at_work import POLICY, platform_key
 from service.members import Come
 from service.visitor import words
 
@@ -34,3 +37,24 @@ def test_somebody_with_thousands_of_items_is_looked_up_in_fewer_releases(place: 
     assert looks(deployment.control, use) == 1
     kinds = [replace(each, items=50_000) for each in use.kinds[:2]]
     assert looks(deployment.control, replace(use, kinds=kinds, never=())) > AFFORDABLE
+
+
+def test_a_platform_foresees_what_its_members_are_shown(place: tuple[Deployment, Come, str]) -> None:
+    """Of a whole use, of a kind, and of an item, with the same numbers; nothing is recorded, nor said of others."""
+    deployment, come, url = place
+    headers, head = {"authorization": f"Bearer {platform_key(deployment)}"}, deployment.ledger.head()
+
+    def foreseen(**more: Any) -> httpx2.Response:
+        asked = {"person": "us", "purpose": "train-genai", **more}
+        return httpx2.post(f"{url}/v1/choices/preview", json=asked, headers=headers)
+
+    shown = come("us").get("/me/check?purpose=train-genai&format=json").json()["undoes"]
+    assert foreseen().json() == shown
+    assert (shown["next_release"], sum(shown["leaving"].values())) == (2, 2)
+    assert foreseen(categories=["comment"]).json()["leaving"] == {"own": 1, "others": 0}
+    one = foreseen(corpus="network", items=["u1"]).json()
+    assert (list(one["releases"].values()), one["models"]) == ([1], {"drafts": 1})
+    assert foreseen(person="nobody-knows").json()["next_release"] == 0
+    assert foreseen(items=["u1"]).json()["code"] == "choice-items-without-corpus"
+    assert foreseen(corpus="elsewhere").json()["code"] == "corpus-unknown"
+    assert deployment.ledger.head() == head

@@ -67,7 +67,8 @@ def test_a_full_deployment_tells_rules_suspensions_and_counts(place: Place) -> N
         for secret in ("secret-case", "anna-of-legal", HOSTILE, place.release, "drafts"):
             assert secret not in text
     counts = body.json()["counts"]
-    assert counts["releases"] == counts["models"] == {"fewer_than": 10}
+    assert counts["releases"] == counts["models"] == counts["releases_barred"] == {"fewer_than": 10}
+    assert "Of these, not used because of a suspension fewer than 10" in said
     assert all(each == {"fewer_than": 10} for each in counts["items_by_category"].values())
     assert json.loads(body.content)["suspensions"][0]["areas"] == ["EEA", "UK"]
 
@@ -105,6 +106,7 @@ def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -
 def test_suspensions_that_have_ended_are_a_short_history(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     control, visitor = place.deployment.control, Visitor(place.ask.url)
     assert "Earlier suspensions" not in words(visitor.get("/transparency"))
+    assert "because of a suspension" not in words(visitor.get("/transparency"))
 
     def suspend(case: str, scope: Scope) -> None:
         control.orders.suspend(

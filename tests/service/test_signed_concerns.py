@@ -179,6 +179,24 @@ def test_a_program_of_an_authority_drafts_and_files(own: Office) -> None:
     assert [each["says"] for each in download(own)] == ["concern", "suspend", "may-be-lifted"]
 
 
+@pytest.mark.parametrize("says", ["concern", "suspend"])
+def test_a_draft_says_what_it_is_about_as_an_order_does(own: Office, says: str) -> None:
+    """A scope left out would be everything: whoever writes a program has to have meant it, and no authority can."""
+    before = own.deployment.ledger.head()
+    with Consentry(own.ask.url, session=own.cookies["ico"]) as ico:
+        with pytest.raises(RefusedError, match=r"`body\.scope` is missing") as caught:
+            ico.draft_statement(says, case="ico-1", reference=REFERENCE)
+        assert (caught.value.status, caught.value.code) == (422, "serve-malformed")
+        nothing: list[dict[str, Any]] = [{}, {"areas": [], "purposes": []}]
+        for scope in nothing:
+            with refused("order-scope"):
+                ico.draft_statement(says, case="ico-1", reference=REFERENCE, scope=scope)
+    page = own.visitor("ico").get(f"/authority/draft?says={says}&case=ico-1&reference=decision+7&areas=")
+    assert (page.status_code, "an empty scope is everything" in words(page)) == (422, True)
+    assert '<a href="#areas">an empty scope is everything</a>' in page.text
+    assert own.deployment.ledger.head() == before
+
+
 @pytest.mark.parametrize("handle", ["olga", "ada", "audrey"])
 def test_nobody_else_files_over_the_interface(own: Office, handle: str) -> None:
     content = drafted(own.deployment.control)

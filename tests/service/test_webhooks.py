@@ -123,6 +123,16 @@ def test_what_happens_is_sent_signed_and_by_pseudonym(deployment: Deployment) ->
     assert headers["host"] in found.url
 
 
+def test_a_signature_is_that_of_the_example_of_standard_webhooks() -> None:
+    found = deliveries.signed(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        b'{"test": 2432232314}',
+        secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        at=1614265330,
+    )
+    assert found["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
 def is_signed(headers: dict[str, str], content: bytes, secret: str) -> bool:
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
     key = base64.b64decode(secret.removeprefix("whsec_"))

@@ -12,13 +12,14 @@ import click
 import numpy as np
 
 from consentry.bootstrap import Deployment
+from consentry.cli.choice_recording import foresee, put_down
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands, InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
 from consentry.cli.read_words import LOADED, in_no_table, show_in_no_table, show_unread
 from consentry.clock import now
-from consentry.control_plane.unknown_ids import Imported, Unknown, UnknownIds, in_json
+from consentry.control_plane.unknown_ids import Imported, Unknown, in_json
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signals, Strength, resolve
@@ -217,7 +218,8 @@ def uses(context: Context, person: str) -> None:
 
 def _counts(used: dict[str, Any]) -> list[str]:
     sealed = "unknown: a file is gone" if used["sealed_with"] is None else f"{used['sealed_with']:,}"
-    return [sealed, f"{used['removed']:,}", "withdrawn" if used["withdrawn"] else ""]
+    state = "withdrawn" if used["withdrawn"] else f"barred by {used['barred_by']}" if used["barred_by"] else ""
+    return [sealed, f"{used['removed']:,}", state]
 
 
 @click.group(cls=Commands)
@@ -259,6 +261,7 @@ def choice() -> None:
     help="How it reached the platform.",
 )
 @click.option("--notice", help="The notice the person saw.")
+@click.option("--dry-run", is_flag=True, help="Record nothing: only say in numbers what a refusal would undo.")
 @pass_context
 def record(
     context: Context,
@@ -271,8 +274,11 @@ def record(
     corpus: str | None,
     source: str,
     notice: str | None,
+    dry_run: bool,  # noqa: FBT001 - click calls it by name
 ) -> None:
     """Record that PERSON chose STATE: `refused`, `allowed`, or `unset` to take a choice back."""
+    if dry_run and state != ChoiceState.REFUSED:
+        raise click.UsageError("--dry-run goes with `refused`: nothing is undone by another choice")
     if item and corpus is None:
         raise click.UsageError("--item needs --corpus: item ids are those of a corpus")
     if corpus is not None and not item:
@@ -295,31 +301,7 @@ def record(
         source=Source(source),
         notice=notice,
     )
-    _recorded(context, said, corpus=corpus)
-
-
-def _recorded(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
-    """Record a choice, and say where it is and what it is about that nothing here has."""
-    position, control = 0, context.deployment.control
-
-    def note(positions: range) -> None:
-        nonlocal position
-        position = positions[0]
-
-    unknown = UnknownIds(control.desk, corpus=corpus)
-    unknown.look(said)
-    unknown.done()
-    control.statements.choose([said], recorded=note)
-    reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
-    held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
-    no_person, no_items = bool(unknown.people.choices), bool(unknown.items.choices)
-    lines = [
-        f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.",
-        *(["No people table and no item here knows this person: check the id."] if no_person else []),
-        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if no_items else []),
-    ]
-    body = {"position": position, "unknown_person": no_person, "unknown_items": no_items}
-    context.out.show(body, lambda: context.out.text("\n".join(lines)))
+    (foresee if dry_run else put_down)(context, said, corpus=corpus)
 
 
 @choice.command("import")

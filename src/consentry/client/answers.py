@@ -198,6 +198,13 @@ class Leases(TypedDict):
     leases: list[LeaseShown]
 
 
+class Leaving(TypedDict):
+    """Items, each counted once: by the person, and by others who involve them."""
+
+    own: int
+    others: int
+
+
 Move = TypedDict("Move", {"from": str, "to": str, "items": int})
 
 
@@ -296,6 +303,22 @@ class SplitCount(TypedDict):
 
     before: Split
     after: Split
+
+
+class Undoes(TypedDict):
+    """What a no would undo, in items. Nothing was recorded.
+
+    With the reach `future`, nothing of it; with `untrained`, what later releases would hold; with `everything`, what
+    sealed releases hold as well.
+    """
+
+    next_release: int
+    due: int
+    asked_for: int
+    leaving: Leaving
+    releases: dict[str, int]
+    left: dict[str, int]
+    models: dict[str, int | None]
 
 
 class Version(TypedDict):

@@ -29,6 +29,7 @@ from consentry.client.answers import (
     Recorded,
     Release,
     Said,
+    Undoes,
     Version,
     WhatCounts,
     WholeRelease,
@@ -80,6 +81,10 @@ class Consentry(ForModels):
     def choices_of(self, person: str) -> WhatCounts:
         """Return what counts of what a person said."""
         return self._post("/v1/choices/read", WhatCounts, {"person": person})
+
+    def preview_refusal(self, person: str, *, purpose: str, **more: Any) -> Undoes:
+        """Say in numbers what a no would undo: also to `categories` only, or to `items` of a `corpus`."""
+        return self._post("/v1/choices/preview", Undoes, {"person": person, "purpose": purpose, **more})
 
     def receipt(self, position: int, *, opening: bool = True) -> bytes:
         """Return the signed receipt for the choice or objection at a position, as it is handed to the person."""

@@ -142,7 +142,10 @@ class ForOversight(Connection):
         return self._write(address("/v1/cases/{}/reports/{}/delivery", case, report), WholeCase, {})
 
     def draft_statement(self, says: str, *, case: str, reference: str, **more: Any) -> bytes:
-        """Return a statement of an authority, to be signed as it is: also `scope`, `text`. Nothing is recorded."""
+        """Return a statement of an authority, to be signed as it is. Nothing is recorded.
+
+        A concern or a suspension also has a `scope`, which is never empty; `text` may say more.
+        """
         asked = {"says": says, "case": case, "reference": reference, **more}
         return base64.b64decode(self._post("/v1/authority/drafts", Drafted, asked)["statement"])
 

@@ -18,6 +18,7 @@ from consentry.release import compare
 from consentry.release.manifest import Manifest, ReleaseFile
 from consentry.release.reproduce import as_sealed, check_registered
 from consentry.release.sealed import SealedRelease, open_release
+from consentry.stages import stage
 
 MOST_FILES = 50_000
 """How many files the manifests that are remembered name at most, of all but the newest: each takes about a kilobyte."""
@@ -56,7 +57,7 @@ class Archive:
 
     def open(self, name: str) -> SealedRelease:
         """Open a sealed release to ask about it, its manifest checked against the ledger; content: `data_files`."""
-        return open_release(self.desk.releases / name, expected=self.sealed_as(name).manifest)
+        return self._opened(name, self.sealed_as(name).manifest)
 
     def remembered(self, name: str) -> SealedRelease:
         """Open a release, from memory if it was opened before: its manifest is known by its digest and cannot change.
@@ -70,9 +71,13 @@ class Archive:
             if found is not None:
                 self._manifests[manifest] = found  # as the one that was asked for last
                 return found
-        opened = open_release(self.desk.releases / name, expected=manifest)
+        opened = self._opened(name, manifest)
         self._remember(manifest, opened)
         return opened
+
+    def _opened(self, name: str, manifest: Digest) -> SealedRelease:
+        with stage("release.open"):
+            return open_release(self.desk.releases / name, expected=manifest)
 
     def _remember(self, manifest: Digest, release: SealedRelease) -> None:
         """Keep a manifest; those asked for longest ago go if all of them name too many files."""

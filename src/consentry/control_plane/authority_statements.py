@@ -80,7 +80,9 @@ class AuthorityStatements:
             InputError: it could not be taken.
         """
         orders: tuple[str, ...] = ()
-        if says is Says.MAY_BE_LIFTED:
+        if says is not Says.MAY_BE_LIFTED:
+            _require_scope(scope, who)
+        else:
             with self._desk.lock:
                 self._desk.present()
                 found = self._case(case, who)
@@ -266,6 +268,16 @@ class AuthorityStatements:
 def _waiting(case: Case, who: Signatory) -> tuple[str, ...]:
     """Return the orders in force that wait for a signature of this account."""
     return tuple(order for order, missing in case.unsigned().items() if who.handle in missing)
+
+
+def _require_scope(scope: Scope, who: Signatory) -> None:
+    """Refuse a scope that names nothing, as where staff suspend: it is everything, which no authority can say."""
+    if scope == Scope():
+        raise InputError(
+            "order-scope",
+            "an empty scope is everything",
+            help=f"name places inside {', '.join(sorted(who.areas))}",
+        )
 
 
 def _unknown(name: str, who: Signatory) -> NotFoundError:

@@ -32,6 +32,7 @@ from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched
 from consentry.release.basis import Basis, lay_out, rules_for
+from consentry.stages import stage
 
 _FAR = 1_000
 """From how many events on reading them may take a moment."""
@@ -111,18 +112,22 @@ class Desk:
     def carry_on(self, known: Known, position: int) -> None:
         """Carry what is known forward to a position of the ledger; whoever watches sees it if it is far."""
         start = known.position
-        events = self.parts.ledger.read(start, position)
-        if position - start < _FAR:
-            known.advance(events)
-            return
-        with self.parts.watching() as progress:
-            known.advance(watched(events, progress, what="reading the ledger", total=position - start, unit="events"))
+        with stage("ledger.read", events=position - start):
+            events = self.parts.ledger.read(start, position)
+            if position - start < _FAR:
+                known.advance(events)
+                return
+            with self.parts.watching() as progress:
+                total = position - start
+                known.advance(watched(events, progress, what="reading the ledger", total=total, unit="events"))
 
     @contextmanager
     def at_head(self) -> Iterator[SealingSession]:
         """Hold the lock and the head of the ledger, with the present advanced to it: nobody else says anything."""
         with self.lock, self.parts.ledger.sealing() as session:
-            self.newest.advance(session.read_delta(self.newest.position))
+            if (unread := session.position - self.newest.position) > 0:
+                with stage("ledger.read", events=unread):
+                    self.newest.advance(session.read_delta(self.newest.position))
             yield session
 
     def write_down(self, position: int) -> None:

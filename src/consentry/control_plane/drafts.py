@@ -25,6 +25,7 @@ from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress, watched_work
 from consentry.release import builder, plan, sealing
 from consentry.release.basis import Basis, only_moved, rules_for
+from consentry.stages import stage
 
 _ATTEMPTS = 5
 
@@ -115,11 +116,13 @@ class Drafts:
                 help="give a time from 2024-01-01 on: what holds for places is asked as of the time of the decision",
             )
         for _ in range(_ATTEMPTS):
-            decided = self._decide(
-                corpus, purpose, policy, at=self.desk.parts.clock() if at is None else at, progress=progress
-            )
+            with stage("release.decide"):
+                decided = self._decide(
+                    corpus, purpose, policy, at=self.desk.parts.clock() if at is None else at, progress=progress
+                )
             try:
-                built = self._seal(decided, purpose, policy)
+                with stage("release.seal"):
+                    built = self._seal(decided, purpose, policy)
             except BaseException:
                 self._clean_up()
                 raise

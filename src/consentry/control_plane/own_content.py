@@ -72,6 +72,18 @@ class Effect:
         """How many of those that leave are by them."""
         return self.leaving - self.others
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as it is told to programs."""
+        return {
+            "next_release": self.next_release,
+            "due": self.due,
+            "asked_for": self.asked_for,
+            "leaving": {"own": self.own, "others": self.others},
+            "releases": dict(self.releases),
+            "left": dict(self.left),
+            "models": dict(self.models),
+        }
+
 
 class _Columns(NamedTuple):
     """Rows of a file, and what they are: the class and the key of each."""

@@ -34,6 +34,7 @@ from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.basis import Asked, Knowledge, rules_for
 from consentry.release.own_items import OwnItem, OwnItems
 from consentry.release.situation import Question, Situation, Stands, stands
+from consentry.stages import stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +138,8 @@ class OwnSettings:
             policy = None if published is None else self.desk.document(published.digest)
             decided = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
             asked = MatrixCompiler((*decided, *rules[purpose]), purpose), known[purpose]
-            found.append(
-                self._use(
+            with stage("decision.own-items", purpose=str(purpose)):
+                use = self._use(
                     asker,
                     *asked,
                     corpora=corpora,
@@ -148,7 +149,7 @@ class OwnSettings:
                     published=published,
                     orders=orders,
                 )
-            )
+            found.append(use)
         return [replace(use, missing=self._missing(asker, use.purpose, lost=lost)) for use in found]
 
     def missing(self, person: Pseudonym) -> Missing | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from consentry.corpus.pseudonym import words
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, InputError
 from consentry.oversight import lineage
+from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Purpose
@@ -31,8 +32,17 @@ from consentry.release.snapshot import Snapshot, Use, take
 class PersonVerbs:
     """Verbs about people. Who is asked about is looked up, never stored: it gets no seat."""
 
-    def __init__(self, desk: Desk, *, archive: Archive, removals: Removals, consumption: RowsConsumed) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        archive: Archive,
+        removals: Removals,
+        consumption: RowsConsumed,
+        barring: Callable[[str], Order | None],
+    ) -> None:
         self.desk = desk
+        self._barring = barring
         self.archive = archive
         self.removals = removals
         self.consumption = consumption
@@ -163,12 +173,15 @@ class PersonVerbs:
         noted = self.desk.newest.amendments.newest(name)
         removed = self.removals.removed(noted) if rows else {}
         gone = sum(len(each & removed[index]) for index, each in (rows or {}).items() if index in removed)
+        withdrawn = self.desk.newest.state.releases[name].withdrawn is not None
+        order = None if withdrawn else self._barring(name)
         return {
             "release": name,
             "known": rows is not None,
             "sealed_with": None if rows is None else sum(map(len, rows.values())),
             "removed": gone,
-            "withdrawn": self.desk.newest.state.releases[name].withdrawn is not None,
+            "withdrawn": withdrawn,
+            "barred_by": None if order is None else order.order,
         }
 
     def models_using(

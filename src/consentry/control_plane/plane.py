@@ -101,7 +101,7 @@ def compose(parts: Parts) -> ControlPlane:
     authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars)
     destruction = DestructionVerbs(desk, archive=archive, models=models)
     verification = Verification(desk, archive=archive, destruction=destruction)
-    people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption)
+    people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption, barring=hits.barring)
     return ControlPlane(
         desk=desk,
         statements=statements,
@@ -130,7 +130,7 @@ def compose(parts: Parts) -> ControlPlane:
         receipts=Receipts(desk),
         authority=AuthorityStatements(desk, suspend=orders.suspend, models=authority_view.model_names),
         authority_view=authority_view,
-        public_view=PublicView(desk, release=archive.open),
+        public_view=PublicView(desk, release=archive.open, barring=hits.barring),
         proposals=ProposalVerbs(desk),
         look_ups=LookUpVerbs(desk, uses_of=people.uses_of),
         acts=Acts(desk),

@@ -28,8 +28,11 @@ MOST_EARLIER = 20
 class PublicView:
     """The document behind the transparency page."""
 
-    def __init__(self, desk: Desk, *, release: Callable[[str], SealedRelease]) -> None:
+    def __init__(
+        self, desk: Desk, *, release: Callable[[str], SealedRelease], barring: Callable[[str], Order | None]
+    ) -> None:
         self._desk = desk
+        self._barring = barring
         self._release = release
         self._used: dict[str, dict[str, int]] = {}
         self._last: dict[str, Any] | None = None
@@ -60,7 +63,7 @@ class PublicView:
             known = self._desk.present()
             sealed = [name for name, each in known.state.releases.items() if each.withdrawn is None]
             models = [each for each in known.record.lineage if each.withdrawn is None and each.destroyed is None]
-            return {
+            found = {
                 "format": FORMAT,
                 "position": known.position,
                 **self._policies(known),
@@ -72,6 +75,9 @@ class PublicView:
                     "items_by_category": self._by_category(known),
                 },
             }
+        # Not under the lock: who is the first to ask about an order looks at items, and leases are renewed meanwhile.
+        found["counts"]["releases_barred"] = bounded(sum(self._barring(each) is not None for each in sealed))
+        return found
 
     def _policies(self, known: Known) -> dict[str, Any]:
         """Return the sets that decide about some use now, and those that did, or were never asked: newest first."""

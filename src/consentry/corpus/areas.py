@@ -18,11 +18,13 @@ def places_named(word: str) -> Mapping[str, str]:
     import pycountry  # noqa: PLC0415
     from babel import Locale  # noqa: PLC0415
 
-    from consentry.corpus.place_names import Kind, places_called  # noqa: PLC0415
-    from consentry.corpus.residence import from_country  # noqa: PLC0415
+    from consentry.corpus.place_names import Kind, parts_called, places_called  # noqa: PLC0415
+    from consentry.corpus.residence import from_country, from_country_code  # noqa: PLC0415
 
-    named = places_called(word.strip())
-    codes = from_country(word.strip()).places | {each.place for each in named if each.kind is Kind.SUBDIVISION}
+    given = word.strip()
+    # Nor does who wrote a code that is another's way to write a country wait for its names in all languages.
+    named = parts_called(given) if from_country_code(given).places else places_called(given)
+    codes = from_country(given).places | {each.place for each in named if each.kind is Kind.SUBDIVISION}
     countries = Locale("en").territories
     parts = {each.code: str(each.name) for each in pycountry.subdivisions if each.code in codes}
 

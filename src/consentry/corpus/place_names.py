@@ -167,6 +167,11 @@ def places_called(name: str) -> Readings:
     return _found(name)[1] or ()
 
 
+def parts_called(name: str) -> Readings:
+    """Return which parts of countries have a name (any spelling), of what ISO 3166-2 calls them alone."""
+    return tuple(Reading(place, kind) for place, kind in _subdivision_names().get(fold(name), {}).items())
+
+
 def _found(name: str) -> tuple[str, Readings | None]:
     key = fold(name)
     found = names().get(key)
@@ -180,8 +185,8 @@ def _found(name: str) -> tuple[str, Readings | None]:
 def names() -> Mapping[str, Readings]:
     """Return every name of a territory or subdivision, folded."""
     index: dict[str, dict[str, Kind]] = {}
-    for name, place in _territory_names():
-        entry = index.setdefault(fold(name), {})
+    for key, place in _territory_names():
+        entry = index.setdefault(key, {})
         if place is not None:
             entry[place] = Kind.TERRITORY
     for name, found in _subdivision_names().items():
@@ -284,19 +289,25 @@ def _city_place(country: str, division: str) -> str:
 
 
 def _territory_names() -> Iterator[tuple[str, str | None]]:
+    """Yield names, folded, with the place of each: there are tens of thousands, so nothing is done twice."""
     yield from _COMMON_ENGLISH.items()
+    places: dict[str, str | None] = {}
     for code, language, name in _cldr_names():
-        if language == "en" or not _SHORT_ASCII.fullmatch(fold(name)):
-            yield name, _place_of(code)
+        key = fold(name)
+        if language == "en" or not _SHORT_ASCII.fullmatch(key):
+            if code not in places:
+                places[code] = _place_of(code)
+            yield key, places[code]
     for country in pycountry.countries:
         official = [getattr(country, field, "") for field in ("name", "official_name", "common_name")]
         for name in filter(None, official):
-            yield from ((form, country.alpha_2) for form in _forms(name))
+            yield from ((fold(form), country.alpha_2) for form in _forms(name))
 
 
 @lru_cache(maxsize=1)
 def _cldr_names() -> tuple[tuple[str, str, str], ...]:
     found: dict[tuple[str, str], str] = {}
+    official = lru_cache(maxsize=None)(lambda code: frozenset(get_official_languages(code)))
     for identifier in sorted(localedata.locale_identifiers()):
         language, _, script = identifier.partition("_")
         if script and (len(script) != 4 or not script.isalpha()):
@@ -306,8 +317,7 @@ def _cldr_names() -> tuple[tuple[str, str, str], ...]:
             if language == "en" and not script:
                 found[code, name] = "en"
             elif found.get((code, name)) != "en":
-                official = language in get_official_languages(code)
-                found[code, name] = language if official else found.get((code, name), language)
+                found[code, name] = language if language in official(code) else found.get((code, name), language)
     return tuple((code, language, name) for (code, name), language in found.items())
 
 
@@ -323,6 +333,7 @@ def _place_of(code: str) -> str | None:
     return code if known_place(code) else None
 
 
+@lru_cache(maxsize=1)
 def _subdivision_names() -> Mapping[str, Mapping[str, Kind]]:
     index: dict[str, dict[str, Kind]] = {}
     for subdivision in pycountry.subdivisions:

@@ -137,6 +137,15 @@ def from_country(value: str) -> Located:
     >>> sorted(from_country("CA-PQ").places), from_country("CA-PQ").forms
     (['CA'], ('country of an unknown part',))
     """
+    if (coded := from_country_code(value)).places:
+        return coded
+    named = places_called(value[:MAX_LENGTH])
+    places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
+    return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
+
+
+def from_country_code(value: str) -> Located:
+    """Read a country field that holds a code, and nothing else: no names are read in for it."""
     code = value.upper().replace("_", "-")
     if known_place(code):
         return Located(frozenset({SAME_PLACE.get(code, code)}), establishes=True, forms=("code",))
@@ -144,9 +153,7 @@ def from_country(value: str) -> Located:
         return Located(country, establishes=True, forms=("country of an unknown part",))
     if successors := replaced_codes().get(code):
         return Located(frozenset(successors), establishes=True, forms=("code",))
-    named = places_called(value[:MAX_LENGTH])
-    places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
-    return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
+    return _NOTHING
 
 
 def from_location(value: str) -> Located:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from consentry.errors import ConflictError, ConsentryError, UnavailableError
 from consentry.ledger.envelope import Draft
+from consentry.stages import stage
 
 DEFAULT_WINDOW = 0.001
 MAX_BATCH_EVENTS = 20_000
@@ -47,6 +48,17 @@ class Request:
         return self.positions
 
 
+class Commits:
+    """How long it took until events were durable, in seconds, for whoever wants to be told: `told`, on any thread."""
+
+    def __init__(self) -> None:
+        self.told: Callable[[float], None] = lambda _: None
+
+    def done(self, asked: float) -> None:
+        """Tell of events that are durable now and were to be recorded since `asked`, a time of `perf_counter`."""
+        self.told(time.perf_counter() - asked)
+
+
 class GroupCommit:
     """Batches requests for `commit`, which must settle every request it is given before it returns, or raise.
 
@@ -57,6 +69,7 @@ class GroupCommit:
     """
 
     def __init__(self, commit: Callable[[Sequence[Request]], None], *, window: float = DEFAULT_WINDOW) -> None:
+        self.commits = Commits()
         self._commit = commit
         self._window = window
         self._turn = threading.Lock()
@@ -68,6 +81,14 @@ class GroupCommit:
     def submit(self, request: Request) -> range:
         """Return when `request` is committed, with its positions, or raise its error."""
         self._refuse_within()
+        asked = time.perf_counter()
+        with stage("ledger.append", events=len(request.drafts)):
+            self._settle(request)
+        positions = request.outcome()
+        self.commits.done(asked)
+        return positions
+
+    def _settle(self, request: Request) -> None:
         with self._mutex:
             self._queue.append(request)
             request.leads = not self._led
@@ -79,11 +100,19 @@ class GroupCommit:
                 self._lead()
         finally:
             self._leave(request)
-        return request.outcome()
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Hold the turn. Asking for it again from within would wait for ever, and is refused."""
+    def exclusive(self) -> Iterator[float]:
+        """Hold the turn, and say when it was asked for, as `perf_counter` does.
+
+        Asking for it again from within would wait for ever, and is refused.
+        """
+        asked = time.perf_counter()
+        with stage("ledger.hold"), self._holding_turn():
+            yield asked
+
+    @contextmanager
+    def _holding_turn(self) -> Iterator[None]:
         self._refuse_within()
         with self._turn:
             self._holder = threading.get_ident()
@@ -101,7 +130,7 @@ class GroupCommit:
             )
 
     def _lead(self) -> None:
-        with self.exclusive():
+        with self._holding_turn():
             if self._window > 0:
                 time.sleep(self._window)
             with self._mutex:

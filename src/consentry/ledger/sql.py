@@ -97,6 +97,7 @@ class SqlLedger:
         self._closing = closing
         self._clock = clock
         self._group = GroupCommit(self._commit_batch, window=window)
+        self.commits = self._group.commits
         self._acknowledged: Acknowledged | None = None
 
     def note_to(self, acknowledged: Acknowledged) -> None:
@@ -150,7 +151,7 @@ class SqlLedger:
     @contextmanager
     def sealing(self) -> Iterator[SealingSession]:
         """Hold the head; see `store.Ledger`."""
-        with self._group.exclusive(), self._holding_head() as session:
+        with self._group.exclusive() as asked, self._holding_head(asked) as session:
             yield session
 
     def history(self, *people: Pseudonym) -> Iterator[Event]:
@@ -178,8 +179,8 @@ class SqlLedger:
             return list(dict.fromkeys(connection.execute(_ALIKE, {"who": beside}).scalars()))
 
     def _erase(self, names: Sequence[str], stays: Callable[[str, int], Body]) -> range:
-        with self._group.exclusive():
-            with self._holding_head() as session:
+        with self._group.exclusive() as asked:
+            with self._holding_head(asked) as session:
                 start = session.position
                 for name in names:
                     session.append([stays(name, session.forget(name))])
@@ -238,7 +239,7 @@ class SqlLedger:
             request.positions = positions
 
     @contextmanager
-    def _holding_head(self) -> Iterator[_Session]:
+    def _holding_head(self, asked: float | None = None) -> Iterator[_Session]:
         with reported():
             connection = self._engine.connect().execution_options(**{WRITING: True})
         try:
@@ -250,6 +251,8 @@ class SqlLedger:
                 session.flush()
             outcomes.commit(connection)
             self._note(session)
+            if asked is not None and session.newest is not None:
+                self.commits.done(asked)
         except BaseException:
             with suppress(SQLAlchemyError):
                 connection.rollback()

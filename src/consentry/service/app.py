@@ -154,6 +154,7 @@ def _keep(app: FastAPI) -> None:
     deployment: Deployment = app.state.deployment
     admission: Admission = app.state.admission
     verbs: Verbs = app.state.verbs
+    deployment.ledger.commits.told = app.state.figures.committed
     app.state.providers = elsewhere.providers(deployment.settings)
     app.state.together, app.state.offered, app.state.snapshots = Together(verbs), Offered(verbs), Snapshots(verbs)
     app.state.view, app.state.known = view_token(), KnownKeys(admission)

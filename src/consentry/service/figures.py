@@ -41,6 +41,13 @@ class Figures:
             registry=self.registry,
         )
         self._found: dict[tuple[str, str, int], Histogram] = {}
+        self._commits = Histogram(
+            "consentry_ledger_commit_duration_seconds",
+            "Time from when events were to be recorded until they were durable.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.committed = self._commits.observe
         self._decisions = Counter(
             "consentry_decisions", "Decisions about new content.", ("outcome",), registry=self.registry
         )

@@ -32,6 +32,7 @@ from consentry.service.languages import COOKIE as LANGUAGE_COOKIE
 from consentry.service.languages import DEFAULT, LANGUAGES, Language, language_of, translations
 from consentry.service.plain_words import collection_name, place_name
 from consentry.settings import Settings
+from consentry.stages import stage
 
 FOLDER = Path(__file__).parent
 IN_ENGLISH = ("console/", "authority/", "api.html")
@@ -164,22 +165,23 @@ def page(
     """
     at_work = template.startswith(IN_ENGLISH)
     language, settings = LANGUAGES[DEFAULT] if at_work else language_of(request), request.app.state.deployment.settings
-    html = (
-        environment(language.code)
-        .get_template(template)
-        .render(
-            who=principal_of(request),
-            language=language,
-            languages=[] if at_work else list(LANGUAGES.values()),
-            here=request.url.path,
-            query=request.query_params,
-            now=request.app.state.deployment.control.desk.parts.clock(),
-            site=settings.site_name,
-            controller=controller_of(settings),
-            version=__version__,
-            **context,
+    with stage("page.render", template=template):
+        html = (
+            environment(language.code)
+            .get_template(template)
+            .render(
+                who=principal_of(request),
+                language=language,
+                languages=[] if at_work else list(LANGUAGES.values()),
+                here=request.url.path,
+                query=request.query_params,
+                now=request.app.state.deployment.control.desk.parts.clock(),
+                site=settings.site_name,
+                controller=controller_of(settings),
+                version=__version__,
+                **context,
+            )
         )
-    )
     answer = HTMLResponse(html, status, headers={"content-language": language.code, "vary": VARY})
     answer.headers.update(headers or {})
     if request.query_params.get("lang") in LANGUAGES:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from consentry.errors import ConsentryError, InputError
 from consentry.ledger.events import ChoiceMade
 from consentry.service.verbs import Verbs
+from consentry.stages import apart, stage
 
 MOST_AT_ONCE = 2000
 """Choices in one append: a few hundred milliseconds' work."""
@@ -39,8 +40,9 @@ class Together:
         found: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._waiting.append((choices, found))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
-        return await found
+            self._running = asyncio.create_task(self._run(), context=apart())
+        with stage("ledger.append", events=len(choices)):
+            return await found
 
     async def _run(self) -> None:
         try:

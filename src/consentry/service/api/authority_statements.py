@@ -9,7 +9,8 @@ import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import Principal
@@ -29,12 +30,22 @@ _BASE64 = form(
 )
 
 
+_OF_LIFTING: dict[str, JsonValue] = {"properties": {"says": {"const": str(Says.MAY_BE_LIFTED)}}}
+_WITH_SCOPE: dict[str, JsonValue] = {"required": ["scope"]}
+
+
 class Draft(Body):
     """What an authority wants to say. That its orders may be lifted has no scope: the draft names them."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_OF_LIFTING, _WITH_SCOPE]})
+
     says: Says
     case: Word = Field(description="One that concerns the account, or a new name that begins with its own.")
-    scope: ScopeBody = ScopeBody()
+    scope: ScopeBody = Field(
+        default=ScopeBody(),
+        examples=[{"areas": ["UK"]}],
+        description="Of a concern or a suspension: it has to be said, and is never empty, which would be everything.",
+    )
     reference: Line
     text: Annotated[str, Field(max_length=LONGEST_TEXT, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
@@ -74,13 +85,15 @@ def signatory(admission: Admission, who: Principal) -> Signatory:
         {
             404: "case-unknown",
             409: "case-over statement-filed-before",
-            422: "case-name policy-unknown-area order-window-empty order-unknown-model statement-areas"
+            422: "order-scope case-name policy-unknown-area order-window-empty order-unknown-model statement-areas"
             " statement-orders",
         }
     ),
 )
 def draft(*, body: Draft, who: Filer, admission: Admitting, control: Control) -> Drafted:
     """Return a statement of now, to be signed as it is within seven days. Nothing is recorded."""
+    if body.says is not Says.MAY_BE_LIFTED and "scope" not in body.model_fields_set:
+        raise RequestValidationError([{"loc": ("body", "scope"), "msg": "Field required", "type": "missing"}])
     made = control.authority.draft(
         body.says,
         who=signatory(admission, who),

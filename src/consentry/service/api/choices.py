@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -11,8 +11,9 @@ from pydantic import Field
 
 from consentry.accounts.access import Action
 from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import Aim
 from consentry.errors import ChoiceError
-from consentry.ledger.events import ChoiceMade, Source, made_too_late
+from consentry.ledger.events import ChoiceMade, Pseudonym, Source, made_too_late
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.api.once import KEY, PLAIN, Once
@@ -26,19 +27,22 @@ from consentry.service.verbs import Verbs
 MOST_CHOICES = 5000
 
 
-class Made(Body):
-    """What a person said about a purpose and everything below it."""
-
+class _About(Body):
     person: Ident
     purpose: Purpose
-    state: ChoiceState = Field(description="`unset` takes back what was said before.")
-    reach: Reach = Field(default=Reach.UNTRAINED, description="What a refusal undoes.")
-    at: Moment | None = Field(default=None, description="When it was said; now, if left out.")
     categories: frozenset[Category] = Field(default=frozenset(), description="Only these; all if empty.")
     corpus: Word | None = Field(default=None, description="What `items` belong to.")
     items: Annotated[frozenset[Ident], Field(max_length=1000)] = Field(
         default=frozenset(), description="Only these; all if empty."
     )
+
+
+class Made(_About):
+    """What a person said about a purpose and everything below it."""
+
+    state: ChoiceState = Field(description="`unset` takes back what was said before.")
+    reach: Reach = Field(default=Reach.UNTRAINED, description="What a refusal undoes.")
+    at: Moment | None = Field(default=None, description="When it was said; now, if left out.")
     source: Source = Source.SETTINGS
     notice: Line | None = Field(default=None, description="The version of the notice that was shown.")
 
@@ -53,6 +57,35 @@ class Recorded(Answer):
     """They are in the ledger, durably, at these positions, in the order of the request."""
 
     positions: list[Position]
+
+
+class Refusal(_About):
+    """A no that somebody may say, to a purpose and everything below it."""
+
+
+class Leaving(Answer):
+    """Items, each counted once: by the person, and by others who involve them."""
+
+    own: int
+    others: int
+
+
+class Undoes(Answer):
+    """What a no would undo, in items. Nothing was recorded.
+
+    With the reach `future`, nothing of it; with `untrained`, what later releases would hold; with `everything`, what
+    sealed releases hold as well.
+    """
+
+    next_release: int = Field(
+        description="Of theirs: may be used now, and would be left out of every release from then on."
+    )
+    due: int = Field(description="Of theirs: would be used once they were told and had time to say no.")
+    asked_for: int = Field(description="Of theirs: used only if they say yes.")
+    leaving: Leaving = Field(description="Would leave sealed releases.")
+    releases: Mapping[str, int] = Field(description="How many would leave which sealed release.")
+    left: Mapping[str, int] = Field(description="How many have left which sealed release before.")
+    models: Mapping[str, int | None] = Field(description="How many each model learned from; null: not known.")
 
 
 DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Choices,)
@@ -113,6 +146,20 @@ def what_counts(body: Whose, deployment: Deployed) -> WhatCounts:
     return WhatCounts(choices=found, erased=asker.erased)
 
 
+@LOOKING.post(
+    "/choices/preview",
+    dependencies=[Depends(Needs(Action.CHOICE_READ))],
+    responses=problems({404: "corpus-unknown", 422: "choice-items-without-corpus"}),
+)
+def preview(body: Refusal, deployment: Deployed) -> Undoes:
+    """Say in numbers what a no would undo, before it is said. Nothing is recorded by it."""
+    if body.corpus is not None:
+        deployment.control.statements.require_corpus(body.corpus)
+    aim = Aim(purpose=body.purpose, categories=body.categories, items=_items(deployment, body))
+    effect = deployment.control.own_content.effect(deployment.person(body.person), aim)
+    return Undoes.model_validate(effect.to_json())
+
+
 @ROUTER.post(
     "/choices",
     status_code=201,
@@ -167,14 +214,17 @@ def _all_made(deployment: Deployment, body: Choices) -> list[ChoiceMade]:
     return made
 
 
-def _made(deployment: Deployment, each: Made, now: int) -> ChoiceMade:
+def _items(deployment: Deployment, each: _About) -> frozenset[Pseudonym]:
     if each.items and each.corpus is None:
         raise ChoiceError(
             "choice-items-without-corpus",
             "a choice names single items, but no corpus they belong to",
             help="say which, in `corpus`",
         )
-    corpus = each.corpus or ""
+    return frozenset(deployment.item(each.corpus or "", item) for item in each.items)
+
+
+def _made(deployment: Deployment, each: Made, now: int) -> ChoiceMade:
     return ChoiceMade(
         person=deployment.person(each.person),
         choice=Choice(
@@ -183,7 +233,7 @@ def _made(deployment: Deployment, each: Made, now: int) -> ChoiceMade:
             reach=each.reach,
             at=now if each.at is None else each.at,
             categories=each.categories,
-            items=frozenset(deployment.item(corpus, item) for item in each.items),
+            items=_items(deployment, each),
         ),
         source=each.source,
         notice=each.notice,

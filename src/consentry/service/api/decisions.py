@@ -28,6 +28,7 @@ from consentry.service.gate import Needs
 from consentry.service.own_address import address_of
 from consentry.service.problems import status_of
 from consentry.service.snapshots import Held, Snapshots
+from consentry.stages import stage
 
 MOST_EVALUATIONS = 1000
 Properties = dict[str, JsonValue]
@@ -206,9 +207,7 @@ DESCRIBED: tuple[type[Body] | type[Answer], ...] = (Evaluation, Evaluations, Pro
 async def evaluation(request: Request) -> Response:
     """Decide about one use."""
     asked = read(Evaluation, request)
-    held = await _held(request, asked.action)
-    content = _answer(held, asked.subject, action=asked.action, resource=asked.resource)
-    _count(request, [content])
+    content = await _decided(request, asked.subject, action=asked.action, resource=asked.resource)
     return Response(content, media_type="application/json")
 
 
@@ -227,12 +226,13 @@ async def evaluations(request: Request) -> Response:
     semantic = asked.options.evaluations_semantic
     known: dict[tuple[str | None, Purpose], Held | ConsentryError] = {}
     found: list[bytes] = []
-    for each in asked.evaluations:
-        content = await _one_of(request, asked, each=each, known=known)
-        found.append(content)
-        permitted = content.startswith(_YES)
-        if (semantic is Semantic.FIRST_DENY and not permitted) or (semantic is Semantic.FIRST_PERMIT and permitted):
-            break
+    with stage("decision.evaluate", evaluations=len(asked.evaluations)):
+        for each in asked.evaluations:
+            content = await _one_of(request, asked, each=each, known=known)
+            found.append(content)
+            permitted = content.startswith(_YES)
+            if (semantic is Semantic.FIRST_DENY and not permitted) or (semantic is Semantic.FIRST_PERMIT and permitted):
+                break
     _count(request, found)
     return Response(b'{"evaluations":[' + b",".join(found) + b"]}", media_type="application/json")
 
@@ -242,9 +242,17 @@ async def _the_only_one(request: Request, asked: Evaluations) -> Response:
     missing = [name for name, value in given.items() if value is None]
     if asked.subject is None or asked.action is None or asked.resource is None:
         raise RequestValidationError([{"loc": ("body", missing[0]), "msg": "Field required", "type": "missing"}])
-    content = _answer(await _held(request, asked.action), asked.subject, action=asked.action, resource=asked.resource)
-    _count(request, [content])
+    content = await _decided(request, asked.subject, action=asked.action, resource=asked.resource)
     return Response(content, media_type="application/json")
+
+
+async def _decided(request: Request, subject: Subject, *, action: Purposes, resource: Resource) -> bytes:
+    """Return the answer to the only one that is asked about."""
+    held = await _held(request, action)
+    with stage("decision.evaluate", evaluations=1):
+        content = _answer(held, subject, action=action, resource=resource)
+    _count(request, [content])
+    return content
 
 
 async def _one_of(
@@ -290,7 +298,8 @@ async def configuration(request: Request) -> Configuration:
 
 async def _held(request: Request, action: Purposes) -> Held:
     snapshots: Snapshots = request.app.state.snapshots
-    return await snapshots.current(action.properties.policy or "", action.name)
+    with stage("decision.snapshot"):
+        return await snapshots.current(action.properties.policy or "", action.name)
 
 
 _YES = b'{"decision":true'

@@ -256,6 +256,7 @@ def _read(upload: UploadFile | None) -> bytes:
 def _shown(error: ConsentryError, field: str) -> dict[str, str]:
     """Return an error for a form, with the field that it is about."""
     prefix = "concern-" if field.startswith("concern-") else ""
-    of_field = {"statement-areas": "areas", "policy-unknown-area": "areas", "case-text": "reference"}
+    of_areas = ("order-scope", "statement-areas", "policy-unknown-area")
+    of_field = {**dict.fromkeys(of_areas, "areas"), "case-text": "reference"}
     where = prefix + of_field[error.code] if error.code in of_field and field != "statement" else field
     return {"message": error.message, "help": error.help, "field": where, "code": error.code}

@@ -26,19 +26,7 @@ def check_document(use: Block, *, aim: Aim | None, effect: Effect | None) -> dic
         "can_choose": use.can_choose,
         "categories": [] if aim is None else sorted(aim.categories),
         "items": 0 if aim is None else len(aim.items),
-        "undoes": None if effect is None else _effect(effect),
-    }
-
-
-def _effect(effect: Effect) -> dict[str, Any]:
-    return {
-        "next_release": effect.next_release,
-        "due": effect.due,
-        "asked_for": effect.asked_for,
-        "leaving": {"own": effect.own, "others": effect.others},
-        "releases": dict(effect.releases),
-        "left": dict(effect.left),
-        "models": dict(effect.models),
+        "undoes": None if effect is None else effect.to_json(),
     }
 
 

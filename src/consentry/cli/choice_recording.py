@@ -1,0 +1,89 @@
+"""What `consentry choice record` does with a choice: it is recorded, or what it would undo is only said."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consentry.cli.context import Context
+from consentry.cli.output import Output, counted
+from consentry.control_plane.own_content import Aim, Effect
+from consentry.control_plane.unknown_ids import UnknownIds
+from consentry.ledger.events import ChoiceMade
+from consentry.policy.vocabulary import ChoiceState, Reach
+
+
+def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
+    """Record a choice, and say where it is and what it is about that nothing here has."""
+    position, control = 0, context.deployment.control
+
+    def note(positions: range) -> None:
+        nonlocal position
+        position = positions[0]
+
+    unknown = _looked_up(context, said, corpus=corpus)
+    control.statements.choose([said], recorded=note)
+    reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
+    held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
+    lines = [f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.", *unknown.lines]
+    context.out.show({"position": position, **unknown.body}, lambda: context.out.text("\n".join(lines)))
+
+
+def foresee(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
+    """Say in numbers what a refusal would undo, without recording it."""
+    unknown, choice = _looked_up(context, said, corpus=corpus), said.choice
+    aim = Aim(purpose=choice.purpose, categories=choice.categories, items=choice.items)
+    effect = context.deployment.control.own_content.effect(said.person, aim)
+
+    def human() -> None:
+        _show(context.out, effect, reach=choice.reach)
+        if unknown.lines:
+            context.out.text("\n".join(["", *unknown.lines]))
+
+    context.out.show({"reach": str(choice.reach), **effect.to_json(), **unknown.body}, human)
+
+
+def _show(out: Output, effect: Effect, *, reach: Reach) -> None:
+    out.text("Nothing is recorded yet.")
+    if reach is Reach.FUTURE:
+        out.text("What there is now would be used as before, and no release would change.")
+        return
+    left_out = counted(
+        effect.next_release, "item of theirs that may be used now", several="items of theirs that may be used now"
+    )
+    out.text(f"{left_out} would be left out of every release sealed from now on.")
+    if effect.due:
+        out.text(f"{counted(effect.due, 'item')} would else be used once they were told and had time to say no.")
+    if effect.asked_for:
+        out.text(f"{counted(effect.asked_for, 'item')} would be used only after a yes.")
+    if reach is not Reach.EVERYTHING:
+        out.text("Sealed releases would stay as they are.")
+        return
+    others = f", {effect.others:,} of them by others who involve them" if effect.others else ""
+    sealed = counted(len(effect.releases), "sealed release")
+    out.text(f"{counted(effect.leaving, 'item')} would leave {sealed}{others}.")
+    if effect.releases:
+        out.heading("Releases")
+        out.table(["release", "items that would leave"], [[name, f"{n:,}"] for name, n in effect.releases.items()])
+    if effect.models:
+        out.heading("Models that learned from them")
+        rows = [[name, "unknown" if n is None else f"{n:,}"] for name, n in effect.models.items()]
+        out.table(["model", "items trained on"], rows)
+
+
+class _Unknown(NamedTuple):
+    """What a choice is about that nothing here has: in lines, and as part of a document."""
+
+    lines: list[str]
+    body: dict[str, bool]
+
+
+def _looked_up(context: Context, said: ChoiceMade, *, corpus: str | None) -> _Unknown:
+    unknown = UnknownIds(context.deployment.control.desk, corpus=corpus)
+    unknown.look(said)
+    unknown.done()
+    no_person, no_items = bool(unknown.people.choices), bool(unknown.items.choices)
+    lines = [
+        *(["No people table and no item here knows this person: check the id."] if no_person else []),
+        *([f"Corpus `{corpus}` does not have all of these items: check their ids."] if no_items else []),
+    ]
+    return _Unknown(lines, {"unknown_person": no_person, "unknown_items": no_items})
