@@ -91,8 +91,7 @@ class _Answer(StrEnum):
 def load(text: str, filename: str, *, accepted: bool = False, places_named: PlacesNamed = no_names) -> PolicySet:
     """Return the policy set in `text`; `filename` is what messages call it.
 
-    One that is `accepted` is stored here: what its rules do to each other was looked at when it was published, and it
-    may be older than the limits of what is written into a set now.
+    One that is `accepted` was published here: its rules were compared then, and it may be older than today's limits.
 
     Raises:
         PolicyError: something is wrong: the first problem, with the number of further ones in its help.
