@@ -58,7 +58,7 @@ WORDS = ("ada", "böb", "李雷", "👩‍🚀", "e\u0301ve", " dan ", "nul\0l",
 NUMBERS = (1, 2, 7, 40, 2**31 - 1, 5, 6, 100)
 
 CATEGORIES = (CATEGORY_WORDS, {"haiku": "post", "pic": "image"}, {**CATEGORY_WORDS, "post": "direct-message"})
-VISIBILITIES = ({}, {"whoever": "public"}, {"public": "private", "private": "public"})
+VISIBILITIES: tuple[dict[str, str], ...] = ({}, {"whoever": "public"}, {"public": "private", "private": "public"})
 """What the platform's words may be said to mean."""
 
 OPEN = """
