@@ -133,6 +133,20 @@ class Decided(NamedTuple):
     label: str
 
 
+class AsksOwnersAlone(World):
+    """An oracle that forgets whom else an item involves: for a control."""
+
+    def decide(self, item: RawItem, policy: PolicySet, *, purpose: Purpose, at: int) -> Decided:
+        return super().decide(replace(item, involves=None), policy, purpose=purpose, at=at)
+
+
+class HearsNobody(World):
+    """An oracle that forgets what people chose: for a control."""
+
+    def choose(self, person: str, choice: Choice) -> None:
+        pass
+
+
 _Word = TypeVar("_Word", Category, Visibility, Age)
 
 

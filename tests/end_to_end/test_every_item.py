@@ -8,6 +8,7 @@ at the same position, and one that was sealed before a descriptor was corrected 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -45,7 +46,7 @@ from end_to_end.network import (
     write_items,
     write_people,
 )
-from end_to_end.oracle import Decided, World, decide_all
+from end_to_end.oracle import AsksOwnersAlone, Decided, HearsNobody, World, decide_all
 from end_to_end.telling import told_then
 
 NOW = 1_764_000_000  # 24 November 2025
@@ -128,13 +129,15 @@ def items_of(rng: Random, ids: tuple[Id, ...], *, first: int, text_ids: bool) ->
 class Worlds(RuleBasedStateMachine):
     """A deployment and the oracle, told the same things."""
 
+    oracle: type[World] = World
+
     @initialize(seed=SEEDS, numbers=st.booleans())
     def begin(self, seed: int, numbers: bool) -> None:
         rng = Random(seed)
         self.context = fresh()
         self.folder, self.deployment = self.context.__enter__()
         self.control = self.deployment.control
-        self.world = World()
+        self.world = self.oracle()
         self.numbers = numbers
         self.form = Form(
             ids=rng.choice([name for name in ID_TYPES if ("int" in name) is numbers]),
@@ -347,19 +350,32 @@ class Worlds(RuleBasedStateMachine):
                 assert said == [str(each) for each in decided.decision.reasons]
 
 
-def require_equal(*, examples: int, steps: int) -> None:
+_TRYING = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+def require_equal(
+    worlds: type[Worlds] = Worlds, *, examples: int, steps: int, phases: Sequence[Phase] = (*_TRYING, Phase.shrink)
+) -> None:
     """Play generated worlds, and hold every release that is sealed in them against plain Python."""
     run_state_machine_as_test(
-        Worlds,
+        worlds,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+            phases=phases,
             print_blob=True,
+            report_multiple_bugs=False,
         ),
     )
+
+
+@pytest.mark.parametrize("oracle", [AsksOwnersAlone, HearsNobody])
+def test_control_worlds_that_are_decided_otherwise_are_noticed(oracle: type[World]) -> None:
+    worlds = type("Wrong", (Worlds,), {"oracle": oracle})
+    with pytest.raises(AssertionError):
+        require_equal(worlds, examples=20, steps=12, phases=[Phase.generate])
 
 
 def test_every_item_is_decided_as_plain_python_decides_it() -> None:
