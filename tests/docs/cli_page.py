@@ -17,10 +17,10 @@ _HEAD = """\
 
 This page is made from the commands; a test keeps it current. In a checkout write `./run consentry` for `consentry`.
 
-Every command takes `--home DIR` (before the command) and `--json` (anywhere). Results go to standard output, everything
-else to standard error, where a terminal shows how far work is that takes more than a second. The exit status is 0 for
-done or yes, 1 for an error, 2 for a command used wrongly, **3 if the answer is no**, 130 if interrupted.
-[errors.md](errors.md) explains the errors.
+Every command takes `--home DIR` (before the command) and `--json` (anywhere); `consentry --version` takes it as well.
+Results go to standard output, everything else to standard error, where a terminal shows how far work is that takes more
+than a second. The exit status is 0 for done or yes, 1 for an error, 2 for a command used wrongly, **3 if the
+answer is no**, 130 if interrupted. [errors.md](errors.md) explains the errors.
 """
 
 

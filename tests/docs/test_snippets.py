@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ NOT_RUN = {
     ],
 }
 """What no test of a document runs, and why. Another one is to be run, or to be put here with a reason as good."""
+_LOOKS_RUNNABLE = re.compile(r"```\s*(?:sh|bash|shell|console|python|py)\b", re.IGNORECASE)
+"""Whatever stands before it: more than `snippets` knows to run."""
 
 
 def require_all_run(text: str, *, name: str, folder: Path) -> int:
@@ -49,7 +52,9 @@ def require_all_run(text: str, *, name: str, folder: Path) -> int:
 def test_every_snippet_of_a_document_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONSENTRY_HOME", str(tmp_path / "home"))
-    require_all_run(document.read_text("utf-8"), name=str(document.relative_to(ROOT)), folder=tmp_path)
+    text = document.read_text("utf-8")
+    ran = require_all_run(text, name=str(document.relative_to(ROOT)), folder=tmp_path)
+    assert ran == len(_LOOKS_RUNNABLE.findall(text)) - len(left_out(text)), "a block is neither run nor left out"
 
 
 def test_what_is_not_run_is_known() -> None:

@@ -1,4 +1,4 @@
-"""Carries out one verb in a child process that is killed at one of its steps: a server that forks, one line a child.
+"""Carries out one verb or command in a child that is killed at one of its steps: a server that forks, one line a child.
 
 A step is whatever changes the disk or is about to make a change durable: a file opened for writing, a rename, a
 removal, a flush (before and after it), a commit of the ledger (before and after it). Its *kind* is what is done to
@@ -15,8 +15,8 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from threading import Lock
 from types import FrameType
@@ -25,8 +25,14 @@ from typing import Any
 import alembic.command  # noqa: F401 - a first start needs it
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.invocation import DENIED, Later
+from consentry.cli.main import cli
 from consentry.cli.main import main as main_of_the_command_line
+from consentry.connectors.stackexchange import convert as of_a_dump
+from consentry.connectors.tabular import convert as of_tables
 from consentry.control_plane.drafts import Drafts
+from consentry.corpus.folder import ITEMS
+from consentry.digests import Digest, digest
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger import outcomes
 from consentry.ledger.events import ChoiceMade, Source
@@ -34,7 +40,8 @@ from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Scope, issue
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
-from consentry.release import builder
+from consentry.release import builder, iceberg, materialise
+from consentry.storage import Objects
 
 POLICY = "september-2024"
 CASE, UK = "ico-2024", Scope(areas=frozenset({"UK"}))
@@ -160,11 +167,18 @@ def suspend_by_command(deployment: Deployment, _: Path) -> None:
     home = deployment.settings.home
     deployment.close()
     words = ["--case", CASE, "--area", "UK", "--origin", "authority-request", "--reference", "letter"]
+    command(["--home", str(home), "suspend", *words])
+
+
+def command(words: list[str]) -> None:
+    """Run a command line; one that fails says so on the standard error."""
+    said = io.StringIO()
     try:
-        with redirect_stdout(io.StringIO()):  # ours is for answers
-            main_of_the_command_line(["--home", str(home), "suspend", *words])
+        with redirect_stdout(said), redirect_stderr(said):  # ours is for answers
+            main_of_the_command_line(words)
     except SystemExit as left:
-        if left.code:
+        if left.code not in (0, DENIED):
+            sys.stderr.write(f"{' '.join(words)}\n{said.getvalue()}\n")
             raise
 
 
@@ -217,6 +231,44 @@ def build_naively(deployment: Deployment, folder: Path) -> None:
     build(deployment, folder)
 
 
+def names_documents_first() -> Callable[[], None]:
+    """Do what must not be done: name documents in the ledger, and store them afterwards."""
+    left: list[tuple[Objects, bytes]] = []
+    put = Objects.put
+
+    def later(objects: Objects, content: bytes) -> Digest:
+        left.append((objects, content))
+        return digest(content)
+
+    def store() -> None:
+        for objects, content in left:
+            put(objects, content)
+
+    Objects.put = later  # type: ignore[assignment, method-assign]
+    return store
+
+
+def writes_in_place() -> Callable[[], None]:
+    """Do what must not be done: write a folder under its own name, file by file."""
+
+    @contextmanager
+    def straight(target: Path) -> Iterator[Path]:
+        (target / ITEMS).mkdir(parents=True)
+        yield target
+
+    for module, name in (
+        (materialise, "staged"),
+        (iceberg, "staged"),
+        (of_tables, "new_folder"),
+        (of_a_dump, "new_folder"),
+    ):
+        setattr(module, name, straight)
+    return lambda: None
+
+
+NAIVE = {each.__name__: each for each in (names_documents_first, writes_in_place)}
+"""What breaks commands for the controls; what is returned is done at the end."""
+
 _ALL = (
     *(start, register, people, build, erase, refuse, withdraw, suspend, suspend_by_command, narrow, lift),
     *(build_naively, narrow_naively),
@@ -230,9 +282,15 @@ def carry_out(job: dict[str, Any], answer: int) -> None:
         steps.watch_lines()
     else:
         steps.watch()
-    deployment = open_deployment(Path(job["home"]))
-    VERBS[job["verb"]](deployment, Path(job["folder"]))
-    deployment.close()
+    if "words" in job:
+        finish = NAIVE[job["naive"]]() if job["naive"] else None
+        command(job["words"])
+        if finish is not None:
+            finish()
+    else:
+        deployment = open_deployment(Path(job["home"]))
+        VERBS[job["verb"]](deployment, Path(job["folder"]))
+        deployment.close()
     sys.settrace(None)
     with os.fdopen(answer, "w") as stream:
         json.dump(steps.kinds, stream)
@@ -240,12 +298,16 @@ def carry_out(job: dict[str, Any], answer: int) -> None:
 
 def main() -> None:
     for line in sys.stdin:
+        job = json.loads(line)
+        for name in job.get("words", ()):
+            if isinstance(named := cli.commands.get(name), Later):
+                named.load()  # once, and not in each child
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             try:
                 os.close(reading)
-                carry_out(json.loads(line), writing)
+                carry_out(job, writing)
                 os._exit(0)
             except BaseException as error:
                 sys.stderr.write(f"{error!r}\n")

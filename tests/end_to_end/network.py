@@ -5,9 +5,9 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -59,6 +59,17 @@ class Form:
     involves: str = "list"
     text: str = "string"
     rows_per_group: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a descriptor says that the words and times of the content mean."""
+
+    categories: Mapping[str, str] = field(default_factory=lambda: CATEGORY_WORDS)
+    visibilities: Mapping[str, str] = field(default_factory=dict)
+    dated: bool = True
+    hours_ahead: int = 0
+    """How far the zone of times that name none is ahead of UTC."""
 
 
 ID_TYPES: dict[str, pa.DataType] = {
@@ -128,11 +139,13 @@ def _mentions(involved: Sequence[tuple[Id, ...] | None], form: str, ids: pa.Data
     return pa.array(lists, pa.large_list(plain) if form == "large_list" else pa.list_(plain))
 
 
-def as_stored(item: RawItem, form: Form) -> RawItem:
-    """Return what is left of an item once it is written in a form: dates lose their time, single mentions the rest."""
+def as_stored(item: RawItem, form: Form, reading: Reading) -> RawItem:
+    """Return what is left of an item once it is written in a form and read: single mentions lose the rest, say."""
     created = item.created
-    if form.created == "none":
+    if form.created == "none" or not reading.dated:
         created = None
+    elif created is not None and form.created == "timestamp[ms]":
+        created -= reading.hours_ahead * 3_600
     elif created is not None and form.created.startswith("date"):
         created = created // 86_400 * 86_400 + 86_399  # the last second of the day: no refusal of that day misses it
     involves = item.involves
@@ -140,14 +153,16 @@ def as_stored(item: RawItem, form: Form) -> RawItem:
         involves = None
     elif form.involves == "single":
         involves = (involves[0],) if involves and involves[0] is not None else None
-    return replace(item, created=created, involves=involves)
+    category = reading.categories.get(item.category, item.category)
+    visibility = reading.visibilities.get(item.visibility, item.visibility)
+    return replace(item, category=category, visibility=visibility, created=created, involves=involves)
 
 
-def descriptor(form: Form = Form(), *, name: str = "network") -> str:
+def descriptor(form: Form = Form(), *, name: str = "network", reading: Reading = Reading()) -> str:
     """Return the descriptor of a corpus in a form."""
     involves = {"none": "", "structs": 'involves = "mentions.id"'}.get(form.involves, 'involves = "mentions"')
-    created = "" if form.created == "none" else 'created = "made"'
-    words = "\n".join(f'"{theirs}" = "{ours}"' for theirs, ours in CATEGORY_WORDS.items())
+    created = "" if form.created == "none" or not reading.dated else 'created = "made"'
+    zone = f"Etc/GMT-{reading.hours_ahead}" if reading.hours_ahead else "UTC"
     return f"""
 [corpus]
 name = "{name}"
@@ -162,18 +177,26 @@ text = "words"
 {created}
 {involves}
 [created]
-zone = "UTC"
+zone = "{zone}"
+[visibilities]
+{_words(reading.visibilities)}
 [categories]
-{words}
+{_words(reading.categories)}
 """
 
 
-def write_corpus(folder: Path, files: Sequence[Sequence[RawItem]], form: Form = Form()) -> Path:
+def _words(mapping: Mapping[str, str]) -> str:
+    return "\n".join(f'"{theirs}" = "{ours}"' for theirs, ours in mapping.items())
+
+
+def write_corpus(
+    folder: Path, files: Sequence[Sequence[RawItem]], form: Form = Form(), *, reading: Reading = Reading()
+) -> Path:
     """Write a corpus folder and return its descriptor."""
     for number, items in enumerate(files):
         write_items(folder / "items" / f"{number}.parquet", items, form)
     target = folder / "corpus.toml"
-    target.write_text(descriptor(form), "utf-8")
+    target.write_text(descriptor(form, reading=reading), "utf-8")
     return target
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from consentry.policy.choice import Choice, LiveChoice, standing
-from consentry.policy.evaluator import Decision, Request, evaluate
+from consentry.policy.evaluator import OWNER_UNKNOWN, STRENGTH, Decision, Request, combine, evaluate
 from consentry.policy.expressions import Item, Person
 from consentry.policy.policy_set import PolicySet
 from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Purpose, Visibility
-from end_to_end.network import CATEGORY_WORDS, RawItem, RawPerson
+from end_to_end.network import RawItem, RawPerson
 
 
 def _text(raw: str | int | None) -> str | None:
@@ -74,10 +74,10 @@ class World:
             found |= grown
         return found
 
-    def decide(self, item: RawItem, policy: PolicySet, *, purpose: Purpose, at: int) -> Decision:
-        """Decide one item."""
+    def decide(self, item: RawItem, policy: PolicySet, *, purpose: Purpose, at: int) -> Decided:
+        """Decide one item, as its descriptor reads it."""
         stored = Item(
-            category=_word(Category, CATEGORY_WORDS.get(item.category, item.category), Category.UNKNOWN),
+            category=_word(Category, item.category, Category.UNKNOWN),
             visibility=_word(Visibility, item.visibility, Visibility.UNKNOWN),
             created=item.created if item.created is not None and 0 <= item.created < 2**32 - 1 else None,
             objected=any(
@@ -85,12 +85,20 @@ class World:
                 for item_, about in self.excluded
             ),
         )
-        named = [_text(item.author), *(_text(each) for each in item.involves or ())]
-        people = [self._person(each, item, purpose, stored.category) for each in named if each is not None]
-        if len(people) < len(named):
-            people = []  # somebody nobody knows: the item is decided as one without an owner
         rules = policy.rules if policy.decides(purpose) else ()
-        return evaluate(rules, Request(purpose=purpose, item=stored, people=tuple(people), at=at))
+
+        def of(named: str | None) -> Decision:
+            if named is None:
+                return OWNER_UNKNOWN
+            person = self._person(named, item, purpose, stored.category)
+            return evaluate(rules, Request(purpose=purpose, item=stored, people=(person,), at=at))
+
+        owner, *others = [of(_text(each)) for each in (item.author, *(item.involves or ()))]
+        against = [each.primary for each in others if not each.allowed]
+        label = "eligible" if owner.allowed else str(owner.primary)
+        if owner.allowed and against:
+            label = f"involved:{min(against, key=lambda why: (STRENGTH[why.kind], why.reference))}"
+        return Decided(stored, combine([owner, *others]), label)
 
     def _person(self, person: str, item: RawItem, purpose: Purpose, category: Category) -> Person:
         accounts = self.accounts(person)
@@ -117,6 +125,28 @@ class World:
         )
 
 
+class Decided(NamedTuple):
+    """An item as it is read, the decision about it, and what it is counted under."""
+
+    item: Item
+    decision: Decision
+    label: str
+
+
+class AsksOwnersAlone(World):
+    """An oracle that forgets whom else an item involves: for a control."""
+
+    def decide(self, item: RawItem, policy: PolicySet, *, purpose: Purpose, at: int) -> Decided:
+        return super().decide(replace(item, involves=None), policy, purpose=purpose, at=at)
+
+
+class HearsNobody(World):
+    """An oracle that forgets what people chose: for a control."""
+
+    def choose(self, person: str, choice: Choice) -> None:
+        pass
+
+
 _Word = TypeVar("_Word", Category, Visibility, Age)
 
 
@@ -126,6 +156,6 @@ def _word(words: type[_Word], word: str | None, otherwise: _Word) -> _Word:
 
 def decide_all(
     world: World, files: Sequence[Sequence[RawItem]], policy: PolicySet, *, purpose: Purpose, at: int
-) -> list[list[Decision]]:
+) -> list[list[Decided]]:
     """Decide every item of every file."""
     return [[world.decide(item, policy, purpose=purpose, at=at) for item in items] for items in files]

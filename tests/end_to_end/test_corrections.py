@@ -140,7 +140,9 @@ def test_what_is_over_is_not_corrected(place: Deployment) -> None:
     control = place.control
     control.cases.require_notice(CASE, "n-1", days=30, by="ann")
     control.cases.prohibit(CASE, by="ann", reference="x")
+    said = place.ledger.head()
     refused("case-over", lambda: control.corrections.notice(CASE, "n-1", days=None, reason="x", by="ann"))
+    assert place.ledger.head() == said
 
 
 def test_the_commands(suspended: Terminal) -> None:

@@ -7,11 +7,8 @@ release built after it holds what it must. The control announces a release befor
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -30,44 +27,14 @@ from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import ChoiceState, Purpose
 from end_to_end.crash_driver import NOW, POLICY, VERBS
+from end_to_end.crash_server import Driver, driver
 from end_to_end.network import Form, RawItem, RawPerson, quick_folder, write_corpus, write_items, write_people
 from end_to_end.still_given import handed_out, in_table
 from end_to_end.test_story import eligible
 
+__all__ = ["driver"]
+
 PEOPLE = 8
-
-
-class Driver:
-    """The process that carries out verbs in children."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "end_to_end.crash_driver"],
-            cwd=Path(__file__).parents[1],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def carry_out(
-        self, verb: str, home: Path, folder: Path, *, kill_at: int | str = 0, lines: bool = False
-    ) -> tuple[int, int]:
-        """Return how the child ended, and how many steps it took if it was not killed.
-
-        It is killed at a step by its number, or at the first step of a kind. With `lines` a step is a line.
-        """
-        at, kind = (0, kill_at) if isinstance(kill_at, str) else (kill_at, "")
-        job = {"verb": verb, "home": str(home), "folder": str(folder), "kill_at": at, "kind": kind, "lines": lines}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        self.kinds: list[str] = answer["kinds"]
-        return answer["status"], len(self.kinds)
-
-    def close(self) -> None:
-        self.process.communicate()
 
 
 @dataclass(frozen=True)
@@ -84,13 +51,6 @@ class Stage:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.home, target)
         return target
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Driver]:
-    found = Driver()
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

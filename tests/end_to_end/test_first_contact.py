@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from consentry import __version__
+from consentry.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "network"
@@ -31,6 +32,13 @@ def ran(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
 def test_it_says_its_version(tmp_path: Path) -> None:
     assert ran("--version", folder=tmp_path).stdout == f"consentry, version {__version__}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("--version", "--json"), ("--json", "--version")])
+def test_it_says_its_version_to_programs(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*words])
+    assert (left.value.code, json.loads(capsys.readouterr().out)) == (0, {"version": __version__})
 
 
 @pytest.mark.parametrize("word", ["-h", "--help"])

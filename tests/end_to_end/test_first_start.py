@@ -13,9 +13,11 @@ import pytest
 from consentry.bootstrap import open_deployment
 from consentry.doctor.finding import State
 from consentry.identity import IDENTITY_FILE
+from end_to_end.crash_server import Driver, driver
 from end_to_end.network import quick_folder
-from end_to_end.test_crashes import Driver, driver  # noqa: F401 - a fixture
 from end_to_end.two_homes import finding, identity
+
+__all__ = ["driver"]
 
 
 @pytest.fixture
@@ -24,10 +26,7 @@ def quick() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_an_interrupted_first_start_is_finished_by_the_next(
-    quick: Path,
-    driver: Driver,  # noqa: F811 - the fixture
-) -> None:
+def test_an_interrupted_first_start_is_finished_by_the_next(quick: Path, driver: Driver) -> None:
     home = quick / "home"
     _, steps = driver.carry_out("start", home, quick)
     assert steps > 20

@@ -26,11 +26,13 @@ from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.snapshot import Use
 from end_to_end.crash_driver import CASE, UK
+from end_to_end.crash_server import Driver, driver
 from end_to_end.network import copy_home, quick_folder, write_corpus, write_people
 from end_to_end.still_given import handed_out
 from end_to_end.suspended_network import EVERYTHING, ITEMS, PEOPLE, POLICY, build
-from end_to_end.test_crashes import Driver
 from end_to_end.test_story import eligible
+
+__all__ = ["driver"]
 
 USE = Use(Purpose.TRAIN_GENAI, Category.POST, Visibility.PUBLIC)
 BRAZIL = Scope(areas=frozenset({"BR"}))
@@ -109,13 +111,6 @@ def prepare(deployment: Deployment, verb: str) -> None:
         for by in ("ann", "bob"):
             assert not control.cases.approve(CASE, by=by)
         control.notices.serve("n-1", [deployment.person(each) for each in ("gb", "br")], at=now())
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Driver]:
-    found = Driver()
-    yield found
-    found.close()
 
 
 @contextmanager

@@ -206,6 +206,11 @@ RELEASE = "network.train-genai.3"
             ("choice", "record", "p1", "refused", "--reach", "everything"),
             [(f"looking for what leaves {RELEASE}", 270, "items")],
         ),
+        (("policy", "check", POLICY, "november-2025"), [("checking", 2, "policy sets")]),
+        (
+            ("policy", "diff", POLICY, "november-2025"),
+            [("reading", 2, "policy sets"), ("comparing answers", 108, "questions")],
+        ),
     ],
 )
 def test_the_commands_are_watched(

@@ -53,6 +53,15 @@ rules = st.builds(
     created_before=st.none() | st.sampled_from(DATES),
     notice=st.none() | st.builds(NoticeCondition, notice=st.just("n"), days=st.integers(0, 2)),
 )
+EVERYTHING = Rule(id="everything", effect=Effect.PERMIT, why="generated")
+
+
+def rule_lists(most: int) -> st.SearchStrategy[list[Rule]]:
+    """Up to so many rules, mostly with one more that permits everything: by rules alone nearly nothing is allowed."""
+    wide = st.sampled_from([[EVERYTHING], [EVERYTHING], []])
+    return st.builds(lambda more, others: [*others, *more], wide, st.lists(rules, max_size=most))
+
+
 live_choices = st.builds(
     LiveChoice,
     key=st.builds(
@@ -65,7 +74,7 @@ live_choices = st.builds(
     reach=st.sampled_from(Reach),
     at=st.sampled_from(DATES),
 )
-person_facts = st.builds(
+anybody = st.builds(
     PersonClass,
     places=subsets(PLACES),
     established=st.booleans(),
@@ -75,6 +84,17 @@ person_facts = st.builds(
     choices=st.lists(live_choices, max_size=3, unique_by=lambda choice: choice.key).map(tuple),
     notices=st.sampled_from([(), (("n", NOW - 86_400),), (("n", NOW),)]),
 )
+known_adults = st.builds(
+    PersonClass,
+    places=st.sampled_from([frozenset({"US"}), frozenset({"BR"}), frozenset({"GB"}), frozenset({"FR", "US-CA"})]),
+    established=st.just(True),
+    age=st.just(Age.ADULT),
+    account=st.just(Account.ACTIVE),
+    choices=st.just(()) | st.tuples(live_choices),
+    notices=st.sampled_from([(), (("n", NOW - 86_400),)]),
+)
+"""People of whom nothing is unknown: of anybody, nearly always something is."""
+person_facts = known_adults | anybody
 people_lists = st.lists(person_facts, min_size=1, max_size=6)
 item_facts = st.tuples(
     st.sampled_from(CATEGORIES),

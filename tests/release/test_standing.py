@@ -9,7 +9,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
-from generated import CATEGORIES, NOW, VISIBILITIES, Items, item_facts, person_facts, prepare, rules
+from generated import CATEGORIES, NOW, VISIBILITIES, Items, item_facts, person_facts, prepare, rule_lists
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -164,7 +164,7 @@ class Change(NamedTuple):
 
 changes = st.builds(
     Change,
-    rules=st.none() | st.lists(rules, max_size=4),
+    rules=st.none() | rule_lists(4),
     person=st.none() | st.tuples(st.integers(0, 5), people_facts),
     redated=st.booleans(),
     at=st.sampled_from([NOW, NOW, NOW + 86_400]),
@@ -178,7 +178,7 @@ changes = st.builds(
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(rules, max_size=4),
+    rule_lists(4),
     st.lists(people_facts, min_size=1, max_size=6),
     st.lists(file_facts, min_size=1, max_size=3),
     st.lists(changes, min_size=1, max_size=3),

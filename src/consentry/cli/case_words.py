@@ -85,7 +85,7 @@ def _conditions(case: Case, answers: Answers, at: Seconds) -> list[dict[str, Any
             "check": each.condition.check,
             "policy": each.condition.policy,
             "parameters": list(each.condition.parameters),
-            "evidence": None if each.condition.met is None else each.condition.met.evidence,
+            "evidence": each.evidence,
             "found": each.found,
         }
         for each in register(case, answers)

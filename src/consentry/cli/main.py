@@ -26,10 +26,24 @@ INTERRUPTED = 130
 _SOURCE = Path(__file__).parents[1]
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click calls it
+    if asked and not context.resilient_parsing:
+        out = Output(as_json=context.params.get("as_json", False))
+        out.show({"version": __version__}, lambda: out.text(f"consentry, version {__version__}"))
+        context.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--home", type=click.Path(path_type=Path), help="The folder of the deployment (or CONSENTRY_HOME).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
-@click.version_option(__version__, prog_name="consentry")
+@click.option("--json", "as_json", is_flag=True, is_eager=True, help="Print one JSON document instead of tables.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(context: click.Context, home: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click calls it by name
     """Decide whose content may train which model, seal it, and show why.

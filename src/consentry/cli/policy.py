@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from consentry.policy.policy_parser import check as check_text
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_prose import describe, describe_diff
 from consentry.policy.policy_set import PolicySet, run_examples
+from consentry.progress import watched
 from consentry.toml_file import NotUtf8Error, TomlError, read
 
 
@@ -134,11 +136,12 @@ def check(context: Invocation, files: tuple[str, ...], languages: tuple[str, ...
     """Say everything that is wrong with policy FILES; note permits that need an assessment which is not bound."""
     if unknown := [each for each in languages if language_codes.advice(each)]:
         raise click.UsageError(f"`{unknown[0]}` is no language of policy sets: {language_codes.advice(unknown[0])}")
-    found = [
-        (name, each)
-        for name in files
-        for each in check_text(*read_text(name), languages=languages, places_named=_places_named)
-    ]
+    with context.out.progress() as progress:
+        found = [
+            (name, each)
+            for name in watched(files, progress, what="checking", total=len(files), unit="policy sets")
+            for each in check_text(*read_text(name), languages=languages, places_named=_places_named)
+        ]
     unassessed = {} if found else {name: permits for name in files if (permits := _unassessed(read_set(name)))}
 
     def human() -> None:
@@ -198,7 +201,11 @@ def show(context: Invocation, name: str) -> None:
 @pass_invocation
 def diff(context: Invocation, before: str, after: str) -> None:
     """Say what changes when policy set AFTER takes the place of BEFORE: rules, and decisions."""
-    found = diff_sets(read_set(before), read_set(after), at=now())
+    with context.out.progress() as progress:
+        read = watched((before, after), progress, what="reading", total=2, unit="policy sets")
+        was, will_be = (read_set(name) for name in read)
+        comparing = partial(watched, progress=progress, what="comparing answers", unit="questions")
+        found = diff_sets(was, will_be, at=now(), watch=lambda asked, total: comparing(asked, total=total))
     lines = describe_diff(found)
     context.out.show({"lines": lines}, lambda: context.out.text("\n".join(lines)))
 

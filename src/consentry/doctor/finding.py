@@ -6,7 +6,7 @@ its work, or not safely).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 
@@ -30,13 +30,7 @@ class Finding:
 
     def to_json(self) -> dict[str, str]:
         """Return the finding as a flat object, for `--json`."""
-        return {
-            "name": self.name,
-            "state": str(self.state),
-            "found": self.found,
-            "purpose": self.purpose,
-            "remedy": self.remedy,
-        }
+        return {**asdict(self), "state": str(self.state)}
 
 
 def unreadable(name: str, error: OSError, *, purpose: str) -> Finding:

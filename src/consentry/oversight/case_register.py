@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from consentry.digests import Digest
 from consentry.oversight.case import Answers, Case, Condition, Report
 from consentry.policy.choice import Seconds
 
@@ -36,6 +37,11 @@ class Registered:
     condition: Condition
     met: bool
     found: str
+
+    @property
+    def evidence(self) -> Digest | None:
+        """The document that was given to show it, if one was."""
+        return None if self.condition.met is None else self.condition.met.evidence
 
     def state(self, at: Seconds) -> ConditionState:
         """Return how it stands at a time."""

@@ -146,7 +146,6 @@ def conditions_json(case: Case, answers: Answers, *, unknown: Collection[str] = 
     for each in register(case, answers):
         condition = each.condition
         untold = condition.condition in unknown and condition.condition not in at_the_end
-        evidence = None if condition.met is None else condition.met.evidence
         said = _FORM_UNKNOWN if untold else each.found
         found.append(
             {
@@ -155,9 +154,9 @@ def conditions_json(case: Case, answers: Answers, *, unknown: Collection[str] = 
                 "due": condition.due,
                 "check": condition.check,
                 "parameters": list(condition.parameters),
-                "evidence": evidence,
+                "evidence": each.evidence,
                 "met": None if untold else each.met,
-                "found": said if evidence is None else f"evidence {evidence}",
+                "found": said if each.evidence is None else f"evidence {each.evidence}",
             }
         )
     return found

@@ -9,10 +9,11 @@ Left out, because any set denies it: refusals, closed accounts, and what has a g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 from consentry.policy.choice import Seconds, Standing
@@ -89,8 +90,20 @@ class PolicyDiff:
         }
 
 
-def diff(before: PolicySet, after: PolicySet, *, at: Seconds) -> PolicyDiff:
-    """Return what changes from `before` to `after`, with groups and notices as of `at`."""
+# A box is a set of classes for each dimension, purposes first: it stands for all their combinations.
+_Box = tuple[frozenset[int], ...]
+_Cell = tuple[Purpose, dict[Dimension, Case], _Box]
+Watch = Callable[[Iterable[_Cell], int], Iterable[_Cell]]
+"""Is given the questions that both sets are asked, and how many there are, and gives them out again one by one."""
+
+
+def diff(
+    before: PolicySet, after: PolicySet, *, at: Seconds, watch: Watch = lambda questions, _: questions
+) -> PolicyDiff:
+    """Return what changes from `before` to `after`, with groups and notices as of `at`; see `Watch` for `watch`.
+
+    Every date, notice and place that a rule names multiplies the questions: of sets with many it takes minutes.
+    """
     old, new = ({rule.id: rule for rule in policy_set.rules} for policy_set in (before, after))
     common = [(rule_to_json(old[rule_id]), rule_to_json(new[rule_id])) for rule_id in old if rule_id in new]
     return PolicyDiff(
@@ -100,7 +113,7 @@ def diff(before: PolicySet, after: PolicySet, *, at: Seconds) -> PolicyDiff:
         changed=tuple(
             RuleChange(id=left["id"], changes=_changes(left, right)) for left, right in common if left != right
         ),
-        flips=_flips(before.rules, after.rules, at),
+        flips=_flips(before.rules, after.rules, at=at, watch=watch),
     )
 
 
@@ -116,10 +129,6 @@ def _changes(left: dict[str, Any], right: dict[str, Any]) -> tuple[Change, ...]:
     return tuple(Change(part, left.get(part), right.get(part)) for part in parts if left.get(part) != right.get(part))
 
 
-# A box is a set of classes for each dimension, purposes first: it stands for all their combinations.
-_Box = tuple[frozenset[int], ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grid:
     """The classes of each dimension, each a list of cases that no rule tells apart; and the purposes likewise."""
@@ -127,7 +136,12 @@ class _Grid:
     purposes: list[list[Purpose]]
     classes: dict[Dimension, list[list[Case]]]
 
-    def cells(self) -> Iterator[tuple[Purpose, dict[Dimension, Case], _Box]]:
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return len(self.purposes) * prod(map(len, self.classes.values()))
+
+    def cells(self) -> Iterator[_Cell]:
         """Return a purpose and a case from every combination of classes, and the box that is just this combination."""
         dimensions = list(self.classes)
         for purpose_number, purposes in enumerate(self.purposes):
@@ -136,11 +150,11 @@ class _Grid:
                 yield purposes[0], cases, tuple(frozenset({number}) for number in (purpose_number, *numbers))
 
 
-def _flips(before: Sequence[Rule], after: Sequence[Rule], at: Seconds) -> tuple[Flip, ...]:
+def _flips(before: Sequence[Rule], after: Sequence[Rule], *, at: Seconds, watch: Watch) -> tuple[Flip, ...]:
     rules = (*before, *after)
     grid = _grid(rules, representatives(rules, at=at))
     boxes: dict[bool, list[_Box]] = {False: [], True: []}
-    for purpose, cases, box in grid.cells():
+    for purpose, cases, box in watch(grid.cells(), grid.size):
         was, now = (_allowed(side, purpose, cases=cases, at=at) for side in (before, after))
         if was is not now:
             boxes[now].append(box)

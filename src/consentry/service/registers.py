@@ -39,7 +39,7 @@ def condition_rows(case: Case, answers: Answers, *, now: Seconds) -> list[dict[s
             "due": each.condition.due,
             "check": " ".join([each.condition.check, *each.condition.parameters]) if each.condition.check else None,
             "policy": each.condition.policy,
-            "evidence": None if each.condition.met is None else each.condition.met.evidence,
+            "evidence": each.evidence,
             "found": _found(each),
         }
         for each in register(case, answers)
