@@ -1,6 +1,6 @@
 """Reading a held release in PyTorch: rows a second, beside the same loader on a copy that was filtered before.
 
-    ./run bench loader [--rows 200000] [--excluded 0.05] [--rounds 9]
+    ./run bench loader [--rows 200000] [--excluded 0.05] [--rounds 9] [--workers 0 2] [--device cuda]
 
 The files are made up and the same for one seed: text of some hundred bytes, row groups of 20,000. A row group of the
 copy holds what is eligible of one of the content, so that both sides have the same rows in the same row groups, and
@@ -11,6 +11,9 @@ A round reads release, copy, copy, release, so that what changes evenly meanwhil
 is not counted: afterwards the files are in memory. A figure is the median of the rounds; half of them lie in the range
 that is given. The control is the copy beside itself: how far it is from 100 % is what the figures can be off by.
 Processor time is that of all processes, workers included: what others do on the machine is in it least.
+
+With `--device` a row is made a tensor of its first 256 bytes, and batches are moved to the device from pinned memory; a
+pass ends when the last one is there.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from parts.measuring import Line, show
 from pyroaring import BitMap64
 
@@ -37,9 +41,10 @@ from consentry.training.held_release import HeldFile, HeldRelease
 from consentry.training.lease_requests import LeaseRequests
 from consentry.training.shared_deadline import SharedDeadline
 from consentry.training.torch import ReleaseDataset
+from consentry.training.torch_devices import wait_for_devices
 from consentry.training.torch_loader import ReleaseLoader
 
-_FILES, _GROUP_ROWS, _BATCH = 4, 20_000, 256
+_FILES, _GROUP_ROWS, _BATCH, _LENGTH = 4, 20_000, 256, 256
 _GOAL = 0.95
 
 
@@ -121,25 +126,39 @@ class Round(NamedTuple):
     other: Pass
 
 
-def loader_of(release: HeldRelease, *, workers: int) -> ReleaseLoader:
+def as_numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the first bytes of a text as a tensor."""
+    first = row["text"].encode()[:_LENGTH].ljust(_LENGTH)
+    return {"id": row["id"], "numbers": torch.from_numpy(np.frombuffer(bytearray(first), dtype=np.uint8))}
+
+
+def loader_of(release: HeldRelease, *, workers: int, device: str | None) -> ReleaseLoader:
     """Return a loader as jobs have it."""
     lease: Any = SimpleNamespace(release=release)
-    return ReleaseLoader(ReleaseDataset(lease, columns=["id", "text"]), batch_size=_BATCH, num_workers=workers)
+    dataset = ReleaseDataset(lease, columns=["id", "text"], transform=as_numbers if device else None)
+    return ReleaseLoader(dataset, batch_size=_BATCH, num_workers=workers, pin_memory=device is not None)
 
 
 def require_the_same(gated: HeldRelease, copied: HeldRelease) -> None:
     """Both sides have to yield the same rows."""
-    seen = [sorted(each for batch in loader_of(side, workers=0) for each in batch["id"]) for side in (gated, copied)]
+    seen = [
+        sorted(each for batch in loader_of(side, workers=0, device=None) for each in batch["id"])
+        for side in (gated, copied)
+    ]
     if seen[0] != seen[1]:
         raise SystemExit("the copy holds other rows than the release")
 
 
-def read(release: HeldRelease, *, workers: int, rows: int) -> Pass:
+def read(release: HeldRelease, *, workers: int, device: str | None, rows: int) -> Pass:
     """Read everything once."""
-    loader = loader_of(release, workers=workers)
+    loader = loader_of(release, workers=workers, device=device)
     gc.collect()
-    busy, began = busy_seconds(), time.perf_counter()
-    seen = sum(len(batch["id"]) for batch in loader)
+    busy, began, seen = busy_seconds(), time.perf_counter(), 0
+    for batch in loader:
+        seen += len(batch["id"])
+        if device:
+            batch["numbers"].to(device, non_blocking=True)
+    wait_for_devices()
     done = Pass(time.perf_counter() - began, busy_seconds() - busy)
     if seen != rows:
         raise SystemExit(f"{seen} rows were read, of {rows}")
@@ -152,9 +171,11 @@ def busy_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def round_of(one: HeldRelease, other: HeldRelease, *, workers: int, rows: int) -> Round:
+def round_of(one: HeldRelease, other: HeldRelease, *, workers: int, device: str | None, rows: int) -> Round:
     """Read one, the other twice, and the one again."""
-    first, second, third, fourth = (read(each, workers=workers, rows=rows) for each in (one, other, other, one))
+    first, second, third, fourth = (
+        read(each, workers=workers, device=device, rows=rows) for each in (one, other, other, one)
+    )
     return Round(both(first, fourth), both(second, third))
 
 
@@ -191,18 +212,18 @@ def compared(rounds: list[Round], control: list[Round], *, what: str, rows: int)
     ]
 
 
-def measure(*, rows: int, share: float, rounds: int) -> list[Line]:
+def measure(*, rows: int, share: float, rounds: int, workers: list[int], device: str | None) -> list[Line]:
     """Measure everything."""
     lines = []
     with tempfile.TemporaryDirectory() as name:
         gated, copied, eligible = write(Path(name), rows=rows, share=share)
         require_the_same(gated, copied)
-        for workers in (0, 2):
+        for number in workers:
             found, control = [], []
             for _ in range(rounds + 1):
-                found.append(round_of(gated, copied, workers=workers, rows=eligible))
-                control.append(round_of(copied, copied, workers=workers, rows=eligible))
-            what = f"{share:.0%} excluded, {workers} workers"
+                found.append(round_of(gated, copied, workers=number, device=device, rows=eligible))
+                control.append(round_of(copied, copied, workers=number, device=device, rows=eligible))
+            what = f"{share:.0%} excluded, {number} workers"
             lines += compared(found[1:], control[1:], what=what, rows=eligible)
         for release in (gated, copied):
             release.shared.path.unlink()
@@ -214,5 +235,11 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--excluded", type=float, default=0.05)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--device")
     given = parser.parse_args()
-    show("Loader", measure(rows=given.rows, share=given.excluded, rounds=given.rounds))
+    on = f", to {torch.cuda.get_device_name()}" if given.device == "cuda" else ""
+    lines = measure(
+        rows=given.rows, share=given.excluded, rounds=given.rounds, workers=given.workers, device=given.device
+    )
+    show(f"Loader{on}", lines)

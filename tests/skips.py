@@ -18,10 +18,11 @@ NOT_OURS = "the given server is not ours to reconfigure"
 NOT_OURS_TO_STOP = "the given server stays"
 NOT_LINUX = "reads the peak from /proc"
 NO_FULL_DEVICE = "needs /dev/full"
+NO_GPU = "needs a GPU with CUDA"
 NOT_ASKED_FOR = "asked for with --screenshots FOLDER"
 
 ALLOWED = frozenset(
-    {NEEDS_ROOT, NEEDS_NOBODY_SPECIAL, NOT_OURS, NOT_OURS_TO_STOP, NOT_LINUX, NO_FULL_DEVICE, NOT_ASKED_FOR}
+    {NEEDS_ROOT, NEEDS_NOBODY_SPECIAL, NOT_OURS, NOT_OURS_TO_STOP, NOT_LINUX, NO_FULL_DEVICE, NO_GPU, NOT_ASKED_FOR}
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-TORCH = {"loader"}
+TORCH = {"gpu_steps", "loader"}
 SMALL: dict[str, tuple[str, ...]] = {
     "corpus": ("--scale", "0.002"),
     "hostile": ("--number", "200"),

@@ -31,7 +31,11 @@ from consentry.training.torch_ranks import batches_together, check_together
 from train.small_models import ByteModel, Descent, encode
 
 FOLDER = Path(os.environ.get("JOB_FOLDER", "."))
+DEVICE = os.environ.get("JOB_DEVICE", "cpu")
 PAUSE_S = 0.01
+STUCK_AT = 8
+FOR_EVER = 1 << 45
+"""Cycles of a GPU: hours."""
 
 
 def note(name: str, content: object) -> None:
@@ -57,25 +61,27 @@ class StepTimes:
         self._stream.write(json.dumps({"step": step, "checked": self._checked, "taken": boot_seconds()}) + "\n")
 
 
-def train(lease: Lease, *, swallow: bool = False, checkpoints: ModelCheckpoints | None = None, mark: str = "") -> None:
+def train(lease: Lease, *, how: str = "plain", checkpoints: ModelCheckpoints | None = None, mark: str = "") -> None:
     """Train for ever, an epoch after the other."""
     try:
-        forever(lease, swallow=swallow, checkpoints=checkpoints, mark=mark)
+        forever(lease, how=how, checkpoints=checkpoints, mark=mark)
     except LeaseOverError as error:
         note(f"stopped{mark}", {"code": error.code, "at": time.monotonic()})
         raise
 
 
-def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None, mark: str) -> None:
+def forever(lease: Lease, *, how: str, checkpoints: ModelCheckpoints | None, mark: str) -> None:
     """Train until something raises."""
     torch.manual_seed(0)
+    swallow = how == "swallow"
     dataset = ReleaseDataset(lease, columns=[os.environ["JOB_COLUMN"]], transform=encode)
-    model = ByteModel()
+    model = ByteModel().to(DEVICE)
+    ballast = torch.zeros(int(os.environ.get("JOB_BALLAST", "0")), dtype=torch.uint8, device=DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2) if "JOB_ADAM" in os.environ else Descent(model)
     step, times = 0, StepTimes(lease, mark)
     while True:
         for batch in batches(dataset, swallow=swallow):
-            loss = model(batch["ids"])
+            loss = model(batch["ids"].to(DEVICE))
             loss.backward()
             times.checks()
             try:
@@ -83,12 +89,14 @@ def forever(lease: Lease, *, swallow: bool, checkpoints: ModelCheckpoints | None
             except LeaseOverError:
                 if not swallow:
                     raise
+            if how == "stuck" and step + 1 == STUCK_AT:
+                torch.cuda._sleep(FOR_EVER)
             optimizer.step()
             times.taken(step + 1)
             optimizer.zero_grad()
             step += 1
             dataset.commit(step, batch[ROW])
-            note(f"step{mark}", {"step": step, "loss": loss.item(), "at": time.monotonic()})
+            note(f"step{mark}", {"step": step, "loss": loss.item(), "at": time.monotonic(), "ballast": len(ballast)})
             if checkpoints is not None and step % 5 == 0:
                 with checkpoints.writing(f"step-{step}", step=step) as folder:
                     torch.save(model.state_dict(), folder / "model.pt")
@@ -207,7 +215,7 @@ def main() -> None:
             watchdog=watchdog,
         ) as lease:
             place = ModelCheckpoints(LocalFolder(FOLDER / "models"), lease) if what == "checkpoints" else None
-            train(lease, swallow=what == "swallow", checkpoints=place)
+            train(lease, how=what, checkpoints=place)
     except ConsentryError as error:
         note("ended" if number is None else f"ended-{number}", error.code)  # ranks end at the same time
         sys.exit(75)

@@ -18,7 +18,7 @@ from consentry.training.client import Lease, hold
 from consentry.training.model_checkpoints import LocalFolder, ModelCheckpoints
 from consentry.training.torch import ReleaseDataset
 from consentry.training.transformers import LeaseCallback, ModelCheckpointCallback, ReleaseTrainer, RowCollator
-from train.jobs_in_torch import FOLDER, StepTimes, note
+from train.jobs_in_torch import DEVICE, FOLDER, StepTimes, note
 from train.small_models import encode_for_trainer, tiny_gpt
 
 BATCH, MICRO_BATCHES = 2, 2
@@ -71,6 +71,8 @@ def train(lease: Lease, arguments: TrainingArguments) -> None:
 def main() -> None:
     """Be a rank."""
     torch.set_num_threads(1)
+    if DEVICE != "cpu":
+        os.environ["LOCAL_RANK"] = "0"  # all ranks share the first GPU
     arguments = TrainingArguments(
         output_dir=str(FOLDER / "out"),
         per_device_train_batch_size=BATCH,
@@ -79,7 +81,7 @@ def main() -> None:
         dataloader_num_workers=1,
         report_to=[],
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=DEVICE == "cpu",
         ddp_backend="gloo",
         save_strategy="no",
         logging_strategy="no",

@@ -66,6 +66,23 @@ def test_a_run_that_was_interrupted_learns_what_a_whole_one_does(url: str, tmp_p
     assert otherwise != resumed, "a control: without the state of the random numbers it is another dropout"
 
 
+def test_a_run_with_fp16_goes_on_with_the_scale_that_its_gradients_had(url: str, tmp_path: Path) -> None:
+    """For a GPU Accelerate makes a scaler; for processors there is the same one, and nobody makes it."""
+    kept = tmp_path / "models" / "step-4"
+    scales = []
+    for number in range(2):
+        with held(url, tmp_path) as lease:
+            dataset = ReleaseDataset(lease, columns=[text_column()], transform=encode_for_trainer)
+            keep = ModelCheckpointCallback(ModelCheckpoints(LocalFolder(tmp_path / "models"), lease), dataset, every=4)
+            if number == 1:
+                load_rows(kept, dataset)
+            training = trainer(lease, dataset, tmp_path, keep, max_steps=4 + number)
+            training.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8, growth_interval=2)
+            training.train(resume_from_checkpoint=str(kept) if number else None)
+            scales.append(training.accelerator.scaler.get_scale())
+    assert scales == [32, 32], "doubled after two steps, and again after four"
+
+
 @pytest.mark.parametrize("how", ["by name", "by its weights", "by what wraps it"])
 def test_a_model_in_parts_is_not_kept_by_one_rank(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str

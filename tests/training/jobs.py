@@ -49,6 +49,14 @@ step(1)
 threading.Event().wait()
 """
 )
+DEVICE_HANGS = (
+    HEAD
+    + """
+step(1)
+lease.wait_for_devices = threading.Event().wait
+context.__exit__(None, None, None)
+"""
+)
 CRASHES = (
     HEAD
     + """

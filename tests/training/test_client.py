@@ -15,6 +15,7 @@ from consentry.errors import ConsentryError, InputError, LeaseOverError, Unavail
 from consentry.training.client import Lease, hold
 from consentry.training.consumption import Journal, merged, ranges_of
 from consentry.training.lease_requests import deliver
+from consentry.training.shared_deadline import LeaseState
 from training.small_server import CREDENTIAL, SmallPlane
 
 PATIENCE_S = 20
@@ -227,6 +228,24 @@ def test_an_error_that_comes_of_the_end_of_a_lease_is_a_stop(plane: SmallPlane, 
     with pytest.raises(RuntimeError):
         train()
     assert [each["how"] for each in plane.lease().ends] == ["stopped"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_job_has_stopped_once_devices_have_done_what_it_gave_them(
+    plane: SmallPlane, holding: Callable[..., Any], fails: bool
+) -> None:
+    seen: list[Any] = []
+
+    def wait() -> None:
+        seen.append((shared.is_over(), shared.state, list(plane.lease().ends)))
+        if fails:
+            raise RuntimeError("what was launched has failed")
+
+    with holding(ttl_s=60) as lease:
+        shared = lease.release.shared
+        lease.wait_for_devices = wait
+    assert seen == [(True, LeaseState.OVER, [])], "nothing is read any more, and the watchdog still watches"
+    assert [each["how"] for each in plane.lease().ends] == ["released"]
 
 
 def test_what_cannot_be_sent_is_kept_named_and_delivered_later(

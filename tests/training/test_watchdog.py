@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,9 @@ def end(process: jobs.Job) -> None:
     process.communicate()
 
 
-@pytest.mark.parametrize("program", [jobs.SWALLOWS, jobs.HANGS], ids=["swallows", "hangs"])
+@pytest.mark.parametrize(
+    "program", [jobs.SWALLOWS, jobs.HANGS, jobs.DEVICE_HANGS], ids=["swallows", "hangs", "device hangs"]
+)
 @pytest.mark.parametrize("leads", [True, False])
 def test_a_job_that_goes_on_is_killed(plane: SmallPlane, url: str, tmp_path: Path, program: str, leads: bool) -> None:
     job = jobs.start(program, url=url, folder=tmp_path / "job", ttl_s=TTL_S, leads=leads)
@@ -109,7 +112,7 @@ def test_a_job_is_killed_at_the_deadline_by_a_thread_of_its_own_if_its_watchdog_
             assert within(lambda: len(plane.lease().ends) == 1)
 
 
-def watchdog_of(job: jobs.Job) -> int:
+def watchdog_of(job: subprocess.Popen[Any]) -> int:
     """Return the process that watches a job."""
     found = [
         int(folder.name)

@@ -23,7 +23,7 @@ import os
 import random
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ class Lease:
         self.job = job
         self.ranks_patience_s: float | None = None
         """How long to wait for the word of another rank at most; None: as long as the group does."""
+        self.wait_for_devices: Callable[[], None] | None = None
+        """What returns when devices have done what the job gave them. Until then the job has not stopped."""
         self._holding = holding
         self._requests, self._shared, self._journal = release.requests, release.shared, journal
         self._lock = threading.Lock()
@@ -258,14 +260,24 @@ class Lease:
             self._shared.publish(deadline=held.deadline, stops_at=held.stops_at, amendment=held.amendment)
 
     def _finish(self, how: str) -> None:
-        """Tell the watchdog first: from here on nothing of the job reads the release."""
+        """Tell the watchdog first: from here on nothing of the job reads the release, on devices neither."""
         if self._how is None:
             self._end(ENDED)
+            self._wait_for_devices()
             self._how = how
             self._shared.end(LeaseState.STOPPED)
             self._done.set()
             self._watching.abort()
             self._renewing.abort()
+
+    def _wait_for_devices(self) -> None:
+        """Nothing renews the lease by now: the watchdog kills a job with a device that does not get done."""
+        if self.wait_for_devices is None:
+            return
+        try:
+            self.wait_for_devices()
+        except Exception:
+            _log.exception("what a device was given by job %s has failed", self.job)
 
     def _close(self) -> None:
         """Send what was consumed and say farewell; what cannot be sent is left in the journal.

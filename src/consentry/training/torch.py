@@ -37,6 +37,7 @@ from consentry.training.held_release import HeldFile
 from consentry.training.left_out import LeftOut
 from consentry.training.loader_state import Done, LoaderState, joined_states, loader_state
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
+from consentry.training.torch_devices import mark_step, wait_for_devices
 from consentry.training.torch_ranks import number_of_ranks, own_rank
 
 ROW = "consentry_row"
@@ -87,6 +88,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
         """
         super().__init__()
         self.lease: Lease | None = lease
+        lease.wait_for_devices = wait_for_devices
         self._release = lease.release
         self._columns = list(columns)
         self._seed, self._shuffle, self._transform = seed, shuffle, transform
@@ -124,6 +126,9 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
     def commit(self, step: int, rows: Any) -> None:
         """Say which rows an optimiser step that was taken consumed: what its batches carry under ROW.
 
+        On a GPU: that was launched. Call it right after the step, and keep the identities out of the GPU: to fetch them
+        is to wait until it has done everything.
+
         Raises:
             StateError: this is a worker's copy.
             InputError: steps do not count upwards.
@@ -134,6 +139,7 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                 "a worker said what was trained on",
                 help="call `commit` in the process that holds the lease, after the optimiser's step",
             )
+        mark_step(self.lease)
         pairs = _pairs(rows)
         self.lease.committed(step, _ranges(pairs))
         for file in np.unique(pairs[:, 0]).tolist():
@@ -289,7 +295,7 @@ def _pairs(rows: Any) -> npt.NDArray[np.int64]:
     tensors = [rows] if isinstance(rows, torch.Tensor) else list(rows)
     if not tensors:
         return np.empty((0, 2), dtype=np.int64)
-    return cast("npt.NDArray[np.int64]", torch.cat([each.reshape(-1, 2) for each in tensors]).cpu().numpy())
+    return cast("npt.NDArray[np.int64]", torch.cat([each.reshape(-1, 2).cpu() for each in tensors]).numpy())
 
 
 def _ranges(pairs: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:

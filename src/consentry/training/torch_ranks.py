@@ -35,6 +35,7 @@ from consentry.errors import LeaseOverError
 from consentry.training.boot_clock import boot_seconds
 from consentry.training.client import Lease
 from consentry.training.lease_requests import over
+from consentry.training.torch_devices import wait_for_devices, wait_for_step
 
 _Batch = TypeVar("_Batch")
 _GO_ON, _AT_ITS_END, _OVER = range(3)
@@ -61,12 +62,17 @@ def check_together(lease: Lease, step: int, *, group: Any = None) -> None:
 
     What turns while the ranks agree counts at the next step, for all of them; the watchdog keeps the deadline.
 
+    It waits first until the GPUs of this rank have taken the step before: Python is ahead of them by as many steps as
+    fit into a queue, and would have handed out several that come after an order. When it raises they have nothing left.
+
     Raises:
         LeaseOverError: the lease of this rank is over, or that of another one; or this one's was over before all had
             said their word; or another one said nothing for `ranks_patience_s`.
-        RuntimeError: another rank is gone.
+        RuntimeError: another rank is gone; or something failed that a GPU was given before.
     """
+    wait_for_step(lease)
     if stop_together(lease, stop=lease.is_over(), group=group):
+        wait_for_devices()
         lease.check(step)
         raise over_elsewhere()
 

@@ -81,6 +81,14 @@ class ReleaseTrainer(Trainer):  # type: ignore[misc]  # transformers is not in t
             drop_last=args.dataloader_drop_last,
         )
 
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        """Return a batch on the device of the model, but for the identities of its rows: nobody needs them there."""
+        rows = inputs.pop(ROW, None)
+        prepared = super()._prepare_inputs(inputs)
+        if rows is not None:
+            prepared[ROW] = rows
+        return prepared
+
 
 class LeaseCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
     """Stops a Trainer when the lease is over: every rank at the same step."""
@@ -160,9 +168,9 @@ def _remove_hook(model: Any) -> None:
 class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not in the environment of mypy
     """Keeps model checkpoints of a Trainer behind the fence of the lease, in the form that a Trainer goes on from.
 
-    One holds the model, optimiser, scheduler, the state of the Trainer, that of the random numbers of each rank, and in
-    `rows.json` which rows were committed. Of several ranks, each of which has all weights, the first writes. What may
-    not be kept raises, and goes to quarantine (`ModelCheckpoints`).
+    One holds the model, optimiser, scheduler, with fp16 the scale of the gradients, the state of the Trainer, that of
+    the random numbers of each rank, and in `rows.json` which rows were committed. Of several ranks, each of which has
+    all weights, the first writes. What may not be kept raises, and goes to quarantine (`ModelCheckpoints`).
     """
 
     def __init__(
@@ -205,6 +213,8 @@ class ModelCheckpointCallback(TrainerCallback):  # type: ignore[misc]  # transfo
             kwargs["model"].save_pretrained(folder)
             torch.save(kwargs["optimizer"].state_dict(), folder / "optimizer.pt")
             torch.save(kwargs["lr_scheduler"].state_dict(), folder / "scheduler.pt")
+            if (scaler := getattr(kwargs["optimizer"], "scaler", None)) is not None:  # Accelerate's, with fp16
+                torch.save(scaler.state_dict(), folder / "scaler.pt")
             state.save_to_json(str(folder / "trainer_state.json"))
             for name, chance in chances.items():
                 torch.save(chance, folder / name)
