@@ -78,7 +78,7 @@ class Deployment:
 
     def key_trouble(self) -> ConsentryError | None:
         """Return why this deployment could not be opened again: a key is gone, or another's. What runs has its keys."""
-        folder, texts = self.settings.home, len(self.control.desk.newest.record.objections) > 0
+        folder, texts = self.settings.home, len(self.control.desk.newest.overseen.objections) > 0
         try:
             secret, signer = Keys(folder / "keys").as_they_are(texts=texts)
             if (bound := read_identity(folder)) is not None:

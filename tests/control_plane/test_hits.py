@@ -41,7 +41,7 @@ def test_after_a_link_only_those_who_were_linked_are_looked_at(monkeypatch: pyte
             control.orders.suspend(scope, case=f"c{number}", origin=Origin.AUTHORITY_REQUEST, reference="letter")
         control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW)
         found, names = control.orders.hits, list(control.desk.present().state.releases)
-        pairs = [(order, name) for order in control.desk.present().record.orders for name in names]
+        pairs = [(order, name) for order in control.desk.present().overseen.orders for name in names]
 
         def answers(these: Hits) -> list[bool]:
             control.desk.present()

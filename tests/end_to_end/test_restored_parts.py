@@ -212,7 +212,7 @@ def test_going_on_with_an_older_copy_takes_every_lost_position(place: tuple[Path
     again = open_deployment(folder / "home")
     assert [event.body for event in again.ledger.read(head)] == [EventLost(reference="disk of 3 May", by="olga")] * 2
     assert not again.control.desk.present().state.releases
-    (lost,) = again.control.desk.present().record.lost
+    (lost,) = again.control.desk.present().overseen.lost
     assert (lost.first, lost.last, lost.events, lost.reference) == (head, head + 1, 2, "disk of 3 May")
     (told,) = [each for each in examine(folder / "home", at=NOW) if each.name == "lost events"]
     assert (told.state, told.found) == (

@@ -32,7 +32,7 @@ def give_back(deployment: Deployment, *, case: str = "ico-2024") -> int:
     time.sleep(1.1)
     for by in ("anna", "ben"):
         deployment.control.cases.withdraw(case, by=by, reference="they gave it up")
-    return max(each.ended.at for each in deployment.control.desk.newest.record.orders.of(case) if each.ended)
+    return max(each.ended.at for each in deployment.control.desk.newest.overseen.orders.of(case) if each.ended)
 
 
 def use_of(visitor: Visitor) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_what_is_narrowed_to_a_kind_is_given_back_but_for_that_kind(place: tuple
     time.sleep(1.1)
     smaller = Scope(areas=UK, categories=frozenset({Category.COMMENT}))
     assert narrow(deployment, smaller, told=["gb"], case="ico-2024", by=("anna", "ben")).done
-    first, second = deployment.control.desk.newest.record.orders.of("ico-2024")
+    first, second = deployment.control.desk.newest.overseen.orders.of("ico-2024")
     assert first.ended is not None
     assert use_of(visitor)["since"] == first.ended.at == second.at
 
@@ -118,7 +118,7 @@ def test_of_a_kind_that_is_suspended_it_says_who_since_when_and_where(place: tup
     visitor = come("gb")
     assert "–" in row_of(visitor, "Comments")
     suspend(deployment, Scope(areas=UK, categories=frozenset({Category.POST, Category.COMMENT})))
-    (order,) = deployment.control.desk.newest.record.orders
+    (order,) = deployment.control.desk.newest.overseen.orders
     day = format_date(datetime.fromtimestamp(order.at, UTC), "long", locale="en_GB")
     told = f"{ASKED} Since {day}. Where it holds: United Kingdom ."
     posts, comments = row_of(visitor, "Posts"), row_of(visitor, "Comments")

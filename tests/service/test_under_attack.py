@@ -152,6 +152,6 @@ def test_a_server_that_was_opened_early_takes_leases_to_have_been_renewed_until_
         with serving(early) as (url, token):
             held.caller = Caller(url, token)
             assert held.watch(0).json["state"] == "granted"
-            (lease,) = early.control.desk.present().record.leases
+            (lease,) = early.control.desk.present().overseen.leases
             assert early.control.leases.renewals.until(lease) > killed + 1
         early.close()

@@ -111,8 +111,8 @@ class Served:
 
     def consumed(self) -> list[ItemsConsumed]:
         """Return what was logged as consumed."""
-        record = self.control.desk.present().record
-        return [each.body for lease in record.leases for each in record.lineage.consumed(lease.lease)]
+        overseen = self.control.desk.present().overseen
+        return [each.body for lease in overseen.leases for each in overseen.lineage.consumed(lease.lease)]
 
     def rows(self) -> set[tuple[int, int]]:
         """Return the rows that were logged as consumed."""
@@ -123,9 +123,9 @@ class Served:
         return {(file, row) for file, first, end in ranges for row in range(first, end)}
 
     def _of(self, job: str) -> list[ItemsConsumed]:
-        record = self.control.desk.present().record
-        (lease,) = [each.lease for each in record.leases if each.job == job]
-        return [each.body for each in record.lineage.consumed(lease)]
+        overseen = self.control.desk.present().overseen
+        (lease,) = [each.lease for each in overseen.leases if each.job == job]
+        return [each.body for each in overseen.lineage.consumed(lease)]
 
     def rows_of(self, job: str) -> set[tuple[int, int]]:
         """Return the rows that one job logged as consumed."""

@@ -38,12 +38,12 @@ class AssessmentVerbs:
             by=by,
         )
         (position,) = self.desk.parts.ledger.append([body])
-        return next(each for each in self.desk.present().record.assessments if each.position == position)
+        return next(each for each in self.desk.present().overseen.assessments if each.position == position)
 
     def every(self) -> list[Assessment]:
         """Return all assessments, oldest first."""
-        return list(self.desk.present().record.assessments)
+        return list(self.desk.present().overseen.assessments)
 
     def missing(self, policy: PolicySet) -> tuple[str, ...]:
         """Return the permits of a set that claim legitimate interests without a bound assessment."""
-        return self.desk.present().record.assessments.missing(policy)
+        return self.desk.present().overseen.assessments.missing(policy)

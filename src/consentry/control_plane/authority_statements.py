@@ -194,10 +194,10 @@ class AuthorityStatements:
         Raises:
             NotFoundError: any other name, so that none says which cases of others there are.
         """
-        record = self._desk.newest.record
-        found = record.cases.get(name)
+        overseen = self._desk.newest.overseen
+        found = overseen.cases.get(name)
         now = self._desk.parts.clock()
-        if found is not None and case_concerns(found, record.orders.of(name), areas=who.areas, now=now):
+        if found is not None and case_concerns(found, overseen.orders.of(name), areas=who.areas, now=now):
             return found
         if found is not None or not name.startswith(f"{who.handle}-"):
             raise _unknown(name, who)

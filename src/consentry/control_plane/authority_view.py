@@ -80,7 +80,7 @@ class AuthorityView:
         """
 
         def seen(known: Known, sight: Sight) -> tuple[list[Case], dict[str, Looked]]:
-            cases = [each for each in sight.cases(known.record) if name in (None, each.case)]
+            cases = [each for each in sight.cases(known.overseen) if name in (None, each.case)]
             return cases, {each.case: looked_at(each, self._desk) for each in cases}
 
         while True:
@@ -105,13 +105,13 @@ class AuthorityView:
     def start(self, areas: Areas) -> dict[str, Any]:
         """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
         with self._looking_at_cases(areas) as (known, sight, checked):
-            record, cases = known.record, sight.cases(known.record)
+            overseen, cases = known.overseen, sight.cases(known.overseen)
             releases, models = self._releases(known, sight), self._models(known, sight)
             return {
                 **_head("start", known, sight=sight),
                 "cases": [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases],
-                "orders_in_force": [order_document(each) for each in sight.orders(record) if each.ended is None],
-                "reports": [one for each in cases for one in reports_of(each, record, sight=sight)],
+                "orders_in_force": [order_document(each) for each in sight.orders(overseen) if each.ended is None],
+                "reports": [one for each in cases for one in reports_of(each, overseen, sight=sight)],
                 "trained_on": {
                     "releases": sum(each["there"]["used"] + each["perhaps"]["used"] > 0 for each in releases),
                     "items_in_newest": _newest_by_corpus(releases),
@@ -129,7 +129,7 @@ class AuthorityView:
             case = self._seen(name, known, sight=sight)
             found = case_document(
                 case,
-                known.record,
+                known.overseen,
                 sight=sight,
                 answers=checked[case.case],
                 not_reached=self._telling.not_reached(case, at=sight.at),
@@ -148,14 +148,14 @@ class AuthorityView:
     def cases(self, areas: Areas) -> dict[str, Any]:
         """Return the cases that concern them."""
         with self._looking_at_cases(areas) as (known, sight, checked):
-            cases = sight.cases(known.record)
+            cases = sight.cases(known.overseen)
             found = [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases]
             return {**_head("cases", known, sight=sight), "cases": found}
 
     def orders(self, areas: Areas) -> dict[str, Any]:
         """Return the orders that concern them, in force or not."""
         with self._looking(areas) as (known, sight):
-            found = [order_document(each) for each in sight.orders(known.record)]
+            found = [order_document(each) for each in sight.orders(known.overseen)]
             return {**_head("orders", known, sight=sight), "orders": found}
 
     def models(self, areas: Areas) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class AuthorityView:
         What an order hits is looked up without the lock: it may take time.
         """
         with self._looking(areas) as (known, sight):
-            found, orders = self._releases(known, sight), sight.orders(known.record)
+            found, orders = self._releases(known, sight), sight.orders(known.overseen)
             head = _head("releases", known, sight=sight)
             unreadable = sum(
                 self._counted(name, each.manifest, areas=sight.areas) is None
@@ -190,14 +190,14 @@ class AuthorityView:
         with self._looking(areas) as (known, sight):
             return {
                 **_head("notices", known, sight=sight),
-                "notices": notices_of(sight.cases(known.record), known.record),
+                "notices": notices_of(sight.cases(known.overseen), known.overseen),
             }
 
     def reports(self, areas: Areas) -> dict[str, Any]:
         """Return the reports on their cases, due and delivered."""
         with self._looking(areas) as (known, sight):
-            cases = sight.cases(known.record)
-            found = [one for each in cases for one in reports_of(each, known.record, sight=sight)]
+            cases = sight.cases(known.overseen)
+            found = [one for each in cases for one in reports_of(each, known.overseen, sight=sight)]
             return {**_head("reports", known, sight=sight), "reports": found}
 
     def report(self, name: str, report: str, *, areas: Areas) -> bytes:
@@ -209,7 +209,7 @@ class AuthorityView:
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
             owed = case.reports.get(report)
-            found = None if owed is None else delivered_to(owed, case, record=known.record, sight=sight)
+            found = None if owed is None else delivered_to(owed, case, overseen=known.overseen, sight=sight)
             if found is None:
                 raise NotFoundError(
                     "case-report-unknown",
@@ -227,7 +227,7 @@ class AuthorityView:
         """
         with self._looking(areas) as (known, sight):
             case = self._seen(name, known, sight=sight)
-            papers = papers_seen(case, known.record, sight=sight, events=self._book.timeline(case))
+            papers = papers_seen(case, known.overseen, sight=sight, events=self._book.timeline(case))
             found = the_one(papers, position, part=part)
             head = _head("paper", known, sight=sight)
         content = self._desk.parts.objects.get(found.document)
@@ -245,19 +245,19 @@ class AuthorityView:
         with self._looking(areas) as (known, sight):
             found = {
                 case.case: [order for order, missing in case.unsigned().items() if handle in missing]
-                for case in sight.cases(known.record)
+                for case in sight.cases(known.overseen)
             }
         return {case: orders for case, orders in found.items() if orders}
 
     def _seen(self, name: str, known: Known, *, sight: Sight) -> Case:
-        case = known.record.cases.get(name)
-        if case is None or not sight.sees(case, known.record):
+        case = known.overseen.cases.get(name)
+        if case is None or not sight.sees(case, known.overseen):
             raise NotFoundError("case-unknown", "no such case concerns you", help="the start page has those that do")
         return case
 
     def _line(self, case: Case, known: Known, *, sight: Sight, answers: Answers) -> dict[str, Any]:
         not_reached = self._telling.not_reached(case, at=sight.at)
-        return case_line(case, known.record, sight=sight, answers=answers, not_reached=not_reached)
+        return case_line(case, known.overseen, sight=sight, answers=answers, not_reached=not_reached)
 
     def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
         found = []
@@ -315,7 +315,7 @@ class AuthorityView:
         releases = {
             each["release"]: each["there"]["used"] + each["perhaps"]["used"] for each in self._releases(known, sight)
         }
-        lineage = known.record.lineage
+        lineage = known.overseen.lineage
         own = {model.name: _used(model, releases) for model in lineage}
         found = []
         for model in lineage:

@@ -27,7 +27,7 @@ class CaseBook:
 
     def every(self) -> list[Case]:
         """Return all cases, oldest first."""
-        return list(self.desk.present().record.cases)
+        return list(self.desk.present().overseen.cases)
 
     def get(self, name: str) -> Case:
         """Return a case.
@@ -40,7 +40,7 @@ class CaseBook:
 
     def known(self, name: str) -> Case:
         """Return a case as it is in the present, without reading the ledger. The caller holds the lock."""
-        cases = self.desk.newest.record.cases
+        cases = self.desk.newest.overseen.cases
         found = cases.get(name)
         if found is None:
             known = [each.case for each in cases]
@@ -54,8 +54,8 @@ class CaseBook:
     def timeline(self, case: Case) -> list[dict[str, Any]]:
         """Return all that is known to be said of a case, oldest first: position, time, kind and what it says."""
         with self.desk.lock:
-            record = self.desk.newest.record
-            positions = record.timelines.of(case, record.orders.of(case.case))
+            overseen = self.desk.newest.overseen
+            positions = overseen.timelines.of(case, overseen.orders.of(case.case))
         return [
             {"position": each.position, "at": each.recorded_at, "kind": each.kind, "body": each.body.to_json()}
             for each in self.desk.parts.ledger.at(positions)

@@ -69,7 +69,7 @@ class CaseVerbs:
         require_texts(title=title, reference=reference)
         self.desk.present()
         with self.desk.at_head() as session:
-            if self.desk.newest.record.cases.get(name) is not None:
+            if self.desk.newest.overseen.cases.get(name) is not None:
                 raise ConflictError("case-known", f"there is a case `{name}`", help="give another name")
             (position,) = session.append([CaseOpened(case=name, title=title, reference=reference, by=by)])
         self.desk.write_down(position)
@@ -135,7 +135,7 @@ class CaseVerbs:
         """Return the documents that were given in a case, oldest first; `timeline` saves reading it once more."""
         timeline = self.timeline(name) if timeline is None else timeline
         with self.desk.lock:
-            return papers_of(self.book.get(name), timeline, notices=self.desk.present().record.notices)
+            return papers_of(self.book.get(name), timeline, notices=self.desk.present().overseen.notices)
 
     def paper(self, name: str, position: int, *, part: int = 0) -> tuple[Paper, bytes]:
         """Return a document of a case, by the position of the event that names it, and which of its texts.
@@ -248,7 +248,7 @@ class CaseVerbs:
         with self.desk.lock:
             case = self.book.get(name)
             self._require_smaller(case, scope)
-            return [each for each in self.desk.newest.record.orders.of(name) if each.order in case.orders]
+            return [each for each in self.desk.newest.overseen.orders.of(name) if each.order in case.orders]
 
     def narrow(self, name: str, scope: Scope, *, by: Handle, reference: str) -> Agreed:
         """Agree that an order with a smaller scope takes the place of those in force; with two people it may be so.
@@ -300,7 +300,7 @@ class CaseVerbs:
         rest = tuple(each for each in rest if each.kind != "approval")
         if len(people) < APPROVALS or rest:
             return Agreed(by=people, done=False, in_the_way=rest if len(people) >= APPROVALS else ()), said
-        order = f"{case.case}.{len(self.desk.newest.record.orders.of(case.case)) + 1}"
+        order = f"{case.case}.{len(self.desk.newest.overseen.orders.of(case.case)) + 1}"
         now = self.desk.parts.milliseconds()
         smaller = issue(
             narrowing.scope, order=order, case=case.case, origin=origin, reference=reference, by=by, at_ms=now
@@ -311,7 +311,7 @@ class CaseVerbs:
         return Agreed(by=people, done=True, orders=(order,)), [*said, smaller, *ended, done]
 
     def _require_smaller(self, case: Case, scope: Scope) -> Origin:
-        held = [each for each in self.desk.newest.record.orders.of(case.case) if each.order in case.orders]
+        held = [each for each in self.desk.newest.overseen.orders.of(case.case) if each.order in case.orders]
         if not held:
             raise StateError(
                 "case-nothing-suspended",

@@ -165,7 +165,7 @@ def asked_of(case: Case, desk: Desk, *, at: Seconds, form: Form | None) -> Calla
     """
     known = desk.newest
     published = {each.name: each.digest for each in known.state.policies}
-    return partial(run_all, checks_of(case, known.record, published=published, read=desk.document, at=at, form=form))
+    return partial(run_all, checks_of(case, known.overseen, published=published, read=desk.document, at=at, form=form))
 
 
 def run_all(checks: Iterable[Check]) -> Answers:
@@ -175,7 +175,7 @@ def run_all(checks: Iterable[Check]) -> Answers:
 
 def checks_of(
     case: Case,
-    record: Overseen,
+    overseen: Overseen,
     *,
     published: Mapping[str, Digest],
     read: Read,
@@ -186,14 +186,14 @@ def checks_of(
 
     Args:
         case: the case.
-        record: what oversight knows.
+        overseen: what oversight knows.
         published: the document of the set in force under each name.
         read: reads such a document.
         at: the time as of which groups of places are asked.
         form: the form for objections that is served.
     """
     sets, unread = _read_all(published, read)
-    areas, suspended = areas_of(case, record), purposes_of(case, record)
+    areas, suspended = areas_of(case, overseen), purposes_of(case, overseen)
     # Every set in force, not only the one that a condition names: a build can name any.
     concerned = [name for name, each in sets.items() if any(map(each.decides, suspended))]
     return [
@@ -225,15 +225,15 @@ def _read_all(published: Mapping[str, Digest], read: Read) -> tuple[dict[str, Po
     return sets, tuple(name for name in sorted(published) if name not in sets)
 
 
-def purposes_of(case: Case, record: Overseen) -> frozenset[Purpose]:
+def purposes_of(case: Case, overseen: Overseen) -> frozenset[Purpose]:
     """Return the uses that the orders of a case that hold are about; all of them if none holds."""
-    scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
+    scopes = [each.scope for each in overseen.orders.of(case.case) if each.order in case.orders]
     return frozenset(each for each in Purpose if not scopes or any(scope.concerns(each) for scope in scopes))
 
 
-def areas_of(case: Case, record: Overseen) -> frozenset[str]:
+def areas_of(case: Case, overseen: Overseen) -> frozenset[str]:
     """Return the areas of the orders of a case that hold; empty if one of them holds everywhere, or none does."""
-    scopes = [each.scope for each in record.orders.of(case.case) if each.order in case.orders]
+    scopes = [each.scope for each in overseen.orders.of(case.case) if each.order in case.orders]
     if any(not each.areas for each in scopes):
         return frozenset()
     return frozenset[str]().union(*(each.areas for each in scopes))

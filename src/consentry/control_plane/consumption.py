@@ -48,7 +48,7 @@ class _Lease:
 class Said(Protocol):
     """What the open events of a ledger say."""
 
-    record: Overseen
+    overseen: Overseen
     amendments: Amendments
 
 
@@ -70,7 +70,7 @@ class RowsConsumed:
         if use.lease is None or not self.told_all(use):
             return []
         known = self._known()
-        said, noted = known.record.lineage.consumed(use.lease), known.amendments.of(use.release)
+        said, noted = known.overseen.lineage.consumed(use.lease), known.amendments.of(use.release)
         with self._reading:
             read = self._eaten.setdefault(use.lease, _Lease())
             for consumed in said[read.read :]:
@@ -87,13 +87,13 @@ class RowsConsumed:
         The step that a job stopped at was not taken. Steps that are said to have consumed nothing were not told of: no
         optimiser steps on no rows, so whoever says that has not looked.
         """
-        record = self._known().record
-        lease = None if use.lease is None else record.leases.get(use.lease)
+        overseen = self._known().overseen
+        lease = None if use.lease is None else overseen.leases.get(use.lease)
         if lease is None:
             return True
-        if any(each.body.items == 0 for each in record.lineage.consumed(use.lease or "")):
+        if any(each.body.items == 0 for each in overseen.lineage.consumed(use.lease or "")):
             return False
-        steps = [each.step for _, each in lease.checkpoints if not each.quarantined]
+        steps = [each.step for _, each in lease.model_checkpoints if not each.quarantined]
         if lease.ended is not None and lease.ended.step is not None:
             steps.append(lease.ended.step)
         return max(steps, default=0) <= (lease.step or 0) + 1

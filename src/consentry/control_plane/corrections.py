@@ -33,7 +33,7 @@ class CorrectionVerbs:
         """
 
         def corrected(case: Case, people: tuple[Handle, ...]) -> Body:
-            orders = self.desk.newest.record.orders.of(name)
+            orders = self.desk.newest.overseen.orders.of(name)
             meant = self._can_be_meant(notice)
             require_notice_correctable(case, notice, days=days, can_be_meant=meant, orders=orders)
             return NoticeCorrected(case=name, notice=notice, days=days, reason=reason, by=people)
@@ -50,7 +50,7 @@ class CorrectionVerbs:
         """
 
         def taken_back(case: Case, people: tuple[Handle, ...]) -> Body:
-            require_condition_correctable(case, condition, orders=self.desk.newest.record.orders.of(name))
+            require_condition_correctable(case, condition, orders=self.desk.newest.overseen.orders.of(name))
             return ConditionTakenBack(case=name, condition=condition, reason=reason, by=people)
 
         return self._agree(name, taken_back, about={"condition": condition}, reason=reason, by=by)
@@ -59,7 +59,7 @@ class CorrectionVerbs:
         """Say whether somebody wrote a notice of this name, or a policy set that is published waits for it."""
         newest = self.desk.newest
         documents = {each.name: each.digest for each in newest.state.policies}.values()
-        return newest.record.notices.get(notice) is not None or any(
+        return newest.overseen.notices.get(notice) is not None or any(
             notice in self.desk.document(each).notices for each in documents
         )
 

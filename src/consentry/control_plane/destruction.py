@@ -59,12 +59,12 @@ class DestructionVerbs:
         require_handle(by)
         withdrawn = self._require_withdrawn(what, name)
         folder = folder.absolute()
-        begun = self.desk.present().record.destructions.open(what, name)
+        begun = self.desk.present().overseen.destructions.open(what, name)
         if begun is None:
             plan = self._plan(what, name, folder)
             document = self.desk.parts.objects.put(plan.to_bytes())
             self.models.say(DestructionBegun(what=what, name=name, plan=document, files=len(plan.files), by=by))
-            begun = self.desk.newest.record.destructions.open(what, name)
+            begun = self.desk.newest.overseen.destructions.open(what, name)
             assert begun is not None, "what was begun is open"
         plan = Plan.from_bytes(self.desk.parts.objects.get(begun.plan))
         if plan.folder != str(folder):
@@ -114,7 +114,7 @@ class DestructionVerbs:
         require_reason(reason, "weights that nobody saw deleted are gone for a reason, and none was given")
         self._require_withdrawn(Destroyed.MODEL, name)
         with self.desk.at_head() as session:
-            lineage = self.desk.newest.record.lineage
+            lineage = self.desk.newest.overseen.lineage
             left, unrecorded = tuple(lineage.left_of(name)), unrecorded_json(lineage, name)
             new = any(by not in lineage.remains.said_by(name, each) for each in left)
             new = new or (unrecorded is not None and by not in unrecorded["said_gone_by"])
@@ -132,20 +132,20 @@ class DestructionVerbs:
         return {"model": name, "position": position, **self._left(name)}
 
     def _left(self, name: str) -> dict[str, Any]:
-        lineage = self.desk.present().record.lineage
+        lineage = self.desk.present().overseen.lineage
         return {"left": left_json(lineage, name), "unrecorded": unrecorded_json(lineage, name)}
 
     def _was_recorded(self, plan: Plan) -> bool | None:
         """Say whether weights of a model were known when it was withdrawn; None of a release."""
         if plan.what is not Destroyed.MODEL:
             return None
-        return self.desk.present().record.lineage.remains.unrecorded(plan.name) is None
+        return self.desk.present().overseen.lineage.remains.unrecorded(plan.name) is None
 
     def _known(self, plan: Plan) -> dict[Digest, tuple[str, str]]:
         """Return the known weights of a model: as what, and whether they are deleted `here`, `before`, or `not`."""
         if plan.what is not Destroyed.MODEL:
             return {}
-        lineage, here = self.desk.present().record.lineage, digests_in(plan.files)
+        lineage, here = self.desk.present().overseen.lineage, digests_in(plan.files)
         left = lineage.left_of(plan.name)
         return {
             digest: (what, "here" if digest in here else "not" if digest in left else "before")
@@ -240,7 +240,7 @@ class DestructionVerbs:
         else:
             self.models.get(name)
         found = []
-        for each in self.desk.present().record.destructions.of(what, name):
+        for each in self.desk.present().overseen.destructions.of(what, name):
             if each.certificate is None:
                 continue
             body: dict[str, Any] = {"certificate": each.certificate, "files": each.files, "by": each.by}

@@ -79,7 +79,7 @@ class Hits:
         may have moved into its areas.
         """
         sealed = self.desk.newest.state.releases[lease.release].position
-        for order in self.desk.newest.record.orders.that_may_bar(sealed):
+        for order in self.desk.newest.overseen.orders.that_may_bar(sealed):
             concerns = self._stops(order, lease.release, lease.fence)
             if concerns and self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release):
                 return order
@@ -90,7 +90,7 @@ class Hits:
 
         For a lease `at` is its fence: a remedy that is done later gives nothing back to it.
         """
-        return not order.scope.models or order.scope.names(self.desk.newest.record.lineage.ancestry(model, at=at))
+        return not order.scope.models or order.scope.names(self.desk.newest.overseen.lineage.ancestry(model, at=at))
 
     def _stops(self, order: Order, release: str, fence: int) -> bool:
         """Say whether an order makes a lease with this fence stop, if it hits the release."""
@@ -125,7 +125,7 @@ class Hits:
     def _may_bar(self, release: str, model: str | None) -> list[Order]:
         """Return the orders that bar a release if they hit it, those in force first. The caller holds the lock."""
         sealed = self.desk.newest.state.releases[release].position
-        orders = [order for order in self.desk.newest.record.orders.that_may_bar(sealed) if order.bars(sealed)]
+        orders = [order for order in self.desk.newest.overseen.orders.that_may_bar(sealed) if order.bars(sealed)]
         found = [each for each in orders if (each.scope.names(None) if model is None else self.names(each, model))]
         return sorted(found, key=lambda order: order.ended is not None)
 
@@ -205,14 +205,14 @@ class Hits:
         INVARIANT: the caller does not hold the lock.
         """
         with self.desk.lock:
-            record = self.desk.present().record
-            found = record.leases.open() if leases is None else [record.leases.get(name) for name in leases]
+            overseen = self.desk.present().overseen
+            found = overseen.leases.open() if leases is None else [overseen.leases.get(name) for name in leases]
             reads = [(each.release, each.model, each.fence) for each in found if each is not None]
             sealed = {name: self.desk.newest.state.releases[name].position for name, _, _ in reads}
             pairs = [
                 (order, release)
                 for release, model, fence in reads
-                for order in record.orders.that_may_bar(sealed[release])
+                for order in overseen.orders.that_may_bar(sealed[release])
                 if self._stops(order, release, fence) and self.names(order, model, at=fence)
             ]
             if asked is not None:
@@ -226,7 +226,7 @@ class Hits:
         """Return the leases that an order revoked, by what is known. The caller holds the lock."""
         return [
             lease
-            for lease in present.record.leases.open_at(order.position)
+            for lease in present.overseen.leases.open_at(order.position)
             if self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release)
         ]
 

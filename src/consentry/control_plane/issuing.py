@@ -28,7 +28,7 @@ class Overseeing(Protocol):
     """What is known at a position; of all of it, what oversight knows."""
 
     @property
-    def record(self) -> Overseen:
+    def overseen(self) -> Overseen:
         """The orders, cases, leases and models."""
         ...
 
@@ -100,7 +100,7 @@ class Issuing:
         _require_said(reference, by)
         with self.place.at_head() as session:
             opening = self._opening(case, scope, reference, by=by)
-            number = len(self.place.newest.record.orders.of(case)) + 1
+            number = len(self.place.newest.overseen.orders.of(case)) + 1
             body = issue(
                 scope,
                 order=f"{case}.{number}",
@@ -117,7 +117,7 @@ class Issuing:
 
     def _opening(self, case: str, scope: Scope, reference: str, *, by: Handle | None) -> list[CaseOpened]:
         """Return what has to be said first if nobody has heard of the case. A prohibited one may still be widened."""
-        known = self.place.newest.record.cases.get(case)
+        known = self.place.newest.overseen.cases.get(case)
         if known is None:
             return [CaseOpened(case=case, title=f"suspended: {in_words(scope)}", reference=reference, by=by)]
         if known.over is None or known.over.how is not CaseEnd.PROHIBITED:
@@ -133,7 +133,7 @@ class Issuing:
         """
         require_name(case, "case", code="case-name")
         scope.check()
-        unknown = unknown_models(scope, self.place.present().record.models)
+        unknown = unknown_models(scope, self.place.present().overseen.models)
         if unknown is not None:
             raise unknown
 
@@ -151,7 +151,7 @@ class Issuing:
 
     def every(self) -> list[Order]:
         """Return all orders, oldest first."""
-        return list(self.place.present().record.orders)
+        return list(self.place.present().overseen.orders)
 
     def drained(self, order: Order, hit: Sequence[Lease]) -> OrderDrained | None:
         """Return the event that says how the last who read what an order hits stopped; None: somebody still reads.
@@ -173,7 +173,7 @@ class Issuing:
     def note_drained(self, bodies: Sequence[OrderDrained]) -> None:
         """Note orders as drained, but for those that were noted meanwhile. Their tables are gone."""
         with self.place.at_head() as session:
-            known = self.place.newest.record.orders
+            known = self.place.newest.overseen.orders
             session.append([body for body in bodies if (found := known.get(body.order)) and found.drained is None])
         for body in bodies:
             self.times.forget(body.order)
@@ -185,15 +185,15 @@ class Issuing:
         them was given, or a table stands, so it has to be found out what they hit, for which people are looked at.
         """
         # First these, then the tables: an order that is given meanwhile may hit a table that is written before it.
-        record = self.place.present().record
-        waiting = [each for each in record.orders if each.drained is None]
-        if any(record.leases.open_at(each.position) for each in waiting) or not is_empty(tables):
+        overseen = self.place.present().overseen
+        waiting = [each for each in overseen.orders if each.drained is None]
+        if any(overseen.leases.open_at(each.position) for each in waiting) or not is_empty(tables):
             return None
         self.note_drained([done for each in waiting if (done := self.drained(each, ())) is not None])
         return self._known(order.order)
 
     def _known(self, name: str) -> Order:
-        order = self.place.present().record.orders.get(name)
+        order = self.place.present().overseen.orders.get(name)
         assert order is not None, "an order that was appended is known"
         return order
 

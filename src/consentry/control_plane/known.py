@@ -20,7 +20,7 @@ from consentry.release.present import Present
 class Known(Present):
     """All of it, carried forward together.
 
-    INVARIANT: `record` and `amendments` are at `position`, like everything else here.
+    INVARIANT: `overseen` and `amendments` are at `position`, like everything else here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -29,7 +29,7 @@ class Known(Present):
 
     def _forget(self) -> None:
         super()._forget()
-        self.record = Overseen()
+        self.overseen = Overseen()
         self.amendments = Amendments()
 
     def advance(self, events: Iterable[Event]) -> None:
@@ -55,10 +55,10 @@ class Known(Present):
             raise
 
     def _take_open(self, events: list[Event]) -> None:
-        self.record.advance(events)
+        self.overseen.advance(events)
         for event in events:
             self.amendments.take(event)
 
     def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
         """Return the rules of the orders in force that concern a purpose, whatever model is trained."""
-        return tuple(rule for rule in self.record.orders.suspensions() if rule.applies_to(purpose))
+        return tuple(rule for rule in self.overseen.orders.suspensions() if rule.applies_to(purpose))

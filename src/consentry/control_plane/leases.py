@@ -180,7 +180,7 @@ class LeaseVerbs:
         leases = list(leases)
         self.hits.foresee(leases)
         with self.desk.lock:
-            known = self.desk.present().record.leases
+            known = self.desk.present().overseen.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
 
     def states(self) -> Counter[str]:
@@ -194,7 +194,7 @@ class LeaseVerbs:
         """
         self.hits.foresee()
         with self.desk.lock:
-            known, now = self.desk.present().record.leases, self.desk.parts.uptime()
+            known, now = self.desk.present().overseen.leases, self.desk.parts.uptime()
             return [
                 (each, None, 0.0)
                 if each.ended is not None
@@ -231,7 +231,7 @@ class LeaseVerbs:
         Raises:
             NotFoundError: there is none of this name.
         """
-        found = self.desk.present().record.leases.get(lease)
+        found = self.desk.present().overseen.leases.get(lease)
         if found is None:
             raise NotFoundError("lease-unknown", f"no lease `{lease}`", help="ask for one: it is granted to a job")
         return found
@@ -249,7 +249,7 @@ class LeaseVerbs:
     def _end(self, lease: Lease, how: LeaseEnd, *, step: int | None) -> None:
         self.hits.hitting(lease)
         with self.desk.at_head() as session:
-            known = self.desk.newest.record.leases.get(lease.lease)
+            known = self.desk.newest.overseen.leases.get(lease.lease)
             if known is not None and known.ended is None:
                 order = self.hits.hitting(lease)
                 session.append(
@@ -262,7 +262,7 @@ class LeaseVerbs:
         self.hits.foresee()
         with self.desk.lock:
             now = self.desk.parts.uptime()
-            late = [lease for lease in self.desk.present().record.leases.open() if now >= self.renewals.until(lease)]
+            late = [lease for lease in self.desk.present().overseen.leases.open() if now >= self.renewals.until(lease)]
             for lease in late:
                 self._end(lease, LeaseEnd.EXPIRED, step=self.renewals.step(lease))
         self.orders.drain()
@@ -297,7 +297,7 @@ class LeaseVerbs:
             ranges=self.desk.parts.objects.put(canonical_json(ranges)),
         )
         with self.desk.lock:
-            known = self.desk.present().record.leases.knows(body)
+            known = self.desk.present().overseen.leases.knows(body)
         # Without the lock, as it waits for a disk: reported twice at a time, it is in the ledger twice and counts once.
         if not known:
             self.desk.parts.ledger.append([body])
@@ -331,7 +331,7 @@ class LeaseVerbs:
                 body = ModelCheckpointWritten(
                     lease=lease, step=step, name=name, digest=content, quarantined=quarantined or refused is not None
                 )
-                known = (at for at, each in self.get(lease).checkpoints if each == body)
+                known = (at for at, each in self.get(lease).model_checkpoints if each == body)
                 position = next(known, None)
                 if position is None:
                     (position,) = session.append([body])
@@ -370,8 +370,8 @@ def _job(lease: Lease, standing: LeaseStanding | None, left: float) -> dict[str,
         "order": order,
         "step": lease.step,
         "items": lease.items,
-        "model_checkpoints": sum(not each.quarantined for _, each in lease.checkpoints),
-        "quarantined": sum(each.quarantined for _, each in lease.checkpoints),
+        "model_checkpoints": sum(not each.quarantined for _, each in lease.model_checkpoints),
+        "quarantined": sum(each.quarantined for _, each in lease.model_checkpoints),
         "ended_at": None if ended is None else ended.at,
         "left_s": left if state == "granted" else None,
     }

@@ -39,7 +39,7 @@ class Losses:
     def of(self, name: str) -> list[Loss]:
         """Return what a model was trained on itself and that was withdrawn since, oldest first."""
         with self.desk.lock:
-            model = self.desk.present().record.lineage.get(name)
+            model = self.desk.present().overseen.lineage.get(name)
             found = [] if model is None else [loss for use in model.uses for loss in self._of_use(name, use)]
         return sorted(found, key=lambda loss: loss.position)
 
@@ -47,7 +47,7 @@ class Losses:
         sealed = self.desk.newest.state.releases.get(use.release)
         if sealed is None:
             return
-        said = 0 if use.lease is None else len(self.desk.newest.record.lineage.consumed(use.lease))
+        said = 0 if use.lease is None else len(self.desk.newest.overseen.lineage.consumed(use.lease))
         unheard = () if sealed.withdrawn is not None else self.amendments.unheard(use.release)
         told = self.consumption.told_all(use)
         known = said, len(self.desk.newest.amendments.of(use.release)), sealed.withdrawn is not None, unheard, told
@@ -93,7 +93,7 @@ class Losses:
     def terms(self, name: str) -> list[Remedies]:
         """Return what the policies of the releases say that a model itself was trained on."""
         with self.desk.lock:
-            model, known = self.desk.present().record.lineage.get(name), self.desk.newest.state.releases
+            model, known = self.desk.present().overseen.lineage.get(name), self.desk.newest.state.releases
             used = dict.fromkeys(use.release for use in model.uses) if model is not None else ()
             return [self._terms(release) for release in used if release in known]
 

@@ -37,11 +37,11 @@ class _Learned(NamedTuple):
 class _Known(NamedTuple):
     """What oversight knows, and the releases that were sealed."""
 
-    record: Overseen
+    overseen: Overseen
     releases: Mapping[str, Sealed]
 
 
-class Holding:
+class HeldModels:
     """Says why models may not be served."""
 
     def __init__(self, desk: Desk, *, hits: Hits) -> None:
@@ -63,13 +63,13 @@ class Holding:
         if stands.late(self.desk.parts.clock()):
             reasons.append(f"it is {stands.stage}, and the deadline for the next step has passed")
         known = self._known()
-        lineage = known.record.lineage
+        lineage = known.overseen.lineage
         ancestry = lineage.ancestry(model.name)
         made_of = [found for each in ancestry if (found := lineage.get(each)) is not None]
         used = dict.fromkeys(use.release for each in made_of for use in each.uses)
         reasons += [
             f"order {order.order} ({order.reference}) suspends its use"
-            for order in known.record.orders.in_force()
+            for order in known.overseen.orders.in_force()
             if self._stops(order, ancestry, used)
         ]
         return [*reasons, *self._trained_against(known, model.name)]
@@ -85,10 +85,10 @@ class Holding:
 
     def _trained_against(self, known: _Known, name: str) -> Iterator[str]:
         """Yield that a model is said to be trained on a release since an order barred it, for each of both."""
-        said = [each for each in _learned(known.record.lineage, name) if each.use.lease is None]
+        said = [each for each in _learned(known.overseen.lineage, name) if each.use.lease is None]
         since = min((sealed for each in said if (sealed := _sealed(known, each.use)) is not None), default=None)
         # What was issued before all of them were sealed bars none.
-        for order, each in product(() if since is None else known.record.orders.after(since), said):
+        for order, each in product(() if since is None else known.overseen.orders.after(since), said):
             if each.use.position > order.position and self._barred(order, each.use, known):
                 yield (
                     f"that `{each.model}` was trained on release `{each.use.release}` was said at position "
@@ -98,9 +98,9 @@ class Holding:
     def trained_before(self, name: str) -> list[dict[str, Any]]:
         """Return the suspensions that ended and that a model was trained before, each with a release that it hit."""
         known = self._known()
-        learned, found = list(_learned(known.record.lineage, name)), []
+        learned, found = list(_learned(known.overseen.lineage, name)), []
         first = min((each.use.position for each in learned), default=None)
-        for order in () if first is None else known.record.orders.after(first):
+        for order in () if first is None else known.overseen.orders.after(first):
             uses = (each for each in learned if order.ended is not None and each.use.position < order.position)
             hit = next((each for each in uses if self._barred(order, each.use, known)), None)
             if hit is not None and order.ended is not None:
@@ -120,7 +120,7 @@ class Holding:
         # With the lock: another thread that fails to take events in leaves no orders at all for a moment.
         with self.desk.lock:
             present = self.desk.present()
-            return _Known(present.record, present.state.releases)
+            return _Known(present.overseen, present.state.releases)
 
     def _barred(self, order: Order, use: Use, known: _Known) -> bool:
         """Say whether an order made a release unread that was sealed before it."""

@@ -79,7 +79,7 @@ def job_json(lease: Lease, stopped_by: Order | None) -> dict[str, Any]:
                 "stands": _checkpoint(position, stopped_by, quarantined=each.quarantined),
                 "order": None if stopped_by is None else stopped_by.order,
             }
-            for position, each in lease.checkpoints
+            for position, each in lease.model_checkpoints
         ],
     }
 

@@ -15,7 +15,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.leases import LeaseVerbs
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.model_holding import Holding
+from consentry.control_plane.model_holding import HeldModels
 from consentry.control_plane.model_story import became, described, job_json, left_json, loss_json, unrecorded_json
 from consentry.control_plane.wording import require_handle, require_name, require_texts
 from consentry.digests import Digest
@@ -57,7 +57,7 @@ class ModelVerbs:
         self.hits = hits
         self.leases = leases
         self.losses = losses
-        self.holding = Holding(desk, hits=hits)
+        self.holding = HeldModels(desk, hits=hits)
 
     def register(
         self,
@@ -80,7 +80,7 @@ class ModelVerbs:
             self.archive.sealed_as(each)
         for each in leases:
             self.leases.get(each)
-        if base is not None and name in self.desk.newest.record.lineage.ancestry(self.get(base).name):
+        if base is not None and name in self.desk.newest.overseen.lineage.ancestry(self.get(base).name):
             raise InputError(
                 "model-base-cycle",
                 f"model `{name}` would be built on itself, through `{base}`",
@@ -102,7 +102,7 @@ class ModelVerbs:
         Raises:
             NotFoundError: nobody ever trained or registered one of this name.
         """
-        lineage = self.desk.present().record.lineage
+        lineage = self.desk.present().overseen.lineage
         found = lineage.get(name)
         if found is None:
             known = sorted(model.name for model in lineage)
@@ -118,7 +118,7 @@ class ModelVerbs:
         self.get(name)
         self.amendments.amend()
         with self.desk.lock:
-            return standing(self.desk.present().record.lineage, name, losses=self.losses.of, terms=self.losses.terms)
+            return standing(self.desk.present().overseen.lineage, name, losses=self.losses.of, terms=self.losses.terms)
 
     def became(self, name: str) -> dict[str, Any]:
         """Say what became of a model for whoever has content in it: where it stands, since when, and by what remedy."""
@@ -139,10 +139,10 @@ class ModelVerbs:
 
     def _standings(self) -> Iterator[tuple[Model, ModelStanding]]:
         self.amendments.amend()
-        for model in list(self.desk.present().record.lineage):
+        for model in list(self.desk.present().overseen.lineage):
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
-                lineage = self.desk.present().record.lineage
+                lineage = self.desk.present().overseen.lineage
                 stands = standing(lineage, model.name, losses=self.losses.of, terms=self.losses.terms)
             yield model, stands
 
@@ -150,7 +150,7 @@ class ModelVerbs:
         """Say what a model comes from, where it stands, and how much of what it was trained on has been withdrawn."""
         stands, model, now = self.standing(name), self.get(name), self.desk.parts.clock()
         with self.desk.lock:
-            lineage, releases = self.desk.present().record.lineage, self.desk.newest.state.releases
+            lineage, releases = self.desk.present().overseen.lineage, self.desk.newest.state.releases
         withdrawn = {use.release for use in model.uses if (e := releases.get(use.release)) and e.withdrawn is not None}
         return {
             "model": name,
@@ -190,10 +190,10 @@ class ModelVerbs:
         }
 
     def _lease(self, lease: str | None) -> Lease | None:
-        return None if lease is None else self.desk.newest.record.leases.get(lease)
+        return None if lease is None else self.desk.newest.overseen.leases.get(lease)
 
     def _job(self, lease: Lease) -> dict[str, Any]:
-        if not lease.checkpoints:
+        if not lease.model_checkpoints:
             return job_json(lease, None)
         self.hits.foresee([lease.lease])
         with self.desk.lock:
@@ -282,17 +282,17 @@ class ModelVerbs:
         return chosen.remedy in TAKE_TWO or self._retrained(model, chosen) is Shown.SAID
 
     def _retrained(self, model: Model, chosen: Choice) -> Shown:
-        record, shard = self.desk.newest.record, chosen.remedy is Remedy.RETRAIN_SHARD
+        overseen, shard = self.desk.newest.overseen, chosen.remedy is Remedy.RETRAIN_SHARD
 
         def covers(jobs: Sequence[Use]) -> bool:
             show = self.losses.covered if shard else self.losses.enough
             return show(model, jobs, before=chosen.position)
 
-        return shown(model, models=record.lineage, leases=record.leases, since=chosen.position, covers=covers)
+        return shown(model, models=overseen.lineage, leases=overseen.leases, since=chosen.position, covers=covers)
 
     def _require_other_weights(self, model: Model, chosen: Choice, *, finished: Digest | None = None) -> None:
         """Require that the weights are known to be others than before, and to be those that are said at the end."""
-        other = other_weights(model, self.desk.newest.record.leases, since=chosen.position)
+        other = other_weights(model, self.desk.newest.overseen.leases, since=chosen.position)
         if other and finished in (None, model.digest):
             return
         shard = chosen.remedy is Remedy.RETRAIN_SHARD
@@ -306,7 +306,7 @@ class ModelVerbs:
 
     def _require_not_of_before(self, model: Model, chosen: Choice, finished: Digest | None) -> None:
         """Require that what a job trained is not said to be what the model was before."""
-        if finished in weights_before(model, self.desk.newest.record.leases, since=chosen.position):
+        if finished in weights_before(model, self.desk.newest.overseen.leases, since=chosen.position):
             raise StateError(
                 "model-weights-same",
                 f"model `{model.name}` had these weights before `{chosen.remedy}` was chosen",
@@ -317,7 +317,7 @@ class ModelVerbs:
         """Say something about a choice, unless another was made or more was registered: nobody agreed to that."""
         position = None
         with self.desk.at_head() as session:
-            model = self.desk.newest.record.lineage.get(body.model)
+            model = self.desk.newest.overseen.lineage.get(body.model)
             if model is not None and (model.chosen, _registered(model)) == (chosen, _registered(of)):
                 (position,) = session.append([body])
         if position is None:
@@ -345,7 +345,7 @@ class ModelVerbs:
         require_reason(reason, "a model is withdrawn for a reason, and none was given")
         self.get(name)
         with self.desk.at_head() as session:
-            model = self.desk.newest.record.lineage.get(name)
+            model = self.desk.newest.overseen.lineage.get(name)
             before = None if model is None else model.withdrawn
             if before is None:
                 (position,) = session.append([ModelWithdrawn(model=name, reason=reason, by=by)])

@@ -75,7 +75,7 @@ class NoticeVerbs:
 
     def every(self) -> list[Notice]:
         """Return all notices that were written or served."""
-        return list(self.desk.present().record.notices)
+        return list(self.desk.present().overseen.notices)
 
     def get(self, name: str) -> Notice:
         """Return a notice.
@@ -120,7 +120,7 @@ class NoticeVerbs:
             raise ChoiceError(
                 "notice-nobody", f"notice `{notice}` was served to nobody", help="name the people who were told"
             )
-        known = self.desk.present().record.notices.get(notice) or Notice(notice=notice)
+        known = self.desk.present().overseen.notices.get(notice) or Notice(notice=notice)
         if not known.can_be_told(at, now=now):
             raise _too_early(known, at)
         cohort = self.desk.parts.people.store_cohort(people)

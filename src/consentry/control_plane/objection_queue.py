@@ -147,7 +147,7 @@ class ObjectionQueue:
             self._desk.present()
             found = [
                 each
-                for each in self._desk.newest.record.objections
+                for each in self._desk.newest.overseen.objections
                 if each.state in wanted and (not overdue or each.overdue(at)) and by in (None, each.by)
             ]
         found.sort(key=_SORTED_BY[sort])
@@ -184,7 +184,7 @@ class ObjectionQueue:
         """Return the id of the objection that this is the beginning of."""
         with self._desk.lock:
             self._desk.present()
-            known = self._desk.newest.record.objections
+            known = self._desk.newest.overseen.objections
             if known.get(objection) is not None or len(objection) < _SHORTEST_PREFIX:
                 return objection
             found = [each.objection for each in known if each.objection.startswith(objection)]
@@ -353,7 +353,7 @@ class ObjectionQueue:
         alike = self._texts.alike(objection)
         with self._desk.lock:
             self._desk.present()
-            known = self._desk.newest.record.objections
+            known = self._desk.newest.overseen.objections
             found = [each for name in alike if (each := known.get(name)) is not None and each.open and not each.erased]
         return tuple(each.objection for each in found)
 
@@ -378,7 +378,7 @@ class ObjectionQueue:
             self._desk.present()
             old = [
                 each.objection
-                for each in self._desk.newest.record.objections
+                for each in self._desk.newest.overseen.objections
                 if not each.open and not each.erased and each.changed < before
             ]
         return self.erase(old, by=by)

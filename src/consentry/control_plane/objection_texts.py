@@ -144,7 +144,7 @@ class ObjectionTexts:
             return self._known(objection)
 
     def _known(self, objection: str) -> Objection:
-        found = self._desk.newest.record.objections.get(objection)
+        found = self._desk.newest.overseen.objections.get(objection)
         if found is None:
             raise NotFoundError(
                 "objection-unknown", "there is no such objection", help="see them: consentry objection list"

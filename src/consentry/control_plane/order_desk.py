@@ -23,11 +23,11 @@ class Heard:
 
     def __init__(self) -> None:
         self.position = 0
-        self.record = Overseen()
+        self.overseen = Overseen()
 
     def advance(self, events: Iterable[Event], *, to: int) -> None:
         """Take in the events that follow, up to a position; none about single people or consumed items is needed."""
-        self.record.advance(events)
+        self.overseen.advance(events)
         self.position = to
 
 

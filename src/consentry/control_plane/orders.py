@@ -80,7 +80,7 @@ class OrderVerbs:
         Raises:
             NotFoundError: there is none of this name.
         """
-        known = self.desk.present().record.orders
+        known = self.desk.present().overseen.orders
         found = known.get(name)
         if found is None:
             there = [each.order for each in known]
@@ -93,7 +93,7 @@ class OrderVerbs:
 
     def ends(self, names: Iterable[str], how: OrderEnd) -> list[OrderEnded]:
         """Return the events that end orders which hold; the caller appends them, holding the head."""
-        known = self.desk.newest.record.orders
+        known = self.desk.newest.overseen.orders
         held = [order for name in names if (order := known.get(name)) is not None and order.ended is None]
         return [OrderEnded(order=order.order, case=order.case, how=how) for order in held]
 
@@ -103,10 +103,10 @@ class OrderVerbs:
         present = self.desk.present()
         asked = WhatIf(self.hits, scope, at=self.desk.parts.clock(), progress=progress)
         corpora, releases = asked.corpora(present.state), asked.releases(present.state)
-        lineage = present.record.lineage
+        lineage = present.overseen.lineage
         leases = [
             lease
-            for lease in present.record.leases
+            for lease in present.overseen.leases
             if lease.release in releases and scope.names(lineage.ancestry(lease.model, at=lease.fence))
         ]
         learned = self._learned(scope, present, releases) | {lease.model for lease in leases}
@@ -122,7 +122,7 @@ class OrderVerbs:
 
     def _learned(self, scope: Scope, present: Known, releases: Collection[str]) -> set[str]:
         """Return the models that an order names, or that learned from a release it hits, themselves or by a base."""
-        lineage = present.record.lineage
+        lineage = present.overseen.lineage
         if scope.models:
             return {each.name for each in lineage if scope.names(lineage.ancestry(each.name))}
         direct = {each.name for each in lineage if any(use.release in releases for use in each.uses)}
@@ -167,12 +167,12 @@ class OrderVerbs:
             if done:
                 self.issuing.note_drained(done)
         names = [body.order for body in done]
-        return [order for order in self.desk.present().record.orders if order.order in names]
+        return [order for order in self.desk.present().overseen.orders if order.order in names]
 
     def _to_note(self) -> list[OrderDrained]:
         with self.desk.lock:
             present = self.desk.present()
-            waiting = [order for order in present.record.orders if order.drained is None]
+            waiting = [order for order in present.overseen.orders if order.drained is None]
             return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:

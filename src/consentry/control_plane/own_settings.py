@@ -130,8 +130,8 @@ class OwnSettings:
             at = self.desk.parts.clock()
             known = {purpose: self.knowledge(present, purpose, at=at) for purpose in purposes}
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
-            orders = {order.order: order for order in present.record.orders}
-            lost = list(present.record.lost)
+            orders = {order.order: order for order in present.overseen.orders}
+            lost = list(present.overseen.lost)
         found = []
         for purpose in purposes:
             published = deciding.get(purpose) or self._covering(deciding, purpose)
@@ -156,7 +156,7 @@ class OwnSettings:
         """Return when something that a person said may have been lost; None if nothing is, or they spoke since."""
         asker = self.asker(person)
         with self.desk.lock:
-            lost = list(self.desk.present().record.lost)
+            lost = list(self.desk.present().overseen.lost)
         return self._missing(asker, None, lost=lost)
 
     def _missing(self, asker: Asker, purpose: Purpose | None, *, lost: Sequence[Lost]) -> Missing | None:

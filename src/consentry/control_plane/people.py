@@ -189,7 +189,7 @@ class PersonVerbs:
     ) -> list[dict[str, Any]]:
         """Say which models were trained on some of a person's rows, by the release that was sealed with them."""
         with self.desk.lock:
-            models = self.desk.present().record.lineage
+            models = self.desk.present().overseen.lineage
         own = {}
         for model in watched(models, progress, what="looking at models", total=len(list(models)), unit="models"):
             # One at a time: it takes a moment, and leases are renewed meanwhile.

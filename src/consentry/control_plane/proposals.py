@@ -28,7 +28,7 @@ class ProposalVerbs:
 
     def all(self) -> list[Proposal]:
         """Return all proposals, oldest first."""
-        return list(self._desk.present().record.proposals)
+        return list(self._desk.present().overseen.proposals)
 
     def get(self, name: str) -> Proposal:
         """Return a proposal.
@@ -54,7 +54,7 @@ class ProposalVerbs:
         desk.present()
         with desk.at_head() as session:
             in_force = desk.newest.state.policy(policy.name)
-            known = desk.newest.record.proposals.of(policy.name)
+            known = desk.newest.overseen.proposals.of(policy.name)
             same = next((each.proposal for each in known if each.ended is None and each.document == document), None)
             if same is not None or (in_force is not None and in_force.digest == document):
                 raise ConflictError(
@@ -113,7 +113,7 @@ class ProposalVerbs:
         return self._in(name, lambda _: [ProposalEnded(proposal=name, how=ProposalEnd.WITHDRAWN, by=(by,))])
 
     def _known(self, name: str) -> Proposal:
-        found = self._desk.newest.record.proposals.get(name)
+        found = self._desk.newest.overseen.proposals.get(name)
         if found is None:
             raise NotFoundError("proposal-unknown", f"no proposal `{name}`", help="see /console/proposals")
         return found

@@ -62,13 +62,13 @@ class PublicView:
         with self._desk.lock:
             known = self._desk.present()
             sealed = [name for name, each in known.state.releases.items() if each.withdrawn is None]
-            models = [each for each in known.record.lineage if each.withdrawn is None and each.destroyed is None]
+            models = [each for each in known.overseen.lineage if each.withdrawn is None and each.destroyed is None]
             found = {
                 "format": FORMAT,
                 "position": known.position,
                 **self._policies(known),
-                "suspensions": [_suspension(each) for each in known.record.orders.in_force()],
-                **_earlier(known.record.orders),
+                "suspensions": [_suspension(each) for each in known.overseen.orders.in_force()],
+                **_earlier(known.overseen.orders),
                 "counts": {
                     "releases": bounded(len(sealed)),
                     "models": bounded(len(models)),

@@ -96,7 +96,7 @@ class Receipts:
             NotFoundError: there is none of this id.
         """
         with self._desk.lock:
-            found = self._desk.present().record.objections.get(objection)
+            found = self._desk.present().overseen.objections.get(objection)
         if found is None:
             raise NotFoundError(
                 "objection-unknown", "there is no such objection", help="see them: consentry objection list"
@@ -108,7 +108,7 @@ class Receipts:
             present = self._desk.present()
             in_force = {each.name: each for each in present.state.policies if each.position < event.position}
             notice = event.body.notice if isinstance(event.body, ChoiceMade) else None
-            written = None if notice is None else present.record.notices.get(notice)
+            written = None if notice is None else present.overseen.notices.get(notice)
         versions = [] if written is None else [v.number for v in written.versions if v.position < event.position]
         return Receipt(
             about=about,

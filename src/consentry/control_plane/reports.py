@@ -74,19 +74,19 @@ class ReportVerbs:
         if delivered is not None:
             return delivered
         events = list(self.desk.parts.ledger.read(0, end, only_open=True))
-        record = Overseen()
-        record.advance(events)
-        case, owed = self._owed(record, name, report)
+        overseen = Overseen()
+        overseen.advance(events)
+        case, owed = self._owed(overseen, name, report)
         (last,) = self.desk.parts.ledger.read(end - 1, end)
         bodies = [each.body for each in events if each.body is not None]
         return case_report.document(
-            record,
+            overseen,
             case,
             report=owed,
             position=end,
             at=last.recorded_at,
-            answers=self._answers_then(record, case, bodies, at=last.recorded_at),
-            releases=self._releases_then(record, case, events),
+            answers=self._answers_then(overseen, case, bodies, at=last.recorded_at),
+            releases=self._releases_then(overseen, case, events),
             personal_events=end - len(events),
         )
 
@@ -101,8 +101,8 @@ class ReportVerbs:
             return canonical_json(self.generate(name, report))
         return self.desk.parts.objects.get(owed.delivered.document)
 
-    def _owed(self, record: Overseen, name: str, report: str) -> tuple[Case, Report]:
-        case = record.cases.get(name)
+    def _owed(self, overseen: Overseen, name: str, report: str) -> tuple[Case, Report]:
+        case = overseen.cases.get(name)
         if case is None:
             raise NotFoundError("case-unknown", f"no case `{name}` at that position", help="see: consentry case list")
         if report not in case.reports:
@@ -115,7 +115,7 @@ class ReportVerbs:
 
     def _as_delivered(self, name: str, report: str, *, position: int) -> dict[str, Any] | None:
         """Return what was delivered of a position, in the form it had then; None if nothing was."""
-        case = self.desk.newest.record.cases.get(name)
+        case = self.desk.newest.overseen.cases.get(name)
         owed = None if case is None else case.reports.get(report)
         for body, _ in () if owed is None else owed.deliveries():
             if body.position == position:
@@ -123,13 +123,13 @@ class ReportVerbs:
                 return found
         return None
 
-    def _answers_then(self, record: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
+    def _answers_then(self, overseen: Overseen, case: Case, bodies: list[Body], *, at: Seconds) -> Answers:
         """Run the checks on what there was. Which form for objections was served then no ledger says."""
         published = {each.name: each.digest for each in bodies if isinstance(each, PolicyPublished)}
-        checks = checks_of(case, record, published=published, read=self.desk.document, at=at, form=None)
+        checks = checks_of(case, overseen, published=published, read=self.desk.document, at=at, form=None)
         return run_all(checks)
 
-    def _releases_then(self, record: Overseen, case: Case, events: list[Event]) -> list[dict[str, Any]]:
+    def _releases_then(self, overseen: Overseen, case: Case, events: list[Event]) -> list[dict[str, Any]]:
         """Return the counts of the releases that were for something the case suspends."""
         amendments = Amendments()
         for event in events:
@@ -139,7 +139,7 @@ class ReportVerbs:
         asked = [
             (each, orders)
             for each in bodies
-            if isinstance(each, ReleaseSealed) and (orders := _about(record, case, each))
+            if isinstance(each, ReleaseSealed) and (orders := _about(overseen, case, each))
         ]
         # Oldest first: what was known at one of them is carried on to the next.
         then = self.archive.before(asked[0][0].position) if asked else None
@@ -170,12 +170,12 @@ class ReportVerbs:
         return [(case, report) for case in self.book.every() for report in case.reports.values() if report.overdue(at)]
 
 
-def _about(record: Overseen, case: Case, sealed: ReleaseSealed) -> list[Order]:
+def _about(overseen: Overseen, case: Case, sealed: ReleaseSealed) -> list[Order]:
     """Return the orders of a case that are about a release: its purpose, and if they name models one that read it."""
-    read_by = {each.model for each in record.leases if each.release == sealed.release}
-    read_by |= {each.name for each in record.lineage if any(use.release == sealed.release for use in each.uses)}
+    read_by = {each.model for each in overseen.leases if each.release == sealed.release}
+    read_by |= {each.name for each in overseen.lineage if any(use.release == sealed.release for use in each.uses)}
     return [
         order
-        for order in record.orders.of(case.case)
+        for order in overseen.orders.of(case.case)
         if order.scope.concerns(sealed.purpose) and (not order.scope.models or order.scope.models & read_by)
     ]

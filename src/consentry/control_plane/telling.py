@@ -135,8 +135,8 @@ class Telling:
 
     def _uses(self, case: Case, present: Known, *, kept: Scope | None) -> Iterator[_Use]:
         """Yield the uses that the orders of a case give back, if what is `kept` stays suspended."""
-        orders = [each for each in present.record.orders.in_force() if each.order in case.orders]
-        others = [each for each in present.record.orders.in_force() if each.order not in case.orders]
+        orders = [each for each in present.overseen.orders.in_force() if each.order in case.orders]
+        others = [each for each in present.overseen.orders.in_force() if each.order not in case.orders]
         rules = [(each.scope, each.rule) for each in others]
         if kept is not None:
             rules.append((kept, kept.rule(f"{case.case}.kept", why="it stays suspended")))

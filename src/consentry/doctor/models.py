@@ -37,16 +37,16 @@ _PURPOSE = "keeping what people withdrew out of models that are served"
 
 @dataclass(slots=True, kw_only=True)
 class _Said:
-    record: Overseen
+    overseen: Overseen
     amendments: Amendments
 
 
-def late_models(events: Sequence[Event], record: Overseen, *, objects: Path, at: Seconds) -> Iterator[Finding]:
+def late_models(events: Sequence[Event], overseen: Overseen, *, objects: Path, at: Seconds) -> Iterator[Finding]:
     """Yield a finding for every model whose deadline passed, or of which that cannot be told."""
-    lost = _Lost(events, record, objects=objects)
-    for model in record.lineage:
+    lost = _Lost(events, overseen, objects=objects)
+    for model in overseen.lineage:
         try:
-            stands = standing(record.lineage, model.name, losses=lost.of, terms=lost.terms)
+            stands = standing(overseen.lineage, model.name, losses=lost.of, terms=lost.terms)
         except (OSError, ConsentryError, json.JSONDecodeError):
             yield _finding(
                 model.name, "nobody can tell where it stands: objects are gone or damaged", "consentry doctor"
@@ -68,13 +68,13 @@ def _finding(name: str, found: str, remedy: str) -> Finding:
 class _Lost:
     """What models lost."""
 
-    def __init__(self, events: Sequence[Event], record: Overseen, *, objects: Path) -> None:
+    def __init__(self, events: Sequence[Event], overseen: Overseen, *, objects: Path) -> None:
         amendments = Amendments()
         for event in events:
             amendments.take(event)
-        said = _Said(record=record, amendments=amendments)
+        said = _Said(overseen=overseen, amendments=amendments)
         self._objects = objects
-        self._lineage = record.lineage
+        self._lineage = overseen.lineage
         self._consumption = RowsConsumed(lambda: said, get=self._get, removals=Removals(self._get))
         self._policies = {body.release: body.policy for each in events if isinstance(body := each.body, ReleaseSealed)}
         self._withdrawn: Mapping[str, Event] = {

@@ -36,19 +36,19 @@ def oversight(engine: Engine, home: Path, *, at: Seconds) -> list[Finding]:
     objects = home / "objects"
     try:
         events = list(_open_events(engine))
-        record = Overseen()
-        record.advance(events)
+        overseen = Overseen()
+        overseen.advance(events)
     except (SQLAlchemyError, ConsentryError, ImportError):
         return []
     finally:
         engine.dispose()
     published = {body.name: body for event in events if isinstance(body := event.body, PolicyPublished)}
     return [
-        *_lost(record),
-        *_reports(record, at),
-        *_conditions(record, published, home, at=at),
-        *_models(events, record, objects, at=at),
-        *_assessments(record, published.values(), objects),
+        *_lost(overseen),
+        *_reports(overseen, at),
+        *_conditions(overseen, published, home, at=at),
+        *_models(events, overseen, objects, at=at),
+        *_assessments(overseen, published.values(), objects),
     ]
 
 
@@ -59,8 +59,8 @@ def _open_events(engine: Engine) -> Iterator[Event]:
             yield restore(Stored(position, recorded_at, kind, version, bytes(commitment), None, bytes(document)))
 
 
-def _lost(record: Overseen) -> Iterator[Finding]:
-    for each in record.lost:
+def _lost(overseen: Overseen) -> Iterator[Finding]:
+    for each in overseen.lost:
         where = f"position {each.first}" if each.events == 1 else f"positions {each.first} to {each.last}"
         yield Finding(
             name="lost events",
@@ -72,8 +72,8 @@ def _lost(record: Overseen) -> Iterator[Finding]:
         )
 
 
-def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:
-    for case in record.cases:
+def _reports(overseen: Overseen, at: Seconds) -> Iterator[Finding]:
+    for case in overseen.cases:
         for report in case.reports.values():
             if report.overdue(at):
                 yield Finding(
@@ -86,7 +86,7 @@ def _reports(record: Overseen, at: Seconds) -> Iterator[Finding]:
 
 
 def _conditions(
-    record: Overseen, published: Mapping[str, PolicyPublished], home: Path, *, at: Seconds
+    overseen: Overseen, published: Mapping[str, PolicyPublished], home: Path, *, at: Seconds
 ) -> Iterator[Finding]:
     digests = {name: body.digest for name, body in published.items()}
 
@@ -96,7 +96,7 @@ def _conditions(
         except OSError:
             raise NotFoundError("object-missing", f"no object `{document}`", help="restore it from a backup") from None
 
-    for case in record.cases:
+    for case in overseen.cases:
         due = [each for each in case.conditions.values() if each.due is not None and each.due < at]
         if case.over is None:
             answers: Answers = {}
@@ -105,7 +105,7 @@ def _conditions(
                 from consentry.control_plane.conditions import checks_of, run_all  # noqa: PLC0415
 
                 form = served_form(home) if any(each.check in ABOUT_THE_FORM for each in due) else None
-                answers = run_all(checks_of(case, record, published=digests, read=read, at=at, form=form))
+                answers = run_all(checks_of(case, overseen, published=digests, read=read, at=at, form=form))
             yield from (_overdue(case, each, answers) for each in due if not each.answer(answers).met)
 
 
@@ -121,22 +121,22 @@ def _overdue(case: Case, condition: Condition, answers: Answers) -> Finding:
     )
 
 
-def _models(events: Sequence[Event], record: Overseen, objects: Path, *, at: Seconds) -> Iterator[Finding]:
-    if next(iter(record.lineage), None) is not None:
+def _models(events: Sequence[Event], overseen: Overseen, objects: Path, *, at: Seconds) -> Iterator[Finding]:
+    if next(iter(overseen.lineage), None) is not None:
         # Only here, for the same reason.
         from consentry.doctor.models import late_models  # noqa: PLC0415
 
-        yield from late_models(events, record, objects=objects, at=at)
+        yield from late_models(events, overseen, objects=objects, at=at)
 
 
 def _text(document: Digest, objects: Path) -> str:
     return (objects / document.removeprefix("sha256:")).read_text("utf-8")
 
 
-def _assessments(record: Overseen, published: Iterable[PolicyPublished], objects: Path) -> Iterator[Finding]:
+def _assessments(overseen: Overseen, published: Iterable[PolicyPublished], objects: Path) -> Iterator[Finding]:
     for body in published:
         try:
-            missing = record.assessments.missing(load(_text(body.digest, objects), body.name, accepted=True))
+            missing = overseen.assessments.missing(load(_text(body.digest, objects), body.name, accepted=True))
         except (OSError, ConsentryError):
             continue
         if missing:

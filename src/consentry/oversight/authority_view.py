@@ -51,34 +51,34 @@ class Sight:
     areas: Areas
     at: Seconds
 
-    def orders(self, record: Overseen) -> list[Order]:
+    def orders(self, overseen: Overseen) -> list[Order]:
         """Return the orders that concern them, oldest first."""
-        return [each for each in record.orders if order_concerns(each, self.areas, now=self.at)]
+        return [each for each in overseen.orders if order_concerns(each, self.areas, now=self.at)]
 
-    def cases(self, record: Overseen) -> list[Case]:
+    def cases(self, overseen: Overseen) -> list[Case]:
         """Return the cases that concern them, oldest first."""
-        return [each for each in record.cases if self.sees(each, record)]
+        return [each for each in overseen.cases if self.sees(each, overseen)]
 
-    def sees(self, case: Case, record: Overseen) -> bool:
+    def sees(self, case: Case, overseen: Overseen) -> bool:
         """Say whether a case concerns them."""
-        return case_concerns(case, record.orders.of(case.case), areas=self.areas, now=self.at)
+        return case_concerns(case, overseen.orders.of(case.case), areas=self.areas, now=self.at)
 
-    def whole(self, case: Case, record: Overseen) -> bool:
+    def whole(self, case: Case, overseen: Overseen) -> bool:
         """Say whether everything that a case suspends or is about concerns them."""
-        return all(order_concerns(each, self.areas, now=self.at) for each in record.orders.of(case.case)) and all(
+        return all(order_concerns(each, self.areas, now=self.at) for each in overseen.orders.of(case.case)) and all(
             statement_concerns(each, self.areas, now=self.at) for each in case.statements
         )
 
-    def may_read(self, report: ReportDelivered, case: Case, *, record: Overseen) -> bool:
+    def may_read(self, report: ReportDelivered, case: Case, *, overseen: Overseen) -> bool:
         """Say whether a report on a case that they see speaks of nobody else.
 
         It does if the case is whole to them, or was in the events that the report is of. What a case without orders and
         statements was about is not known.
         """
-        if self.whole(case, record):
+        if self.whole(case, overseen):
             return True
         said = [
-            *(order_concerns(each, self.areas, now=self.at) for each in _before(report, record.orders.of(case.case))),
+            *(order_concerns(each, self.areas, now=self.at) for each in _before(report, overseen.orders.of(case.case))),
             *(statement_concerns(each, self.areas, now=self.at) for each in _before(report, case.statements)),
         ]
         return bool(said) and all(said)
@@ -118,11 +118,11 @@ def _drained_ms(order: Order, drained: Drained) -> int:
 
 
 def case_line(
-    case: Case, record: Overseen, *, sight: Sight, answers: Answers, not_reached: NotReached
+    case: Case, overseen: Overseen, *, sight: Sight, answers: Answers, not_reached: NotReached
 ) -> dict[str, Any]:
     """Return a case as a line of a list."""
-    whole = sight.whole(case, record)
-    seen = {each.order for each in record.orders.of(case.case) if order_concerns(each, sight.areas, now=sight.at)}
+    whole = sight.whole(case, overseen)
+    seen = {each.order for each in overseen.orders.of(case.case) if order_concerns(each, sight.areas, now=sight.at)}
     return {
         "case": case.case,
         "title": case.title if whole else None,
@@ -137,7 +137,7 @@ def case_line(
 
 def case_document(
     case: Case,
-    record: Overseen,
+    overseen: Overseen,
     *,
     sight: Sight,
     answers: Answers,
@@ -145,9 +145,9 @@ def case_document(
     events: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return all that an authority sees of a case that concerns it; `events` is its timeline."""
-    whole, over = sight.whole(case, record), case.over
-    orders = [each for each in sight.orders(record) if each.case == case.case]
-    others = _others(case, record, sight=sight)
+    whole, over = sight.whole(case, overseen), case.over
+    orders = [each for each in sight.orders(overseen) if each.case == case.case]
+    others = _others(case, overseen, sight=sight)
     conditions = [
         # Of evidence the digest is said, and nothing else was found.
         {**each, "found": None if each["evidence"] else each["found"]}
@@ -157,7 +157,7 @@ def case_document(
     ]
     approvals = [each for each in case.approvals if each.step is Step.LIFT]
     return {
-        **case_line(case, record, sight=sight, answers=answers, not_reached=not_reached),
+        **case_line(case, overseen, sight=sight, answers=answers, not_reached=not_reached),
         "ended": None
         if over is None
         else {"how": str(over.how), "reference": over.reference if whole else None, "at": over.at},
@@ -174,11 +174,11 @@ def case_document(
         ]
         if whole and over is None
         else [],
-        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
-        "statements": [_statement_json(each, others) for each in _statements(case, record, sight=sight)],
-        "papers": [_paper_json(each) for each in papers_seen(case, record, sight=sight, events=events)],
-        "reports": reports_of(case, record, sight=sight),
-        "timeline": list(_timeline(events, others, whole=whole, reports=_reports_seen(case, record, sight=sight))),
+        "notices": [notice_json(overseen.notices.get(name), name, days=days) for name, days in case.notices.items()],
+        "statements": [_statement_json(each, others) for each in _statements(case, overseen, sight=sight)],
+        "papers": [_paper_json(each) for each in papers_seen(case, overseen, sight=sight, events=events)],
+        "reports": reports_of(case, overseen, sight=sight),
+        "timeline": list(_timeline(events, others, whole=whole, reports=_reports_seen(case, overseen, sight=sight))),
     }
 
 
@@ -207,29 +207,29 @@ def _paper_json(paper: Paper) -> dict[str, Any]:
     }
 
 
-def papers_seen(case: Case, record: Overseen, *, sight: Sight, events: Sequence[Mapping[str, Any]]) -> list[Paper]:
+def papers_seen(case: Case, overseen: Overseen, *, sight: Sight, events: Sequence[Mapping[str, Any]]) -> list[Paper]:
     """Return the documents of a case that an authority may read.
 
     Of a case about others as well, these are statements, and reports that speak of nobody else.
     """
-    found = papers_of(case, events, notices=record.notices)
-    if sight.whole(case, record):
+    found = papers_of(case, events, notices=overseen.notices)
+    if sight.whole(case, overseen):
         return found
-    seen = {each.position for each in _statements(case, record, sight=sight)}
-    reports = _reports_seen(case, record, sight=sight)
+    seen = {each.position for each in _statements(case, overseen, sight=sight)}
+    reports = _reports_seen(case, overseen, sight=sight)
     return [
         each for each in found if each.position in seen or (each.kind is PaperKind.REPORT and each.document in reports)
     ]
 
 
-def _reports_seen(case: Case, record: Overseen, *, sight: Sight) -> frozenset[Digest]:
+def _reports_seen(case: Case, overseen: Overseen, *, sight: Sight) -> frozenset[Digest]:
     """Return the documents that were delivered as reports and that they may read."""
     given = (each for report in case.reports.values() for each, _ in report.deliveries())
-    return frozenset(each.document for each in given if sight.may_read(each, case, record=record))
+    return frozenset(each.document for each in given if sight.may_read(each, case, overseen=overseen))
 
 
-def _statements(case: Case, record: Overseen, *, sight: Sight) -> list[Statement]:
-    others = _others(case, record, sight=sight)
+def _statements(case: Case, overseen: Overseen, *, sight: Sight) -> list[Statement]:
+    others = _others(case, overseen, sight=sight)
     return [
         each
         for each in case.statements
@@ -237,20 +237,20 @@ def _statements(case: Case, record: Overseen, *, sight: Sight) -> list[Statement
     ]
 
 
-def _others(case: Case, record: Overseen, *, sight: Sight) -> set[str]:
+def _others(case: Case, overseen: Overseen, *, sight: Sight) -> set[str]:
     """Return the orders of a case that do not concern them."""
-    seen = {each.order for each in sight.orders(record)}
-    return {each.order for each in record.orders.of(case.case)} - seen
+    seen = {each.order for each in sight.orders(overseen)}
+    return {each.order for each in overseen.orders.of(case.case)} - seen
 
 
-def reports_of(case: Case, record: Overseen, *, sight: Sight) -> list[dict[str, Any]]:
+def reports_of(case: Case, overseen: Overseen, *, sight: Sight) -> list[dict[str, Any]]:
     """Return the reports on a case, due and delivered.
 
     `not_shown`: one was delivered, and nothing that was may be read by them. It is owed no more, so it is not due.
     """
-    whole, found = sight.whole(case, record), []
+    whole, found = sight.whole(case, overseen), []
     for each in case.reports.values():
-        delivered = delivered_to(each, case, record=record, sight=sight)
+        delivered = delivered_to(each, case, overseen=overseen, sight=sight)
         found.append(
             {
                 "case": case.case,
@@ -268,16 +268,18 @@ def reports_of(case: Case, record: Overseen, *, sight: Sight) -> list[dict[str, 
 
 
 def delivered_to(
-    report: Report, case: Case, *, record: Overseen, sight: Sight
+    report: Report, case: Case, *, overseen: Overseen, sight: Sight
 ) -> tuple[ReportDelivered, Seconds] | None:
     """Return what was last delivered of a report that they may read, and when; None if nothing was."""
-    return next((each for each in reversed(report.deliveries()) if sight.may_read(each[0], case, record=record)), None)
+    return next(
+        (each for each in reversed(report.deliveries()) if sight.may_read(each[0], case, overseen=overseen)), None
+    )
 
 
-def notices_of(cases: Iterable[Case], record: Overseen) -> list[dict[str, Any]]:
+def notices_of(cases: Iterable[Case], overseen: Overseen) -> list[dict[str, Any]]:
     """Return the notices that some cases require, each with its case."""
     return [
-        {"case": case.case, **notice_json(record.notices.get(name), name, days=days)}
+        {"case": case.case, **notice_json(overseen.notices.get(name), name, days=days)}
         for case in cases
         for name, days in case.notices.items()
     ]

@@ -36,7 +36,7 @@ _FORM_UNKNOWN = "not known at that position: the ledger does not say which form 
 
 
 def document(
-    record: Overseen,
+    overseen: Overseen,
     case: Case,
     *,
     report: Report,
@@ -49,7 +49,7 @@ def document(
     """Return a report as plain values, for canonical JSON.
 
     Args:
-        record: what oversight knew at `position`.
+        overseen: what oversight knew at `position`.
         case: the case at that position.
         report: the report that is owed.
         position: the events [0, `position`) are reported.
@@ -66,10 +66,10 @@ def document(
         "position": position,
         "as_of": at,
         "case": _case_json(case, at, answers=_assuming(answers, unknown, met=bool(case.approved_by(Step.LIFT)))),
-        "orders": [order_json(each) for each in record.orders.of(case.case)],
+        "orders": [order_json(each) for each in overseen.orders.of(case.case)],
         "conditions": conditions_json(case, answers, unknown=unknown),
         "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
-        "notices": [notice_json(record.notices.get(name), name, days=days) for name, days in case.notices.items()],
+        "notices": [notice_json(overseen.notices.get(name), name, days=days) for name, days in case.notices.items()],
         "releases": list(releases),
         "personal_events": personal_events,
         "in_the_way": _in_the_way(case, at, answers=_assuming(answers, unknown, met=True)) if over is None else [],

@@ -69,7 +69,7 @@ class Lease:
     """The last optimiser step whose items were logged."""
     items: int = 0
     """How many items were logged, each as often as it was."""
-    checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
+    model_checkpoints: tuple[tuple[int, ModelCheckpointWritten], ...] = ()
     """Positions and model checkpoints, the newest word about each."""
 
     def require_holder(self, *, secret: str, job: str | None = None, fence: int | None = None) -> None:
@@ -159,8 +159,8 @@ def _after(lease: Lease, body: LeaseEnded | ItemsConsumed | ModelCheckpointWritt
         step = body.to_step if lease.step is None else max(lease.step, body.to_step)
         return replace(lease, step=step, items=lease.items + body.items)
     if isinstance(body, ModelCheckpointWritten):
-        others = (each for each in lease.checkpoints if replace(each[1], quarantined=body.quarantined) != body)
-        return replace(lease, checkpoints=(*others, (event.position, body)))
+        others = (each for each in lease.model_checkpoints if replace(each[1], quarantined=body.quarantined) != body)
+        return replace(lease, model_checkpoints=(*others, (event.position, body)))
     ended = Ended(how=body.how, position=event.position, at=event.recorded_at, order=body.order, step=body.step)
     return replace(lease, ended=lease.ended or ended)
 

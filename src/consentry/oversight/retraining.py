@@ -58,7 +58,7 @@ def _took_place(use: Use, *, models: Models, leases: Leases) -> bool:
     if use.lease is None:
         return True
     lease = leases.get(use.lease)
-    kept = lease is not None and any(not each.quarantined for _, each in lease.checkpoints)
+    kept = lease is not None and any(not each.quarantined for _, each in lease.model_checkpoints)
     return kept or any(each.body.items for each in models.consumed(use.lease))
 
 
@@ -73,5 +73,5 @@ def weights_before(model: Model, leases: Leases, *, since: int) -> set[Digest]:
     """Return the weights of a model that were known before a position."""
     held = [leases.get(use.lease) for use in model.uses if use.lease is not None]
     known = {each.digest for each in model.digests if each.position < since}
-    known |= {each.digest for lease in held if lease for position, each in lease.checkpoints if position < since}
+    known |= {each.digest for lease in held if lease for position, each in lease.model_checkpoints if position < since}
     return known

@@ -84,7 +84,7 @@ class Figures:
         states = control.leases.states()
         with control.desk.lock:
             present = control.desk.present()
-            position, held = present.position, sum(1 for _ in present.record.orders.in_force())
+            position, held = present.position, sum(1 for _ in present.overseen.orders.in_force())
         self._leases.clear()
         for state, count in states.items():
             self._leases.labels(state).set(count)

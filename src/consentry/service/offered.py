@@ -16,7 +16,7 @@ def offered_by(control: ControlPlane) -> str:
     desk = control.desk
     with desk.lock:
         present = desk.present()
-        orders = [each.position for each in present.record.orders.in_force()]
+        orders = [each.position for each in present.overseen.orders.in_force()]
         policies = [each.position for each in present.state.policies]
     return digest_json({"orders": orders, "policies": policies})
 

@@ -61,7 +61,7 @@ class Readiness:
             require_usable(self._deployment.settings.home, self._deployment.control.desk.parts.ledger_id)
             self._admission.all_keys()
             warnings: list[ConsentryError] = [
-                each.told() for each in self._deployment.control.desk.present().record.lost
+                each.told() for each in self._deployment.control.desk.present().overseen.lost
             ]
             if (keys := self._deployment.key_trouble()) is not None:
                 warnings.append(keys)

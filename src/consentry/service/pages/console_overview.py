@@ -84,7 +84,7 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
     jobs = control.leases.jobs() if who.may(Action.LEASE_READ) else None
     models = control.models.serving() if who.may(Action.MODEL_READ) else None
     return {
-        "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().record.lost],
+        "lost": [{**asdict(each), "events": each.events} for each in control.desk.present().overseen.lost],
         "purposes": newest_counts(control, counts),
         "over_time": over_time(control, counts),
         "cases": None if registers is None else _rows(_scopes(control), registers),

@@ -92,7 +92,7 @@ def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[
         NotFoundError: it is about an item that is not theirs.
     """
     person, what = person_of(who), wanted.get("what")
-    lost = control.desk.present().record.lost
+    lost = control.desk.present().overseen.lost
     # What a page showed that is lost since was not shown: a no on it is said anew.
     was = {name: row for name, row in shown.read(wanted).items() if row.position not in lost}
     making = _Making(use, wanted, control.desk.parts.clock(), was)

@@ -151,7 +151,7 @@ def receipt(*, request: Request, control: Control, who: Member, position: int, f
         NotFoundError: there is none at this position that is theirs.
         StateError: what stood at this position is lost, whoever said it.
     """
-    if position in control.desk.present().record.lost:
+    if position in control.desk.present().overseen.lost:
         raise StateError(
             "choice-lost",
             f"what was said at position `{position}` is lost with the newest ledger",
