@@ -156,17 +156,19 @@ class Telling:
     def _concerned(self, asked: Asked) -> Mask:
         """Return by class of people whether content of theirs would be used again."""
         members = asked.classes.members
-        people = [None if each is None else _waited(each) for each in members]
         found = np.zeros(len(members), dtype=np.bool_)
         for use in asked.uses:
-            let_through = _let_through(self._compiler(use).compile(people, _KINDS, at=asked.at))
+            there = [classes_in_scope(order.rule, asked.classes, at=asked.at) for order in use.given_back]
             open_to = np.array(
                 [each is not None and not refused_as_a_whole(each.choices, use.purpose) for each in members]
             )
-            for order in use.given_back:
+            # Rules are asked of nobody else: an order is about few of all classes.
+            concerned = np.flatnonzero(open_to & np.any(there, axis=0))
+            people = [_waited(each) for number in concerned.tolist() if (each := members[number]) is not None]
+            let_through = _let_through(self._compiler(use).compile(people, _KINDS, at=asked.at))
+            for order, lives_there in zip(use.given_back, there, strict=True):
                 of_kind: Mask = np.any(let_through[:, kinds_in_scope(order.rule, _KINDS)], axis=1)
-                there = classes_in_scope(order.rule, asked.classes, at=asked.at)
-                found |= of_kind & there & open_to
+                found[concerned] |= of_kind & lives_there[concerned]
         return found
 
     def _compiler(self, use: _Use) -> MatrixCompiler:
