@@ -11,6 +11,7 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError
 from consentry.ledger.oversight_events import OrderEnd, Origin
 from consentry.oversight.order import Order, Scope
+from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release import materialise
 from consentry.release.materialise import CopyFormat
@@ -127,6 +128,17 @@ def test_an_earlier_time_of_decision_does_not_lead_around_an_order(place: tuple[
     with pytest.raises(ConsentryError) as caught:
         control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=1_709_000_000)  # Texas had no such law
     assert caught.value.code == "release-time-before-order"
+
+
+def test_an_earlier_time_of_decision_does_not_lead_around_a_law(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control = deployment.control
+    outside = shipped()["september-2024"].replace('outside = [', 'outside = ["US-STATE-LAW", ')
+    control.statements.publish(outside, "september-2024")
+    with pytest.raises(ConsentryError) as caught:
+        control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=1_709_000_000)
+    assert caught.value.code == "release-time-other-places"
+    control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024")
 
 
 def test_a_copy_that_is_overtaken_by_an_order_does_not_appear(

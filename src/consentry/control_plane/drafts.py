@@ -101,7 +101,7 @@ class Drafts:
         Raises:
             InputError: a time that has not come: people would be older and notices longer served than they are. Or one
                 before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked. Or one before
-                a place came under an order that is in force, or left it.
+                a place came under an order that is in force or into a group that the policy set names, or left it.
         """
         if at is not None and at > self.desk.parts.clock():
             raise InputError(
@@ -144,7 +144,9 @@ class Drafts:
             present = self.desk.present()
             document, digest_ = self.desk.policy(policy)
             orders = present.suspensions(purpose)
-            _require_same_places(orders, at, now=self.desk.parts.clock())
+            now = self.desk.parts.clock()
+            _require_same_places(orders, at, now=now)
+            _require_same_law(document.rules, at, now=now)
             kind = (opened.snapshot, purpose, digest_, orders)
             drafts = self._drafts
             last = drafts.get(kind)
@@ -271,6 +273,18 @@ def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -
             f"an order is in force whose areas had other members at `{at}` than they have now",
             help="leave the time out: what is suspended now would be sealed",
         )
+
+
+def _require_same_law(rules: Sequence[Rule], at: Seconds, *, now: Seconds) -> None:
+    """Refuse to decide as of a time when a group that a rule names had other members than now."""
+    named = {area for rule in rules for area in rule.inside | rule.outside}
+    for area in sorted(named):
+        if any(at < edge <= now for edge in boundaries([area])):
+            raise InputError(
+                "release-time-other-places",
+                f"`{area}`, which the policy set names, had other members at `{at}` than it has now",
+                help="leave the time out: what holds for people now would be decided by where it held then",
+            )
 
 
 def _what_if(suspended: Scope | None) -> tuple[Rule, ...]:

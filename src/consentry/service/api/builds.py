@@ -154,7 +154,7 @@ def plan(*, body: Imagined, _: Reader, control: Control) -> Plan:
         {
             404: "corpus-unknown policy-not-published",
             409: "release-building release-overtaken idempotency-running",
-            422: "release-time-to-come release-time-too-early release-time-before-order",
+            422: "release-time-to-come release-time-too-early release-time-before-order release-time-other-places",
         }
     ),
 )
