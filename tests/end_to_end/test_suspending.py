@@ -133,7 +133,7 @@ def test_an_earlier_time_of_decision_does_not_lead_around_an_order(place: tuple[
 def test_an_earlier_time_of_decision_does_not_lead_around_a_law(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control = deployment.control
-    outside = shipped()["september-2024"].replace('outside = [', 'outside = ["US-STATE-LAW", ')
+    outside = shipped()["september-2024"].replace("outside = [", 'outside = ["US-STATE-LAW", ')
     control.statements.publish(outside, "september-2024")
     with pytest.raises(ConsentryError) as caught:
         control.releases.build("network", Purpose.TRAIN_GENAI, policy="september-2024", at=1_709_000_000)

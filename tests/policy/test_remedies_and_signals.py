@@ -58,8 +58,8 @@ def test_a_set_says_what_a_signal_means_and_one_that_is_silent_has_the_digest_it
     }
     assert len(said) == 3
     assert describe_diff(diff(silent, told, at=0)) == [
-        "signals: global_privacy_control refuse -> global_privacy_control suggest",
         "no answer changes",
+        "signals: global_privacy_control refuse -> global_privacy_control suggest",
     ]
 
 

@@ -97,18 +97,17 @@ def _days(number: int) -> str:
 
 
 def describe_diff(difference: PolicyDiff) -> list[str]:
-    """Return what differs, line by line: the text first, then the answers."""
-    lines = [line for part, before, after in difference.head for line in _differs(part, before, after)]
-    lines += [f"rule `{rule.id}` added ({rule.effect})" for rule in difference.added]
-    lines += [f"rule `{rule.id}` removed ({rule.effect})" for rule in difference.removed]
-    for changed in difference.changed:
-        lines += [
-            f"rule `{changed.id}`: {line}"
-            for part, before, after in changed.changes
-            for line in _differs(part, before, after)
-        ]
-    answers = [_flip(flip) for flip in difference.flips]
-    return [*lines, *(answers or ["no answer changes"])]
+    """Return what differs, line by line: the answers first, then the rules, and last what translations say."""
+    changes = [("", change) for change in difference.head]
+    changes += [(f"rule `{rule.id}`: ", change) for rule in difference.changed for change in rule.changes]
+    translated = [each for each in changes if each[1].part.endswith(_OTHER_LANGUAGES)]
+    told = [each for each in changes if each not in translated]
+    return [
+        *([_flip(flip) for flip in difference.flips] or ["no answer changes"]),
+        *(f"rule `{rule.id}` added ({rule.effect})" for rule in difference.added),
+        *(f"rule `{rule.id}` removed ({rule.effect})" for rule in difference.removed),
+        *(f"{whose}{line}" for whose, change in (*told, *translated) for line in _differs(*change)),
+    ]
 
 
 def _differs(part: str, before: Any, after: Any) -> Iterator[str]:
