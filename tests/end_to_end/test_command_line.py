@@ -183,6 +183,8 @@ def test_a_set_is_taken_out_of_force_and_put_in_force_again(terminal: Terminal) 
 def test_erasing_asks_first(ready: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     ready.run("people", "erase", "ada", status=1, as_json=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))  # as where a program runs it
+    assert "--yes" in ready.run("people", "erase", "ada", status=2, as_json=False)
     assert build(ready)["counts"]["eligible"] == 2
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from consentry.cli.asking import agreed
 from consentry.cli.case_register import REASON, condition, report
 from consentry.cli.case_words import body_of, show_agreed, show_case
 from consentry.cli.context import Context, pass_context
@@ -251,7 +252,7 @@ def withdraw(context: Context, name: str, reference: str, by: str) -> int:
 @pass_context
 def prohibit(context: Context, /, name: str, reference: str, *, by: str, yes: bool) -> None:
     """End case NAME with its suspensions in force, for good. Nothing lifts them any more."""
-    if not yes and not click.confirm(f"Keep the suspensions of case {name} for good?", err=True):
+    if not agreed(f"Keep the suspensions of case {name} for good?", yes=yes):
         raise click.Abort
     context.deployment.control.cases.prohibit(name, reference=reference, by=by)
     body = {"case": name, "standing": str(CaseStanding.PROHIBITED)}

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from consentry.cli.asking import agreed
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.output import Output, counted, moment
@@ -208,7 +209,7 @@ def _say_where(context: Context, name: str) -> None:
 @pass_context
 def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> int:  # noqa: FBT001 - click calls it by name
     """Say that nobody may serve model NAME any more. It cannot be undone."""
-    if not yes and not click.confirm(f"Withdraw model {name} for good?", err=True):
+    if not agreed(f"Withdraw model {name} for good?", yes=yes):
         return 1
     position = context.deployment.control.models.withdraw(name, reason, by=by)
     context.out.show(
@@ -233,7 +234,7 @@ def destroy(context: Context, name: str, folder: Path, by: str, yes: bool) -> in
 
 def destroy_folder(context: Context, name: str, *, what: Destroyed, folder: Path, by: str, yes: bool) -> int:
     """Delete a folder that holds a withdrawn release or model, and print the certificate."""
-    if not yes and not click.confirm(f"Delete everything in {folder} for good?", err=True):
+    if not agreed(f"Delete everything in {folder} for good?", yes=yes):
         return 1
     with context.out.progress() as progress:
         body = context.deployment.control.destruction.destroy(what, name, folder=folder, by=by, progress=progress)

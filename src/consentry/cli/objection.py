@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from consentry.cli.asking import agreed
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands
 from consentry.cli.notice import BY
@@ -292,7 +293,7 @@ def erase(context: Context, /, names: tuple[str, ...], *, before: int | None, by
     """Erase what was written about answered objections, for good. What was refused stays refused."""
     if bool(names) == (before is not None):
         raise click.UsageError("give either names, or --before")
-    if not yes and not click.confirm("Erase what was written, for good?", err=True):
+    if not agreed("Erase what was written, for good?", yes=yes):
         raise click.Abort
     queue = context.deployment.control.objection_queue
     count = queue.erase(names, by=by) if before is None else queue.expire(before=before, by=by)

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from consentry.bootstrap import Deployment
+from consentry.cli.asking import agreed
 from consentry.cli.choice_recording import foresee, put_down
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands, InterruptedWorkError
@@ -179,7 +180,7 @@ def erase(context: Context, persons: tuple[str, ...], yes: bool) -> int:  # noqa
 
     Their items stay denied.
     """
-    if not yes and not click.confirm(f"Erase {counted(len(persons), 'person', several='people')} for good?", err=True):
+    if not agreed(f"Erase {counted(len(persons), 'person', several='people')} for good?", yes=yes):
         return 1
     deployment = context.deployment
     count = deployment.control.statements.erase([deployment.person(person) for person in persons])

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from consentry.cli.asking import agreed
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import DENIED, Commands
 from consentry.cli.model import destroy_folder, show_certificates
@@ -284,7 +285,7 @@ def withdraw(context: Context, name: str, reason: str, by: str, yes: bool) -> in
         raise click.BadParameter("give it in one line of text", param_hint="--reason")
     control = context.deployment.control
     asks = control.releases.sealed_as(name).withdrawn is None and not yes
-    if asks and not click.confirm(f"Withdraw release {name} for good?", err=True):
+    if not agreed(f"Withdraw release {name} for good?", yes=not asks):
         return 1
     position = control.releases.withdraw(name, reason, by=by)
 
