@@ -25,6 +25,8 @@ from consentry.service.pages.member_words import (
     HEADLINES,
     KINDS,
     NOT_AGREED,
+    OFF_IN_PART,
+    OLDER_LEFT,
     ORIGINS,
     OTHERS,
     PURPOSES,
@@ -142,6 +144,17 @@ class Block:
         return "" if self.situation is Situation.ASKS else "yes"
 
     @property
+    def reach(self) -> Reach | None:
+        """How far back their no to this use itself goes; None if there is none."""
+        own = [each.reach for each in (self.no, *self.wider) if each and each.mine and each.purpose == self.title]
+        return max(own, key=list(Reach).index, default=None)
+
+    @property
+    def reaches(self) -> list[Reach]:
+        """How far back a no can be made to go: no less far than the one that stands."""
+        return list(Reach)[0 if self.reach is None else list(Reach).index(self.reach) :]
+
+    @property
     def items(self) -> int:
         """How many items they have."""
         return sum(each.items for each in (*self.kinds, *self.never))
@@ -177,12 +190,13 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
     kinds, never = _kinds(use, reaches=_own_reaches(mine, use.purpose))
     no = own[0] if own else None
     since = no.at if no else whole[0].at if whole else _since(use, yes=yes[-1].at if yes else None)
+    in_part = found.situation is Situation.OFF and _leaves_some(use, whole)
     return Block(
         purpose=use.purpose,
         title=PURPOSES[use.purpose],
         situation=found.situation,
-        badge=BADGES[found.situation],
-        headline=HEADLINES[found.situation],
+        badge=OFF_IN_PART if in_part else BADGES[found.situation],
+        headline=OLDER_LEFT if in_part else HEADLINES[found.situation],
         since=None if found.situation is Situation.STOPPED else since,
         begins=found.begins,
         agreed=found.agreed,
@@ -209,6 +223,12 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
         signal=(Signals() if use.policy is None else use.policy.signals).global_privacy_control,
         minor=any(_is_about_age(use, reason) for reason in _in_the_way(use)),
     )
+
+
+def _leaves_some(use: OwnUse, whole: Sequence[Said]) -> bool:
+    """Say whether older content may be used all the same: what cannot be counted may be, where no no reaches it."""
+    new_only = bool(whole) and all(each.reach is Reach.FUTURE for each in whole)
+    return any(each.used or each.due for each in use.counted.values()) or (new_only and not use.complete)
 
 
 def _is_yes(stated: Stated) -> bool:
