@@ -250,12 +250,13 @@ def _said(stated: Stated, events: Mapping[int, Event], person: Pseudonym) -> Sai
 
 
 def _since(use: OwnUse, *, yes: Seconds | None) -> Seconds | None:
-    """Return since when a use is as it is: their `yes`, or the set in force and the end of the waiting.
+    """Return since when a use is as it is: their `yes`, or the rules, whichever set of them came to the same.
 
-    If it was suspended for them after that: since it was given back.
+    If it was suspended for them after that, or they took back what they said: since then.
     """
-    since = [use.since, use.stands.begins] if yes is None else [yes]
-    return None if since[0] is None else max(each for each in (*since, use.resumed) if each is not None)
+    since = use.held.since if yes is None else yes
+    later = [use.resumed, use.taken_back if yes is None else None]
+    return None if since is None else max([since, *(each for each in later if each is not None)])
 
 
 def _in_the_way(use: OwnUse) -> list[Reason]:
@@ -274,10 +275,12 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
             areas, said = sorted(order.scope.areas), Told(ORIGINS[order.origin])
             found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
         elif reason.kind is ReasonKind.NOT_PERMITTED:
-            found += [Obstacle(told=each, since=use.since) for each in told_unmet(use.stands.unmet)]
+            found += [
+                Obstacle(told=each, since=use.held.obstacles.get(reason)) for each in told_unmet(use.stands.unmet)
+            ]
         elif reason.kind is not ReasonKind.REFUSED:
             rule = _rule(use, reason)
-            since = use.since if reason.kind is ReasonKind.FORBIDDEN else None
+            since = use.held.obstacles.get(reason) if reason.kind is ReasonKind.FORBIDDEN else None
             areas = sorted(rule.inside) if rule is not None else []
             found.append(Obstacle(told=told(reason, rule=rule), since=since, areas=areas))
     return found
