@@ -106,6 +106,25 @@ def test_what_is_narrowed_to_a_kind_is_given_back_but_for_that_kind(place: tuple
     assert use_of(visitor)["since"] == first.ended.at == second.at
 
 
+def decided(visitor: Visitor) -> str:
+    """Return what a page says who decided."""
+    return words(visitor.get("/me")).partition("Who decided this")[2].partition("Who is responsible")[0].strip()
+
+
+def test_who_suspended_it_decided_it(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    rule = "It is the rule, not a choice of yours."
+    suspend(deployment, Scope(areas=UK))
+    assert decided(come("gb")) == ASKED
+    assert decided(come("kid")) == rule
+    visitor = come("us")
+    no(visitor)
+    suspend(deployment, Scope(), case="everybody")
+    assert decided(come("de")) == f"{ASKED} {rule}"
+    assert decided(come("gb")) == ASKED, "said once, of however many orders"
+    assert decided(visitor).startswith(f"{ASKED} You said no on ")
+
+
 def test_whoever_has_nothing_to_choose_is_not_sent_from_the_form_back_to_the_settings(
     place: tuple[Deployment, Come, str],
 ) -> None:

@@ -40,12 +40,16 @@ from consentry.service.pages.member_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """Why there is nothing to choose. `areas` are codes; `since` is None where no date is known."""
+    """Why there is nothing to choose. `areas` are codes; `since` is None where no date is known.
+
+    What `suspends` is an order, of the platform or an authority; the rest is what the rules say.
+    """
 
     told: Told
     since: Seconds | None = None
     areas: Sequence[str] = ()
     reference: str = ""
+    suspends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +277,7 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
         order = use.orders.get(reason.reference)
         if reason.kind is ReasonKind.SUSPENDED and order is not None:
             areas, said = sorted(order.scope.areas), Told(ORIGINS[order.origin])
-            found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
+            found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference, suspends=True))
         elif reason.kind is ReasonKind.NOT_PERMITTED:
             found += [
                 Obstacle(told=each, since=use.held.obstacles.get(reason)) for each in told_unmet(use.stands.unmet)
