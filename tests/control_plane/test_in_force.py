@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentry.control_plane.in_force import by_purpose, deciding, every_one, every_set, history, withdraws
+from consentry.control_plane.in_force import by_purpose, deciding, every_one, every_set, history, in_turn, withdraws
 from consentry.digests import digest
 from consentry.ledger.state import Published
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet
@@ -53,6 +53,16 @@ def test_who_names_the_use_itself_goes_before_who_names_one_above_it() -> None:
 def test_a_version_that_was_replaced_decides_nothing_though_it_named_more() -> None:
     found = by_purpose(published(("a", [GENAI, SERVE]), ("a", [GENAI])), read)
     assert deciding(found, SERVE) is None
+
+
+def test_what_decided_in_turn_goes_back_to_when_nothing_did() -> None:
+    def turns(*sets: tuple[str, Iterable[Purpose]]) -> list[tuple[int, str | None]]:
+        return [(position, name_of(each)) for position, each in in_turn(published(*sets), read, purpose=GENAI)]
+
+    assert turns(("a", [GENAI]), ("b", [SERVE]), ("a", [GENAI])) == [(0, "a 0"), (2, "a 2")]
+    assert turns(("a", [GENAI]), ("a", []), ("b", [GENAI])) == [(2, "b 2")]
+    assert turns(("a", [AI]), ("b", [GENAI]), ("b", [])) == [(0, "a 0"), (1, "b 1"), (2, "a 0")]
+    assert turns(("a", [SERVE])) == turns() == []
 
 
 def test_the_history_says_until_when_a_set_decided() -> None:

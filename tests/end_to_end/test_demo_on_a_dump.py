@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from xml.sax.saxutils import quoteattr
 import pytest
 from click.testing import CliRunner
 
+from consentry.bootstrap import open_deployment
 from consentry.cli.main import cli
 
 DAY = "2023-03-04T05:06:07.890"
@@ -194,6 +196,12 @@ def test_it_says_that_the_content_is_real_and_who_vouches_for_ages(played: Playe
     assert "Real public posts" in played.page
     assert "operator vouches that everybody is an adult" in played.page
     assert "synthetic" not in played.page
+
+
+def test_who_serves_its_pages_later_says_who_is_responsible(played: Played) -> None:
+    with closing(open_deployment(Path(played.told["home"]), embedded=True)) as deployment:
+        assert deployment.settings.site_name == "The demo network"
+        assert deployment.settings.controller_name == "The demo network, which is made up"
 
 
 def test_three_items_with_different_fates_are_explained(played: Played) -> None:

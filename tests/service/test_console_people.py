@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import service.staff as staff
 from consentry.ledger.look_up_events import PersonLookedUp
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose
 from service.staff import HOSTILE, Office
 from service.visitor import words
 
@@ -42,6 +44,17 @@ def test_looking_up_gives_nobody_a_seat_and_is_erased_with_the_person(own: Offic
     gone = olga.post("/console/people", {"person": "br", "reason": "ticket 9"})
     assert gone.status_code == 422
     assert "was erased" in words(gone)
+
+
+def test_only_a_no_has_a_reach(own: Office) -> None:
+    control = own.deployment.control
+    at, person = control.desk.parts.clock(), own.deployment.person("gb")
+    for state, purpose in ((ChoiceState.ALLOWED, Purpose.TRAIN_GENAI), (ChoiceState.REFUSED, Purpose.EVALUATE)):
+        control.own_choices.choose(person, Choice(purpose=purpose, state=state, at=at))
+    page = own.visitor("sue").post("/console/people", {"person": "gb", "reason": "ticket 7"}).text
+    rows = {each: words for each in ("allowed", "refused") for words in page.split("<tr>") if f">{each}</" in words}
+    assert "untrained" in rows["refused"]
+    assert "untrained" not in rows["allowed"].partition("</tr>")[0]
 
 
 def test_who_may_not_look_people_up_learns_and_records_nothing(place: Office) -> None:

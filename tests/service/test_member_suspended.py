@@ -106,6 +106,44 @@ def test_what_is_narrowed_to_a_kind_is_given_back_but_for_that_kind(place: tuple
     assert use_of(visitor)["since"] == first.ended.at == second.at
 
 
+def decided(visitor: Visitor) -> str:
+    """Return what a page says who decided."""
+    return words(visitor.get("/me")).partition("Who decided this")[2].partition("Who is responsible")[0].strip()
+
+
+def test_who_suspended_it_decided_it(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, _ = place
+    rule = "It is the rule, not a choice of yours."
+    suspend(deployment, Scope(areas=UK))
+    assert decided(come("gb")) == ASKED
+    assert decided(come("kid")) == rule
+    visitor = come("us")
+    no(visitor)
+    suspend(deployment, Scope(), case="everybody")
+    assert decided(come("de")) == f"{ASKED} {rule}"
+    assert decided(come("gb")) == ASKED, "said once, of however many orders"
+    assert decided(visitor).startswith(f"{ASKED} You said no on ")
+
+
+def test_whoever_has_nothing_to_choose_is_not_sent_from_the_form_back_to_the_settings(
+    place: tuple[Deployment, Come, str],
+) -> None:
+    deployment, come, _ = place
+    suspend(deployment, Scope(areas=UK))
+    assert "Open your settings" in words(come("us").get("/object"))
+    for person in ("gb", "kid"):
+        visitor = come(person)
+        link = re.search(r'<a href="(/object[^"]*)">You can also object for the future', visitor.get("/me").text)
+        assert link is not None
+        form = visitor.get(link[1])
+        assert "Open your settings" not in words(form)
+        action = re.search(r'<form method="post" action="(/object[^"]*)"', visitor.get(f"{link[1]}&lang=fr").text)
+        assert action is not None
+        again = visitor.post(action[1].replace("&amp;", "&"), {})
+        assert (again.status_code, 'lang="fr"' in again.text) == (422, True)
+        assert 'href="/me"' not in again.text.partition("<h1>")[2].partition("<form")[0]
+
+
 def row_of(visitor: Visitor, kind: str) -> str:
     """Return the row of a kind on the page, without tags."""
     rows = visitor.get("/me").text.split("<tr>")

@@ -97,7 +97,7 @@ def test_what_a_no_does_while_a_notice_runs_is_said_for_the_time_after(place: tu
     effect = deployment.control.own_content.effect(deployment.person("gb"), Aim(purpose=Purpose.TRAIN_GENAI))
     assert (effect.next_release, effect.due, effect.asked_for) == (0, 1, 0)
     no(visitor, reach="future")
-    assert "Off You said no" in words(visitor.get("/me"))
+    assert "Off in part You said no to new content only." in words(visitor.get("/me"))
     assert "1: Not yet: from" in words(visitor.get("/me")), "what was there before is used all the same"
     no(visitor)
     assert "Not yet" not in words(visitor.get("/me/items"))

@@ -124,6 +124,7 @@ def demo(
         _close(context.out, story, home=home, path=path)
     finally:
         deployment.close()
+    pages.introduce(home)
     if serve or (serve is None and context.out.console.is_terminal and not context.out.as_json):
         pages.show_pages(home, context.out, person=pages.somebody_in(home / "content", "GB"))
 

@@ -49,7 +49,6 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
     # Only here: a web framework, which takes long to import.
     from consentry.service import server  # noqa: PLC0415
 
-    _introduce(home)
     deployment = open_deployment(home, embedded=True)
     try:
         password = _accounts(deployment)
@@ -76,8 +75,8 @@ def show_pages(home: Path, out: Output, *, person: str | None) -> None:
         deployment.close()
 
 
-def _introduce(home: Path) -> None:
-    """Say on the pages who is responsible, unless somebody has written settings into the home."""
+def introduce(home: Path) -> None:
+    """Say on the pages who is responsible, whoever serves them, unless somebody has written settings into the home."""
     if not (home / SETTINGS_FILE).exists():
         replace_file(home / SETTINGS_FILE, _INTRODUCTION.encode(), mode=0o600)
 

@@ -12,7 +12,7 @@ from consentry.corpus.pseudonym import words_of
 from consentry.corpus.sidecar import NOBODY
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import Stated
-from consentry.policy.choice import LiveChoice
+from consentry.policy.choice import LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
 
@@ -43,6 +43,12 @@ class Asker:
         """
         every = (each for each in (*self.own, *self.others, *self.taken_back) if each.position >= since)
         return [each.position for each in every if purpose is None or concerns(each.choice, purpose)]
+
+    def took_back(self, purpose: Purpose) -> Seconds | None:
+        """Return when they last took back what they had said about all of a use, with any account; None if never."""
+        back = [each.choice for each in self.taken_back if concerns(each.choice, purpose)]
+        whole = (each.at for each in back if each.key.category is None and each.key.item is None)
+        return max(whole, default=None)
 
     @property
     def said(self) -> tuple[Stated, ...]:

@@ -92,6 +92,24 @@ def deciding(found: Mapping[Purpose, Published], purpose: Purpose) -> Published 
     return next((found[each] for each in purpose.lineage if each in found), None)
 
 
+def in_turn(published: Sequence[Published], read: Read, *, purpose: Purpose) -> list[tuple[int, Published]]:
+    """Return what decided about a use one after the other, oldest first, without a time in which none did.
+
+    With each stands the position from which it did.
+    """
+    found: list[tuple[int, Published]] = []
+    standing: dict[str, Published] = {}
+    for newest in published:
+        standing.pop(newest.name, None)
+        standing[newest.name] = newest
+        decides = deciding(by_purpose([*standing.values()], read), purpose)
+        if decides is None:
+            found = []
+        elif not found or found[-1][1] != decides:
+            found.append((newest.position, decides))
+    return found
+
+
 def taken_over(published: Sequence[Published], read: Read, *, position: int) -> dict[Purpose, Published | None]:
     """Return the uses about which the set published at `position` decided then, each with what did before it."""
     before = [each for each in published if each.position < position]

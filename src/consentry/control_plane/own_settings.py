@@ -14,8 +14,9 @@ import numpy as np
 
 from consentry.control_plane.asker import Asker, concerns, find
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.in_force import by_purpose
+from consentry.control_plane.in_force import by_purpose, in_turn
 from consentry.control_plane.known import Known
+from consentry.control_plane.own_since import Held, Spell, held, joined
 from consentry.control_plane.own_suspensions import resumed_at
 from consentry.corpus.registration import Corpus, open_corpus
 from consentry.digests import Digest
@@ -69,10 +70,12 @@ class OwnUse:
     Attributes:
         policy: the set that decides, None if none does, and the `digest` under which it was published; `since` is when
             it was put in force, `resumed` when the last suspension ended that stopped all of it for them, if one did.
+        held: since when it stands as it does, whichever set came to that, but for what is in `resumed` and `said`.
         counted: their items by category, those of no permitted category included.
         complete: whether all of their items could be counted.
         said: what they said that counts here: about this purpose, those above it and those below it. `spoke`: whether
-            they said anything about these, if only to take it back.
+            they said anything about these, if only to take it back; `taken_back` is when they last took back what
+            they had said about all of it.
         orders: the orders among the obstacles, among those of a kind, and in `counted`, by id.
         places: where they may live; `established` says whether anything but a weak sign says so.
         served: the notices they were served, with the time.
@@ -84,11 +87,13 @@ class OwnUse:
     digest: Digest
     since: Seconds | None
     resumed: Seconds | None
+    held: Held
     stands: Stands
     counted: Mapping[Category, Counted]
     complete: bool
     said: Sequence[Stated]
     spoke: bool
+    taken_back: Seconds | None
     orders: Mapping[str, Order]
     places: frozenset[str]
     established: bool
@@ -103,6 +108,7 @@ class OwnSettings:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._opened: dict[str, Corpus] = {}
+        self._spells: dict[Purpose, tuple[int, list[Spell]]] = {}
         self._known: dict[Purpose, tuple[tuple[int, int, int], Knowledge]] = {}
 
     def asker(self, person: Pseudonym) -> Asker:
@@ -132,10 +138,11 @@ class OwnSettings:
             rules = {purpose: present.suspensions(purpose) for purpose in purposes}
             orders = {order.order: order for order in present.overseen.orders}
             lost = list(present.overseen.lost)
+            published = list(present.state.policies)
         found = []
         for purpose in purposes:
-            published = deciding.get(purpose) or self._covering(deciding, purpose)
-            policy = None if published is None else self.desk.document(published.digest)
+            decides = deciding.get(purpose) or self._covering(deciding, purpose)
+            policy = None if decides is None else self.desk.document(decides.digest)
             decided = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
             asked = MatrixCompiler((*decided, *rules[purpose]), purpose), known[purpose]
             with stage("decision.own-items", purpose=str(purpose)):
@@ -146,7 +153,8 @@ class OwnSettings:
                     complete=complete,
                     at=at,
                     policy=policy,
-                    published=published,
+                    published=decides,
+                    spells=self._spells_of(purpose, published),
                     orders=orders,
                 )
             found.append(use)
@@ -177,6 +185,7 @@ class OwnSettings:
         at: Seconds,
         policy: PolicySet | None,
         published: Published | None,
+        spells: Sequence[Spell],
         orders: Mapping[str, Order],
     ) -> OwnUse:
         facts = _facts(known, asker)
@@ -201,17 +210,31 @@ class OwnSettings:
             digest="" if published is None else published.digest,
             since=None if published is None else self.desk.recorded_at(published.position),
             resumed=resumed_at(permitting, orders.values()),
+            held=held(permitting, spells),
             stands=found,
             counted=counted,
             complete=complete,
             said=[each for each in asker.said if concerns(each.choice, compiler.purpose)],
             spoke=bool(asker.spoke_about(compiler.purpose)),
+            taken_back=asker.took_back(compiler.purpose),
             orders={name: order for name, order in orders.items() if name in named},
             places=facts.places,
             established=facts.established,
             served=dict(facts.notices),
             erased=asker.erased,
         )
+
+    def _spells_of(self, purpose: Purpose, published: Sequence[Published]) -> list[Spell]:
+        """Return under which rules a use was decided, the newest first; remembered until a set is published."""
+        if self._spells.get(purpose, (None,))[0] != len(published):
+            turns = in_turn(published, self.desk.document, purpose=purpose)
+            spells = []
+            for position, each in turns:
+                policy = self.desk.document(each.digest)
+                rules = rules_for(policy.rules, decides=policy.decides(purpose))
+                spells.append(Spell(self.desk.recorded_at(position), rules))
+            self._spells[purpose] = len(published), joined(spells)[::-1]
+        return self._spells[purpose][1]
 
     def own_items(
         self, asker: Asker, compiler: MatrixCompiler, *, known: Knowledge, corpora: Sequence[Corpus], at: Seconds

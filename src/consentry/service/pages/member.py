@@ -31,6 +31,7 @@ from consentry.service.pages import member_unsaved as unsaved
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import (
     HALF_SAVED,
+    LESS_FAR,
     Written,
     asked,
     block_of,
@@ -181,7 +182,8 @@ def _once_more(
     stale = frozenset(changed) | (_yeses(wanted) if error.code == "choice-changed" else frozenset())
     plain = PROBLEMS.get(error.code, Plain(error.message, error.help))
     help_ = HALF_SAVED.get(error.code, HALF_SAVED[""]) if positions else plain.help
-    problem = {"message": plain.message, "help": help_, "field": f"{use.purpose}-read", "code": error.code}
+    field = f"{use.purpose}-{'yes' if error.code == LESS_FAR else 'read'}"
+    problem = {"message": plain.message, "help": help_, "field": field, "code": error.code}
     done = just_saved(deployment.control, person_of(who), positions=[str(each) for each in positions])
     given = {name: value for name, value in wanted.items() if name not in stale}
     if wanted.get("what") == "items":

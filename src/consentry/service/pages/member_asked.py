@@ -65,12 +65,15 @@ class Asked:
         choices: what is to be recorded; none where nothing would change.
         changed: answers, by the names of their rows, that stand otherwise now than the page showed, and stay so.
         held: whether one of these is a yes that was chosen there.
+        less_far: whether a no to all of a use would go less far back than the one that stands: it allows something
+            again without a yes, so it is no choice.
         offered: whether there is anything to choose; if not, `choices` are refusals.
     """
 
     choices: Sequence[Choice]
     changed: Sequence[str] = ()
     held: bool = False
+    less_far: bool = False
     offered: bool = True
 
     @property
@@ -113,6 +116,8 @@ def says_how_far(name: str) -> bool:
     return name.startswith(HOW_FAR)
 
 
+LESS_FAR = "choice-less-far"
+
 HALF_SAVED = {
     "choice-not-offered": N_("your no is saved all the same; there is nothing else to choose, and the page says why"),
     "choice-changed": N_("your no is saved; below it shows how everything else stands now"),
@@ -127,13 +132,19 @@ def status_after(code: str) -> int:
 
 
 def require_fits(wants: Asked) -> None:
-    """Refuse what takes a no back where it cannot be chosen now, or stands otherwise than the page showed.
+    """Refuse what takes a no back where it cannot be chosen now, needs a yes, or stands otherwise than the page showed.
 
     Raises:
         StateError: it is so.
     """
     if not wants.offered:
         raise StateError("choice-not-offered", N_("this cannot be chosen now"), help=N_("the page says why"))
+    if wants.less_far:
+        raise StateError(
+            LESS_FAR,
+            N_("you said no to more than that, so your no stays as it is"),
+            help=N_("to allow some of it again, say yes first"),
+        )
     if wants.held:
         raise ConflictError(
             "choice-changed",
@@ -202,23 +213,31 @@ class _Making:
     _made: dict[tuple[ChoiceState, Reach], list[str]] = field(default_factory=dict)
     _changed: list[str] = field(default_factory=list)
     _held: bool = False
+    _less_far: bool = False
 
     def asked(self) -> Asked:
         """Return what came of it. About somebody who was erased nothing is recorded, also no refusal."""
         offered = self.use.can_choose
-        found = Asked(choices=self._choices(), changed=self._changed, held=self._held, offered=offered)
+        found = Asked(
+            choices=self._choices(),
+            changed=self._changed,
+            held=self._held,
+            less_far=self._less_far,
+            offered=offered,
+        )
         return found if offered else replace(found, choices=[] if self.use.erased else found.noes)
 
     def whole(self, answer: str, now: shown.Row) -> None:
         """Take the answer about all of a use: it is the one of its form, so whoever saves it says it."""
         if answer == "no":
             reach, _ = self._reach("answer")
-            if self.use.no is None or goes_further(reach, self.use.no.reach):
+            stands = self.use.reach
+            if stands is None or goes_further(reach, stands):
                 self._add(ChoiceState.REFUSED, reach=reach)
-            elif self.use.no.reach is not reach:
-                # One that goes less far takes something back: that is for a page that showed the one that stands.
+            elif reach is not stands:
+                # One that goes less far allows something again: that takes a yes, and with it the notice.
                 if self.was.get("answer") == now:
-                    self._add(ChoiceState.REFUSED, reach=reach)
+                    self._less_far = True
                 else:
                     self._changed.append("answer")
         elif answer == "yes" or (answer == "back" and not self.use.policy):

@@ -25,6 +25,8 @@ from consentry.service.pages.member_words import (
     HEADLINES,
     KINDS,
     NOT_AGREED,
+    OFF_IN_PART,
+    OLDER_LEFT,
     ORIGINS,
     OTHERS,
     PURPOSES,
@@ -38,12 +40,16 @@ from consentry.service.pages.member_words import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """Why there is nothing to choose. `areas` are codes; `since` is None where no date is known."""
+    """Why there is nothing to choose. `areas` are codes; `since` is None where no date is known.
+
+    What `suspends` is an order, of the platform or an authority; the rest is what the rules say.
+    """
 
     told: Told
     since: Seconds | None = None
     areas: Sequence[str] = ()
     reference: str = ""
+    suspends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,17 @@ class Block:
         return "" if self.situation is Situation.ASKS else "yes"
 
     @property
+    def reach(self) -> Reach | None:
+        """How far back their no to this use itself goes; None if there is none."""
+        own = [each.reach for each in (self.no, *self.wider) if each and each.mine and each.purpose == self.title]
+        return max(own, key=list(Reach).index, default=None)
+
+    @property
+    def reaches(self) -> list[Reach]:
+        """How far back a no can be made to go: no less far than the one that stands."""
+        return list(Reach)[0 if self.reach is None else list(Reach).index(self.reach) :]
+
+    @property
     def items(self) -> int:
         """How many items they have."""
         return sum(each.items for each in (*self.kinds, *self.never))
@@ -177,12 +194,13 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
     kinds, never = _kinds(use, reaches=_own_reaches(mine, use.purpose))
     no = own[0] if own else None
     since = no.at if no else whole[0].at if whole else _since(use, yes=yes[-1].at if yes else None)
+    in_part = found.situation is Situation.OFF and _leaves_some(use, whole)
     return Block(
         purpose=use.purpose,
         title=PURPOSES[use.purpose],
         situation=found.situation,
-        badge=BADGES[found.situation],
-        headline=HEADLINES[found.situation],
+        badge=OFF_IN_PART if in_part else BADGES[found.situation],
+        headline=OLDER_LEFT if in_part else HEADLINES[found.situation],
         since=None if found.situation is Situation.STOPPED else since,
         begins=found.begins,
         agreed=found.agreed,
@@ -211,6 +229,12 @@ def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notic
     )
 
 
+def _leaves_some(use: OwnUse, whole: Sequence[Said]) -> bool:
+    """Say whether older content may be used all the same: what cannot be counted may be, where no no reaches it."""
+    new_only = bool(whole) and all(each.reach is Reach.FUTURE for each in whole)
+    return any(each.used or each.due for each in use.counted.values()) or (new_only and not use.complete)
+
+
 def _is_yes(stated: Stated) -> bool:
     return stated.choice.state is ChoiceState.ALLOWED and stated.choice.key.item is None
 
@@ -230,12 +254,13 @@ def _said(stated: Stated, events: Mapping[int, Event], person: Pseudonym) -> Sai
 
 
 def _since(use: OwnUse, *, yes: Seconds | None) -> Seconds | None:
-    """Return since when a use is as it is: their `yes`, or the set in force and the end of the waiting.
+    """Return since when a use is as it is: their `yes`, or the rules, whichever set of them came to the same.
 
-    If it was suspended for them after that: since it was given back.
+    If it was suspended for them after that, or they took back what they said: since then.
     """
-    since = [use.since, use.stands.begins] if yes is None else [yes]
-    return None if since[0] is None else max(each for each in (*since, use.resumed) if each is not None)
+    since = use.held.since if yes is None else yes
+    later = [use.resumed, use.taken_back if yes is None else None]
+    return None if since is None else max([since, *(each for each in later if each is not None)])
 
 
 def _in_the_way(use: OwnUse) -> list[Reason]:
@@ -252,12 +277,14 @@ def _obstacles(use: OwnUse) -> list[Obstacle]:
         order = use.orders.get(reason.reference)
         if reason.kind is ReasonKind.SUSPENDED and order is not None:
             areas, said = sorted(order.scope.areas), Told(ORIGINS[order.origin])
-            found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference))
+            found.append(Obstacle(told=said, since=order.at, areas=areas, reference=order.reference, suspends=True))
         elif reason.kind is ReasonKind.NOT_PERMITTED:
-            found += [Obstacle(told=each, since=use.since) for each in told_unmet(use.stands.unmet)]
+            found += [
+                Obstacle(told=each, since=use.held.obstacles.get(reason)) for each in told_unmet(use.stands.unmet)
+            ]
         elif reason.kind is not ReasonKind.REFUSED:
             rule = _rule(use, reason)
-            since = use.since if reason.kind is ReasonKind.FORBIDDEN else None
+            since = use.held.obstacles.get(reason) if reason.kind is ReasonKind.FORBIDDEN else None
             areas = sorted(rule.inside) if rule is not None else []
             found.append(Obstacle(told=told(reason, rule=rule), since=since, areas=areas))
     return found

@@ -18,7 +18,7 @@ from consentry.control_plane.own_content import Aim
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError, StateError
 from consentry.ledger.events import Pseudonym
-from consentry.policy.vocabulary import Category
+from consentry.policy.vocabulary import Category, Reach
 from consentry.service.gate import Deployed, Needs
 from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import Written, asked, block_of, person_of, reach_of, says_how_far
@@ -67,7 +67,7 @@ def check_these(*, request: Request, deployment: Deployed, who: Chooser, wanted:
     aim = Aim(purpose=use.purpose, categories=categories, items=items) if noes else None
     if wanted.get("reach") not in say.REACHES:
         wanted = _without_standing(deployment, wanted, categories=categories, items=items)
-    return _shown(request, deployment, who, use=use, aim=aim, wanted=wanted, form=form)
+    return _shown(request, deployment, who, use=use, aim=aim, wanted=wanted, form=form, less_far=wants.less_far)
 
 
 def _without_standing(
@@ -91,6 +91,7 @@ def _shown(
     aim: Aim | None,
     wanted: Mapping[str, str],
     form: str,
+    less_far: bool = False,
 ) -> Response:
     """Show the numbers, and a form that holds all that was chosen but how far back it goes: that is chosen for all."""
     effect = None if aim is None else deployment.control.own_content.effect(person_of(who), aim)
@@ -106,6 +107,8 @@ def _shown(
         items_chosen=0 if aim is None else len(aim.items),
         effect=effect,
         reach=str(reach_of(wanted)),
+        offered=list(Reach) if "what" in wanted else use.reaches,
+        less_far=less_far,
         apart=any(map(says_how_far, wanted)),
         reaches=say.REACHES,
         wanted=[

@@ -157,6 +157,10 @@ BADGES = {
     Situation.STOPPED: (N_("Off"), "hold"),
 }
 
+OFF_IN_PART = N_("Off in part"), "hold"
+OLDER_LEFT = N_("You said no to new content only. Older content may still be used.")
+"""Where a no goes back no further than to the day it was said."""
+
 STAGES = {
     Stage.AFFECTED: N_(
         "It is marked since %(day)s: it learned from something that was taken back later. "
