@@ -91,6 +91,33 @@ def test_texts_of_a_notice_are_named_in_each_of_their_languages(scene: Scene) ->
     assert "en, ar, cy" in said
 
 
+def test_what_was_served_before_a_case_was_approved_is_no_waiting_time_of_it(scene: Scene) -> None:
+    """Staff go by `case.served`; an authority reads the same, wherever it looks."""
+    control, ico, gb = scene.control, scene.visitor("ico"), [scene.deployment.person("gb")]
+    control.notices.serve("told", gb, at=control.desk.parts.clock())
+    suspend(control, "ours", "UK")
+    control.cases.begin_review("ours", by="anna")
+    control.cases.require_notice("ours", "told", days=30, by="anna")
+
+    def states() -> list[tuple[int, str, bool]]:
+        rows = ico.get("/authority/notices?sort=people&format=json").json()["notices"]
+        return [(each["people"], each["state"], each.get("waiting_ends") is not None) for each in rows]
+
+    before = (1, "does not count for this case", False)
+    assert states() == [(0, "not served for this case yet", False), before]
+    case = ico.get("/authority/cases/ours")
+    assert "not served for this case yet 30 days after it is served" in words(case)
+    assert "does not count for this case" in words(case)
+    (notice,) = control.authority_view.case("ours", frozenset({"UK"}))["notices"]
+    assert [each["waiting_ends"] for each in notice["servings"]] == [None]
+    for by in ("anna", "bob"):
+        control.cases.approve("ours", by=by)
+    control.notices.serve("told", gb, at=control.desk.parts.clock())
+    assert states() == [before, (1, "time to object", True)]
+    assert "not served for this case yet" not in words(ico.get("/authority/cases/ours"))
+    assert "does not count for this case" in words(ico.get("/authority/notices"))
+
+
 def test_a_case_of_several_jurisdictions_tells_each_only_its_part(scene: Scene) -> None:
     suspend(scene.control, "both", "BR", reference="carta de Brasilia")
     suspend(scene.control, "both", "EEA", "UK", reference="letter from Wilmslow")

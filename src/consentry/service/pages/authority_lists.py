@@ -92,7 +92,7 @@ _NOTICES = Listing(
         Column("people", N_("People told"), kind="number"),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("served", N_("Served"), kind="time"),
-        Column("window_ends", N_("Time to object ends"), kind="time"),
+        Column("waiting_ends", N_("Time to object ends"), kind="time"),
     ),
     sort="-served",
 )
@@ -221,18 +221,24 @@ def _notice_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:
     for each in document["notices"]:
         languages = {version["version"]: version["languages"] for version in each["versions"]}
         named = {"notice": each["notice"], "case": each["case"]}
-        if not each["servings"]:
-            found.append({**named, "people": 0, "state": "not served yet"})
+        if not any(serving["waiting_ends"] for serving in each["servings"]):
+            found.append({**named, "people": 0, "state": "not served for this case yet"})
         found += [
             {
                 **named,
-                **{name: serving[name] for name in ("version", "people", "served", "window_ends")},
+                **{name: serving[name] for name in ("version", "people", "served", "waiting_ends")},
                 "languages": languages.get(serving["version"], []),
-                "state": "time to object" if serving["window_ends"] > now else "time is over",
+                "state": _waiting(serving["waiting_ends"], now),
             }
             for serving in each["servings"]
         ]
     return found
+
+
+def _waiting(ends: Seconds | None, now: Seconds) -> str:
+    if ends is None:
+        return "does not count for this case"
+    return "time to object" if ends > now else "time is over"
 
 
 def _report_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:
