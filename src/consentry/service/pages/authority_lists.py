@@ -66,7 +66,7 @@ _RELEASES = Listing(
         Column("refused", N_("Refused"), kind="number"),
         Column("suspended", N_("Suspended"), kind="number"),
         Column("other", N_("The rules"), kind="number"),
-        Column("amendments", N_("Left since"), kind="number"),
+        Column("amendments", N_("Amendments"), kind="number"),
         Column("decided_at", N_("Decided"), kind="time"),
     ),
     sort="-decided_at",
@@ -77,7 +77,9 @@ _MODELS = Listing(
         Column("model", N_("Model")),
         Column("stage", N_("Where it stands"), kind="state", chosen_from=True),
         Column("releases", N_("Trained on"), kind="list", chosen_from=True),
-        Column("items", N_("Such items"), kind="number"),
+        Column("in_releases", N_("Such items there"), kind="number"),
+        Column("items", N_("Of such items it read"), kind="number"),
+        Column("known", N_("Known from"), kind="state", chosen_from=True),
         Column("through", N_("Built on"), kind="list"),
     ),
     sort="model",
@@ -211,7 +213,12 @@ def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
 
 def _model_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
     return [
-        {**each, "releases": sorted(each["releases"]), "items": sum(each["releases"].values())}
+        {
+            **{name: each[name] for name in ("model", "stage", "items", "through")},
+            "releases": sorted(each["releases"]),
+            "in_releases": sum(each["releases"].values()),
+            "known": ("not known" if each["items"] is None else "what was said") if each["releases"] else None,
+        }
         for each in document["models"]
     ]
 
