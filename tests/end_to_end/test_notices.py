@@ -167,7 +167,7 @@ def test_what_was_written_in_languages_nobody_looked_at_is_read_as_it_was(place:
     assert version.body.languages == kept
     assert [control.notices.text(version, language=code) for code in ("en", "cy", "fr")] == [b"EN", b"cy ", b"EN"]
     assert [text.languages for text, _ in control.notices.texts(version)] == [(each,) for each in kept]
-    (reported,) = notice_json(control.notices.get(NOTICE), NOTICE, days=0)["versions"]
+    (reported,) = notice_json(control.notices.get(NOTICE), days=0, counting={})["versions"]
     assert reported["languages"] == list(kept), "reports on what was said before stay what they were"
     control.notices.write(NOTICE, b"x", languages=["en"], channel="mail", audience="all")
     assert len(control.notices.get(NOTICE).versions) == 2
@@ -186,7 +186,7 @@ def test_what_was_written_before_there_were_several_texts_is_read_as_it_was(plac
     assert (first.number, second.number) == (1, 2)
     assert [each.languages for each in first.texts] == [("en", "cy")]
     assert control.notices.text(first, language="cy") == b"Both"
-    reported = notice_json(control.notices.get(NOTICE), NOTICE, days=0)["versions"]
+    reported = notice_json(control.notices.get(NOTICE), days=0, counting={})["versions"]
     assert "texts" not in reported[0], "reports on what was said before stay what they were"
     assert [each["languages"] for each in reported[1]["texts"]] == [["en"], ["cy"]]
 

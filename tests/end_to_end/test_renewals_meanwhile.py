@@ -15,6 +15,7 @@ from consentry.bootstrap import Deployment
 from consentry.control_plane import conditions
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.notices import NoticeVerbs
+from consentry.control_plane.rows_there import RowsThere
 from consentry.errors import ConsentryError
 from consentry.ledger import image
 from consentry.oversight.order import Scope
@@ -127,6 +128,11 @@ def test_while_the_checks_of_a_case_are_run(slow: Slow, verb: str) -> None:
 def test_while_it_is_looked_for_whom_a_notice_may_reach(slow: Slow) -> None:
     notices = slow.deployment.control.notices
     assert slow.renewed(NoticeVerbs, "_answered", lambda: notices.audience(["us"], purpose=Purpose.TRAIN_GENAI))
+
+
+def test_while_it_is_looked_for_what_models_read_of_somewhere(slow: Slow) -> None:
+    view = slow.deployment.control.authority_view
+    assert slow.renewed(RowsThere, "_rows", lambda: view.models(frozenset({"US"})))
 
 
 def test_while_a_report_of_what_was_consumed_is_made_durable(slow: Slow) -> None:

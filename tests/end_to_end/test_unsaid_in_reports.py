@@ -13,9 +13,10 @@ from consentry.clock import now
 from consentry.digests import canonical_json, digest
 from consentry.ledger.case_events import ReportDelivered
 from consentry.ledger.oversight_events import LeaseEnd
-from consentry.oversight.case_report import FORMAT, SECOND_FORMAT, markdown
+from consentry.oversight.case_report import FORMAT, SECOND_FORMAT, THIRD_FORMAT, markdown
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Scope
+from consentry.policy.expressions import SECONDS_PER_DAY
 from end_to_end.case_steps import CASE, agree_to_lift, condition, suspend
 from end_to_end.suspended_network import PEOPLE, build, place
 from end_to_end.test_case_reports import DUE, bytes_of
@@ -145,4 +146,38 @@ def test_what_was_delivered_in_the_second_form_stays_what_it_was_and_reads_as_it
     assert "| after 1.5 s, 8 jobs |" in text
     assert f"| title of window | met | evidence {digest(b'x')}, given by anna-smith |" in text
     assert "Not known" not in text
+    assert made(office)["format"] == FORMAT
+
+
+def test_a_report_says_of_what_was_served_before_that_the_case_does_not_wait_for_it(office: Deployment) -> None:
+    control = office.control
+    control.notices.serve("n-1", [office.person("gb")], at=now())
+    agree_to_lift(office)
+    ((earlier,),) = (each["servings"] for each in made(office)["notices"])
+    assert earlier["waiting_ends"] is None
+    text = markdown(made(office))
+    assert text.count("| does not count for this case |") == 1
+    assert "| n-1 | - | 0 | not for this case yet | 30 days after |" in text
+    control.notices.serve("n-1", [office.person("gb")], at=now())
+    ((earlier, counted),) = (each["servings"] for each in made(office)["notices"])
+    (_, last) = control.desk.parts.ledger.read(office.ledger.head() - 2, office.ledger.head())
+    assert (earlier["waiting_ends"], counted["waiting_ends"]) == (None, last.recorded_at + 30 * SECONDS_PER_DAY)
+    assert "for this case yet" not in markdown(made(office))
+
+
+def test_what_was_delivered_in_the_third_form_stays_what_it_was_and_reads_as_it_did(office: Deployment) -> None:
+    control = office.control
+    control.notices.serve("n-1", [office.person("gb")], at=now())
+    agree_to_lift(office)
+    position = office.ledger.head()
+    body = made(office) | {"format": THIRD_FORMAT}
+    body["orders"][0]["drained"] = {"position": 9, "after_ms": 1_500, "leases": 8}
+    del body["notices"][0]["servings"][0]["waiting_ends"]
+    document = control.desk.parts.objects.put(canonical_json(body))
+    said = ReportDelivered(case=CASE, report="five-months", document=document, position=position, by="ann")
+    control.reports.book.say(CASE, lambda _: [said], over_too=True)
+    assert digest(bytes_of(office, position)) == document
+    text = markdown(control.reports.generate(CASE, "five-months", position=position))
+    assert "for this case" not in text
+    assert "| after 1.5 s, 8 leases |" in text
     assert made(office)["format"] == FORMAT

@@ -102,11 +102,13 @@ def test_a_change_makes_earlier_approvals_count_for_nothing_and_what_was_served_
     before = (OPENED, ORDER, WINDOW, NOTICE, approves("ann"), approves("bob"), SERVED)
     assert not missing_approvals(after(before), Step.LIFT)
     assert after(before).served
+    assert after(before).counting == {6: 1_006}
     changed = after((*before, change))
     assert missing_approvals(changed, Step.LIFT)[0].text == "2 of 2 approvals missing"
     approved = after((*before, change, approves("ann"), approves("cy")))
     assert not missing_approvals(approved, Step.LIFT)
     assert not approved.served
+    assert not approved.counting
 
 
 def test_a_text_for_a_notice_that_the_case_does_not_require_changes_nothing() -> None:

@@ -91,6 +91,33 @@ def test_texts_of_a_notice_are_named_in_each_of_their_languages(scene: Scene) ->
     assert "en, ar, cy" in said
 
 
+def test_what_was_served_before_a_case_was_approved_is_no_waiting_time_of_it(scene: Scene) -> None:
+    """Staff go by `case.served`; an authority reads the same, wherever it looks."""
+    control, ico, gb = scene.control, scene.visitor("ico"), [scene.deployment.person("gb")]
+    control.notices.serve("told", gb, at=control.desk.parts.clock())
+    suspend(control, "ours", "UK")
+    control.cases.begin_review("ours", by="anna")
+    control.cases.require_notice("ours", "told", days=30, by="anna")
+
+    def states() -> list[tuple[int, str, bool]]:
+        rows = ico.get("/authority/notices?sort=people&format=json").json()["notices"]
+        return [(each["people"], each["state"], each.get("waiting_ends") is not None) for each in rows]
+
+    before = (1, "does not count for this case", False)
+    assert states() == [(0, "not served for this case yet", False), before]
+    case = ico.get("/authority/cases/ours")
+    assert "not served for this case yet 30 days after it is served" in words(case)
+    assert "does not count for this case" in words(case)
+    (notice,) = control.authority_view.case("ours", frozenset({"UK"}))["notices"]
+    assert [each["waiting_ends"] for each in notice["servings"]] == [None]
+    for by in ("anna", "bob"):
+        control.cases.approve("ours", by=by)
+    control.notices.serve("told", gb, at=control.desk.parts.clock())
+    assert states() == [before, (1, "time to object", True)]
+    assert "not served for this case yet" not in words(ico.get("/authority/cases/ours"))
+    assert "does not count for this case" in words(ico.get("/authority/notices"))
+
+
 def test_a_case_of_several_jurisdictions_tells_each_only_its_part(scene: Scene) -> None:
     suspend(scene.control, "both", "BR", reference="carta de Brasilia")
     suspend(scene.control, "both", "EEA", "UK", reference="letter from Wilmslow")
@@ -126,6 +153,9 @@ def test_counts_are_of_their_jurisdictions_only(scene: Scene) -> None:
     assert scene.control.authority_view.releases(frozenset({"FR"}))["releases"] == []
     assert scene.release in scene.visitor("ico").get("/authority/releases").text
     assert scene.release not in scene.visitor("cnil").get("/authority/releases").text
+    said = words(scene.visitor("ico").get("/authority/releases"))
+    assert "Amendments" in said
+    assert "Left since" not in said, "it is no number of items"
 
 
 def test_a_download_verifies_is_the_same_again_and_every_changed_byte_is_noticed(scene: Scene) -> None:
@@ -175,6 +205,40 @@ def test_models_are_seen_by_those_whose_content_they_were_trained_on(scene: Scen
             scene.control.authority.draft(Says.SUSPEND, who=office.signatory, case="cnil-2", reference="x", scope=scope)
         assert refused.value.code == "order-unknown-model"
         assert "ico" not in str(refused.value)
+
+
+def test_of_a_model_the_items_that_it_read_are_counted_and_not_what_its_release_holds(scene: Scene) -> None:
+    """Each row is an item: of somebody in the US, in the UK, of nobody knows whom, and in Brazil."""
+    control, uk = scene.control, frozenset({"UK"})
+
+    def train(model: str, *ranges: tuple[int, int, int]) -> None:
+        lease, secret = control.leases.grant(scene.release, job=f"of-{model}", model=model)
+        if ranges:
+            control.leases.consumed(
+                lease.lease, secret=secret, from_step=0, to_step=1, amendment=0, ranges=[list(each) for each in ranges]
+            )
+
+    train("read-none", (0, 0, 1))
+    train("read-theirs", (0, 0, 2))
+    train("did-not-say")
+    control.models.register("whole", base=None, releases=[scene.release], leases=[], digest=None)
+    control.models.register("built-on-none", base="read-none", releases=[], leases=[], digest=None)
+    control.models.register("built", base="read-theirs", releases=[], leases=[], digest=None)
+    found = {each["model"]: (each["items"], each["through"]) for each in control.authority_view.models(uk)["models"]}
+    assert found == {
+        "read-theirs": (1, []), "did-not-say": (None, []), "whole": (1, []), "built": (0, ["read-theirs"])
+    }  # fmt: skip
+    rows = scene.visitor("ico").get("/authority/models?format=json").json()["models"]
+    assert {each["model"]: (each["in_releases"], each["items"], each["known"]) for each in rows} == {
+        "read-theirs": (1, 1, "what was said"),
+        "did-not-say": (1, None, "not known"),
+        "whole": (1, 1, "what was said"),
+        "built": (0, 0, None),
+    }
+    assert control.authority_view.start(uk)["trained_on"]["models"] == 4
+    assert "read-none" in control.authority_view.model_names(uk), "what may have been read may be suspended"
+    control.models.register("read-none", base=None, releases=[scene.release], leases=[], digest=None)
+    assert len(control.authority_view.models(uk)["models"]) == 6
 
 
 def test_a_download_is_checked_where_there_is_no_deployment(scene: Scene, tmp_path: Path) -> None:

@@ -39,6 +39,24 @@ def test_who_sees_what(place: Office) -> None:
         assert may(place.statuses(path)) == {"ada"}
 
 
+def test_no_page_that_somebody_begins_with_leads_where_they_may_not_go(own: Office) -> None:
+    own.deployment.control.orders.suspend(
+        Scope(areas=frozenset({"UK"})), case="uk-1", origin=Origin.OWN_DECISION, reference="x"
+    )
+    began = dict.fromkeys(("olga", "paul", "mel", "audrey", "sue"), ("/console/overview", "/console/sessions"))
+    began |= {"ada": ("/console/accounts", "/console/sessions")}
+    began |= {"ico": ("/authority", "/console/sessions")}
+    for handle, paths in began.items():
+        visitor = own.visitor(handle)
+        pages = {path: visitor.get(path).text for path in paths}
+        links = {link: path for path, text in pages.items() for link in re.findall(r'<a [^>]*?href="(/[^"#]*)', text)}
+        assert len(links) > 5, handle
+        dead = {link: path for link, path in links.items() if visitor.get(unescape(link)).status_code == 403}
+        assert dead == {}, handle
+    assert "uk-1.1: " in words(own.visitor("sue").get("/console/overview"))
+    assert "File something" in words(own.visitor("ico").get("/console/sessions"))
+
+
 def test_an_empty_deployment_says_what_to_do(empty: Office) -> None:
     olga, ada = empty.visitor("olga"), empty.visitor("ada")
     for visitor, path, said in (

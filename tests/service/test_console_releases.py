@@ -191,6 +191,26 @@ def test_a_model_of_a_release_that_cannot_be_amended_lost_nobody_knows_what(own:
     assert "items at most, of files that are gone or changed" in said
 
 
+def test_of_a_model_that_is_held_it_is_not_said_that_the_end_of_an_order_gives_serving_back(own: Office) -> None:
+    control, scope = own.deployment.control, Scope(areas=frozenset({"US"}))
+    control.leases.grant(own.release, job="job-1", model="drafts")
+    order = control.orders.suspend(scope, case="us-1", origin=Origin.OWN_DECISION, reference="x")
+    control.desk.present()
+    own.deployment.ledger.append(control.orders.ends([order.order], OrderEnd.LIFTED))
+    before, given_back = "Trained before a suspension that ended", "so the model may be served"
+
+    def said() -> str:
+        return words(own.visitor("olga").get("/console/models/drafts"))
+
+    assert before in said()
+    assert given_back in said()
+    of_it = Scope(models=frozenset({"drafts"}))
+    control.orders.suspend(of_it, case="us-2", origin=Origin.OWN_DECISION, reference="x")
+    assert "held: may not be served" in said()
+    assert before in said()
+    assert given_back not in said()
+
+
 def test_a_model_is_withdrawn_in_ones_own_name(own: Office) -> None:
     own.deployment.control.models.register("drafts", releases=[own.release])
     olga = own.visitor("olga")

@@ -101,6 +101,9 @@ def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -
     control.releases.build("network", Purpose.TRAIN_GENAI, policy="november-2025")
     (earlier,) = visitor.get("/transparency.json").json()["earlier_policies"]
     assert earlier["newest_data"] is False
+    control.statements.withdraw("november-2025")
+    _, _, before = words(visitor.get("/transparency")).partition("Earlier rules")
+    assert re.search(r"Withdrawn: this set .* version withdrawn Since \d+ \w+ \d{4}\.", before), before
 
 
 def test_suspensions_that_have_ended_are_a_short_history(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 import pytest
 
 from consentry.ledger.case_events import ConditionAdded
+from consentry.ledger.oversight_events import Origin
+from consentry.oversight.order import Scope
 from consentry.service.gate import COOKIE
 from consentry.service.site import FOLDER
 from service.staff import Office, office
@@ -87,3 +89,21 @@ def test_the_papers_of_a_case_are_there_as_json(place: Office) -> None:
     assert (filed["signed_with"], filed["holds"]) == (None, False)
     path = f"/console/cases/{CASE}/papers/{papers['statement'].position}?format=json"
     assert mel.get(path).status_code == 403
+
+
+def test_twins_are_there_while_an_order_bars_the_newest_release(place: Office) -> None:
+    """The same are asked for before: what an order changes is in them as plain values."""
+    olga, ada = place.visitor("olga"), place.visitor("ada")
+    release = f"/console/releases/{place.release}"
+    asked = [(olga, each) for each in ("/console/overview", "/console/sessions", release, f"/console/cases/{CASE}")]
+    asked += [(ada, f"/console/accounts/{handle}") for handle in ("olga", "ico")]
+    before = {path: twin(visitor, path) for visitor, path in asked}
+    order = place.deployment.control.orders.suspend(
+        Scope(areas=frozenset({"US"})), case=CASE, origin=Origin.OWN_DECISION, reference="x"
+    )
+    after = {path: twin(visitor, path) for visitor, path in asked}
+    assert {path: set(each) for path, each in after.items()} == {path: set(each) for path, each in before.items()}
+    ((was,), (now,)) = (each["/console/overview"]["purposes"] for each in (before, after))
+    assert was["barred"] is None
+    assert now["barred"] == {"order": order.order, "case": CASE, "at": order.at}
+    assert after[release]["barred"]["order"] == order.order

@@ -9,6 +9,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from consentry.control_plane.casebook import CaseBook
@@ -16,6 +17,7 @@ from consentry.control_plane.conditions import Looked, asked_of, looked_at
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.rows_there import ReadThere
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.oversight.authority_view import (
@@ -30,7 +32,6 @@ from consentry.oversight.authority_view import (
 )
 from consentry.oversight.case import Answers, Case
 from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.lineage import Model
 from consentry.oversight.model_standing import standing
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
@@ -56,6 +57,7 @@ class AuthorityView:
         losses: Losses,
         book: CaseBook,
         bars: Callable[[Order, str], bool],
+        read: ReadThere,
     ) -> None:
         self._desk = desk
         self._book = book
@@ -63,7 +65,9 @@ class AuthorityView:
         self._release = release
         self._losses = losses
         self._bars = bars
+        self._read = read
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
+        self._items: dict[Areas, tuple[int, dict[str, int | None]]] = {}
 
     @contextmanager
     def _looking(self, areas: Areas) -> Iterator[tuple[Known, Sight]]:
@@ -104,9 +108,10 @@ class AuthorityView:
 
     def start(self, areas: Areas) -> dict[str, Any]:
         """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
+        items = self._items_read(areas)
         with self._looking_at_cases(areas) as (known, sight, checked):
             overseen, cases = known.overseen, sight.cases(known.overseen)
-            releases, models = self._releases(known, sight), self._models(known, sight)
+            releases, models = self._releases(known, sight), self._models(known, sight, items)
             return {
                 **_head("start", known, sight=sight),
                 "cases": [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases],
@@ -159,9 +164,14 @@ class AuthorityView:
             return {**_head("orders", known, sight=sight), "orders": found}
 
     def models(self, areas: Areas) -> dict[str, Any]:
-        """Return the models that were trained on content of their jurisdictions."""
+        """Return the models that were trained on content of their jurisdictions, and on how much of it.
+
+        `releases`: how much of it there is in those that they were trained on. `items`: how much of that they read, by
+        what their jobs said, row by row; None if that is not known. It is counted as people are known now.
+        """
+        items = self._items_read(areas)
         with self._looking(areas) as (known, sight):
-            return {**_head("models", known, sight=sight), "models": self._models(known, sight)}
+            return {**_head("models", known, sight=sight), "models": self._models(known, sight, items)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
         """Return the releases with content of their jurisdictions, and how much; `barred` by orders that concern them.
@@ -236,9 +246,10 @@ class AuthorityView:
         return {**head, **said, "content": base64.b64encode(content).decode("ascii")}, content
 
     def model_names(self, areas: Areas) -> frozenset[str]:
-        """Return the models that were trained on content of their jurisdictions."""
+        """Return the models that may have been trained on content of their jurisdictions: their releases hold it."""
         with self._looking(areas) as (known, sight):
-            return frozenset(each["model"] for each in self._models(known, sight))
+            lineage, own = known.overseen.lineage, self._own(known, sight)
+            return frozenset(name for name in own if any(own.get(each) for each in lineage.ancestry(name)))
 
     def orders_that_wait(self, areas: Areas, handle: str) -> dict[str, list[str]]:
         """Return the orders in force that wait for this account to sign that they may be lifted, by case."""
@@ -310,32 +321,56 @@ class AuthorityView:
         self._counts[manifest, areas] = counts
         return counts
 
-    def _models(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
-        """Return the models that were trained on such releases, or on such models."""
+    def _own(self, known: Known, sight: Sight) -> dict[str, dict[str, int]]:
+        """Return by model the releases with such content that it was trained on itself, each with how much it holds."""
         releases = {
             each["release"]: each["there"]["used"] + each["perhaps"]["used"] for each in self._releases(known, sight)
         }
-        lineage = known.overseen.lineage
-        own = {model.name: _used(model, releases) for model in lineage}
+        return {
+            model.name: {use.release: releases[use.release] for use in model.uses if releases.get(use.release)}
+            for model in known.overseen.lineage
+        }
+
+    def _items_read(self, areas: Areas) -> dict[str, int | None]:
+        """Return by model how many such items it read itself, None if that is not known; remembered for a position.
+
+        INVARIANT: the caller does not hold the lock: it takes a moment, and leases are renewed meanwhile.
+        """
+        with self._looking(areas) as (known, sight):
+            position, own = known.position, self._own(known, sight)
+        if self._items.get(areas, (-1, {}))[0] == position:
+            return self._items[areas][1]
+        rows = {name: self._read.rows.of(name, areas) for name in dict.fromkeys(chain(*own.values()))}
+        found: dict[str, int | None] = {}
+        for name, releases in own.items():
+            with self._desk.lock:
+                model = self._desk.present().overseen.lineage.get(name)
+                theirs = {each: rows[each] for each in releases}
+                read = self._read.trained_on
+                found[name] = None if model is None else read.items(model, theirs, only_said=True)
+        self._items[areas] = position, found
+        return found
+
+    def _models(self, known: Known, sight: Sight, items: Mapping[str, int | None]) -> list[dict[str, Any]]:
+        """Return the models that were trained on such items, or on such models, or of which that is not known."""
+        own, lineage = self._own(known, sight), known.overseen.lineage
         found = []
-        for model in lineage:
-            through = [name for name in lineage.ancestry(model.name)[1:] if own.get(name)]
-            if own[model.name] or through:
-                stands = standing(lineage, model.name, losses=self._losses.of, terms=self._losses.terms)
+        for name, releases in own.items():
+            model, read = lineage.get(name), items.get(name) if releases else 0
+            through = [each for each in lineage.ancestry(name)[1:] if items.get(each, 0) != 0]
+            if model is not None and (read != 0 or through):
+                stands = standing(lineage, name, losses=self._losses.of, terms=self._losses.terms)
                 found.append(
                     {
-                        "model": model.name,
+                        "model": name,
                         "digest": model.digest,
                         "stage": str(stands.stage),
-                        "releases": {name: releases[name] for name in own[model.name]},
+                        "releases": releases,
+                        "items": read,
                         "through": through,
                     }
                 )
         return found
-
-
-def _used(model: Model, releases: dict[str, int]) -> list[str]:
-    return [name for name in dict.fromkeys(use.release for use in model.uses) if releases.get(name)]
 
 
 def _newest_by_corpus(releases: Sequence[dict[str, Any]]) -> dict[str, int]:

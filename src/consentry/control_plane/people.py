@@ -10,15 +10,15 @@ import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
-from consentry.control_plane.consumption import RowsConsumed, RowsOfFiles
+from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import by_purpose, deciding
 from consentry.control_plane.removals import Removals
+from consentry.control_plane.trained_on import TrainedOn
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
 from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, InputError
-from consentry.oversight import lineage
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import PolicySet
@@ -38,14 +38,14 @@ class PersonVerbs:
         *,
         archive: Archive,
         removals: Removals,
-        consumption: RowsConsumed,
+        trained_on: TrainedOn,
         barring: Callable[[str], Order | None],
     ) -> None:
         self.desk = desk
         self._barring = barring
         self.archive = archive
         self.removals = removals
-        self.consumption = consumption
+        self.trained_on = trained_on
 
     def snapshot(
         self, policy: str, purposes: Collection[Purpose], *, at: Seconds | None = None, like: Snapshot | None = None
@@ -195,41 +195,10 @@ class PersonVerbs:
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 self.desk.present()
-                own[model.name] = self._items_used(model, sealed_rows)
+                own[model.name] = self.trained_on.items(model, sealed_rows)
         found = []
         for model in models:
             above = [name for name in models.ancestry(model.name)[1:] if own.get(name, 0) != 0]
             if own[model.name] != 0 or above:
                 found.append({"model": model.name, "items": own[model.name], "through": above})
-        return found
-
-    def _items_used(self, model: lineage.Model, sealed_rows: Mapping[str, RowsOfFiles | None]) -> int | None:
-        """Return how many items of a person a model was trained on itself; None if that is not known."""
-        found: dict[FilePin, BitMap64] = {}
-        for use in model.uses:
-            if use.release not in sealed_rows:
-                continue
-            rows = sealed_rows[use.release]
-            if rows is None:
-                return None
-            manifest = self.archive.remembered(use.release).manifest
-            for index, each in self._trained_on(use, rows).items():
-                pin = manifest.files[index].pin
-                found[pin] = found.get(pin, BitMap64()) | each
-        return sum(map(len, found.values()))
-
-    def _trained_on(self, use: lineage.Use, rows: RowsOfFiles) -> RowsOfFiles:
-        """Return those of some rows that were consumed under a use."""
-        noted = self.desk.newest.amendments.of(use.release)
-        parts = self.consumption.under(use)
-        if not parts:
-            heard = [each for each in noted if use.lease is not None and each.stands < use.position]
-            before = self.removals.removed(heard[-1] if heard else None)
-            return {index: each - before.get(index, BitMap64()) for index, each in rows.items()}
-        found: RowsOfFiles = {}
-        for part in parts:
-            heard_of = self.removals.removed(noted[part.amendment - 1] if part.amendment else None)
-            for index in rows.keys() & part.rows.keys():
-                eaten = (rows[index] & part.rows[index]) - heard_of.get(index, BitMap64())
-                found[index] = found.get(index, BitMap64()) | eaten
         return found

@@ -46,7 +46,9 @@ from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.reports import ReportVerbs
+from consentry.control_plane.rows_there import ReadThere, RowsThere
 from consentry.control_plane.statements import StatementVerbs
+from consentry.control_plane.trained_on import TrainedOn
 from consentry.control_plane.verification import Verification
 
 
@@ -89,7 +91,7 @@ def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
     archive, removals, book = Archive(desk), Removals(desk.parts.objects.get), CaseBook(desk)
-    hits, own_settings = Hits(desk, archive=archive, removals=removals), OwnSettings(desk)
+    hits, own_settings, rows = Hits(desk, archive=archive, removals=removals), OwnSettings(desk), RowsThere(archive)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders, conditions = OrderVerbs(desk, hits=hits, handouts=handouts), ConditionVerbs(desk, book=book)
@@ -98,10 +100,10 @@ def compose(parts: Parts) -> ControlPlane:
     leases = LeaseVerbs(desk, archive=archive, amendments=amendments, hits=hits, orders=orders)
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars)
-    destruction = DestructionVerbs(desk, archive=archive, models=models)
-    verification = Verification(desk, archive=archive, destruction=destruction)
-    people = PersonVerbs(desk, archive=archive, removals=removals, consumption=consumption, barring=hits.barring)
+    destruction, trained_on = DestructionVerbs(desk, archive=archive, models=models), TrainedOn(archive, consumption)
+    verification, read = Verification(desk, archive=archive, destruction=destruction), ReadThere(rows, trained_on)
+    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars, read=read)
+    people = PersonVerbs(desk, archive=archive, removals=removals, trained_on=trained_on, barring=hits.barring)
     return ControlPlane(
         desk=desk,
         statements=statements,

@@ -30,7 +30,7 @@ from consentry.oversight.case import (
     standing,
     what_stands_in_the_way,
 )
-from consentry.oversight.case_report import conditions_json, notice_json, order_json
+from consentry.oversight.case_report import conditions_json, notices_json, order_json
 from consentry.oversight.jurisdiction import Areas, case_concerns, order_concerns, statement_concerns
 from consentry.oversight.order import Drained, Order
 from consentry.oversight.overseen import Overseen
@@ -174,7 +174,7 @@ def case_document(
         ]
         if whole and over is None
         else [],
-        "notices": [notice_json(overseen.notices.get(name), name, days=days) for name, days in case.notices.items()],
+        "notices": notices_json(case, overseen),
         "statements": [_statement_json(each, others) for each in _statements(case, overseen, sight=sight)],
         "papers": [_paper_json(each) for each in papers_seen(case, overseen, sight=sight, events=events)],
         "reports": reports_of(case, overseen, sight=sight),
@@ -278,11 +278,7 @@ def delivered_to(
 
 def notices_of(cases: Iterable[Case], overseen: Overseen) -> list[dict[str, Any]]:
     """Return the notices that some cases require, each with its case."""
-    return [
-        {"case": case.case, **notice_json(overseen.notices.get(name), name, days=days)}
-        for case in cases
-        for name, days in case.notices.items()
-    ]
+    return [{"case": case.case, **each} for case in cases for each in notices_json(case, overseen)]
 
 
 def _about_nobody_else(orders: Sequence[str], others: set[str]) -> bool:

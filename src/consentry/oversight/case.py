@@ -188,6 +188,8 @@ class Case:
     """When it was last recorded that a notice was served on the approval that holds."""
     served_on: Mapping[Digest, Mapping[str, Seconds]] = field(default_factory=dict)
     """The same for narrowings, by what was approved."""
+    counting: Mapping[int, Seconds] = field(default_factory=dict)
+    """The positions of the servings that these are of, each with when it was recorded."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     narrowed: int = 0
     over: Over | None = None

@@ -53,7 +53,7 @@ class Cases:
             for case in [each for each in self if each.over is None and _tells_what_was_approved(body, each)]:
                 # The latest time: where the clock went back in between, nothing becomes shorter.
                 last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
-                self._cases[case.case] = replace(case, served={**case.served, body.notice: last})
+                self._cases[case.case] = _counting(replace(case, served={**case.served, body.notice: last}), event)
             for case in [each for each in self if each.over is None and each.approvals]:
                 self._cases[case.case] = _told_of_narrowings(body, case, event)
             return
@@ -129,19 +129,24 @@ def _tells_what_was_approved(body: NoticeServed, case: Case) -> bool:
 
 def _told_of_narrowings(body: NoticeServed, case: Case, event: Event) -> Case:
     """Return a case with what was served on the narrowings of it that two people agreed to."""
-    served = dict(case.served_on)
+    served, told = dict(case.served_on), case
     for about in {each.about for each in case.approvals if each.step is Step.NARROW and each.about is not None}:
         approval = case.approval_of(Step.NARROW, about)
         if body.count > 0 and approval is not None and body.at >= approval.at:
             before = served.get(about, {})
             last = max(event.recorded_at, before.get(body.notice, event.recorded_at))
             served[about] = {**before, body.notice: last}
-    return replace(case, served_on=served)
+            told = _counting(case, event)
+    return replace(told, served_on=served)
+
+
+def _counting(case: Case, event: Event) -> Case:
+    return replace(case, counting={**case.counting, event.position: event.recorded_at})
 
 
 def _altered(case: Case, event: Event) -> Case:
     """Return a case that is another one than was approved, and than people were told of."""
-    return replace(case, changed=event.position, served={}, served_on={})
+    return replace(case, changed=event.position, served={}, served_on={}, counting={})
 
 
 def _reported(case: Case, body: ReportScheduled | ReportDelivered, event: Event) -> Case:

@@ -11,7 +11,7 @@ many people a notice did not reach is not counted. Neither is listed as in the w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,9 @@ from consentry.oversight.overseen import Overseen
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import SECONDS_PER_DAY
 
-FORMAT = "consentry/case-report/v3"
+FORMAT = "consentry/case-report/v4"
+THIRD_FORMAT = "consentry/case-report/v3"
+"""Listed whatever was served of a notice, ever, without saying which of it the case waits for."""
 SECOND_FORMAT = "consentry/case-report/v2"
 """Named who gave evidence and approvals, took the form for objections to be the one of the version that made it, and
 called a case approved that was waiting. Counted leases, and called them jobs."""
@@ -69,7 +71,7 @@ def document(
         "orders": [order_json(each) for each in overseen.orders.of(case.case)],
         "conditions": conditions_json(case, answers, unknown=unknown),
         "approvals": {"needed": APPROVALS, "people": len(over.by if over is not None else case.approved_by(Step.LIFT))},
-        "notices": [notice_json(overseen.notices.get(name), name, days=days) for name, days in case.notices.items()],
+        "notices": notices_json(case, overseen),
         "releases": list(releases),
         "personal_events": personal_events,
         "in_the_way": _in_the_way(case, at, answers=_assuming(answers, unknown, met=True)) if over is None else [],
@@ -162,11 +164,21 @@ def conditions_json(case: Case, answers: Answers, *, unknown: Collection[str] = 
     return found
 
 
-def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any]:
-    """Return a notice that a case requires, with the ends of the times to object, as plain values."""
-    known = Notice(notice=name) if notice is None else notice
+def notices_json(case: Case, overseen: Overseen) -> list[dict[str, Any]]:
+    """Return the notices that a case requires, with the ends of the times to object, as plain values.
+
+    `waiting_ends` is until when the case waits after a serving; None of one that does not count for it: what was served
+    before lifting or narrowing was approved tells nobody what was approved.
+    """
+    known = {name: overseen.notices.get(name) or Notice(notice=name) for name in case.notices}
+    return [notice_json(each, days=case.notices[name], counting=case.counting) for name, each in known.items()]
+
+
+def notice_json(known: Notice, *, days: int, counting: Mapping[int, Seconds]) -> dict[str, Any]:
+    """Return a notice that is waited for so many days; `counting` are the servings that its case waits after."""
+    waits = days * SECONDS_PER_DAY
     return {
-        "notice": name,
+        "notice": known.notice,
         "days": days,
         "versions": [
             {
@@ -186,7 +198,8 @@ def notice_json(notice: Notice | None, name: str, *, days: int) -> dict[str, Any
                 "version": each.version,
                 "people": each.people,
                 "served": each.at,
-                "window_ends": each.at + days * SECONDS_PER_DAY,
+                "window_ends": each.at + waits,
+                "waiting_ends": counting[each.position] + waits if each.position in counting else None,
                 "position": each.position,
             }
             for each in known.servings
@@ -228,7 +241,9 @@ def _orders(body: dict[str, Any]) -> Iterator[str]:
     yield ""
     # What was delivered in an earlier form is read as it was.
     count, called, last = (
-        ("leases", "lease", "last lease over") if body["format"] == FORMAT else ("jobs", "job", "last job stopped")
+        ("jobs", "job", "last job stopped")
+        if body["format"] in (FIRST_FORMAT, SECOND_FORMAT)
+        else ("leases", "lease", "last lease over")
     )
     yield f"| order | scope | in force from | {last} | ended |"
     yield "|---|---|---|---|---|"
@@ -263,11 +278,18 @@ def _told(body: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for each in body["notices"]:
         for serving in each["servings"]:
-            ends, version = _moment(serving["window_ends"]), serving["version"] or "unwritten"
+            ends, version = _waits_until(serving), serving["version"] or "unwritten"
             yield f"| {each['notice']} | {version} | {serving['people']:,} | {_moment(serving['served'])} | {ends} |"
-        if not each["servings"]:
-            yield f"| {each['notice']} | - | 0 | not yet | {_count(each['days'], 'day')} after |"
+        if not any(serving.get("waiting_ends", serving["window_ends"]) for serving in each["servings"]):
+            when = "not for this case yet" if each["servings"] else "not yet"
+            yield f"| {each['notice']} | - | 0 | {when} | {_count(each['days'], 'day')} after |"
     yield ""
+
+
+def _waits_until(serving: dict[str, Any]) -> str:
+    """Return when the time to object ends; in earlier forms of a report that is not said for the case."""
+    ends = serving.get("waiting_ends", serving["window_ends"])
+    return "does not count for this case" if ends is None else _moment(ends)
 
 
 def _sealed(body: dict[str, Any]) -> Iterator[str]:

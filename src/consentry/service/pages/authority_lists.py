@@ -66,7 +66,7 @@ _RELEASES = Listing(
         Column("refused", N_("Refused"), kind="number"),
         Column("suspended", N_("Suspended"), kind="number"),
         Column("other", N_("The rules"), kind="number"),
-        Column("amendments", N_("Left since"), kind="number"),
+        Column("amendments", N_("Amendments"), kind="number"),
         Column("decided_at", N_("Decided"), kind="time"),
     ),
     sort="-decided_at",
@@ -77,7 +77,9 @@ _MODELS = Listing(
         Column("model", N_("Model")),
         Column("stage", N_("Where it stands"), kind="state", chosen_from=True),
         Column("releases", N_("Trained on"), kind="list", chosen_from=True),
-        Column("items", N_("Such items"), kind="number"),
+        Column("in_releases", N_("Such items there"), kind="number"),
+        Column("items", N_("Of such items it read"), kind="number"),
+        Column("known", N_("Known from"), kind="state", chosen_from=True),
         Column("through", N_("Built on"), kind="list"),
     ),
     sort="model",
@@ -92,7 +94,7 @@ _NOTICES = Listing(
         Column("people", N_("People told"), kind="number"),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("served", N_("Served"), kind="time"),
-        Column("window_ends", N_("Time to object ends"), kind="time"),
+        Column("waiting_ends", N_("Time to object ends"), kind="time"),
     ),
     sort="-served",
 )
@@ -211,7 +213,12 @@ def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
 
 def _model_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
     return [
-        {**each, "releases": sorted(each["releases"]), "items": sum(each["releases"].values())}
+        {
+            **{name: each[name] for name in ("model", "stage", "items", "through")},
+            "releases": sorted(each["releases"]),
+            "in_releases": sum(each["releases"].values()),
+            "known": ("not known" if each["items"] is None else "what was said") if each["releases"] else None,
+        }
         for each in document["models"]
     ]
 
@@ -221,18 +228,24 @@ def _notice_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:
     for each in document["notices"]:
         languages = {version["version"]: version["languages"] for version in each["versions"]}
         named = {"notice": each["notice"], "case": each["case"]}
-        if not each["servings"]:
-            found.append({**named, "people": 0, "state": "not served yet"})
+        if not any(serving["waiting_ends"] for serving in each["servings"]):
+            found.append({**named, "people": 0, "state": "not served for this case yet"})
         found += [
             {
                 **named,
-                **{name: serving[name] for name in ("version", "people", "served", "window_ends")},
+                **{name: serving[name] for name in ("version", "people", "served", "waiting_ends")},
                 "languages": languages.get(serving["version"], []),
-                "state": "time to object" if serving["window_ends"] > now else "time is over",
+                "state": _waiting(serving["waiting_ends"], now),
             }
             for serving in each["servings"]
         ]
     return found
+
+
+def _waiting(ends: Seconds | None, now: Seconds) -> str:
+    if ends is None:
+        return "does not count for this case"
+    return "time to object" if ends > now else "time is over"
 
 
 def _report_rows(document: Mapping[str, Any], now: Seconds) -> list[Row]:

@@ -107,9 +107,14 @@ def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]
         if sealed.withdrawn is None:
             newest[str(sealed.purpose)] = name
     return [
-        {"purpose": purpose, "barred": control.orders.barring(name), **counts(name)}
+        {"purpose": purpose, "barred": _barred(control, name), **counts(name)}
         for purpose, name in sorted(newest.items())
     ]
+
+
+def _barred(control: ControlPlane, release: str) -> dict[str, Any] | None:
+    order = control.orders.barring(release)
+    return None if order is None else {"order": order.order, "case": order.case, "at": order.at}
 
 
 def open_registers(control: ControlPlane) -> dict[str, Register]:
