@@ -21,9 +21,9 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.found_hits import FoundHits
 from consentry.control_plane.known import Known
-from consentry.control_plane.once_known import Facts, OnceKnown, items_of, people_in
+from consentry.control_plane.once_known import OnceKnown, items_of, people_in
 from consentry.control_plane.removals import Removals
-from consentry.corpus.sidecar import FilePin
+from consentry.corpus.sidecar import FilePin, Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger.state import Registered
@@ -307,7 +307,7 @@ class Hits:
             for index, file, each in rows
             if some is None or each is None or each
         )
-        return _Found(hit, frozenset(each.sidecar.folder for each in known.facts()))
+        return _Found(hit, frozenset(each.folder for each in known.sidecars))
 
     def _in_scope(
         self, known: OnceKnown, order: Order, *, sealed: int, some: Seats | None, looked: frozenset[Path]
@@ -315,24 +315,23 @@ class Hits:
         """Return the rows of files that the rule of an order may match, be they in the release or not."""
         at, rule = self.desk.parts.clock(), order.rule
         people = people_in(self.desk, order, sealed=sealed, at=at)
-        facts = known.facts()
-        kinds = {each.items: kinds_in_scope(rule, each.items) for each in facts}
+        look = ScopeTables(rule, people, kinds_in_scope(rule, known.items))
 
-        def look_through(each: Facts) -> BitMap64:
-            look = ScopeTables(rule, people, kinds[each.items])
-            if some is None or each.sidecar.folder not in looked:
-                return rows_in_scope(each.sidecar, look)
-            return rows_in_scope_of(each.sidecar, look, seats=some)
+        def look_through(sidecar: Sidecar) -> BitMap64:
+            if some is None or sidecar.folder not in looked:
+                return rows_in_scope(sidecar, look)
+            return rows_in_scope_of(sidecar, look, seats=some)
 
+        sidecars = known.sidecars
         with self.desk.parts.watching() as progress:
             if progress is not None:
-                total = sum(each.sidecar.rows for each in facts)
+                total = sum(each.rows for each in sidecars)
                 progress.begin("looking for what an order hits", total=total, unit="items")
-            work = watched_work(look_through, progress, size=lambda each: each.sidecar.rows)
-            found = self.desk.parts.runner.map(work, facts)
+            work = watched_work(look_through, progress, size=lambda sidecar: sidecar.rows)
+            found = self.desk.parts.runner.map(work, sidecars)
         in_scope: dict[FilePin, BitMap64] = {}
-        for each, rows in zip(facts, found, strict=True):
-            in_scope[each.sidecar.pin] = in_scope[each.sidecar.pin] | rows if each.sidecar.pin in in_scope else rows
+        for each, rows in zip(sidecars, found, strict=True):
+            in_scope[each.pin] = in_scope[each.pin] | rows if each.pin in in_scope else rows
         return in_scope
 
 

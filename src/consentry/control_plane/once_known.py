@@ -23,13 +23,6 @@ from consentry.release.manifest import Manifest
 from consentry.release.reproduce import sidecars_of
 
 
-class Facts(NamedTuple):
-    """What is known of the items of a file, and what the codes in it mean."""
-
-    sidecar: Sidecar
-    items: tuple[ItemClass, ...]
-
-
 class OnceKnown(NamedTuple):
     """What is known of the items of a release: as they are registered, and as they were when it was sealed."""
 
@@ -37,10 +30,16 @@ class OnceKnown(NamedTuple):
     sealed: Corpus | None
     """None: that is not kept, and columns mean something else now."""
 
-    def facts(self) -> list[Facts]:
-        """Return what is known of each file, each sidecar once."""
-        both = (corpus for corpus in self if corpus is not None)
-        return list({each.folder: Facts(each, corpus.items) for corpus in both for each in corpus.sidecars}.values())
+    @property
+    def sidecars(self) -> list[Sidecar]:
+        """All sidecars, each once."""
+        both = (corpus.sidecars for corpus in self if corpus is not None)
+        return list({each.folder: each for sidecars in both for each in sidecars}.values())
+
+    @property
+    def items(self) -> tuple[ItemClass, ...]:
+        """What the codes in all of them mean: codes are only ever added to."""
+        return max((corpus.items for corpus in self if corpus is not None), key=len)
 
 
 def items_of(desk: Desk, manifest: Manifest) -> OnceKnown:
