@@ -2,36 +2,45 @@
 
 A release is *barred* if an order in force hits it, or one did that was lifted or narrowed since and the release was
 sealed before it: what was given back was given back on other terms than it was decided by (`Order.bars`).
+
+Hit is what is hit by what was known when the release was sealed, or since while the order was in force, or now
+(`once_known.py`): nobody comes out of an order by people being loaded or content being registered anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+import numpy as np
 from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.found_hits import FoundHits
 from consentry.control_plane.known import Known
+from consentry.control_plane.once_known import OnceKnown, items_of, people_in
 from consentry.control_plane.removals import Removals
-from consentry.corpus.sidecar import Sidecar
+from consentry.corpus.sidecar import FilePin, Sidecar
+from consentry.digests import Digest
 from consentry.errors import ConsentryError, StateError
+from consentry.ledger.state import Registered
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words
 from consentry.policy.choice import Seconds
-from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
 from consentry.progress import watched_work
 from consentry.release.change import Seats
-from consentry.release.in_scope import lay_out, rows_in_scope, rows_in_scope_of
+from consentry.release.in_scope import ScopeTables, kinds_in_scope, rows_in_scope, rows_in_scope_of
 from consentry.release.manifest import ReleaseFile
-from consentry.release.reproduce import sidecars_of
 from consentry.release.sealed import SealedRelease
 from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
 
 _APART = "|"
+_NEVER = Registered("", 0)
+_NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 
 
 class _Question(NamedTuple):
@@ -44,19 +53,31 @@ class _Question(NamedTuple):
     erased: int
     """The position of the newest erasure."""
     amended: int
+    corpus: Digest
+    """As what the corpus is registered: its columns may mean something else since."""
     decided: bool
-    """The release was sealed while the order was in force: only who was joined with somebody since can be hit."""
+    """The release was sealed while the order was in force: only who was joined with somebody since can be hit, or what
+    was registered with other columns."""
 
 
 class _Answer(NamedTuple):
     """What came of a question, by what was known at a position."""
 
     question: _Question | None
-    """None: nobody was joined with anybody since the release was decided."""
+    """None: nobody was joined with anybody since the release was decided, and nothing was registered."""
     position: int
     hit: bool
+    looked: frozenset[Path] = frozenset()
+    """The sidecars that were looked through."""
     always: bool = False
-    """The counts of the release say so, and they cannot change."""
+    """It was found that it is hit, and that stays so: by the counts of the release, or while the order is in force."""
+
+
+class _Found(NamedTuple):
+    """Whether rows of a release are hit, and the sidecars that were looked through for it."""
+
+    hit: bool
+    looked: frozenset[Path]
 
 
 class Hits:
@@ -69,6 +90,7 @@ class Hits:
         self.desk = desk
         self.archive = archive
         self.removals = removals
+        self._found = FoundHits(desk.parts.home / "hits")
         self._known: dict[tuple[str, str], _Answer] = {}
         self._scans: dict[tuple[str, str], Lock] = {}
 
@@ -167,18 +189,25 @@ class Hits:
         """Look, by what is known from here on; where nothing was hit earlier, only at those who changed since."""
         if earlier is not None and earlier.always:
             return earlier._replace(question=question)
-        release, at = question.release, self.desk.parts.clock()
+        release = question.release
         with self.desk.lock:
             position = self.desk.newest.position
             some = None if earlier is None or earlier.hit else self.desk.newest.changed_since(earlier.position)
+        if earlier is None and not question.decided and self._found.noted(order.order, release):
+            return _Answer(question, position, hit=True, always=True)
+        looked = frozenset() if earlier is None or some is None else earlier.looked
         try:
             if some is None and not question.decided and self._held_then(release, order):
                 return _Answer(question, position, hit=True, always=True)
-            hit = bool(self._rows_hit(release, order.rule, at, but_left=question.decided, some=some))
+            found = self._rows_hit(release, order, question, some=some, looked=looked)
         except (ConsentryError, OSError):
             # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
-            hit = True
-        return _Answer(question, position, hit)
+            return _Answer(question, position, hit=True)
+        # What leaves a release that was decided by the order may leave nothing in it that is hit.
+        always = found.hit and not question.decided and order.ended is None
+        if always:
+            self._found.note(order.order, release)
+        return _Answer(question, position, found.hit, found.looked, always)
 
     def _unanswered(self, order: Order, release: str) -> bool:
         """Say whether somebody has to look. The caller holds the lock."""
@@ -190,11 +219,13 @@ class Hits:
         state = self.desk.newest.state
         sealed, joined = state.releases[release], self.desk.newest.reaching.joined
         decided = sealed.position > order.position and order.scope.concerns(sealed.purpose) and order.scope.names(None)
-        if decided and joined <= sealed.position:
+        registered = state.corpora.get(sealed.corpus, _NEVER)
+        if decided and max(joined, registered.position) <= sealed.position:
             return None
         # Where people live changes with their table, and with which accounts are one person. An erasure undoes links.
         amended = len(self.desk.newest.amendments.of(release)) if decided else 0
-        return _Question(order.order, release, joined, len(state.links), state.newest_erasure, amended, decided)
+        newest = (joined, len(state.links), state.newest_erasure, amended, registered.snapshot)
+        return _Question(order.order, release, *newest, decided)
 
     def foresee(self, leases: Iterable[str] | None = None, *, asked: tuple[str, str | None] | None = None) -> None:
         """Find out what orders hit of what is read under leases, all that are open if None.
@@ -243,32 +274,65 @@ class Hits:
                 return True
         return False
 
-    def _rows_hit(self, name: str, rule: Rule, at: Seconds, *, but_left: bool, some: Seats | None = None) -> int:
-        """Count the items of a release that a rule may match by what is known of people now, or those of some people.
+    def _rows_hit(
+        self, name: str, order: Order, question: _Question, *, some: Seats | None, looked: frozenset[Path]
+    ) -> _Found:
+        """Look for items of a release that the rule of an order may match by what was known or is known of them.
 
-        With `but_left` those that left by amendments are none of it: of who was erased nothing is known any more.
+        Of a release that was decided by the order those that left by amendments are none: of who was erased nothing is
+        known any more. `some`: only they are looked at in sidecars that were `looked` through before.
         """
         release = self.archive.remembered(name)
-        corpus = sidecars_of(release.manifest, self.desk.opened(release.manifest.corpus))
-        left = self.removals.removed(self.desk.newest.amendments.newest(name)) if but_left else {}
+        known = items_of(self.desk, release.manifest)
         with self.desk.lock:
-            classes = self.desk.newest.classes(at=at)
-        look = lay_out(rule, classes, items=corpus.items, at=at)
+            sealed = self.desk.newest.state.releases[name].position
+            noted = self.desk.newest.amendments.newest(name)
+        as_decided = question.decided and question.joined <= sealed
+        if as_decided:
+            some = _NO_SEATS
+        if question.decided and some is not None:
+            # By what was known of the items when it was sealed it was decided.
+            looked |= {each.folder for each in (known.sealed or known.registered).sidecars}
+        if known.sealed is None and not question.decided:
+            return _Found(hit=True, looked=frozenset())
+        found = self._in_scope(known, order, sealed=sealed, some=some, looked=looked)
+        now = {each.pin for each in known.registered.sidecars}
+        if not question.decided:
+            found = {pin: rows for pin, rows in found.items() if pin in now}
+        left = self.removals.removed(noted) if question.decided else {}
+        unknown = BitMap64() if as_decided else None
+        rows = ((index, file, found.get(file.pin, unknown)) for index, file in enumerate(release.manifest.files))
+        hit = any(
+            rows_hit(release, file, found=each, left=left.get(index))
+            for index, file, each in rows
+            if some is None or each is None or each
+        )
+        return _Found(hit, frozenset(each.folder for each in known.sidecars))
+
+    def _in_scope(
+        self, known: OnceKnown, order: Order, *, sealed: int, some: Seats | None, looked: frozenset[Path]
+    ) -> dict[FilePin, BitMap64]:
+        """Return the rows of files that the rule of an order may match, be they in the release or not."""
+        at, rule = self.desk.parts.clock(), order.rule
+        people = people_in(self.desk, order, sealed=sealed, at=at)
+        look = ScopeTables(rule, people, kinds_in_scope(rule, known.items))
 
         def look_through(sidecar: Sidecar) -> BitMap64:
-            return rows_in_scope(sidecar, look) if some is None else rows_in_scope_of(sidecar, look, seats=some)
+            if some is None or sidecar.folder not in looked:
+                return rows_in_scope(sidecar, look)
+            return rows_in_scope_of(sidecar, look, seats=some)
 
+        sidecars = known.sidecars
         with self.desk.parts.watching() as progress:
             if progress is not None:
-                progress.begin("looking for what an order hits", total=corpus.rows, unit="items")
+                total = sum(each.rows for each in sidecars)
+                progress.begin("looking for what an order hits", total=total, unit="items")
             work = watched_work(look_through, progress, size=lambda sidecar: sidecar.rows)
-            found = self.desk.parts.runner.map(work, corpus.sidecars)
-        in_scope = dict(zip((each.pin for each in corpus.sidecars), found, strict=True))
-        return sum(
-            rows_hit(release, file, found=in_scope.get(file.pin), left=left.get(index))
-            for index, file in enumerate(release.manifest.files)
-            if some is None or in_scope.get(file.pin) is None or in_scope[file.pin]
-        )
+            found = self.desk.parts.runner.map(work, sidecars)
+        in_scope: dict[FilePin, BitMap64] = {}
+        for each, rows in zip(sidecars, found, strict=True):
+            in_scope[each.pin] = in_scope[each.pin] | rows if each.pin in in_scope else rows
+        return in_scope
 
 
 def why_barred(order: Order, release: str) -> str:

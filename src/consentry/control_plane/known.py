@@ -1,14 +1,18 @@
 """What is known at a position.
 
-Of people and content (`Present`), of orders, cases, leases and models (`Overseen`), of amendments (`Amendments`).
+Of people and content (`Present`), of orders, cases, leases and models (`Overseen`), of amendments (`Amendments`), and
+which people tables there were before.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from consentry.control_plane.parts import Parts
+from consentry.digests import Digest
 from consentry.ledger.envelope import Event
+from consentry.ledger.events import PeopleLoaded
 from consentry.ledger.state import State
 from consentry.oversight.overseen import Overseen
 from consentry.policy.expressions import Rule
@@ -17,10 +21,30 @@ from consentry.release.amendment import Amendments
 from consentry.release.present import Present
 
 
+class PeopleTablesLoaded:
+    """Every people table that was loaded, folded from events."""
+
+    def __init__(self) -> None:
+        self._positions: list[int] = []
+        self._snapshots: list[Digest] = []
+
+    def take(self, event: Event) -> None:
+        """Take one event in, if it loads a people table."""
+        if isinstance(event.body, PeopleLoaded):
+            self._positions.append(event.position)
+            self._snapshots.append(event.body.snapshot)
+
+    def in_force(self, position: int, *, before: int | None = None) -> list[Digest]:
+        """Return the table in force at a position, and those that were loaded from there on; `before` another one."""
+        first = bisect_left(self._positions, position)
+        end = None if before is None else max(first, bisect_left(self._positions, before))
+        return self._snapshots[max(first - 1, 0) : end]
+
+
 class Known(Present):
     """All of it, carried forward together.
 
-    INVARIANT: `overseen` and `amendments` are at `position`, like everything else here.
+    INVARIANT: `overseen`, `amendments` and `people_loaded` are at `position`, like everything else here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -31,6 +55,7 @@ class Known(Present):
         super()._forget()
         self.overseen = Overseen()
         self.amendments = Amendments()
+        self.people_loaded = PeopleTablesLoaded()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow. If that fails all is forgotten: the next call begins at position 0."""
@@ -58,6 +83,7 @@ class Known(Present):
         self.overseen.advance(events)
         for event in events:
             self.amendments.take(event)
+            self.people_loaded.take(event)
 
     def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
         """Return the rules of the orders in force that concern a purpose, whatever model is trained."""

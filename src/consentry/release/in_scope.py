@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyroaring import BitMap64
 
-from consentry.corpus.classes import PersonClasses
+from consentry.corpus.classes import Attributes, PersonClasses, Residing
 from consentry.corpus.columns import UNKNOWN_DATE
-from consentry.corpus.sidecar import U32, Sidecar, gathered
+from consentry.corpus.sidecar import NOBODY, U32, Sidecar, gathered
 from consentry.policy.choice import Seconds
 from consentry.policy.expressions import Rule
 from consentry.policy.jurisdictions import contains
@@ -52,6 +52,14 @@ def lay_out(rule: Rule, classes: PersonClasses, *, items: Sequence[ItemClass], a
 def classes_in_scope(rule: Rule, classes: PersonClasses, *, at: Seconds) -> Mask:
     """Return which classes of people a rule may match, by where they may live."""
     return np.array([_may_live_there(member, rule, at) for member in classes.members], dtype=np.bool_)
+
+
+def residences_in_scope(rule: Rule, attributes: Attributes, *, at: Seconds) -> Mask:
+    """Return, by seat, whom a rule may match by where they may live, as a people table says."""
+    may = np.array([_may_live_there(each, rule, at) for each in attributes.residences], dtype=np.bool_)
+    found: Mask = may[attributes.residence]
+    found[NOBODY] = False
+    return found
 
 
 def kinds_in_scope(rule: Rule, items: Sequence[ItemClass]) -> Mask:
@@ -111,7 +119,7 @@ def _of_then(created: U32 | None, rows: slice | U32, rule: Rule) -> Mask | np.bo
     return found
 
 
-def _may_live_there(member: PersonClass | None, rule: Rule, at: Seconds) -> bool:
+def _may_live_there(member: PersonClass | Residing | None, rule: Rule, at: Seconds) -> bool:
     if member is None:
         return False
     if not rule.inside or not member.places:

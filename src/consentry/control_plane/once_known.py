@@ -1,0 +1,83 @@
+"""What was known of a release and is known of it: when it was sealed, while an order was in force, and now.
+
+An order hits what it hits by any of that: people who are loaded anew and content that is registered anew take nothing
+back. It follows from the ledger and the home, so it is the same after a restart: every people table that was loaded is
+kept under its digest, and what a corpus was when a release was sealed from it as long as that release is in the ledger
+(`corpus/registration.py`). Who is one person with whom is asked as it is now: what erased people said is gone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from consentry.control_plane.desk import Desk
+from consentry.corpus.classes import join_linked
+from consentry.corpus.registration import Corpus, open_as_of, snapshot_digest
+from consentry.corpus.sidecar import Sidecar
+from consentry.ledger.groups import joined
+from consentry.oversight.order import Order
+from consentry.policy.choice import Seconds
+from consentry.policy.matrix import ItemClass
+from consentry.release.in_scope import Mask, classes_in_scope, residences_in_scope
+from consentry.release.manifest import Manifest
+from consentry.release.reproduce import sidecars_of
+
+
+class OnceKnown(NamedTuple):
+    """What is known of the items of a release: as they are registered, and as they were when it was sealed."""
+
+    registered: Corpus
+    sealed: Corpus | None
+    """None: that is not kept, and columns mean something else now."""
+
+    @property
+    def sidecars(self) -> list[Sidecar]:
+        """All sidecars, each once."""
+        both = (corpus.sidecars for corpus in self if corpus is not None)
+        return list({each.folder: each for sidecars in both for each in sidecars}.values())
+
+    @property
+    def items(self) -> tuple[ItemClass, ...]:
+        """What the codes in all of them mean: codes are only ever added to."""
+        return max((corpus.items for corpus in self if corpus is not None), key=len)
+
+
+def items_of(desk: Desk, manifest: Manifest) -> OnceKnown:
+    """Return what is known of the items of a release. Both are the same if nothing was registered anew."""
+    opened = desk.opened(manifest.corpus)
+    now = sidecars_of(manifest, opened)
+    if opened.snapshot == manifest.corpus_snapshot:
+        return OnceKnown(now, now)
+    kept = open_as_of(desk.corpora, manifest.corpus, snapshot=manifest.corpus_snapshot, like=opened)
+    if kept is not None:
+        return OnceKnown(now, sidecars_of(manifest, kept))
+    alike = snapshot_digest(opened.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot
+    return OnceKnown(now, now if alike else None)
+
+
+def people_in(desk: Desk, order: Order, *, sealed: int, at: Seconds) -> Mask:
+    """Return, by seat, who may live in the areas of an order by what is known now or was known before.
+
+    That is by the people tables that were in force when a release was sealed, or at some time from then on while the
+    order was.
+
+    Args:
+        desk: where people are known.
+        order: the order.
+        sealed: the position at which the release was sealed.
+        at: the time as of which groups of places are asked.
+    """
+    with desk.lock:
+        known = desk.newest
+        classes, groups, tables, people = known.classes(at=at), known.groups, known.tables, known.state.people
+        until = None if order.ended is None else order.ended.position
+        loaded = known.people_loaded.in_force(sealed, before=sealed)
+        loaded += known.people_loaded.in_force(max(order.position, sealed), before=until)
+    before = {*loaded} - {None if people is None else people.snapshot}
+    found: Mask = classes_in_scope(order.rule, classes, at=at)[classes.codes]
+    for snapshot in before if order.scope.areas else ():
+        links = ((group[0], seat) for group in tables.linked(snapshot).values() for seat in group)
+        attributes = tables.attributes(snapshot, at=at, seats=found.size)
+        attributes = join_linked(attributes, joined(groups, links))
+        found |= residences_in_scope(order.rule, attributes, at=at)
+    return found
