@@ -34,7 +34,6 @@ def test_what_was_known_of_a_file_that_has_other_bytes_now_amends_a_release(plac
     say(deployment, "bo", reach=EVERYTHING)
     assert removed(deployment, release) == [2]
     assert control.leases.heard(lease.lease, secret=secret) == 1
-    assert control.leases.standings([lease.lease])[lease.lease].state == "granted"
     with pytest.raises(IntegrityError, match="release-file-changed"):
         control.releases.data_files(release)
     assert control.models.show("drafts")["withdrawn_since"]["items_not_known"] == 0
@@ -42,7 +41,46 @@ def test_what_was_known_of_a_file_that_has_other_bytes_now_amends_a_release(plac
     say(again, "cy", reach=EVERYTHING)
     again.close()
     assert removed(deployment, release) == [0, 2, 3]
-    assert control.leases.standings([lease.lease])[lease.lease].state == "granted"
+
+
+def test_no_job_goes_on_with_other_bytes_once_somebody_has_withdrawn(place: tuple[Path, Deployment]) -> None:
+    """It may open the file only now, where the rows it leaves out are other people's."""
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.leases.grant(release, job="job-1", model="drafts")
+    content = (folder / "items" / "0.parquet").read_bytes()
+
+    def standing(where: Deployment) -> tuple[str, str, int]:
+        found = where.control.leases.standings([lease.lease])[lease.lease]
+        return found.state, found.code, found.amendment
+
+    register_other_bytes(folder, deployment, [ITEMS[0], ITEMS[1], ITEMS[3], ITEMS[2]])
+    assert standing(deployment) == ("granted", "", 0), "nobody has withdrawn"
+    other = open_deployment(folder / "home")
+    other.control.leases.renewals.begin(lease, now=other.control.desk.parts.uptime())
+    say(deployment, "bo", reach=EVERYTHING)
+    assert standing(deployment) == standing(other) == ("revoked", "lease-unamended", 1)
+    other.close()
+    again = open_deployment(folder / "home")
+    assert again.control.leases.heard(lease.lease, secret=secret) == 1
+    assert standing(again) == ("revoked", "lease-unamended", 1), "also when all that is known is read anew"
+    again.close()
+    (folder / "items" / "0.parquet").write_bytes(content)
+    control.statements.register_corpus(folder / "corpus.toml")
+    assert standing(deployment) == ("granted", "", 1)
+
+
+def test_nor_does_one_from_whose_release_nothing_leaves(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control, release = deployment.control, build(deployment)
+    lease, secret = control.leases.grant(release, job="job-1", model="drafts")
+    register_other_bytes(folder, deployment, ITEMS[:3])
+    say(deployment, "stranger", reach=EVERYTHING)
+    assert control.leases.standings([lease.lease])[lease.lease].code == "lease-unamended"
+    again = open_deployment(folder / "home")
+    assert again.control.leases.heard(lease.lease, secret=secret) == 0
+    assert again.control.leases.standings([lease.lease])[lease.lease].code == "lease-unamended"
+    again.close()
 
 
 def test_so_it_does_of_a_file_that_is_no_part_of_the_corpus_any_more(place: tuple[Path, Deployment]) -> None:

@@ -40,8 +40,6 @@ class Leaving:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.replaced: set[str] = set()
-        """The releases of which a file is registered with other bytes now, or not at all."""
         self._registered: dict[str, Corpus] = {}
         self._sealed: dict[Digest, Corpus | None] = {}
         self._rows: dict[tuple[Purpose, Path], Rows] = {}
@@ -86,8 +84,6 @@ class Leaving:
             }
             if not those:
                 raise changed(file, "is registered with other bytes now, or not at all")
-            if file.pin not in by_pin:
-                self.replaced.add(manifest.release)
             found.append(list(those.values()))
         return found
 
