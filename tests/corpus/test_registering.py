@@ -12,7 +12,7 @@ from content_files import DESCRIPTOR, Plain, put_back, swapped, write
 
 from consentry.corpus.registration import forget_earlier, open_as_of, open_corpus, register
 from consentry.digests import Digest
-from consentry.errors import ConflictError, CorpusError, DescriptorError, NotFoundError
+from consentry.errors import ConflictError, CorpusError, DescriptorError, IntegrityError, NotFoundError
 from consentry.runners.local import LocalRunner
 
 
@@ -81,6 +81,16 @@ def test_what_a_release_was_made_from_stays_while_it_is_wanted(corpora: Path) ->
     registered(corpora)
     assert open_as_of(corpora / "corpora", "n", snapshot=first.snapshot) is None
     assert len(list((corpora / "corpora" / "n" / "sidecars").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damaged", [b"{", b"{}", b'{"sidecars": null}'])
+def test_a_damaged_head_is_said_and_registering_again_mends_it(corpora: Path, damaged: bytes) -> None:
+    first = registered(corpora).corpus
+    (corpora / "corpora" / "n" / "corpus.json").write_bytes(damaged)
+    with pytest.raises(IntegrityError, match="corpus-memory-damaged"):
+        open_corpus(corpora / "corpora", "n")
+    assert registered(corpora).corpus.snapshot == first.snapshot
+    assert open_corpus(corpora / "corpora", "n").snapshot == first.snapshot
 
 
 def test_content_that_was_put_back_stays_registered(corpora: Path) -> None:

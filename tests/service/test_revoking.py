@@ -120,24 +120,34 @@ def test_a_job_stops_at_once_when_nobody_can_tell_what_it_may_not_read(place: Pl
     assert caught.value.code == "lease-unamended"
 
 
-@pytest.mark.parametrize("how", ["other bytes", "another descriptor"])
-def test_what_leaves_a_release_that_is_registered_anew_leaves_the_epoch_under_way(
-    place: Place, tmp_path: Path, how: str
+def test_what_leaves_a_release_under_another_descriptor_leaves_the_epoch_under_way(
+    place: Place, tmp_path: Path
 ) -> None:
     asked: dict[str, Any] = {"url": place.ask.url, "credential": place.ask.token, "state_folder": tmp_path}
     with hold(place.release, job="job-1", model="drafts", watchdog=False, **asked) as lease:
         epoch = batches(lease, ["words"], rows=1)
         assert next(epoch)[1].to_pydict() == {"words": ["words of u1"]}
-        if how == "other bytes":
-            (place.folder / "items" / "0.parquet").unlink()  # the job has the file open
-            register_other_bytes(place.folder, place.deployment, ITEMS[:1])
-        else:
-            (place.folder / "corpus.toml").write_text(descriptor(Form(involves="none")))
-            place.deployment.control.statements.register_corpus(place.folder / "corpus.toml")
+        (place.folder / "corpus.toml").write_text(descriptor(Form(involves="none")))
+        place.deployment.control.statements.register_corpus(place.folder / "corpus.toml")
         say(place.deployment, "gb", reach=Reach.EVERYTHING)
         until(lambda: lease.amendment == 1, 5)
         assert [batch.to_pydict() for _, batch in epoch] == [{"words": ["words of b1"]}]
         lease.check()
+
+
+def test_nobody_reads_who_withdrew_at_another_row_of_a_file_of_the_same_size(place: Place, tmp_path: Path) -> None:
+    path = place.folder / "items" / "0.parquet"
+    size = path.stat().st_size
+    asked: dict[str, Any] = {"url": place.ask.url, "credential": place.ask.token, "state_folder": tmp_path}
+    with hold(place.release, job="job-1", model="drafts", watchdog=False, **asked) as lease:
+        path.unlink()
+        swapped = [ITEMS[1], ITEMS[0], *ITEMS[2:]]
+        register_other_bytes(place.folder, place.deployment, swapped[: lease.release.files[0].rows])
+        assert path.stat().st_size == size, "all that a reader looks at is the same"
+        say(place.deployment, "gb", reach=Reach.EVERYTHING)
+        until(lambda: lease.is_over() or lease.amendment == 1, 5)
+        with pytest.raises(LeaseOverError, match="nobody can tell"):
+            next(batches(lease, ["words"], rows=1))
 
 
 def test_an_end_is_said_twice_and_noted_once(place: Place) -> None:

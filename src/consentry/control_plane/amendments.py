@@ -21,6 +21,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.leaving import Leaving
+from consentry.control_plane.other_bytes import OtherBytes
 from consentry.control_plane.removals import Removals
 from consentry.errors import ConflictError, ConsentryError
 from consentry.ledger.lineage_events import ReleaseAmended
@@ -70,6 +71,7 @@ class AmendmentVerbs:
         self.archive = archive
         self.removals = removals
         self.handouts = handouts
+        self.other_bytes = OtherBytes(desk, archive=archive)
         self._amending = Lock()
         self._covered: dict[str, int] = {}
         self._checked: set[tuple[str, int, int]] = set()
@@ -135,6 +137,9 @@ class AmendmentVerbs:
                 with self.desk.lock:
                     head = self.desk.present().position
                     behind, reached = self._behind(names, head)
+                # Before anybody hears of an amendment: no job is to read on by its rows.
+                self.other_bytes.withdrawn_from(each.name for each in behind)
+                replaced = self.other_bytes.look(names)
                 leaving = Leaving(self.desk)
                 drafts = {
                     each.name: self._draft(each, head, reached=reached[each.purpose], leaving=leaving)
@@ -147,7 +152,7 @@ class AmendmentVerbs:
                 unheard = {name for name, body in drafts.items() if isinstance(body, ConsentryError)}
                 self._covered |= {name: head for name in names if name not in unheard}
                 self.handouts.write_anew(names)
-                self.handouts.take_back(unheard | leaving.replaced)
+                self.handouts.take_back(unheard | replaced)
                 return amended
         raise ConflictError(
             "amendment-overtaken",
@@ -155,14 +160,25 @@ class AmendmentVerbs:
             help="ask again",
         )
 
+    def foresee(self, leases: Iterable[str] | None = None) -> None:
+        """Find out whether what is read under leases is over other bytes now: another process may have been told.
+
+        All that are open if None. INVARIANT: the caller does not hold the lock of the desk.
+        """
+        with self.desk.lock:
+            known = self.desk.present().overseen.leases
+            found = known.open() if leases is None else [known.get(name) for name in leases]
+            releases = {each.release for each in found if each is not None}
+        self.other_bytes.look(releases)
+
     def unheard(self, name: str) -> tuple[int, ...]:
         """Return the first and the last position of what a release cannot be amended by: nobody can tell what left."""
         return self._unheard[name].at if name in self._unheard else ()
 
     def lost_track(self, name: str) -> ConsentryError | None:
-        """Return why nobody can tell what left a release, as far as it was tried, if that stays so by itself."""
+        """Return why no job can be told what left a release, as far as it was tried, if that stays so by itself."""
         found = self._unheard.get(name)
-        return None if found is None or found.why.transient else found.why
+        return self.other_bytes.why(name) if found is None or found.why.transient else found.why
 
     def _note_unheard(self, behind: Sequence[_Behind], names: Iterable[str], drafts: Mapping[str, _Draft]) -> None:
         with self.desk.lock:

@@ -179,6 +179,7 @@ class LeaseVerbs:
         """Return how it is with those of some leases that are known."""
         leases = list(leases)
         self.hits.foresee(leases)
+        self.amendments.foresee(leases)
         with self.desk.lock:
             known = self.desk.present().overseen.leases
             return {name: self._standing(lease) for name in leases if (lease := known.get(name)) is not None}
@@ -193,6 +194,7 @@ class LeaseVerbs:
         None: it has ended. Of those there may be many, and renewals wait for the lock: nothing is asked of them.
         """
         self.hits.foresee()
+        self.amendments.foresee()
         with self.desk.lock:
             known, now = self.desk.present().overseen.leases, self.desk.parts.uptime()
             return [

@@ -2,13 +2,13 @@
 
 A row leaves if it does by what was known of the items when the release was sealed, or by what is known of them now. So
 no descriptor that is registered since keeps anything in, and a file that is registered with other bytes since is still
-amended as it was: what was known of it is kept as long as a release is sealed with it (`corpus/registration.py`).
+amended as it was: what was known of it is kept as long as a release is sealed with it (`corpus/registration.py`). Where
+that is lost, nobody can tell whom the descriptor of the seal named: only the same one says so again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -19,13 +19,13 @@ from consentry.control_plane.desk import Desk
 from consentry.corpus.registration import Corpus, open_as_of, open_corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import Digest
-from consentry.errors import ConflictError
+from consentry.errors import ConflictError, ConsentryError, IntegrityError
 from consentry.policy.matrix import ItemClass
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched_work
 from consentry.release.manifest import Manifest
 from consentry.release.reaching import Reached, Rows
-from consentry.release.sealed import changed
+from consentry.release.reproduce import as_sealed, require_registered
 
 
 class _Known(NamedTuple):
@@ -40,17 +40,16 @@ class Leaving:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.replaced: set[str] = set()
-        """The releases of which a file is registered with other bytes now, or not at all."""
         self._registered: dict[str, Corpus] = {}
-        self._sealed: dict[Digest, Corpus | None] = {}
+        self._sealed: dict[Digest, Corpus | ConsentryError | None] = {}
         self._rows: dict[tuple[Purpose, Path], Rows] = {}
 
     def of(self, manifest: Manifest, reached: Reached) -> dict[int, Rows]:
         """Return the rows that leave each file of a release from which some do, be they in it or not.
 
         Raises:
-            IntegrityError: a file was registered anew with other bytes, and what was known of it is not kept.
+            IntegrityError: what was known of a file when the release was sealed is not kept, and it is registered with
+                other bytes, or under another descriptor.
         """
         files = self._known(manifest)
         new = {each.sidecar.folder: each for file in files for each in file}
@@ -72,35 +71,40 @@ class Leaving:
         return {index: each for index, each in enumerate(leaving) if each.size}
 
     def _known(self, manifest: Manifest) -> list[list[_Known]]:
-        """Return what is known of each file of a release: as it is registered, and as it was when that was sealed."""
+        """Return what is known of each file of a release: as it was when that was sealed, and as it is registered."""
         now = self._as_registered(manifest.corpus)
         then = now if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
-        by_pin = {sidecar.pin: sidecar for sidecar in now.sidecars}
-        before: Mapping[object, Sidecar] = {} if then is None else {each.pin: each for each in then.sidecars}
-        found = []
-        for file in manifest.files:
-            those = {
-                sidecar.folder: _Known(sidecar, corpus.items)
-                for corpus, sidecar in ((now, by_pin.get(file.pin)), (then, before.get(file.pin)))
-                if corpus is not None and sidecar is not None
-            }
-            if not those:
-                raise changed(file, "is registered with other bytes now, or not at all")
-            if file.pin not in by_pin:
-                self.replaced.add(manifest.release)
-            found.append(list(those.values()))
-        return found
+        by_corpus = [(corpus, {each.pin: each for each in corpus.sidecars}) for corpus in (then, now)]
+        return [
+            list(
+                {
+                    known[file.pin].folder: _Known(known[file.pin], corpus.items)
+                    for corpus, known in by_corpus
+                    if file.pin in known
+                }.values()
+            )
+            for file in manifest.files
+        ]
 
     def _as_registered(self, name: str) -> Corpus:
         if name not in self._registered:
             self._registered[name] = open_corpus(self.desk.corpora, name)
         return self._registered[name]
 
-    def _as_sealed(self, manifest: Manifest, now: Corpus) -> Corpus | None:
-        """Return the corpus as it was when a release was sealed; None if that is not kept, or damaged."""
+    def _as_sealed(self, manifest: Manifest, now: Corpus) -> Corpus:
+        """Return the corpus as it was when a release was sealed, with all of its files."""
         snapshot = manifest.corpus_snapshot
         if snapshot not in self._sealed:
-            self._sealed[snapshot] = None
-            with suppress(ConflictError):
+            try:
                 self._sealed[snapshot] = open_as_of(self.desk.corpora, manifest.corpus, snapshot=snapshot, like=now)
-        return self._sealed[snapshot]
+            except (ConflictError, IntegrityError) as error:
+                self._sealed[snapshot] = error
+        kept = self._sealed[snapshot]
+        if isinstance(kept, Corpus):
+            return kept
+        # Lost: what is registered serves if it is the same files under the same descriptor, and nothing else does.
+        try:
+            require_registered(manifest, now)
+            return as_sealed(manifest, now)
+        except IntegrityError as error:
+            raise (kept if isinstance(kept, IntegrityError) else error) from kept

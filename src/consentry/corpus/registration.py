@@ -16,10 +16,9 @@ does not say where they lie, so the folder may move.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from consentry.corpus import heads
 from consentry.corpus.descriptor import CorpusDescriptor, parse_corpus, resolve_files
 from consentry.corpus.descriptor_source import read_text
 from consentry.corpus.item_classes import ItemClasses
@@ -37,12 +37,11 @@ from consentry.corpus.sidecar_build import build, check
 from consentry.corpus.unique_ids import Threads, repeated
 from consentry.digests import Digest, canonical_json, digest_json
 from consentry.durable import only_one, replace_file
-from consentry.errors import ConflictError, ConsentryError, CorpusError, NotFoundError, names_there_are, raise_all
+from consentry.errors import ConflictError, ConsentryError, CorpusError, DescriptorError, raise_all
 from consentry.policy.matrix import ItemClass
 from consentry.progress import Progress
 
-_HEAD, _CLASSES, _SIDECARS, _LOCK = "corpus.json", "item_classes.json", "sidecars", "lock"
-_EARLIER = "earlier"
+_CLASSES, _SIDECARS, _LOCK = "item_classes.json", "sidecars", "lock"
 _OPEN_ATTEMPTS = 3
 _SHOWN = 3
 _EXAMPLE = "network/corpus.toml"
@@ -209,17 +208,17 @@ class _Registering:
         """
         names = [sidecar.folder.name for sidecar in corpus.sidecars]
         head = {"base": str(self.base), "descriptor": text, "sidecars": names, "snapshot": corpus.snapshot}
-        before = next(_heads(self.home), {})
+        before = next(heads.readable(*heads.documents(self.home)), {})
         if before.get("snapshot", corpus.snapshot) != corpus.snapshot:
-            aside = _aside(self.home, before["snapshot"])
+            aside = heads.aside(self.home, before["snapshot"])
             aside.parent.mkdir(exist_ok=True)
             replace_file(aside, canonical_json(before))
         # COMMIT POINT of a registration.
-        replace_file(self.home / _HEAD, canonical_json(head))
+        replace_file(self.home / heads.HEAD, canonical_json(head))
 
     def _place(self, source: _Source) -> _Place:
         """Return where the sidecar of a file is, or is to be built: where none is named."""
-        named = {name for name in _named_sidecars(self.home) if name.startswith(source.key)}
+        named = {name for name in heads.named_sidecars(self.home) if name.startswith(source.key)}
         names = (source.key if number == 1 else f"{source.key}-{number}" for number in count(1))
         free = self.home / _SIDECARS / next(name for name in names if name not in named)
         # Free does not mean that there is none: a registration before may have been interrupted once it was built.
@@ -271,17 +270,18 @@ def open_corpus(folder: Path, name: str, *, like: Corpus | None = None) -> Corpu
     Raises:
         NotFoundError: no corpus of this name was registered.
         ConflictError: a sidecar is gone or damaged.
+        IntegrityError: what was kept of it is damaged.
     """
     home = folder / name
     for attempt in range(_OPEN_ATTEMPTS):
-        head = _read_head(home)
+        head = heads.in_force(home)
         if like is not None and (like.name, like.head) == (name, head):
             return like
         try:
             return _open(home, name, head)
         except ConflictError:
             # Registered anew by another process between reading the head and the sidecars: the new head names others.
-            if attempt == _OPEN_ATTEMPTS - 1 or _read_head(home) == head:
+            if attempt == _OPEN_ATTEMPTS - 1 or heads.in_force(home) == head:
                 raise
     raise AssertionError("the last attempt returns or raises")
 
@@ -290,12 +290,22 @@ def open_as_of(folder: Path, name: str, *, snapshot: Digest, like: Corpus | None
     """Open a registered corpus as it was when it had this snapshot; None if that is not kept.
 
     Sidecars that are open already, in `like`, the corpus at another time, are not opened again.
+
+    Raises:
+        ConflictError: a sidecar is gone or damaged.
+        IntegrityError: what was kept does not say any more of what the corpus was made then.
     """
     home = folder / name
-    found = next(
-        (head for head in _read_heads(home / _HEAD, _aside(home, snapshot)) if head.get("snapshot") == snapshot), None
-    )
-    return None if found is None else _open(home, name, found, like=like)
+    head = heads.of_snapshot(home, snapshot)
+    if head is None:
+        return None
+    try:
+        opened = _open(home, name, head, like=like)
+    except DescriptorError as error:
+        raise heads.damaged(heads.aside(home, snapshot)) from error
+    if opened.snapshot != snapshot:
+        raise heads.damaged(heads.aside(home, snapshot))
+    return opened
 
 
 def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> None:
@@ -305,48 +315,17 @@ def forget_earlier(folder: Path, name: str, *, wanted: Collection[Digest]) -> No
     """
     home = folder / name
     with only_one(home / _LOCK):
-        for document in (home / _EARLIER).glob("*.json"):
+        _, *earlier = heads.documents(home)
+        for document in earlier:
             if f"sha256:{document.stem}" not in wanted:
                 document.unlink()
-        named = _named_sidecars(home)
+        kept = heads.documents(home)
+        if len(list(heads.readable(*kept))) < len(kept):
+            return  # one that cannot be read may be restored, and may name any sidecar
+        named = heads.named_sidecars(home)
         for each in (home / _SIDECARS).iterdir():
             if each.name not in named:
                 shutil.rmtree(each, ignore_errors=True)
-
-
-def _heads(home: Path) -> Iterator[dict[str, Any]]:
-    """Yield what says of which sidecars the corpus is made, and of which it was before; what cannot be read is not."""
-    yield from _read_heads(home / _HEAD, *sorted((home / _EARLIER).glob("*.json")))
-
-
-def _read_heads(*paths: Path) -> Iterator[dict[str, Any]]:
-    for path in paths:
-        with suppress(OSError, ValueError):
-            found = json.loads(path.read_bytes())
-            if isinstance(found, dict):
-                yield found
-
-
-def _aside(home: Path, snapshot: Digest) -> Path:
-    """Return where it is kept of what the corpus was made when it had a snapshot."""
-    return home / _EARLIER / f"{snapshot.removeprefix('sha256:')}.json"
-
-
-def _named_sidecars(home: Path) -> set[str]:
-    return {name for head in _heads(home) for name in head.get("sidecars", ())}
-
-
-def _read_head(home: Path) -> dict[str, Any]:
-    try:
-        head: dict[str, Any] = json.loads((home / _HEAD).read_bytes())
-    except (FileNotFoundError, NotADirectoryError) as error:
-        known = sorted(each.parent.name for each in home.parent.glob(f"*/{_HEAD}"))
-        raise NotFoundError(
-            "corpus-unknown",
-            f"no corpus `{home.name}`",
-            help=names_there_are(known, "registered", otherwise="register one: consentry corpus register DESCRIPTOR"),
-        ) from error
-    return head
 
 
 def _open(home: Path, name: str, head: dict[str, Any], *, like: Corpus | None = None) -> Corpus:
@@ -370,8 +349,8 @@ def _open(home: Path, name: str, head: dict[str, Any], *, like: Corpus | None = 
 def seats_in_use(folder: Path) -> int:
     """Return how many seats the registered corpora know of: an index of people with fewer gives some of them twice."""
     most = 0
-    for path in folder.glob(f"*/{_HEAD}"):
-        for name in _named_sidecars(path.parent):
+    for path in folder.glob(f"*/{heads.HEAD}"):
+        for name in heads.named_sidecars(path.parent):
             with suppress(OSError, ValueError, KeyError, TypeError):  # it has to be registered again anyway
                 most = max(most, seats_of_sidecar(path.parent / _SIDECARS / name))
     return most

@@ -58,11 +58,20 @@ def check_registered(manifest: Manifest, corpus: Corpus) -> None:
         IntegrityError: a file was registered anew with other bytes, or is no longer part of the corpus.
         CorpusError: a file was changed since it was registered.
     """
+    require_registered(manifest, corpus)
+    corpus.check_files()
+
+
+def require_registered(manifest: Manifest, corpus: Corpus) -> None:
+    """Raise unless the corpus has every file of a release as it is registered, with the bytes it was made from.
+
+    Raises:
+        IntegrityError: a file was registered anew with other bytes, or is no longer part of the corpus.
+    """
     known = {sidecar.pin for sidecar in corpus.sidecars}
     for file in manifest.files:
         if file.pin not in known:
             raise changed(file, "is registered with other bytes now, or not at all")
-    corpus.check_files()
 
 
 def reproduce(

@@ -186,17 +186,20 @@ class Lease:
         return max(min(seconds, self._shared.remaining_s()), 0)
 
     def _consumption(self) -> None:
-        while self._refused is None and not self._done.wait(self._pause_s(3)):
-            self._send(timeout_s=min(self._holding.ttl_s, _SEND_S))
+        while not self._done.wait(self._pause_s(3)):
+            # What is refused may be taken once somebody has seen to the cause; no more when the lease is over.
+            if self._refused is None or not self._shared.is_over():
+                self._send(timeout_s=min(self._holding.ttl_s, _SEND_S))
 
     def _send(self, *, timeout_s: float) -> bool:
-        """Send what was consumed. What is refused is not sent again by itself: it is kept in the journal."""
+        """Send what was consumed. What is refused is kept in the journal, and sent again the next time."""
+        before, self._refused = self._refused, None
         try:
             return self._journal.send(
                 lambda body: posted(self._requests, "consumption", body=body, timeout_s=timeout_s)
             )
         except ConsentryError as error:
-            if self._refused is None:
+            if before is None or before.code != error.code:
                 _log.error("what job %s trained on is refused: %s", self.job, error)
             self._refused = error
             if isinstance(error, LeaseOverError):
@@ -288,11 +291,9 @@ class Lease:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
-        arrived, until = False, boot_seconds() + _FAREWELL_S
-        while not arrived and self._refused is None and boot_seconds() < until:
-            arrived = self._send(timeout_s=_SEND_S)
-            if not arrived and self._refused is None:
-                threading.Event().wait(0.5)
+        until = boot_seconds() + _FAREWELL_S
+        while not (arrived := self._send(timeout_s=_SEND_S)) and self._refused is None and boot_seconds() < until:
+            threading.Event().wait(0.5)
         self._journal.close()
         with suppress(ConsentryError):  # nothing is to be done about it: the lease ends by itself
             posted(self._requests, "end", body={"how": self._how, "step": self._step}, timeout_s=5)

@@ -83,7 +83,7 @@ def refusal(answer: Answer) -> ConsentryError:
     if means is Meaning.OVER:
         return over(code, title)
     if means is Meaning.AGAIN:
-        return no_answer(f"status {answer.status}")
+        return no_answer(f"status {answer.status}" + (f": {title} [{code}]" if code else ""))
     kind = {404: NotFoundError, 409: StateError, 500: IntegrityError}.get(answer.status, InputError)
     return kind(code, title or f"the control plane answered {answer.status}", help=help_ or "see docs/errors.md")
 
@@ -96,20 +96,27 @@ def over(code: str, message: str = "") -> LeaseOverError:
 def deliver(path: Path, *, how: str | None, timeout_s: float) -> bool:
     """Send what a journal still holds, and how the job ended unless that is None; return whether all of it arrived.
 
-    For whoever is left when a job was killed. The journal is removed when nothing of it is missing any more.
+    For whoever is left when a job was killed. The journal is removed when nothing of it is missing any more. How the
+    job ended is said also where the journal is refused: who waits for its end would wait until the lease expires.
 
     Raises:
-        ConsentryError: it is refused, and will be again.
+        ConsentryError: it is refused, and the end was said.
     """
-    journal = Journal(path)
+    journal, refused = Journal(path), None
     requests = LeaseRequests(**journal.header)
     try:
         arrived = journal.send(lambda body: posted(requests, "consumption", body=body, timeout_s=timeout_s))
+    except ConsentryError as error:
+        arrived, refused = False, error
     finally:
         journal.close()
-    return arrived and (
-        how is None or posted(requests, "end", body={"how": how, "step": journal.last_step}, timeout_s=timeout_s)
-    )
+    if not arrived and refused is None:
+        return False
+    end = {"how": how, "step": journal.last_step}
+    said = how is None or posted(requests, "end", body=end, timeout_s=timeout_s)
+    if refused is not None and said:
+        raise refused
+    return arrived and said
 
 
 def posted(requests: LeaseRequests, what: str, *, body: dict[str, Any], timeout_s: float) -> bool:

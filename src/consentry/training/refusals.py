@@ -1,7 +1,7 @@
 """What it means to the holder of a lease that the control plane does not do what it was asked. Pure.
 
     OVER       the lease does not come back: the job stops
-    REFUSED    what was asked is not done, now or later: whoever needs it fails, and says why
+    REFUSED    what was asked is not done unless somebody sees to the cause: whoever needs it fails, and says why
     AGAIN      it may be done if it is asked again; until the deadline of the lease, which ends all asking
 
 A code that is not named here goes by its status. INVARIANT: what is AGAIN by that is either no answer of ours, or says
@@ -67,6 +67,9 @@ BY_CODE: Final[Mapping[str, Meaning]] = {
             "serve-body-too-slow",
             "platform-unavailable",
             "internal-error",
+            # Somebody restores the newest ledger, or lets the server read its keys: until then it renews no lease.
+            "ledger-older",
+            "key-missing",
         ),
         Meaning.AGAIN,
     ),

@@ -102,7 +102,7 @@ def main() -> None:
             if not journal.exists() or deliver(journal, how=how, timeout_s=5):
                 return
         except ConsentryError:
-            return  # refused for good: it is kept
+            return  # refused: it is kept
         time.sleep(2**attempt)
 
 
