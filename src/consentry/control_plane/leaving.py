@@ -7,32 +7,22 @@ amended as it was: what was known of it is kept as long as a release is sealed w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.known_files import KnownFile, known_files
 from consentry.corpus.registration import Corpus, open_as_of, open_corpus
-from consentry.corpus.sidecar import Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConflictError
-from consentry.policy.matrix import ItemClass
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched_work
 from consentry.release.manifest import Manifest
 from consentry.release.reaching import Reached, Rows
 from consentry.release.sealed import changed
-
-
-class _Known(NamedTuple):
-    """What is known of the items of a file, and what the codes in it mean."""
-
-    sidecar: Sidecar
-    items: Sequence[ItemClass]
 
 
 class Leaving:
@@ -56,7 +46,7 @@ class Leaving:
         new = {each.sidecar.folder: each for file in files for each in file}
         new = {folder: each for folder, each in new.items() if (manifest.purpose, folder) not in self._rows}
 
-        def look(known: _Known) -> Rows:
+        def look(known: KnownFile) -> Rows:
             return reached.rows(known.sidecar, known.items)
 
         with self.desk.parts.watching() as progress:
@@ -71,24 +61,16 @@ class Leaving:
         ]
         return {index: each for index, each in enumerate(leaving) if each.size}
 
-    def _known(self, manifest: Manifest) -> list[list[_Known]]:
+    def _known(self, manifest: Manifest) -> list[list[KnownFile]]:
         """Return what is known of each file of a release: as it is registered, and as it was when that was sealed."""
         now = self._as_registered(manifest.corpus)
         then = now if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
-        by_pin = {sidecar.pin: sidecar for sidecar in now.sidecars}
-        before: Mapping[object, Sidecar] = {} if then is None else {each.pin: each for each in then.sidecars}
-        found = []
-        for file in manifest.files:
-            those = {
-                sidecar.folder: _Known(sidecar, corpus.items)
-                for corpus, sidecar in ((now, by_pin.get(file.pin)), (then, before.get(file.pin)))
-                if corpus is not None and sidecar is not None
-            }
-            if not those:
+        found = known_files(manifest, now=now, then=then)
+        for file, known in zip(manifest.files, found, strict=True):
+            if not known:
                 raise changed(file, "is registered with other bytes now, or not at all")
-            if file.pin not in by_pin:
+            if not any(each.registered for each in known):
                 self.replaced.add(manifest.release)
-            found.append(list(those.values()))
         return found
 
     def _as_registered(self, name: str) -> Corpus:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -196,34 +198,51 @@ class Losses:
         manifest = self.archive.remembered(use.release).manifest
         return {(manifest.corpus, manifest.files[index].pin.path) for index, each in rows.items() if each}
 
-    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> tuple[int, int]:
+    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64], releases: Iterable[str]) -> tuple[int, int]:
         """Return how many people withdrew the items in some rows: those who did so, or else those they are by.
 
-        And of how many items nobody can tell: their files are gone, or have other bytes now.
+        And of how many items nobody can tell: of their files nothing is known any more. What is known of a file now
+        counts, and what was when one of the releases was sealed.
         """
         found: set[int] = set()
         untold = 0
         with self.desk.lock:
             present = self.desk.present()
             withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
-            for (name, pin), each in rows.items():
-                sidecar = self.desk.sidecars(name).get(pin)
-                if sidecar is None:
+            known = self._known([each for each in releases if each in present.state.releases] if rows else [])
+            for key, each in rows.items():
+                if key not in known:
                     untold += len(each)
-                else:
-                    seats = _who(sidecar, np.asarray(each.to_array(), dtype=np.int64), withdrew)
-                    found |= {present.accounts(seat)[0] for seat in seats}
+                    continue
+                seats = _who(list(known[key].values()), np.asarray(each.to_array(), dtype=np.int64), withdrew)
+                found |= {present.accounts(seat)[0] for seat in seats}
         return len(found), untold
 
+    def _known(self, releases: Iterable[str]) -> dict[tuple[str, FilePin], dict[Path, Sidecar]]:
+        """Return all that is known of the files of releases."""
+        found: dict[tuple[str, FilePin], dict[Path, Sidecar]] = {}
+        for name in releases:
+            with suppress(ConsentryError):
+                manifest = self.archive.remembered(name).manifest
+                for each in chain.from_iterable(self.archive.known_files.of(manifest)):
+                    key = manifest.corpus, each.sidecar.pin
+                    found.setdefault(key, {})[each.sidecar.folder] = each.sidecar
+        return found
 
-def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
+
+def _who(known: Sequence[Sidecar], rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
     """Yield for each row the seats of those whom it involves and who withdrew; its owner if nobody did."""
+    for seats in zip(*(_involved(sidecar, rows) for sidecar in known), strict=True):
+        those = [seat for each in seats for seat in each if seat in withdrew]
+        owners = [owner for owner, *_ in seats if owner != NOBODY]
+        yield from those or owners
+
+
+def _involved(sidecar: Sidecar, rows: npt.NDArray[np.int64]) -> Iterator[list[int]]:
+    """Yield for each row the seat of its owner, and those of the others whom it involves."""
     first, last = (np.searchsorted(sidecar.involved_row, rows, side=side) for side in ("left", "right"))
     for row, start, stop in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
-        owner = int(sidecar.person[row])
-        seats = [owner, *(int(seat) for seat in sidecar.involved_person[start:stop])]
-        those = [seat for seat in seats if seat in withdrew]
-        yield from those or ([owner] if owner != NOBODY else [])
+        yield [int(sidecar.person[row]), *(int(seat) for seat in sidecar.involved_person[start:stop])]
 
 
 def _all(rows: int) -> BitMap64:

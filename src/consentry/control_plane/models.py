@@ -175,13 +175,15 @@ class ModelVerbs:
         """Say how much of what a model was trained on left since, and how much nobody can tell."""
         rows: dict[Any, Any] = {}
         unknown: dict[str, int] = {}
+        releases: dict[str, None] = {}
         for weights in lineage.made_of(name):
             ancestor = lineage.get(weights.model)
             if ancestor is not None:
                 for key, lost in self.losses.rows(ancestor, at=weights.at).items():
                     rows[key] = rows[key] | lost if key in rows else lost
                 unknown |= self.losses.not_known(ancestor, at=weights.at)
-        people, untold = self.losses.people_of(rows)
+                releases |= dict.fromkeys(use.release for use in ancestor.uses)
+        people, untold = self.losses.people_of(rows, releases)
         return {
             "items": sum(map(len, rows.values())),
             "people": people,
