@@ -154,41 +154,56 @@ class Losses:
                 if releases[use.release].withdrawn is not None or self.amendments.unheard(use.release):
                     return False
                 lost |= self._files_of(use, self._lost(use))
-            read = [self._files_of(use, part.rows) for use in jobs for part in self.consumption.under(use)]
+            read = [self._files_of(use, rows) for use in jobs for rows in self._consumed(use)]
         return bool(lost) and lost <= set[tuple[str, str]]().union(*read)
 
     def enough(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
         """Say whether jobs consumed half as many items as a model was trained on before a position, or more.
 
-        Of those items what left since is not counted. Neither is what jobs consumed that did not say all.
+        Of those items what left since is not counted, but all of a release that was withdrawn as a whole: its items may
+        be used all the same. No, where nothing is left to be measured by, or nobody can tell any more.
         """
         since = model.trained_since(at=before)
         with self.desk.lock:
-            rested_on = self._items([use for use in model.uses if since <= use.position < before], untold_is_all=True)
-            consumed = self._items(jobs, untold_is_all=False)
-        return consumed > 0 and 2 * consumed >= rested_on
+            releases = self.desk.present().state.releases
+            trained = [use for use in model.uses if since <= use.position < before and use.release in releases]
+            read = [use for use in jobs if use.release in releases and releases[use.release].withdrawn is None]
+            try:
+                rested_on = self._items(trained, untold_is_all=True)
+            except ConsentryError:
+                return False
+            consumed = self._items(read, untold_is_all=False)
+        return consumed > 0 and 2 * consumed >= rested_on and (rested_on > 0 or not trained)
 
     def _items(self, uses: Sequence[Use], *, untold_is_all: bool) -> int:
-        """Count the different rows of files in some uses that may still be read, whatever bytes a file has by now."""
-        releases = self.desk.present().state.releases
+        """Count the different rows of files in some uses that have not left, whatever bytes a file has by now."""
         found: dict[tuple[str, str], BitMap64] = {}
         for use in uses:
-            if use.release not in releases or releases[use.release].withdrawn is not None:
-                continue
             manifest = self.archive.remembered(use.release).manifest
             removed = self.removals.removed(self.desk.newest.amendments.newest(use.release))
-            parts = [part.rows for part in self.consumption.under(use)]
-            for rows in parts or ([self._eligible(use.release)] if untold_is_all else []):
+            for rows in self._consumed(use) or ([self._eligible(use.release)] if untold_is_all else []):
                 for index, each in rows.items():
                     key = manifest.corpus, manifest.files[index].pin.path
                     found[key] = found.get(key, BitMap64()) | (each - removed.get(index, BitMap64()))
         return sum(map(len, found.values()))
 
+    def _consumed(self, use: Use) -> list[RowsOfFiles]:
+        """Return what was consumed of what a release was sealed with: what it leaves out nobody was given."""
+        parts = self.consumption.under(use)
+        held = self._held(use.release, {index for part in parts for index in part.rows})
+        return [{index: rows & held[index] for index, rows in part.rows.items()} for part in parts]
+
     def _eligible(self, name: str) -> RowsOfFiles:
         """Return all that a release held when it was sealed."""
+        return self._held(name, range(len(self.archive.remembered(name).manifest.files)))
+
+    def _held(self, name: str, indexes: Iterable[int]) -> RowsOfFiles:
+        """Return what a release held of some files when it was sealed."""
         release = self.archive.remembered(name)
-        found = {index: _all(file.pin.rows) for index, file in enumerate(release.manifest.files)}
-        for index, file in enumerate(release.manifest.files):
+        found = {}
+        for index in indexes:
+            file = release.manifest.files[index]
+            found[index] = _all(file.pin.rows)
             if file.bitmap.cardinality:
                 found[index] -= BitMap64.deserialize(release.bitmap(file))
         return found
