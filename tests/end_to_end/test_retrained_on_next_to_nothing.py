@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from consentry.bootstrap import Deployment
+from consentry.cli.main import main
+from consentry.clock import now
+from consentry.doctor.examination import examine
+from consentry.doctor.finding import State
 from consentry.ledger.lineage_events import Remedy
 from consentry.ledger.oversight_events import LeaseEnd
 from consentry.oversight.model_standing import Stage
@@ -67,5 +71,26 @@ def test_rows_that_the_release_leaves_out_are_no_training(place: tuple[Path, Dep
     train(deployment, release, "m", None)
     say(deployment, "bo", reach=Reach.EVERYTHING)
     control.models.choose_remedy("m", remedy, by="anna")
-    train(deployment, release, "m", [[0, 1, 2], [1, 0, 3]], amendment=1)
+    train(deployment, release, "m", [[0, 1, 2], [1, 0, 2]], amendment=1)
     assert finish(deployment) == "model-weights-same"
+
+
+def test_a_job_that_tells_rows_it_was_not_given_is_named(
+    place: tuple[Path, Deployment], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    train(deployment, release, "other", [[0, 0, 1], [0, 2, 4]])
+    train(deployment, release, "m", [[0, 1, 3], [1, 0, 2]])
+    train(deployment, release, "silent", None)
+    counts = [deployment.control.models.show(name)["jobs"][0]["not_given"] for name in ("other", "m", "silent")]
+    assert counts == [0, 3, 0]
+    home = folder / "home"
+    (found,) = [each for each in examine(home, at=now()) if each.name.startswith("job ")]
+    assert (found.name, found.state) == ("job job-m", State.MISSING)
+    assert found.found.endswith(": 3")
+    with pytest.raises(SystemExit):
+        main(["--home", str(home), "model", "show", "m"])
+    assert f"job-m said that it was trained on 3 items that {release} leaves out." in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -37,6 +37,7 @@ class Losses:
         self.amendments = amendments
         self.consumption = consumption
         self._found: dict[tuple[str, Use], tuple[Any, Sequence[Loss]]] = {}
+        self._not_given: dict[Use, tuple[int, int]] = {}
 
     def of(self, name: str) -> list[Loss]:
         """Return what a model was trained on itself and that was withdrawn since, oldest first."""
@@ -200,13 +201,19 @@ class Losses:
     def _held(self, name: str, indexes: Iterable[int]) -> RowsOfFiles:
         """Return what a release held of some files when it was sealed."""
         release = self.archive.remembered(name)
-        found = {}
-        for index in indexes:
-            file = release.manifest.files[index]
-            found[index] = _all(file.pin.rows)
-            if file.bitmap.cardinality:
-                found[index] -= BitMap64.deserialize(release.bitmap(file))
-        return found
+        return {index: _all(release.manifest.files[index].pin.rows) - release.rows_left_out(index) for index in indexes}
+
+    def not_given(self, use: Use) -> int | None:
+        """Count what a job said it was trained on and its release leaves out; None if nobody can tell any more."""
+        with self.desk.lock:
+            known = len(self.desk.present().overseen.lineage.consumed(use.lease or ""))
+            if self._not_given.get(use, (None, 0))[0] != known:
+                try:
+                    release = self.archive.remembered(use.release)
+                    self._not_given[use] = known, self.consumption.not_given(use, release.rows_left_out)
+                except ConsentryError:
+                    return None
+            return self._not_given[use][1]
 
     def _files_of(self, use: Use, rows: RowsOfFiles) -> set[tuple[str, str]]:
         """Return the files that some rows of a release are in, each with its corpus."""
