@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,18 @@ def test_what_a_refusal_would_undo_is_said_before_it_is_recorded(ready: Terminal
     assert "No people table and no item here knows this person" in unknown
     assert "--dry-run goes with `refused`" in str(ready.run("choice", "record", "ada", "unset", "--dry-run", status=2))
     assert ready.run("choice", "show", "ada")["choices"] == []
+
+
+def test_what_nobody_knows_of_a_release_any_more_is_said_to_be_unknown(ready: Terminal) -> None:
+    release = build(ready)["release"]
+    ready.run("corpus", "register", write_corpus(ready.folder, [ITEMS[:2]]))
+    shutil.rmtree(ready.home / "corpora" / "network" / "earlier")
+    refusing = ("choice", "record", "ada", "refused", "--dry-run", "--reach", "everything")
+    text = words_of(ready.run(*refusing, as_json=False))
+    assert "Of 1 sealed release it is not known how many would leave" in text
+    assert "0 items would leave" not in text
+    assert f"{release} not known" in text
+    assert ready.run(*refusing)["leaving"] == {"own": None, "others": None}
 
 
 def test_a_release_that_an_order_bars_is_told_apart_among_those_that_used_somebody(ready: Terminal) -> None:

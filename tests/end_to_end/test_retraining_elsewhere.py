@@ -165,13 +165,15 @@ def test_a_few_rows_are_no_training_of_the_whole(many: tuple[Deployment, str]) -
     assert stage(deployment, "m") == Stage.REMEDIED
 
 
-def test_what_may_not_be_read_any_more_is_not_asked_for(many: tuple[Deployment, str]) -> None:
+def test_a_release_that_was_withdrawn_as_a_whole_is_still_what_it_was_trained_on(many: tuple[Deployment, str]) -> None:
     deployment, since = many
     for name in deployment.control.releases.archive.sealed():
         if name != since:
             deployment.control.releases.withdraw(name, "case 7", by="olga")
     deployment.control.models.choose_remedy("m", Remedy.RETRAIN, by="ml")
     train(deployment, since, "m", [[0, 0, 1]])
+    assert code_of(finish(deployment, NEW)) == "model-weights-same", "what is in it may be read by another release"
+    train(deployment, since, "m", [[0, 0, 4]])
     finish(deployment, NEW)()
     assert stage(deployment, "m") == Stage.REMEDIED
 

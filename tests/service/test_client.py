@@ -105,8 +105,10 @@ def test_what_a_platform_does(served: tuple[Deployment, Caller, str], consentry:
     assert not consentry.may("us", purpose="train-genai", category="unknown")
     head = served[0].ledger.head()
     foreseen = consentry.preview_refusal("us", purpose="train-genai")
-    assert foreseen["releases"] == {served[2]: foreseen["leaving"]["own"]}
-    assert foreseen["next_release"] == foreseen["leaving"]["own"] > 0
+    own = foreseen["leaving"]["own"]
+    assert own is not None
+    assert foreseen["releases"] == {served[2]: own}
+    assert foreseen["next_release"] == own > 0
     assert served[0].ledger.head() == head
     said = consentry.record_choices([{"person": "us", "purpose": "train-genai", "state": "refused"}])
     assert len(said["positions"]) == 1

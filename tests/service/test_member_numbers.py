@@ -12,6 +12,7 @@ from consentry.bootstrap import Deployment
 from consentry.policy.vocabulary import Purpose
 from consentry.service.pages.member_blocks import blocks
 from consentry.service.pages.member_items import AFFORDABLE, looks
+from end_to_end.network import register_other_bytes
 from end_to_end.test_story import NOW
 from service.at_work import POLICY, platform_key
 from service.members import Come
@@ -58,3 +59,26 @@ def test_a_platform_foresees_what_its_members_are_shown(place: tuple[Deployment,
     assert foreseen(items=["u1"]).json()["code"] == "choice-items-without-corpus"
     assert foreseen(corpus="elsewhere").json()["code"] == "corpus-unknown"
     assert deployment.ledger.head() == head
+
+
+def test_what_nobody_knows_any_more_is_said_and_is_no_zero(place: tuple[Deployment, Come, str]) -> None:
+    deployment, come, url = place
+    control, visitor = deployment.control, come("us")
+    folder = control.desk.opened("network").base
+    register_other_bytes(folder, deployment, member.ITEMS[:2], kept=False)
+    for path in ("/me", "/me/check?purpose=train-genai"):
+        text = words(visitor.get(path))
+        assert "Of 1 collection that was already made it is not known any more what leaves it" in text, path
+        assert "Of 1 AI model it is not known whether it learned from it." in text
+        assert "Nothing of it is in a collection that was already made" not in text
+        assert "No AI model has learned from it" not in text
+    headers = {"authorization": f"Bearer {platform_key(deployment)}"}
+    asked = {"person": "us", "purpose": "train-genai"}
+    told = httpx2.post(f"{url}/v1/choices/preview", json=asked, headers=headers).json()
+    assert (told["leaving"], told["models"]) == ({"own": None, "others": None}, {"drafts": None})
+    assert set(told["releases"].values()) == {None}
+    (use,) = visitor.get("/me?format=json").json()["uses"]
+    assert use["leaving"] == told["leaving"]
+    (release,) = visitor.get("/me/uses?format=json").json()["releases"]
+    assert (release["items"], release["sealed_with"]) == (None, None)
+    assert "nobody can tell any more" in words(visitor.get("/me/uses"))

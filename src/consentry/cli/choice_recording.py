@@ -60,10 +60,17 @@ def _show(out: Output, effect: Effect, *, reach: Reach) -> None:
         return
     others = f", {effect.others:,} of them by others who involve them" if effect.others else ""
     sealed = counted(len(effect.releases), "sealed release")
-    out.text(f"{counted(effect.leaving, 'item')} would leave {sealed}{others}.")
-    if effect.releases:
+    if effect.leaving or not effect.unknown:
+        out.text(f"{counted(effect.leaving, 'item')} would leave {sealed}{others}.")
+    if effect.unknown:
+        out.text(
+            f"Of {counted(len(effect.unknown), 'sealed release')} it is not known how many would leave: the files were"
+            " registered anew or are gone, and what was known of them is not kept."
+        )
+    if effect.releases or effect.unknown:
         out.heading("Releases")
-        out.table(["release", "items that would leave"], [[name, f"{n:,}"] for name, n in effect.releases.items()])
+        counts = [[name, f"{n:,}"] for name, n in effect.releases.items()]
+        out.table(["release", "items that would leave"], [*counts, *([name, "not known"] for name in effect.unknown)])
     if effect.models:
         out.heading("Models that learned from them")
         rows = [[name, "unknown" if n is None else f"{n:,}"] for name, n in effect.models.items()]

@@ -114,6 +114,10 @@ def _show(out: Output, body: dict[str, Any]) -> None:
         jobs = [[each["job"], each["release"], each["step"] or 0, each["items"]] for each in body["jobs"]]
         out.heading("Trained by")
         out.table(["job", "release", "last step", "items"], jobs)
+        for each in body["jobs"]:
+            if each["not_given"]:
+                left_out = counted(each["not_given"], "item")
+                out.text(f"{each['job']} said that it was trained on {left_out} that {each['release']} leaves out.")
     made = [[job["job"], each] for job in body["jobs"] for each in job["model_checkpoints"]]
     if made:
         out.heading("Model checkpoints")

@@ -220,7 +220,7 @@ def uses(context: Context, person: str) -> None:
 def _counts(used: dict[str, Any]) -> list[str]:
     sealed = "unknown: a file is gone" if used["sealed_with"] is None else f"{used['sealed_with']:,}"
     state = "withdrawn" if used["withdrawn"] else f"barred by {used['barred_by']}" if used["barred_by"] else ""
-    return [sealed, f"{used['removed']:,}", state]
+    return [sealed, "unknown" if used["removed"] is None else f"{used['removed']:,}", state]
 
 
 @click.group(cls=Commands)

@@ -199,10 +199,10 @@ class Leases(TypedDict):
 
 
 class Leaving(TypedDict):
-    """Items, each counted once: by the person, and by others who involve them."""
+    """Items, each counted once: by the person, and by others who involve them; null: not known of every release."""
 
-    own: int
-    others: int
+    own: int | None
+    others: int | None
 
 
 Move = TypedDict("Move", {"from": str, "to": str, "items": int})
@@ -316,8 +316,8 @@ class Undoes(TypedDict):
     due: int
     asked_for: int
     leaving: Leaving
-    releases: dict[str, int]
-    left: dict[str, int]
+    releases: dict[str, int | None]
+    left: dict[str, int | None]
     models: dict[str, int | None]
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
+from consentry.control_plane.known_files import KnownFiles
 from consentry.corpus.registration import Corpus, open_as_of
 from consentry.digests import Digest
 from consentry.errors import IntegrityError, NotFoundError, names_there_are
@@ -29,6 +30,7 @@ class Archive:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.known_files = KnownFiles(desk)
         self._remembering = Lock()
         self._manifests: dict[Digest, SealedRelease] = {}
 

@@ -67,7 +67,11 @@ class RowsConsumed:
 
     def under(self, use: Use) -> list[Eaten]:
         """Return what was consumed under a lease; nothing if nobody said, or not all: then it is the whole release."""
-        if use.lease is None or not self.told_all(use):
+        return self.said(use) if self.told_all(use) else []
+
+    def said(self, use: Use) -> list[Eaten]:
+        """Return what a job said that it consumed under a lease, be it all or not."""
+        if use.lease is None:
             return []
         known = self._known()
         said, noted = known.overseen.lineage.consumed(use.lease), known.amendments.of(use.release)
@@ -80,6 +84,17 @@ class RowsConsumed:
                 part.add(consumed, json.loads(self._get(consumed.body.ranges)))
                 read.read += 1
             return list(read.parts.values())
+
+    def not_given(self, use: Use, left_out: Callable[[int], BitMap64]) -> int:
+        """Count the different rows that a job said it consumed and that its release leaves out since it was sealed.
+
+        `left_out` returns those of a file.
+        """
+        found: RowsOfFiles = {}
+        for part in self.said(use):
+            for index, rows in part.rows.items():
+                found[index] = found.get(index, BitMap64()) | rows
+        return sum(len(rows & left_out(index)) for index, rows in found.items())
 
     def told_all(self, use: Use) -> bool:
         """Say whether no step is known to be taken under a lease of which nobody said what it consumed.

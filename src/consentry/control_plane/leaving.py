@@ -8,31 +8,21 @@ that is lost, nobody can tell whom the descriptor of the seal named: only the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.known_files import KnownFile, known_files
 from consentry.corpus.registration import Corpus, open_as_of, open_corpus
-from consentry.corpus.sidecar import Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, IntegrityError
-from consentry.policy.matrix import ItemClass
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched_work
 from consentry.release.manifest import Manifest
 from consentry.release.reaching import Reached, Rows
 from consentry.release.reproduce import as_sealed, require_registered
-
-
-class _Known(NamedTuple):
-    """What is known of the items of a file, and what the codes in it mean."""
-
-    sidecar: Sidecar
-    items: Sequence[ItemClass]
 
 
 class Leaving:
@@ -55,7 +45,7 @@ class Leaving:
         new = {each.sidecar.folder: each for file in files for each in file}
         new = {folder: each for folder, each in new.items() if (manifest.purpose, folder) not in self._rows}
 
-        def look(known: _Known) -> Rows:
+        def look(known: KnownFile) -> Rows:
             return reached.rows(known.sidecar, known.items)
 
         with self.desk.parts.watching() as progress:
@@ -70,21 +60,11 @@ class Leaving:
         ]
         return {index: each for index, each in enumerate(leaving) if each.size}
 
-    def _known(self, manifest: Manifest) -> list[list[_Known]]:
+    def _known(self, manifest: Manifest) -> list[list[KnownFile]]:
         """Return what is known of each file of a release: as it was when that was sealed, and as it is registered."""
         now = self._as_registered(manifest.corpus)
         then = now if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
-        by_corpus = [(corpus, {each.pin: each for each in corpus.sidecars}) for corpus in (then, now)]
-        return [
-            list(
-                {
-                    known[file.pin].folder: _Known(known[file.pin], corpus.items)
-                    for corpus, known in by_corpus
-                    if file.pin in known
-                }.values()
-            )
-            for file in manifest.files
-        ]
+        return known_files(manifest, now=now, then=then)
 
     def _as_registered(self, name: str) -> Corpus:
         if name not in self._registered:

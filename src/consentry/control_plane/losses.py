@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ class Losses:
         self.amendments = amendments
         self.consumption = consumption
         self._found: dict[tuple[str, Use], tuple[Any, Sequence[Loss]]] = {}
+        self._not_given: dict[Use, tuple[int, int]] = {}
 
     def of(self, name: str) -> list[Loss]:
         """Return what a model was trained on itself and that was withdrawn since, oldest first."""
@@ -152,78 +155,116 @@ class Losses:
                 if releases[use.release].withdrawn is not None or self.amendments.unheard(use.release):
                     return False
                 lost |= self._files_of(use, self._lost(use))
-            read = [self._files_of(use, part.rows) for use in jobs for part in self.consumption.under(use)]
+            read = [self._files_of(use, rows) for use in jobs for rows in self._consumed(use)]
         return bool(lost) and lost <= set[tuple[str, str]]().union(*read)
 
     def enough(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
         """Say whether jobs consumed half as many items as a model was trained on before a position, or more.
 
-        Of those items what left since is not counted. Neither is what jobs consumed that did not say all.
+        Of those items what left since is not counted, but all of a release that was withdrawn as a whole: its items may
+        be used all the same. No, where nothing is left to be measured by, or nobody can tell any more.
         """
         since = model.trained_since(at=before)
         with self.desk.lock:
-            rested_on = self._items([use for use in model.uses if since <= use.position < before], untold_is_all=True)
-            consumed = self._items(jobs, untold_is_all=False)
-        return consumed > 0 and 2 * consumed >= rested_on
+            releases = self.desk.present().state.releases
+            trained = [use for use in model.uses if since <= use.position < before and use.release in releases]
+            read = [use for use in jobs if use.release in releases and releases[use.release].withdrawn is None]
+            try:
+                rested_on = self._items(trained, untold_is_all=True)
+            except ConsentryError:
+                return False
+            consumed = self._items(read, untold_is_all=False)
+        return consumed > 0 and 2 * consumed >= rested_on and (rested_on > 0 or not trained)
 
     def _items(self, uses: Sequence[Use], *, untold_is_all: bool) -> int:
-        """Count the different rows of files in some uses that may still be read, whatever bytes a file has by now."""
-        releases = self.desk.present().state.releases
+        """Count the different rows of files in some uses that have not left, whatever bytes a file has by now."""
         found: dict[tuple[str, str], BitMap64] = {}
         for use in uses:
-            if use.release not in releases or releases[use.release].withdrawn is not None:
-                continue
             manifest = self.archive.remembered(use.release).manifest
             removed = self.removals.removed(self.desk.newest.amendments.newest(use.release))
-            parts = [part.rows for part in self.consumption.under(use)]
-            for rows in parts or ([self._eligible(use.release)] if untold_is_all else []):
+            for rows in self._consumed(use) or ([self._eligible(use.release)] if untold_is_all else []):
                 for index, each in rows.items():
                     key = manifest.corpus, manifest.files[index].pin.path
                     found[key] = found.get(key, BitMap64()) | (each - removed.get(index, BitMap64()))
         return sum(map(len, found.values()))
 
+    def _consumed(self, use: Use) -> list[RowsOfFiles]:
+        """Return what was consumed of what a release was sealed with: what it leaves out nobody was given."""
+        parts = self.consumption.under(use)
+        held = self._held(use.release, {index for part in parts for index in part.rows})
+        return [{index: rows & held[index] for index, rows in part.rows.items()} for part in parts]
+
     def _eligible(self, name: str) -> RowsOfFiles:
         """Return all that a release held when it was sealed."""
+        return self._held(name, range(len(self.archive.remembered(name).manifest.files)))
+
+    def _held(self, name: str, indexes: Iterable[int]) -> RowsOfFiles:
+        """Return what a release held of some files when it was sealed."""
         release = self.archive.remembered(name)
-        found = {index: _all(file.pin.rows) for index, file in enumerate(release.manifest.files)}
-        for index, file in enumerate(release.manifest.files):
-            if file.bitmap.cardinality:
-                found[index] -= BitMap64.deserialize(release.bitmap(file))
-        return found
+        return {index: _all(release.manifest.files[index].pin.rows) - release.rows_left_out(index) for index in indexes}
+
+    def not_given(self, use: Use) -> int | None:
+        """Count what a job said it was trained on and its release leaves out; None if nobody can tell any more."""
+        with self.desk.lock:
+            known = len(self.desk.present().overseen.lineage.consumed(use.lease or ""))
+            if self._not_given.get(use, (None, 0))[0] != known:
+                try:
+                    release = self.archive.remembered(use.release)
+                    self._not_given[use] = known, self.consumption.not_given(use, release.rows_left_out)
+                except ConsentryError:
+                    return None
+            return self._not_given[use][1]
 
     def _files_of(self, use: Use, rows: RowsOfFiles) -> set[tuple[str, str]]:
         """Return the files that some rows of a release are in, each with its corpus."""
         manifest = self.archive.remembered(use.release).manifest
         return {(manifest.corpus, manifest.files[index].pin.path) for index, each in rows.items() if each}
 
-    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64]) -> tuple[int, int]:
+    def people_of(self, rows: Mapping[tuple[str, FilePin], BitMap64], releases: Iterable[str]) -> tuple[int, int]:
         """Return how many people withdrew the items in some rows: those who did so, or else those they are by.
 
-        And of how many items nobody can tell: their files are gone, or have other bytes now.
+        And of how many items nobody can tell: of their files nothing is known any more. What is known of a file now
+        counts, and what was when one of the releases was sealed.
         """
         found: set[int] = set()
         untold = 0
         with self.desk.lock:
             present = self.desk.present()
             withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
-            for (name, pin), each in rows.items():
-                sidecar = self.desk.sidecars(name).get(pin)
-                if sidecar is None:
+            known = self._known([each for each in releases if each in present.state.releases] if rows else [])
+            for key, each in rows.items():
+                if key not in known:
                     untold += len(each)
-                else:
-                    seats = _who(sidecar, np.asarray(each.to_array(), dtype=np.int64), withdrew)
-                    found |= {present.accounts(seat)[0] for seat in seats}
+                    continue
+                seats = _who(list(known[key].values()), np.asarray(each.to_array(), dtype=np.int64), withdrew)
+                found |= {present.accounts(seat)[0] for seat in seats}
         return len(found), untold
 
+    def _known(self, releases: Iterable[str]) -> dict[tuple[str, FilePin], dict[Path, Sidecar]]:
+        """Return all that is known of the files of releases."""
+        found: dict[tuple[str, FilePin], dict[Path, Sidecar]] = {}
+        for name in releases:
+            with suppress(ConsentryError):
+                manifest = self.archive.remembered(name).manifest
+                for each in chain.from_iterable(self.archive.known_files.of(manifest)):
+                    key = manifest.corpus, each.sidecar.pin
+                    found.setdefault(key, {})[each.sidecar.folder] = each.sidecar
+        return found
 
-def _who(sidecar: Sidecar, rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
+
+def _who(known: Sequence[Sidecar], rows: npt.NDArray[np.int64], withdrew: Collection[int]) -> Iterator[int]:
     """Yield for each row the seats of those whom it involves and who withdrew; its owner if nobody did."""
+    for seats in zip(*(_involved(sidecar, rows) for sidecar in known), strict=True):
+        those = [seat for each in seats for seat in each if seat in withdrew]
+        owners = [owner for owner, *_ in seats if owner != NOBODY]
+        yield from those or owners
+
+
+def _involved(sidecar: Sidecar, rows: npt.NDArray[np.int64]) -> Iterator[list[int]]:
+    """Yield for each row the seat of its owner, and those of the others whom it involves."""
     first, last = (np.searchsorted(sidecar.involved_row, rows, side=side) for side in ("left", "right"))
     for row, start, stop in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
-        owner = int(sidecar.person[row])
-        seats = [owner, *(int(seat) for seat in sidecar.involved_person[start:stop])]
-        those = [seat for seat in seats if seat in withdrew]
-        yield from those or ([owner] if owner != NOBODY else [])
+        yield [int(sidecar.person[row]), *(int(seat) for seat in sidecar.involved_person[start:stop])]
 
 
 def _all(rows: int) -> BitMap64:

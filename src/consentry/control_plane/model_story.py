@@ -62,14 +62,18 @@ def unrecorded_json(lineage: Models, name: str) -> dict[str, Any] | None:
     return None if said is None or model is None or model.destroyed is not None else {"said_gone_by": list(said)}
 
 
-def job_json(lease: Lease, stopped_by: Order | None) -> dict[str, Any]:
-    """Return a job that trained a model, with its model checkpoints: each as it stands to the order that stopped it."""
+def job_json(lease: Lease, stopped_by: Order | None, *, not_given: int | None) -> dict[str, Any]:
+    """Return a job that trained a model, with its model checkpoints: each as it stands to the order that stopped it.
+
+    `not_given`: how many items it said it was trained on that its release leaves out; None if nobody can tell.
+    """
     return {
         "lease": lease.lease,
         "job": lease.job,
         "release": lease.release,
         "step": lease.step,
         "items": lease.items,
+        "not_given": not_given,
         "model_checkpoints": [
             {
                 "name": each.name,

@@ -161,7 +161,7 @@ class ModelVerbs:
             "withdrawn_since": {**self._withdrawn_since(lineage, name), "releases": sorted(withdrawn)},
             "trained_before": self.holding.trained_before(name),
             "releases": list(dict.fromkeys(use.release for use in model.uses)),
-            "jobs": [self._job(lease) for use in model.uses if (lease := self._lease(use.lease)) is not None],
+            "jobs": [self._job(lease, use) for use in model.uses if (lease := self._lease(use.lease)) is not None],
             "losses": [loss_json(each) for each in stands.losses],
             "remedies": [each._asdict() for each in model.done],
             "left": left_json(lineage, name) if model.gone else [],
@@ -175,13 +175,15 @@ class ModelVerbs:
         """Say how much of what a model was trained on left since, and how much nobody can tell."""
         rows: dict[Any, Any] = {}
         unknown: dict[str, int] = {}
+        releases: dict[str, None] = {}
         for weights in lineage.made_of(name):
             ancestor = lineage.get(weights.model)
             if ancestor is not None:
                 for key, lost in self.losses.rows(ancestor, at=weights.at).items():
                     rows[key] = rows[key] | lost if key in rows else lost
                 unknown |= self.losses.not_known(ancestor, at=weights.at)
-        people, untold = self.losses.people_of(rows)
+                releases |= dict.fromkeys(use.release for use in ancestor.uses)
+        people, untold = self.losses.people_of(rows, releases)
         return {
             "items": sum(map(len, rows.values())),
             "people": people,
@@ -192,12 +194,13 @@ class ModelVerbs:
     def _lease(self, lease: str | None) -> Lease | None:
         return None if lease is None else self.desk.newest.overseen.leases.get(lease)
 
-    def _job(self, lease: Lease) -> dict[str, Any]:
+    def _job(self, lease: Lease, use: Use) -> dict[str, Any]:
+        not_given = self.losses.not_given(use)
         if not lease.model_checkpoints:
-            return job_json(lease, None)
+            return job_json(lease, None, not_given=not_given)
         self.hits.foresee([lease.lease])
         with self.desk.lock:
-            return job_json(lease, self.hits.hitting(lease))
+            return job_json(lease, self.hits.hitting(lease), not_given=not_given)
 
     def choose_remedy(self, name: str, remedy: Remedy, *, by: str, reason: str = "") -> ModelStanding:
         """Decide what is done about an affected model.

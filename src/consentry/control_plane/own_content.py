@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.control_plane.asker import Asker
 from consentry.control_plane.consumption import RowsOfFiles
+from consentry.control_plane.own_held import Counted, Held, held, not_known
 from consentry.control_plane.own_list import PAGE_ITEMS, ItemPage, OneItem, Own, Which
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import item_ids
 from consentry.corpus.pseudonym import key_of
 from consentry.corpus.registration import Corpus
-from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.ledger.events import Pseudonym
 from consentry.oversight.order import Order
-from consentry.policy.matrix import ItemClass, MatrixCompiler
+from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
 from consentry.release.own_items import OwnItem
@@ -56,6 +55,8 @@ class Effect:
             them are by somebody else, who involves them.
         left: items that have left sealed releases already.
         models: models that learned from items that `releases` hold or held, with how many (None: not known).
+        unknown: releases of which nobody knows any more what they hold of whom, and whether something has left them.
+            What leaves them comes on top of `leaving`.
     """
 
     next_release: int
@@ -66,6 +67,7 @@ class Effect:
     releases: Mapping[str, int]
     left: Mapping[str, int]
     models: Mapping[str, int | None]
+    unknown: Mapping[str, bool]
 
     @property
     def own(self) -> int:
@@ -73,58 +75,17 @@ class Effect:
         return self.leaving - self.others
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it is told to programs."""
+        """Return it as it is told to programs: what is not known is None, and never a zero."""
+        leaving = {"own": self.own, "others": self.others}
         return {
             "next_release": self.next_release,
             "due": self.due,
             "asked_for": self.asked_for,
-            "leaving": {"own": self.own, "others": self.others},
-            "releases": dict(self.releases),
-            "left": dict(self.left),
+            "leaving": dict.fromkeys(leaving) if self.unknown else leaving,
+            "releases": {**self.releases, **dict.fromkeys(self.unknown)},
+            "left": {**self.left, **{name: None for name, some_left in self.unknown.items() if some_left}},
             "models": dict(self.models),
         }
-
-
-class _Columns(NamedTuple):
-    """Rows of a file, and what they are: the class and the key of each."""
-
-    at: npt.NDArray[np.int64]
-    klass: npt.NDArray[Any]
-    item: npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """What a release was sealed with of a person, by the numbers of its files, and what has left it since.
-
-    `by_others` are rows about them that somebody else made, as far as that is known. `kinds` and `columns` tell their
-    items apart; empty where nobody asks about a part of them.
-    """
-
-    release: str
-    rows: RowsOfFiles
-    by_others: RowsOfFiles
-    pins: Mapping[int, FilePin]
-    removed: RowsOfFiles
-    withdrawn: bool
-    kinds: Sequence[ItemClass]
-    columns: Mapping[int, _Columns]
-
-    def chosen(self, aim: Aim) -> RowsOfFiles:
-        """Return those rows that a choice is about."""
-        if not aim.categories and not aim.items:
-            return self.rows
-        such = np.array([kind.category in aim.categories for kind in self.kinds], dtype=np.bool_)
-        keys = np.array(sorted(aim.keys), dtype=np.uint64)
-        found = {}
-        for index, each in self.columns.items():
-            kept = such[each.klass] if aim.categories else np.ones(each.at.size, dtype=np.bool_)
-            if keys.size:
-                # One is compared and not looked for: a page asks about its items one by one.
-                kept &= each.item == keys[0] if keys.size == 1 else np.isin(each.item, keys)
-            if kept.any():
-                found[index] = BitMap64(each.at[kept].astype(np.uint64))
-        return found
 
 
 class OwnContent:
@@ -139,17 +100,18 @@ class OwnContent:
     def releases(self, person: Pseudonym) -> list[dict[str, Any]]:
         """Say of every release what of the person's it holds and what it left out, the newest first.
 
-        `sealed_with` is None if a file of the release is not known any more; `items` are all that they have in its
-        files, by or about them. What is `barred` nobody may read, `for_good` or while an order is in force.
+        `items` are all that they have in its files, by or about them. These, `sealed_with` and `removed` are None if a
+        file of the release is not known any more. What is `barred` nobody may read, `for_good` or while an order is in
+        force.
         """
         asker = self._settings.asker(person)
         rows, every = self._sealed_rows(asker, self.desk.present().state.releases)
         found = []
         for name, kept in rows.items():
             sealed = self.desk.newest.state.releases[name]
-            items = every.get(name, 0)
+            items = every.get(name)
             if kept is None or items:
-                removed = self._people.removals.removed(self.desk.newest.amendments.newest(name)) if kept else {}
+                removed = self._people.removals.removed(self.desk.newest.amendments.newest(name))
                 gone = sum(len(each & removed[index]) for index, each in (kept or {}).items() if index in removed)
                 order = self._barring(name)
                 found.append(
@@ -160,7 +122,7 @@ class OwnContent:
                         "position": sealed.position,
                         "items": items,
                         "sealed_with": None if kept is None else sum(map(len, kept.values())),
-                        "removed": gone,
+                        "removed": gone if kept is not None else None if removed else 0,
                         "withdrawn": sealed.withdrawn is not None,
                         "barred": order is not None,
                         "for_good": order is not None and order.ended is not None,
@@ -190,31 +152,31 @@ class OwnContent:
         asker = self._settings.asker(person)
         found: dict[_Name, Effect] = {}
         for purpose in dict.fromkeys(aim.purpose for aim in aims.values()):
-            rows, _ = self._sealed_rows(asker, self.concerned(purpose))
             part = any(aim.categories or aim.items for aim in aims.values() if aim.purpose is purpose)
-            held = self._held(asker, rows, parts=part)
+            held = self._held(asker, self.concerned(purpose), parts=part)
             every = self._own_items(asker, purpose)
             found |= {name: self._effect(held, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
         return found
 
-    def _effect(self, held: Sequence[_Held], every: Sequence[Own], aim: Aim) -> Effect:
+    def _effect(self, held: Sequence[Held], every: Sequence[Own], aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
-        leaving: dict[FilePin, BitMap64] = {}
-        others: dict[FilePin, BitMap64] = {}
+        replaced = any(each.replaced for each in held)
+        leaving, others = Counted(by_id=replaced), Counted(by_id=replaced)
         releases: dict[str, int] = {}
         left: dict[str, int] = {}
         for each in held:
-            chosen = each.chosen(aim)
+            chosen = each.chosen(aim.categories, aim.keys)
+            if chosen is None or chosen:
+                concerned[each.release] = chosen
             if not chosen:
                 continue
-            concerned[each.release] = chosen
             gone = {index: rows & each.removed[index] for index, rows in chosen.items() if index in each.removed}
             staying = {index: rows - gone.get(index, BitMap64()) for index, rows in chosen.items()}
             if not each.withdrawn:
                 for index, rows in staying.items():
-                    leaving.setdefault(each.pins[index], BitMap64()).update(rows)
+                    leaving.add(each.sidecars[index], rows)
                     if index in each.by_others:
-                        others.setdefault(each.pins[index], BitMap64()).update(rows & each.by_others[index])
+                        others.add(each.sidecars[index], rows & each.by_others[index])
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
@@ -223,50 +185,28 @@ class OwnContent:
             next_release=sum(item.used for item in mine),
             due=sum(item.is_due for item in mine),
             asked_for=sum(item.is_asked_for for item in mine),
-            leaving=sum(map(len, leaving.values())),
-            others=sum(map(len, others.values())),
+            leaving=len(leaving),
+            others=len(others),
             releases=releases,
             left=left,
             models=models,
+            unknown={each.release: bool(each.removed) for each in held if each.rows is None and not each.withdrawn},
         )
 
-    def _held(self, asker: Asker, rows: Mapping[str, RowsOfFiles | None], *, parts: bool) -> list[_Held]:
+    def _held(self, asker: Asker, releases: Iterable[str], *, parts: bool) -> list[Held]:
         """Return what releases hold of a person; `parts`: with what tells their items apart."""
-        corpora = {each.name: each for each in self._settings.corpora()[0]}
-        sidecars = {name: {each.pin: each for each in corpus.sidecars} for name, corpus in corpora.items()}
-        seats, found = np.array(asker.seats, dtype=np.uint32), []
-        for name, kept in rows.items():
-            if not kept:
+        own, found = self._people.own_rows(asker.seats), []
+        for name in releases if asker.seats else ():
+            rows = self._people.rows_in(name, own)
+            if rows is not None and not rows:
+                continue
+            removed = self._people.removals.removed(self.desk.newest.amendments.newest(name))
+            withdrawn = self.desk.newest.state.releases[name].withdrawn is not None
+            if rows is None:
+                found.append(not_known(name, removed=removed, withdrawn=withdrawn))
                 continue
             manifest = self._people.archive.remembered(name).manifest
-            pins = {index: manifest.files[index].pin for index in kept}
-            known = sidecars.get(manifest.corpus, {})
-            if parts and not known.keys() >= set(pins.values()):
-                # Registered anew since the rows were found: as a file that is not known any more.
-                continue
-            by_others: dict[int, BitMap64] = {}
-            columns: dict[int, _Columns] = {}
-            for index, each in kept.items():
-                if pins[index] not in known:
-                    continue
-                sidecar, at = known[pins[index]], np.asarray(each.to_array(), dtype=np.int64)
-                foreign = at[~np.isin(sidecar.person[at], seats)]
-                if foreign.size:
-                    by_others[index] = BitMap64(foreign.astype(np.uint64))
-                if parts:
-                    columns[index] = _Columns(at, sidecar.klass[at], sidecar.item[at])
-            found.append(
-                _Held(
-                    release=name,
-                    rows=kept,
-                    by_others=by_others,
-                    pins=pins,
-                    removed=self._people.removals.removed(self.desk.newest.amendments.newest(name)),
-                    withdrawn=self.desk.newest.state.releases[name].withdrawn is not None,
-                    kinds=corpora[manifest.corpus].items if parts else (),
-                    columns=columns,
-                )
-            )
+            found.append(held(manifest, own, rows=rows, removed=removed, withdrawn=withdrawn, parts=parts))
         return found
 
     def items(self, person: Pseudonym, *, purpose: Purpose, which: Which, number: int) -> ItemPage:
@@ -350,13 +290,13 @@ class OwnContent:
         self, asker: Asker, releases: Iterable[str]
     ) -> tuple[dict[str, RowsOfFiles | None], dict[str, int]]:
         """Return by release the rows by or about a person it was sealed with, and how many its files have."""
-        mine: dict[Any, Any] = {}
-        rows = {name: self._people.rows_in(name, asker.seats, mine=mine) for name in releases} if asker.seats else {}
+        own = self._people.own_rows(asker.seats)
+        rows = {name: self._people.rows_in(name, own) for name in releases} if asker.seats else {}
         every = {}
         for name, kept in rows.items():
             if kept is not None:
-                manifest = self._people.archive.remembered(name).manifest
-                every[name] = sum(mine[manifest.corpus, file.pin].size for file in manifest.files)
+                theirs = own.of(self._people.archive.remembered(name).manifest) or {}
+                every[name] = sum(each.size for each in theirs.values())
         return rows, every
 
 

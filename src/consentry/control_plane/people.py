@@ -6,18 +6,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import by_purpose, deciding
+from consentry.control_plane.known_files import OwnRows
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.corpus.people import MISSING
 from consentry.corpus.pseudonym import words
-from consentry.corpus.sidecar import FilePin
 from consentry.errors import ConsentryError, InputError
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
@@ -133,10 +132,10 @@ class PersonVerbs:
             ordinal = index.lookup_one(*words(key, person))
             seats = () if ordinal == MISSING else present.accounts(ordinal + 1)
             releases = dict(present.state.releases)
-        mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]] = {}
+        own = self.own_rows(seats)
         names = list(releases) if seats else []
         asked = watched(names, progress, what="looking into releases", total=len(names), unit="releases")
-        sealed_rows = {name: self.rows_in(name, seats, mine=mine) for name in asked}
+        sealed_rows = {name: self.rows_in(name, own) for name in asked}
         sealed_rows = {name: rows for name, rows in sealed_rows.items() if rows is None or rows}
         return {
             "person": self.desk.parts.pseudonyms.person(person),
@@ -146,23 +145,17 @@ class PersonVerbs:
             "position": present.position,
         }
 
-    def rows_in(
-        self, name: str, seats: Sequence[int], *, mine: dict[tuple[str, FilePin], npt.NDArray[np.int64]]
-    ) -> RowsOfFiles | None:
-        """Return the rows of a person that a release was sealed with; None if a file of it is not known any more.
+    def own_rows(self, seats: Sequence[int]) -> OwnRows:
+        """Return what finds the rows by and about a person, as everything that they withdraw leaves releases by it."""
+        return OwnRows(self.archive.known_files, seats)
 
-        `mine` remembers the rows of the person in each file, for the next release of the same corpus.
-        """
+    def rows_in(self, name: str, own: OwnRows) -> RowsOfFiles | None:
+        """Return the rows of a person that a release was sealed with; None if a file of it is not known any more."""
         try:
             release = self.archive.remembered(name)
-            sidecars = self.desk.sidecars(release.manifest.corpus)
-            wanted = {}
-            for index, file in enumerate(release.manifest.files):
-                at = release.manifest.corpus, file.pin
-                if at not in mine:
-                    mine[at] = sidecars[file.pin].rows_of(np.array(seats, dtype=np.uint32)).astype(np.int64)
-                if mine[at].size:
-                    wanted[index] = mine[at]
+            wanted = own.of(release.manifest)
+            if wanted is None:
+                return None
             out = release.left_out(wanted)
         except (ConsentryError, KeyError):
             return None
@@ -171,7 +164,7 @@ class PersonVerbs:
 
     def _release_used(self, name: str, rows: RowsOfFiles | None) -> dict[str, Any]:
         noted = self.desk.newest.amendments.newest(name)
-        removed = self.removals.removed(noted) if rows else {}
+        removed = self.removals.removed(noted)
         gone = sum(len(each & removed[index]) for index, each in (rows or {}).items() if index in removed)
         withdrawn = self.desk.newest.state.releases[name].withdrawn is not None
         order = None if withdrawn else self._barring(name)
@@ -179,7 +172,7 @@ class PersonVerbs:
             "release": name,
             "known": rows is not None,
             "sealed_with": None if rows is None else sum(map(len, rows.values())),
-            "removed": gone,
+            "removed": gone if rows is not None else None if removed else 0,
             "withdrawn": withdrawn,
             "barred_by": None if order is None else order.order,
         }

@@ -47,7 +47,7 @@ def oversight(engine: Engine, home: Path, *, at: Seconds) -> list[Finding]:
         *_lost(overseen),
         *_reports(overseen, at),
         *_conditions(overseen, published, home, at=at),
-        *_models(events, overseen, objects, at=at),
+        *_models(events, overseen, home, at=at),
         *_assessments(overseen, published.values(), objects),
     ]
 
@@ -121,12 +121,12 @@ def _overdue(case: Case, condition: Condition, answers: Answers) -> Finding:
     )
 
 
-def _models(events: Sequence[Event], overseen: Overseen, objects: Path, *, at: Seconds) -> Iterator[Finding]:
+def _models(events: Sequence[Event], overseen: Overseen, home: Path, *, at: Seconds) -> Iterator[Finding]:
     if next(iter(overseen.lineage), None) is not None:
         # Only here, for the same reason.
-        from consentry.doctor.models import late_models  # noqa: PLC0415
+        from consentry.doctor.models import models  # noqa: PLC0415
 
-        yield from late_models(events, overseen, objects=objects, at=at)
+        yield from models(events, overseen, home=home, at=at)
 
 
 def _text(document: Digest, objects: Path) -> str:

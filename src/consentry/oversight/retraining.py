@@ -2,14 +2,16 @@
 
 Rules:
 
-* Jobs show it: under leases for this model that were granted since the choice, and with that after the withdrawal, they
-  said of all their steps which items these consumed. `retrain`: at least half as many different items as the model was
-  trained on before and that may still be read. Whether something that left was among them is seen as ever: it is a
-  loss again. What the model is then said to be is none of the weights that were known of it before.
-* Without that there are words: that a job consumed less, did not say all, or kept a model checkpoint; that the model
-  was registered since as trained on a release, or by a job that said it trained another one, or as built on another
-  base. A lease alone, or with steps on nothing, is not even that. It takes two people who approve them, and weights
-  that are others: the digest that was registered last, since the choice, is none that was known of the model before.
+* Jobs show it: under leases for this model that were granted since the choice, and with that after the withdrawal, and
+  that have ended, they said of all their steps which items these consumed. `retrain`: at least half as many different
+  items as the model was trained on before and that have not left since. What a release leaves out counts for nothing:
+  nobody was given it. Whether something that left was among them is seen as ever: it is a loss again. What the model is
+  then said to be is none of the weights that were known of it before.
+* Without that there are words: that a job consumed less, did not say all, is not over, or kept a model checkpoint; that
+  the model was registered since as trained on a release, or by a job that said it trained another one, or as built on
+  another base. A lease alone, or with steps on nothing, is not even that. It takes two people who approve them, and
+  weights that are others: the digest that was registered last, since the choice, is none that was known of the model
+  before.
 * `retrain-shard` trains anew what saw the lost items. Nobody says which part of a model that is, but which files these
   items were in is known: jobs show it if they consumed something of each of them since. What they show of other files
   alone, or where it is not known what was lost, are words.
@@ -21,7 +23,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from consentry.digests import Digest
-from consentry.oversight.lease import Lease, Leases
+from consentry.oversight.lease import Leases
 from consentry.oversight.lineage import Model, Models, Use
 
 
@@ -41,16 +43,13 @@ def shown(
     `covers`: whether what jobs of the model consumed is what the remedy is about.
     """
     trained = [use for use in model.uses if use.position >= since and _took_place(use, models=models, leases=leases)]
-    jobs = [use for use in trained if use.lease is not None and _model_of(leases.get(use.lease)) == model.name]
+    held = [(use, leases.get(use.lease)) for use in trained if use.lease is not None]
+    jobs = [use for use, lease in held if lease is not None and lease.model == model.name and lease.ended is not None]
     if jobs and covers(jobs):
         return Shown.BY_A_JOB
     before = {each.model for each in model.bases if each.position < since}
     other = any(each.position >= since and each.model not in before for each in model.bases)
     return Shown.SAID if other or trained else Shown.NOT
-
-
-def _model_of(lease: Lease | None) -> str | None:
-    return None if lease is None else lease.model
 
 
 def _took_place(use: Use, *, models: Models, leases: Leases) -> bool:

@@ -70,6 +70,15 @@ class SealedRelease:
             raise _damaged(f"the bitmap of `{file.pin.path}` is not the one that was sealed")
         return unframe(framed)
 
+    def rows_left_out(self, index: int) -> BitMap64:
+        """Return the excluded positions of a file, by its number.
+
+        Raises:
+            IntegrityError: the bytes are not those that were sealed.
+        """
+        file = self.manifest.files[index]
+        return BitMap64.deserialize(self.bitmap(file)) if file.bitmap.cardinality else BitMap64()
+
     def data_files(self, base: Path) -> list[DataFile]:
         """Return the content files under `base` with what is left out of each."""
         return [self.data_file(file, base) for file in self.manifest.files]

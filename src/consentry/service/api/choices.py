@@ -64,10 +64,10 @@ class Refusal(_About):
 
 
 class Leaving(Answer):
-    """Items, each counted once: by the person, and by others who involve them."""
+    """Items, each counted once: by the person, and by others who involve them; null: not known of every release."""
 
-    own: int
-    others: int
+    own: int | None
+    others: int | None
 
 
 class Undoes(Answer):
@@ -83,8 +83,10 @@ class Undoes(Answer):
     due: int = Field(description="Of theirs: would be used once they were told and had time to say no.")
     asked_for: int = Field(description="Of theirs: used only if they say yes.")
     leaving: Leaving = Field(description="Would leave sealed releases.")
-    releases: Mapping[str, int] = Field(description="How many would leave which sealed release.")
-    left: Mapping[str, int] = Field(description="How many have left which sealed release before.")
+    releases: Mapping[str, int | None] = Field(
+        description="How many would leave which sealed release; null: not known."
+    )
+    left: Mapping[str, int | None] = Field(description="How many have left which before; null: not known.")
     models: Mapping[str, int | None] = Field(description="How many each model learned from; null: not known.")
 
 

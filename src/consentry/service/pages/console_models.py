@@ -55,6 +55,7 @@ _JOBS = Listing(
         Column("release", N_("Release"), chosen_from=True),
         Column("step", N_("Last step"), kind="number"),
         Column("items", N_("Items"), kind="number"),
+        Column("not_given", N_("Of these, left out"), kind="number"),
         Column("model_checkpoints", N_("Model checkpoints"), kind="number"),
         Column("lease", N_("Lease")),
     ),

@@ -51,7 +51,7 @@ def _use(use: Block, effect: Effect | None) -> dict[str, Any]:
         "established": use.established,
         "items": use.items,
         "used": use.used,
-        "leaving": None if effect is None else {"own": effect.own, "others": effect.others},
+        "leaving": None if effect is None else effect.to_json()["leaving"],
         "complete": use.complete,
         "erased": use.erased,
         "may_be_missing": None if use.missing is None else use.missing._asdict(),
