@@ -165,18 +165,21 @@ def from_location(value: str) -> Located:
 def from_phone(value: str) -> Located:
     """Read a number in international form (`+44 ...`, `0044 ...`) or a bare calling code.
 
-    A number that fits no region in particular yields every region that shares its calling code.
+    A number that fits no region in particular yields every region that shares its calling code. Up to three digits have
+    to be one: `123` and `777` are what people write who have none, and so is `007`.
     """
     value = value[:MAX_LENGTH]
     digits = _DIGITS.sub("", value)
     if value.startswith("00"):
         digits = digits.removeprefix("00")
+        if len(digits) == 1:
+            return _NOTHING
     elif not value.startswith(("+", "＋")) and len(digits) > _MAX_CALLING_CODE:
         return _NOTHING
-    region = _region_of(digits)
+    region = _region_of(digits) if len(digits) > _MAX_CALLING_CODE else None
     if region is not None:
         return Located(frozenset({region}), establishes=True, forms=("telephone number",))
-    places = _regions_calling(digits)
+    places = _regions_calling(digits) if digits and digits[0] != "0" else None
     return Located(places, establishes=True, forms=("calling code",)) if places else _NOTHING
 
 
@@ -195,7 +198,8 @@ def _region_of(digits: str) -> str | None:
 def _regions_calling(digits: str) -> frozenset[str]:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415
 
-    for length in range(1, min(len(digits), _MAX_CALLING_CODE) + 1):
+    shortest = len(digits) if len(digits) <= _MAX_CALLING_CODE else 1
+    for length in range(shortest, min(len(digits), _MAX_CALLING_CODE) + 1):
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ())
         if regions and regions[0] != _NOT_GEOGRAPHIC:
             return frozenset(region for region in regions if known_place(region))
