@@ -36,7 +36,7 @@ from consentry.corpus.location_doubt import (
     says_nothing,
     spans_years,
 )
-from consentry.corpus.namesakes import SHARED, in_europe, is_within, most_specific
+from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific
 from consentry.corpus.place_names import (
     LARGE_CITY,
     Kind,
@@ -71,6 +71,7 @@ _CONTAINERS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT, Kind.STATE_CODE, Kind.
 _STATES = frozenset({Kind.SUBDIVISION, Kind.STATE_CODE})
 _NAMES_OF_PARTS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT})
 _CODES = frozenset({Kind.STATE_CODE, Kind.COUNTRY_CODE})
+_UNION = frozenset({"EU", "\U0001f1ea\U0001f1fa"})
 _SIXTH = "VI"
 """At the end of a name (`Paolo VI` in Taranto) it is a number, and not the Virgin Islands."""
 _MOST_WORDS = 6
@@ -120,6 +121,7 @@ class _Within(NamedTuple):
 
 
 NOWHERE = Located(frozenset(), establishes=False, forms=())
+SOMEWHERE_IN_EUROPE = Located(frozenset(), establishes=False, forms=("region of Europe",))
 
 
 @lru_cache(maxsize=1 << 17)
@@ -127,17 +129,28 @@ def locate(text: str) -> Located:
     """Return what `text` can mean. Any text is accepted."""
     # A flag says no more of the name before it than a dash does: people abroad show it too.
     shortened = FLAG.sub(r" - \g<0> - ", text[:MAX_LENGTH])
-    found = [_alternative(part) for part in _alternatives(shortened) if _says_something(part)]
+    parts = [part for part in _alternatives(shortened) if _says_something(part)]
+    found = [_alternative(part) for part in parts]
     kept = [reading for each in found for reading in each.readings]
+    in_between = any(_says_europe(part) for part in parts) and not any(in_europe(each.place) for each in kept)
     if not kept:
-        return NOWHERE
+        return SOMEWHERE_IN_EUROPE if in_between else NOWHERE
     certain = len(text) <= MAX_LENGTH and not (_COORDINATES.search(text) or names_a_zone(text) or spans_years(text))
     everything_read = all(each.readings and each.sound for each in found)
     return Located(
         frozenset(reading.place for reading in kept),
         establishes=certain and everything_read and any(each.firm for each in found),
-        forms=tuple(sorted({reading.kind.value for reading in kept})),
+        forms=(*sorted({reading.kind.value for reading in kept}), *SOMEWHERE_IN_EUROPE.forms * in_between),
     )
+
+
+def _says_europe(text: str) -> bool:
+    """Say whether a text names Europe, or a part of it that is no jurisdiction."""
+    for piece in _pieces(text):
+        named = (piece.text, *_read_within(plain(piece.text)).names)
+        if not _UNION.isdisjoint(piece.text.split()) or any(wider_region(name) is Region.EUROPE for name in named):
+            return True
+    return False
 
 
 def _says_something(text: str) -> bool:
@@ -165,7 +178,7 @@ def _alternative(text: str) -> _Alternative:
     for number, segment in enumerate(segments):
         kept += supported[number] or ([] if _is_placed(number, supported) else _unsupported(segment.readings))
     firm = any(supported) or any(_establishes(reading, alone=len(pieces) == 1) for reading in kept)
-    sound = _is_sound(pieces, read) and all(_fits(wider_region(piece.text), kept) for piece in pieces)
+    sound = _is_sound(pieces, read) and all(fits(wider_region(piece.text), kept) for piece in pieces)
     return _Alternative(most_specific(kept), firm, sound)
 
 
@@ -190,13 +203,6 @@ def _is_sound(pieces: Sequence[_Piece], read: Sequence[_Segment]) -> bool:
             return False
         follows = follows or bool(segment.readings)
     return True
-
-
-def _fits(region: Region | None, readings: Iterable[Reading]) -> bool:
-    """Say whether readings can lie in a region of the world: `USA, Europe` is two places, and one of them unknown."""
-    if region is not Region.EUROPE:
-        return region is not Region.ELSEWHERE
-    return all(in_europe(each.place) for each in readings)
 
 
 def _words(text: str) -> list[str]:

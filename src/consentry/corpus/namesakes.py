@@ -9,10 +9,10 @@ them again in GeoNames (CC BY 4.0), where they come from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from consentry.corpus.place_names import Kind, Reading
+from consentry.corpus.place_names import Kind, Reading, Region
 from consentry.policy.jurisdictions import DECISIONS_BEGIN, contains
 
 _EUROPE = ("EEA", "EFTA", "UK")
@@ -53,3 +53,10 @@ def most_specific(readings: Sequence[Reading]) -> list[Reading]:
 def is_within(place: str, outer: str) -> bool:
     """Say whether one place is a part of another."""
     return place != outer and contains(outer, place, at=0) is True
+
+
+def fits(region: Region | None, readings: Iterable[Reading]) -> bool:
+    """Say whether readings can lie in a region of the world: `USA, Europe` is two places, and one of them unknown."""
+    if region is not Region.EUROPE:
+        return region is not Region.ELSEWHERE
+    return all(in_europe(each.place) for each in readings)

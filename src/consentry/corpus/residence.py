@@ -5,6 +5,8 @@
   residence. A time zone and a locale only **hold**: they add candidates, but nobody is let through on their word.
 * Nothing that establishes is a gap (`established` is False), whatever else is known. So is an account country that
   nobody can read: the platform's own word was not understood, and no weaker signal may speak for it.
+* A signal that says Europe, or a part of it that is no jurisdiction, leaves a residence unestablished as well, unless
+  it names a place there: somebody may live in Europe, and nobody knows where.
 * A signal that is not understood yields no places. It is never an error, and never an empty permission.
 
     >>> resolve(Signals(country="gb", time_zone="America/New_York")).places == {"GB", "US"}
@@ -24,8 +26,8 @@ from functools import lru_cache
 from babel.core import get_global
 
 from consentry.corpus.location_doubt import names_a_zone
-from consentry.corpus.location_text import MAX_LENGTH, Located, locate
-from consentry.corpus.place_names import Kind, places_called, replaced_codes
+from consentry.corpus.location_text import MAX_LENGTH, SOMEWHERE_IN_EUROPE, Located, locate
+from consentry.corpus.place_names import EUROPE_CODES, Kind, Region, places_called, replaced_codes, wider_region
 from consentry.policy.jurisdictions import known_place, whole_of
 from consentry.policy.memberships import SAME_PLACE
 
@@ -96,7 +98,8 @@ def resolve(signals: Signals) -> Residence:
     )
     return Residence(
         places=frozenset().union(*(each.places for each in evidence)),
-        established=any(each.strength is Strength.ESTABLISHES for each in evidence) and not _unread_country(evidence),
+        established=any(each.strength is Strength.ESTABLISHES for each in evidence)
+        and not (_unread_country(evidence) or _somewhere_in_europe(evidence)),
         evidence=evidence,
     )
 
@@ -104,6 +107,11 @@ def resolve(signals: Signals) -> Residence:
 def _unread_country(evidence: Iterable[Evidence]) -> bool:
     """Say whether the account names a country that nobody can read: then no weaker signal may speak for it."""
     return any(each.signal is Signal.COUNTRY and not each.places for each in evidence)
+
+
+def _somewhere_in_europe(evidence: Iterable[Evidence]) -> bool:
+    """Say whether any signal means Europe, and no place in it."""
+    return any(each.form.endswith(SOMEWHERE_IN_EUROPE.forms) for each in evidence)
 
 
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:
@@ -137,11 +145,13 @@ def from_country(value: str) -> Located:
     >>> sorted(from_country("CA-PQ").places), from_country("CA-PQ").forms
     (['CA'], ('country of an unknown part',))
     """
-    if (coded := from_country_code(value)).places:
+    if (coded := from_country_code(value)).forms:
         return coded
     named = places_called(value[:MAX_LENGTH])
     places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
-    return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
+    if places:
+        return Located(places, establishes=True, forms=(Kind.TERRITORY.value,))
+    return SOMEWHERE_IN_EUROPE if wider_region(value[:MAX_LENGTH]) is Region.EUROPE else _NOTHING
 
 
 def from_country_code(value: str) -> Located:
@@ -153,7 +163,7 @@ def from_country_code(value: str) -> Located:
         return Located(country, establishes=True, forms=("country of an unknown part",))
     if successors := replaced_codes().get(code):
         return Located(frozenset(successors), establishes=True, forms=("code",))
-    return _NOTHING
+    return SOMEWHERE_IN_EUROPE if code in EUROPE_CODES else _NOTHING
 
 
 def from_location(value: str) -> Located:
@@ -213,6 +223,8 @@ def from_locale(value: str) -> Located:
     for subtag in subtags[1:]:
         if len(subtag) == 1:
             break
+        if subtag in EUROPE_CODES:
+            return SOMEWHERE_IN_EUROPE
         if len(subtag) == 2 and (region := from_country(subtag)).places:
             return Located(region.places, establishes=False, forms=("region of a locale",))
     return _NOTHING
