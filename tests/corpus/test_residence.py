@@ -73,6 +73,10 @@ def test_a_shared_calling_code_yields_all_its_countries() -> None:
         ("EU", set()),
         ("T1", set()),
         ("unknown", set()),
+        ("NA", set()),  # Namibia, or what many exports write for nothing
+        ("na", set()),
+        ("NAM", {"NA"}),
+        ("Namibia", {"NA"}),
     ],
 )
 def test_country_fields(value: str, expected: set[str]) -> None:
@@ -111,6 +115,7 @@ def test_time_zones_hold_only(zone: str, expected: set[str]) -> None:
         ("en-GB", {"GB"}),
         ("en_GB.UTF-8", {"GB"}),
         ("en-UK", {"GB"}),
+        ("af-NA", {"NA"}),
         ("zh-Hant-TW", {"TW"}),
         ("de", set()),
         ("es-419", set()),

@@ -87,6 +87,8 @@ _DIGITS = re.compile(r"[^0-9]")
 _SUBTAG = re.compile(r"[-_]")
 _MAX_CALLING_CODE = 3
 _NOT_GEOGRAPHIC = "001"
+NAMIBIA_OR_MISSING = "NA"
+"""The code of Namibia, and what R and many exports write where nothing is known."""
 
 
 def resolve(signals: Signals) -> Residence:
@@ -116,10 +118,10 @@ def _somewhere_in_europe(evidence: Iterable[Evidence]) -> bool:
 
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:
     return (
-        (Signal.COUNTRY, signals.country, from_country),
+        (Signal.COUNTRY, signals.country, from_stated_country),
         (Signal.LOCATION, signals.location, from_location),
         (Signal.PHONE, signals.phone, from_phone),
-        (Signal.IP_COUNTRY, signals.ip_country, from_country),
+        (Signal.IP_COUNTRY, signals.ip_country, from_stated_country),
         (Signal.LOCALE, signals.locale, from_locale),
         (Signal.TIME_ZONE, signals.time_zone, from_time_zone),
     )
@@ -132,6 +134,11 @@ def _weigh(signal: Signal, found: Located) -> Evidence:
         places=found.places,
         strength=Strength.ESTABLISHES if found.establishes and found.places else Strength.HOLDS,
     )
+
+
+def from_stated_country(value: str) -> Located:
+    """Read a country field as `from_country` does, but `NA`: nobody can say whether it means Namibia (`NAM`)."""
+    return _NOTHING if value.upper() == NAMIBIA_OR_MISSING else from_country(value)
 
 
 @lru_cache(maxsize=1 << 12)
