@@ -150,6 +150,37 @@ def test_weak_texts_hold_but_do_not_establish(text: str) -> None:
     assert not locate(text).establishes
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Santander", "Mérida", "Canterbury", "Washington", "Lagos", "Colonia", "Nippes", "the Washington"),
+        *("Location: Santander", "MÉRIDA ", "Washington area", "near Puerto Rico", "Santander, Santander"),
+        *("Texas / Santander", "Texas, Santander", "Puerto Rico", "Paolo VI"),
+    ],
+)
+def test_a_name_that_a_town_in_europe_shares_does_not_establish(text: str) -> None:
+    """Without the names of cities it cannot be said who else is meant."""
+    assert not locate(text).establishes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Santander, Colombia", {"CO-SAN"}),
+        ("Colombia - Santander", {"CO-SAN"}),
+        ("Canterbury, New Zealand", {"NZ-CAN"}),
+        ("Washington, USA", {"US-WA"}),
+        ("Washington, DC", {"US-DC", "US-WA"}),
+        ("California, USA", {"US-CA"}),
+        ("California", {"US-CA"}),
+        ("New York, New York", {"US-NY"}),
+    ],
+)
+def test_a_shared_name_beside_what_it_is_in_establishes(text: str, expected: set[str]) -> None:
+    assert places(text) == expected
+    assert locate(text).establishes
+
+
 @pytest.mark.parametrize("text", sorted(NAMED_AFTER))
 def test_what_has_the_name_of_a_place_is_not_there(text: str) -> None:
     assert not locate(text).establishes

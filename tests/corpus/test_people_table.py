@@ -118,6 +118,18 @@ def test_everything_a_table_says_is_kept(tmp_path: Path) -> None:
     assert table.linked() == {ann: pair, bo: pair, dee: other, away: other}
 
 
+def test_na_is_no_country_unless_the_descriptor_says_so(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"id": "a", "c": "NA"}, {"id": "b", "c": "NAM"}, {"id": "c", "c": "Untied States"}]
+    _, _, report = run(tmp_path / "column", rows, described('person = "id"\ncountry = "c"'))
+    assert (report.unresolved, report.rare_countries) == (2, 1)
+    assert report.unknown_words == {"country": {"NA": 1}}
+    form = described('person = "id"', '[constants]\ncountry = "NA"')
+    index, table, report = run(tmp_path / "constant", rows, form)
+    assert (report.unresolved, report.unknown_words) == (0, {})
+    found = table.attributes(seats=len(index) + 1, at=NOW)
+    assert found.residences[int(found.residence[ordinal(index, "a") + 1])] == (frozenset({"NA"}), True)
+
+
 def test_a_word_for_an_account_that_says_nothing_is_not_the_same_as_no_word(tmp_path: Path) -> None:
     form = described(
         'person = "id"\naccount = "state"', '[constants]\ncountry = "US"\nage = "adult"\n[accounts]\nok = "active"'

@@ -32,6 +32,10 @@ from consentry.policy.jurisdictions import contains, known_place
         ("+262 262 123456", {"RE"}),
         ("+47 79 02 1234", {"SJ"}),
         ("+1 604 555 0100", {"CA"}),
+        ("0044", {"GB", "GG", "IM", "JE"}),
+        ("358", {"AX", "FI"}),
+        *((junk, set()) for junk in ("123", "111", "112", "12", "777", "70", "007", "000", "044", "+123", "+777", "0")),
+        *((junk, set()) for junk in ("00123", "00044", "0000000000", "+044", "00", "1 2")),
         ("020 7946 0958", set()),
         ("+800 1234 5678", set()),
         ("+", set()),
@@ -69,6 +73,10 @@ def test_a_shared_calling_code_yields_all_its_countries() -> None:
         ("EU", set()),
         ("T1", set()),
         ("unknown", set()),
+        ("NA", set()),  # Namibia, or what many exports write for nothing
+        ("na", set()),
+        ("NAM", {"NA"}),
+        ("Namibia", {"NA"}),
     ],
 )
 def test_country_fields(value: str, expected: set[str]) -> None:
@@ -107,6 +115,7 @@ def test_time_zones_hold_only(zone: str, expected: set[str]) -> None:
         ("en-GB", {"GB"}),
         ("en_GB.UTF-8", {"GB"}),
         ("en-UK", {"GB"}),
+        ("af-NA", {"NA"}),
         ("zh-Hant-TW", {"TW"}),
         ("de", set()),
         ("es-419", set()),
@@ -173,7 +182,8 @@ def test_a_further_signal_never_removes_a_candidate(known: Signals, field: str) 
     assert fewer.places <= more.places
     # An account country that nobody can read holds: no weaker signal may speak for it.
     unreadable = any(each.form == NOT_UNDERSTOOD for each in more.evidence if each.signal is Signal.COUNTRY)
-    assert fewer.established <= more.established or (field == "country" and unreadable)
+    europe = any(each.form.endswith("region of Europe") for each in more.evidence)
+    assert fewer.established <= more.established or (field == "country" and unreadable) or europe
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -192,7 +202,8 @@ def test_any_text_is_accepted_and_yields_known_places(given_signals: Signals) ->
     assert all(known_place(place) for place in found.places)
     unread = any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence)
     established = any(each.strength is Strength.ESTABLISHES for each in found.evidence)
-    assert found.established is (established and not unread)
+    europe = any(each.form.endswith("region of Europe") for each in found.evidence)
+    assert found.established is (established and not unread and not europe)
     assert found.places or not found.established
 
 
@@ -201,6 +212,28 @@ def test_an_account_country_nobody_can_read_holds() -> None:
         found = resolve(Signals(country=country, ip_country="US"))
         assert found.places == {"US"}
         assert not found.established
+
+
+EUROPE = (
+    *(Signals(location=text) for text in ("Europe", "European Union", "Western Europe", "Central Europe", "EU")),
+    *(Signals(location=text) for text in ("\U0001f1ea\U0001f1fa", "somewhere in Europe", "in the EU")),
+    *(Signals(location=text) for text in ("USA, Europe", "Texas / Europe")),
+    *(Signals(ip_country=text) for text in ("EU", "eu", "Europe", "EZ", "150")),
+    *(Signals(locale=text) for text in ("en-150", "en_EU")),
+)
+
+
+@pytest.mark.parametrize("said", EUROPE)
+def test_a_signal_that_says_europe_holds_whatever_the_others_say(said: Signals) -> None:
+    found = resolve(replace(said, country="US", phone="+1 212 555 0100"))
+    assert found.places <= {"US", "US-TX"}
+    assert not found.established
+    assert any(each.form.endswith("region of Europe") for each in found.evidence)
+
+
+@pytest.mark.parametrize("location", ["Germany, Europe", "Paris, France (EU)", "Asia", "over the rainbow"])
+def test_a_place_in_europe_or_none_at_all_does_not_hold(location: str) -> None:
+    assert resolve(Signals(country="US", location=location)).established
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))

@@ -49,6 +49,7 @@ def show_unread(out: Output, unread: Mapping[str, Mapping[str, int]], *, of: str
         out.text("\n".join(lines))
     if "country" in unread:
         out.text("\nA country is a code of ISO 3166 (`GB`, `GBR`) or a country's name.")
+        out.text("`NA` may be Namibia or nothing: write `NAM` for Namibia, and leave empty what is not known.")
 
 
 def _to_paste(table: str, words: Mapping[str, int]) -> list[str]:

@@ -6,8 +6,9 @@ dashes, brackets), each with its *readings*. Rules:
 1. A segment is looked up whole; if that finds nothing, known names are looked for within it, longest first.
 2. Within an alternative a segment narrows another: in `Boulder, CO` the city is in Colorado and not in Colombia, so CO
    means Colorado. Only a name of a container narrows, never one city another: `Paris, London` stays both.
-3. What nothing narrows keeps every reading: `Georgia` is the state and the country. Only small cities give way to
-   larger namesakes: `London` is not the one in Kentucky.
+3. What nothing narrows keeps every reading: `Georgia` is the state and the country. Only small cities outside Europe
+   give way to larger namesakes: `London` is not the one in Kentucky, but `Boston` may be the one in England. A name
+   that a town in Europe shares (`Mérida`) counts as not understood if that town is not among its readings.
 4. A text may *hold* without *establishing*: a two-letter code or a small town on its own, a second-level subdivision,
    an alternative that nothing was found in (`Belfast/Texas` without a city index), coordinates, an overlong text.
 5. So does a text of which something was not understood. Only an unknown name that is a segment before the place it is
@@ -25,6 +26,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from consentry.corpus.flags import FLAG, read_flag
 from consentry.corpus.location_doubt import (
     adds_nothing,
     doubts,
@@ -34,6 +36,7 @@ from consentry.corpus.location_doubt import (
     says_nothing,
     spans_years,
 )
+from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific
 from consentry.corpus.place_names import (
     LARGE_CITY,
     Kind,
@@ -47,7 +50,7 @@ from consentry.corpus.place_names import (
     readings_of,
     wider_region,
 )
-from consentry.policy.jurisdictions import DECISIONS_BEGIN, contains, known_place, whole_of
+from consentry.policy.jurisdictions import contains
 
 MAX_LENGTH = 200
 """Longer texts are read up to here and establish nothing."""
@@ -57,7 +60,6 @@ NAMESAKE_SHARE = 10
 _ALTERNATIVES = re.compile(r"[/|;•·⇒→↔\n]|\s[<=-]*->?>\s")
 _JOINED = re.compile(r"\s+(?:and|or|to|und|et|y|&|\+)\s+", re.IGNORECASE)
 _SEGMENTS = re.compile(r"([,()\[\]{}:،、，]|\s[-–—~]+\s)")
-_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}|\U0001f3f4[\U000e0061-\U000e007a]{3,5}\U000e007f")
 _COORDINATES = re.compile(r"-?\d{1,3}[.,]\d{3,}")
 _LOOSE = frozenset({":", "-", "–", "—", "~"})
 """Separators that may stand between a place and another, as well as between a place and what it is in."""
@@ -69,11 +71,11 @@ _CONTAINERS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT, Kind.STATE_CODE, Kind.
 _STATES = frozenset({Kind.SUBDIVISION, Kind.STATE_CODE})
 _NAMES_OF_PARTS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT})
 _CODES = frozenset({Kind.STATE_CODE, Kind.COUNTRY_CODE})
-_EUROPE = ("EEA", "EFTA", "UK")
+_UNION = frozenset({"EU", "\U0001f1ea\U0001f1fa"})
+_SIXTH = "VI"
+"""At the end of a name (`Paolo VI` in Taranto) it is a number, and not the Virgin Islands."""
 _MOST_WORDS = 6
 _MOST_CHARACTERS = 8
-_REGIONAL_A = 0x1F1E6
-_TAG_OFFSET = 0xE0000
 
 
 class Located(NamedTuple):
@@ -92,11 +94,15 @@ class _Piece(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """What a piece means; `sound` if nothing about it keeps the text from establishing."""
+    """What a piece means; `sound` if nothing about it keeps the text from establishing.
+
+    `shared` if somebody in Europe may be meant whom no reading is about.
+    """
 
     readings: Readings
     understood: bool
     sound: bool
+    shared: bool = False
 
 
 class _Alternative(NamedTuple):
@@ -111,42 +117,44 @@ class _Within(NamedTuple):
     readings: list[Reading]
     before: list[str]
     after: list[str]
+    names: list[str]
 
 
 NOWHERE = Located(frozenset(), establishes=False, forms=())
+SOMEWHERE_IN_EUROPE = Located(frozenset(), establishes=False, forms=("region of Europe",))
 
 
 @lru_cache(maxsize=1 << 17)
 def locate(text: str) -> Located:
     """Return what `text` can mean. Any text is accepted."""
     # A flag says no more of the name before it than a dash does: people abroad show it too.
-    shortened = _FLAG.sub(r" - \g<0> - ", text[:MAX_LENGTH])
-    found = [_alternative(part) for part in _alternatives(shortened) if _says_something(part)]
+    shortened = FLAG.sub(r" - \g<0> - ", text[:MAX_LENGTH])
+    parts = [part for part in _alternatives(shortened) if _says_something(part)]
+    found = [_alternative(part) for part in parts]
     kept = [reading for each in found for reading in each.readings]
+    in_between = any(_says_europe(part) for part in parts) and not any(in_europe(each.place) for each in kept)
     if not kept:
-        return NOWHERE
+        return SOMEWHERE_IN_EUROPE if in_between else NOWHERE
     certain = len(text) <= MAX_LENGTH and not (_COORDINATES.search(text) or names_a_zone(text) or spans_years(text))
     everything_read = all(each.readings and each.sound for each in found)
     return Located(
         frozenset(reading.place for reading in kept),
         establishes=certain and everything_read and any(each.firm for each in found),
-        forms=tuple(sorted({reading.kind.value for reading in kept})),
+        forms=(*sorted({reading.kind.value for reading in kept}), *SOMEWHERE_IN_EUROPE.forms * in_between),
     )
 
 
+def _says_europe(text: str) -> bool:
+    """Say whether a text names Europe, or a part of it that is no jurisdiction."""
+    for piece in _pieces(text):
+        named = (piece.text, *_read_within(plain(piece.text)).names)
+        if not _UNION.isdisjoint(piece.text.split()) or any(wider_region(name) is Region.EUROPE for name in named):
+            return True
+    return False
+
+
 def _says_something(text: str) -> bool:
-    return any(char.isalpha() for char in text) or _FLAG.search(text) is not None
-
-
-def _read_flag(flag: str) -> Readings:
-    """Read a pair of regional indicators, or a black flag with the tags of a subdivision (`gbsct`)."""
-    if len(flag) == 2:
-        place = "".join(chr(ord(char) - _REGIONAL_A + ord("A")) for char in flag)
-    else:
-        tags = "".join(chr(ord(char) - _TAG_OFFSET) for char in flag[1:-1]).upper()
-        place = f"{tags[:2]}-{tags[2:]}"
-    places = {place} if known_place(place) else whole_of(place)
-    return tuple(Reading(each, Kind.FLAG) for each in sorted(places))
+    return any(char.isalpha() for char in text) or FLAG.search(text) is not None
 
 
 def _alternatives(text: str) -> Iterable[str]:
@@ -164,12 +172,14 @@ def _alternative(text: str) -> _Alternative:
     read = [_read(piece.text, first=number == 0) for number, piece in enumerate(pieces)]
     segments = [segment for segment in read if segment.understood]
     supported = [_supported(number, segments) for number in range(len(segments))]
+    lonely = {segment for segment, others in zip(segments, supported, strict=True) if segment.shared and not others}
+    read = [each._replace(sound=each.sound and each not in lonely) for each in read]
     kept: list[Reading] = []
     for number, segment in enumerate(segments):
         kept += supported[number] or ([] if _is_placed(number, supported) else _unsupported(segment.readings))
     firm = any(supported) or any(_establishes(reading, alone=len(pieces) == 1) for reading in kept)
-    sound = _is_sound(pieces, read) and all(_fits(wider_region(piece.text), kept) for piece in pieces)
-    return _Alternative(_most_specific(kept), firm, sound)
+    sound = _is_sound(pieces, read) and all(fits(wider_region(piece.text), kept) for piece in pieces)
+    return _Alternative(most_specific(kept), firm, sound)
 
 
 def _pieces(text: str) -> Iterable[_Piece]:
@@ -195,13 +205,6 @@ def _is_sound(pieces: Sequence[_Piece], read: Sequence[_Segment]) -> bool:
     return True
 
 
-def _fits(region: Region | None, readings: Iterable[Reading]) -> bool:
-    """Say whether readings can lie in a region of the world: `USA, Europe` is two places, and one of them unknown."""
-    if region is not Region.EUROPE:
-        return region is not Region.ELSEWHERE
-    return all(any(contains(group, each.place, at=DECISIONS_BEGIN) for group in _EUROPE) for each in readings)
-
-
 def _words(text: str) -> list[str]:
     return [word for word in fold(text).split() if not any(char.isdigit() for char in word)]
 
@@ -209,26 +212,40 @@ def _words(text: str) -> list[str]:
 def _split_code(segment: str) -> tuple[str, ...]:
     """Return `Fairbrook OR` as `Fairbrook`, `OR`: capitals at the end are a state's code, `UK` or `US`."""
     head, _, last = segment.strip().rpartition(" ")
-    coded = any(reading.kind is not Kind.COUNTRY_CODE for reading in codes().get(last, ()))
+    coded = last != _SIXTH and any(reading.kind is not Kind.COUNTRY_CODE for reading in codes().get(last, ()))
     if head and coded and not head.isupper() and readings_of(segment) is None:
         return head, last
     return (segment,)
 
 
 def _read(segment: str, *, first: bool) -> _Segment:
-    if _FLAG.fullmatch(segment.strip()):
-        flag = _read_flag(segment.strip())
+    if FLAG.fullmatch(segment.strip()):
+        flag = read_flag(segment.strip())
         return _Segment(flag, understood=True, sound=bool(flag))
     words = " ".join(word for word in segment.split() if not any(char.isdigit() for char in word))
     whole = readings_of(words)
     coded = _read_code(words, first=first)
-    found, sound = [*coded, *(whole or ())], True
+    found, sound, names = [*coded, *(whole or ())], True, [words]
     if (whole is None and not coded) or (found and all(_is_small_city(reading) for reading in found)):
         # Knowing more towns must never establish less: `Texas City` is still in Texas.
         within = _read_within(plain(words))
         sound = whole is not None or bool(coded) or not within.readings or _is_clear(within)
         found += within.readings
-    return _Segment(tuple(dict.fromkeys(found)), understood=whole is not None or bool(found), sound=sound)
+        names += within.names
+    return _Segment(
+        tuple(dict.fromkeys(found)),
+        understood=whole is not None or bool(found),
+        sound=sound,
+        shared=any(_is_shared(name, found) for name in names),
+    )
+
+
+def _is_shared(name: str, readings: Sequence[Reading]) -> bool:
+    """Say whether a town in Europe has this name, and nothing in its segment is there or says which is meant."""
+    if fold(name).removeprefix("the ") not in SHARED or any(in_europe(reading.place) for reading in readings):
+        return False
+    meant = readings_of(name) or ()
+    return not any(is_within(inner.place, outer.place) for inner in meant for outer in readings)
 
 
 def _is_clear(within: _Within) -> bool:
@@ -284,7 +301,7 @@ def _read_code(words: str, *, first: bool) -> Readings:
 def _read_within(text: str) -> _Within:
     known = names_within_text()
     words = text.split()
-    within = _Within([], [], [])
+    within = _Within([], [], [], [])
     start = 0
     while start < len(words):
         length = next(
@@ -297,7 +314,8 @@ def _read_within(text: str) -> _Within:
         )
         left = words[start : start + max(length, 1)]
         if length and (start == 0 or words[start - 1] != "new"):
-            within.readings.extend(known[" ".join(left)])
+            within.names.append(" ".join(left))
+            within.readings.extend(known[within.names[-1]])
             left = []
         elif not length and not words[start].isascii():
             prefix = _prefix(words[start])
@@ -323,7 +341,7 @@ def _supported(number: int, segments: Sequence[_Segment]) -> list[Reading]:
         reading: sum(
             _agrees(reading, number, others=segment.readings, position=position)
             for position, segment in enumerate(segments)
-            if position != number
+            if position != number and segment != segments[number]
         )
         for reading in segments[number].readings
     }
@@ -359,13 +377,14 @@ def _leaves_code_open(code: Reading, part: Reading) -> bool:
 
 
 def _unsupported(readings: Readings) -> list[Reading]:
-    """Return what a segment means by itself: everything but small cities with a larger namesake."""
+    """Return what a segment means by itself: everything but small cities outside Europe with a larger namesake."""
     larger_area = any(reading.kind in (Kind.TERRITORY, Kind.SUBDIVISION) for reading in readings)
     largest = max((reading.weight for reading in readings), default=0)
     return [
         reading
         for reading in readings
         if reading.kind is not Kind.CITY
+        or in_europe(reading.place)
         or (reading.weight * NAMESAKE_SHARE >= largest and not (larger_area and _is_small_city(reading)))
     ]
 
@@ -379,14 +398,3 @@ def _establishes(reading: Reading, *, alone: bool) -> bool:
 def _is_small_city(reading: Reading) -> bool:
     """A small city establishes nothing by itself, and gives way to a larger area of its name."""
     return reading.kind is Kind.CITY and reading.weight < LARGE_CITY
-
-
-def _most_specific(readings: Sequence[Reading]) -> list[Reading]:
-    """Drop a place that contains one other (only one) of its alternative: `Denver, Colorado, USA` is in Colorado."""
-    places = {reading.place for reading in readings}
-    outer = {place for place in places if sum(_is_within(other, place) for other in places) == 1}
-    return [reading for reading in readings if reading.place not in outer]
-
-
-def _is_within(place: str, outer: str) -> bool:
-    return place != outer and contains(outer, place, at=0) is True

@@ -36,7 +36,7 @@ from consentry.corpus.people_table import (
     year_of,
 )
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
-from consentry.corpus.residence import Residence, Signal, Signals
+from consentry.corpus.residence import NAMIBIA_OR_MISSING, Residence, Signal, Signals
 from consentry.digests import Digest
 from consentry.errors import PeopleError
 from consentry.policy.choice import Seconds
@@ -54,7 +54,9 @@ _COMPACT_ABOVE = 1 << 40
 _REMEMBERED_COMBINATIONS = 1 << 18
 _REPORTED_WORDS = 20
 _FEWEST = 10
-"""A country word that fewer people have is not told: it is written by hand, and might point at somebody."""
+"""A country word that fewer people have is not told: written by hand, and might point at somebody. `NA` is told."""
+_NAMIBIA = "NAM"
+"""What `NA` means in a descriptor: whoever wrote it there meant a country."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -246,8 +248,9 @@ class _Loader:
         report.unknown_ages = int(np.count_nonzero((self.age == AGE_UNKNOWN) & self.known))
         unknown = (self.account == 0) | (self.account == ACCOUNTS.index(Account.UNCLEAR))
         report.unknown_accounts = int(np.count_nonzero(unknown & self.known))
-        report.rare_countries = sum(count for count in self.countries.values() if count < _FEWEST)
-        if common := Counter({word: count for word, count in self.countries.items() if count >= _FEWEST}):
+        common = Counter({word: count for word, count in self.countries.items() if count >= _FEWEST or _is_na(word)})
+        report.rare_countries = self.countries.total() - common.total()
+        if common:
             self.strange["country"] = common
         report.unknown_words = {role: dict(each.most_common(_REPORTED_WORDS)) for role, each in self.strange.items()}
         narrow = np.uint16 if len(members) <= 1 << 16 else np.uint32
@@ -291,7 +294,9 @@ class _Loader:
     def _signals(self, column: Mapping[str, pa.Array], rows: int) -> dict[str, Words]:
         signals = {role: words(column[role]) for role in _SIGNALS if role in column}
         if "country" not in column and "country" in self.descriptor.constants:
-            signals["country"] = Words(np.zeros(rows, dtype=np.int64), (self.descriptor.constants["country"],))
+            country = self.descriptor.constants["country"]
+            meant = _NAMIBIA if country == NAMIBIA_OR_MISSING else country
+            signals["country"] = Words(np.zeros(rows, dtype=np.int64), (meant,))
         return signals
 
     def _note_countries(self, found: Words | None, named: I64) -> None:
@@ -344,6 +349,10 @@ class _Loader:
         if strange:
             self.strange.setdefault(role, Counter()).update(strange)
         return codes
+
+
+def _is_na(word: str) -> bool:
+    return word.strip().upper() == NAMIBIA_OR_MISSING
 
 
 def _masked(id: str) -> str:  # noqa: A002

@@ -87,7 +87,7 @@ _COMMON_ENGLISH: Mapping[str, str] = {
     "uk": "GB",
     "usa": "US",
 }
-_EUROPE = frozenset({"039", "150", "151", "154", "155", "EU", "EZ"})
+EUROPE_CODES = frozenset({"039", "150", "151", "154", "155", "EU", "EZ"})
 """Codes of CLDR for Europe, its quarters, and the unions in it."""
 _SMALL_TYPES = frozenset({"District", "Island", "Local council", "Municipality", "Parish", "Rayon", "Town", "Ward"})
 """First-level subdivisions of these types share their names with towns elsewhere (Portland in Jamaica)."""
@@ -208,7 +208,7 @@ def _regions() -> Mapping[str, Region]:
     index: dict[str, Region] = {}
     for code, _, name in _cldr_names():
         if not names().get(fold(name)):
-            region = Region.EUROPE if code in _EUROPE else Region.ELSEWHERE
+            region = Region.EUROPE if code in EUROPE_CODES else Region.ELSEWHERE
             index[fold(name)] = Region.WORLD if code == Region.WORLD.value else region
     return index
 

@@ -5,6 +5,8 @@
   residence. A time zone and a locale only **hold**: they add candidates, but nobody is let through on their word.
 * Nothing that establishes is a gap (`established` is False), whatever else is known. So is an account country that
   nobody can read: the platform's own word was not understood, and no weaker signal may speak for it.
+* A signal that says Europe, or a part of it that is no jurisdiction, leaves a residence unestablished as well, unless
+  it names a place there: somebody may live in Europe, and nobody knows where.
 * A signal that is not understood yields no places. It is never an error, and never an empty permission.
 
     >>> resolve(Signals(country="gb", time_zone="America/New_York")).places == {"GB", "US"}
@@ -24,8 +26,8 @@ from functools import lru_cache
 from babel.core import get_global
 
 from consentry.corpus.location_doubt import names_a_zone
-from consentry.corpus.location_text import MAX_LENGTH, Located, locate
-from consentry.corpus.place_names import Kind, places_called, replaced_codes
+from consentry.corpus.location_text import MAX_LENGTH, SOMEWHERE_IN_EUROPE, Located, locate
+from consentry.corpus.place_names import EUROPE_CODES, Kind, Region, places_called, replaced_codes, wider_region
 from consentry.policy.jurisdictions import known_place, whole_of
 from consentry.policy.memberships import SAME_PLACE
 
@@ -85,6 +87,8 @@ _DIGITS = re.compile(r"[^0-9]")
 _SUBTAG = re.compile(r"[-_]")
 _MAX_CALLING_CODE = 3
 _NOT_GEOGRAPHIC = "001"
+NAMIBIA_OR_MISSING = "NA"
+"""The code of Namibia, and what R and many exports write where nothing is known."""
 
 
 def resolve(signals: Signals) -> Residence:
@@ -96,7 +100,8 @@ def resolve(signals: Signals) -> Residence:
     )
     return Residence(
         places=frozenset().union(*(each.places for each in evidence)),
-        established=any(each.strength is Strength.ESTABLISHES for each in evidence) and not _unread_country(evidence),
+        established=any(each.strength is Strength.ESTABLISHES for each in evidence)
+        and not (_unread_country(evidence) or _somewhere_in_europe(evidence)),
         evidence=evidence,
     )
 
@@ -106,12 +111,17 @@ def _unread_country(evidence: Iterable[Evidence]) -> bool:
     return any(each.signal is Signal.COUNTRY and not each.places for each in evidence)
 
 
+def _somewhere_in_europe(evidence: Iterable[Evidence]) -> bool:
+    """Say whether any signal means Europe, and no place in it."""
+    return any(each.form.endswith(SOMEWHERE_IN_EUROPE.forms) for each in evidence)
+
+
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:
     return (
-        (Signal.COUNTRY, signals.country, from_country),
+        (Signal.COUNTRY, signals.country, from_stated_country),
         (Signal.LOCATION, signals.location, from_location),
         (Signal.PHONE, signals.phone, from_phone),
-        (Signal.IP_COUNTRY, signals.ip_country, from_country),
+        (Signal.IP_COUNTRY, signals.ip_country, from_stated_country),
         (Signal.LOCALE, signals.locale, from_locale),
         (Signal.TIME_ZONE, signals.time_zone, from_time_zone),
     )
@@ -126,6 +136,11 @@ def _weigh(signal: Signal, found: Located) -> Evidence:
     )
 
 
+def from_stated_country(value: str) -> Located:
+    """Read a country field as `from_country` does, but `NA`: nobody can say whether it means Namibia (`NAM`)."""
+    return _NOTHING if value.upper() == NAMIBIA_OR_MISSING else from_country(value)
+
+
 @lru_cache(maxsize=1 << 12)
 def from_country(value: str) -> Located:
     """Read a country field: an ISO 3166 code, a withdrawn or reserved one (`UK`), or a territory's name.
@@ -137,11 +152,13 @@ def from_country(value: str) -> Located:
     >>> sorted(from_country("CA-PQ").places), from_country("CA-PQ").forms
     (['CA'], ('country of an unknown part',))
     """
-    if (coded := from_country_code(value)).places:
+    if (coded := from_country_code(value)).forms:
         return coded
     named = places_called(value[:MAX_LENGTH])
     places = frozenset(reading.place for reading in named if reading.kind is Kind.TERRITORY)
-    return Located(places, establishes=True, forms=(Kind.TERRITORY.value,)) if places else _NOTHING
+    if places:
+        return Located(places, establishes=True, forms=(Kind.TERRITORY.value,))
+    return SOMEWHERE_IN_EUROPE if wider_region(value[:MAX_LENGTH]) is Region.EUROPE else _NOTHING
 
 
 def from_country_code(value: str) -> Located:
@@ -153,7 +170,7 @@ def from_country_code(value: str) -> Located:
         return Located(country, establishes=True, forms=("country of an unknown part",))
     if successors := replaced_codes().get(code):
         return Located(frozenset(successors), establishes=True, forms=("code",))
-    return _NOTHING
+    return SOMEWHERE_IN_EUROPE if code in EUROPE_CODES else _NOTHING
 
 
 def from_location(value: str) -> Located:
@@ -165,18 +182,21 @@ def from_location(value: str) -> Located:
 def from_phone(value: str) -> Located:
     """Read a number in international form (`+44 ...`, `0044 ...`) or a bare calling code.
 
-    A number that fits no region in particular yields every region that shares its calling code.
+    A number that fits no region in particular yields every region that shares its calling code. Up to three digits have
+    to be one: `123` and `777` are what people write who have none, and so is `007`.
     """
     value = value[:MAX_LENGTH]
     digits = _DIGITS.sub("", value)
     if value.startswith("00"):
         digits = digits.removeprefix("00")
+        if len(digits) == 1:
+            return _NOTHING
     elif not value.startswith(("+", "＋")) and len(digits) > _MAX_CALLING_CODE:
         return _NOTHING
-    region = _region_of(digits)
+    region = _region_of(digits) if len(digits) > _MAX_CALLING_CODE else None
     if region is not None:
         return Located(frozenset({region}), establishes=True, forms=("telephone number",))
-    places = _regions_calling(digits)
+    places = _regions_calling(digits) if digits and digits[0] != "0" else None
     return Located(places, establishes=True, forms=("calling code",)) if places else _NOTHING
 
 
@@ -195,7 +215,8 @@ def _region_of(digits: str) -> str | None:
 def _regions_calling(digits: str) -> frozenset[str]:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415
 
-    for length in range(1, min(len(digits), _MAX_CALLING_CODE) + 1):
+    shortest = len(digits) if len(digits) <= _MAX_CALLING_CODE else 1
+    for length in range(shortest, min(len(digits), _MAX_CALLING_CODE) + 1):
         regions = COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ())
         if regions and regions[0] != _NOT_GEOGRAPHIC:
             return frozenset(region for region in regions if known_place(region))
@@ -209,6 +230,8 @@ def from_locale(value: str) -> Located:
     for subtag in subtags[1:]:
         if len(subtag) == 1:
             break
+        if subtag in EUROPE_CODES:
+            return SOMEWHERE_IN_EUROPE
         if len(subtag) == 2 and (region := from_country(subtag)).places:
             return Located(region.places, establishes=False, forms=("region of a locale",))
     return _NOTHING
