@@ -57,7 +57,7 @@ def test_looking_through_one_release_holds_up_no_lease_on_another(
     slow, quick = place.ask.lease(place.release), place.ask.lease(other, job="job-2")
     looking, done, rows_hit = threading.Event(), threading.Event(), control.orders.hits._rows_hit
 
-    def slowly(name: str, *rest: Any, **named: Any) -> int:
+    def slowly(name: str, *rest: Any, **named: Any) -> Any:
         if name == place.release:
             looking.set()
             done.wait(20)
