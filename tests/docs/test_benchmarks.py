@@ -16,6 +16,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "corpus": ("--scale", "0.002"),
     "hostile": ("--number", "200"),
     "lineage": ("--scale", "0.002", "--releases", "12"),
+    "locations": (str(ROOT / "tests"),),
     "may": ("--scale", "0.002"),
     "objections": ("--number", "60", "--seconds", "2"),
     "page": ("--scale", "0.002", "--people-asked", "3"),
