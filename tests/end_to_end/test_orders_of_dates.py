@@ -244,3 +244,15 @@ def test_what_was_known_at_the_seal_is_not_kept_so_it_is_hit(place: Place) -> No
     forget_earlier(place[1].control.desk.corpora, "network", wanted=())
     suspend(place[1], Scope(created_from=LATER + 1))
     assert stopped(place[1], lease, secret)
+
+
+def test_what_nobody_could_tell_is_asked_again_when_it_can_be_told(place: Place) -> None:
+    path = place[0] / "items" / "0.parquet"
+    lease, _ = granted(place[1], build(place[1]))
+    content = path.read_bytes()
+    register_other_bytes(place[0], place[1], [RawItem(id="z1", author="ada", created=BEFORE)])
+    suspend(place[1], Scope(created_from=LATER))
+    assert state_of(place[1], lease) == "revoked"
+    path.write_bytes(content)
+    place[1].control.statements.register_corpus(place[0] / "corpus.toml")
+    assert state_of(place[1], lease) == "granted"

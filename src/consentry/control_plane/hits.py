@@ -74,10 +74,11 @@ class _Answer(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Whether rows of a release are hit, and the sidecars that were looked through for it."""
+    """Whether rows of a release are hit, or may be as nobody knows, and the sidecars that were looked through."""
 
     hit: bool
-    looked: frozenset[Path]
+    for_sure: bool = False
+    looked: frozenset[Path] = frozenset()
 
 
 class Hits:
@@ -204,7 +205,7 @@ class Hits:
             # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
             return _Answer(question, position, hit=True)
         # What leaves a release that was decided by the order may leave nothing in it that is hit.
-        always = found.hit and not question.decided and order.ended is None
+        always = found.for_sure and not question.decided and order.ended is None
         if always:
             self._found.note(order.order, release)
         return _Answer(question, position, found.hit, found.looked, always)
@@ -294,20 +295,18 @@ class Hits:
             # By what was known of the items when it was sealed it was decided.
             looked |= {each.folder for each in (known.sealed or known.registered).sidecars}
         if known.sealed is None and not question.decided:
-            return _Found(hit=True, looked=frozenset())
+            return _Found(hit=True)
         found = self._in_scope(known, order, sealed=sealed, some=some, looked=looked)
-        now = {each.pin for each in known.registered.sidecars}
-        if not question.decided:
-            found = {pin: rows for pin, rows in found.items() if pin in now}
         left = self.removals.removed(noted) if question.decided else {}
-        unknown = BitMap64() if as_decided else None
-        rows = ((index, file, found.get(file.pin, unknown)) for index, file in enumerate(release.manifest.files))
-        hit = any(
+        rows = ((index, file, found.get(file.pin)) for index, file in enumerate(release.manifest.files))
+        known_hit = any(
             rows_hit(release, file, found=each, left=left.get(index))
             for index, file, each in rows
-            if some is None or each is None or each
+            if each is not None and (some is None or each)
         )
-        return _Found(hit, frozenset(each.folder for each in known.sidecars))
+        told = found.keys() if question.decided else {each.pin for each in known.registered.sidecars}
+        untold = not as_decided and any(file.pin not in told for file in release.manifest.files)
+        return _Found(known_hit or untold, known_hit, frozenset(each.folder for each in known.sidecars))
 
     def _in_scope(
         self, known: OnceKnown, order: Order, *, sealed: int, some: Seats | None, looked: frozenset[Path]
