@@ -184,10 +184,10 @@ class Oracle:
         """Return which items are in a release as it was sealed, by its bitmaps."""
         try:
             opened = self._control.releases.open(release)
+            return np.concatenate([~_mask(opened.bitmap(file), file.pin.rows) for file in opened.manifest.files])
         except ConsentryError:
             # Without the head lock one release overwrites another: of what cannot be read nothing is claimed.
             return np.zeros(ITEMS, dtype=np.bool_)
-        return np.concatenate([~_mask(opened.bitmap(file), file.pin.rows) for file in opened.manifest.files])
 
     def _removed(self, body: ReleaseAmended) -> Mask:
         """Return which items left a release, by the bitmaps of an amendment."""
