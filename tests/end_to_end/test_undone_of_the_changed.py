@@ -86,3 +86,15 @@ def test_what_nobody_knows_any_more_is_no_zero(place: tuple[Path, Deployment]) -
     control.releases.withdraw(first, "gone", by="olga")
     assert effect_of(deployment).unknown == {}, "nothing leaves what nobody may read"
     assert effect_of(deployment, "nobody-known").unknown == {}
+
+
+def test_another_descriptor_does_not_say_what_was_known_before_it(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    release = build(deployment)
+    another_descriptor(folder, deployment)
+    for kept in (folder / "home" / "corpora" / "network" / "earlier").glob("*.json"):
+        kept.unlink()
+    foreseen = effect_of(deployment)
+    assert list(foreseen.unknown) == [release]
+    (used,) = deployment.control.people.uses_of("ada")["releases"]
+    assert used["sealed_with"] is None

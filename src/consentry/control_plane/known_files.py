@@ -20,6 +20,7 @@ from consentry.digests import Digest
 from consentry.errors import ConflictError, IntegrityError
 from consentry.policy.matrix import ItemClass
 from consentry.release.manifest import Manifest
+from consentry.release.reproduce import same_columns
 
 _MOST_FILES = 2_000
 """How many files are kept open as they were at the seal of releases, of all snapshots but the newest."""
@@ -64,7 +65,10 @@ class KnownFiles:
             ConflictError: what is registered is damaged.
         """
         now = self.desk.opened(manifest.corpus)
-        then = None if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
+        then = now if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
+        if then is None and not same_columns(manifest, now):
+            # Another descriptor alone may name fewer people: what it says is not all that was known.
+            return [[] for _ in manifest.files]
         return known_files(manifest, now=now, then=then)
 
     def _as_sealed(self, manifest: Manifest, now: Corpus) -> Corpus | None:

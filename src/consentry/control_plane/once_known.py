@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from consentry.control_plane.desk import Desk
 from consentry.corpus.classes import join_linked
-from consentry.corpus.registration import Corpus, open_as_of, snapshot_digest
+from consentry.corpus.registration import Corpus, open_as_of
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.groups import joined
 from consentry.oversight.order import Order
@@ -20,7 +20,7 @@ from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass
 from consentry.release.in_scope import Mask, classes_in_scope, residences_in_scope
 from consentry.release.manifest import Manifest
-from consentry.release.reproduce import sidecars_of
+from consentry.release.reproduce import same_columns, sidecars_of
 
 
 class OnceKnown(NamedTuple):
@@ -51,8 +51,7 @@ def items_of(desk: Desk, manifest: Manifest) -> OnceKnown:
     kept = open_as_of(desk.corpora, manifest.corpus, snapshot=manifest.corpus_snapshot, like=opened)
     if kept is not None:
         return OnceKnown(now, sidecars_of(manifest, kept))
-    alike = snapshot_digest(opened.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot
-    return OnceKnown(now, now if alike else None)
+    return OnceKnown(now, now if same_columns(manifest, opened) else None)
 
 
 def people_in(desk: Desk, order: Order, *, sealed: int, at: Seconds) -> Mask:

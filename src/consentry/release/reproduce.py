@@ -36,13 +36,18 @@ def sidecars_of(manifest: Manifest, corpus: Corpus) -> Corpus:
     return replace(corpus, sidecars=tuple(by_pin[file.pin] for file in manifest.files if file.pin in by_pin))
 
 
+def same_columns(manifest: Manifest, corpus: Corpus) -> bool:
+    """Say whether a corpus is registered under the descriptor that a release was sealed under."""
+    return snapshot_digest(corpus.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot
+
+
 def as_sealed(manifest: Manifest, corpus: Corpus) -> Corpus:
     """Return the corpus with only the files that the release was made from, if their columns mean now what they did.
 
     Raises:
         IntegrityError: the corpus is registered under another descriptor since.
     """
-    if snapshot_digest(corpus.descriptor, (file.pin for file in manifest.files)) != manifest.corpus_snapshot:
+    if not same_columns(manifest, corpus):
         raise IntegrityError(
             "release-descriptor-changed",
             f"corpus `{corpus.name}` is registered under another descriptor since `{manifest.release}` was sealed",
