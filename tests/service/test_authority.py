@@ -15,6 +15,7 @@ from consentry.ledger.statement_events import Says
 from consentry.oversight.order import Scope
 from consentry.public_key import read_public_key
 from consentry.transparency.download import opened
+from end_to_end.network import RawItem, register_other_bytes
 from service.authorities import CNIL, ICO, Scene, suspend
 from service.visitor import PASSWORD, Visitor, words
 
@@ -239,6 +240,10 @@ def test_of_a_model_the_items_that_it_read_are_counted_and_not_what_its_release_
     assert "read-none" in control.authority_view.model_names(uk), "what may have been read may be suspended"
     control.models.register("read-none", base=None, releases=[scene.release], leases=[], digest=None)
     assert len(control.authority_view.models(uk)["models"]) == 6
+    register_other_bytes(scene.deployment.settings.home.parent, scene.deployment, [RawItem(id="z", author="us")])
+    anew = control.authority_view.models(uk | {"CH"})["models"]  # nobody asked about those before
+    (theirs,) = [each for each in anew if each["model"] == "read-theirs"]
+    assert theirs["items"] == 1, "what was known of a file when it was sealed still counts"
 
 
 def test_a_download_is_checked_where_there_is_no_deployment(scene: Scene, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 Files are looked through row by row, which takes a moment where they are large. So what was found is remembered until
 where people live changes: with their table, with which accounts are one person, and with an erasure, which leaves
-nothing known. People of whom no country is known live nowhere, as in the counts of releases.
+nothing known; and until files are registered anew, as both what is said of them now and what was said at the seal
+count. People of whom no country is known live nowhere, as in the counts of releases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.consumption import RowsOfFiles
+from consentry.control_plane.known_files import KnownFile
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.corpus.classes import PersonClasses
 from consentry.digests import Digest
@@ -26,16 +29,16 @@ from consentry.policy.choice import Seconds
 from consentry.policy.jurisdictions import contains
 from consentry.policy.matrix import PersonClass
 from consentry.release.in_scope import Mask, ScopeTables, rows_in_scope
-from consentry.release.reproduce import sidecars_of
 from consentry.release.sealed import SealedRelease
 
 _KEPT = 32
 """Of how many releases and areas it is remembered: those that were asked about last."""
 
 
-class _People(NamedTuple):
-    """What decides where people live: the newest table, how many links there are, and the newest erasure."""
+class _Known(NamedTuple):
+    """What decides where people live, and what is theirs: how files are registered, the newest table and so on."""
 
+    corpora: tuple[str, ...]
     joined: int
     links: int
     erased: int
@@ -58,7 +61,7 @@ class RowsThere:
         self.desk = archive.desk
         self.archive = archive
         self._looking = Lock()
-        self._found: dict[tuple[Digest, Areas], tuple[_People, RowsOfFiles | None]] = {}
+        self._found: dict[tuple[Digest, Areas], tuple[_Known, RowsOfFiles | None]] = {}
 
     def of(self, name: str, areas: Areas) -> RowsOfFiles | None:
         """Return the rows that a release was sealed with; None if a file of it is not known any more."""
@@ -66,7 +69,12 @@ class RowsThere:
             present = self.desk.present()
             state = present.state
             key = state.releases[name].manifest, areas
-            people = _People(present.reaching.joined, len(state.links), state.newest_erasure)
+            people = _Known(
+                tuple(each.snapshot for each in state.corpora.values()),
+                present.reaching.joined,
+                len(state.links),
+                state.newest_erasure,
+            )
             classes = present.classes(at=self.desk.parts.clock())
         with self._looking:
             known = self._found.pop(key, None)
@@ -86,17 +94,22 @@ class RowsThere:
 
     def _rows(self, release: SealedRelease, seats: Callable[[Seconds], Mask]) -> RowsOfFiles | None:
         manifest = release.manifest
-        corpus = sidecars_of(manifest, self.desk.opened(manifest.corpus))
-        if len(corpus.sidecars) < len(manifest.files):
+        files = self.archive.known_files.of(manifest)
+        if not all(files):
             return None
-        kinds = np.ones(len(corpus.items), dtype=np.bool_)
         anything = Scope().rule("there", why="by or about people who live there")
-        look = ScopeTables(rule=anything, seats=seats(manifest.decided_at), items=kinds)
-        found = self.desk.parts.runner.map(lambda sidecar: rows_in_scope(sidecar, look), corpus.sidecars)
+        there = seats(manifest.decided_at)
+
+        def look_through(known: KnownFile) -> BitMap64:
+            kinds = np.ones(len(known.items), dtype=np.bool_)
+            return rows_in_scope(known.sidecar, ScopeTables(rule=anything, seats=there, items=kinds))
+
+        found = iter(self.desk.parts.runner.map(look_through, [each for file in files for each in file]))
         rows: RowsOfFiles = {}
-        for index, (file, there) in enumerate(zip(manifest.files, found, strict=True)):
+        for index, (file, known) in enumerate(zip(manifest.files, files, strict=True)):
+            living = BitMap64.union(*islice(found, len(known)))
             out = BitMap64.deserialize(release.bitmap(file)) if file.bitmap.cardinality else BitMap64()
-            if kept := there - out:
+            if kept := living - out:
                 rows[index] = kept
         return rows
 
