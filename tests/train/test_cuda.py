@@ -33,9 +33,9 @@ from train.test_dataset import ELIGIBLE, FILES, Holding, opened
 from train.test_dataset import holding as holding  # noqa: PLC0414 - a fixture
 from train.test_dataset import plane as plane  # noqa: PLC0414 - a fixture
 from train.test_ranks_of_a_trainer import RANKS, ranks, torchrun
-from train.test_training import Job, two_jobs
+from train.test_training import Job, require_frozen_to_write_nothing, two_jobs
 from train.turned import require_no_step_after, turning
-from training.jobs import ROOT, freeze
+from training.jobs import ROOT
 from training.small_server import SmallPlane
 from training.test_client import over_within, within
 from training.test_watchdog import watchdog_of
@@ -198,15 +198,7 @@ def test_a_job_is_killed_at_its_deadline_and_the_memory_of_its_gpu_comes_back(
 @pytest.mark.usefixtures("on_a_gpu")
 @pytest.mark.parametrize("watchdog", [True, False])
 def test_a_frozen_job_writes_no_model_checkpoint(real: Served, tmp_path: Path, watchdog: bool) -> None:
-    job = Job("checkpoints", real, folder=tmp_path / "job", ttl_s=TTL_S, watchdog=watchdog)
-    job.trains(11)
-    freeze(job.process)
-    before = {path.name for path in (tmp_path / "job" / "models").glob("step-*")}
-    assert len(before) >= 1
-    time.sleep(TTL_S + 0.3)
-    os.kill(job.process.pid, signal.SIGCONT)
-    assert job.ends(30) == (-signal.SIGKILL if watchdog else 75)
-    assert {path.name for path in (tmp_path / "job" / "models").glob("step-*")} <= before
+    require_frozen_to_write_nothing(real, tmp_path / "job", watchdog=watchdog)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -187,18 +187,24 @@ def test_control_without_the_watchdog_a_job_that_swallows_it_goes_on(real: Serve
     job.kill()
 
 
-@pytest.mark.parametrize("watchdog", [True, False])
-def test_a_frozen_job_writes_no_model_checkpoint(real: Served, tmp_path: Path, watchdog: bool) -> None:
-    job = Job("checkpoints", real, folder=tmp_path / "job", ttl_s=TTL_S, watchdog=watchdog)
+def require_frozen_to_write_nothing(at: At, folder: Path, *, watchdog: bool) -> int:
+    """Freeze a job until its deadline is over; return how many model checkpoints it had written."""
+    job = Job("checkpoints", at, folder=folder, ttl_s=TTL_S, watchdog=watchdog)
     job.trains(11)
     freeze(job.process)
-    before = {path.name for path in (tmp_path / "job" / "models").glob("step-*")}
+    before = {path.name for path in (folder / "models").glob("step-*")}
     assert len(before) >= 1
     time.sleep(TTL_S + 0.3)
     os.kill(job.process.pid, signal.SIGCONT)
     assert job.ends(30) == (-signal.SIGKILL if watchdog else 75)
-    assert {path.name for path in (tmp_path / "job" / "models").glob("step-*")} <= before
-    assert real.job()["model_checkpoints"] >= len(before)
+    assert {path.name for path in (folder / "models").glob("step-*")} <= before
+    return len(before)
+
+
+@pytest.mark.parametrize("watchdog", [True, False])
+def test_a_frozen_job_writes_no_model_checkpoint(real: Served, tmp_path: Path, watchdog: bool) -> None:
+    written = require_frozen_to_write_nothing(real, tmp_path / "job", watchdog=watchdog)
+    assert real.job()["model_checkpoints"] >= written
 
 
 @pytest.mark.parametrize("how", ["order", "silence"])
