@@ -40,11 +40,12 @@ _LOOKS_RUNNABLE = re.compile(r"```\s*(?:sh|bash|shell|console|python|py)\b", re.
 
 
 def require_all_run(text: str, *, name: str, folder: Path) -> int:
-    stage = Stage.build(folder, checkout=ROOT)
-    namespace: dict[str, object] = {"__name__": "__snippet__"}
     found = list(snippets(text, name=name))
-    for snippet in found:
-        stage.play(snippet, namespace)
+    if found:
+        namespace: dict[str, object] = {"__name__": "__snippet__"}
+        stage = Stage.build(folder, checkout=ROOT)
+        for snippet in found:
+            stage.play(snippet, namespace)
     return len(found)
 
 
