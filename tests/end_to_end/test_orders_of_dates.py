@@ -246,6 +246,17 @@ def test_what_was_known_at_the_seal_is_not_kept_so_it_is_hit(place: Place) -> No
     assert stopped(place[1], lease, secret)
 
 
+def test_so_it_is_if_it_was_decided_by_the_order_until_that_can_be_told_again(place: Place) -> None:
+    with_columns(place)
+    suspend(place[1], Scope(created_from=LATER))
+    lease, _ = granted(place[1], build(place[1]))
+    describe(place, "made", "edited")
+    forget_earlier(place[1].control.desk.corpora, "network", wanted=())
+    assert state_of(place[1], lease) == "revoked"
+    describe(place, "edited", "made")
+    assert state_of(place[1], lease) == "granted"
+
+
 def test_what_nobody_could_tell_is_asked_again_when_it_can_be_told(place: Place) -> None:
     path = place[0] / "items" / "0.parquet"
     lease, _ = granted(place[1], build(place[1]))

@@ -140,7 +140,7 @@ class AmendmentVerbs:
                 # Before anybody hears of an amendment: no job is to read on by its rows.
                 self.other_bytes.withdrawn_from(each.name for each in behind)
                 replaced = self.other_bytes.look(names)
-                leaving = Leaving(self.desk)
+                leaving = Leaving(self.archive.at_seal)
                 drafts = {
                     each.name: self._draft(each, head, reached=reached[each.purpose], leaving=leaving)
                     for each in behind

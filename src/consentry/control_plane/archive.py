@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.known_files import KnownFiles
-from consentry.corpus.registration import Corpus, open_as_of
+from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
 from consentry.errors import IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.state import Sealed
 from consentry.release import compare
-from consentry.release.manifest import Manifest, ReleaseFile
-from consentry.release.reproduce import as_sealed, check_registered
+from consentry.release.manifest import ReleaseFile
+from consentry.release.reproduce import check_registered
 from consentry.release.sealed import SealedRelease, open_release
 from consentry.stages import stage
 
@@ -30,7 +31,8 @@ class Archive:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.known_files = KnownFiles(desk)
+        self.at_seal = AtSeal(desk)
+        self.known_files = KnownFiles(self.at_seal)
         self._remembering = Lock()
         self._manifests: dict[Digest, SealedRelease] = {}
 
@@ -110,15 +112,6 @@ class Archive:
         check_registered(release.manifest, corpus)
         return corpus
 
-    def corpus_of(self, manifest: Manifest) -> Corpus:
-        """Return the files of a release with what was known of their items when it was sealed.
-
-        Raises:
-            IntegrityError: that is not kept, and they are registered under another descriptor now.
-        """
-        kept = open_as_of(self.desk.corpora, manifest.corpus, snapshot=manifest.corpus_snapshot)
-        return as_sealed(manifest, self.desk.opened(manifest.corpus)) if kept is None else kept
-
     def snapshots(self) -> frozenset[Digest] | None:
         """Return what sealed releases were made from; None if one cannot be asked, but is not gone for good."""
         found = set()
@@ -143,7 +136,7 @@ class Archive:
         manifest = release.manifest
         then = self._nothing_known() if then is None else then
         self.desk.carry_on(then, manifest.position)
-        corpus = self.corpus_of(manifest)
+        corpus = self.at_seal.open(manifest)
         policy = self.desk.document(manifest.policy.digest)
         basis = self.desk.basis(
             then,

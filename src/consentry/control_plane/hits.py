@@ -284,7 +284,7 @@ class Hits:
         known any more. `some`: only they are looked at in sidecars that were `looked` through before.
         """
         release = self.archive.remembered(name)
-        known = items_of(self.desk, release.manifest)
+        known = items_of(self.archive.at_seal, release.manifest)
         with self.desk.lock:
             sealed = self.desk.newest.state.releases[name].position
             noted = self.desk.newest.amendments.newest(name)
@@ -293,9 +293,7 @@ class Hits:
             some = _NO_SEATS
         if question.decided and some is not None:
             # By what was known of the items when it was sealed it was decided.
-            looked |= {each.folder for each in (known.sealed or known.registered).sidecars}
-        if known.sealed is None and not question.decided:
-            return _Found(hit=True)
+            looked |= {each.folder for each in known.sealed.sidecars}
         found = self._in_scope(known, order, sealed=sealed, some=some, looked=looked)
         left = self.removals.removed(noted) if question.decided else {}
         rows = ((index, file, found.get(file.pin)) for index, file in enumerate(release.manifest.files))

@@ -2,8 +2,7 @@
 
 A row leaves if it does by what was known of the items when the release was sealed, or by what is known of them now. So
 no descriptor that is registered since keeps anything in, and a file that is registered with other bytes since is still
-amended as it was: what was known of it is kept as long as a release is sealed with it (`corpus/registration.py`). Where
-that is lost, nobody can tell whom the descriptor of the seal named: only the same one says so again.
+amended as it was. Where nobody knows any more what was known of it (`at_seal.py`), nobody can tell what leaves.
 """
 
 from __future__ import annotations
@@ -13,33 +12,27 @@ from pathlib import Path
 
 import numpy as np
 
-from consentry.control_plane.desk import Desk
+from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.known_files import KnownFile, known_files
-from consentry.corpus.registration import Corpus, open_as_of, open_corpus
-from consentry.digests import Digest
-from consentry.errors import ConflictError, ConsentryError, IntegrityError
 from consentry.policy.vocabulary import Purpose
 from consentry.progress import watched_work
 from consentry.release.manifest import Manifest
 from consentry.release.reaching import Reached, Rows
-from consentry.release.reproduce import as_sealed, require_registered
+from consentry.release.reproduce import require_registered
 
 
 class Leaving:
-    """What leaves files, each looked at once for a purpose. Each corpus is opened once."""
+    """What leaves files, each looked at once for a purpose."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self._registered: dict[str, Corpus] = {}
-        self._sealed: dict[Digest, Corpus | ConsentryError | None] = {}
+    def __init__(self, at_seal: AtSeal) -> None:
+        self.desk, self.at_seal = at_seal.desk, at_seal
         self._rows: dict[tuple[Purpose, Path], Rows] = {}
 
     def of(self, manifest: Manifest, reached: Reached) -> dict[int, Rows]:
         """Return the rows that leave each file of a release from which some do, be they in it or not.
 
         Raises:
-            IntegrityError: what was known of a file when the release was sealed is not kept, and it is registered with
-                other bytes, or under another descriptor.
+            IntegrityError: nobody knows what was known of a file when the release was sealed.
         """
         files = self._known(manifest)
         new = {each.sidecar.folder: each for file in files for each in file}
@@ -62,29 +55,7 @@ class Leaving:
 
     def _known(self, manifest: Manifest) -> list[list[KnownFile]]:
         """Return what is known of each file of a release: as it was when that was sealed, and as it is registered."""
-        now = self._as_registered(manifest.corpus)
-        then = now if now.snapshot == manifest.corpus_snapshot else self._as_sealed(manifest, now)
+        now = self.desk.opened(manifest.corpus)
+        then = self.at_seal.remembered(manifest, now)
+        require_registered(manifest, then)
         return known_files(manifest, now=now, then=then)
-
-    def _as_registered(self, name: str) -> Corpus:
-        if name not in self._registered:
-            self._registered[name] = open_corpus(self.desk.corpora, name)
-        return self._registered[name]
-
-    def _as_sealed(self, manifest: Manifest, now: Corpus) -> Corpus:
-        """Return the corpus as it was when a release was sealed, with all of its files."""
-        snapshot = manifest.corpus_snapshot
-        if snapshot not in self._sealed:
-            try:
-                self._sealed[snapshot] = open_as_of(self.desk.corpora, manifest.corpus, snapshot=snapshot, like=now)
-            except (ConflictError, IntegrityError) as error:
-                self._sealed[snapshot] = error
-        kept = self._sealed[snapshot]
-        if isinstance(kept, Corpus):
-            return kept
-        # Lost: what is registered serves if it is the same files under the same descriptor, and nothing else does.
-        try:
-            require_registered(manifest, now)
-            return as_sealed(manifest, now)
-        except IntegrityError as error:
-            raise (kept if isinstance(kept, IntegrityError) else error) from kept

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.desk import Desk
 from consentry.corpus.classes import join_linked
-from consentry.corpus.registration import Corpus, open_as_of
+from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.ledger.groups import joined
 from consentry.oversight.order import Order
@@ -20,38 +21,34 @@ from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass
 from consentry.release.in_scope import Mask, classes_in_scope, residences_in_scope
 from consentry.release.manifest import Manifest
-from consentry.release.reproduce import same_columns, sidecars_of
+from consentry.release.reproduce import sidecars_of
 
 
 class OnceKnown(NamedTuple):
     """What is known of the items of a release: as they are registered, and as they were when it was sealed."""
 
     registered: Corpus
-    sealed: Corpus | None
-    """None: that is not kept, and columns mean something else now."""
+    sealed: Corpus
 
     @property
     def sidecars(self) -> list[Sidecar]:
         """All sidecars, each once."""
-        both = (corpus.sidecars for corpus in self if corpus is not None)
-        return list({each.folder: each for sidecars in both for each in sidecars}.values())
+        return list({each.folder: each for corpus in self for each in corpus.sidecars}.values())
 
     @property
     def items(self) -> tuple[ItemClass, ...]:
         """What the codes in all of them mean: codes are only ever added to."""
-        return max((corpus.items for corpus in self if corpus is not None), key=len)
+        return max((corpus.items for corpus in self), key=len)
 
 
-def items_of(desk: Desk, manifest: Manifest) -> OnceKnown:
-    """Return what is known of the items of a release. Both are the same if nothing was registered anew."""
-    opened = desk.opened(manifest.corpus)
-    now = sidecars_of(manifest, opened)
-    if opened.snapshot == manifest.corpus_snapshot:
-        return OnceKnown(now, now)
-    kept = open_as_of(desk.corpora, manifest.corpus, snapshot=manifest.corpus_snapshot, like=opened)
-    if kept is not None:
-        return OnceKnown(now, sidecars_of(manifest, kept))
-    return OnceKnown(now, now if same_columns(manifest, opened) else None)
+def items_of(at_seal: AtSeal, manifest: Manifest) -> OnceKnown:
+    """Return what is known of the items of a release. Both are the same if nothing was registered anew.
+
+    Raises:
+        IntegrityError: nobody knows what was known.
+    """
+    now = at_seal.desk.opened(manifest.corpus)
+    return OnceKnown(sidecars_of(manifest, now), at_seal.remembered(manifest, now))
 
 
 def people_in(desk: Desk, order: Order, *, sealed: int, at: Seconds) -> Mask:

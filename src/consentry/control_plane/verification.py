@@ -60,7 +60,7 @@ class Verification:
         )
         if decide:
             try:
-                known = self.archive.corpus_of(release.manifest)
+                known = self.archive.at_seal.open(release.manifest)
             except ConsentryError as error:
                 yield sealed.Finding(check="decisions", problem=error.message, code=error.code)
                 return

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from pyroaring import BitMap64
 
 from consentry.corpus import census
-from consentry.corpus.registration import Corpus, snapshot_digest
+from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.digests import digest
-from consentry.errors import IntegrityError
 from consentry.release import builder
 from consentry.release.basis import Basis
 from consentry.release.deletion_vector import unframe
@@ -34,26 +33,6 @@ def sidecars_of(manifest: Manifest, corpus: Corpus) -> Corpus:
     """
     by_pin = {sidecar.pin: sidecar for sidecar in corpus.sidecars}
     return replace(corpus, sidecars=tuple(by_pin[file.pin] for file in manifest.files if file.pin in by_pin))
-
-
-def same_columns(manifest: Manifest, corpus: Corpus) -> bool:
-    """Say whether a corpus is registered under the descriptor that a release was sealed under."""
-    return snapshot_digest(corpus.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot
-
-
-def as_sealed(manifest: Manifest, corpus: Corpus) -> Corpus:
-    """Return the corpus with only the files that the release was made from, if their columns mean now what they did.
-
-    Raises:
-        IntegrityError: the corpus is registered under another descriptor since.
-    """
-    if not same_columns(manifest, corpus):
-        raise IntegrityError(
-            "release-descriptor-changed",
-            f"corpus `{corpus.name}` is registered under another descriptor since `{manifest.release}` was sealed",
-            help="what the old one said of its items is not kept: register the corpus with that one again to ask",
-        )
-    return sidecars_of(manifest, corpus)
 
 
 def check_registered(manifest: Manifest, corpus: Corpus) -> None:
