@@ -113,14 +113,14 @@ def test_everybody_who_asks_is_told_the_same(
         assert code or [each.pin.path for each in ask().sidecars] == files
     known = archive.known_files.of(manifest)
     assert [file.pin.path for file, each in zip(manifest.files, known, strict=True) if each] == files
-    assert asked(lambda: control.releases.explain(release, "n1")) == code
+    lost = code or ("" if files == [FIRST, SECOND] else "release-file-changed")
+    assert [asked(partial(control.releases.explain, release, item)) for item in ("a1", "n1")] == [lost, code]
     # It is about nothing in the release: what nobody knows is hit all the same, and what is not registered any more.
     control.orders.suspend(NOTHING_THERE, case="c", origin=Origin.AUTHORITY_REQUEST, reference="x")
     hit = control.releases.handouts.hits.barring(release) is not None
     assert hit is (change is other_bytes or bool(code))
     say(deployment, "stranger", reach=Reach.EVERYTHING)
-    unamended = asked(lambda: control.amendments.newest(release))
-    assert unamended == (code or ("" if files == [FIRST, SECOND] else "release-file-changed"))
+    assert asked(partial(control.amendments.newest, release)) == lost
 
 
 def test_what_was_asked_for_is_remembered_and_not_taken_for_what_is_on_disk(place: tuple[Path, Deployment]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +56,28 @@ def test_a_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
         assert not folder.exists()
     assert [path.name for path in folder.rglob("*.parquet")] == ["b.parquet"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_all_of_it_is_on_disk_before_it_has_its_name_and_then_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power would leave empty files behind the name."""
+    flushed: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def flush(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        flushed.append((path.name, (tmp_path / "network").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with new_folder(tmp_path / "network") as staged:
+        (staged / "corpus.toml").write_text("content")
+        (staged / "items" / "b.parquet").write_bytes(b"content")
+    *before, name = flushed
+    assert {each for each, _ in before} == {"corpus.toml", "b.parquet", "items", ".network.staged"}
+    assert not any(named for _, named in before)
+    assert name == (tmp_path.name, True)
 
 
 def test_what_a_killed_attempt_left_is_replaced(tmp_path: Path) -> None:

@@ -37,18 +37,12 @@ class AtSeal:
         """Return what was known, read from disk again: what was opened before is trusted for asking, not for checking.
 
         Raises:
-            NotFoundError: the corpus is not registered.
-            ConflictError: what is registered is damaged.
             IntegrityError: nobody knows what was known.
         """
         return _read(self.desk.corpora, manifest, None)
 
     def remembered(self, manifest: Manifest, now: Corpus) -> Corpus:
-        """Return what was known, from memory if it was asked for before: it never changes.
-
-        Args:
-            manifest: of the release.
-            now: its corpus as it is registered.
+        """Return it from memory if it was asked for before: it never changes. `now` is the corpus as it is registered.
 
         Raises:
             IntegrityError: nobody knows what was known.

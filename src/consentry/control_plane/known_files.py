@@ -29,17 +29,12 @@ class KnownFile(NamedTuple):
 
 def known_files(manifest: Manifest, *, now: Corpus, then: Corpus) -> list[list[KnownFile]]:
     """Return what is known of each file of a release, once or twice; nothing of one that nobody knows any more."""
-    registered = {sidecar.pin: sidecar for sidecar in now.sidecars}
-    before = {sidecar.pin: sidecar for sidecar in then.sidecars}
-    found = []
-    for file in manifest.files:
-        those = {
-            sidecar.folder: KnownFile(sidecar, corpus.items, corpus is now)
-            for corpus, sidecar in ((then, before.get(file.pin)), (now, registered.get(file.pin)))
-            if sidecar is not None
-        }
-        found.append(list(those.values()))
-    return found
+    both = [
+        {sidecar.pin: KnownFile(sidecar, corpus.items, corpus is now) for sidecar in corpus.sidecars}
+        for corpus in (then, now)
+    ]
+    found = ([known[file.pin] for known in both if file.pin in known] for file in manifest.files)
+    return [list({each.sidecar.folder: each for each in file}.values()) for file in found]
 
 
 class KnownFiles:

@@ -16,7 +16,7 @@ from consentry.control_plane.drafts import Drafts
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.verification import Verification
 from consentry.control_plane.wording import require_handle, require_texts
-from consentry.errors import InputError, StateError
+from consentry.errors import InputError, NotFoundError, StateError
 from consentry.ledger.case_events import Handle
 from consentry.ledger.events import ChoiceMade, ReleaseWithdrawn
 from consentry.ledger.state import Sealed
@@ -32,6 +32,7 @@ from consentry.release.explain import Explanation
 from consentry.release.iceberg_schema import FormatVersion
 from consentry.release.materialise import CopyFormat
 from consentry.release.plan import Plan
+from consentry.release.reproduce import require_registered
 from consentry.release.sealed import Finding, SealedRelease
 from consentry.release.sealing import Built
 
@@ -94,7 +95,11 @@ class ReleaseVerbs:
         """Say why an item is in a release, or is not, and check that the bitmap says the same."""
         side, then, corpus = self.archive.side(name, then=self.archive.before(self.archive.sealed_as(name).position))
         key = self.desk.parts.pseudonyms.item(corpus.name, item)
-        found = explain.find(corpus, item, key=key)
+        try:
+            found = explain.find(corpus, item, key=key)
+        except NotFoundError:
+            require_registered(side.release.manifest, corpus)  # it may be in a file of which nothing is known any more
+            raise
         seats = [seat for seat, _ in people_of(side.basis, found.sidecar, row=found.row, item_key=key)]
         people = [self.desk.accounts(then, seat) for seat in seats]
         policy = self.desk.document(side.release.manifest.policy.digest)

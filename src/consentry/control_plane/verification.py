@@ -17,7 +17,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.lineage_events import Destroyed
 from consentry.progress import Progress
 from consentry.release import amendment_check, sealed
-from consentry.release.reproduce import check_registered, reproduce
+from consentry.release.reproduce import reproduce, require_registered
 
 
 class Verification:
@@ -95,8 +95,7 @@ class Verification:
         try:
             # From the first event on, each checked: what was kept is trusted for asking, not for checking.
             side, _, opened = self.archive.side(release.manifest.release)
-            if len(opened.sidecars) < len(release.manifest.files):
-                check_registered(release.manifest, opened)
+            require_registered(release.manifest, opened)
             if progress is not None:
                 progress.begin("deciding again", total=opened.rows, unit="items")
             return reproduce(

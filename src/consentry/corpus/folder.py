@@ -6,7 +6,7 @@
 | `items/*.parquet` | the content |
 | `people.toml`, `people.parquet` | the people, if the platform gave them |
 
-A folder appears complete or not at all: everything is written beside it and renamed at the end.
+A folder appears complete or not at all: everything is written beside it, flushed, and renamed at the end.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor
+from consentry.durable import sync_tree, take_name
 from consentry.errors import CorpusError
 
 CORPUS_DESCRIPTOR = "corpus.toml"
@@ -54,7 +55,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     (staged / ITEMS).mkdir(parents=True)
     try:
         yield staged
-        staged.rename(folder)
+        sync_tree(staged)
+        take_name(staged, folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
