@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from consentry.errors import ConsentryError, InputError, IntegrityError, LeaseOverError, StateError
+from consentry.training import arrow
 from consentry.training.client import Lease, hold
 from consentry.training.loader_state import joined_states
 from consentry.training.row_order import Share, Shuffle, Unit, rows_in_order, units_in_order
@@ -310,6 +311,30 @@ def test_a_file_that_is_gone_or_changed_and_a_column_that_never_was(plane: Small
         plane.paths[1].unlink()
         with pytest.raises(IntegrityError, match=r"release-file-changed"):
             list(dataset)
+
+
+def test_a_file_of_the_same_size_with_other_rows_in_it_is_not_read_on(plane: SmallPlane, holding: Holding) -> None:
+    """Positions mean nothing in it: the rows that are left out may be anybody's."""
+    path = plane.paths[1]
+
+    def written(texts: Iterable[str]) -> bytes:
+        table = pa.table({"text": list(texts)})
+        pq.write_table(table, path, row_group_size=GROUP, compression="none", use_dictionary=False)
+        return path.read_bytes()
+
+    other, content = (written(f"{row:02}" for row in rows) for rows in (reversed(range(ROWS)), range(ROWS)))
+    assert len(other) == len(content)
+    with holding() as lease:
+        dataset = opened(lease, shuffle=False)
+        assert list(arrow.batches(lease, ["text"], rows=GROUP))
+        path.write_bytes(content)
+        assert {tuple(row[ROW].tolist()) for row in dataset} == ELIGIBLE, "only touched"
+        path.write_bytes(other)
+        for read in (dataset, arrow.batches(lease, ["text"], rows=GROUP)):
+            with pytest.raises(IntegrityError, match=r"release-file-changed"):
+                list(read)
+        path.write_bytes(content)
+        assert len(list(dataset)) == len(ELIGIBLE)
 
 
 def test_an_amendment_for_rows_that_never_were_stops_reading(plane: SmallPlane, holding: Holding) -> None:

@@ -5,6 +5,7 @@ Started as a program it serves until it is killed; `POST /admin/WHAT` does what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
@@ -37,6 +38,14 @@ class Granted:
     sequence: int = 0
     ends: list[dict[str, Any]] = field(default_factory=list)
     consumed: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+
+
+def file(index: int, path: Path) -> dict[str, Any]:
+    """Return a content file as the answer to a grant names it."""
+    content = path.read_bytes()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    rows = pq.read_metadata(path).num_rows
+    return {"index": index, "path": str(path), "size": len(content), "rows": rows, "digest": digest}
 
 
 class SmallPlane:
@@ -103,10 +112,7 @@ class SmallPlane:
         ttl = float(body.get("ttl_s", 60))
         name = f"lease-{self.position}"
         self.leases[name] = Granted(self.position, body["job"], ttl, time.monotonic() + ttl)
-        files = [
-            {"index": i, "path": str(p), "size": p.stat().st_size, "rows": pq.read_metadata(p).num_rows, "digest": "d"}
-            for i, p in enumerate(self.paths)
-        ]
+        files = [file(index, path) for index, path in enumerate(self.paths)]
         release = {"name": body["release"], "manifest": f"sha256:{self.name}", "purpose": "train-genai", "files": files}
         given = {"lease": name, "fence": self.position, "ttl_s": ttl, "secret": f"secret-{name}", "release": release}
         return 201, {**given, "nonce": body["nonce"], "amendment": len(self.amendments), **self.grants_forged}

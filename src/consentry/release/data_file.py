@@ -2,7 +2,7 @@
 
 Positions count rows from the start of the *file*, not of a row group: that is what Iceberg and Delta count, and it does
 not depend on how a reader splits the work. Size and row count pin the file, and where all of it is read its digest:
-positions mean nothing in any other file.
+positions mean nothing in any other file. Who opens one again and again, as jobs do, is not given another one meanwhile.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from consentry.errors import IntegrityError
 
 Positions = npt.NDArray[np.int64]
 """Ascending and without duplicates."""
+Touched = tuple[int, ...]
+"""What the file system says of a file, and differs when it was written or another one took its place."""
+
+_OTHER_BYTES = "the file has other bytes than the release was made from"
+_WHILE_READ = "the file was changed while it was read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,25 @@ def open_pinned(file: DataFile) -> pq.ParquetFile:
     return opened
 
 
+def open_again(file: DataFile, seen: dict[Path, Touched]) -> pq.ParquetFile:
+    """Open `file` if it is still what it was when it was opened first: `seen` remembers that. The caller closes it.
+
+    Whatever touched it since, its digest decides then: it may have other bytes, of the same size and as many rows.
+
+    Raises:
+        IntegrityError: it changed, is gone, or is not a Parquet file any more.
+    """
+    now = _touched(file)
+    if seen.get(file.path, now) != now and digest_file(file.path) != file.digest:
+        raise _changed(file, _OTHER_BYTES)
+    opened = open_pinned(file)
+    if _touched(file) != now:
+        opened.close()
+        raise _changed(file, _WHILE_READ)
+    seen[file.path] = now
+    return opened
+
+
 @contextmanager
 def same_bytes(file: DataFile) -> Iterator[None]:
     """Make sure of what the block reads from `file`: afterwards the file has its digest, and stood still meanwhile.
@@ -115,16 +139,16 @@ def same_bytes(file: DataFile) -> Iterator[None]:
     before = _touched(file)
     yield
     if _touched(file) == before and file.digest is not None and digest_file(file.path) != file.digest:
-        raise _changed(file, "the file has other bytes than the release was made from")
+        raise _changed(file, _OTHER_BYTES)
     if _touched(file) != before:
-        raise _changed(file, "the file was changed while it was read")
+        raise _changed(file, _WHILE_READ)
 
 
 def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
 
 
-def _touched(file: DataFile) -> tuple[int, ...]:
+def _touched(file: DataFile) -> Touched:
     try:
         found = file.path.stat()
     except FileNotFoundError as error:

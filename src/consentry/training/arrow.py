@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from consentry.release.data_file import DataFile, eligible_mask, open_pinned
+from consentry.release.data_file import DataFile, eligible_mask, open_again
 from consentry.release.reader import check_columns
 from consentry.training.client import Lease
 from consentry.training.consumption import Ranges, ranges_of
@@ -29,11 +29,12 @@ def batches(lease: Lease, columns: Sequence[str], *, rows: int) -> Iterator[tupl
     Raises:
         LeaseOverError: the lease is over.
         InputError: a file lacks one of the columns.
+        IntegrityError: a file is not the one that the release was made from.
     """
     left_out = LeftOut(lease.release, {})
     for file in lease.release.files:
-        pinned = DataFile(path=file.path, size=file.size, rows=file.rows, excluded=b"")
-        with open_pinned(pinned) as opened:
+        pinned = DataFile(path=file.path, size=file.size, rows=file.rows, excluded=b"", digest=file.digest)
+        with open_again(pinned, lease.release.seen) as opened:
             chosen = check_columns(opened, columns, where=str(file.path))
             first = 0
             for batch in opened.iter_batches(rows, columns=chosen):

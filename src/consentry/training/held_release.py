@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class HeldRelease:
     files: tuple[HeldFile, ...]
     requests: LeaseRequests
     shared: SharedDeadline
+    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict, compare=False)
+    """What the file system said of each file when it was opened first, see `open_again`."""
 
     def check(self) -> None:
         """Raise LeaseOverError if the job may not go on. From memory."""

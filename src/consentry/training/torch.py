@@ -29,7 +29,7 @@ from pyroaring import BitMap64
 from torch.utils.data import IterableDataset, get_worker_info
 
 from consentry.errors import InputError, LeaseOverError, StateError
-from consentry.release.data_file import DataFile, eligible_mask, open_pinned
+from consentry.release.data_file import DataFile, eligible_mask, open_again
 from consentry.release.reader import check_columns
 from consentry.training.client import Lease
 from consentry.training.consumption import ranges_of
@@ -283,7 +283,8 @@ class ReleaseDataset(IterableDataset):  # type: ignore[misc]  # torch has no typ
                 first += rows
 
     def _opened(self, file: HeldFile) -> pq.ParquetFile:
-        return open_pinned(DataFile(path=file.path, size=file.size, rows=file.rows, excluded=b""))
+        pinned = DataFile(path=file.path, size=file.size, rows=file.rows, excluded=b"", digest=file.digest)
+        return open_again(pinned, self._release.seen)
 
 
 def _mask(left_out: LeftOut, file: HeldFile, unit: Unit) -> tuple[int, npt.NDArray[np.bool_] | None]:
