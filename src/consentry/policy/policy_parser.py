@@ -34,6 +34,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from consentry.digests import digest
@@ -108,17 +109,13 @@ def check(
     text: str, filename: str, *, languages: Sequence[str] = (), places_named: PlacesNamed = no_names
 ) -> list[Problem]:
     """Return every problem in `text`, in the order of their lines; one is a text that is not in each of `languages`."""
-    return _read(text, filename, languages=tuple(languages), places_named=places_named)[1]
+    return list(_read(text, filename, languages=tuple(languages), places_named=places_named)[1])
 
 
+@lru_cache(maxsize=16)  # a text is checked, compared and read again before it is published
 def _read(
-    text: str,
-    filename: str,
-    *,
-    places_named: PlacesNamed,
-    languages: tuple[str, ...] = (),
-    accepted: bool = False,
-) -> tuple[PolicySet | None, list[Problem]]:
+    text: str, filename: str, *, places_named: PlacesNamed, languages: tuple[str, ...] = (), accepted: bool = False
+) -> tuple[PolicySet | None, Sequence[Problem]]:
     text = text.removeprefix("\ufeff")
     try:
         values = parse(text, longest=None if accepted else LONGEST)
