@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +21,7 @@ from consentry.corpus.registration import forget_earlier
 from consentry.policy.library import shipped
 
 Id = str | int | None
+T = TypeVar("T")
 
 CATEGORY_WORDS = {"status_update": "post", "pic": "image"}
 LICENCES = ("CC BY-SA 4.0", "CC BY-SA 3.0", None, "all rights reserved ©")
@@ -257,6 +258,47 @@ def fresh() -> Iterator[tuple[Path, Deployment]]:
             yield Path(name), deployment
         finally:
             deployment.close()
+
+
+@cache
+def _stage() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="consentry-stage-", dir=quick_folder()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_MADE: dict[Path, Any] = {}
+
+
+@contextmanager
+def made_once(make: Callable[[Path, Deployment], T]) -> Iterator[tuple[Path, Deployment, T]]:
+    """Yield a folder, a deployment in its `home`, and what `make` returned that filled both.
+
+    It is made once in a process and copied from then on. A deployment knows its content by where it is, so the copies
+    stand in one place, one after the other; whoever wants one while another is there has one made elsewhere.
+    """
+    place, kept = _stage() / "place", _stage() / f"{make.__module__}.{make.__qualname__}"
+    if place.exists():
+        with fresh() as (folder, deployment):
+            yield folder, deployment, make(folder, deployment)
+        return
+    try:
+        if kept not in _MADE:
+            place.mkdir()
+            deployment = open_deployment(copy_home(place / "home"))
+            try:
+                _MADE[kept] = make(place, deployment)
+            finally:
+                deployment.close()
+            place.rename(kept)
+        shutil.copytree(kept, place)
+        deployment = open_deployment(place / "home")
+        try:
+            yield place, deployment, _MADE[kept]
+        finally:
+            deployment.close()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

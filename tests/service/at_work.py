@@ -30,7 +30,7 @@ from consentry.service.app import create_app
 from consentry.service.auth import workload_token
 from consentry.service.connection import Connection
 from consentry.service.server import _listening, _Server
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, made_once, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW
 
 POLICY = "august-2024"
@@ -143,8 +143,7 @@ def prepare(folder: Path, deployment: Deployment) -> str:
 @contextmanager
 def home() -> Iterator[tuple[Path, str]]:
     """Yield the home of a deployment that nobody has opened, and the name of its release."""
-    with fresh() as (folder, deployment):
-        release = prepare(folder, deployment)
+    with made_once(prepare) as (folder, deployment, release):
         deployment.close()
         yield folder / "home", release
 

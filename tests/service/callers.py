@@ -13,7 +13,7 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.service.gate import COOKIE
-from end_to_end.network import fresh
+from end_to_end.network import made_once
 from service.at_work import Caller, in_thread, prepare
 
 
@@ -29,8 +29,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    with fresh() as (folder, deployment):
-        release = prepare(folder, deployment)
+    with made_once(prepare) as (_, deployment, release):
         with deployment.admission() as admission:
             admission.add("olga", roles=frozenset({Role.PRIVACY_OFFICER}), password="")
             admission.add("ico", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"UK"}), password="")

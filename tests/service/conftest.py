@@ -12,7 +12,7 @@ from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
-from end_to_end.network import fresh
+from end_to_end.network import made_once
 from service.at_work import Caller, in_thread, prepare, until
 from service.authorities import ANPD, CNIL, ICO, Scene
 from service.objectors import STAFF, There
@@ -45,10 +45,8 @@ def wait_until_drained(place: Place, order: str, seconds: float = 5) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    with fresh() as (folder, deployment):
-        release = prepare(folder, deployment)
-        with in_thread(deployment) as ask:
-            yield Place(folder, deployment, release, ask)
+    with made_once(prepare) as (folder, deployment, release), in_thread(deployment) as ask:
+        yield Place(folder, deployment, release, ask)
 
 
 @pytest.fixture
@@ -65,11 +63,10 @@ def empty() -> Iterator[Office]:
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[There]:
-    with fresh() as (folder, opened):
+    with made_once(prepare) as (_, opened, release):
         # Nobody answers there: nothing of this may need the provider.
         silent = {"oidc_issuer": "http://127.0.0.1:9", "member_issuer": "http://127.0.0.1:9"}
         deployment = replace(opened, settings=opened.settings.model_copy(update=silent))
-        release = prepare(folder, deployment)
         with deployment.admission() as admission:
             for role in STAFF:
                 admission.add(role, roles=frozenset({role}), password=PASSWORD)
@@ -81,8 +78,7 @@ def there() -> Iterator[There]:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    with fresh() as (folder, deployment):
-        release = prepare(folder, deployment)
+    with made_once(prepare) as (_, deployment, release):
         with deployment.admission() as admission:
             for office in (ICO, ANPD, CNIL):
                 admission.add(office.handle, roles=frozenset({Role.AUTHORITY}), areas=office.areas, password=PASSWORD)

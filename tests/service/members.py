@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,7 +16,7 @@ from consentry.bootstrap import Deployment
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Category, Purpose, Visibility
 from consentry.release.snapshot import Use
-from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_people
+from end_to_end.network import RawItem, RawPerson, made_once, write_corpus, write_people
 from end_to_end.test_story import BEFORE, NOW
 from service.at_work import POLICY, in_thread
 from service.visitor import Visitor, words
@@ -56,26 +57,29 @@ def token_for(deployment: Deployment, person: str, **changed: Any) -> str:
     return LinkKeys(settings.home / "keys").signed({**claims, **changed})
 
 
+def members(folder: Path, deployment: Deployment) -> None:
+    """Fill a deployment."""
+    control = deployment.control
+    control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
+    control.statements.load_people(write_people(folder / "people", PEOPLE))
+    control.statements.publish(shipped()[POLICY], POLICY)
+    release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
+    control.models.register("drafts", releases=[release])
+
+
 @pytest.fixture
 def place() -> Iterator[tuple[Deployment, Come, str]]:
-    with fresh() as (folder, deployment):
-        control = deployment.control
-        control.statements.register_corpus(write_corpus(folder, [ITEMS[:4], ITEMS[4:]]))
-        control.statements.load_people(write_people(folder / "people", PEOPLE))
-        control.statements.publish(shipped()[POLICY], POLICY)
-        release = control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, at=NOW).manifest.release
-        control.models.register("drafts", releases=[release])
-        with in_thread(deployment) as ask:
+    with made_once(members) as (_, deployment, _none), in_thread(deployment) as ask:
 
-            def come(person: str, **facts: Any) -> Visitor:
-                visitor = Visitor(ask.url)
-                answer = visitor.get(f"/me/enter?token={token_for(deployment, person, **facts)}")
-                assert answer.status_code == 303, words(answer)
-                assert answer.headers["location"].startswith("/me")
-                assert "token" not in answer.headers["location"]
-                return visitor
+        def come(person: str, **facts: Any) -> Visitor:
+            visitor = Visitor(ask.url)
+            answer = visitor.get(f"/me/enter?token={token_for(deployment, person, **facts)}")
+            assert answer.status_code == 303, words(answer)
+            assert answer.headers["location"].startswith("/me")
+            assert "token" not in answer.headers["location"]
+            return visitor
 
-            yield deployment, come, ask.url
+        yield deployment, come, ask.url
 
 
 def no(visitor: Visitor, **more: str) -> str:

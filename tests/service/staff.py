@@ -12,7 +12,7 @@ import pytest
 from consentry.accounts.access import Role
 from consentry.bootstrap import Deployment
 from consentry.ledger.events import Body
-from end_to_end.network import fresh
+from end_to_end.network import made_once
 from service.at_work import Caller, in_thread, prepare
 from service.visitor import Visitor
 
@@ -55,18 +55,24 @@ class Office:
         return {name: self.visitor(name).get(path).status_code for name in ("", *STAFF)}
 
 
+def _empty(_folder: Path, _deployment: Deployment) -> str:
+    return ""
+
+
 @contextmanager
 def office(*, filled: bool = True) -> Iterator[Office]:
     """Serve a deployment; one that is not filled has nothing in it."""
-    with fresh() as (folder, deployment):
-        release = prepare(folder, deployment) if filled else ""
-        with deployment.admission() as admission, in_thread(deployment) as ask:
-            made = Office(deployment, release, folder, ask)
-            for handle, role in STAFF.items():
-                areas = frozenset({"UK"}) if role is Role.AUTHORITY else frozenset[str]()
-                admission.add(handle, roles=frozenset({role}), areas=areas, password="")
-                made.cookies[handle] = admission.admit(handle, subject=f"https://idp.example/#{handle}")
-            yield made
+    with (
+        made_once(prepare if filled else _empty) as (folder, deployment, release),
+        deployment.admission() as admission,
+        in_thread(deployment) as ask,
+    ):
+        made = Office(deployment, release, folder, ask)
+        for handle, role in STAFF.items():
+            areas = frozenset({"UK"}) if role is Role.AUTHORITY else frozenset[str]()
+            admission.add(handle, roles=frozenset({role}), areas=areas, password="")
+            made.cookies[handle] = admission.admit(handle, subject=f"https://idp.example/#{handle}")
+        yield made
 
 
 def may(statuses: dict[str, int]) -> set[str]:
