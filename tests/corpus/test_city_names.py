@@ -74,6 +74,8 @@ def test_cities_narrow_and_find(text: str, expected: set[str]) -> None:
         ("NYC | Philadelphia - UK", {"US-NY", "US-PA", "GB"}),
         ("Ontario, CA", {"CA-ON", "US-CA"}),
         ("Nederland, CO", {"US-CO", "NL"}),
+        ("Cantù, CO", {"IT"}),
+        ("Brunate, CO", {"IT"}),
     ],
 )
 def test_namesakes_all_stay(text: str, among: set[str]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unicodedata
 
+import pycountry
 import pytest
 from babel.core import get_global
 from hypothesis import given
@@ -18,9 +19,11 @@ from without_cities import without_cities as without_cities  # noqa: PLC0414 - a
 
 from consentry.corpus.location_doubt import DOUBTS
 from consentry.corpus.location_text import MAX_LENGTH, locate
-from consentry.corpus.place_names import cities, fold, names, readings_of
+from consentry.corpus.namesakes import in_europe
+from consentry.corpus.place_names import cities, codes, fold, names, readings_of
 from consentry.corpus.residence import Signals, resolve
 from consentry.policy.jurisdictions import known_place
+from consentry.policy.memberships import SAME_PLACE
 
 PROSE = {
     *("Born in Texas, living in Munich", "Texas, now in Munich", "ex-USA, now Munich", "not in the US", "USA, Munich"),
@@ -93,9 +96,9 @@ def test_location_texts_that_name_places(text: str, expected: set[str]) -> None:
     [
         ("Georgia", {"GE", "US-GA"}),
         ("Georgia, USA", {"US-GA"}),
-        ("Nederland, CO", {"NL", "US-CO", "CO"}),
-        ("Fairbrook, DE", {"US-DE", "DE"}),
-        ("Ontario, CA", {"CA-ON", "US-CA"}),
+        ("Nederland, CO", {"NL", "US-CO", "CO", "ES", "IE", "IT"}),
+        ("Fairbrook, DE", {"US-DE", "DE", "HU"}),
+        ("Ontario, CA", {"CA-ON", "US-CA", "ES", "IT", "LU"}),
         ("Toronto, ON, CA", {"CA-ON"}),
         ("Korea", {"KP", "KR"}),
         ("Texas - UK", {"US-TX", "GB"}),
@@ -103,7 +106,7 @@ def test_location_texts_that_name_places(text: str, expected: set[str]) -> None:
         ("Georgia \U0001f1fa\U0001f1f8", {"US-GA"}),
         ("Georgia \U0001f1ec\U0001f1ea", {"GE"}),
         ("Berlin, NY, USA", {"US-NY"}),
-        ("Berlin, NY", {"DE-BE", "US-NY"}),
+        ("Berlin, NY", {"DE-BE", "US-NY", "HU"}),
         ("Texas \U0001f1fa\U0001f1e6", {"US-TX", "UA"}),
     ],
 )
@@ -179,6 +182,49 @@ def test_a_name_that_a_town_in_europe_shares_does_not_establish(text: str) -> No
 def test_a_shared_name_beside_what_it_is_in_establishes(text: str, expected: set[str]) -> None:
     assert places(text) == expected
     assert locate(text).establishes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Cantù, CO", {"US-CO", "CO", "ES", "IE", "IT"}),
+        ("Cantù (CO)", {"US-CO", "CO", "ES", "IE", "IT"}),
+        ("Rho MI", {"US-MI", "HU", "IT"}),
+        ("quartu, ca", {"US-CA", "CA", "ES", "IT", "LU"}),
+        ("Moncalieri (TO)", {"TO", "ES", "HU", "IT"}),
+        ("Italy, CO", {"IT", "US-CO", "CO", "ES", "IE"}),
+        ("Chieti Scalo, CH", {"CH", "IT"}),
+    ],
+)
+def test_a_code_that_a_province_in_europe_shares_keeps_its_country(text: str, expected: set[str]) -> None:
+    assert places(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Cantù, CO, Italia", {"IT"}),
+        ("Cantù (CO) \U0001f1ee\U0001f1f9", {"IT"}),
+        ("Denver, CO, USA", {"US-CO"}),
+        ("Denver, CO 80202, United States", {"US-CO"}),
+        ("Denver, Colorado", {"US-CO"}),
+        ("Austin, TX", {"US-TX"}),
+        ("Toronto, ON, CA", {"CA-ON"}),
+        ("Nouméa, NC", {"NC", "US-NC", "ES"}),
+    ],
+)
+def test_what_stands_behind_a_shared_code_says_which_is_meant(text: str, expected: set[str]) -> None:
+    assert places(text) == expected
+    assert locate(text).establishes
+
+
+def test_no_code_of_a_part_of_a_country_in_europe_releases_who_lives_there() -> None:
+    parts = [part for part in pycountry.subdivisions if in_europe(part.country_code) and part.code not in SAME_PLACE]
+    shared = [part.code for part in parts if len(part.code) == len("IT-CO") and part.code[3:] in codes()]
+    assert {"IT-CO", "IT-TO", "ES-CA", "CH-NE", "NL-UT", "RO-AR"} <= set(shared)
+    for code in shared:
+        found = locate(f"Xyzzy, {code[3:]}")
+        assert code[:2] in found.places or not found.establishes, code
 
 
 @pytest.mark.parametrize("text", sorted(NAMED_AFTER))

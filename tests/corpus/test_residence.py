@@ -165,6 +165,7 @@ TEXTS = (
     "Texas",
     "Portland, OR",
     "Nederland, CO",
+    "Cantù, CO",
     "France / Spain",
     "UK | Texas",
     "the sofa",
@@ -229,6 +230,10 @@ def test_a_signal_that_says_europe_holds_whatever_the_others_say(said: Signals) 
     assert found.places <= {"US", "US-TX"}
     assert not found.established
     assert any(each.form.endswith("region of Europe") for each in found.evidence)
+
+
+def test_a_shared_code_beside_europe_holds_although_it_may_mean_a_province_there() -> None:
+    assert not resolve(Signals(country="US", location="Cantù, CO, Europe")).established
 
 
 @pytest.mark.parametrize("location", ["Germany, Europe", "Paris, France (EU)", "Asia", "over the rainbow"])

@@ -6,7 +6,8 @@ dashes, brackets), each with its *readings*. Rules:
 1. A segment is looked up whole; if that finds nothing, known names are looked for within it, longest first.
 2. Within an alternative a segment narrows another: in `Boulder, CO` the city is in Colorado and not in Colombia, so CO
    means Colorado. Only a name of a container narrows, never one city another: `Paris, London` stays both.
-3. What nothing narrows keeps every reading: `Georgia` is the state and the country. Only small cities outside Europe
+3. What nothing narrows keeps every reading: `Georgia` is the state and the country, and `Cantù, CO` for who does not
+   know the town is in Colorado, in Colombia, or in a country in Europe with a part CO. Only small cities outside Europe
    give way to larger namesakes: `London` is not the one in Kentucky, but `Boston` may be the one in England. A name
    that a town in Europe shares (`Mérida`) counts as not understood if that town is not among its readings.
 4. A text may *hold* without *establishing*: a two-letter code or a small town on its own, a second-level subdivision,
@@ -36,9 +37,9 @@ from consentry.corpus.location_doubt import (
     says_nothing,
     spans_years,
 )
-from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific
+from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific, provinces
+from consentry.corpus.narrowing import Segment, agreeing, can_establish, is_placed, is_small_city, unsupported
 from consentry.corpus.place_names import (
-    LARGE_CITY,
     Kind,
     Reading,
     Readings,
@@ -54,8 +55,6 @@ from consentry.policy.jurisdictions import contains
 
 MAX_LENGTH = 200
 """Longer texts are read up to here and establish nothing."""
-NAMESAKE_SHARE = 10
-"""Among cities, one stays a candidate if it has at least 1/NAMESAKE_SHARE of its largest namesake's inhabitants."""
 
 _ALTERNATIVES = re.compile(r"[/|;•·⇒→↔\n]|\s[<=-]*->?>\s")
 _JOINED = re.compile(r"\s+(?:and|or|to|und|et|y|&|\+)\s+", re.IGNORECASE)
@@ -66,11 +65,6 @@ _LOOSE = frozenset({":", "-", "–", "—", "~"})
 _NATIVE_ENDINGS = frozenset("省市区县縣州都道府시도")
 """What may end a name that is written without spaces."""
 _CODE = re.compile(r"[A-Za-z]{2,3}")
-_COUNTRIES = frozenset({Kind.TERRITORY, Kind.FLAG})
-_CONTAINERS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT, Kind.STATE_CODE, Kind.COUNTRY_CODE})
-_STATES = frozenset({Kind.SUBDIVISION, Kind.STATE_CODE})
-_NAMES_OF_PARTS = frozenset({Kind.SUBDIVISION, Kind.DISTRICT})
-_CODES = frozenset({Kind.STATE_CODE, Kind.COUNTRY_CODE})
 _UNION = frozenset({"EU", "\U0001f1ea\U0001f1fa"})
 _SIXTH = "VI"
 """At the end of a name (`Paolo VI` in Taranto) it is a number, and not the Virgin Islands."""
@@ -91,18 +85,6 @@ class _Piece(NamedTuple):
 
     text: str
     leads: bool
-
-
-class _Segment(NamedTuple):
-    """What a piece means; `sound` if nothing about it keeps the text from establishing.
-
-    `shared` if somebody in Europe may be meant whom no reading is about.
-    """
-
-    readings: Readings
-    understood: bool
-    sound: bool
-    shared: bool = False
 
 
 class _Alternative(NamedTuple):
@@ -132,7 +114,8 @@ def locate(text: str) -> Located:
     parts = [part for part in _alternatives(shortened) if _says_something(part)]
     found = [_alternative(part) for part in parts]
     kept = [reading for each in found for reading in each.readings]
-    in_between = any(_says_europe(part) for part in parts) and not any(in_europe(each.place) for each in kept)
+    named = [each.place for each in kept if each.kind is not Kind.PROVINCE_CODE]
+    in_between = any(_says_europe(part) for part in parts) and not any(map(in_europe, named))
     if not kept:
         return SOMEWHERE_IN_EUROPE if in_between else NOWHERE
     certain = len(text) <= MAX_LENGTH and not (_COORDINATES.search(text) or names_a_zone(text) or spans_years(text))
@@ -171,13 +154,13 @@ def _alternative(text: str) -> _Alternative:
     pieces = list(_pieces(text))
     read = [_read(piece.text, first=number == 0) for number, piece in enumerate(pieces)]
     segments = [segment for segment in read if segment.understood]
-    supported = [_supported(number, segments) for number in range(len(segments))]
+    supported = [agreeing(number, segments) for number in range(len(segments))]
     lonely = {segment for segment, others in zip(segments, supported, strict=True) if segment.shared and not others}
     read = [each._replace(sound=each.sound and each not in lonely) for each in read]
     kept: list[Reading] = []
     for number, segment in enumerate(segments):
-        kept += supported[number] or ([] if _is_placed(number, supported) else _unsupported(segment.readings))
-    firm = any(supported) or any(_establishes(reading, alone=len(pieces) == 1) for reading in kept)
+        kept += supported[number] or ([] if is_placed(number, supported) else unsupported(segment.readings))
+    firm = any(supported) or any(can_establish(reading, alone=len(pieces) == 1) for reading in kept)
     sound = _is_sound(pieces, read) and all(fits(wider_region(piece.text), kept) for piece in pieces)
     return _Alternative(most_specific(kept), firm, sound)
 
@@ -192,7 +175,7 @@ def _pieces(text: str) -> Iterable[_Piece]:
             yield _Piece(last, leads=separator.strip() not in _LOOSE)
 
 
-def _is_sound(pieces: Sequence[_Piece], read: Sequence[_Segment]) -> bool:
+def _is_sound(pieces: Sequence[_Piece], read: Sequence[Segment]) -> bool:
     """Say whether every piece is understood, or can be the name of something within one that follows."""
     follows = False
     for piece, segment in zip(reversed(pieces), reversed(read), strict=True):
@@ -218,21 +201,21 @@ def _split_code(segment: str) -> tuple[str, ...]:
     return (segment,)
 
 
-def _read(segment: str, *, first: bool) -> _Segment:
+def _read(segment: str, *, first: bool) -> Segment:
     if FLAG.fullmatch(segment.strip()):
         flag = read_flag(segment.strip())
-        return _Segment(flag, understood=True, sound=bool(flag))
+        return Segment(flag, understood=True, sound=bool(flag))
     words = " ".join(word for word in segment.split() if not any(char.isdigit() for char in word))
     whole = readings_of(words)
     coded = _read_code(words, first=first)
     found, sound, names = [*coded, *(whole or ())], True, [words]
-    if (whole is None and not coded) or (found and all(_is_small_city(reading) for reading in found)):
+    if (whole is None and not coded) or (found and all(is_small_city(reading) for reading in found)):
         # Knowing more towns must never establish less: `Texas City` is still in Texas.
         within = _read_within(plain(words))
         sound = whole is not None or bool(coded) or not within.readings or _is_clear(within)
         found += within.readings
         names += within.names
-    return _Segment(
+    return Segment(
         tuple(dict.fromkeys(found)),
         understood=whole is not None or bool(found),
         sound=sound,
@@ -292,10 +275,10 @@ def _read_code(words: str, *, first: bool) -> Readings:
     if not _CODE.fullmatch(word):
         return ()
     found = codes().get(word.upper(), ())
-    if word.isupper():
-        return found
     is_state = len(word) == 2 and any(reading.kind is Kind.STATE_CODE for reading in found)
-    return found if is_state and not first else ()
+    if not found or not (word.isupper() or (is_state and not first)):
+        return ()
+    return (*found, *provinces().get(word.upper(), ()))
 
 
 def _read_within(text: str) -> _Within:
@@ -333,68 +316,3 @@ def _prefix(word: str) -> str:
             if names_within_text().get(word[:length]):
                 return word[:length]
     return ""
-
-
-def _supported(number: int, segments: Sequence[_Segment]) -> list[Reading]:
-    """Return the readings of a segment that most other segments agree with; none if no other segment does."""
-    votes = {
-        reading: sum(
-            _agrees(reading, number, others=segment.readings, position=position)
-            for position, segment in enumerate(segments)
-            if position != number and segment != segments[number]
-        )
-        for reading in segments[number].readings
-    }
-    most = max(votes.values(), default=0)
-    return [reading for reading, count in votes.items() if count == most > 0]
-
-
-def _agrees(reading: Reading, number: int, *, others: Readings, position: int) -> bool:
-    """Say whether another segment can mean a place that contains this one, or one within it."""
-    return any(
-        _supports(other, reading, after=position > number)
-        or (_supports(reading, other, after=number > position) and not _leaves_code_open(reading, other))
-        for other in others
-    )
-
-
-def _is_placed(number: int, supported: Sequence[Sequence[Reading]]) -> bool:
-    """Say whether a state and its country follow, as in `Berlin, NY, USA`: then the segment is a town in that state."""
-    following = [reading.kind for segment in supported[number + 1 : number + 3] for reading in segment]
-    return len(following) == 2 and following[0] in _STATES and following[1] in _COUNTRIES
-
-
-def _supports(container: Reading, part: Reading, *, after: bool) -> bool:
-    """Say whether `container` narrows `part`: a country from anywhere in the text, anything smaller from behind."""
-    if container.kind not in _COUNTRIES and not (after and container.kind in _CONTAINERS):
-        return False
-    return contains(container.place, part.place, at=0) is True
-
-
-def _leaves_code_open(code: Reading, part: Reading) -> bool:
-    """A part's name does not decide what a code means: `Ontario, CA` may be the city in California."""
-    return code.kind is Kind.COUNTRY_CODE and part.kind in _NAMES_OF_PARTS
-
-
-def _unsupported(readings: Readings) -> list[Reading]:
-    """Return what a segment means by itself: everything but small cities outside Europe with a larger namesake."""
-    larger_area = any(reading.kind in (Kind.TERRITORY, Kind.SUBDIVISION) for reading in readings)
-    largest = max((reading.weight for reading in readings), default=0)
-    return [
-        reading
-        for reading in readings
-        if reading.kind is not Kind.CITY
-        or in_europe(reading.place)
-        or (reading.weight * NAMESAKE_SHARE >= largest and not (larger_area and _is_small_city(reading)))
-    ]
-
-
-def _establishes(reading: Reading, *, alone: bool) -> bool:
-    if reading.kind in _CODES:
-        return not alone
-    return reading.kind is not Kind.DISTRICT and not _is_small_city(reading)
-
-
-def _is_small_city(reading: Reading) -> bool:
-    """A small city establishes nothing by itself, and gives way to a larger area of its name."""
-    return reading.kind is Kind.CITY and reading.weight < LARGE_CITY

@@ -5,17 +5,24 @@ there. So the few names are written out that a territory or a large part of a co
 5,000 inhabitants or more in the EEA, the United Kingdom or Switzerland, and those that such a part shares with another
 name of a city of 100,000 there. Names, no places: what they mean in Europe, only the extra `cities` knows. A test finds
 them again in GeoNames (CC BY 4.0), where they come from.
+
+Codes are shared as well: Italians write `Cantù (CO)` for Como as Americans write CO for Colorado. Here the
+countries are known (ISO 3166-2), and each is a candidate beside the state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from consentry.corpus.place_names import Kind, Reading, Region
+import pycountry
+
+from consentry.corpus.place_names import Kind, Reading, Readings, Region
 from consentry.policy.jurisdictions import DECISIONS_BEGIN, contains
+from consentry.policy.memberships import SAME_PLACE
 
 _EUROPE = ("EEA", "EFTA", "UK")
+_LETTERS = 2
 
 _NAMES = """
     agira, amara, andora, andorra, arta, bay, bono, canterbury, colonia, concepcion, durango, gerena, goa, grenade,
@@ -32,6 +39,24 @@ SHARED = frozenset(name.strip() for name in " ".join(_NAMES.split()).split(","))
 def in_europe(place: str) -> bool:
     """Say whether a place is in the EEA, the United Kingdom or Switzerland."""
     return any(contains(group, place, at=DECISIONS_BEGIN) for group in _EUROPE)
+
+
+@lru_cache(maxsize=1)
+def provinces() -> Mapping[str, Readings]:
+    """Return the countries in Europe that have a part with a code of two letters, by code.
+
+    The whole country, and not the part: who cannot tell which town is meant cannot tell that another is not.
+    """
+    index: dict[str, set[str]] = {}
+    for part in pycountry.subdivisions:
+        code = part.code[3:]
+        own = part.code in SAME_PLACE  # New Caledonia, `FR-NC`, is in France for nobody here
+        if len(code) == _LETTERS and code.isalpha() and in_europe(part.country_code) and not own:
+            index.setdefault(code, set()).add(part.country_code)
+    return {
+        code: tuple(Reading(country, Kind.PROVINCE_CODE) for country in sorted(countries))
+        for code, countries in index.items()
+    }
 
 
 def most_specific(readings: Sequence[Reading]) -> list[Reading]:

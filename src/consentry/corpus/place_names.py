@@ -46,6 +46,7 @@ class Kind(Enum):
     DISTRICT = "name of a small subdivision"
     STATE_CODE = "state code"
     COUNTRY_CODE = "country code"
+    PROVINCE_CODE = "province code"
     CITY = "city name"
     FLAG = "flag"
 
