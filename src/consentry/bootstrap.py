@@ -122,7 +122,7 @@ class Deployment:
         from consentry.connectors.tabular import convert as tabular  # noqa: PLC0415
 
         source = tabular.source(descriptor, query)
-        batches = tabular.people_batches(read_people_descriptor(descriptor), source)
+        batches = tabular.people_batches(read_people_descriptor(descriptor, queried=query is not None), source)
         loaded: LoadReport = self.control.statements.load_people(descriptor, batches=batches, progress=progress)
         return loaded
 
@@ -217,9 +217,9 @@ class Deployment:
             progress.begin("converting", total=None, unit="rows")
         made = tabular.convert(
             target,
-            corpus=read_descriptor(descriptor),
+            corpus=read_descriptor(descriptor, queried=query is not None),
             items=tabular.source(descriptor, query),
-            people=None if people is None else read_people_descriptor(people),
+            people=None if people is None else read_people_descriptor(people, queried=people_query is not None),
             people_from=None if people is None else tabular.source(people, people_query),
             progress=progress,
         )

@@ -144,6 +144,23 @@ def test_a_column_that_no_row_has_is_refused(terminal: Terminal) -> None:
     assert "main_account" in terminal.fails("people-missing-column", "people", "load", *words)["message"]
 
 
+def test_who_gives_a_query_need_not_name_files(terminal: Terminal) -> None:
+    path, *words = as_query(terminal.folder)
+    text = path.read_text("utf-8")
+    assert text.count('files = ["no such file.csv"]\n') == 1
+    path.write_text(text.replace('files = ["no such file.csv"]\n', ""), "utf-8")
+    assert REPORT.items() <= terminal.run("people", "load", path, *words).items()
+    assert "people.toml" in terminal.fails("descriptor-missing-key", "people", "load", path)["where"]
+    items = terminal.folder / "corpus.toml"
+    items.write_text(
+        '[corpus]\nname = "n"\n\n[columns]\nitem = "key"\nauthor = "main"\n\n[constants]\ncategory = "post"\n'
+    )
+    query = ("--query", words[-1], "--people-query", words[-1], "--people", path)
+    made = terminal.run("import", "tabular", items, terminal.folder / "content", *words[:2], *query)
+    assert made == {"items": len(ROWS), "people": len(ROWS)}
+    assert terminal.run("corpus", "register", terminal.folder / "content" / "corpus.toml")["items"] == len(ROWS)
+
+
 def test_a_query_that_fails_and_options_that_do_not_go_together(terminal: Terminal) -> None:
     path, _, url, _, _ = as_query(terminal.folder)
     terminal.fails("people-query-failed", "people", "load", path, "--url", url, "--query", "SELECT nothing")

@@ -52,6 +52,13 @@ def test_columns_that_cannot_be_used(terminal: Terminal, code: str, column: str,
     terminal.fails("corpus-unknown", "corpus", "show", "network")
 
 
+def test_an_item_without_an_id_is_told_by_file_and_row(terminal: Terminal) -> None:
+    path = parquet(terminal, id=pa.array(["a", "", "c", None, *[""] * 7]))
+    error = terminal.fails("corpus-empty-item-id", "corpus", "register", path)
+    assert error["where"] == "items/0.parquet"
+    assert error["message"] == "column `id` holds no id in row 2, 4, 5, 6, 7 and 4 more"
+
+
 def test_a_missing_column(terminal: Terminal) -> None:
     path = parquet(terminal, id=pa.array(["a"]))
     path.write_text(path.read_text("utf-8").replace('"author_id"', '"autor_id"'), "utf-8")

@@ -183,6 +183,8 @@ def test_nobody_is_linked_to_themselves() -> None:
     with pytest.raises(ChoiceError) as caught:
         draft(PersonLinked(person=person(1), same_as=person(1)), recorded_at=7, salt=b"s" * 32)
     assert caught.value.code == "choice-link-to-self"
+    assert person(1) not in str(caught.value), "what nobody typed says nothing to them"
+    assert "both ids are of the same account" in str(caught.value)
 
 
 def test_an_erasure_names_nobody() -> None:

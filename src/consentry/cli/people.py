@@ -49,7 +49,7 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
     """
     if (url is None) is not (query is None):
         raise click.UsageError("--url goes with --query")
-    described = read_people_descriptor(descriptor)  # before a deployment is made
+    described = read_people_descriptor(descriptor, queried=query is not None)  # before a deployment is made
     deployment = context.begin()
     with context.out.progress() as progress:
         report = deployment.load_people(

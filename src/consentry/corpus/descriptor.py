@@ -171,8 +171,8 @@ class PeopleDescriptor:
         return digest_json(self.to_json())
 
 
-def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescriptor:
-    """Read a corpus descriptor.
+def parse_corpus(text: str, *, filename: str = "corpus.toml", queried: bool = False) -> CorpusDescriptor:
+    """Read a corpus descriptor; it need not name files if the rows come from a query.
 
     Raises:
         DescriptorError: with the line, if the text cannot be used.
@@ -195,7 +195,7 @@ def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescripto
     )
     if "category" not in {**source.table("columns"), **source.table("constants")}:
         source.note(source.missing(("columns",), "category", advice="name a column, or write `[constants] category`"))
-    name, files, zone = source.name("corpus"), source.files("corpus"), source.zone("created")
+    name, files, zone = source.name("corpus"), source.files("corpus", queried=queried), source.zone("created")
     source.require_sound()
     return CorpusDescriptor(
         name=name,
@@ -208,8 +208,8 @@ def parse_corpus(text: str, *, filename: str = "corpus.toml") -> CorpusDescripto
     )
 
 
-def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescriptor:
-    """Read a people descriptor.
+def parse_people(text: str, *, filename: str = "people.toml", queried: bool = False) -> PeopleDescriptor:
+    """Read a people descriptor; it need not name files if the rows come from a query.
 
     Raises:
         DescriptorError: with the line, if the text cannot be used.
@@ -233,7 +233,7 @@ def parse_people(text: str, *, filename: str = "people.toml") -> PeopleDescripto
         twice = "a person's age comes from both `birth_year` and `age`"
         advice = "keep the one the platform trusts"
         source.note(source.error(("columns", "birth_year"), "descriptor-column-twice", message=twice, advice=advice))
-    files = source.files("people")
+    files = source.files("people", queried=queried)
     source.require_sound()
     return PeopleDescriptor(files=files, columns=columns, constants=constants, ages=ages, accounts=accounts)
 

@@ -207,11 +207,13 @@ class DescriptorSource:
             )
         return words(text)
 
-    def files(self, table: str) -> tuple[str, ...]:
-        """Return the file patterns."""
+    def files(self, table: str, *, queried: bool) -> tuple[str, ...]:
+        """Return the file patterns; there may be none if the rows come from a query."""
         path: KeyPath = (table, "files")
         patterns = self.table(table).get("files")
         with self._noting():
+            if patterns is None and queried:
+                return ()
             if patterns is None:
                 raise self.missing((table,), "files", advice='say which files: `files = ["items/*.parquet"]`')
             if not isinstance(patterns, list) or not patterns:

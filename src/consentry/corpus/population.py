@@ -150,7 +150,7 @@ class Population:
             DescriptorError: the descriptor cannot be used.
             PeopleError: the table cannot be used; what was known stays.
         """
-        descriptor = read_people_descriptor(path)
+        descriptor = read_people_descriptor(path, queried=batches is not None)
         files = resolve_files(descriptor, path.parent) if batches is None else []
         if progress is not None:
             progress.begin("reading people", total=rows_in(files) if batches is None else None, unit="people")
@@ -355,10 +355,10 @@ def index_behind(what: str) -> IntegrityError:
     )
 
 
-def read_people_descriptor(path: Path) -> PeopleDescriptor:
-    """Read the people descriptor in a file.
+def read_people_descriptor(path: Path, *, queried: bool = False) -> PeopleDescriptor:
+    """Read the people descriptor in a file; it need not name files if the rows come from a query.
 
     Raises:
         DescriptorError: there is no such file, or it cannot be used.
     """
-    return parse_people(read_text(path, like="network/people.toml"), filename=str(path))
+    return parse_people(read_text(path, like="network/people.toml"), filename=str(path), queried=queried)

@@ -87,13 +87,13 @@ class Registration:
     kept: int
 
 
-def read_descriptor(path: Path) -> CorpusDescriptor:
-    """Read the corpus descriptor in a file.
+def read_descriptor(path: Path, *, queried: bool = False) -> CorpusDescriptor:
+    """Read the corpus descriptor in a file; it need not name files if the rows come from a query.
 
     Raises:
         DescriptorError: there is no such file, or it cannot be used.
     """
-    return parse_corpus(read_text(path, like=_EXAMPLE), filename=str(path))
+    return parse_corpus(read_text(path, like=_EXAMPLE), filename=str(path), queried=queried)
 
 
 def register(

@@ -42,6 +42,7 @@ from consentry.policy.vocabulary import CATEGORIES, VISIBILITIES
 
 _BATCH_ROWS = 1 << 19
 _FEW = 1 << 8
+_SHOWN_ROWS = 5
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -84,6 +85,7 @@ def build(
         tell = _one_late(progress)
         with _legible(name):
             for batch in _batches(parquet, descriptor):
+                _check_item_ids(batch, descriptor, name=name, before=writer.done)
                 writer.add(_keys(batch, descriptor, identities=identities, classes=classes, name=name))
                 tell(batch.num_rows)
         oddities = writer.finish()
@@ -234,7 +236,6 @@ def _keys(
         path = descriptor.columns["involves"]
         pairs = involvement(column["involves"], tuple(path.split(".")[1:]), column=path, filename=name)
         involved_row, involved_person = pairs.rows, identities.seats(pairs.ids)
-    _check_item_ids(column["item"], descriptor.columns["item"], name)
     return _Keys(
         item=identities.item_keys(column["item"]),
         person=identities.seats(column["author"]),
@@ -269,16 +270,27 @@ def _classes(
     return classes.encode(codes["category"], codes["visibility"], licence=licence), strange
 
 
-def _check_item_ids(ids: pa.Array, column: str, name: str) -> None:
-    empty = ids.null_count
-    if not empty and not pa.types.is_integer(ids.type):
-        lengths = pa.compute.binary_length(ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids)
-        empty = int(np.count_nonzero(lengths.to_numpy(zero_copy_only=False) == 0))
-    if empty:
+def _check_item_ids(batch: pa.RecordBatch, descriptor: CorpusDescriptor, *, name: str, before: int) -> None:
+    """Refuse rows without an id; `before` are the rows of the file in earlier batches."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - as in `columns`
+
+    column = descriptor.columns["item"].split(".")[0]
+    ids = single(batch.column(column))
+    found: list[int] = []
+    if not pa.types.is_integer(ids.type):
+        lengths = pc.binary_length(ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids)
+        found = np.flatnonzero(lengths.fill_null(0).to_numpy(zero_copy_only=False) == 0).tolist()
+    elif ids.null_count:
+        found = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
+    if found:
+        shown = ", ".join(f"{before + row + 1:,}" for row in found[:_SHOWN_ROWS])
+        more = f" and {len(found) - _SHOWN_ROWS:,} more" if len(found) > _SHOWN_ROWS else ""
         raise CorpusError(
             "corpus-empty-item-id",
-            f"column `{column}` of `{name}` has items without an id ({empty:,} in one batch)",
-            help="every item needs an id of its own: a decision about an item nobody can name cannot be explained",
+            f"column `{column}` holds no id in row {shown}{more}",
+            help="every item needs an id of its own: a decision about an item nobody can name cannot be explained."
+            " Rows are counted from 1",
+            where=name,
         )
 
 

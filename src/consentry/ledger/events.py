@@ -266,7 +266,9 @@ class PersonLinked:
         """Return the body in the words of the log."""
         if self.person == self.same_as:
             raise ChoiceError(
-                "choice-link-to-self", f"`{self.person}` is linked to itself", help="name two different accounts"
+                "choice-link-to-self",
+                "both ids are of the same account: nobody is linked to themselves",
+                help="name two different accounts of one person: consentry people link PERSON OTHER",
             )
         return {"person": _pseudonym(self.person), "same_as": _pseudonym(self.same_as)}
 
