@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -110,8 +111,14 @@ def test_only_words_of_ours_are_kept(place: tuple[Deployment, Come, str]) -> Non
 
         kept = admission.kept(_name(visitor.cookies[UNSAVED_COOKIE].partition(".")[0])) or ""
     assert '"what": "items"' in kept
-    for other in ("my own words", "moon", "kind-x", "<b>", "999", "recognisable", deployment.person("us")):
+    for other in ("my own words", "moon", "kind-x", "<b>", "recognisable", deployment.person("us")):
         assert other not in kept
+    # The digest of the browser's secret, the key of the item and the time are ours, and hold any digits.
+    ((by, given, _until),) = (form.values() for form in json.loads(kept))
+    assert re.fullmatch("[0-9a-f]{64}", by.removeprefix("sha256:"))
+    assert set(given) - set(form) == {name for name in given if re.fullmatch("answer-[A-Za-z0-9_-]+", name)}
+    assert "number" not in given
+    assert not any("999" in value for value in given.values())
 
 
 def test_single_items_are_still_set_where_they_are_listed(place: tuple[Deployment, Come, str]) -> None:
