@@ -118,7 +118,12 @@ def test_the_year_of_a_birth(array: pa.Array) -> None:
     assert years(array).to_pylist() == [1985, None, 2001]
 
 
-@pytest.mark.parametrize("text", ["01.04.1985", "85", "04/01/1985", "1985-4", "about 1985", "198504", "-1985"])
+NO_DATES = ("1985-13-45", "1985-02-30", "0000-01-01")
+
+
+@pytest.mark.parametrize(
+    "text", [*NO_DATES, "01.04.1985", "85", "04/01/1985", "1985-4", "about 1985", "198504", "-1985"]
+)
 def test_what_is_no_year_of_birth(text: str) -> None:
     assert years(pa.array([text])).to_pylist() == [0]
 

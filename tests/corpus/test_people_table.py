@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from consentry.corpus.classes import Residing
 from consentry.corpus.descriptor import PeopleDescriptor, parse_people
 from consentry.corpus.people import MISSING, PeopleIndex
-from consentry.corpus.people_load import LoadReport, Resolver, load_people, people_batches
+from consentry.corpus.people_load import LoadReport, load_people, people_batches
 from consentry.corpus.people_table import PeopleTable, load, save, unknown_people
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
 from consentry.corpus.residence import Residence, Signals, resolve
+from consentry.corpus.residence_codes import Resolver
 from consentry.errors import IntegrityError, NotFoundError, PeopleError
 from consentry.policy.evaluator import evaluate_person
 from consentry.policy.expressions import Effect, Item, Person, Rule

@@ -137,6 +137,61 @@ def test_a_row_that_cannot_be_used_changes_nothing(terminal: Terminal, row: str,
     assert terminal.run("people", "show")["by_place"] == {"unresolved": 3, "DE": 1}
 
 
+def test_a_repeated_id_is_told_by_its_file_and_both_rows(terminal: Terminal) -> None:
+    folder = terminal.folder
+    path = descriptor(folder, "*.csv")
+    (folder / "a.csv").write_text('key,land,born,status,main\n"two\nlines",GB,1990,on,\nz,GB,1990,on,\n', "utf-8")
+    (folder / "b.csv").write_text("key,land,born,status,main\ny,GB,1990,on,\nz,GB,1990,on,\n", "utf-8")
+    error = terminal.fails("people-duplicate-id", "people", "load", path)
+    assert error["where"].endswith("b.csv:3")
+    assert "1 row repeats an id in the people table, for example in row 4, as in row 2 (`" in error["message"]
+    assert error["message"].endswith("a.csv:4`)")
+
+
+ODD = "key,land,born,status,main\na,GB,1990,on,\n,GB,1990,on,\nc,GB,1899,on,\nd,GB,3000,on,\n"
+
+
+def test_a_cell_that_means_nothing_is_told_by_row_column_and_value(terminal: Terminal) -> None:
+    path, file = descriptor(terminal.folder, "p.csv"), terminal.folder / "p.csv"
+    file.write_text(f"{ODD}e,GB,1980-13-45,on,\n", "utf-8")
+    error = terminal.fails("people-bad-row", "people", "load", path)
+    assert error["where"].endswith("p.csv:6")
+    assert error["message"] == "column `born` holds `1980-13-45`, which is no year of birth"
+    file.write_text(ODD, "utf-8")
+    said = terminal.run("people", "load", path, as_json=False)
+    assert "p.csv:3: column `key` holds nothing, which is no id: the row is left out\n" in said
+    assert "p.csv:4: column `born` holds `1899`, which is no year of birth: age unknown\n" in said
+    assert "p.csv:5: column `born` holds `3000`, which is no year of birth: age unknown\n" in said
+    rows = list(csv.DictReader(f"{ODD}e,GB,1980-13-45,on,\n".splitlines()))
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "key": row["key"] or None} for row in rows]), file.with_suffix(".parquet")
+    )
+    found = terminal.run("people", "load", descriptor(terminal.folder, "p.parquet"))["odd_rows"]
+    assert [(each["where"][-1], each["column"], each["value"]) for each in found] == [
+        ("2", "key", None),
+        *(("3", "born", "1899"), ("4", "born", "3000"), ("5", "born", "1980-13-45")),
+    ]
+
+
+def test_links_that_a_table_no_longer_holds_are_told(terminal: Terminal) -> None:
+    words = as_csv(terminal.folder)
+    assert terminal.run("people", "load", *words)["links_gone"] == 0
+    path = terminal.folder / "people.toml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace('same_as = "main"\n', ""), "utf-8")
+    said = terminal.run("people", "load", *words, as_json=False)
+    assert (
+        "1 link is gone that joined accounts before: what one account refused no longer covers the other"
+        in " ".join(said.split())
+    )
+    assert terminal.run("people", "load", *words)["links_gone"] == 0, "they were gone before"
+    path.write_text(text, "utf-8")
+    terminal.run("people", "load", *words)
+    terminal.run("people", "link", "ada", "ada@work")
+    path.write_text(text.replace('same_as = "main"\n', ""), "utf-8")
+    assert terminal.run("people", "load", *words)["links_gone"] == 0, "the ledger holds it as well"
+
+
 def test_a_column_that_no_row_has_is_refused(terminal: Terminal) -> None:
     words = as_csv(terminal.folder)
     path = terminal.folder / "people.toml"

@@ -18,7 +18,14 @@ from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands, InterruptedWorkError
 from consentry.cli.output import counted, moment
 from consentry.cli.places import place_in_table
-from consentry.cli.read_words import LOADED, in_no_table, show_in_no_table, show_unread
+from consentry.cli.read_words import (
+    LOADED,
+    in_no_table,
+    show_in_no_table,
+    show_links_gone,
+    show_odd_rows,
+    show_unread,
+)
 from consentry.clock import now
 from consentry.control_plane.unknown_ids import Imported, Unknown, in_json
 from consentry.corpus.classes import PersonClasses
@@ -61,6 +68,8 @@ def load(context: Context, descriptor: Path, url: str | None, query: str | None)
 
     def human() -> None:
         context.out.table(["", "people"], [[words, body[name]] for name, words in LOADED.items()])
+        show_odd_rows(context.out, body["odd_rows"])
+        show_links_gone(context.out, report.links_gone)
         show_unread(context.out, report.unknown_words, of="people")
         show_in_no_table(context.out, missing, loaded=True)
         if cities_unread:

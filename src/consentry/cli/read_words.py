@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -21,6 +21,7 @@ LOADED: Mapping[str, str] = {
     "implausible_years": "year of birth implausible",
     "unknown_accounts": "state of the account unknown",
     "linked": "linked to another account",
+    "links_gone": "links that are gone since the table before",
 }
 """What the counts of a people table are called."""
 _TABLES: Mapping[str, str] = {
@@ -50,6 +51,25 @@ def show_unread(out: Output, unread: Mapping[str, Mapping[str, int]], *, of: str
     if "country" in unread:
         out.text("\nA country is a code of ISO 3166 (`GB`, `GBR`) or a country's name.")
         out.text("`NA` may be Namibia or nothing: write `NAM` for Namibia, and leave empty what is not known.")
+
+
+def show_odd_rows(out: Output, rows: Iterable[Mapping[str, str | None]]) -> None:
+    """Print the first rows with a cell that means nothing, each as an error would name it."""
+    for number, row in enumerate(rows):
+        place = f"{row['where']}: " if row["where"] else ""
+        held = "nothing" if row["value"] is None else f"`{row['value']}`"
+        gap = "" if number else "\n"
+        out.text(f"{gap}{place}column `{row['column']}` holds {held}, which {row['why']}")
+
+
+def show_links_gone(out: Output, links: int) -> None:
+    """Print what it means that accounts are not linked any more."""
+    if links:
+        gone = counted(links, "link is gone", several="links are gone")
+        out.text(
+            f"\n{gone} that joined accounts before: what one account refused no longer covers the other. If they still"
+            " belong to one person, load the table with the column `same_as`, or record it: consentry people link"
+        )
 
 
 def _to_paste(table: str, words: Mapping[str, int]) -> list[str]:

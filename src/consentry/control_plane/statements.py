@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, forget_earlier, register
-from consentry.errors import ConflictError, NotFoundError, names_there_are
+from consentry.errors import ConflictError, IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -22,6 +22,7 @@ from consentry.ledger.events import (
     Pseudonym,
     made_too_late,
 )
+from consentry.ledger.groups import parted
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
 from consentry.progress import Progress
@@ -89,11 +90,20 @@ class StatementVerbs:
 
         The table is in the Parquet files that the descriptor names, or in Arrow batches with the columns it names.
         """
+        before = self._linked()
         report = self.desk.parts.people.load_people(descriptor, batches=batches, progress=progress)
         self.desk.parts.ledger.append([PeopleLoaded(snapshot=report.snapshot, rows=report.rows)])
         # The table may say that accounts are one person's: what one refused, all did.
         self.amendments.amend()
+        report.links_gone = parted(before, self.desk.present().groups)
         return report
+
+    def _linked(self) -> Mapping[int, tuple[int, ...]]:
+        """Return who is linked; nobody where that is lost: to load the table again is then the way on."""
+        try:
+            return self.desk.present().groups
+        except (NotFoundError, IntegrityError):
+            return {}
 
     def require_corpus(self, name: str) -> None:
         """Refuse a corpus that is not registered: what is said about its items would concern nothing."""

@@ -6,8 +6,10 @@ Nulls are gaps, never errors: a null author is nobody, a word nobody mapped is a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,8 @@ UNKNOWN_DATE = 0xFFFF_FFFF
 """Stored for an item whose creation date is unknown."""
 _LAST_DATE = UNKNOWN_DATE - 1
 _LONGEST_WORD = 60
-_YEAR_FIRST = r"^[0-9]{4}(-[0-9]{2}-[0-9]{2}([T ].*)?)?$"
+_YEAR_FIRST = re.compile(r"[0-9]{4}(-[0-9]{2}-[0-9]{2}([T ].*)?)?")
+_DIGITS_OF_A_YEAR, _DIGITS_OF_A_DATE = len("2000"), len("2000-01-31")
 _UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -102,11 +105,22 @@ def years(array: pa.Array) -> pa.Array:
         return pc.year(array)
     if pa.types.is_integer(array.type):
         return array
-    texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
-    texts = pc.if_else(pc.equal(texts, ""), None, texts)
-    return pc.if_else(pc.match_substring_regex(texts, _YEAR_FIRST), pc.utf8_slice_codeunits(texts, 0, 4), "0").cast(
-        pa.int64()
-    )
+    found = words(array.cast(pa.string()))
+    return pa.array([*map(year_in, found.words), None], pa.int64()).take(pa.array(found.codes))
+
+
+def year_in(text: str) -> int | None:
+    """Return the year of a text that is one or begins with a date; None if it is blank, and 0 if it is neither."""
+    written = text.strip()
+    if not written:
+        return None
+    if not _YEAR_FIRST.fullmatch(written):
+        return 0
+    day = written[:_DIGITS_OF_A_DATE]
+    try:
+        return int(day) if len(day) == _DIGITS_OF_A_YEAR else date.fromisoformat(day).year
+    except ValueError:
+        return 0
 
 
 def created_seconds(array: pa.Array, *, zone: str | None, column: str, filename: str) -> tuple[U32, int]:

@@ -12,7 +12,7 @@ bytes a person stay in memory, whatever the size of the files.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from consentry.corpus.classes import Residing
 from consentry.corpus.columns import Words, coded, plain, reported, words, years
 from consentry.corpus.descriptor import PeopleDescriptor, check_schema
 from consentry.corpus.people import MISSING, PeopleIndex
@@ -36,7 +35,9 @@ from consentry.corpus.people_table import (
     year_of,
 )
 from consentry.corpus.pseudonym import PseudonymKey, pseudonyms
-from consentry.corpus.residence import NAMIBIA_OR_MISSING, Residence, Signal, Signals
+from consentry.corpus.residence import NAMIBIA_OR_MISSING
+from consentry.corpus.residence_codes import ResidenceCodes, Resolver
+from consentry.corpus.row_places import RowPlaces, placed
 from consentry.digests import Digest
 from consentry.errors import PeopleError
 from consentry.policy.choice import Seconds
@@ -44,15 +45,15 @@ from consentry.policy.vocabulary import ACCOUNTS, Account, Age
 
 Array = npt.NDArray[Any]
 I64 = npt.NDArray[np.int64]
-Resolver = Callable[[Signals], Residence]
 Progress = Callable[[int], None]
 
 _BATCH_ROWS = 1 << 17
 _SIGNALS = ("country", "location", "phone", "locale", "time_zone", "ip_country")
 _AGE_CODES = {Age.UNKNOWN: AGE_UNKNOWN, Age.ADULT: STATED_ADULT, Age.MINOR: STATED_MINOR}
-_COMPACT_ABOVE = 1 << 40
-_REMEMBERED_COMBINATIONS = 1 << 18
 _REPORTED_WORDS = 20
+_ODD_ROWS = 5
+_SHORT_ID = 4
+"""An id of so many characters is not told, and of a longer one only the beginning: its row is."""
 _FEWEST = 10
 """A country word that fewer people have is not told: written by hand, and might point at somebody. `NA` is told."""
 _NAMIBIA = "NAM"
@@ -72,9 +73,23 @@ class LoadReport:
     implausible_years: int = 0
     unknown_accounts: int = 0
     linked: int = 0
+    links_gone: int = 0
+    """Of the table before: accounts that it joined and that this one does not."""
     rare_countries: int = 0
     """Those whose country nobody can read, and whose word for it so few have that it might point at somebody."""
     unknown_words: dict[str, dict[str, int]] = field(default_factory=dict)
+    odd_rows: list[OddRow] = field(default_factory=list)
+    """The first of each kind of row that was left out, or of which a cell counts as unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A cell that means nothing in its role: where it stands (if that is known), its column, what it holds, and why."""
+
+    where: str | None
+    column: str
+    value: str | None
+    why: str
 
 
 def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Iterator[pa.RecordBatch]:
@@ -88,7 +103,10 @@ def people_batches(files: Iterable[Path], descriptor: PeopleDescriptor) -> Itera
         try:
             with pq.ParquetFile(path) as parquet:
                 check_schema(descriptor, parquet.schema_arrow, filename=path.name)
-                yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False)
+                done = 0
+                for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
+                    yield placed(batch, file=str(path), lines=range(done + 1, done + batch.num_rows + 1))
+                    done += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise PeopleError(
                 "people-not-parquet",
@@ -123,7 +141,7 @@ def load_people(
     Raises:
         PeopleError: a column is missing or of the wrong type, or an id occurs twice.
     """
-    loader = _Loader(descriptor, index, key=key, residences=_Residences(resolver), year=year_of(at))
+    loader = _Loader(descriptor, index, key=key, residences=ResidenceCodes(resolver), year=year_of(at))
     for batch in batches:
         loader.add(batch)
         if progress is not None:
@@ -133,62 +151,17 @@ def load_people(
     return report
 
 
-class _Residences:
-    """Numbers the distinct residences; remembers which combination of signals led to which."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-        self._codes: dict[Residing, int] = {Residing(): 0}
-        self._remembered: dict[tuple[str | None, ...], int] = {}
-        self.unread: set[str | None] = set()
-        """The words for a country that were met and that nobody can read."""
-
-    @property
-    def members(self) -> Sequence[Residing]:
-        """The residences in code order."""
-        return tuple(self._codes)
-
-    def encode(self, signals: Mapping[str, Words], *, rows: int) -> npt.NDArray[np.uint32]:
-        """Return the residence code of each row."""
-        keys: I64 = np.zeros(rows, dtype=np.int64)
-        span = 1
-        for found in signals.values():
-            width = len(found.words) + 1
-            if span * width > _COMPACT_ABOVE:
-                distinct, keys = np.unique(keys, return_inverse=True)
-                span = distinct.size
-            keys = keys * width + found.codes
-            span *= width
-        _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
-        values = {
-            role: [(*found.words, None)[code] for code in found.codes[first].tolist()]
-            for role, found in signals.items()
-        }
-        codes = [
-            self._code(tuple(combination), tuple(values))
-            for combination in (zip(*values.values(), strict=True) if values else [()] * first.size)
-        ]
-        return np.array(codes, dtype=np.uint32)[numbers]
-
-    def _code(self, combination: tuple[str | None, ...], roles: tuple[str, ...]) -> int:
-        code = self._remembered.get(combination)
-        if code is None:
-            found = self._resolver(Signals(**dict(zip(roles, combination, strict=True))))
-            residing = Residing(found.places, found.established)
-            if any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence):
-                self.unread.add(combination[roles.index(Signal.COUNTRY)])
-            code = self._codes.setdefault(residing, len(self._codes))
-            if len(self._remembered) >= _REMEMBERED_COMBINATIONS:
-                self._remembered.clear()
-            self._remembered[combination] = code
-        return code
-
-
 class _Loader:
     """Owns the columns of the snapshot being built; entry k is about ordinal k."""
 
     def __init__(
-        self, descriptor: PeopleDescriptor, index: PeopleIndex, *, key: PseudonymKey, residences: _Residences, year: int
+        self,
+        descriptor: PeopleDescriptor,
+        index: PeopleIndex,
+        *,
+        key: PseudonymKey,
+        residences: ResidenceCodes,
+        year: int,
     ) -> None:
         self.descriptor = descriptor
         self.index = index
@@ -197,8 +170,9 @@ class _Loader:
         self.year = year
         self.report = LoadReport()
         self.before = len(index)
+        self.places = RowPlaces()
         self.repeated = 0
-        self.example = ""
+        self.example: tuple[str, int, int] = "", 0, 0
         self.strange: dict[str, Counter[str]] = {}
         self.countries: Counter[str] = Counter()
         self.residence: Array = np.zeros(0, dtype=np.uint32)
@@ -206,16 +180,20 @@ class _Loader:
         self.account: Array = np.zeros(0, dtype=np.uint8)
         self.same_as: Array = np.zeros(0, dtype=np.uint32)
         self.known: Array = np.zeros(0, dtype=np.bool_)
+        self.row: Array = np.zeros(0, dtype=np.uint32)
+        """In which row the person was named first."""
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take in one batch."""
         check_schema(self.descriptor, batch.schema, filename="people table")
         rows = batch.num_rows
+        self.places.add(batch)
         column = {role: plain(batch.column(name)) for role, name in self.descriptor.columns.items()}
         ordinals = self.index.assign(pseudonyms(self.key, column["person"]))
         others = self._others(column.get("same_as"), ordinals)
         self._grow(len(self.index))
         named = np.flatnonzero(ordinals != MISSING)
+        self._note_odd("person", np.flatnonzero(ordinals == MISSING), column, why="is no id: the row is left out")
         people = ordinals[named]
         self._check_repeated(people, named, column["person"])
         signals = self._signals(column, rows)
@@ -234,12 +212,7 @@ class _Loader:
     def finish(self) -> tuple[PeopleTable, LoadReport]:
         """Return the finished table, and what was found."""
         if self.repeated:
-            raise PeopleError(
-                "people-duplicate-id",
-                f"{self.repeated:,} {'row repeats' if self.repeated == 1 else 'rows repeat'} an id in the people table,"
-                f" for example {self.example}",
-                help="give each person one row: remove the repeated rows, or use another column as the id",
-            )
+            raise self._repetition()
         self._grow(len(self.index))
         members = self.residences.members
         report = self.report
@@ -267,7 +240,14 @@ class _Loader:
     def _grow(self, people: int) -> None:
         if people <= self.known.size:
             return
-        for name, empty in (("residence", 0), ("age", 0), ("account", 0), ("same_as", MISSING), ("known", 0)):
+        for name, empty in (
+            ("residence", 0),
+            ("age", 0),
+            ("account", 0),
+            ("same_as", MISSING),
+            ("known", 0),
+            ("row", 0),
+        ):
             old: Array = getattr(self, name)
             larger = np.full(people, empty, dtype=old.dtype)
             larger[: old.size] = old
@@ -282,14 +262,35 @@ class _Loader:
         return others
 
     def _check_repeated(self, people: npt.NDArray[np.uint32], rows: I64, ids: pa.Array) -> None:
-        again = self.known[people]
-        order = np.argsort(people, kind="stable")
-        again[order[1:]] |= people[order[1:]] == people[order[:-1]]
-        found = np.flatnonzero(again)
+        distinct, first = np.unique(people, return_index=True)
+        new = ~self.known[distinct]
+        self.row[distinct[new]] = self.report.rows + rows[first[new]]
+        found = np.flatnonzero(self.row[people] != self.report.rows + rows)
         if found.size and not self.repeated:
             row = int(rows[found[0]])
-            self.example = f"`{_masked(str(ids[row].as_py()))}` in row {self.report.rows + row + 1:,}"
+            self.example = str(ids[row].as_py()), int(self.row[people[found[0]]]), self.report.rows + row
         self.repeated += int(found.size)
+
+    def _repetition(self) -> PeopleError:
+        id_, first, again = self.example
+        masked = f"`{id_[:2]}{'*' * (len(id_) - 2)}` " if len(id_) > _SHORT_ID else ""
+        place = self.places.where(first)
+        return PeopleError(
+            "people-duplicate-id",
+            f"{self.repeated:,} {'row repeats' if self.repeated == 1 else 'rows repeat'} an id in the people table,"
+            f" for example {masked}in row {again + 1:,}, as in row {first + 1:,}{f' (`{place}`)' if place else ''}",
+            help="give each person one row: remove the repeated rows, or use another column as the id",
+            where=self.places.where(again),
+        )
+
+    def _note_odd(self, role: str, rows: I64, column: Mapping[str, pa.Array], *, why: str) -> None:
+        """Keep the first few rows, of this batch, in which the cell of a role means nothing."""
+        kept = [each for each in self.report.odd_rows if each.why == why]
+        for row in rows[: _ODD_ROWS - len(kept)].tolist():
+            value = column[role][row].as_py()
+            shown = None if value is None or value == "" else reported(str(value))
+            where = self.places.where(self.report.rows + row)
+            self.report.odd_rows.append(OddRow(where, self.descriptor.columns[role], shown, why))
 
     def _signals(self, column: Mapping[str, pa.Array], rows: int) -> dict[str, Words]:
         signals = {role: words(column[role]) for role in _SIGNALS if role in column}
@@ -310,17 +311,18 @@ class _Loader:
 
     def _ages(self, column: Mapping[str, pa.Array], rows: int) -> Array:
         if "birth_year" in column:
-            return self._birth_years(column["birth_year"])
+            return self._birth_years(column)
         own = {str(age): code for age, code in _AGE_CODES.items()}
         meaning = own | {word: _AGE_CODES[age] for word, age in self.descriptor.ages.items()}
         return self._coded("age", column, meaning=meaning, rows=rows, own=own).astype(np.uint16)
 
-    def _birth_years(self, births: pa.Array) -> Array:
-        found = years(births)
+    def _birth_years(self, column: Mapping[str, pa.Array]) -> Array:
+        found = years(column["birth_year"])
         given = found.is_valid().to_numpy(zero_copy_only=False)
         stated = found.fill_null(0).to_numpy(zero_copy_only=False)
         plausible = given & (stated >= self.year - OLDEST) & (stated <= self.year)
         self.report.implausible_years += int(np.count_nonzero(given & ~plausible))
+        self._note_odd("birth_year", np.flatnonzero(given & ~plausible), column, why="is no year of birth: age unknown")
         return np.where(plausible, stated, AGE_UNKNOWN).astype(np.uint16)
 
     def _accounts(self, column: Mapping[str, pa.Array], rows: int) -> Array:
@@ -353,8 +355,3 @@ class _Loader:
 
 def _is_na(word: str) -> bool:
     return word.strip().upper() == NAMIBIA_OR_MISSING
-
-
-def _masked(id: str) -> str:  # noqa: A002
-    """Return enough of an id to find it with the file at hand, and no more."""
-    return f"{id[:2]}{'*' * max(0, len(id) - 2)}" if len(id) > 4 else "*" * len(id)

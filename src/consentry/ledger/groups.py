@@ -35,6 +35,12 @@ def groups_of(links: Iterable[tuple[Member, Member]]) -> dict[Member, tuple[Memb
     return {member: group for group in groups for member in group}
 
 
+def parted(before: Mapping[Member, tuple[Member, ...]], after: Mapping[Member, tuple[Member, ...]]) -> int:
+    """Return how many links it would take to join those again who were linked before."""
+    groups = distinct(before, before)
+    return sum(len({after.get(member, (member,))[0] for member in group}) - 1 for group in groups)
+
+
 def joined(
     groups: Mapping[Member, tuple[Member, ...]], links: Iterable[tuple[Member, Member]]
 ) -> Mapping[Member, tuple[Member, ...]]:

@@ -14,16 +14,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from consentry.connectors.tabular import values
 from consentry.connectors.tabular.rows import CORPUS, PEOPLE, READERS, Family, SourceRow, read_file, read_query
+from consentry.corpus.columns import year_in
 from consentry.corpus.descriptor import CorpusDescriptor, PeopleDescriptor, resolve_files
 from consentry.corpus.folder import ITEMS, PEOPLE_FILE, RowWriter, new_folder, write_descriptors
+from consentry.corpus.row_places import placed
 
 Progress = Callable[[int], None]
 
@@ -132,9 +134,12 @@ def _batches(descriptor: PeopleDescriptor, source: Files | Query) -> Iterator[pa
     cells = [replace(cell, required=False) for cell in _cells(descriptor)]
     schema = _schema(cells)
     rows = _read(_rows(source, descriptor, PEOPLE), cells, PEOPLE)
-    while some := list(islice(rows, _BATCH_ROWS)):
-        columns = [pa.array(column, field.type) for column, field in zip(zip(*some, strict=True), schema, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+    for file, stream in groupby(rows, key=lambda row: row.where.rpartition(":")[0]):
+        while some := list(islice(stream, _BATCH_ROWS)):
+            columns = zip(*(row.values for row in some), strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            lines = [int(row.where.rpartition(":")[2]) for row in some]
+            yield placed(pa.RecordBatch.from_arrays(arrays, schema=schema), file=file, lines=lines)
 
 
 def _rows(
@@ -163,8 +168,8 @@ def _write(
     more = True
     while more:
         with RowWriter(path_of(part), _schema(cells)) as writer:
-            for values_of_row in stream:
-                writer.add(values_of_row)
+            for row in stream:
+                writer.add(row.values)
                 if progress is not None:
                     progress(1)
                 if writer.rows == rows_a_file:
@@ -174,7 +179,14 @@ def _write(
     return total
 
 
-def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> Iterator[tuple[Any, ...]]:
+class _ReadRow(NamedTuple):
+    """What a row holds, in the order of the cells, and where it stands (`file:line`)."""
+
+    values: tuple[Any, ...]
+    where: str
+
+
+def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> Iterator[_ReadRow]:
     """Yield what the rows hold, in the order of the cells; in the end, refuse a column that no row had."""
     missing = {cell.column for cell in cells}
     any_row = False
@@ -190,7 +202,7 @@ def _read(rows: Iterable[SourceRow], cells: Sequence[_Cell], family: Family) -> 
                     advice="rename one of them: nobody can say which is meant",
                     where=row.where,
                 )
-        yield tuple(_value(cell, row, family) for cell in cells)
+        yield _ReadRow(tuple(_value(cell, row, family) for cell in cells), row.where)
     if missing and any_row:
         raise family.refusal(
             "missing-column",
@@ -272,7 +284,9 @@ def _birth_year(value: Any) -> int | None:
     if isinstance(value, date):
         value = value.year
     elif isinstance(value, str) and _DATE.fullmatch(value.strip()):
-        value = value.strip()[:4]
+        if not (year := year_in(value)):
+            raise values.ValueProblemError(f"holds `{value.strip()[:40]}`, which is no year of birth")
+        return year
     year = values.whole(value)
     if year is not None and not 1800 <= year <= 9999:
         raise values.ValueProblemError(f"holds `{year}`, which is no year of birth")
