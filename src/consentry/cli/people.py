@@ -30,7 +30,7 @@ from consentry.clock import now
 from consentry.control_plane.unknown_ids import Imported, Unknown, in_json
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
-from consentry.corpus.residence import Residence, Signals, Strength, resolve
+from consentry.corpus.residence import Residence, Signal, Signals, Strength, resolve
 from consentry.doctor.installation import is_installed
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
@@ -166,7 +166,12 @@ def _show_residence(context: Context, found: Residence) -> None:
     ]
     context.out.table(["signal", "understood as", "places", "strength"], rows)
     if not found.established and any(each.strength is Strength.ESTABLISHES for each in found.evidence):
-        context.out.text("\nThe account names a country that nobody can read: no weaker signal may speak for it.")
+        unread = any(each.signal is Signal.COUNTRY and not each.places for each in found.evidence)
+        context.out.text(
+            "\nThe account names a country that nobody can read: no weaker signal may speak for it."
+            if unread
+            else "\nA signal means Europe, or a place they moved to, and nobody knows which: no other may speak for it."
+        )
 
 
 @people.command()

@@ -58,6 +58,14 @@ _DOUBTS_WITHIN = _folded("""
     """)
 """The same in languages that are written without spaces."""
 
+MOVED = _folded("""
+    now currently presently moved moving relocated relocating emigrated immigrated abroad expat expats expatriate
+    exile exiled jetzt nun derzeit momentan umgezogen weggezogen ausgewandert ausland actuellement maintenant
+    désormais parti expatrié expatriée ahora actualmente emigrado expatriado agora atualmente adesso attualmente
+    trasferito nu verhuisd vertrokken flyttet flyttat teraz şimdi теперь сейчас переехал переехала уехал الآن כעת
+    """)
+"""Those of them that say that somebody is not, or not any more, where the platform first knew them."""
+
 _SURROUNDINGS = _folded("""
     metro metropolitan coast bay valley area region state province county district city town earth planet world
     milky way solar system universe
@@ -91,6 +99,18 @@ def doubts(piece: str) -> bool:
     words = _WORD.findall(piece)
     doubtful = [word for word in words if fold(word) in DOUBTS and not (word.isupper() and word in codes())]
     return bool(doubtful) and not (len(words) > 1 and readings_of(piece) is not None)
+
+
+def since_moved(piece: str) -> str:
+    """Return what stands from the first word on that says that somebody is somewhere else by now; empty if none does.
+
+    Of a piece that ends with that word it is the whole: `Smalltown now`.
+    """
+    words = list(_WORD.finditer(piece))
+    moved = next((number for number, word in enumerate(words) if fold(word[0]) in MOVED), None)
+    if moved is None:
+        return ""
+    return piece if moved == len(words) - 1 else piece[words[moved].start() :]
 
 
 def spans_years(text: str) -> bool:

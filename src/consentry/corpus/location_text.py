@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from consentry.corpus.flags import FLAG, read_flag
@@ -35,6 +36,7 @@ from consentry.corpus.location_doubt import (
     names_a_zone,
     reads_as_name,
     says_nothing,
+    since_moved,
     spans_years,
 )
 from consentry.corpus.namesakes import SHARED, fits, in_europe, is_within, most_specific, provinces
@@ -104,6 +106,7 @@ class _Within(NamedTuple):
 
 NOWHERE = Located(frozenset(), establishes=False, forms=())
 SOMEWHERE_IN_EUROPE = Located(frozenset(), establishes=False, forms=("region of Europe",))
+SOMEWHERE_ELSE = Located(frozenset(), establishes=False, forms=("somewhere else by now",))
 
 
 @lru_cache(maxsize=1 << 17)
@@ -116,14 +119,15 @@ def locate(text: str) -> Located:
     kept = [reading for each in found for reading in each.readings]
     named = [each.place for each in kept if each.kind is not Kind.PROVINCE_CODE]
     in_between = any(_says_europe(part) for part in parts) and not any(map(in_europe, named))
+    unsure = SOMEWHERE_IN_EUROPE if in_between else SOMEWHERE_ELSE if any(map(_says_elsewhere, parts)) else NOWHERE
     if not kept:
-        return SOMEWHERE_IN_EUROPE if in_between else NOWHERE
+        return unsure
     certain = len(text) <= MAX_LENGTH and not (_COORDINATES.search(text) or names_a_zone(text) or spans_years(text))
     everything_read = all(each.readings and each.sound for each in found)
     return Located(
         frozenset(reading.place for reading in kept),
         establishes=certain and everything_read and any(each.firm for each in found),
-        forms=(*sorted({reading.kind.value for reading in kept}), *SOMEWHERE_IN_EUROPE.forms * in_between),
+        forms=(*sorted({reading.kind.value for reading in kept}), *unsure.forms),
     )
 
 
@@ -133,6 +137,19 @@ def _says_europe(text: str) -> bool:
         named = (piece.text, *_read_within(plain(piece.text)).names)
         if not _UNION.isdisjoint(piece.text.split()) or any(wider_region(name) is Region.EUROPE for name in named):
             return True
+    return False
+
+
+def _says_elsewhere(text: str) -> bool:
+    """Say whether somebody says to be in a place by now that nobody knows, as in `Texas, now in Munich`."""
+    pieces = [piece.text for piece in _pieces(text)] if since_moved(text) else []
+    for number, piece in enumerate(pieces):
+        if since := since_moved(piece):
+            follows = takewhile(lambda each: not doubts(each), pieces[number + 1 :])
+            alone = number == len(pieces) - 1 and len(piece.split()) == 1  # `Texas (currently)`
+            meant = pieces[-2:] if alone else [since, *follows]
+            if not any(_read(each, first=False).readings for each in meant):
+                return True
     return False
 
 

@@ -6,7 +6,8 @@
 * Nothing that establishes is a gap (`established` is False), whatever else is known. So is an account country that
   nobody can read: the platform's own word was not understood, and no weaker signal may speak for it.
 * A signal that says Europe, or a part of it that is no jurisdiction, leaves a residence unestablished as well, unless
-  it names a place there: somebody may live in Europe, and nobody knows where.
+  it names a place there: somebody may live in Europe, and nobody knows where. So does a location that says that they
+  moved (`now in Smalltown`) to a place that nobody knows: the account may be of before.
 * A signal that is not understood yields no places. It is never an error, and never an empty permission.
 
     >>> resolve(Signals(country="gb", time_zone="America/New_York")).places == {"GB", "US"}
@@ -26,7 +27,7 @@ from functools import lru_cache
 from babel.core import get_global
 
 from consentry.corpus.location_doubt import names_a_zone
-from consentry.corpus.location_text import MAX_LENGTH, SOMEWHERE_IN_EUROPE, Located, locate
+from consentry.corpus.location_text import MAX_LENGTH, SOMEWHERE_ELSE, SOMEWHERE_IN_EUROPE, Located, locate
 from consentry.corpus.place_names import EUROPE_CODES, Kind, Region, places_called, replaced_codes, wider_region
 from consentry.policy.jurisdictions import known_place, whole_of
 from consentry.policy.memberships import SAME_PLACE
@@ -101,7 +102,7 @@ def resolve(signals: Signals) -> Residence:
     return Residence(
         places=frozenset().union(*(each.places for each in evidence)),
         established=any(each.strength is Strength.ESTABLISHES for each in evidence)
-        and not (_unread_country(evidence) or _somewhere_in_europe(evidence)),
+        and not (_unread_country(evidence) or _somewhere_unknown(evidence)),
         evidence=evidence,
     )
 
@@ -111,9 +112,9 @@ def _unread_country(evidence: Iterable[Evidence]) -> bool:
     return any(each.signal is Signal.COUNTRY and not each.places for each in evidence)
 
 
-def _somewhere_in_europe(evidence: Iterable[Evidence]) -> bool:
-    """Say whether any signal means Europe, and no place in it."""
-    return any(each.form.endswith(SOMEWHERE_IN_EUROPE.forms) for each in evidence)
+def _somewhere_unknown(evidence: Iterable[Evidence]) -> bool:
+    """Say whether any signal means Europe and no place in it, or a place somewhere else that nobody knows."""
+    return any(each.form.endswith((*SOMEWHERE_IN_EUROPE.forms, *SOMEWHERE_ELSE.forms)) for each in evidence)
 
 
 def _readers(signals: Signals) -> Iterable[tuple[Signal, str | None, Callable[[str], Located]]]:
