@@ -69,7 +69,9 @@ def test_a_full_deployment_tells_rules_suspensions_and_counts(place: Place) -> N
     counts = body.json()["counts"]
     assert counts["releases"] == counts["models"] == counts["releases_barred"] == {"fewer_than": 10}
     assert "Of these, not used because of a suspension fewer than 10" in said
-    assert all(each == {"fewer_than": 10} for each in counts["items_by_category"].values())
+    (use,) = counts["newest"]
+    assert use["purpose"] == "train-genai"
+    assert all(each == {"fewer_than": 10} for each in use["items_by_category"].values())
     assert json.loads(body.content)["suspensions"][0]["areas"] == ["EEA", "UK"]
 
 

@@ -5,6 +5,7 @@ Nothing here is about a person: no names, no cases, and no count below ten, whic
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -16,9 +17,10 @@ from consentry.errors import ConsentryError
 from consentry.oversight.order import Order, Orders
 from consentry.policy.expressions import Effect, Rule
 from consentry.policy.policy_set import PolicySet
+from consentry.policy.vocabulary import Purpose
 from consentry.release.sealed import SealedRelease
 
-FORMAT = "consentry/transparency/v1"
+FORMAT = "consentry/transparency/v2"
 FEWEST = 10
 """Smaller counts are not told."""
 MOST_EARLIER = 20
@@ -72,7 +74,7 @@ class PublicView:
                 "counts": {
                     "releases": bounded(len(sealed)),
                     "models": bounded(len(models)),
-                    "items_by_category": self._by_category(known),
+                    "newest": self._by_use(known),
                 },
             }
         # Not under the lock: who is the first to ask about an order looks at items, and leases are renewed meanwhile.
@@ -83,8 +85,7 @@ class PublicView:
         """Return the sets that decide about some use now, and those that did, or were never asked: newest first."""
         published = known.state.policies
         found = history(published, self._desk.document)
-        newest = {(each.corpus, each.purpose): each for each in known.state.releases.values() if not each.withdrawn}
-        counts = {each.policy for each in newest.values()}
+        counts = {known.state.releases[name].policy for name in _newest(known).values()}
         return {
             "policies": [
                 {
@@ -107,14 +108,22 @@ class PublicView:
             ],
         }
 
-    def _by_category(self, known: Known) -> dict[str, Any]:
-        """Return how many items of each category the newest releases use, of each corpus one."""
-        newest = {each.corpus: name for name, each in known.state.releases.items() if each.withdrawn is None}
-        found: dict[str, int] = {}
-        for name in newest.values():
-            for category, items in self._counted(name).items():
-                found[category] = found.get(category, 0) + items
-        return {category: bounded(items) for category, items in sorted(found.items()) if items}
+    def _by_use(self, known: Known) -> list[dict[str, Any]]:
+        """Return for each use how many items of each category its newest releases use, of each corpus one.
+
+        Uses are not added up: an item may be used for several.
+        """
+        found: dict[Purpose, Counter[str]] = {}
+        for (_, purpose), name in _newest(known).items():
+            found.setdefault(purpose, Counter()).update(self._counted(name))
+        return [
+            {
+                "purpose": str(purpose),
+                "items_by_category": {category: bounded(n) for category, n in sorted(items.items()) if n},
+            }
+            for purpose, items in sorted(found.items())
+            if items.total()
+        ]
 
     def _counted(self, name: str) -> dict[str, int]:
         if name not in self._used:
@@ -125,6 +134,12 @@ class PublicView:
                 return {}
             self._used[name] = {category: each["eligible"] for category, each in counts.items()}
         return self._used[name]
+
+
+def _newest(known: Known) -> dict[tuple[str, Purpose], str]:
+    """Return the newest release of each corpus and use that is not withdrawn."""
+    releases = known.state.releases.items()
+    return {(each.corpus, each.purpose): name for name, each in releases if each.withdrawn is None}
 
 
 def bounded(count: int) -> dict[str, int]:
