@@ -111,15 +111,21 @@ class PublicView:
     def _by_use(self, known: Known) -> list[dict[str, Any]]:
         """Return for each use how many items of each category its newest releases use, of each corpus one.
 
-        Uses are not added up: an item may be used for several.
+        They are counted as they were sealed, and how many left since, of any category. Uses are not added up: an item
+        may be used for several.
         """
         found: dict[Purpose, Counter[str]] = {}
+        left: Counter[Purpose] = Counter()
         for (_, purpose), name in _newest(known).items():
-            found.setdefault(purpose, Counter()).update(self._counted(name))
+            if counted := self._counted(name):
+                found.setdefault(purpose, Counter()).update(counted)
+                noted = known.amendments.newest(name)
+                left[purpose] += 0 if noted is None else noted.items
         return [
             {
                 "purpose": str(purpose),
                 "items_by_category": {category: bounded(n) for category, n in sorted(items.items()) if n},
+                "items_left_since": bounded(left[purpose]),
             }
             for purpose, items in sorted(found.items())
             if items.total()

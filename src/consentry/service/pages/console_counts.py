@@ -22,19 +22,23 @@ _SPLITS = (
 
 
 def counts_of(control: ControlPlane, name: str) -> dict[str, Any]:
-    """Return the counts of a release as rows for the parts of the console; `damaged` if they cannot be read."""
+    """Return the counts of a release as rows for the parts of the console; `damaged` if they cannot be read.
+
+    They are those it was sealed with. `left` is how many of its eligible items left it since.
+    """
     try:
         manifest = control.releases.open(name).manifest
         policy: PolicySet | None = control.desk.document(manifest.policy.digest)
     except ConsentryError as error:
-        return {"release": name, "damaged": error.message, "items": 0, "eligible": 0, "denied": 0}
-    counts = manifest.counts
+        return {"release": name, "damaged": error.message, "items": 0, "eligible": 0, "denied": 0, "left": 0}
+    counts, amendments = manifest.counts, control.amendments.of(name)
     return {
         "release": name,
         "damaged": "",
         "items": counts["items"],
         "eligible": counts["eligible"],
         "denied": counts["denied"],
+        "left": amendments[-1]["items"] if amendments else 0,
         "places": split_rows(counts["by_place"]),
         "categories": split_rows(counts["by_category"]),
         "reasons": reason_rows(counts["by_reason"], policy),

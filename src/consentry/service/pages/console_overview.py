@@ -101,14 +101,14 @@ def _overview(control: ControlPlane, who: Principal) -> dict[str, Any]:
 
 
 def newest_counts(control: ControlPlane, counts: Counts) -> list[dict[str, Any]]:
-    """Return the counts of the newest release of each purpose that is not withdrawn, and an order that bars it."""
-    newest: dict[str, str] = {}
+    """Return the counts of the newest release of each purpose and corpus that is not withdrawn, and what bars it."""
+    newest: dict[tuple[str, str], str] = {}
     for name, sealed in control.releases.sealed().items():
         if sealed.withdrawn is None:
-            newest[str(sealed.purpose)] = name
+            newest[str(sealed.purpose), sealed.corpus] = name
     return [
-        {"purpose": purpose, "barred": _barred(control, name), **counts(name)}
-        for purpose, name in sorted(newest.items())
+        {"purpose": purpose, "corpus": corpus, "barred": _barred(control, name), **counts(name)}
+        for (purpose, corpus), name in sorted(newest.items())
     ]
 
 
