@@ -15,7 +15,7 @@ from consentry.errors import ConflictError, InputError
 from consentry.public_key import key_id, read_public_key
 from consentry.transparency.download import opened
 from service.staff import HOSTILE, Office, may, office
-from service.visitor import words
+from service.visitor import PASSWORD, Visitor, words
 
 
 @pytest.fixture
@@ -196,3 +196,18 @@ def test_keys_are_made_and_revoked(own: Office) -> None:
 def test_only_administrators_change_accounts_and_keys(place: Office, path: str) -> None:
     for handle in ("olga", "paul", "ico", ""):
         assert place.visitor(handle).post(path, {"handle": "eve", "name": "eve"}).status_code in (401, 403)
+
+
+def test_a_password_is_offered_to_those_alone_who_have_one_here(place: Office) -> None:
+    with place.deployment.admission() as admission:
+        admission.add("wanda", roles=frozenset({Role.SUPPORT}), password=PASSWORD)
+        admission.add("cnil", roles=frozenset({Role.AUTHORITY}), areas=frozenset({"FR"}), password=PASSWORD)
+    for handle, page in (("wanda", "/console/overview"), ("cnil", "/authority")):
+        visitor = Visitor(place.ask.url)
+        visitor.post("/sign-in", {"handle": handle, "password": PASSWORD})
+        assert "Your password" in words(visitor.get(page))
+        assert "get a new password" in words(visitor.get("/console/sessions"))
+    for handle, page in (("olga", "/console/overview"), ("ada", "/console/accounts"), ("ico", "/authority")):
+        assert "password" not in words(place.visitor(handle).get(page)).partition("Your sessions")[0]
+        assert "tell whoever runs the service" in words(place.visitor(handle).get("/console/sessions"))
+        assert place.visitor(handle).get("/console/password").status_code == 409, "signs in elsewhere"

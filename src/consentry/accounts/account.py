@@ -137,6 +137,7 @@ class Principal:
         handle: the name of staff or an authority, or of a key; empty for a member.
         areas: of an authority.
         person: the pseudonym of a member.
+        has_password: whether they sign in here with a password, which they can change.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -144,6 +145,7 @@ class Principal:
     areas: frozenset[str] = frozenset()
     person: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    has_password: bool = False
 
     @property
     def is_known(self) -> bool:

@@ -263,7 +263,8 @@ class Admission:
         account = self._store.account(session.handle or "")
         if account is None or account.disabled:
             return NOBODY
-        return Principal(roles=account.roles, handle=account.handle, areas=account.areas)
+        has_password = bool(account.password)
+        return Principal(roles=account.roles, handle=account.handle, areas=account.areas, has_password=has_password)
 
     def add_key(
         self, name: str, *, roles: frozenset[Role], by: str, expires_at: int | None = None

@@ -9,7 +9,6 @@ from fastapi.responses import RedirectResponse, Response
 
 from consentry.accounts.access import Action
 from consentry.accounts.account import SESSION_S, Principal, new_password
-from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import Admitting, Needs
 from consentry.service.pages.console_frame import REFUSED, SEE_OTHER, told
@@ -22,11 +21,11 @@ PATH = "/console/password"
 
 
 @ROUTER.get(PATH)
-def show(request: Request, admission: Admitting, *, who: Asking) -> Response:
+def show(request: Request, *, who: Asking) -> Response:
     """Show the form to whoever signs in with a password."""
     if not who.is_known:
         return RedirectResponse(f"/sign-in?next={PATH}", SEE_OTHER)
-    _require_password(admission, who)
+    _require_password(who)
     return page(request, "console/password.html", problem=None, made=None)
 
 
@@ -41,7 +40,7 @@ def renew(
     """Make a new password for whoever types the one they have, show it once, and end their other sessions."""
     if not who.is_known:
         return RedirectResponse(f"/sign-in?next={PATH}", SEE_OTHER)
-    _require_password(admission, who)
+    _require_password(who)
     try:
         # As signing in: whoever sits at somebody else's browser guesses no faster.
         admission.sign_in(who.handle, password, browser=known_browser(request, who.handle))
@@ -59,11 +58,11 @@ def renew(
     return with_session(told_once, secret, seconds=SESSION_S)
 
 
-def _require_password(admission: Admission, who: Principal) -> None:
+def _require_password(who: Principal) -> None:
     """Refuse whoever has no password here.
 
     Raises:
         StateError: a member, a program, or somebody who signs in with an organisation.
     """
-    if not any(each.handle == who.handle and each.password for each in admission.all()):
+    if not who.has_password:
         raise StateError("account-elsewhere", "you sign in without a password here", help="change it where you sign in")
