@@ -26,9 +26,10 @@ from pyroaring import BitMap64
 from consentry.bootstrap import Deployment
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, ReleaseSealed
+from consentry.ledger.events import ChoiceMade
 from consentry.ledger.lineage_events import ReleaseAmended
 from consentry.ledger.oversight_events import LeaseGranted, OrderEnd, OrderEnded, OrderIssued
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.policy.vocabulary import Reach
 
 PLACES = ("US", "GB", "BR", "IN", "CA")

@@ -26,9 +26,10 @@ from consentry.control_plane.table_folder import tables_of
 from consentry.digests import digest
 from consentry.errors import ConsentryError
 from consentry.ledger.case_events import ApprovalGiven, CaseEnd, CaseEnded, CaseOpened, ReviewBegun, Step
-from consentry.ledger.events import Body, ReleaseSealed
+from consentry.ledger.events import Body
 from consentry.ledger.lineage_events import ModelRegistered
 from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted, OrderEnd, OrderEnded, Origin
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.opening import opened_for_orders
 from consentry.oversight.order import Order, Scope, issue
 from consentry.policy.vocabulary import Category, Purpose

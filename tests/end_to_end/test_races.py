@@ -22,7 +22,8 @@ from pyroaring import BitMap64
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane.drafts import Drafts
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, ReleaseSealed, Source
+from consentry.ledger.events import ChoiceMade, Source
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped

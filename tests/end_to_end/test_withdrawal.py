@@ -16,7 +16,7 @@ import pytest
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.errors import ConsentryError, InputError, StateError
 from consentry.ledger import image
-from consentry.ledger.events import ReleaseWithdrawn
+from consentry.ledger.release_events import ReleaseWithdrawn
 from consentry.release.iceberg import TableReport, write_table
 from consentry.release.materialise import CopyFormat
 from end_to_end.network import populated

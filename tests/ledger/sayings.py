@@ -20,15 +20,13 @@ from consentry.ledger.events import (
     PersonErased,
     PersonLinked,
     PolicyPublished,
-    ReleaseSealed,
-    ReleaseWithdrawn,
-    ReleaseWithdrawnV1,
     Source,
     suppression_token,
 )
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionTold
 from consentry.ledger.oversight_events import ItemsConsumed
+from consentry.ledger.release_events import ReleaseSealed, ReleaseSealedV1, ReleaseWithdrawn, ReleaseWithdrawnV1
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
@@ -131,7 +129,9 @@ OPEN = st.one_of(
         purpose=st.sampled_from(list(Purpose)),
         corpus=WORDS,
         position=st.integers(0, 2**40),
+        by=st.none() | WORDS,
     ),
+    st.builds(ReleaseSealedV1, **_fields(ReleaseSealedV1)),
     st.builds(ReleaseWithdrawn, release=RELEASES, reason=WORDS, by=WORDS),
     st.builds(ReleaseWithdrawnV1, release=RELEASES, reason=WORDS),
     *(st.builds(body, **_fields(body)) for body in (*OVERSEEN, EventLost)),

@@ -119,6 +119,7 @@ def test_the_set_of_kinds_is_closed() -> None:
         ("policy.published", 1),
         ("release.amended", 1),
         ("release.sealed", 1),
+        ("release.sealed", 2),
         ("release.withdrawn", 1),
         ("release.withdrawn", 2),
         ("report.delivered", 1),

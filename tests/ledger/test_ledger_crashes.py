@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from consentry.ledger.events import ChoiceMade, PersonErased, ReleaseSealed, suppression_token
+from consentry.ledger.events import ChoiceMade, PersonErased, suppression_token
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.ledger.sql import SqlLedger
 from consentry.ledger.state import EMPTY, fold
 from ledger import crash_writer

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ChoiceMade, ReleaseSealed
+from consentry.ledger.events import ChoiceMade
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.ledger.sql import SqlLedger
 from ledger.conftest import Place
 from ledger.sayings import chose, person, published, sealed

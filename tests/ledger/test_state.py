@@ -16,12 +16,11 @@ from consentry.ledger.events import (
     NoticeServed,
     PersonErased,
     PersonLinked,
-    ReleaseWithdrawn,
-    ReleaseWithdrawnV1,
     suppression_token,
 )
 from consentry.ledger.groups import groups_of
 from consentry.ledger.layered import Layered
+from consentry.ledger.release_events import ReleaseSealedV1, ReleaseWithdrawn, ReleaseWithdrawnV1
 from consentry.ledger.state import EMPTY, State, Withdrawn, fold
 from consentry.policy.choice import ChoiceKey, standing
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -258,6 +257,14 @@ def test_a_withdrawal_from_before_it_was_noted_who_does_it_counts() -> None:
     body = KNOWN["release.withdrawn", 1].from_json({"reason": "an objection", "release": "one"})
     assert body == ReleaseWithdrawnV1(release="one", reason="an objection")
     assert told(sealed("one", 1), body).releases["one"].withdrawn == Withdrawn("an objection", 1)
+
+
+def test_a_release_from_before_it_was_noted_who_builds_it_counts() -> None:
+    said = {name: value for name, value in sealed("one", 0).to_json().items() if name != "by"}
+    body = KNOWN["release.sealed", 1].from_json(said)
+    assert isinstance(body, ReleaseSealedV1)
+    assert body.to_json() == said, "its bytes, and so its commitment, stay as they were"
+    assert told(body).releases == told(sealed("one", 0)).releases
 
 
 @pytest.mark.parametrize("position", [0, 2])

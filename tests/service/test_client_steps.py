@@ -11,8 +11,8 @@ import httpx2
 
 from consentry.bootstrap import published_key
 from consentry.client.staff_answers import Objection
-from consentry.ledger.events import ReleaseWithdrawn
 from consentry.ledger.objection_events import ObjectionReceived
+from consentry.ledger.release_events import ReleaseWithdrawn
 from consentry.service.api.builds import BUILDING
 from consentry.service.gate import COOKIE
 from consentry.transparency.receipt import check_receipt

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from consentry.control_plane.acts import _NOT_BY_STAFF, Acts
+from consentry.errors import InputError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import BODIES
 from consentry.ledger.look_up_events import PersonLookedUp
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
+from consentry.policy.vocabulary import Purpose
 from consentry.service.pages.console_acts import _WORDS
+from service.at_work import POLICY, said
+from service.clients import as_, program
 from service.staff import Office, may, office
 from service.visitor import words
 
@@ -121,3 +125,18 @@ def test_an_error_while_reading_leaves_nothing_twice(place: Office, monkeypatch:
     found = [each.position for each in acts.every()]
     assert found
     assert len(found) == len(set(found))
+
+
+def test_it_says_who_built_a_release_however_they_did(place: Office) -> None:
+    with as_(place, "mel") as (mel,):
+        mel.build_release("network", policy=POLICY)
+    with program(place.deployment, place.ask.url) as consentry:
+        consentry.build_release("network", policy=POLICY)
+    said(place.folder / "home", "release", "build", "network", "--policy", POLICY, "--by", "night-job")
+    with pytest.raises(InputError, match="no handle"):
+        place.deployment.control.releases.build("network", Purpose.TRAIN_GENAI, policy=POLICY, by="Ann Smith")
+    rows = place.visitor("audrey").get("/console/acts?sort=position&format=json").json()["acts"]
+    built = [row["by"] for row in rows if row["kind"] == "release.sealed"]
+    (first, named, key, night) = built
+    assert (first, named, night) == (["not said"], ["mel"], ["night-job"])
+    assert key[0].startswith("key-")

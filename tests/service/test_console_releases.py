@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import service.staff as staff
-from consentry.ledger.events import Body, ReleaseWithdrawn
+from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import LeaseEnd, LeaseEnded, LeaseGranted, OrderEnd, Origin
+from consentry.ledger.release_events import ReleaseWithdrawn
 from consentry.oversight.order import Scope
 from consentry.policy.vocabulary import Purpose, Reach
 from end_to_end.network import register_other_bytes

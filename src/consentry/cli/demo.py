@@ -179,7 +179,9 @@ def _play(run: Demo, content: Path, *, title: str, origin: str) -> Story:
     places, corpus = _take_in(run, content)
     with run.step("Decide every item under the policy of early September 2024, and seal a release"):
         control.statements.publish(*read_text(_POLICY))
-        before = control.releases.build(corpus.name, acts.PURPOSE, policy=_POLICY, at=instant(_BEGINS))
+        before = control.releases.build(
+            corpus.name, acts.PURPOSE, policy=_POLICY, at=instant(_BEGINS), by="ml-engineer"
+        )
     out.heading(f"What may be used, by policy {_POLICY}")
     show_counts(out, before.manifest.counts)
     timeline = Timeline(run.clock, out)

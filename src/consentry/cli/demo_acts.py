@@ -64,7 +64,7 @@ class Stage:
 
     def build(self, policy: str, day: str) -> Built:
         """Seal a release as of a day."""
-        return self.control.releases.build(self.corpus, PURPOSE, policy=policy, at=instant(day))
+        return self.control.releases.build(self.corpus, PURPOSE, policy=policy, at=instant(day), by="ml-engineer")
 
     def at(self, day: str) -> None:
         """Set the clock forward."""

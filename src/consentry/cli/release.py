@@ -90,12 +90,15 @@ def show_unknown(out: Output, found: Mapping[str, Any]) -> None:
     "--purpose", type=PURPOSES, default=str(Purpose.TRAIN_GENAI), show_default=True, help="What the use is for."
 )
 @click.option("--at", type=read_moment, metavar="TIME", help="Decide as of this date or time (default: now).")
+@click.option(
+    "--by", metavar="HANDLE", help="Who builds it: the handle of a member of staff or a role. It stays in the ledger."
+)
 @pass_context
-def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None) -> None:
+def build(context: Context, corpus: str, policy: str, purpose: str, at: int | None, by: str | None) -> None:
     """Decide every item of CORPUS, and seal those that may be used."""
     control = context.deployment.control
     with context.out.progress() as progress:
-        built = control.releases.build(corpus, Purpose(purpose), policy=policy, at=at, progress=progress)
+        built = control.releases.build(corpus, Purpose(purpose), policy=policy, at=at, by=by, progress=progress)
     body = {**built.manifest.to_json(), "digest": built.digest}
 
     def human() -> None:

@@ -7,12 +7,14 @@ from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.wording import require_handle
 from consentry.corpus import census, kept_census
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar, Version
 from consentry.digests import Digest
 from consentry.errors import ConflictError, ConsentryError, InputError
+from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import Event
 from consentry.ledger.store import SealingSession
 from consentry.oversight.order import Scope, in_words
@@ -94,27 +96,27 @@ class Drafts:
         return plan.plan(counted, compiler=compiler, classes=knowledge.classes, items=opened.items, at=at)
 
     def build(
-        self, corpus: str, purpose: Purpose, *, policy: str, at: Seconds | None = None, progress: Progress | None = None
+        self,
+        corpus: str,
+        purpose: Purpose,
+        *,
+        policy: str,
+        at: Seconds | None = None,
+        by: Handle | None = None,
+        progress: Progress | None = None,
     ) -> sealing.Built:
-        """Build and seal a release, as of now or of an earlier time.
+        """Build and seal a release, as of now or of an earlier time; `by` is who says so, as far as that is said.
 
         Raises:
             InputError: a time that has not come: people would be older and notices longer served than they are. Or one
                 before `DECISIONS_BEGIN`: groups of places would be those of a past in which nobody asked. Or one before
                 a place came under an order that is in force or into a group that the policy set names, or left it.
+                Or `by` is no handle.
         """
-        if at is not None and at > self.desk.parts.clock():
-            raise InputError(
-                "release-time-to-come",
-                "a release cannot be decided as of a time that has not come",
-                help="leave the time out, or look ahead with `consentry release plan --at`",
-            )
-        if at is not None and at < DECISIONS_BEGIN:
-            raise InputError(
-                "release-time-too-early",
-                f"a release cannot be decided as of `{at}`, before decisions begin",
-                help="give a time from 2024-01-01 on: what holds for places is asked as of the time of the decision",
-            )
+        if by is not None:
+            require_handle(by)
+        if at is not None:
+            _require_time(at, now=self.desk.parts.clock())
         for _ in range(_ATTEMPTS):
             with stage("release.decide"):
                 decided = self._decide(
@@ -122,7 +124,7 @@ class Drafts:
                 )
             try:
                 with stage("release.seal"):
-                    built = self._seal(decided, purpose, policy)
+                    built = self._seal(decided, purpose, policy, by=by)
             except BaseException:
                 self._clean_up()
                 raise
@@ -211,7 +213,7 @@ class Drafts:
         )
         return _Kept(draft, last.files)
 
-    def _seal(self, decided: _Decided, purpose: Purpose, policy: str) -> sealing.Built | None:
+    def _seal(self, decided: _Decided, purpose: Purpose, policy: str, *, by: Handle | None) -> sealing.Built | None:
         """Bring the decisions up to date under the head lock and seal them; None if they cannot be."""
         corpus, decided_by, orders, draft = decided
         made = builder.content(draft, corpus.sidecars, runner=self.desk.parts.runner)
@@ -247,6 +249,7 @@ class Drafts:
                 policy=sealing.policy_pin(document, digest_),
                 folder=self.desk.releases,
                 signer=self.desk.parts.signer,
+                by=by,
             )
 
     def _catch_up(self, session: SealingSession, *, since: int) -> list[Event]:
@@ -263,6 +266,22 @@ class Drafts:
         """Remove the folder that a failed build may have left; if the ledger does not answer, the next build will."""
         with suppress(ConsentryError, OSError), self.desk.at_head() as session:
             builder.sweep(self.desk.releases, self.desk.newest.state.releases, head=session.position)
+
+
+def _require_time(at: Seconds, *, now: Seconds) -> None:
+    """Refuse a time that has not come, and one before decisions begin."""
+    if at > now:
+        raise InputError(
+            "release-time-to-come",
+            "a release cannot be decided as of a time that has not come",
+            help="leave the time out, or look ahead with `consentry release plan --at`",
+        )
+    if at < DECISIONS_BEGIN:
+        raise InputError(
+            "release-time-too-early",
+            f"a release cannot be decided as of `{at}`, before decisions begin",
+            help="give a time from 2024-01-01 on: what holds for places is asked as of the time of the decision",
+        )
 
 
 def _require_same_places(orders: Sequence[Rule], at: Seconds, *, now: Seconds) -> None:

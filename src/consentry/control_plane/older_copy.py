@@ -17,7 +17,8 @@ from consentry.durable import sync, take_name
 from consentry.errors import IntegrityError, StateError
 from consentry.ledger.acknowledged import Acknowledged, older
 from consentry.ledger.case_events import Handle
-from consentry.ledger.events import EventLost, ReleaseSealed
+from consentry.ledger.events import EventLost
+from consentry.ledger.release_events import Sealing
 from consentry.ledger.store import Ledger, LedgerReader
 
 LOST_RELEASES = "lost-releases"
@@ -93,9 +94,7 @@ def _is_newest(home: Path, ledger: LedgerReader, *, acknowledged: Acknowledged) 
 def _put_aside(home: Path, ledger: LedgerReader) -> list[str]:
     """Move the folders of releases that the ledger does not know: the next build would take them for leftovers."""
     known = {
-        event.body.release
-        for event in ledger.read(only_open=True, consumed=False)
-        if isinstance(event.body, ReleaseSealed)
+        event.body.release for event in ledger.read(only_open=True, consumed=False) if isinstance(event.body, Sealing)
     }
     releases, aside = home / "releases", home / LOST_RELEASES
     lost = [each for each in releases.iterdir() if each.name not in known] if releases.exists() else []

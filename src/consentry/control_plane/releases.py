@@ -18,7 +18,8 @@ from consentry.control_plane.verification import Verification
 from consentry.control_plane.wording import require_handle, require_texts
 from consentry.errors import InputError, NotFoundError, StateError
 from consentry.ledger.case_events import Handle
-from consentry.ledger.events import ChoiceMade, ReleaseWithdrawn
+from consentry.ledger.events import ChoiceMade
+from consentry.ledger.release_events import ReleaseWithdrawn
 from consentry.ledger.state import Sealed
 from consentry.oversight.order import Scope
 from consentry.policy.choice import Seconds
@@ -63,10 +64,17 @@ class ReleaseVerbs:
         return self.drafts.plan(corpus, purpose, policy=policy, at=at, suspended=suspended)
 
     def build(
-        self, corpus: str, purpose: Purpose, *, policy: str, at: Seconds | None = None, progress: Progress | None = None
+        self,
+        corpus: str,
+        purpose: Purpose,
+        *,
+        policy: str,
+        at: Seconds | None = None,
+        by: Handle | None = None,
+        progress: Progress | None = None,
     ) -> Built:
         """Build and seal a release, as of now or of an earlier time; see `Drafts.build` for when it cannot be."""
-        return self.drafts.build(corpus, purpose, policy=policy, at=at, progress=progress)
+        return self.drafts.build(corpus, purpose, policy=policy, at=at, by=by, progress=progress)
 
     def sealed(self) -> dict[str, Sealed]:
         """Return every sealed release by name, oldest first."""

@@ -16,7 +16,8 @@ from consentry.digests import Digest, canonical_json
 from consentry.errors import ConflictError, InputError, NotFoundError, names_there_are
 from consentry.ledger.case_events import Handle, ReportDelivered, ReportScheduled
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import Body, PolicyPublished, ReleaseSealed, ReleaseWithdrawn, ReleaseWithdrawnV1
+from consentry.ledger.events import Body, PolicyPublished
+from consentry.ledger.release_events import Sealing, Withdrawing
 from consentry.oversight import case_report
 from consentry.oversight.case import Answers, Case, Report
 from consentry.oversight.order import Order
@@ -135,11 +136,9 @@ class ReportVerbs:
         for event in events:
             amendments.take(event)
         bodies = [each.body for each in events]
-        withdrawn = {each.release for each in bodies if isinstance(each, ReleaseWithdrawn | ReleaseWithdrawnV1)}
+        withdrawn = {each.release for each in bodies if isinstance(each, Withdrawing)}
         asked = [
-            (each, orders)
-            for each in bodies
-            if isinstance(each, ReleaseSealed) and (orders := _about(overseen, case, each))
+            (each, orders) for each in bodies if isinstance(each, Sealing) and (orders := _about(overseen, case, each))
         ]
         # Oldest first: what was known at one of them is carried on to the next.
         then = self.archive.before(asked[0][0].position) if asked else None
@@ -170,7 +169,7 @@ class ReportVerbs:
         return [(case, report) for case in self.book.every() for report in case.reports.values() if report.overdue(at)]
 
 
-def _about(overseen: Overseen, case: Case, sealed: ReleaseSealed) -> list[Order]:
+def _about(overseen: Overseen, case: Case, sealed: Sealing) -> list[Order]:
     """Return the orders of a case that are about a release: its purpose, and if they name models one that read it."""
     read_by = {each.model for each in overseen.leases if each.release == sealed.release}
     read_by |= {each.name for each in overseen.lineage if any(use.release == sealed.release for use in each.uses)}

@@ -20,7 +20,7 @@ from consentry.digests import Digest
 from consentry.doctor.finding import Finding, State
 from consentry.errors import ConsentryError
 from consentry.ledger.envelope import Event
-from consentry.ledger.events import ReleaseSealed, ReleaseWithdrawn, ReleaseWithdrawnV1
+from consentry.ledger.release_events import Sealing, Withdrawing
 from consentry.oversight.lineage import Use
 from consentry.oversight.model_standing import Loss, ModelStanding, Stage, standing
 from consentry.oversight.overseen import Overseen
@@ -98,12 +98,10 @@ class _Lost:
         self._objects, self._releases = home / "objects", home / "releases"
         self._lineage = overseen.lineage
         self._consumption = RowsConsumed(lambda: said, get=self._get, removals=Removals(self._get))
-        self._sealed = {body.release: body for each in events if isinstance(body := each.body, ReleaseSealed)}
+        self._sealed = {body.release: body for each in events if isinstance(body := each.body, Sealing)}
         self._opened: dict[str, SealedRelease] = {}
         self._withdrawn: Mapping[str, Event] = {
-            body.release: each
-            for each in reversed(events)
-            if isinstance(body := each.body, ReleaseWithdrawn | ReleaseWithdrawnV1)
+            body.release: each for each in reversed(events) if isinstance(body := each.body, Withdrawing)
         }
 
     def _get(self, document: Digest) -> bytes:

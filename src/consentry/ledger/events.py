@@ -25,6 +25,7 @@ from consentry.ledger.objection_events import OBJECTIONS, ItemsExcluded, Objecti
 from consentry.ledger.oversight_events import OVERSIGHT, OversightBody
 from consentry.ledger.plain_body import PlainBody
 from consentry.ledger.proposal_events import PROPOSALS, ProposalBody
+from consentry.ledger.release_events import RELEASES, ReleaseBody
 from consentry.ledger.statement_events import STATEMENTS, StatementBody
 from consentry.policy.choice import Choice, Seconds
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
@@ -130,67 +131,6 @@ class NoticeServed:
     def from_json(cls, body: dict[str, Any]) -> NoticeServed:
         """Read a body written by `to_json`."""
         return cls(notice=body["notice"], at=body["at"], cohort=body["cohort"], count=body["count"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseSealed:
-    """A release covers exactly the events [0, `position`), and this event stands at `position`."""
-
-    KIND: ClassVar[str] = "release.sealed"
-    VERSION: ClassVar[int] = 1
-    PERSONAL: ClassVar[bool] = False
-
-    release: str
-    manifest: Digest
-    policy: Digest
-    purpose: Purpose
-    corpus: str
-    position: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the body in the words of the log."""
-        return {
-            "corpus": self.corpus,
-            "manifest": self.manifest,
-            "policy": self.policy,
-            "position": self.position,
-            "purpose": self.purpose,
-            "release": self.release,
-        }
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> ReleaseSealed:
-        """Read a body written by `to_json`."""
-        return cls(
-            release=body["release"],
-            manifest=body["manifest"],
-            policy=body["policy"],
-            purpose=Purpose(body["purpose"]),
-            corpus=body["corpus"],
-            position=body["position"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseWithdrawnV1(PlainBody):
-    """A sealed release may no longer be read: as it was said before it was noted who says so. Not written any more."""
-
-    KIND: ClassVar[str] = "release.withdrawn"
-
-    release: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseWithdrawn(PlainBody):
-    """A sealed release may no longer be read, why, and who says so."""
-
-    KIND: ClassVar[str] = "release.withdrawn"
-    VERSION: ClassVar[int] = 2
-
-    release: str
-    reason: str
-    by: Handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,9 +265,7 @@ OpenBody = (
     | CorpusRegistered
     | PeopleLoaded
     | NoticeServed
-    | ReleaseSealed
-    | ReleaseWithdrawn
-    | ReleaseWithdrawnV1
+    | ReleaseBody
     | OversightBody
     | CaseBody
     | LineageBody
@@ -352,9 +290,7 @@ BODIES: dict[tuple[str, int], type[Body]] = {
         CorpusRegistered,
         PeopleLoaded,
         NoticeServed,
-        ReleaseSealed,
-        ReleaseWithdrawn,
-        ReleaseWithdrawnV1,
+        *RELEASES,
         ChoiceMade,
         PersonLinked,
         PersonErased,

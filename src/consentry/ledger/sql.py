@@ -28,12 +28,13 @@ from consentry.ledger import outcomes
 from consentry.ledger.acknowledged import Acknowledged
 from consentry.ledger.case_events import Handle
 from consentry.ledger.envelope import SALT_BYTES, Draft, Event, Stored, draft, restore
-from consentry.ledger.events import Body, PersonErased, Pseudonym, ReleaseSealed, pseudonyms, suppression_token
+from consentry.ledger.events import Body, PersonErased, Pseudonym, pseudonyms, suppression_token
 from consentry.ledger.group_commit import DEFAULT_WINDOW, GroupCommit, Request
 from consentry.ledger.insertion import Insert
 from consentry.ledger.objection_events import ObjectionErased
 from consentry.ledger.outcomes import reported
 from consentry.ledger.oversight_events import ItemsConsumed
+from consentry.ledger.release_events import Sealing
 from consentry.ledger.schema import EVENTS, HEAD, IDENTITY, PERSONAL, PSEUDONYM_KEY, LedgerIdentity, read_identity
 from consentry.ledger.store import SealingSession
 from consentry.policy.choice import Seconds
@@ -321,7 +322,7 @@ class _Session:
         """Give `drafts` their positions, all or none."""
         start = self.position
         for position, each in enumerate(drafts, start):
-            if isinstance(each.body, ReleaseSealed) and each.body.position != position:
+            if isinstance(each.body, Sealing) and each.body.position != position:
                 raise ConflictError(
                     "ledger-seal-position",
                     f"release `{each.body.release}` says it covers [0, {each.body.position}) but stands at {position}",

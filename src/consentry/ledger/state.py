@@ -38,14 +38,19 @@ from consentry.ledger.events import (
     PersonLinked,
     PolicyPublished,
     Pseudonym,
-    ReleaseSealed,
-    ReleaseWithdrawn,
-    ReleaseWithdrawnV1,
     suppression_token,
 )
 from consentry.ledger.groups import groups_of, joined
 from consentry.ledger.layered import carried, merged
 from consentry.ledger.objection_events import ItemsExcluded, ObjectionErased
+from consentry.ledger.release_events import (
+    ReleaseSealed,
+    ReleaseSealedV1,
+    ReleaseWithdrawn,
+    ReleaseWithdrawnV1,
+    Sealing,
+    Withdrawing,
+)
 from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
@@ -234,6 +239,7 @@ class _Folding:
             PeopleLoaded: self.load,
             NoticeServed: self.serve,
             ReleaseSealed: self.seal,
+            ReleaseSealedV1: self.seal,
             ReleaseWithdrawn: self.withdraw,
             ReleaseWithdrawnV1: self.withdraw,
             ChoiceMade: self.choose,
@@ -254,10 +260,10 @@ class _Folding:
     def serve(self, body: NoticeServed, position: int) -> None:
         self.notices.append(Served(body.notice, body.at, body.cohort, body.count, position))
 
-    def seal(self, body: ReleaseSealed, position: int) -> None:
+    def seal(self, body: Sealing, position: int) -> None:
         self.releases[body.release] = Sealed(body.manifest, body.policy, body.purpose, body.corpus, position, None)
 
-    def withdraw(self, body: ReleaseWithdrawn | ReleaseWithdrawnV1, position: int) -> None:
+    def withdraw(self, body: Withdrawing, position: int) -> None:
         if (sealed := self.releases.get(body.release)) is not None:
             self.releases[body.release] = sealed._replace(withdrawn=Withdrawn(body.reason, position))
 

@@ -16,20 +16,16 @@ from consentry.ledger.events import (
     NoticeServed,
     PersonLinked,
     PolicyPublished,
-    ReleaseSealed,
-    ReleaseWithdrawn,
-    ReleaseWithdrawnV1,
 )
 from consentry.ledger.objection_events import ItemsExcluded
+from consentry.ledger.release_events import RELEASES
 
 Seats = npt.NDArray[np.uint32]
 _ABOUT_SOME = (ChoiceMade, PersonLinked, NoticeServed)
 _ABOUT_NOBODY = (
     PolicyPublished,
     CorpusRegistered,
-    ReleaseSealed,
-    ReleaseWithdrawn,
-    ReleaseWithdrawnV1,
+    *RELEASES,
     ItemsExcluded,
     *CHANGES_NO_STATE,
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest, digest
-from consentry.ledger.events import ReleaseSealed
+from consentry.ledger.case_events import Handle
+from consentry.ledger.release_events import ReleaseSealed, Sealing
 from consentry.ledger.state import State
 from consentry.ledger.store import LedgerReader, SealingSession
 from consentry.policy.policy_set import PolicySet
@@ -42,6 +43,7 @@ def seal(
     policy: PolicyPin,
     folder: Path,
     signer: Signer,
+    by: Handle | None,
 ) -> Built:
     """Seal a draft at the head of the ledger.
 
@@ -54,6 +56,7 @@ def seal(
         policy: the policy set that decided.
         folder: the folder of the releases; what earlier builds left there unsealed is removed.
         signer: signs the manifest.
+        by: who builds it, as the ledger says.
     """
     manifest = Manifest(
         release=f"{corpus.name}.{draft.basis.purpose}.{session.position}",
@@ -72,11 +75,11 @@ def seal(
     payload = manifest.to_bytes()
     builder.write(folder / manifest.release, payload, made=made, signer=signer)
     built = Built(manifest=manifest, digest=digest(payload))
-    session.append([_sealed(built)])
+    session.append([_sealed(built, by)])
     return built
 
 
-def _sealed(built: Built) -> ReleaseSealed:
+def _sealed(built: Built, by: Handle | None) -> ReleaseSealed:
     """Return what the ledger keeps of a release."""
     manifest = built.manifest
     return ReleaseSealed(
@@ -86,10 +89,11 @@ def _sealed(built: Built) -> ReleaseSealed:
         purpose=manifest.purpose,
         corpus=manifest.corpus,
         position=manifest.position,
+        by=by,
     )
 
 
 def is_sealed(ledger: LedgerReader, manifest: Digest, *, position: int) -> bool:
     """Say whether a ledger sealed a release with this manifest at a position."""
     bodies = [event.body for event in ledger.read(position, position + 1)]
-    return any(isinstance(body, ReleaseSealed) and body.manifest == manifest for body in bodies)
+    return any(isinstance(body, Sealing) and body.manifest == manifest for body in bodies)

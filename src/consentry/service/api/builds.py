@@ -149,7 +149,7 @@ def plan(*, body: Imagined, _: Reader, control: Control) -> Plan:
 @ROUTER.post(
     "",
     status_code=201,
-    dependencies=[KEY, Depends(NeedsAll(Action.RELEASE_BUILD))],
+    dependencies=[KEY],
     responses=problems(
         {
             404: "corpus-unknown policy-not-published",
@@ -158,14 +158,16 @@ def plan(*, body: Imagined, _: Reader, control: Control) -> Plan:
         }
     ),
 )
-def build(*, body: ReleaseWanted, control: Control) -> WholeRelease:
+def build(
+    *, body: ReleaseWanted, who: Annotated[Principal, Depends(NeedsAll(Action.RELEASE_BUILD))], control: Control
+) -> WholeRelease:
     """Decide every item of a corpus and seal those that may be used. It is answered when the release is sealed."""
     if not BUILDING.acquire(blocking=False):
         raise StateError(
             "release-building", "another release is being built", help="try again when it is done; it is one at a time"
         )
     try:
-        built = control.releases.build(body.corpus, body.purpose, policy=body.policy, at=body.at)
+        built = control.releases.build(body.corpus, body.purpose, policy=body.policy, at=body.at, by=who.handle)
     finally:
         BUILDING.release()
     return whole(control, built.manifest.release)
