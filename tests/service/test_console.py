@@ -203,4 +203,9 @@ def test_models_that_nobody_decided_about_are_overdue_and_a_list_says_that_it_wa
         said = words(Visitor(ask.url, {COOKIE: cookie}).get("/console/overview"))
         assert "Overdue 12" in said
         assert "The first 10 of 12 are shown. All of them" in said
+        assert "decide what is done about it model m-0" in said
+        rows = Visitor(ask.url, {COOKIE: cookie}).get("/console/overdue?format=json").json()["overdue"]
+        assert {(row["what"], row["name"]) for row in rows} == {
+            ("decide what is done about it", f"m-{number}") for number in range(12)
+        }
     deployment.close()

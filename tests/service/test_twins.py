@@ -67,13 +67,17 @@ def test_no_page_is_without_an_answer_for_programs() -> None:
     assert without - PIECES == set(FORMS)
 
 
-def test_sessions_are_there_as_json_without_what_opens_them(place: Office) -> None:
+def test_sessions_are_taken_away_without_what_opens_them(place: Office) -> None:
     for handle in ("ada", "ico"):
         found = twin(place.visitor(handle), "/console/sessions")
         (session,) = found["sessions"]
         assert set(session) == {"ident", "begun_at", "used_at", "ends_at", "asks"}
         assert session["asks"] is True
         assert place.cookies[handle] not in json.dumps(found)
+        table = place.visitor(handle).get("/console/sessions?format=csv").text.splitlines()
+        assert table[0] == "ident,begun_at,used_at,ends_at,asks"
+        assert [row.split(",")[0] for row in table[1:]] == [session["ident"]]
+        assert 'href="?format=csv"' in place.visitor(handle).get("/console/sessions").text
     nobody = place.visitor().get("/console/sessions?format=json")
     assert (nobody.status_code, COOKIE in nobody.headers.get("set-cookie", "")) == (303, False)
 

@@ -45,6 +45,12 @@ _OVERDUE = Listing(
     sort="due",
 )
 _AFFECTED = ("affected", "remedy chosen")
+_DUE = {
+    "affected": N_("decide what is done about it"),
+    "remedy chosen": N_("finish what was chosen"),
+    "withdrawn": N_("destroy it"),
+}
+"""What is late of a model at a stage; at any other nothing ever is."""
 _OVER = ("withdrawn", "destroyed")
 
 
@@ -167,7 +173,7 @@ def _overdue(
     """Return the reports, conditions and models for which something is late by now; the oldest first."""
     now = control.desk.parts.clock()
     found = [
-        {"case": "", "what": each["model"], "name": each["model"], "kind": "model", "due": each["deadline"]}
+        {"case": "", "what": _DUE[each["stage"]], "name": each["model"], "kind": "model", "due": each["deadline"]}
         for each in models
         if each["late"]
     ]

@@ -16,12 +16,25 @@ from consentry.accounts.account import Principal
 from consentry.accounts.admission import Admission
 from consentry.errors import StateError
 from consentry.service.gate import COOKIE, Admitting, Needs
-from consentry.service.pages.console_frame import SEE_OTHER, twin
-from consentry.service.site import page
+from consentry.service.languages import N_
+from consentry.service.listing import Column, Listing
+from consentry.service.pages.console_frame import SEE_OTHER
+from consentry.service.site import form_of, page
 
 ROUTER = APIRouter()
 Asking = Annotated[Principal, Depends(Needs(Action.ANYONE))]
 PATH = "/console/sessions"
+_SESSIONS = Listing(
+    name="sessions",
+    columns=(
+        Column("ident", N_("Session")),
+        Column("begun_at", N_("Signed in"), kind="time"),
+        Column("used_at", N_("Last used"), kind="time"),
+        Column("ends_at", N_("Ends at the latest"), kind="time"),
+        Column("asks", N_("This one")),
+    ),
+)
+"""One's own are few: all of them are on the page, and exported."""
 
 
 @ROUTER.get(PATH)
@@ -31,8 +44,10 @@ def show(request: Request, admission: Admitting, *, who: Asking) -> Response:
         return _to_sign_in()
     _require_account(admission, who)
     found = admission.sessions_of(who.handle, asked_with=request.cookies.get(COOKIE, ""))
-    same = twin(request, lambda: {"sessions": [asdict(each) for each in found]})
-    return same or page(request, "console/sessions.html", sessions=found, done=bool(request.query_params.get("done")))
+    exported = _SESSIONS.export(map(asdict, found), form_of(request, request.query_params.get("format", "")))
+    return exported or page(
+        request, "console/sessions.html", sessions=found, done=bool(request.query_params.get("done"))
+    )
 
 
 @ROUTER.post(PATH + "/{ident}/end")
