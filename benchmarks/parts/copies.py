@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 
 from consentry.control_plane.plane import ControlPlane
-from consentry.ledger.events import ReleaseSealed
+from consentry.ledger.release_events import ReleaseSealed
 from consentry.release.builder import manifest_digest
 from consentry.release.manifest import ENVELOPE, EXCLUSIONS, MANIFEST, TALLIES, Manifest, envelope, pre_authentication
 

@@ -294,7 +294,7 @@ class Worlds(RuleBasedStateMachine):
         draft = self.control.releases.drafts._decide("network", purpose, self.name, at=NOW, progress=None)
         for _ in range(rng.randrange(4)):
             self.meanwhile(rng)
-        built = self.control.releases.drafts._seal(draft, purpose, self.name)
+        built = self.control.releases.drafts._seal(draft, purpose, self.name, by=None)
         assert built is not None
         stored = [[as_stored(item, self.form, self.reading) for item in items] for items in self.files]
         expected = decide_all(self.world, stored, self.policy, purpose=purpose, at=NOW)
