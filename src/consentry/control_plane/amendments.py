@@ -1,8 +1,9 @@
 """Amendments: what people withdraw with reach `everything` leaves releases that are sealed.
 
-Whoever records such a refusal amends at once; whoever hands a release out first brings its amendments up to date with
-the head of the ledger. So a crash between a refusal and its amendments loses nothing, and amending again changes
-nothing. Objects come first; the events, one a release, are the COMMIT POINT.
+Whoever records such a refusal amends at once, and so does whoever registers a corpus under another descriptor: it may
+name in further items who refused before. Whoever hands a release out first brings its amendments up to date with the
+head of the ledger. So a crash between either and the amendments loses nothing, and amending again changes nothing.
+Objects come first; the events, one a release, are the COMMIT POINT.
 
 Lock order: `_amending`, then the lock of the desk, then the head. INVARIANT: nobody asks for an amendment while holding
 the lock of the desk.
@@ -22,9 +23,11 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.handouts import Handouts
 from consentry.control_plane.leaving import Leaving
 from consentry.control_plane.other_bytes import OtherBytes
+from consentry.control_plane.redescribed import Redescribed
 from consentry.control_plane.removals import Removals
 from consentry.errors import ConflictError, ConsentryError
 from consentry.ledger.lineage_events import ReleaseAmended
+from consentry.ledger.state import Registered
 from consentry.policy.vocabulary import Purpose
 from consentry.release.amendment import (
     AmendedFile,
@@ -44,12 +47,17 @@ _ATTEMPTS = 5
 
 
 class _Behind(NamedTuple):
-    """A release that has not heard everything yet, since when, and the newest amendment it has."""
+    """A release that has not heard everything yet, since when, and the newest amendment it has.
+
+    `withdrawn`: somebody withdrew something since; `described`: where its corpus got another descriptor since, if so.
+    """
 
     name: str
     purpose: Purpose
     covered: int
     newest: Noted | None
+    withdrawn: bool
+    described: int | None
 
 
 class _Unheard(NamedTuple):
@@ -72,6 +80,7 @@ class AmendmentVerbs:
         self.removals = removals
         self.handouts = handouts
         self.other_bytes = OtherBytes(desk, archive=archive)
+        self.redescribed = Redescribed(desk, archive=archive)
         self._amending = Lock()
         self._covered: dict[str, int] = {}
         self._checked: set[tuple[str, int, int]] = set()
@@ -131,26 +140,40 @@ class AmendmentVerbs:
         names = [name for name, sealed in self.archive.sealed().items() if sealed.withdrawn is None]
         return self._bring_up_to_date(names)
 
+    def hear_of(self, corpus: str) -> list[str]:
+        """Amend the releases from a corpus that have not heard of another descriptor of it, and return those amended.
+
+        Where none was registered nobody is looked for.
+        """
+        names = [name for name, sealed in self.archive.sealed().items() if sealed.corpus == corpus]
+        with self._amending:
+            behind = self.redescribed.unheard(names)
+        return self._bring_up_to_date([*behind]) if behind else []
+
     def _bring_up_to_date(self, names: Sequence[str]) -> list[str]:
         with self._amending:
             for _ in range(_ATTEMPTS):
+                redescribed = self.redescribed.unheard(names)
                 with self.desk.lock:
                     head = self.desk.present().position
-                    behind, reached = self._behind(names, head)
-                # Before anybody hears of an amendment: no job is to read on by its rows.
-                self.other_bytes.withdrawn_from(each.name for each in behind)
-                replaced = self.other_bytes.look(names)
+                    behind, reached = self._behind(names, head, redescribed)
+                self.other_bytes.withdrawn_from(each.name for each in behind if each.withdrawn)
                 leaving = Leaving(self.archive.at_seal)
                 drafts = {
                     each.name: self._draft(each, head, reached=reached[each.purpose], leaving=leaving)
                     for each in behind
                 }
-                amended = self._append(behind, [body for body in drafts.values() if isinstance(body, ReleaseAmended)])
+                bodies = [body for body in drafts.values() if isinstance(body, ReleaseAmended)]
+                # Before anybody hears of an amendment: no job is to read on by its rows.
+                self.other_bytes.withdrawn_from(body.release for body in bodies)
+                replaced = self.other_bytes.look(names)
+                amended = self._append(behind, bodies)
                 if amended is None:
                     continue
                 self._note_unheard(behind, names, drafts)
                 unheard = {name for name, body in drafts.items() if isinstance(body, ConsentryError)}
                 self._covered |= {name: head for name in names if name not in unheard}
+                self.redescribed.heard({name: redescribed[name] for name in redescribed.keys() - unheard})
                 self.handouts.write_anew(names)
                 self.handouts.take_back(unheard | replaced)
                 return amended
@@ -187,28 +210,42 @@ class AmendmentVerbs:
             for each in behind:
                 why = drafts[each.name]
                 if isinstance(why, ConsentryError):
-                    self._unheard[each.name] = _Unheard(why, self.desk.newest.reached_at(since=each.covered))
+                    self._unheard[each.name] = _Unheard(why, self._noticed(each))
 
-    def _behind(self, names: Sequence[str], head: int) -> tuple[list[_Behind], dict[Purpose, Reached]]:
+    def _noticed(self, behind: _Behind) -> tuple[int, ...]:
+        """Return the first and the last position at which what a release is behind with was noticed."""
+        at = self.desk.newest.reached_at(since=behind.covered) if behind.withdrawn else ()
+        if behind.described is not None:
+            at = (*(each for each in at if each >= behind.covered), behind.described)
+        return tuple(sorted({min(at), max(at)}))
+
+    def _behind(
+        self, names: Sequence[str], head: int, redescribed: Mapping[str, Registered]
+    ) -> tuple[list[_Behind], dict[Purpose, Reached]]:
         """Return the releases that have not heard something, and for each purpose what. INVARIANT: the lock is held.
 
-        What some of them have heard is said to all: removing it again changes nothing, and it is worked out once.
+        What some of them have heard is said to all: removing it again changes nothing, and it is worked out once. Of
+        another descriptor one hears with all that anybody ever said.
         """
-        found = []
+        found: dict[Purpose, list[tuple[str, int, Noted | None]]] = {}
         for name in names:
             sealed, newest = self.desk.newest.state.releases.get(name), self.desk.newest.amendments.newest(name)
             if sealed is None or sealed.withdrawn is not None:
                 continue
             covered = max(sealed.position if newest is None else newest.position, self._covered.get(name, 0))
             if covered < head:
-                found.append(_Behind(name, sealed.purpose, covered, newest))
-        reached = {
-            purpose: self.desk.newest.reached(
-                purpose, since=min(each.covered for each in found if each.purpose is purpose)
-            )
-            for purpose in {each.purpose for each in found}
-        }
-        return [each for each in found if not reached[each.purpose].nothing], reached
+                found.setdefault(sealed.purpose, []).append((name, covered, newest))
+        behind: list[_Behind] = []
+        reached: dict[Purpose, Reached] = {}
+        for purpose, those in found.items():
+            since = reached[purpose] = self.desk.newest.reached(purpose, since=min(covered for _, covered, _ in those))
+            if any(name in redescribed for name, *_ in those):
+                reached[purpose] = self.desk.newest.reached(purpose, since=0)
+            for name, covered, newest in those:
+                described = redescribed[name].position if name in redescribed else None
+                if not since.nothing or described is not None:
+                    behind.append(_Behind(name, purpose, covered, newest, not since.nothing, described))
+        return behind, reached
 
     def _draft(self, behind: _Behind, head: int, *, reached: Reached, leaving: Leaving) -> _Draft:
         """Work out the next amendment of a release and store it."""

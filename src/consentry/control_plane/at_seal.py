@@ -78,12 +78,16 @@ def _read(corpora: Path, manifest: Manifest, now: Corpus | None) -> Corpus:
     except IntegrityError as error:
         damaged = error
     now = open_corpus(corpora, manifest.corpus) if now is None else now
-    same = snapshot_digest(now.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot
     found = sidecars_of(manifest, now)
-    if same and (damaged is None or len(found.sidecars) == len(manifest.files)):
+    if same_descriptor(manifest, now) and (damaged is None or len(found.sidecars) == len(manifest.files)):
         return found
     raise damaged or IntegrityError(
         "release-descriptor-changed",
         f"corpus `{now.name}` is registered under another descriptor since `{manifest.release}` was sealed",
         help="what the old one said of its items is not kept: register the corpus with that one again to ask",
     )
+
+
+def same_descriptor(manifest: Manifest, corpus: Corpus) -> bool:
+    """Say whether a corpus is registered under the descriptor that a release was sealed under."""
+    return snapshot_digest(corpus.descriptor, (file.pin for file in manifest.files)) == manifest.corpus_snapshot

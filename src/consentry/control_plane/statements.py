@@ -67,7 +67,10 @@ class StatementVerbs:
         return self.publish(OUT_OF_FORCE.format(name=name), name)[1]
 
     def register_corpus(self, descriptor: Path, *, progress: Progress | None = None) -> Registration:
-        """Build the sidecars that are missing or stale, and record the corpus as it is now."""
+        """Build the sidecars that are missing or stale, and record the corpus as it is now.
+
+        Another descriptor may name in further items who refused before: these leave the releases that are sealed.
+        """
         done = register(
             descriptor,
             self.desk.corpora,
@@ -78,6 +81,7 @@ class StatementVerbs:
         known = self.desk.present().state.corpora.get(done.corpus.name)
         if known is None or known.snapshot != done.corpus.snapshot:
             self.desk.parts.ledger.append([CorpusRegistered(name=done.corpus.name, snapshot=done.corpus.snapshot)])
+        self.amendments.hear_of(done.corpus.name)
         # INVARIANT: the event comes first. No release is sealed after it with what was in force before.
         if (wanted := self.archive.snapshots()) is not None:
             forget_earlier(self.desk.corpora, done.corpus.name, wanted=wanted)
