@@ -94,3 +94,47 @@ def test_a_job_that_tells_rows_it_was_not_given_is_named(
     assert f"job-m said that it was trained on 3 items that {release} leaves out." in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+@pytest.mark.parametrize("own", [None, [[0, 0, 1]]])
+def test_a_model_that_is_mostly_its_base_is_measured_by_what_that_was_trained_on(
+    place: tuple[Path, Deployment], own: list[list[int]] | None
+) -> None:
+    _, deployment = place
+    control, release = deployment.control, build(deployment)
+    models = control.models
+    train(deployment, release, "base", None)
+    if own is not None:
+        train(deployment, release, "m", own)
+    models.register("m", base="base", digest="sha256:" + "1" * 64)
+    control.releases.withdraw(release, "case 7", by="olga")
+    since = build(deployment)
+    models.choose_remedy("m", Remedy.RETRAIN, by="anna")
+    train(deployment, since, "fresh", [[0, 0, 1]])
+    models.register("said", releases=[since])
+    for base in ("fresh", "said"):
+        models.register("m", base=base)
+    train(deployment, since, "m", [[0, 0, 1]])
+    assert models.show("m")["takes_two"]
+    assert finish(deployment) == "model-weights-same", "one item of three, and a base of which no job said what it read"
+    train(deployment, since, "fresh", [[0, 2, 4]])
+    models.register("m", base="fresh")
+    assert finish(deployment) == "model-weights-same", "it is built on the base as that was when it was said first"
+    train(deployment, since, "better", [[0, 2, 4]])
+    models.register("m", base="better")
+    models.finish_remedy("m", by="anna")
+    assert stage(deployment, "m") == Stage.REMEDIED
+
+
+def test_a_base_that_stays_says_as_much_as_before(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    control, first = deployment.control, build(deployment)
+    control.models.register("base", releases=[first])
+    release = build(deployment)
+    train(deployment, release, "m", [[0, 2, 4]])
+    control.models.register("m", base="base")
+    control.releases.withdraw(release, "case 7", by="olga")
+    control.models.choose_remedy("m", Remedy.RETRAIN, by="anna")
+    train(deployment, first, "m", [[0, 0, 1]])
+    control.models.finish_remedy("m", by="anna")
+    assert stage(deployment, "m") == Stage.REMEDIED

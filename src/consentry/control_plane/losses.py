@@ -19,7 +19,7 @@ from consentry.control_plane.desk import Desk
 from consentry.control_plane.removals import Removals
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.errors import ConsentryError
-from consentry.oversight.lineage import Model, Use
+from consentry.oversight.lineage import Model, Use, Weights
 from consentry.oversight.model_standing import Loss
 from consentry.policy.choice import Seconds
 from consentry.policy.policy_set import Remedies
@@ -161,20 +161,38 @@ class Losses:
     def enough(self, model: Model, jobs: Sequence[Use], *, before: int) -> bool:
         """Say whether jobs consumed half as many items as a model was trained on before a position, or more.
 
-        Of those items what left since is not counted, but all of a release that was withdrawn as a whole: its items may
-        be used all the same. No, where nothing is left to be measured by, or nobody can tell any more.
+        And, with what the jobs of other bases consumed that it has since, half as many as it was trained on together
+        with the bases that it has no more. Of those items what left since is not counted, but all of a release that was
+        withdrawn as a whole: its items may be used all the same. No, where nothing is left to be measured by, or nobody
+        can tell any more.
         """
-        since = model.trained_since(at=before)
         with self.desk.lock:
-            releases = self.desk.present().state.releases
-            trained = [use for use in model.uses if since <= use.position < before and use.release in releases]
-            read = [use for use in jobs if use.release in releases and releases[use.release].withdrawn is None]
+            lineage, releases = self.desk.present().overseen.lineage, self.desk.newest.state.releases
+            then, now = (self._uses(each) for each in lineage.beneath(model, chosen=before))
+            own = self._uses([Weights(model.name, before)])
+            dropped = [*own, *(use for use in then if use not in now)]
+            read, others = (
+                [use for use in uses if use.release in releases and releases[use.release].withdrawn is None]
+                for uses in (jobs, [use for use in now if use not in then])
+            )
             try:
-                rested_on = self._items(trained, untold_is_all=True)
+                trained, rested_on = (self._items(uses, untold_is_all=True) for uses in (own, dropped))
+                consumed, all_read = (self._items(uses, untold_is_all=False) for uses in (read, [*read, *others]))
             except ConsentryError:
                 return False
-            consumed = self._items(read, untold_is_all=False)
-        return consumed > 0 and 2 * consumed >= rested_on and (rested_on > 0 or not trained)
+        measured = (trained > 0 or not own) and (rested_on > 0 or not dropped)
+        return measured and consumed > 0 and 2 * consumed >= trained and 2 * all_read >= rested_on
+
+    def _uses(self, made: Iterable[Weights]) -> list[Use]:
+        """Return the uses that made some weights what they are, or were then, of releases that are known."""
+        found: dict[Use, None] = {}
+        lineage, releases = self.desk.newest.overseen.lineage, self.desk.newest.state.releases
+        for weights in made:
+            if (model := lineage.get(weights.model)) is not None:
+                since, until = model.trained_since(at=weights.at), weights.at
+                those = (use for use in model.uses if since <= use.position and (until is None or use.position < until))
+                found |= dict.fromkeys(use for use in those if use.release in releases)
+        return list(found)
 
     def _items(self, uses: Sequence[Use], *, untold_is_all: bool) -> int:
         """Count the different rows of files in some uses that have not left, whatever bytes a file has by now."""

@@ -16,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -247,12 +247,17 @@ class Models:
     def bases_of(self, weights: Weights) -> list[tuple[Base, Weights]]:
         """Return the bases of some weights as they were said, and as they were when these were made of them."""
         model = self.get(weights.model)
-        if model is None:
-            return []
-        began = model.began(at=weights.at)
-        said = [(base, max(base.position, began)) for base in model.built_on(at=weights.at)]
-        # INVARIANT: never later than `at`: what mended a base since gives nothing back to these weights.
-        return [(base, Weights(base.model, min(at, weights.at) if weights.at is not None else at)) for base, at in said]
+        return [] if model is None else _bases(model, at=weights.at)
+
+    def beneath(self, model: Model, *, chosen: int) -> tuple[list[Weights], list[Weights]]:
+        """Return what a model is made of beside itself: as it was when a remedy was chosen, and once trained anew."""
+        before = replace(model, bases=tuple(each for each in model.bases if each.position < chosen))
+        done = Done(Remedy.RETRAIN, chosen=chosen, position=chosen, at=0, by="")
+        anew = replace(model, done=(*model.done, done))
+        return self._beneath(_bases(before, at=chosen)), self._beneath(_bases(anew, at=None))
+
+    def _beneath(self, bases: Iterable[tuple[Base, Weights]]) -> list[Weights]:
+        return list(dict.fromkeys(each for _, base in bases for each in self.made_of(base.model, at=base.at)))
 
     def take(self, event: Event) -> None:
         """Take one event in, if it is about models."""
@@ -320,6 +325,14 @@ class Models:
     def _add(self, name: str, uses: tuple[Use, ...]) -> Model:
         self._uses.setdefault(name, {}).update(dict.fromkeys(uses))
         return self._models.setdefault(name, Model(name=name))
+
+
+def _bases(model: Model, *, at: int | None) -> list[tuple[Base, Weights]]:
+    """Return the bases of a model as it was at `at`, each as it was said, and as it was when this was made of it."""
+    began = model.began(at=at)
+    said = [(base, max(base.position, began)) for base in model.built_on(at=at)]
+    # INVARIANT: never later than `at`: what mended a base since gives nothing back to these weights.
+    return [(base, Weights(base.model, then if at is None else min(then, at))) for base, then in said]
 
 
 def _after(model: Model, body: RemedyChosen | RemedyApproved | ModelRemedied | ModelWithdrawn, event: Event) -> Model:

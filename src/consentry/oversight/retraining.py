@@ -4,9 +4,10 @@ Rules:
 
 * Jobs show it: under leases for this model that were granted since the choice, and with that after the withdrawal, and
   that have ended, they said of all their steps which items these consumed. `retrain`: at least half as many different
-  items as the model was trained on before and that have not left since. What a release leaves out counts for nothing:
-  nobody was given it. Whether something that left was among them is seen as ever: it is a loss again. What the model is
-  then said to be is none of the weights that were known of it before.
+  items as the model was trained on before and that have not left since. With what jobs of its new bases consumed, they
+  are half as well of what it was trained on together with the bases it had: a model can be little else than its base.
+  What a release leaves out counts for nothing: nobody was given it. Whether something that left was among them is seen
+  as ever: it is a loss again. What the model is then said to be is none of the weights that were known of it before.
 * Without that there are words: that a job consumed less, did not say all, is not over, or kept a model checkpoint; that
   the model was registered since as trained on a release, or by a job that said it trained another one, or as built on
   another base. A lease alone, or with steps on nothing, is not even that. It takes two people who approve them, and
