@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
@@ -66,11 +68,28 @@ def test_whoever_refused_or_was_erased_before_it_leaves_at_once(place: tuple[Pat
     assert len(control.amendments.of(release)) == 2, "it is registered, and nobody has asked for anything yet"
     assert in_table(deployment, release, 2) == 2
     assert handed_out(deployment, release) == {"a1", "d1"}
-    assert control.models.show("m")["withdrawn_since"]["items"] == 2
+    lost = control.models.show("m")["withdrawn_since"]
+    assert (lost["items"], lost["people"]) == (2, 1), "who was erased has another seat in what is registered since"
     assert problems(deployment, release) == []
     describe(folder, deployment, FIRST)
     assert removed(deployment, release) == [1, 2], "an amendment only removes"
     assert len(control.amendments.of(release)) == 2
+
+
+def test_two_who_were_erased_are_two_where_another_column_is_said_to_be_the_author(
+    place: tuple[Path, Deployment],
+) -> None:
+    folder, deployment = place
+    for path in (folder / "items").iterdir():
+        table = pq.read_table(path)
+        posters = pa.array(["eve" if each == "bo" else each for each in table["author_id"].to_pylist()])
+        pq.write_table(table.append_column("poster", posters), path)
+    describe(folder, deployment, FIRST)
+    train(deployment, build(deployment), "m", None)
+    deployment.control.statements.erase([deployment.person("bo"), deployment.person("eve")])
+    describe(folder, deployment, FIRST.replace('author = "author_id"', 'author = "poster"'))
+    lost = deployment.control.models.show("m")["withdrawn_since"]
+    assert (lost["items"], lost["people"]) == (1, 2)
 
 
 def test_so_does_who_was_in_nothing_of_it_until_then(place: tuple[Path, Deployment]) -> None:

@@ -5,7 +5,7 @@ Both count. What is registered since takes nothing back that was known of an ite
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,17 +20,24 @@ from consentry.release.manifest import Manifest
 
 
 class KnownFile(NamedTuple):
-    """What is known of the items of a file, what the codes in it mean, and whether it is as registered now."""
+    """What is known of the items of a file, what the codes in it mean, and whether it is as registered now.
+
+    `columns`: by role, which ones of the file that was read from.
+    """
 
     sidecar: Sidecar
     items: Sequence[ItemClass]
     registered: bool
+    columns: Mapping[str, str]
 
 
 def known_files(manifest: Manifest, *, now: Corpus, then: Corpus) -> list[list[KnownFile]]:
     """Return what is known of each file of a release, once or twice; nothing of one that nobody knows any more."""
     both = [
-        {sidecar.pin: KnownFile(sidecar, corpus.items, corpus is now) for sidecar in corpus.sidecars}
+        {
+            sidecar.pin: KnownFile(sidecar, corpus.items, corpus is now, corpus.descriptor.columns)
+            for sidecar in corpus.sidecars
+        }
         for corpus in (then, now)
     ]
     found = ([known[file.pin] for known in both if file.pin in known] for file in manifest.files)

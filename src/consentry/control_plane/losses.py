@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from consentry.control_plane.amendments import AmendmentVerbs
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.consumption import RowsConsumed, RowsOfFiles
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.known_files import KnownFile
 from consentry.control_plane.removals import Removals
 from consentry.corpus.sidecar import NOBODY, FilePin, Sidecar
 from consentry.errors import ConsentryError
+from consentry.ledger.groups import joined
 from consentry.oversight.lineage import Model, Use, Weights
 from consentry.oversight.model_standing import Loss
 from consentry.policy.choice import Seconds
@@ -248,25 +250,28 @@ class Losses:
         untold = 0
         with self.desk.lock:
             present = self.desk.present()
-            withdrew = {*present.reaching.since(0), *self.desk.erased().tolist()}
+            erased = {*self.desk.erased().tolist()}
+            withdrew, links = {*present.reaching.since(0), *erased}, set[tuple[int, int]]()
             known = self._known([each for each in releases if each in present.state.releases] if rows else [])
             for key, each in rows.items():
                 if key not in known:
                     untold += len(each)
                     continue
-                seats = _who(list(known[key].values()), np.asarray(each.to_array(), dtype=np.int64), withdrew)
-                found |= {present.accounts(seat)[0] for seat in seats}
-        return len(found), untold
+                files, positions = list(known[key].values()), np.asarray(each.to_array(), dtype=np.int64)
+                found.update(_who([file.sidecar for file in files], positions, withdrew))
+                links.update(_seated_again(files, positions, erased))
+            groups = joined(present.groups, links)
+        return len({groups.get(seat, (seat,))[0] for seat in found}), untold
 
-    def _known(self, releases: Iterable[str]) -> dict[tuple[str, FilePin], dict[Path, Sidecar]]:
+    def _known(self, releases: Iterable[str]) -> dict[tuple[str, FilePin], dict[Path, KnownFile]]:
         """Return all that is known of the files of releases."""
-        found: dict[tuple[str, FilePin], dict[Path, Sidecar]] = {}
+        found: dict[tuple[str, FilePin], dict[Path, KnownFile]] = {}
         for name in releases:
             with suppress(ConsentryError):
                 manifest = self.archive.remembered(name).manifest
                 for each in chain.from_iterable(self.archive.known_files.of(manifest)):
                     key = manifest.corpus, each.sidecar.pin
-                    found.setdefault(key, {})[each.sidecar.folder] = each.sidecar
+                    found.setdefault(key, {})[each.sidecar.folder] = each
         return found
 
 
@@ -276,6 +281,23 @@ def _who(known: Sequence[Sidecar], rows: npt.NDArray[np.int64], withdrew: Collec
         those = [seat for each in seats for seat in each if seat in withdrew]
         owners = [owner for owner, *_ in seats if owner != NOBODY]
         yield from those or owners
+
+
+def _seated_again(
+    known: Sequence[KnownFile], rows: npt.NDArray[np.int64], erased: set[int]
+) -> Iterator[tuple[int, int]]:
+    """Yield two seats of one person who was erased: in a file that is registered after that they have another one.
+
+    No id leads from one to the other. But where the same columns were read, the same row has the same people.
+    """
+    for one, other in combinations(known, 2) if erased else ():
+        roles = (("author", slice(0, 1)), ("involves", slice(1, None)))
+        same = [part for role, part in roles if one.columns.get(role) == other.columns.get(role)]
+        for before, after in zip(_involved(one.sidecar, rows), _involved(other.sidecar, rows), strict=True):
+            for part in same:
+                left, came = {*before[part]} - {*after[part]}, {*after[part]} - {*before[part]}
+                if len(left) == len(came) == 1 and left | came <= erased:
+                    yield left.pop(), came.pop()
 
 
 def _involved(sidecar: Sidecar, rows: npt.NDArray[np.int64]) -> Iterator[list[int]]:
