@@ -126,7 +126,8 @@ def test_consent_is_asked_with_nothing_chosen_before(place: tuple[Deployment, Co
     deployment.control.statements.publish(text, "opt-in-only")
     visitor = come("us")
     page = visitor.get("/me")
-    assert "Off Nothing is used unless you say yes" in words(page)
+    assert "Off Nothing is used unless you say yes" in words(come("empty").get("/me"))
+    assert "Off Nothing of yours goes into a new collection unless you say yes" in words(page), "one holds some"
     assert "Consent: it is used only if you say yes" in words(page)
     assert " checked" not in page.text
     yes(visitor)
@@ -141,7 +142,7 @@ def test_whoever_waits_for_a_notice_can_say_no_before(place: tuple[Deployment, C
     control.statements.publish(shipped()["november-2025"], "november-2025")
     visitor = come("gb")
     page = words(visitor.get("/me"))
-    assert "Not yet Your content is not used before you had time to say no" in page
+    assert "Not yet Nothing of yours goes into a new collection before you had time to say no" in page, "one holds some"
     assert "after you were told and had time to say no" in page
     now = control.desk.parts.clock()
     told_then(deployment, "genai-2025", [deployment.person("gb")], at=now - 86_400)

@@ -143,6 +143,15 @@ class OwnContent:
             name for name, each in releases.items() if purpose in each.purpose.lineage or each.purpose.covers(purpose)
         ]
 
+    def readable(self, releases: Iterable[str]) -> dict[str, bool]:
+        """Say of releases whether jobs may read them now, or again once an order ends; others are left out.
+
+        Those are withdrawn, or barred for good.
+        """
+        sealed = self.desk.present().state.releases
+        barring = {each: self._barring(each) for each in releases if sealed[each].withdrawn is None}
+        return {name: order is None for name, order in barring.items() if order is None or order.ended is None}
+
     def effect(self, person: Pseudonym, aim: Aim) -> Effect:
         """Say what a refusal would undo, and has undone: nothing is recorded."""
         return self.effects(person, {"": aim})[""]

@@ -6,7 +6,7 @@ notice to be read, and its name is recorded with the choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -32,6 +32,7 @@ from consentry.service.pages import member_words as say
 from consentry.service.pages.member_asked import (
     HALF_SAVED,
     LESS_FAR,
+    MADE,
     Written,
     asked,
     block_of,
@@ -42,6 +43,7 @@ from consentry.service.pages.member_asked import (
 )
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_document import document
+from consentry.service.pages.member_held import held_still
 from consentry.service.pages.member_items import AFFORDABLE, looks, shown_again
 from consentry.service.pages.member_saved import just_saved, meanwhile
 from consentry.service.pages.member_shown import Rows, of_use, written
@@ -228,7 +230,7 @@ def _effects(
     content, left = control.own_content, AFFORDABLE
     aims: dict[tuple[str, str], Aim] = {}
     for use in found:
-        if not use.policy or not use.can_choose:
+        if not use.policy or use.erased:
             continue
         left -= looks(control, use)
         if left >= 0:
@@ -256,14 +258,16 @@ def _given(forms: Sequence[Mapping[str, str]], purpose: str, what: str) -> Mappi
     return next(such, {})
 
 
-def _waiting(form: Mapping[str, str], found: Sequence[Block]) -> dict[str, Any]:
+def _waiting(form: Mapping[str, str], found: Sequence[Block], held: Collection[str]) -> dict[str, Any]:
     """Say of a form that could not be saved where it is still set, and whether it still can be saved."""
+    made = form.get("what") == MADE
     use = next((each for each in found if each.purpose == form["purpose"] and each.can_choose), None)
     covered = use is not None and form.get("what") == "kinds" and (use.no is not None or bool(use.wider))
     address = f"/me/items?{urlencode({name: text for name, text in form.items() if name in _SHOWN})}"
     return {
         "title": say.PURPOSES[Purpose(form["purpose"])],
-        "offered": use is not None and not covered,
+        "offered": form["purpose"] in held if made else use is not None and not covered,
+        "made": made,
         "elsewhere": address if form.get("what") == "items" else "",
     }
 
@@ -291,6 +295,7 @@ def _shown(
     offered = offered_by(control)
     found = _blocks(request, control, who)
     effects, of_kinds = _effects(control, person, found)
+    held = held_still(control, found, effects=effects)
     rows: dict[str, Rows] = {use.purpose: of_use(use) for use in found}
     if waiting:
         given, stale = unsaved.still_meant(given, rows)
@@ -303,6 +308,9 @@ def _shown(
         offered=offered,
         blocks=found,
         effects=effects,
+        held=held,
+        held_words=say.HELD_STILL,
+        held_minor=say.HELD_STILL_MINOR,
         of_kinds=of_kinds,
         reaches=say.REACHES,
         done=done,
@@ -311,7 +319,7 @@ def _shown(
         rows=rows,
         written=written,
         changed=[each for use in found for each in meanwhile(use, rows[use.purpose], names=_of(use, changed))],
-        waiting=[_waiting(each, found) for each in given] if waiting else [],
+        waiting=[_waiting(each, found, held) for each in given] if waiting else [],
         mark_of_page=unsaved.mark_of(deployment, person),
         signal=is_sent(request),
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),

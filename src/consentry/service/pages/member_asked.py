@@ -24,6 +24,8 @@ from consentry.service.pages import member_shown as shown
 from consentry.service.pages.member_blocks import Block, blocks
 from consentry.service.pages.member_lists import refused_items
 
+MADE = "made"
+"""What a form is about that says no where nothing new is used: the collections that were made before."""
 HOW_FAR = "reach-"
 """Begins the name of a field that says how far back the no of one row goes, apart from the others in the form."""
 _ORDER = (ChoiceState.REFUSED, ChoiceState.UNSET, ChoiceState.ALLOWED)
@@ -106,6 +108,8 @@ def asked(control: ControlPlane, who: Principal, *, use: Block, wanted: Mapping[
         making.items(answers, refused=refused, now=shown.of_items(use, own, refused=refused))
     elif what == "kinds":
         making.kinds(shown.of_use(use))
+    elif what == MADE:
+        making.made(wanted.get("answer", ""))
     else:
         making.whole(wanted.get("answer", ""), shown.of_use(use)["answer"])
     return making.asked()
@@ -217,7 +221,7 @@ class _Making:
 
     def asked(self) -> Asked:
         """Return what came of it. About somebody who was erased nothing is recorded, also no refusal."""
-        offered = self.use.can_choose
+        offered = self.use.can_choose or (self.wanted.get("what") == MADE and not self.use.erased)
         found = Asked(
             choices=self._choices(),
             changed=self._changed,
@@ -247,6 +251,13 @@ class _Making:
                 self._add(ChoiceState.ALLOWED if answer == "yes" else ChoiceState.UNSET)
         else:
             raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
+
+    def made(self, answer: str) -> None:
+        """Take the no by which all leaves that was made before. It holds for what comes later as well."""
+        if answer != "no":
+            raise StateError("choice-no-answer", N_("choose yes or no"), help=N_("then press Save"))
+        if self.use.reach is not Reach.EVERYTHING:
+            self._add(ChoiceState.REFUSED, reach=Reach.EVERYTHING)
 
     def kinds(self, now: shown.Rows) -> None:
         """Take the answers about kinds."""

@@ -39,7 +39,7 @@ from consentry.policy.vocabulary import Category, Purpose, Reach
 from consentry.service.gate import Needs
 from consentry.service.pages import member_shown
 from consentry.service.pages import member_words as say
-from consentry.service.pages.member_asked import HOW_FAR, named_items, says_how_far
+from consentry.service.pages.member_asked import HOW_FAR, MADE, named_items, says_how_far
 from consentry.service.pages.member_shown import Row, Rows
 from consentry.service.site import UNSAVED_COOKIE, UNSAVED_S
 from consentry.service.verbs import Verbs
@@ -47,7 +47,7 @@ from consentry.service.verbs import Verbs
 MARK, WAITED = "whose", "waited"
 """Fields of a form: whose page it is on, and that it was shown as it waited to be saved."""
 _ANSWERS = ("yes", "no", "back")
-_WHATS = ("kinds", "items")
+_WHATS = ("kinds", "items", MADE)
 _WAS = "was-"
 """Begins the name of a field that says how an answer stood when a yes was chosen."""
 _REACHES = [str(each) for each in Reach]

@@ -149,6 +149,13 @@ HEADLINES = {
     Situation.OFF: N_("You said no."),
     Situation.STOPPED: N_("Your content is not used, and there is nothing you need to do."),
 }
+HELD_STILL = {
+    Situation.WAITING: N_("Nothing of yours goes into a new collection before you had time to say no."),
+    Situation.ASKS: N_("Nothing of yours goes into a new collection unless you say yes."),
+    Situation.STOPPED: N_("Nothing of yours goes into a new collection."),
+}
+"""Said in place of a headline where collections that were made before hold something of theirs and may be read."""
+HELD_STILL_MINOR = N_("Nothing of yours goes into a new collection, because of your age.")
 BADGES = {
     Situation.ON: (N_("On"), "go"),
     Situation.WAITING: (N_("Not yet"), "hold"),
