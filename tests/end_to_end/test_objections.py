@@ -128,7 +128,7 @@ def test_an_objection_is_followed_by_its_link_alone(place: tuple[Path, Deploymen
     assert "by" not in seen.course[1].words, "staff are no business of the objector's"
     queue.match_items(filed.objection, ["b3"], corpus="network", by="sam", reply="Out.")
     answered = control.follow(filed.link)
-    assert answered.course[-1].words == {"text": "Out."}
+    assert answered.course[-1].words == {"text": "Out.", "single_items": 1}
     assert control.withdraw(filed.link).objection.state is ObjectionState.WITHDRAWN
     assert eligible(deployment, build(deployment)) == {"a1", "b1", "b2"}, "withdrawing gives nothing back"
     for wrong in ("", "x", filed.objection, filed.link[:-1], filed.link + "A", "\udc80"):
@@ -378,4 +378,4 @@ def test_from_the_command_line(place: tuple[Path, Deployment]) -> None:
     other = run("file", "x", "--answer-to", "y", "--by", "sam")["objection"]
     assert run("decline", other, "--ground", "excessive", "--text", "again", "--by", "sam")["state"] == "declined"
     third = run("file", "Ada", "--answer-to", "y")["objection"]
-    assert run("match", third, "--person", "ada", "--category", "post", "--by", "sam")["people"] == 1
+    assert run("match", third, "--person", "ada", "--category", "post", "--as-asked", "--by", "sam")["people"] == 1

@@ -122,7 +122,8 @@ def test_a_person_is_matched_and_what_was_typed_wrong_is_kept(there: There) -> N
         "reach-future",
     }
     assert "<details open><summary>It is about a person" in wrong.text
-    right = staff.post(f"{at}/match-person", {"person": "us", "reach": "future", "person_reply": "Done, Una."})
+    good = {"person": "us", "reach": "future", "person_reply": "Done, Una.", "rest": "as-asked"}
+    right = staff.post(f"{at}/match-person", good)
     assert right.status_code == 303
     assert "1 person" in words(staff.get(at))
     assert "Done, Una." in words(there.visitor().get(path))

@@ -211,6 +211,13 @@ def extend(context: Context, name: str, months: int, text: str, by: str) -> None
     show_default=True,
     help="What the refusal of a person undoes.",
 )
+@click.option("--as-asked", is_flag=True, help="The objector asked for no more than this part.")
+@click.option(
+    "--ground",
+    type=click.Choice([str(each) for each in LawfulGround]),
+    metavar="GROUND",
+    help="The lawful ground why not the rest, where it is a part; explain it in --text.",
+)
 @click.option("--item", "items", multiple=True, metavar="ID", help="A single item, whoever owns it; several times.")
 @click.option("--corpus", metavar="NAME", help="The corpus of the items.")
 @click.option("--text", default="", metavar="TEXT", help="What the objector reads.")
@@ -225,6 +232,8 @@ def match(
     person: str | None,
     category: tuple[str, ...],
     reach: str,
+    as_asked: bool,
+    ground: str | None,
     items: tuple[str, ...],
     corpus: str | None,
     text: str,
@@ -236,8 +245,17 @@ def match(
     if person is None:
         _done(context, queue.match_items(name, items, corpus=corpus or "", by=by, reply=text))
         return
-    categories = [Category(each) for each in category]
-    _done(context, queue.match_person(name, person, by=by, categories=categories, reach=Reach(reach), reply=text))
+    done = queue.match_person(
+        name,
+        person,
+        by=by,
+        categories=[Category(each) for each in category],
+        reach=Reach(reach),
+        ground=None if ground is None else LawfulGround(ground),
+        as_asked=as_asked,
+        reply=text,
+    )
+    _done(context, done)
 
 
 @objection.command("not-found")

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.match_in_part import require_rest
 from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.people import MISSING
@@ -233,15 +234,19 @@ class ObjectionQueue:
         by: Handle,
         categories: Collection[Category] = (),
         reach: Reach = Reach.EVERYTHING,
+        ground: LawfulGround | None = None,
+        as_asked: bool = False,
         reply: str = "",
         alike: bool = False,
     ) -> Objection:
         """Answer that it was found whose content is meant: everything this person owns or is involved in is refused.
 
+        Where it is less than that, either the objector asked for no more, or there is a `ground` why not the rest.
         `alike`: to all that wait and say the same.
 
         Raises:
             NotFoundError: nobody knows this person: a refusal would concern nothing.
+            InputError: it is not said why the rest may still be used.
         """
         index, key = self._desk.parts.pseudonyms.lookup()
         if index.lookup_one(*key_words(key, person)) == MISSING:
@@ -250,6 +255,7 @@ class ObjectionQueue:
                 "no corpus and no people table names this person",
                 help="give the id as it stands in the corpus, or match single items",
             )
+        require_rest(categories, reach, ground=ground, as_asked=as_asked, reply=reply)
         named = self._desk.parts.pseudonyms.person(person)
 
         def effects(found: Objection) -> Sequence[Body]:
@@ -263,7 +269,8 @@ class ObjectionQueue:
             )
             return [ChoiceMade(person=named, choice=choice, source=Source.FORM)]
 
-        words = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
+        words: dict[str, Any] = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
+        words |= {"ground": ground, "as_asked": as_asked or None}
         said = ObjectionMatched(objection="", people=1, items=0, by=by)
         return self._match(objection, said, effects=effects, words=words, alike=alike)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ _SAID_AT_ONCE = 100
 """Of many alike: renewals of leases wait for the head."""
 _HIDDEN = ("taken", "noted")
 """What staff do among themselves; the objector does not see it."""
-_FOR_STAFF = ("by", "person", "corpus", "items", "categories", "reach")
+_FOR_STAFF = ("by", "person", "corpus", "items")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,9 @@ class Told:
         return {"position": self.position, "at": self.at, "what": self.what, **self.words}
 
     def for_objector(self) -> Told:
-        """Return it without what only staff see."""
+        """Return it without what only staff see; of single items how many they are."""
         shown = {name: value for name, value in self.words.items() if name not in _FOR_STAFF}
+        shown |= {"single_items": len(self.words["items"])} if "items" in self.words else {}
         return Told(position=self.position, at=self.at, what=self.what, words=shown)
 
 
@@ -91,10 +92,6 @@ class ObjectionTexts:
                     if any(text in each.casefold() for each in said if isinstance(each, str)):
                         found.add(event.body.objection)
         return found
-
-    def for_objector(self, objection: str) -> list[Told]:
-        """Return what the objector may see of it."""
-        return [each.for_objector() for each in self.course(objection) if each.what not in _HIDDEN]
 
     def alike(self, objection: str) -> list[str]:
         """Return the other objections that say exactly the same, oldest first."""
@@ -155,6 +152,11 @@ class ObjectionTexts:
         opened = self._parts.texts.open(base64.b64decode(body.sealed), about=body.objection)
         words = json.loads(opened)
         return Told(position=event.position, at=event.recorded_at, what=words.pop("what"), words=words)
+
+
+def for_objector(course: Iterable[Told]) -> list[Told]:
+    """Return what the objector may see of what was said."""
+    return [each.for_objector() for each in course if each.what not in _HIDDEN]
 
 
 def require_words(text: str, what: str, *, most: int = MOST_CHARACTERS, required: bool = True) -> str:

@@ -14,7 +14,8 @@ import secrets
 from dataclasses import dataclass, field
 
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
+from consentry.control_plane.match_in_part import followed_in_part
+from consentry.control_plane.objection_texts import ObjectionTexts, Told, for_objector, require_words
 from consentry.control_plane.wording import require_handle
 from consentry.digests import canonical_json, digest
 from consentry.errors import NotFoundError
@@ -45,9 +46,13 @@ class Filed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """What an objector sees: where it stands, and what was said, oldest first."""
+    """What an objector sees: where it stands, and what was said, oldest first.
+
+    `in_part`: some of the content that is meant may still be used, though more was asked for.
+    """
 
     objection: Objection
+    in_part: bool
     course: tuple[Told, ...] = field(repr=False)
 
 
@@ -104,7 +109,8 @@ class Objections:
             NotFoundError: no objection has this link.
         """
         objection = self._by_link(link)
-        return Followed(objection=objection, course=tuple(self._texts.for_objector(objection.objection)))
+        course = self._texts.course(objection.objection)
+        return Followed(objection=objection, in_part=followed_in_part(course), course=tuple(for_objector(course)))
 
     def add(self, link: str, text: str) -> Followed:
         """Add a message. After an answer it makes the objection received anew.

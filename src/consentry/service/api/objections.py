@@ -137,11 +137,17 @@ class Tried(Answered, Words):
 
 
 class PersonMeant(Answered):
-    """Whose content is meant, by the id it has in the corpus."""
+    """Whose content is meant, by the id it has in the corpus.
+
+    Where less than all of it is refused, `as_asked` says that the objector asked for no more, or a `ground`, with an
+    explanation in `reply`, why the rest is not refused.
+    """
 
     person: Ident
     categories: frozenset[Category] = frozenset()
     reach: Reach = Reach.EVERYTHING
+    ground: LawfulGround | None = None
+    as_asked: Yes = False
     reply: Annotated[str, Field(max_length=10_000, pattern=NO_NUL), AfterValidator(utf8)] = ""
 
 
@@ -254,7 +260,7 @@ def extend(*, objection: ObjectionId, body: Longer, who: Answerer, control: Cont
     "/{objection}/match-person",
     status_code=201,
     dependencies=[KEY],
-    responses=problems(_answers(missing="objection-person-unknown")),
+    responses=problems(_answers(missing="objection-person-unknown", unprocessable="objection-text objection-rest")),
 )
 def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, control: Control) -> Objection:
     """Answer that a person's content is meant: from now on its use is refused, and it leaves sealed releases."""
@@ -264,6 +270,8 @@ def match_person(*, objection: ObjectionId, body: PersonMeant, who: Answerer, co
         by=who.handle,
         categories=body.categories,
         reach=body.reach,
+        ground=body.ground,
+        as_asked=body.as_asked,
         reply=body.reply,
         alike=body.alike,
     )

@@ -39,6 +39,8 @@ Reader = Annotated[Principal, Depends(Staff(Action.OBJECTION_READ))]
 Answerer = Annotated[Principal, Depends(Staff(Action.OBJECTION_ANSWER))]
 _MENDABLE = {404, 409, REFUSED}
 _ALIKE_SHOWN = 20
+_AS_ASKED = "as-asked"
+"""Why the rest is not refused, where it is no ground: the objector asked for no more."""
 _WAITING = "waiting"
 _SORTS = (
     (QueueSort.DUE, N_("Due first")),
@@ -251,12 +253,16 @@ def _extend(queue: ObjectionQueue, sent: Sent) -> Objection:
 
 
 def _match_person(queue: ObjectionQueue, sent: Sent) -> Objection:
+    rest = _text(sent.form, "rest")
+    as_asked = rest == _AS_ASKED
     return queue.match_person(
         sent.name,
         _text(sent.form, "person"),
         by=sent.by,
         categories=[_word(Category, each) for each in _several(sent.form, "category")],
         reach=_word(Reach, _text(sent.form, "reach")),
+        ground=_word(LawfulGround, rest) if rest and not as_asked else None,
+        as_asked=as_asked,
         reply=_text(sent.form, "person_reply"),
         alike=sent.alike,
     )
@@ -345,6 +351,7 @@ def _shown(
         categories=_KINDS,
         against=PURPOSES[detail.objection.purpose],
         grounds=[str(each) for each in LawfulGround],
+        as_asked=_AS_ASKED,
         corpora=[(each, each) for each in sorted(control.desk.present().state.corpora)],
         done=request.query_params.get("done", "") if error is None else "",
     )

@@ -23,6 +23,7 @@ from consentry.oversight.objection_form import ANSWER_TO, FIND, FORM, REASON, Fi
 from consentry.service.gate import Control, Needs
 from consentry.service.languages import LANGUAGES
 from consentry.service.own_address import address_of
+from consentry.service.pages.member_words import KINDS
 from consentry.service.pages.receipt_words import handed_out
 from consentry.service.site import page
 
@@ -161,6 +162,8 @@ def _followed(
         headers=_UNSEEN,
         found=found.objection,
         course=found.course,
+        in_part=found.in_part,
+        kinds=KINDS,
         address=address,
         new=new,
         problem=problem or [],

@@ -1,0 +1,43 @@
+"""A match that refuses less than all of somebody's content: staff say why not the rest, and the objector reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from consentry.control_plane.objection_texts import Told, require_words
+from consentry.errors import InputError
+from consentry.ledger.objection_events import LawfulGround
+from consentry.policy.vocabulary import Category, Reach
+
+
+def require_rest(
+    categories: Collection[Category], reach: Reach, *, ground: LawfulGround | None, as_asked: bool, reply: str
+) -> None:
+    """Refuse a match that leaves some content in use and does not say why, or says why and leaves none.
+
+    Raises:
+        InputError: it is so, or a ground has no explanation.
+    """
+    if (ground is not None) + as_asked != _is_part(categories, reach):
+        raise InputError(
+            "objection-rest",
+            "why the rest may still be used has to be said of a match in part, once, and of no other",
+            help="say that the objector asked for no more, or give a lawful ground and an explanation",
+        )
+    if ground is not None:
+        require_words(reply, "explanation")
+
+
+def followed_in_part(course: Iterable[Told]) -> bool:
+    """Say whether content of anybody may still be used though its use was objected to, by what staff read of it."""
+    left: dict[str, bool] = {}
+    for each in course:
+        said = each.words
+        if each.what == "matched" and "person" in said:
+            part = _is_part(said.get("categories", ()), said["reach"]) and not said.get("as_asked", False)
+            left[said["person"]] = part and left.get(said["person"], True)
+    return any(left.values())
+
+
+def _is_part(categories: Collection[str], reach: str) -> bool:
+    return bool(categories) or reach != Reach.EVERYTHING
