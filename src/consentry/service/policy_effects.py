@@ -31,7 +31,8 @@ def effects(control: ControlPlane, policy: PolicySet) -> dict[str, Any]:
 
     `against` names the sets that it is compared with: the one in force under its name, and those that decide now about
     what it is for. `lines` are the differences, None if there is no such set. `changes` are counted from the census, as
-    of now: what decides about each use, before and after, with the same people, choices and orders.
+    of now: what decides about each use, before and after, with the same people, choices and orders. `stays` are uses
+    that belong to what the set is for, each with the set that decides about it before and after.
     """
     now = control.desk.parts.clock()
     published = control.desk.present().state.policies
@@ -45,7 +46,19 @@ def effects(control: ControlPlane, policy: PolicySet) -> dict[str, Any]:
         "against": [f"{each.name} {each.version}" for each in compared],
         "lines": lines if compared else None,
         "changes": [_change(control, use, sets, at=now) for use, sets in _moved(control, policy, published=published)],
+        "stays": _stays(control, policy, published=published),
     }
+
+
+def _stays(control: ControlPlane, policy: PolicySet, *, published: Sequence[Published]) -> list[tuple[str, str]]:
+    """Return the uses below those that a set names about which another set still decides, with its name and version."""
+    others = [each for each in published if each.name != policy.name]
+    decides = by_purpose(others, control.desk.document)
+    return [
+        (str(purpose), f"{each.name} {each.version}")
+        for purpose, each in sorted(decides.items())
+        if purpose not in policy.purposes and any(named.covers(purpose) for named in policy.purposes)
+    ]
 
 
 def _compared(control: ControlPlane, policy: PolicySet, *, published: Sequence[Published]) -> list[PolicySet]:

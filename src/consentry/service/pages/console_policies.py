@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ Reading = Annotated[Principal, Depends(Staff(Action.POLICY_READ))]
 Proposing = Annotated[Principal, Depends(Staff(Action.POLICY_PROPOSE))]
 Approving = Annotated[Principal, Depends(Staff(Action.POLICY_APPROVE))]
 Text = Annotated[str, Form()]
+_NO_EFFECTS: Mapping[str, Any] = MappingProxyType({"against": [], "lines": None, "changes": [], "stays": []})
 _POLICIES = Listing(
     name="policies",
     columns=(
@@ -242,7 +244,7 @@ def _show(
         text=control.desk.parts.objects.get(found.document).decode(),
         examples=run_examples(policy),
         unsaid=_unsaid(policy),
-        **(effects(control, policy) if found.ended is None else {"against": [], "lines": None, "changes": []}),
+        **(effects(control, policy) if found.ended is None else _NO_EFFECTS),
     )
 
 
@@ -271,7 +273,7 @@ def _form(
         examples=examples,
         unsaid=[] if policy is None else _unsaid(policy),
         starts=sorted({*shipped(), *(each.name for each in control.desk.present().state.policies)}),
-        **({"against": [], "lines": None, "changes": []} if policy is None else effects(control, policy)),
+        **(_NO_EFFECTS if policy is None else effects(control, policy)),
     )
 
 

@@ -272,6 +272,12 @@ def _waiting(form: Mapping[str, str], found: Sequence[Block], held: Collection[s
     }
 
 
+def _has_apart(use: Block, found: Sequence[Block]) -> bool:
+    """Say whether a use that is decided about has others on the page that belong to it and are decided apart."""
+    below = (each for each in found if each is not use and use.purpose.covers(each.purpose))
+    return bool(use.policy) and any(each.policy not in ("", use.policy) for each in below)
+
+
 def _of(use: Block, names: Sequence[str]) -> list[str]:
     """Return those of some names `PURPOSE/ROW` that are of a use, as its rows have them."""
     return [row for each in names for purpose, _, row in [each.partition("/")] if purpose == use.purpose]
@@ -309,6 +315,7 @@ def _shown(
         blocks=found,
         effects=effects,
         held=held,
+        besides={use.purpose: say.BESIDES[use.purpose] for use in found if _has_apart(use, found)},
         held_words=say.HELD_STILL,
         held_minor=say.HELD_STILL_MINOR,
         of_kinds=of_kinds,

@@ -31,6 +31,12 @@ PURPOSES = {
     Purpose.IMPROVE_FROM_FEEDBACK: N_("Improving AI models with feedback"),
 }
 
+BESIDES = {
+    Purpose.TRAIN_AI: N_("Training of AI models of any kind, other than those below"),
+    Purpose.TRAIN_GENAI: N_("Training of AI that writes texts and makes pictures, other than those below"),
+}
+"""Uses by the name that they have where one that belongs to them is decided apart."""
+
 KINDS = {
     Category.UNKNOWN: N_("Content of an unknown kind"),
     Category.PROFILE: N_("Profile"),
