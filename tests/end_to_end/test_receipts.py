@@ -18,6 +18,7 @@ from consentry.errors import ConsentryError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
+from consentry.policy.policy_set import OUT_OF_FORCE
 from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.transparency.receipt import NoticeRead, Receipt, check_receipt
 from end_to_end.network import fresh
@@ -68,6 +69,21 @@ def test_a_receipt_says_what_was_in_force_then_and_not_later(place: tuple[Path, 
     choose(deployment, "bo")
     assert control.receipts.of(position) == content, "a receipt is the same whenever it is given"
     assert re.search(rb"\bada\b", content) is None, "a word of its own: digests may hold these letters"
+
+
+def test_a_set_that_is_withdrawn_is_not_among_the_rules_in_force(place: tuple[Path, Deployment]) -> None:
+    folder, deployment = place
+    control = deployment.control
+    for name in ("august-2024", "september-2024"):
+        control.statements.publish(shipped()[name], name)
+    before = choose(deployment, "ada")
+    control.statements.publish(OUT_OF_FORCE.format(name="august-2024"), "august-2024")
+    after = choose(deployment, "ada")
+    in_force = [checked(folder, control.receipts.of(each)).policies for each in (before, after)]
+    assert [[each.name for each in sets] for sets in in_force] == [
+        ["august-2024", "september-2024"],
+        ["september-2024"],
+    ]
 
 
 def test_there_is_a_receipt_for_every_answer_and_it_names_no_member_of_staff(place: tuple[Path, Deployment]) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.in_force import withdraws
 from consentry.errors import NotFoundError
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import ChoiceMade, EventLost, Pseudonym
@@ -123,6 +124,7 @@ class Receipts:
             policies=tuple(
                 PolicyInForce(name=each.name, version=each.version, digest=each.digest)
                 for each in sorted(in_force.values())
+                if not withdraws(each)
             ),
             notice=None if notice is None else NoticeRead(notice=notice, version=versions[-1] if versions else None),
             opening=_opening(event),
