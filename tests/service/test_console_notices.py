@@ -112,6 +112,7 @@ def test_who_was_told_is_recorded_by_pseudonym(own: Office) -> None:
     (body,) = own.events(NoticeServed)
     assert isinstance(body, NoticeServed)
     assert body.count == 2
+    assert "over since" in words(page), "no set waits for it"
     for wrong in ({"people": " "}, {"people": "gb", "day": "2999-01-01"}, {"people": "gb", "day": "soon"}):
         answer = olga.post(f"{path}/serve", wrong)
         assert answer.status_code == 422, words(answer)

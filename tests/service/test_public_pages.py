@@ -82,6 +82,8 @@ def test_the_pages_are_whole_in_every_language(place: Place, path: str, language
     assert answer.status_code == 200
     assert len(re.findall("<h1", answer.text)) == 1
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script", answer.text)
+    latin = re.findall(r"[\u0621-\u064a](?:</bdi>)?[,;].{9}", answer.text)
+    assert latin == [], "lists in Arabic letters have signs of theirs between the words"
 
 
 def test_of_two_sets_for_one_use_the_page_says_which_is_in_force(place: Place) -> None:

@@ -43,6 +43,16 @@ class Language:
         """`ltr` or `rtl`."""
         return self.locale.text_direction
 
+    @property
+    def comma(self) -> str:
+        """What stands between the words of a list."""
+        return "، " if self.code == "ar" else ", "
+
+    @property
+    def semicolon(self) -> str:
+        """What stands between parts that hold lists."""
+        return "؛ " if self.code == "ar" else "; "
+
 
 LANGUAGES = {
     language.code: language
