@@ -9,16 +9,15 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from typing import Any
 
+from consentry.control_plane.archive import Archive
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import Looked, asked_of, looked_at
-from consentry.control_plane.desk import Desk
+from consentry.control_plane.content_there import ContentFound, ContentThere
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
-from consentry.control_plane.rows_there import ReadThere
-from consentry.digests import Digest
+from consentry.control_plane.trained_on import TrainedOn
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.oversight.authority_view import (
     Sight,
@@ -31,49 +30,50 @@ from consentry.oversight.authority_view import (
     reports_of,
 )
 from consentry.oversight.case import Answers, Case
-from consentry.oversight.jurisdiction import Areas, Lies, lies
-from consentry.oversight.model_standing import standing
+from consentry.oversight.jurisdiction import Areas
 from consentry.oversight.objection_form import FORM
 from consentry.oversight.order import Order
 from consentry.oversight.paper import the_one
 from consentry.policy.choice import Seconds
-from consentry.policy.evaluator import ReasonKind
-from consentry.release.sealed import SealedRelease
 
 FORMAT = "consentry/authority-view/v1"
 _Checked = Mapping[str, Answers]
 """What the checks of cases find, by case."""
-_OUTCOMES = ("used", "refused", "suspended", "other")
 
 
 class AuthorityView:
-    """Documents for authorities. Counts of releases are remembered: what is sealed does not change."""
+    """Documents for authorities."""
 
     def __init__(
         self,
-        desk: Desk,
+        archive: Archive,
         *,
-        release: Callable[[str], SealedRelease],
+        trained_on: TrainedOn,
         losses: Losses,
         book: CaseBook,
         bars: Callable[[Order, str], bool],
-        read: ReadThere,
     ) -> None:
-        self._desk = desk
+        self._desk = archive.desk
         self._book = book
         self._telling = book.telling
-        self._release = release
-        self._losses = losses
+        self._content = ContentThere(archive, trained_on=trained_on, losses=losses)
         self._bars = bars
-        self._read = read
-        self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
-        self._items: dict[Areas, tuple[int, dict[str, int | None]]] = {}
 
     @contextmanager
     def _looking(self, areas: Areas) -> Iterator[tuple[Known, Sight]]:
         with self._desk.lock:
             known = self._desk.present()
             yield known, Sight(areas=areas, at=self._as_of(known.position))
+
+    @contextmanager
+    def _looking_at_content(self, areas: Areas) -> Iterator[tuple[Known, Sight, ContentFound]]:
+        """Do as `_looking` does, and give what was found of their content without the lock."""
+        while True:
+            found = self._content.find(areas)
+            with self._looking(areas) as (known, sight):
+                if self._content.still(found, known):
+                    yield known, sight, found
+                    return
 
     @contextmanager
     def _looking_at_cases(self, areas: Areas, name: str | None = None) -> Iterator[tuple[Known, Sight, _Checked]]:
@@ -108,21 +108,26 @@ class AuthorityView:
 
     def start(self, areas: Areas) -> dict[str, Any]:
         """Return an overview: cases, orders in force, reports, and counts of what is trained on."""
-        items = self._items_read(areas)
-        with self._looking_at_cases(areas) as (known, sight, checked):
-            overseen, cases = known.overseen, sight.cases(known.overseen)
-            releases, models = self._releases(known, sight), self._models(known, sight, items)
-            return {
-                **_head("start", known, sight=sight),
-                "cases": [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases],
-                "orders_in_force": [order_document(each) for each in sight.orders(overseen) if each.ended is None],
-                "reports": [one for each in cases for one in reports_of(each, overseen, sight=sight)],
-                "trained_on": {
-                    "releases": sum(each["there"]["used"] + each["perhaps"]["used"] > 0 for each in releases),
-                    "items_in_newest": _newest_by_corpus(releases),
-                    "models": len(models),
-                },
-            }
+        while True:
+            content = self._content.find(areas)
+            with self._looking_at_cases(areas) as (known, sight, checked):
+                if self._content.still(content, known):
+                    return self._start(known, sight, checked=checked, content=content)
+
+    def _start(self, known: Known, sight: Sight, *, checked: _Checked, content: ContentFound) -> dict[str, Any]:
+        overseen, cases = known.overseen, sight.cases(known.overseen)
+        releases = self._content.releases(content, known)
+        return {
+            **_head("start", known, sight=sight),
+            "cases": [self._line(each, known, sight=sight, answers=checked[each.case]) for each in cases],
+            "orders_in_force": [order_document(each) for each in sight.orders(overseen) if each.ended is None],
+            "reports": [one for each in cases for one in reports_of(each, overseen, sight=sight)],
+            "trained_on": {
+                "releases": sum(bool(each["items"]) for each in releases),
+                "items_in_newest": {each["corpus"]: each["items"] for each in releases if not each["withdrawn"]},
+                "models": len(self._content.models(content, known)),
+            },
+        }
 
     def case(self, name: str, areas: Areas) -> dict[str, Any]:
         """Return a case.
@@ -166,27 +171,22 @@ class AuthorityView:
     def models(self, areas: Areas) -> dict[str, Any]:
         """Return the models that were trained on content of their jurisdictions, and on how much of it.
 
-        `releases`: how much of it there is in those that they were trained on. `items`: how much of that they read, by
-        what their jobs said, row by row; None if that is not known. It is counted as people are known now.
+        `in_releases`: how many such items there are in the `releases` that they were trained on. `items`: how many of
+        these they read, by what their jobs said, row by row. None of either: that is not known.
         """
-        items = self._items_read(areas)
-        with self._looking(areas) as (known, sight):
-            return {**_head("models", known, sight=sight), "models": self._models(known, sight, items)}
+        with self._looking_at_content(areas) as (known, sight, found):
+            return {**_head("models", known, sight=sight), "models": self._content.models(found, known)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
         """Return the releases with content of their jurisdictions, and how much; `barred` by orders that concern them.
 
         What an order hits is looked up without the lock: it may take time.
         """
-        with self._looking(areas) as (known, sight):
-            found, orders = self._releases(known, sight), sight.orders(known.overseen)
+        with self._looking_at_content(areas) as (known, sight, content):
+            found, orders = self._content.releases(content, known), sight.orders(known.overseen)
             head = _head("releases", known, sight=sight)
-            unreadable = sum(
-                self._counted(name, each.manifest, areas=sight.areas) is None
-                for name, each in known.state.releases.items()
-            )
         rows = [{**each, "barred": self._barred(each["release"], orders)} for each in found]
-        return {**head, "releases": rows, "unreadable": unreadable}
+        return {**head, "releases": rows, "unreadable": content.unreadable}
 
     def _barred(self, release: str, orders: Sequence[Order]) -> dict[str, Any] | None:
         """Say by which of some orders nobody may read a release, those in force first; None if by none."""
@@ -247,9 +247,8 @@ class AuthorityView:
 
     def model_names(self, areas: Areas) -> frozenset[str]:
         """Return the models that may have been trained on content of their jurisdictions: their releases hold it."""
-        with self._looking(areas) as (known, sight):
-            lineage, own = known.overseen.lineage, self._own(known, sight)
-            return frozenset(name for name in own if any(own.get(each) for each in lineage.ancestry(name)))
+        with self._looking_at_content(areas) as (known, _, found):
+            return found.built_on_it(known)
 
     def orders_that_wait(self, areas: Areas, handle: str) -> dict[str, list[str]]:
         """Return the orders in force that wait for this account to sign that they may be lifted, by case."""
@@ -269,121 +268,6 @@ class AuthorityView:
     def _line(self, case: Case, known: Known, *, sight: Sight, answers: Answers) -> dict[str, Any]:
         not_reached = self._telling.not_reached(case, at=sight.at)
         return case_line(case, known.overseen, sight=sight, answers=answers, not_reached=not_reached)
-
-    def _releases(self, known: Known, sight: Sight) -> list[dict[str, Any]]:
-        found = []
-        for name, sealed in known.state.releases.items():
-            counts = self._counted(name, sealed.manifest, areas=sight.areas)
-            if counts is not None and (any(counts["there"].values()) or any(counts["perhaps"].values())):
-                found.append(
-                    {
-                        "release": name,
-                        "position": sealed.position,
-                        "corpus": sealed.corpus,
-                        "purpose": str(sealed.purpose),
-                        "manifest": sealed.manifest,
-                        "amendments": len(known.amendments.of(name)),
-                        "withdrawn": sealed.withdrawn is not None,
-                        **counts,
-                    }
-                )
-        return found
-
-    def _counted(self, name: str, manifest: Digest, *, areas: Areas) -> dict[str, Any] | None:
-        """Count the items of people in some areas, by what became of them, and those that are used by category.
-
-        None if the release cannot be read: what is gone shows in what was reported of it.
-        """
-        if (known := self._counts.get((manifest, areas))) is not None:
-            return known
-        try:
-            release = self._release(name)
-            tally, at = release.tally(), release.manifest.decided_at
-        except ConsentryError:
-            return None
-        where = [lies(place, areas, at=at) for place in tally.places]
-        counts: dict[str, Any] = {
-            "decided_at": at,
-            "policy": {"name": release.manifest.policy.name, "version": release.manifest.policy.version},
-            "there": dict.fromkeys(_OUTCOMES, 0),
-            "perhaps": dict.fromkeys(_OUTCOMES, 0),
-            "used_by_category": {},
-        }
-        kinds = [_kind(outcome.allowed, outcome.label) for outcome in tally.outcomes]
-        columns = (tally.place, tally.kind, tally.outcome, tally.items)
-        for place, kind, outcome, items in zip(*(each.tolist() for each in columns), strict=True):
-            if where[place] is Lies.ELSEWHERE:
-                continue
-            counts[str(where[place])][kinds[outcome]] += items
-            if kinds[outcome] == "used":
-                category = tally.kinds[kind].category
-                counts["used_by_category"][category] = counts["used_by_category"].get(category, 0) + items
-        self._counts[manifest, areas] = counts
-        return counts
-
-    def _own(self, known: Known, sight: Sight) -> dict[str, dict[str, int]]:
-        """Return by model the releases with such content that it was trained on itself, each with how much it holds."""
-        releases = {
-            each["release"]: each["there"]["used"] + each["perhaps"]["used"] for each in self._releases(known, sight)
-        }
-        return {
-            model.name: {use.release: releases[use.release] for use in model.uses if releases.get(use.release)}
-            for model in known.overseen.lineage
-        }
-
-    def _items_read(self, areas: Areas) -> dict[str, int | None]:
-        """Return by model how many such items it read itself, None if that is not known; remembered for a position.
-
-        INVARIANT: the caller does not hold the lock: it takes a moment, and leases are renewed meanwhile.
-        """
-        with self._looking(areas) as (known, sight):
-            position, own = known.position, self._own(known, sight)
-        if self._items.get(areas, (-1, {}))[0] == position:
-            return self._items[areas][1]
-        rows = {name: self._read.rows.of(name, areas) for name in dict.fromkeys(chain(*own.values()))}
-        found: dict[str, int | None] = {}
-        for name, releases in own.items():
-            with self._desk.lock:
-                model = self._desk.present().overseen.lineage.get(name)
-                theirs = {each: rows[each] for each in releases}
-                read = self._read.trained_on
-                found[name] = None if model is None else read.items(model, theirs, only_said=True)
-        self._items[areas] = position, found
-        return found
-
-    def _models(self, known: Known, sight: Sight, items: Mapping[str, int | None]) -> list[dict[str, Any]]:
-        """Return the models that were trained on such items, or on such models, or of which that is not known."""
-        own, lineage = self._own(known, sight), known.overseen.lineage
-        found = []
-        for name, releases in own.items():
-            model, read = lineage.get(name), items.get(name) if releases else 0
-            through = [each for each in lineage.ancestry(name)[1:] if items.get(each, 0) != 0]
-            if model is not None and (read != 0 or through):
-                stands = standing(lineage, name, losses=self._losses.of, terms=self._losses.terms)
-                found.append(
-                    {
-                        "model": name,
-                        "digest": model.digest,
-                        "stage": str(stands.stage),
-                        "releases": releases,
-                        "items": read,
-                        "through": through,
-                    }
-                )
-        return found
-
-
-def _newest_by_corpus(releases: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Return how many items the newest release of each corpus uses that is not withdrawn."""
-    standing_ = [each for each in releases if not each["withdrawn"]]
-    return {each["corpus"]: each["there"]["used"] + each["perhaps"]["used"] for each in standing_}
-
-
-def _kind(allowed: bool, label: str) -> str:  # noqa: FBT001 - of an outcome
-    if allowed:
-        return "used"
-    reason = label.removeprefix("involved:").partition(":")[0]
-    return reason if reason in (ReasonKind.REFUSED.value, ReasonKind.SUSPENDED.value) else "other"
 
 
 def _head(what: str, known: Known, *, sight: Sight) -> dict[str, Any]:

@@ -8,19 +8,22 @@ kept under its digest, and what a corpus was when a release was sealed from it a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.desk import Desk
-from consentry.corpus.classes import join_linked
+from consentry.corpus.classes import Attributes, join_linked
 from consentry.corpus.registration import Corpus
 from consentry.corpus.sidecar import Sidecar
+from consentry.digests import Digest
 from consentry.ledger.groups import joined
 from consentry.oversight.order import Order
 from consentry.policy.choice import Seconds
 from consentry.policy.matrix import ItemClass
 from consentry.release.in_scope import Mask, classes_in_scope, residences_in_scope
 from consentry.release.manifest import Manifest
+from consentry.release.present import PeopleTables
 from consentry.release.reproduce import sidecars_of
 
 
@@ -72,8 +75,22 @@ def people_in(desk: Desk, order: Order, *, sealed: int, at: Seconds) -> Mask:
     before = {*loaded} - {None if people is None else people.snapshot}
     found: Mask = classes_in_scope(order.rule, classes, at=at)[classes.codes]
     for snapshot in before if order.scope.areas else ():
-        links = ((group[0], seat) for group in tables.linked(snapshot).values() for seat in group)
-        attributes = tables.attributes(snapshot, at=at, seats=found.size)
-        attributes = join_linked(attributes, joined(groups, links))
+        attributes = as_of_table(tables, snapshot, groups=groups, at=at, seats=found.size)
         found |= residences_in_scope(order.rule, attributes, at=at)
     return found
+
+
+def as_of_table(
+    tables: PeopleTables, snapshot: Digest, *, groups: Mapping[int, tuple[int, ...]], at: Seconds, seats: int
+) -> Attributes:
+    """Return, by seat, what a people table says of people, the accounts of one person joined.
+
+    Args:
+        tables: the people tables.
+        snapshot: which one of them.
+        groups: who is one person with whom now; so is whom the table links.
+        at: the time that ages are as of.
+        seats: how many there are.
+    """
+    links = ((group[0], seat) for group in tables.linked(snapshot).values() for seat in group)
+    return join_linked(tables.attributes(snapshot, at=at, seats=seats), joined(groups, links))

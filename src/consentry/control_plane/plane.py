@@ -46,7 +46,6 @@ from consentry.control_plane.receipts import Receipts
 from consentry.control_plane.releases import ReleaseVerbs
 from consentry.control_plane.removals import Removals
 from consentry.control_plane.reports import ReportVerbs
-from consentry.control_plane.rows_there import ReadThere, RowsThere
 from consentry.control_plane.statements import StatementVerbs
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.control_plane.verification import Verification
@@ -91,7 +90,7 @@ def compose(parts: Parts) -> ControlPlane:
     """Put the verbs together: each group is given what it calls, and none is called by what it is given."""
     desk = Desk(parts)
     archive, removals, book = Archive(desk), Removals(desk.parts.objects.get), CaseBook(desk)
-    hits, own_settings, rows = Hits(desk, archive=archive, removals=removals), OwnSettings(desk), RowsThere(archive)
+    hits, own_settings = Hits(desk, archive=archive, removals=removals), OwnSettings(desk)
     handouts = Handouts(desk, archive=archive, removals=removals, hits=hits)
     amendments = AmendmentVerbs(desk, archive=archive, removals=removals, handouts=handouts)
     orders, conditions = OrderVerbs(desk, hits=hits, handouts=handouts), ConditionVerbs(desk, book=book)
@@ -101,8 +100,8 @@ def compose(parts: Parts) -> ControlPlane:
     losses = Losses(desk, archive=archive, removals=removals, amendments=amendments, consumption=consumption)
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
     destruction, trained_on = DestructionVerbs(desk, archive=archive, models=models), TrainedOn(archive, consumption)
-    verification, read = Verification(desk, archive=archive, destruction=destruction), ReadThere(rows, trained_on)
-    authority_view = AuthorityView(desk, release=archive.open, losses=losses, book=book, bars=hits.bars, read=read)
+    verification = Verification(desk, archive=archive, destruction=destruction)
+    authority_view = AuthorityView(archive, trained_on=trained_on, losses=losses, book=book, bars=hits.bars)
     people = PersonVerbs(desk, archive=archive, removals=removals, trained_on=trained_on, barring=hits.barring)
     return ControlPlane(
         desk=desk,

@@ -36,11 +36,23 @@ class TrainedOn:
             of_release = rows[use.release]
             if of_release is None or (only_said and use.lease is not None and not self.consumption.under(use)):
                 return None
-            manifest = self.archive.remembered(use.release).manifest
-            for index, each in self._consumed(use, of_release).items():
-                pin = manifest.files[index].pin
-                found[pin] = found.get(pin, BitMap64()) | each
+            self._add(found, use.release, self._consumed(use, of_release))
         return sum(map(len, found.values()))
+
+    def distinct(self, rows: Mapping[str, RowsOfFiles | None]) -> int | None:
+        """Return how many items some rows of releases are: one that several hold is one; None if some are not known."""
+        found: dict[FilePin, BitMap64] = {}
+        for release, of_release in rows.items():
+            if of_release is None:
+                return None
+            self._add(found, release, of_release)
+        return sum(map(len, found.values()))
+
+    def _add(self, found: dict[FilePin, BitMap64], release: str, rows: RowsOfFiles) -> None:
+        files = self.archive.remembered(release).manifest.files
+        for index, each in rows.items():
+            pin = files[index].pin
+            found[pin] = found.get(pin, BitMap64()) | each
 
     def _consumed(self, use: Use, rows: RowsOfFiles) -> RowsOfFiles:
         """Return those of some rows that were consumed under a use."""

@@ -61,6 +61,7 @@ _RELEASES = Listing(
         Column("policy", N_("Policy set"), chosen_from=True),
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("barred_by", N_("Barred by")),
+        Column("items", N_("By or about people there"), kind="number"),
         Column("used", N_("Used"), kind="number"),
         Column("perhaps_used", N_("Perhaps"), kind="number"),
         Column("refused", N_("Refused"), kind="number"),
@@ -197,7 +198,7 @@ def _order_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
 def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
     return [
         {
-            **{name: each[name] for name in ("release", "corpus", "amendments", "decided_at")},
+            **{name: each[name] for name in ("release", "corpus", "items", "amendments", "decided_at")},
             "purpose": PURPOSES[each["purpose"]],
             "policy": f"{each['policy']['name']} {each['policy']['version']}",
             "state": "withdrawn" if each["withdrawn"] else "barred" if each["barred"] else "sealed",
@@ -214,9 +215,8 @@ def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
 def _model_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
     return [
         {
-            **{name: each[name] for name in ("model", "stage", "items", "through")},
+            **{name: each[name] for name in ("model", "stage", "in_releases", "items", "through")},
             "releases": sorted(each["releases"]),
-            "in_releases": sum(each["releases"].values()),
             "known": ("not known" if each["items"] is None else "what was said") if each["releases"] else None,
         }
         for each in document["models"]

@@ -1,0 +1,188 @@
+"""What an authority is shown of releases and models: all that is by or about people there, whoever moves away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyroaring import BitMap64
+
+from consentry.bootstrap import Deployment, open_deployment
+from consentry.corpus.sidecar import Sidecar
+from consentry.ledger.statement_events import Says
+from consentry.oversight.order import Scope
+from consentry.release.in_scope import ScopeTables, rows_in_scope
+from end_to_end.model_steps import train
+from end_to_end.network import RawItem, RawPerson, populated, write_people
+from end_to_end.test_orders_of_dates import load, suspend
+from end_to_end.test_story import BEFORE, ITEMS, PEOPLE, POLICY, build, eligible
+from service.authorities import ANPD, CNIL
+
+BRAZIL = ANPD.areas
+ABOUT_BO = (
+    RawItem(id="a1", author="ada", created=BEFORE, involves=("bo",)),
+    RawItem(id="a2", author="ada", created=BEFORE),
+)
+Place = tuple[Path, Deployment]
+
+
+@pytest.fixture
+def about() -> Iterator[Place]:
+    """An item of somebody in the US about somebody in Brazil, and one about nobody."""
+    with populated([ABOUT_BO], PEOPLE, POLICY) as place:
+        yield place
+
+
+@pytest.fixture
+def own() -> Iterator[Place]:
+    """An item of somebody in Brazil, among others."""
+    with populated([ITEMS[:4], ITEMS[4:]], PEOPLE, POLICY) as place:
+        yield place
+
+
+def models(deployment: Deployment, areas: frozenset[str] = BRAZIL) -> dict[str, tuple[int | None, int | None]]:
+    found = deployment.control.authority_view.models(areas)["models"]
+    return {each["model"]: (each["in_releases"], each["items"]) for each in found}
+
+
+def releases(deployment: Deployment, areas: frozenset[str] = BRAZIL) -> dict[str, int | None]:
+    return {each["release"]: each["items"] for each in deployment.control.authority_view.releases(areas)["releases"]}
+
+
+def test_people_who_are_only_involved_are_seen(about: Place) -> None:
+    control, release = about[1].control, build(about[1])
+    train(about[1], release, "drafts", [[0, 0, 2]])
+    suspend(about[1], Scope(areas=BRAZIL))
+    assert control.orders.barring(release) is not None
+    assert releases(about[1]) == {release: 1}
+    assert models(about[1]) == {"drafts": (1, 1)}
+    assert control.authority_view.start(BRAZIL)["trained_on"] == {
+        "releases": 1, "items_in_newest": {"network": 1}, "models": 1
+    }  # fmt: skip
+    scope = Scope(areas=BRAZIL, models=frozenset({"drafts"}))
+    drafted = control.authority.draft(Says.SUSPEND, who=ANPD.signatory, case="anpd-1", reference="x", scope=scope)
+    assert drafted.scope == scope
+    assert (releases(about[1], CNIL.areas), models(about[1], CNIL.areas)) == ({}, {})
+    assert not control.authority_view.model_names(CNIL.areas)
+
+
+def leave(place: Place) -> None:
+    load(place, "US")
+
+
+def come_and_go(place: Place) -> None:
+    load(place, "BR")
+    load(place, "US", [*PEOPLE, RawPerson(id="new")])
+
+
+def be_erased(place: Place) -> None:
+    place[1].control.statements.erase([place[1].person("bo")])
+
+
+@pytest.mark.parametrize("then", [leave, come_and_go, be_erased])
+def test_what_was_counted_stays_when_people_are_loaded_anew_or_erased(
+    own: Place, then: Callable[[Place], None]
+) -> None:
+    if then is come_and_go:
+        leave(own)
+    release = build(own[1])
+    train(own[1], release, "drafts", [[0, 0, 4]])
+    then(own)
+    assert releases(own[1]) == {release: 1}
+    assert models(own[1]) == {"drafts": (1, 1)}
+    own[1].close()
+    restarted = open_deployment(own[0] / "home")
+    assert (releases(restarted), models(restarted)) == ({release: 1}, {"drafts": (1, 1)})
+    restarted.close()
+
+
+def test_what_a_model_read_is_a_part_of_what_its_releases_hold(about: Place) -> None:
+    """An item that two releases hold is one, as it is of those that were read."""
+    first = build(about[1])
+    train(about[1], first, "drafts", [[0, 0, 1]])
+    train(about[1], build(about[1]), "drafts", [[0, 0, 2]])
+    assert models(about[1]) == {"drafts": (1, 1)}
+    load(about, "BR", [replace(each, country="BR") if each.id == "ada" else each for each in PEOPLE])
+    assert models(about[1]) == {"drafts": (2, 2)}
+
+
+def test_it_is_what_looking_at_each_item_finds(own: Place) -> None:
+    tables: list[list[RawPerson]] = [list(PEOPLE)]
+    sealed: dict[str, tuple[int, set[str]]] = {}
+
+    def seal() -> None:
+        name = build(own[1])
+        sealed[name] = len(tables) - 1, eligible(own[1], name)
+
+    seal()
+    for countries in ({"bo": "US", "ada": "CA"}, {"gb": "MX"}, {"ada": "BR"}):
+        tables.append([replace(each, country=countries.get(str(each.id), each.country)) for each in tables[-1]])
+        own[1].control.statements.load_people(write_people(own[0] / "people", tables[-1]))
+        seal()
+    for place in ("BR", "US", "CA", "MX", "FR"):
+        expected = {
+            name: len({each for each in items if _there(each, place, tables[table:])})
+            for name, (table, items) in sealed.items()
+        }
+        assert releases(own[1], frozenset({place})) == {name: count for name, count in expected.items() if count}
+
+
+def _there(item: str, place: str, tables: Sequence[Sequence[RawPerson]]) -> bool:
+    found = next(each for each in ITEMS if each.id == item)
+    involved = {found.author, *(found.involves or ())}
+    return any({_owner(each) for each in table if each.country == place} & {*map(_named, involved)} for table in tables)
+
+
+def _owner(person: RawPerson) -> Any:
+    return person.same_as or person.id
+
+
+def _named(person: Any) -> Any:
+    return next((_owner(each) for each in PEOPLE if each.id == person), person)
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were looked through."""
+    found = list[str]()
+
+    def noted(sidecar: Sidecar, look: ScopeTables) -> BitMap64:
+        found.append(sidecar.pin.path)
+        return rows_in_scope(sidecar, look)
+
+    monkeypatch.setattr("consentry.control_plane.rows_there.rows_in_scope", noted)
+    return found
+
+
+def test_files_are_looked_through_once_for_all_releases_of_them(about: Place, looked: list[str]) -> None:
+    names = [build(about[1]) for _ in range(3)]
+    assert releases(about[1]) == dict.fromkeys(names, 1)
+    models(about[1])
+    assert len(looked) == 1
+    assert releases(about[1], CNIL.areas) == {}
+    assert len(looked) == 1, "nobody there is known, so there is nothing to look for"
+
+
+def test_what_the_counts_of_a_release_exclude_is_not_looked_for(looked: list[str]) -> None:
+    """They do where items involve nobody but their owners, and nothing was said of these since."""
+    alone = [replace(each, involves=()) for each in ITEMS]
+    with populated([alone], PEOPLE, POLICY) as place:
+        release, uk = build(place[1]), frozenset({"UK"})
+        assert releases(place[1], uk) == {release: 0}, "that of somebody there was left out"
+        assert not looked
+        load(place, "GB")
+        assert releases(place[1], uk) == {release: 2}
+        assert looked
+
+
+def test_what_cannot_be_read_for_a_moment_is_not_known_for_that_moment(about: Place) -> None:
+    release = build(about[1])
+    train(about[1], release, "drafts", [[0, 0, 2]])
+    corpora = about[0] / "home" / "corpora"
+    corpora.rename(corpora.with_name("away"))
+    assert models(about[1]) == {"drafts": (None, None)}
+    corpora.with_name("away").rename(corpora)
+    assert models(about[1]) == {"drafts": (1, 1)}
