@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.casebook import CaseBook
 from consentry.control_plane.conditions import Looked, asked_of, looked_at
 from consentry.control_plane.content_there import ContentFound, ContentThere
+from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
 from consentry.control_plane.trained_on import TrainedOn
@@ -51,13 +52,13 @@ class AuthorityView:
         trained_on: TrainedOn,
         losses: Losses,
         book: CaseBook,
-        bars: Callable[[Order, str], bool],
+        hits: Hits,
     ) -> None:
         self._desk = archive.desk
         self._book = book
         self._telling = book.telling
         self._content = ContentThere(archive, trained_on=trained_on, losses=losses)
-        self._bars = bars
+        self._hits = hits
 
     @contextmanager
     def _looking(self, areas: Areas) -> Iterator[tuple[Known, Sight]]:
@@ -178,7 +179,9 @@ class AuthorityView:
             return {**_head("models", known, sight=sight), "models": self._content.models(found, known)}
 
     def releases(self, areas: Areas) -> dict[str, Any]:
-        """Return the releases with content of their jurisdictions, and how much; `barred` by orders that concern them.
+        """Return the releases with content of their jurisdictions, and how much.
+
+        `barred`: by which order, which is named if it concerns them.
 
         What an order hits is looked up without the lock: it may take time.
         """
@@ -189,11 +192,14 @@ class AuthorityView:
         return {**head, "releases": rows, "unreadable": content.unreadable}
 
     def _barred(self, release: str, orders: Sequence[Order]) -> dict[str, Any] | None:
-        """Say by which of some orders nobody may read a release, those in force first; None if by none."""
+        """Say by which of some orders nobody may read a release, those in force first; None if nothing bars it.
+
+        Of an order that is none of these it is said that there is one, and nothing else.
+        """
         for order in sorted(orders, key=lambda each: each.ended is not None):
-            if self._bars(order, release):
+            if self._hits.bars(order, release):
                 return {"order": order.order, "ended": None if order.ended is None else str(order.ended.how)}
-        return None
+        return None if self._hits.barring(release) is None else {"order": None, "ended": None}
 
     def notices(self, areas: Areas) -> dict[str, Any]:
         """Return the notices that their cases require, and until when people can object."""
