@@ -239,6 +239,21 @@ def test_an_order_counts_where_it_is_about_the_purpose_and_the_model(dated: tupl
     assert counted(deployment, unread) == {}
 
 
+def test_an_order_on_a_base_is_about_what_those_read_that_are_built_on_it(dated: tuple[Path, Deployment]) -> None:
+    _, deployment = dated
+    control, first = deployment.control, build(deployment)
+    control.leases.grant(first, job="job-1", model="root")
+    second, unread = build(deployment), build(deployment)
+    control.models.register("derived", base="root")
+    lease, _ = control.leases.grant(second, job="job-2", model="derived")
+    suspend(deployment, replace(WINDOW, created_before=None, models=frozenset({"root"})))
+    owed(deployment)
+    assert control.leases.standings([lease.lease])[lease.lease].state == "revoked"
+    assert {*counted(deployment)} == {first, second}
+    control.models.register("whole", base="derived", releases=[unread])
+    assert {*counted(deployment)} == {first, second, unread}
+
+
 def test_of_files_that_were_registered_anew_a_report_says_that_it_cannot_count_them(
     dated: tuple[Path, Deployment],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from consentry.control_plane.archive import Archive
@@ -170,11 +171,25 @@ class ReportVerbs:
 
 
 def _about(overseen: Overseen, case: Case, sealed: Sealing) -> list[Order]:
-    """Return the orders of a case that are about a release: its purpose, and if they name models one that read it."""
-    read_by = {each.model for each in overseen.leases if each.release == sealed.release}
-    read_by |= {each.name for each in overseen.lineage if any(use.release == sealed.release for use in each.uses)}
-    return [
-        order
-        for order in overseen.orders.of(case.case)
-        if order.scope.concerns(sealed.purpose) and (not order.scope.models or order.scope.models & read_by)
-    ]
+    """Return the orders of a case that are about a release: its purpose, and if they name models one that read it.
+
+    A model that is built on one they name is meant as well.
+    """
+    orders = [each for each in overseen.orders.of(case.case) if each.scope.concerns(sealed.purpose)]
+    if not any(each.scope.models for each in orders):
+        return orders
+    read_by = list(_read_by(overseen, sealed.release))
+    return [each for each in orders if each.scope.names(read_by)]
+
+
+def _read_by(overseen: Overseen, release: str) -> Iterator[str]:
+    """Yield the models that read a release, with what each was built on when it did, and what it is built on."""
+    lineage = overseen.lineage
+    for lease in overseen.leases:
+        if lease.release == release:
+            yield from lineage.ancestry(lease.model, at=lease.fence)
+    for model in lineage:
+        for use in model.uses:
+            if use.release == release:
+                yield from lineage.ancestry(model.name, at=use.position)
+                yield from lineage.ancestry(model.name)
