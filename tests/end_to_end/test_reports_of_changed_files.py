@@ -11,8 +11,8 @@ from consentry.bootstrap import Deployment, open_deployment
 from consentry.corpus.registration import forget_earlier
 from consentry.policy.library import shipped
 from consentry.policy.vocabulary import Reach
-from end_to_end.case_steps import suspend
-from end_to_end.network import RawItem, fresh, write_corpus, write_people
+from end_to_end.case_steps import CASE, suspend
+from end_to_end.network import RawItem, Reading, descriptor, fresh, write_corpus, write_people
 from end_to_end.suspended_network import PEOPLE, POLICY, build
 from end_to_end.test_case_reports import DATED, WINDOW, bytes_of, counted, owed
 from end_to_end.test_story import say
@@ -40,6 +40,12 @@ def register(folder: Path, deployment: Deployment, files: Sequence[Sequence[RawI
     forget_earlier(deployment.control.desk.corpora, "network", wanted=())
 
 
+def describe(folder: Path, deployment: Deployment, *, dated: bool = True) -> None:
+    """Register the same bytes under another descriptor."""
+    (folder / "corpus.toml").write_text(descriptor(reading=Reading(dated=dated)))
+    deployment.control.statements.register_corpus(folder / "corpus.toml")
+
+
 def test_the_same_position_gives_the_same_bytes_before_and_after(place: tuple[Path, Deployment, str]) -> None:
     folder, deployment, release = place
     position = deployment.ledger.head()
@@ -65,6 +71,28 @@ def test_it_stays_so_with_an_amendment_and_an_erasure_in_between(place: tuple[Pa
     deployment.control.statements.erase([deployment.person("gb")])
     assert bytes_of(deployment, position) == said
     assert counted(deployment, position) == {release: (1, 0, 1, 0, 0, 0)}
+
+
+def test_a_release_of_which_only_another_descriptor_is_left_is_not_counted_and_no_report_fails_of_it(
+    place: tuple[Path, Deployment, str],
+) -> None:
+    folder, deployment, release = place
+    control, position = deployment.control, deployment.ledger.head()
+    describe(folder, deployment, dated=False)
+    newer = build(deployment)
+    forget_earlier(control.desk.corpora, "network", wanted=())
+    assert counted(deployment, position) == {release: (0, 0, 0, 0, 0, 4)}
+    said = bytes_of(deployment, position)
+    assert counted(deployment) == {release: (0, 0, 0, 0, 0, 4), newer: (3, 0, 0, 0, 0, 0)}, (
+        "without dates all may be in it"
+    )
+    control.reports.deliver(CASE, "five-months", position=None, by="ann")
+    deployment.close()
+    again = open_deployment(folder / "home")
+    assert bytes_of(again, position) == said
+    describe(folder, again)
+    assert counted(again, position) == {release: (1, 1, 0, 0, 0, 0)}
+    again.close()
 
 
 def test_a_count_without_some_files_gives_way_only_to_one_with_more(place: tuple[Path, Deployment, str]) -> None:

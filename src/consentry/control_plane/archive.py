@@ -125,18 +125,21 @@ class Archive:
                 return None
         return frozenset(found)
 
-    def side(self, name: str, *, then: Known | None = None) -> tuple[compare.Side, Known, Corpus]:
+    def side(
+        self, name: str, *, then: Known | None = None, corpus: Corpus | None = None
+    ) -> tuple[compare.Side, Known, Corpus]:
         """Open a release with everything it was decided by, from the ledger up to its position.
 
         Args:
             name: the release.
             then: what was known at a position before; it is carried forward. From the first event if not given.
+            corpus: what was known of its files then; it is read if not given.
         """
         release = self.open(name)
         manifest = release.manifest
         then = self._nothing_known() if then is None else then
         self.desk.carry_on(then, manifest.position)
-        corpus = self.at_seal.open(manifest)
+        corpus = self.at_seal.open(manifest) if corpus is None else corpus
         policy = self.desk.document(manifest.policy.digest)
         basis = self.desk.basis(
             then,

@@ -3,9 +3,10 @@
 Counted row by row, as a what-if counts (`release/in_scope.py`): whoever may live there, as people were known when the
 release was sealed and groups of places were when an order was issued; and by dates of creation.
 
-Of somebody who was erased it is known where their items lie, but no more what they said; of a file that was registered
-anew with other bytes nothing is known any more. So what was counted is kept, as numbers, and stands from then on: a
-report of a position stays what it was. It is counted anew only to count files that it could not count before.
+Of somebody who was erased it is known where their items lie, but no more what they said; of a file that was
+registered anew with other bytes nothing is known any more, nor of any where only another descriptor is left. So what
+was counted is kept, as numbers, and stands from then on: a report of a position stays what it was. It is counted anew
+only to count files that it could not count before.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.removals import Removals
+from consentry.corpus.registration import Corpus
 from consentry.digests import canonical_json, digest_json
 from consentry.durable import replace_file
+from consentry.errors import ConflictError, IntegrityError, NotFoundError
 from consentry.oversight.order import Order
 from consentry.policy.evaluator import ReasonKind
 from consentry.release.amendment import Noted, number_of
 from consentry.release.compare import Side
 from consentry.release.in_scope import ScopeTables, lay_out, rows_in_scope
 from consentry.release.kernel import decide_rows
+from consentry.release.manifest import Manifest
 from consentry.release.tallies import outcome_of
 
 COUNTS = ("items", "eligible", "left", "refused", "suspended", "uncounted")
 """Items in scope; of them used, taken out by amendments, kept out by a refusal, by an order; items of files that were
-registered anew since, of which nobody can tell any more."""
+registered anew since, with other bytes or under another descriptor, of which nobody can tell any more."""
 
 
 class ScopeCounts:
@@ -59,14 +63,27 @@ class ScopeCounts:
         kept, erased = self._kept(release, orders, noted), len(self.desk.present().state.erased)
         if kept is not None and (not kept["uncounted"] or kept["erased"] < erased):
             return {name: kept[name] for name in COUNTS}
-        side, _, corpus = self.archive.side(release, then=then)
-        uncounted = side.release.manifest.items - sum(each.rows for each in side.sidecars)
+        manifest = self.archive.open(release).manifest
+        corpus = self._known(manifest)
+        uncounted = manifest.items - (0 if corpus is None else corpus.rows)
         if kept is not None and kept["uncounted"] <= uncounted:
             return {name: kept[name] for name in COUNTS}
-        looks = [lay_out(order.rule, side.basis.knowledge.classes, items=corpus.items, at=order.at) for order in orders]
-        counts = {**self._count(side, looks, noted=noted), "uncounted": uncounted}
+        counts = dict.fromkeys(COUNTS, 0)
+        if corpus is not None:
+            side, _, _ = self.archive.side(release, then=then, corpus=corpus)
+            classes = side.basis.knowledge.classes
+            looks = [lay_out(order.rule, classes, items=corpus.items, at=order.at) for order in orders]
+            counts = self._count(side, looks, noted=noted)
+        counts["uncounted"] = uncounted
         self._keep(release, orders, noted=noted, body={**counts, "erased": erased})
         return counts
+
+    def _known(self, manifest: Manifest) -> Corpus | None:
+        """Return what was known of the items of a release when it was sealed; None if nobody knows it any more."""
+        try:
+            return self.archive.at_seal.open(manifest)
+        except (ConflictError, IntegrityError, NotFoundError):
+            return None
 
     def _name(self, release: str, orders: Sequence[Order], noted: Noted | None) -> str:
         manifest = self.archive.sealed_as(release).manifest
