@@ -47,7 +47,7 @@ def test_the_steps_one_after_the_other() -> None:
     assert seen == [
         CaseStanding.CONCERN_RAISED,
         CaseStanding.SUSPENDED,
-        CaseStanding.CONDITIONS_MET,
+        CaseStanding.UNDER_REVIEW,
         CaseStanding.UNDER_REVIEW,
         CaseStanding.UNDER_REVIEW,
         CaseStanding.UNDER_REVIEW,
@@ -59,6 +59,15 @@ def test_the_steps_one_after_the_other() -> None:
     assert standing(after(WHOLE), END - 1, answers=YES) is CaseStanding.WAITING
     assert standing(after(WHOLE), END, answers=NO) is CaseStanding.UNDER_REVIEW
     assert standing(after(WHOLE), END, answers={}) is CaseStanding.UNDER_REVIEW  # a check that was not run
+
+
+def test_where_nobody_wrote_a_condition_none_is_met() -> None:
+    said: list[Body] = [OPENED, ORDER, REVIEW]
+    assert standing(after(said), END, answers={}) is CaseStanding.UNDER_REVIEW
+    approved = [*said, NOTICE, approves("ann"), approves("bob")]
+    assert standing(after(approved), END, answers={}) is CaseStanding.APPROVED
+    assert standing(after([*approved, SERVED]), 10 * END, answers={}) is CaseStanding.READY
+    assert standing(after([*said, WINDOW, MET]), END, answers={}) is CaseStanding.CONDITIONS_MET
 
 
 def test_a_refusal_to_lift_names_every_reason() -> None:

@@ -162,6 +162,8 @@ def test_a_case_from_concern_to_the_end(own: Office) -> None:
     case = "/console/cases/ico-1"
     condition = {"condition": "clear", "condition_title": "a clear notice", "owner": "olga", "due": "2020-01-01"}
     assert olga.post(f"{case}/review").status_code == 303
+    begun = words(olga.get(case))
+    assert "3. Under review reached 4. Conditions met 5." in begun, "there is none that could be met"
     assert olga.post(f"{case}/conditions", condition).status_code == 303
     said = words(olga.get(case))
     assert "Why it cannot be lifted now" in said
@@ -177,6 +179,7 @@ def test_a_case_from_concern_to_the_end(own: Office) -> None:
     assert "one place was missed" in olga.get(case).text
     assert olga.post(f"{case}/conditions/clear/meet", {"text": "the newer notice"}).status_code == 303
     assert paul.post(f"{case}/approve").status_code == 303
+    assert "4. Conditions met reached 5. Approved by two 6." in words(olga.get(case))
     assert petra.post(f"{case}/approve").status_code == 303
     twice = paul.post(f"{case}/approve")
     assert twice.status_code == 422

@@ -6,7 +6,8 @@ Rules:
   prohibited, and stays over. What is said about it afterwards changes nothing, but for reports: they are often due
   long after.
 * Where a case stands is never typed in: it follows from what was said. The steps are: concern raised, suspended, under
-  review, conditions met, approved, waiting, ready, lifted. A step is reached only if all steps before it are.
+  review, conditions met, approved, waiting, ready, lifted. A step is reached only if all steps before it are; a case
+  without conditions goes from the review to being approved.
 * It can be lifted if all of this holds at that moment, and every refusal says what does not:
   1. something is suspended, and the review has begun;
   2. every condition is met: by evidence, or if it names a check, by what the check finds now. A check that cannot be
@@ -39,13 +40,7 @@ from enum import StrEnum
 
 from consentry.digests import Digest
 from consentry.errors import StateError
-from consentry.ledger.case_events import (
-    CaseEnd,
-    CaseEnded,
-    Handle,
-    ReportDelivered,
-    Step,
-)
+from consentry.ledger.case_events import CaseEnd, CaseEnded, Handle, ReportDelivered, Step
 from consentry.ledger.statement_events import Says, StatementFiled
 from consentry.oversight.condition_check import Answer
 from consentry.policy.choice import Seconds
@@ -356,7 +351,9 @@ def standing(case: Case, at: Seconds, *, answers: Answers, not_reached: NotReach
     if case.over is not None:
         return CaseStanding(case.over.how)
     kinds = {each.kind for each in what_stands_in_the_way(case, at, answers=answers, not_reached=not_reached)}
-    return next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
+    found = next((where for kind, where in _FIRST_OBSTACLE.items() if kind in kinds), CaseStanding.READY)
+    # Of conditions that nobody wrote down none is met.
+    return CaseStanding.UNDER_REVIEW if found is CaseStanding.CONDITIONS_MET and not case.conditions else found
 
 
 def lifted(

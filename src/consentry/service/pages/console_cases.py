@@ -13,7 +13,7 @@ from consentry.accounts.account import Principal
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.ledger.case_events import Step
-from consentry.oversight.case import APPROVALS, CaseStanding
+from consentry.oversight.case import APPROVALS, Case, CaseStanding
 from consentry.oversight.condition_check import CHECKS
 from consentry.oversight.correction import takes_two
 from consentry.oversight.order import Order, after_in_words, in_words
@@ -165,6 +165,13 @@ def report(
     return Response(control.reports.read(case, report), media_type="application/json")
 
 
+def _steps(case: Case, standing: CaseStanding) -> list[tuple[str, bool]]:
+    """Return the steps of a case, each with whether it is reached. Conditions are not met where there are none."""
+    reached = [each for each, _ in _STEPS].index(standing)
+    there = {each for each, _ in _STEPS} - (set() if case.conditions else {CaseStanding.CONDITIONS_MET})
+    return [(text, at <= reached and step in there) for at, (step, text) in enumerate(_STEPS)]
+
+
 def show(
     request: Request,
     control: ControlPlane,
@@ -180,7 +187,6 @@ def show(
     timeline = said_to(reader, control.cases.timeline(name))
     papers = [each for each in control.cases.papers(name, timeline) if may_read(reader, each.kind)]
     orders = [each for each in control.orders.every() if each.case == name]
-    reached = [each for each, _ in _STEPS].index(standing) if case.over is None else len(_STEPS)
     return page(
         request,
         "console/case.html",
@@ -189,7 +195,7 @@ def show(
         given=given or {},
         case=case,
         standing=str(standing),
-        steps=[(text, at <= reached) for at, (_, text) in enumerate(_STEPS)],
+        steps=_steps(case, standing) if case.over is None else [],
         obstacles=[{"kind": each.kind, "text": sentence_of(each.text)} for each in obstacles],
         orders=[order_row(control, each) for each in orders],
         conditions=condition_rows(case, answers, now=now),
