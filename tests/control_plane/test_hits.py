@@ -6,7 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from consentry.control_plane import hits
+from consentry.control_plane import order_rows
 from consentry.control_plane.hits import Hits
 from consentry.ledger.oversight_events import Origin
 from consentry.oversight.order import Scope
@@ -56,7 +56,7 @@ def test_after_a_link_only_those_who_were_linked_are_looked_at(monkeypatch: pyte
         for one, other in LINKS:
             doubtful = [each for each in found._known.values() if each.hit and not each.always]
             control.statements.link(ids[one], ids[other])
-            monkeypatch.setattr(hits, "rows_in_scope", scanned)
+            monkeypatch.setattr(order_rows, "rows_in_scope", scanned)
             after = answers(found)
             assert scanned.call_count <= 2 * len(doubtful), "all files were looked through for a link"
             scanned.reset_mock()

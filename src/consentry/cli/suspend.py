@@ -210,10 +210,10 @@ def show_what_if(out: Output, body: Mapping[str, Any]) -> None:
         out.table(["release", "items"], list(body["releases"].items()))
         out.text("They stay so when such an order is lifted: use resumes with releases that are built then.")
     else:
-        out.text("No release holds any of it.")
+        out.text("It makes no release unreadable.")
     out.text()
     out.text(f"Jobs that would stop: {', '.join(body['jobs']) or 'none'}")
-    out.text(f"Models that were trained on such releases: {', '.join(body['models']) or 'none'}")
+    out.text(f"Models it concerns: {', '.join(body['models']) or 'none'}")
     if body["no_longer_served"]:
         out.text(f"Models that could not be served any more: {', '.join(body['no_longer_served'])}")
     out.text("Nothing was recorded.")

@@ -9,10 +9,10 @@ Hit is what is hit by what was known when the release was sealed, or since while
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pyroaring import BitMap64
@@ -21,9 +21,9 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.found_hits import FoundHits
 from consentry.control_plane.known import Known
-from consentry.control_plane.once_known import OnceKnown, items_of, people_in
+from consentry.control_plane.once_known import items_of
+from consentry.control_plane.order_rows import OrderRows
 from consentry.control_plane.removals import Removals
-from consentry.corpus.sidecar import FilePin, Sidecar
 from consentry.digests import Digest
 from consentry.errors import ConsentryError, StateError
 from consentry.ledger.state import Registered
@@ -31,12 +31,10 @@ from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope, in_words
 from consentry.policy.choice import Seconds
 from consentry.policy.jurisdictions import contains
-from consentry.progress import watched_work
 from consentry.release.change import Seats
-from consentry.release.in_scope import ScopeTables, kinds_in_scope, rows_in_scope, rows_in_scope_of
 from consentry.release.manifest import ReleaseFile
 from consentry.release.sealed import SealedRelease
-from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE
+from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE, Kind
 
 _APART = "|"
 _NEVER = Registered("", 0)
@@ -158,9 +156,10 @@ class Hits:
         A release that was sealed after the order was decided by it: only who moved or was linked since can be hit. That
         is not so for an order that names models, as a release is for none.
         """
-        return self._concerns(order, release) and self.holds(order, release)
+        return self.concerns(order, release) and self.holds(order, release)
 
-    def _concerns(self, order: Order, release: str) -> bool:
+    def concerns(self, order: Order, release: str) -> bool:
+        """Say whether an order is about the purpose of a release."""
         return order.scope.concerns(self.desk.newest.state.releases[release].purpose)
 
     def found_out(self, order: Order, release: str) -> bool:
@@ -198,7 +197,7 @@ class Hits:
             return _Answer(question, position, hit=True, always=True)
         looked = frozenset() if earlier is None or some is None else earlier.looked
         try:
-            if some is None and not question.decided and self._held_then(release, order):
+            if some is None and not question.decided and self.held_then(release, order):
                 return _Answer(question, position, hit=True, always=True)
             found = self._rows_hit(release, order, question, some=some, looked=looked)
         except (ConsentryError, OSError):
@@ -250,30 +249,31 @@ class Hits:
             if asked is not None:
                 pairs = [(order, asked[0]) for order in self._may_bar(*asked)]
             # None of other uses: nothing is looked for, and perhaps somebody else does, for the use of a model.
-            unknown = dict.fromkeys(pair for pair in pairs if self._concerns(*pair) and self._unanswered(*pair))
+            unknown = dict.fromkeys(pair for pair in pairs if self.concerns(*pair) and self._unanswered(*pair))
         for order, release in unknown:
             self.found_out(order, release)
 
     def made_to_stop(self, order: Order, present: Known) -> list[Lease]:
         """Return the leases that an order revoked, by what is known. The caller holds the lock."""
+        return [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
+
+    def read_under(self, order: Order, present: Known) -> list[Lease]:
+        """Return the leases that an order revokes if the release that is read under it holds any of its scope."""
         return [
             lease
             for lease in present.overseen.leases.open_at(order.position)
-            if self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release)
+            if self.names(order, lease.model, at=lease.fence) and self.concerns(order, lease.release)
         ]
 
-    def _held_then(self, name: str, order: Order) -> bool:
+    def held_then(self, name: str, order: Order) -> bool:
         """Say whether the counts of a release name eligible items in scope. They know no dates."""
         scope = order.scope
         if scope.created_from is not None or scope.created_before is not None:
             return False
         tally = self.archive.remembered(name).tally()
-        for place, kind in {(tally.places[p], tally.kinds[k]) for p, k in _eligible_cells(tally)}:
-            such = not scope.categories or kind.category in {*scope.categories, "unknown"}
-            seen = not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"}
-            if such and seen and may_lie_in(place, scope, at=order.at):
-                return True
-        return False
+        there = np.array([may_lie_in(place, scope, at=order.at) for place in tally.places], dtype=np.bool_)
+        such = np.array([_may_be_such(kind, scope) for kind in tally.kinds], dtype=np.bool_)
+        return bool(np.any(tally.allowed & (tally.items > 0) & there[tally.place] & such[tally.kind]))
 
     def _rows_hit(
         self, name: str, order: Order, question: _Question, *, some: Seats | None, looked: frozenset[Path]
@@ -294,7 +294,9 @@ class Hits:
         if question.decided and some is not None:
             # By what was known of the items when it was sealed it was decided.
             looked |= {each.folder for each in known.sealed.sidecars}
-        found = self._in_scope(known, order, sealed=sealed, some=some, looked=looked)
+        with self.desk.parts.watching() as progress:
+            rows_of = OrderRows(self.desk, order, progress=progress)
+            found = rows_of.of(known, sealed=sealed, some=some, looked=looked)
         left = self.removals.removed(noted) if question.decided else {}
         rows = ((index, file, found.get(file.pin)) for index, file in enumerate(release.manifest.files))
         known_hit = any(
@@ -305,31 +307,6 @@ class Hits:
         told = found.keys() if question.decided else {each.pin for each in known.registered.sidecars}
         untold = not as_decided and any(file.pin not in told for file in release.manifest.files)
         return _Found(known_hit or untold, known_hit, frozenset(each.folder for each in known.sidecars))
-
-    def _in_scope(
-        self, known: OnceKnown, order: Order, *, sealed: int, some: Seats | None, looked: frozenset[Path]
-    ) -> dict[FilePin, BitMap64]:
-        """Return the rows of files that the rule of an order may match, be they in the release or not."""
-        at, rule = self.desk.parts.clock(), order.rule
-        people = people_in(self.desk, order, sealed=sealed, at=at)
-        look = ScopeTables(rule, people, kinds_in_scope(rule, known.items))
-
-        def look_through(sidecar: Sidecar) -> BitMap64:
-            if some is None or sidecar.folder not in looked:
-                return rows_in_scope(sidecar, look)
-            return rows_in_scope_of(sidecar, look, seats=some)
-
-        sidecars = known.sidecars
-        with self.desk.parts.watching() as progress:
-            if progress is not None:
-                total = sum(each.rows for each in sidecars)
-                progress.begin("looking for what an order hits", total=total, unit="items")
-            work = watched_work(look_through, progress, size=lambda sidecar: sidecar.rows)
-            found = self.desk.parts.runner.map(work, sidecars)
-        in_scope: dict[FilePin, BitMap64] = {}
-        for each, rows in zip(sidecars, found, strict=True):
-            in_scope[each.pin] = in_scope[each.pin] | rows if each.pin in in_scope else rows
-        return in_scope
 
 
 def why_barred(order: Order, release: str) -> str:
@@ -373,9 +350,9 @@ def rows_hit(release: SealedRelease, file: ReleaseFile, *, found: BitMap64 | Non
     return found.difference_cardinality(out if left is None else out | left)
 
 
-def _eligible_cells(tally: Any) -> Iterator[tuple[int, int]]:
-    kept = tally.allowed & (tally.items > 0)
-    return zip(tally.place[kept].tolist(), tally.kind[kept].tolist(), strict=True)
+def _may_be_such(kind: Kind, scope: Scope) -> bool:
+    category = not scope.categories or kind.category in {*scope.categories, "unknown"}
+    return category and (not scope.visibilities or kind.visibility in {*scope.visibilities, "unknown"})
 
 
 def may_lie_in(place: str, scope: Scope, *, at: Seconds) -> bool:

@@ -6,7 +6,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -22,7 +22,6 @@ from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
-from consentry.policy.vocabulary import Purpose
 from consentry.progress import Progress
 
 
@@ -100,33 +99,7 @@ class OrderVerbs:
     def what_if(self, scope: Scope, *, progress: Progress | None = None) -> dict[str, Any]:
         """Say what an order would hit: items and people by corpus, releases, leases that are read under, models."""
         self.require(scope, "what-if")
-        present = self.desk.present()
-        asked = WhatIf(self.hits, scope, at=self.desk.parts.clock(), progress=progress)
-        corpora, releases = asked.corpora(present.state), asked.releases(present.state)
-        lineage = present.overseen.lineage
-        leases = [
-            lease
-            for lease in present.overseen.leases
-            if lease.release in releases and scope.names(lineage.ancestry(lease.model, at=lease.fence))
-        ]
-        learned = self._learned(scope, present, releases) | {lease.model for lease in leases}
-        return {
-            "scope": scope.to_json(),
-            "corpora": corpora,
-            "releases": releases if not scope.models else {},
-            "leases": [lease.lease for lease in leases if lease.ended is None],
-            "jobs": sorted({lease.job for lease in leases if lease.ended is None}),
-            "models": sorted(learned),
-            "no_longer_served": sorted(learned) if scope.models or scope.concerns(Purpose.SERVE) else [],
-        }
-
-    def _learned(self, scope: Scope, present: Known, releases: Collection[str]) -> set[str]:
-        """Return the models that an order names, or that learned from a release it hits, themselves or by a base."""
-        lineage = present.overseen.lineage
-        if scope.models:
-            return {each.name for each in lineage if scope.names(lineage.ancestry(each.name))}
-        direct = {each.name for each in lineage if any(use.release in releases for use in each.uses)}
-        return {each.name for each in lineage if not direct.isdisjoint(lineage.ancestry(each.name))}
+        return WhatIf(self.hits, scope, progress=progress).answer()
 
     def foresee(self, leases: Iterable[str] | None = None) -> None:
         """Find out what orders hit of what is read under leases, without the lock: see `Hits.foresee`."""
