@@ -267,3 +267,19 @@ def test_what_nobody_could_tell_is_asked_again_when_it_can_be_told(place: Place)
     path.write_bytes(content)
     place[1].control.statements.register_corpus(place[0] / "corpus.toml")
     assert state_of(place[1], lease) == "granted"
+
+
+@pytest.mark.parametrize("gone", ["releases", "corpora"])
+def test_what_could_not_be_read_for_a_moment_is_looked_at_again_once_it_can(place: Place, gone: str) -> None:
+    lease, _ = granted(place[1], build(place[1]))
+    restarted = again(place)
+    folder = place[0] / "home" / gone
+    folder.rename(folder.with_name("away"))
+    suspend(restarted, Scope(created_from=LATER))
+    assert state_of(restarted, lease) == "revoked", "nobody can tell what it holds"
+    folder.with_name("away").rename(folder)
+    uptime = restarted.control.desk.parts.uptime
+    object.__setattr__(restarted.control.desk.parts, "uptime", lambda: uptime() + 60)
+    assert state_of(restarted, lease) == "granted"
+    assert restarted.control.orders.barring(lease.release) is None
+    restarted.close()

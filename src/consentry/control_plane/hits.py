@@ -38,6 +38,8 @@ from consentry.release.tallies import NOBODY_PLACE, UNRESOLVED_PLACE, Kind
 
 _APART = "|"
 _NEVER = Registered("", 0)
+_PATIENCE = 20
+"""After how many times as long as an error took it is looked again."""
 _NO_SEATS: Seats = np.empty(0, dtype=np.uint32)
 
 
@@ -69,6 +71,8 @@ class _Answer(NamedTuple):
     """The sidecars that were looked through."""
     always: bool = False
     """It was found that it is hit, and that stays so: by the counts of the release, or while the order is in force."""
+    until: float | None = None
+    """When it is to be looked again, by the time since the machine was booted: something could not be read."""
 
 
 class _Found(NamedTuple):
@@ -177,7 +181,7 @@ class Hits:
             known = self._known.get((order.order, release))
             if question is None:
                 known = _Answer(None, 0, hit=False)
-            if known is not None and known.question == question:
+            if known is not None and known.question == question and not self._expired(known):
                 # Nobody moved or was linked since, whatever else was said.
                 self._known[order.order, release] = known._replace(position=self.desk.newest.position)
                 return known.hit
@@ -189,7 +193,7 @@ class Hits:
         """Look, by what is known from here on; where nothing was hit earlier, only at those who changed since."""
         if earlier is not None and earlier.always:
             return earlier._replace(question=question)
-        release = question.release
+        release, began = question.release, self.desk.parts.uptime()
         with self.desk.lock:
             position = self.desk.newest.position
             some = None if earlier is None or earlier.hit else self.desk.newest.changed_since(earlier.position)
@@ -202,7 +206,8 @@ class Hits:
             found = self._rows_hit(release, order, question, some=some, looked=looked)
         except (ConsentryError, OSError):
             # What cannot be read is not known, and what is not known is hit. Nobody else's lease is in doubt by that.
-            return _Answer(question, position, hit=True)
+            now = self.desk.parts.uptime()
+            return _Answer(question, position, hit=True, until=now + _PATIENCE * (now - began))
         # What leaves a release that was decided by the order may leave nothing in it that is hit.
         always = found.for_sure and not question.decided and order.ended is None
         if always:
@@ -212,7 +217,10 @@ class Hits:
     def _unanswered(self, order: Order, release: str) -> bool:
         """Say whether somebody has to look. The caller holds the lock."""
         question, known = self._asked_of(order, release), self._known.get((order.order, release))
-        return question is not None and (known is None or known.question != question)
+        return question is not None and (known is None or known.question != question or self._expired(known))
+
+    def _expired(self, known: _Answer) -> bool:
+        return known.until is not None and self.desk.parts.uptime() >= known.until
 
     def _asked_of(self, order: Order, release: str) -> _Question | None:
         """Return by what an answer is remembered, None if a release holds nothing. The caller holds the lock."""
