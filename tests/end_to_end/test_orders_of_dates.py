@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
+from consentry.cli.suspend import drained_words
 from consentry.corpus.registration import forget_earlier
 from consentry.ledger.oversight_events import LeaseEnd, Origin
 from consentry.oversight.lease import Lease
@@ -283,3 +284,51 @@ def test_what_could_not_be_read_for_a_moment_is_looked_at_again_once_it_can(plac
     assert state_of(restarted, lease) == "granted"
     assert restarted.control.orders.barring(lease.release) is None
     restarted.close()
+
+
+def test_an_order_is_not_drained_while_a_lease_is_open_that_came_to_it_later(place: Place) -> None:
+    deployment, control = place[1], place[1].control
+    load(place, "US")
+    release = build(deployment)
+    before, secret = granted(deployment, release)
+    order, same = suspend(deployment, DATED), suspend(deployment, DATED)
+    assert stops(deployment, order) == (0, [])
+    after, other = granted(deployment, release)
+    load(place, "BR")
+    assert stops(deployment, order) == (None, [before.lease, after.lease])
+    assert control.orders.every()[0].drained is None
+    control.leases.end(after.lease, secret=other, how=LeaseEnd.STOPPED, step=9)
+    assert stops(deployment, order) == (None, [before.lease, after.lease])
+    control.leases.end(before.lease, secret=secret, how=LeaseEnd.RELEASED, step=9)
+    assert stops(deployment, order) == (2, [before.lease, after.lease])
+    assert stops(deployment, same) == (1, [before.lease]), "an end names one order"
+    head = deployment.ledger.head()
+    assert control.orders.drain() == []
+    assert deployment.ledger.head() == head, "it is said once more, and not again and again"
+    control.reports.schedule("c", "q", title="t", due=BEFORE, by="anna")
+    reported, _ = control.reports.generate("c", "q")["orders"]
+    assert reported["drained"]["leases"] == 2
+    assert drained_words(control.orders.get(order)) == "after a time that is unknown, 2 leases"
+    restarted = again(place)
+    assert stops(restarted, order) == (2, [before.lease, after.lease])
+    restarted.close()
+
+
+def test_a_job_that_ended_before_somebody_moved_there_is_counted_where_it_is_listed(place: Place) -> None:
+    load(place, "US")
+    lease, secret = granted(place[1], build(place[1]))
+    orders = place[1].control.orders
+    order = suspend(place[1], DATED)
+    place[1].control.leases.end(lease.lease, secret=secret, how=LeaseEnd.RELEASED, step=9)
+    load(place, "BR")
+    leases, revoked = stops(place[1], order)
+    assert (leases, revoked) == (0, [lease.lease])
+    assert drained_words(orders.get(order), hit=len(revoked)) == "after a time that is unknown, 1 lease"
+
+
+def stops(deployment: Deployment, order: str) -> tuple[int | None, list[str]]:
+    """Return how many leases were over when an order was drained, None if it is not, and which ones it revoked."""
+    orders = deployment.control.orders
+    found = orders.get(order)
+    leases = None if found.drained is None else found.drained.leases
+    return leases, [each.lease for each in orders.made_to_stop(found)]

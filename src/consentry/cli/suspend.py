@@ -291,7 +291,7 @@ def show(context: Invocation, name: str) -> None:
             ["scope", in_words(found.scope)],
             ["origin", f"{found.origin}, {found.reference}"],
             ["issued", f"{moment(found.at)}, position {found.position}{f', by {found.by}' if found.by else ''}"],
-            ["drained", drained_words(found)],
+            ["drained", drained_words(found, hit=len(jobs))],
             ["state", order_state(found)],
         ]
         context.out.heading(f"Order {found.order}")
@@ -326,9 +326,14 @@ def order_state(found: Order) -> str:
     return "in force" if found.ended is None else f"{found.ended.how} at position {found.ended.position}"
 
 
-def drained_words(found: Order) -> str:
-    """Say how long it took until nobody read what an order suspends."""
+def drained_words(found: Order, *, hit: int = 0) -> str:
+    """Say how long it took until nobody read what an order suspends.
+
+    `hit`: of how many leases it is known by now that they read it. Of more than were noted nobody knows how long.
+    """
     drained = found.drained
     if drained is None:
         return drained_in_words(after_ms=None, leases=None)
+    if hit > drained.leases:
+        return drained_in_words(after_ms=None, leases=hit)
     return drained_in_words(after_ms=drained.took_ms, leases=drained.leases)

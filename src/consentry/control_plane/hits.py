@@ -9,7 +9,7 @@ Hit is what is hit by what was known when the release was sealed, or since while
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -103,12 +103,28 @@ class Hits:
         One that was issued under it does even if it has ended since. An older one does if it bars the release: people
         may have moved into its areas.
         """
+        return next(self.all_hitting(lease), None)
+
+    def all_hitting(self, lease: Lease) -> Iterator[Order]:
+        """Yield every order that makes a lease stop. The caller holds the lock."""
         sealed = self.desk.newest.state.releases[lease.release].position
         for order in self.desk.newest.overseen.orders.that_may_bar(sealed):
-            concerns = self._stops(order, lease.release, lease.fence)
-            if concerns and self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release):
-                return order
-        return None
+            if self._stops(order, lease.release, lease.fence) and self._about(order, lease):
+                yield order
+
+    def _about(self, order: Order, lease: Lease) -> bool:
+        return self.names(order, lease.model, at=lease.fence) and self.hit(order, lease.release)
+
+    def still_read(self) -> set[str]:
+        """Return the orders that hit what somebody reads whose lease is not over.
+
+        INVARIANT: the caller does not hold the lock.
+        """
+        self.foresee()
+        with self.desk.lock:
+            return {
+                each.order for lease in self.desk.present().overseen.leases.open() for each in self.all_hitting(lease)
+            }
 
     def names(self, order: Order, model: str, *, at: int | None = None) -> bool:
         """Say whether an order is about a model, or about one that it is built on.
@@ -262,8 +278,17 @@ class Hits:
             self.found_out(order, release)
 
     def made_to_stop(self, order: Order, present: Known) -> list[Lease]:
-        """Return the leases that an order revoked, by what is known. The caller holds the lock."""
-        return [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
+        """Return the leases that an order revoked, by what is known, oldest first. The caller holds the lock.
+
+        Those that were open when it was given, and of later ones those in which people moved, or content was registered
+        anew, since.
+        """
+        leases = present.overseen.leases
+        found = [lease for lease in self.read_under(order, present) if self.holds(order, lease.release)]
+        later = [lease for lease in leases.open() if lease.fence > order.position]
+        found += [each for each in later if self._stops(order, each.release, each.fence) and self._about(order, each)]
+        every = {each.lease: each for each in (*found, *leases.ended_by(order.order))}
+        return sorted(every.values(), key=lambda each: each.fence)
 
     def read_under(self, order: Order, present: Known) -> list[Lease]:
         """Return the leases that an order revokes if the release that is read under it holds any of its scope."""

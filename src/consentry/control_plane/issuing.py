@@ -154,11 +154,13 @@ class Issuing:
         return list(self.place.present().overseen.orders)
 
     def drained(self, order: Order, hit: Sequence[Lease]) -> OrderDrained | None:
-        """Return the event that says how the last who read what an order hits stopped; None: somebody still reads.
+        """Return the event that says how the last who read what an order hits stopped.
+
+        None: somebody still reads, or it was noted and no lease has come to it since.
 
         `hit`: the leases that it made stop, as they are now.
         """
-        if any(lease.ended is None for lease in hit):
+        if any(lease.ended is None for lease in hit) or not _more(order, len(hit)):
             return None
         how = [lease.ended.how for lease in hit if lease.ended is not None]
         return OrderDrained(
@@ -174,7 +176,8 @@ class Issuing:
         """Note orders as drained, but for those that were noted meanwhile. Their tables are gone."""
         with self.place.at_head() as session:
             known = self.place.newest.overseen.orders
-            session.append([body for body in bodies if (found := known.get(body.order)) and found.drained is None])
+            found = ((body, known.get(body.order)) for body in bodies)
+            session.append([body for body, order in found if order is not None and _more(order, _leases(body))])
         for body in bodies:
             self.times.forget(body.order)
 
@@ -196,6 +199,14 @@ class Issuing:
         order = self.place.present().overseen.orders.get(name)
         assert order is not None, "an order that was appended is known"
         return order
+
+
+def _more(order: Order, leases: int) -> bool:
+    return order.drained is None or leases > order.drained.leases
+
+
+def _leases(body: OrderDrained) -> int:
+    return body.stopped + body.expired + body.released + body.failed
 
 
 def _require_said(reference: str, by: Handle | None) -> None:

@@ -7,6 +7,7 @@ head and decides again; a lease that is asked for or renewed afterwards is refus
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from consentry.control_plane.desk import Desk
@@ -22,6 +23,7 @@ from consentry.ledger.events import Body
 from consentry.ledger.oversight_events import OrderDrained, OrderEnd, OrderEnded, Origin
 from consentry.oversight.lease import Lease
 from consentry.oversight.order import Order, Scope
+from consentry.oversight.overseen import Overseen
 from consentry.progress import Progress
 
 
@@ -70,11 +72,17 @@ class OrderVerbs:
         self.issuing.require(scope, case)
 
     def every(self) -> list[Order]:
-        """Return all orders, oldest first."""
-        return self.issuing.every()
+        """Return all orders, oldest first. While a lease is open that one hits, it is not drained."""
+        return self._as_they_stand(self.issuing.every())
+
+    def _as_they_stand(self, orders: list[Order]) -> list[Order]:
+        if not self.desk.present().overseen.leases.open() or all(each.drained is None for each in orders):
+            return orders
+        read = self.hits.still_read()
+        return [replace(each, drained=None) if each.order in read else each for each in orders]
 
     def get(self, name: str) -> Order:
-        """Return an order.
+        """Return an order. While a lease is open that it hits, it is not drained.
 
         Raises:
             NotFoundError: there is none of this name.
@@ -88,7 +96,7 @@ class OrderVerbs:
                 f"no order `{name}`",
                 help=names_there_are(there, "orders", otherwise="there are none: consentry suspend --help"),
             )
-        return found
+        return self._as_they_stand([found])[0]
 
     def ends(self, names: Iterable[str], how: OrderEnd) -> list[OrderEnded]:
         """Return the events that end orders which hold; the caller appends them, holding the head."""
@@ -145,7 +153,9 @@ class OrderVerbs:
     def _to_note(self) -> list[OrderDrained]:
         with self.desk.lock:
             present = self.desk.present()
-            waiting = [order for order in present.overseen.orders if order.drained is None]
+            # The end of a lease names one of the orders that hit it.
+            again = {each.order for lease in _late(present.overseen) for each in self.hits.all_hitting(lease)}
+            waiting = [each for each in present.overseen.orders if each.drained is None or each.order in again]
             return [body for order in waiting if (body := self._drained(order, present)) is not None]
 
     def made_to_stop(self, order: Order) -> list[Lease]:
@@ -155,3 +165,14 @@ class OrderVerbs:
 
     def _drained(self, order: Order, present: Known) -> OrderDrained | None:
         return self.issuing.drained(order, self.hits.made_to_stop(order, present))
+
+
+def _late(overseen: Overseen) -> list[Lease]:
+    """Return the leases that ended by an order since it was noted as drained."""
+    noted = ((order, order.drained.position) for order in overseen.orders if order.drained is not None)
+    return [
+        lease
+        for order, position in noted
+        for lease in overseen.leases.ended_by(order.order)
+        if lease.ended is not None and lease.ended.position > position
+    ]

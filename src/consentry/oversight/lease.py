@@ -95,6 +95,8 @@ class Leases:
         self._open: dict[str, None] = {}
         self._ended: dict[str, None] = {}
         """In the order in which they ended."""
+        self._ended_by: dict[str, list[str]] = {}
+        """By order: the leases whose end names it, in the order in which they ended."""
         # Not in the leases: a job reports thousands of times, and each report would copy all before it.
         self._reported: dict[str, set[tuple[int, int, Digest]]] = {}
 
@@ -122,6 +124,10 @@ class Leases:
         """Return the leases that have not ended, oldest first."""
         return tuple(self._leases[name] for name in tuple(self._open))
 
+    def ended_by(self, order: str) -> tuple[Lease, ...]:
+        """Return the leases that an order hit when they ended, in the order in which they did."""
+        return tuple(self._leases[name] for name in self._ended_by.get(order, ()))
+
     def open_at(self, position: int) -> tuple[Lease, ...]:
         """Return the leases that were open when the event at a position was said, as they are now, oldest first."""
         return tuple(
@@ -148,9 +154,11 @@ class Leases:
                 if self.knows(body):
                     return
                 self._reported.setdefault(body.lease, set()).add(_steps(body))
-            elif isinstance(body, LeaseEnded):
+            elif isinstance(body, LeaseEnded) and self._leases[body.lease].ended is None:
                 self._open.pop(body.lease, None)
                 self._ended.setdefault(body.lease)
+                if body.order is not None:
+                    self._ended_by.setdefault(body.order, []).append(body.lease)
             self._leases[body.lease] = _after(self._leases[body.lease], body, event)
 
 

@@ -187,7 +187,7 @@ def _date(at: Seconds) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """When nobody read under a lease in an order's scope any more."""
+    """When nobody read under a lease in an order's scope any more. Said again where leases came to it since."""
 
     position: int
     at: Seconds  # when that was written down
@@ -334,7 +334,7 @@ class Orders:
                 failed=body.failed if isinstance(body, OrderDrained) else 0,
                 took_ms=body.took_ms,
             )
-            self._orders[body.order] = replace(order, drained=order.drained or drained)
+            self._orders[body.order] = replace(order, drained=drained)
 
 
 def issued(body: OrderIssued, *, position: int, at: Seconds) -> Order:
