@@ -13,7 +13,7 @@ from consentry.policy.choice import Choice, LiveChoice, standing
 from consentry.policy.evaluator import OWNER_UNKNOWN, STRENGTH, Decision, Request, combine, evaluate
 from consentry.policy.expressions import Item, Person
 from consentry.policy.policy_set import PolicySet
-from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Purpose, Visibility
+from consentry.policy.vocabulary import Account, Age, Category, ChoiceState, Purpose, Reach, Visibility
 from end_to_end.network import RawItem, RawPerson
 
 
@@ -38,7 +38,7 @@ class World:
     def choose(self, person: str, choice: Choice) -> None:
         mine = self.live.setdefault(person, [])
         for key in choice.keys():  # noqa: SIM118 - a choice is no mapping
-            mine[:] = [each for each in mine if each.key != key or each.at > choice.at]
+            mine[:] = [each for each in mine if each.key != key or each.at > choice.at or _leaves_less(each, choice)]
             if choice.state is ChoiceState.REFUSED or all(each.key != key for each in mine):
                 mine.append(LiveChoice(key, choice.state, choice.reach, choice.at))
 
@@ -145,6 +145,15 @@ class HearsNobody(World):
 
     def choose(self, person: str, choice: Choice) -> None:
         pass
+
+
+def _leaves_less(one: LiveChoice, other: Choice) -> bool:
+    """Say whether a no leaves less to be used than another: a no ends no such one."""
+    if (one.state, other.state) != (ChoiceState.REFUSED, ChoiceState.REFUSED):
+        return False
+    if one.reach is other.reach:
+        return one.reach is Reach.FUTURE and one.at < other.at
+    return one.reach is Reach.EVERYTHING or other.reach is Reach.FUTURE
 
 
 _Word = TypeVar("_Word", Category, Visibility, Age)

@@ -49,6 +49,7 @@ def test_the_whole_way(ready: Terminal) -> None:
     assert first["counts"]["eligible"] == 2
     assert ready.run("choice", "record", "bö", "refused")["position"] == first["position"] + 1
     assert [each["choice"]["state"] for each in ready.run("choice", "show", "bö")["choices"]] == ["refused"]
+    assert ready.run("choice", "record", "bö", "refused", "--reach", "future")["stays"] == "untrained"
     second = build(ready)
     shown = ready.run("release", "show", second["release"])
     assert shown == {key: value for key, value in second.items() if key != "digest"} | {

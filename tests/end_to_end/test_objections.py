@@ -113,6 +113,18 @@ def test_a_person_is_refused_everywhere_and_everything_that_can_be_undone(place:
     )
 
 
+def test_a_match_that_goes_less_far_ends_no_wider_no_and_says_so(place: tuple[Path, Deployment]) -> None:
+    _, deployment = place
+    queue = deployment.control.objection_queue
+    names = [file(deployment, f"Ada {each}").objection for each in range(2)]
+    queue.match_person(names[0], "ada", by="sam")
+    queue.match_person(names[1], "ada", by="sam", reach=Reach.FUTURE, as_asked=True)
+    assert eligible(deployment, build(deployment)) == {"b1", "b3"}
+    matched = [queue.show(each).course[-1].words for each in names]
+    assert [each.get("stays") for each in matched] == [None, "everything"]
+    assert matched[1]["reach"] == "future", "it is told what was matched"
+
+
 def test_an_objection_is_followed_by_its_link_alone(place: tuple[Path, Deployment]) -> None:
     _, deployment = place
     control, queue = deployment.control.objections, deployment.control.objection_queue

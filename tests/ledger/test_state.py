@@ -160,6 +160,32 @@ def test_a_later_choice_replaces_an_earlier_one_about_the_same_thing() -> None:
     ]
 
 
+EVERYTHING, UNTRAINED, FUTURE = Reach.EVERYTHING, Reach.UNTRAINED, Reach.FUTURE
+
+
+def noes(state: State) -> list[tuple[Reach, int]]:
+    return [(each.choice.reach, each.choice.at) for each in state.choices[person(1)]]
+
+
+@pytest.mark.parametrize(("first", "then"), [(EVERYTHING, UNTRAINED), (EVERYTHING, FUTURE), (UNTRAINED, FUTURE)])
+def test_a_no_that_goes_less_far_ends_none_that_goes_further(first: Reach, then: Reach) -> None:
+    wide, narrow = chose(1, reach=first, at=5), chose(1, reach=then, at=8)
+    state = told(wide, narrow)
+    assert noes(state) == [(first, 5), (then, 8)]
+    assert permits(state, created=1) == (False, False)
+    assert noes(told(wide, narrow, chose(1, reach=first, at=9))) == [(first, 9)], "as far, and made later"
+    assert states(told(wide, narrow, chose(1, ALLOWED, at=9)), 1) == [ALLOWED], "a yes takes both back"
+    assert states(told(wide, narrow, chose(1, UNSET, at=9)), 1) == []
+    assert noes(told(wide, chose(1, ALLOWED, at=6), narrow)) == [(then, 8)], "after a yes it is the first no"
+
+
+def test_a_no_to_new_content_said_anew_ends_none_of_an_earlier_day() -> None:
+    state = told(chose(1, reach=FUTURE, at=5), chose(1, reach=FUTURE, at=9))
+    assert permits(state, created=7) == (False, False)
+    assert permits(state, created=4) == (True, False)
+    assert noes(told(chose(1, reach=FUTURE, at=5), chose(1, reach=FUTURE, at=5))) == [(FUTURE, 5)]
+
+
 def test_unset_takes_a_choice_back_and_nothing_else() -> None:
     state = told(chose(1), chose(1, category=Category.POST), chose(1, UNSET))
     assert [each.choice.key for each in state.statements_of(person(1))] == [

@@ -82,13 +82,22 @@ def test_where_nothing_may_be_used_no_reach_says_it_is_used(place: tuple[Deploym
     assert "is used as before" not in text
 
 
-def test_what_a_platform_passes_on_may_go_less_far_back(place: tuple[Deployment, Come, str]) -> None:
+def test_what_goes_less_far_back_ends_no_wider_no_however_it_comes(place: tuple[Deployment, Come, str]) -> None:
     deployment, come, _ = place
     visitor = come("us")
-    no(visitor)
+    no(visitor, reach="everything")
     at = deployment.control.desk.parts.clock()
-    choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=Reach.FUTURE, at=at)
-    made = ChoiceMade(person=deployment.person("us"), choice=choice, source=Source.IMPORT)
-    deployment.control.statements.choose([made])
-    assert used(visitor) == 2
-    assert "Off in part" in words(visitor.get("/me"))
+    for reach in (Reach.UNTRAINED, Reach.FUTURE):
+        choice = Choice(purpose=Purpose.TRAIN_GENAI, state=ChoiceState.REFUSED, reach=reach, at=at)
+        made = ChoiceMade(person=deployment.person("us"), choice=choice, source=Source.IMPORT)
+        deployment.control.statements.choose([made])
+        assert used(visitor) == 0
+        assert not may(deployment)
+    page = visitor.get("/me")
+    assert "Off in part" not in words(page)
+    assert 'name="reach" value="everything"' in page.text
+    assert "It counts here as well" not in words(page), "one no is not told as two"
+    (counts,) = deployment.control.own_settings.asker(deployment.person("us")).said
+    assert counts.choice.reach is Reach.EVERYTHING
+    yes(visitor)
+    assert may(deployment)

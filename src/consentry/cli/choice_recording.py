@@ -21,11 +21,16 @@ def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
         position = positions[0]
 
     unknown = _looked_up(context, said, corpus=corpus)
+    further = control.own_settings.asker(said.person).further_than(said.choice)
+    stays = None if further is None else str(further.reach)
     control.statements.choose([said], recorded=note)
     reaches_back = said.choice.state is ChoiceState.REFUSED and said.choice.reach is Reach.EVERYTHING
     held = f"every release sealed from now on{', and those sealed before are amended' if reaches_back else ''}"
     lines = [f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.", *unknown.lines]
-    context.out.show({"position": position, **unknown.body}, lambda: context.out.text("\n".join(lines)))
+    if stays is not None:
+        lines.append(f"An earlier no of theirs goes further, and stays: {stays}. A yes, or taking it back, ends it.")
+    body = {"position": position, "stays": stays, **unknown.body}
+    context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 
 def foresee(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:

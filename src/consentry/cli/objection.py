@@ -245,7 +245,7 @@ def match(
     if person is None:
         _done(context, queue.match_items(name, items, corpus=corpus or "", by=by, reply=text))
         return
-    done = queue.match_person(
+    found = queue.match_person(
         name,
         person,
         by=by,
@@ -255,7 +255,7 @@ def match(
         as_asked=as_asked,
         reply=text,
     )
-    _done(context, done)
+    _done(context, found, stays=queue.show(found.objection).course[-1].words.get("stays"))
 
 
 @objection.command("not-found")
@@ -320,11 +320,10 @@ def erase(context: Context, /, names: tuple[str, ...], *, before: int | None, by
     )
 
 
-def _done(context: Context, found: Objection) -> None:
-    context.out.show(
-        _facts(found),
-        lambda: context.out.text(f"Objection {_short(found.objection)} is now: {_plain(found.state)}."),
-    )
+def _done(context: Context, found: Objection, *, stays: str | None = None) -> None:
+    further = "" if stays is None else f" An earlier no of theirs goes further, and stays: {stays}."
+    line = f"Objection {_short(found.objection)} is now: {_plain(found.state)}.{further}"
+    context.out.show({**_facts(found), **({} if stays is None else {"stays": stays})}, lambda: context.out.text(line))
 
 
 def _show(context: Context, found: Objection, course: tuple[Told, ...]) -> None:

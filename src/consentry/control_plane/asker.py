@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consentry.control_plane.desk import Desk
@@ -12,7 +12,7 @@ from consentry.corpus.pseudonym import words_of
 from consentry.corpus.sidecar import NOBODY
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.state import Stated
-from consentry.policy.choice import LiveChoice, Seconds
+from consentry.policy.choice import REACHES, Choice, LiveChoice, Seconds, undoes_more
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
 
@@ -20,7 +20,8 @@ from consentry.policy.vocabulary import ChoiceState, Purpose
 class Asker:
     """Who asks: their seats (none if nothing is known of them), all their accounts, and what all of these said.
 
-    `own` and `others` are what counts of it; `taken_back` is what they took back with any account and did not say anew.
+    `own` and `others` are what counts of it; `outdone` are refusals beside which another of the same account undoes
+    more; `taken_back` is what they took back with any account and did not say anew.
     """
 
     person: Pseudonym
@@ -28,6 +29,7 @@ class Asker:
     accounts: tuple[Pseudonym, ...]
     own: tuple[Stated, ...]
     others: tuple[Stated, ...]
+    outdone: tuple[Stated, ...]
     taken_back: tuple[Stated, ...]
     erased: bool
 
@@ -41,8 +43,21 @@ class Asker:
 
         Who takes back what they said speaks as well. Without a purpose it is about any.
         """
-        every = (each for each in (*self.own, *self.others, *self.taken_back) if each.position >= since)
-        return [each.position for each in every if purpose is None or concerns(each.choice, purpose)]
+        every = (*self.own, *self.others, *self.outdone, *self.taken_back)
+        spoken = (each for each in every if each.position >= since)
+        return [each.position for each in spoken if purpose is None or concerns(each.choice, purpose)]
+
+    def further_than(self, choice: Choice) -> LiveChoice | None:
+        """Return their refusal that counts for all that another one is about and undoes more; None if there is none."""
+        further = [
+            each.choice
+            for each in self.own
+            if each.choice.key.purpose in choice.purpose.lineage
+            and (each.choice.key.category is None or choice.categories == {each.choice.key.category})
+            and (each.choice.key.item is None or choice.items == {each.choice.key.item})
+            and undoes_more(each.choice, choice)
+        ]
+        return max(further, key=lambda each: (REACHES.index(each.reach), -each.at), default=None)
 
     def took_back(self, purpose: Purpose) -> Seconds | None:
         """Return when they last took back what they had said about all of a use, with any account; None if never."""
@@ -73,12 +88,14 @@ def in_seat(desk: Desk, present: Known, *, person: Pseudonym, seat: int) -> Aske
     others = dict.fromkeys(each for account in accounts for each in state.group_of(account))
     every = tuple(dict.fromkeys((*accounts, *others)))
     said = {each: state.choices.get(each, ()) for each in every}
+    counting = {each: _counting(stated) for each, stated in said.items()}
     return Asker(
         person=person,
         seats=seats,
         accounts=every,
-        own=_live(said[person]),
-        others=_live(stated for each in every if each != person for stated in said[each]),
+        own=counting[person],
+        others=tuple(stated for each in every if each != person for stated in counting[each]),
+        outdone=tuple(stated for each in every for stated in _live(said[each]) if stated not in counting[each]),
         taken_back=tuple(stated for each in every for stated in said[each] if not _live([stated])),
         erased=any(map(state.is_erased, accounts)),
     )
@@ -87,6 +104,15 @@ def in_seat(desk: Desk, present: Known, *, person: Pseudonym, seat: int) -> Aske
 def concerns(choice: LiveChoice, purpose: Purpose) -> bool:
     """Say whether a choice is about a purpose, one above it or one below it."""
     return choice.key.purpose in purpose.lineage or purpose.covers(choice.key.purpose)
+
+
+def _counting(said: Sequence[Stated]) -> tuple[Stated, ...]:
+    """Return what counts of what one account said: of several refusals of the same thing the one that undoes most."""
+    return tuple(
+        each
+        for each in _live(said)
+        if not any(other.choice.key == each.choice.key and undoes_more(other.choice, each.choice) for other in said)
+    )
 
 
 def _live(said: Iterable[Stated]) -> tuple[Stated, ...]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from consentry.control_plane import asker
+from consentry.control_plane.desk import Desk
 from consentry.control_plane.objection_texts import Told, require_words
 from consentry.errors import InputError
+from consentry.ledger.events import Pseudonym
 from consentry.ledger.objection_events import LawfulGround
+from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, Reach
 
 
@@ -37,6 +41,15 @@ def followed_in_part(course: Iterable[Told]) -> bool:
             part = _is_part(said.get("categories", ()), said["reach"]) and not said.get("as_asked", False)
             left[said["person"]] = part and left.get(said["person"], True)
     return any(left.values())
+
+
+def what_stays(desk: Desk, refusal: Choice, *, person: Pseudonym, seat: int) -> str | None:
+    """Return how far back a no of this person goes that a match does not end, as it goes further; None if there is none.
+
+    The head of the ledger is held.
+    """
+    further = asker.in_seat(desk, desk.newest, person=person, seat=seat).further_than(refusal)
+    return None if further is None else str(further.reach)
 
 
 def _is_part(categories: Collection[str], reach: str) -> bool:

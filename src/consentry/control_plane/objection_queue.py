@@ -14,8 +14,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from consentry.control_plane import asker
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.match_in_part import require_rest
+from consentry.control_plane.match_in_part import require_rest, what_stays
 from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
 from consentry.control_plane.wording import require_handle
 from consentry.corpus.people import MISSING
@@ -242,7 +243,8 @@ class ObjectionQueue:
         """Answer that it was found whose content is meant: everything this person owns or is involved in is refused.
 
         Where it is less than that, either the objector asked for no more, or there is a `ground` why not the rest.
-        `alike`: to all that wait and say the same.
+        An earlier no of theirs that goes further stays, and the words of the match say so as `stays`. `alike`: to all
+        that wait and say the same.
 
         Raises:
             NotFoundError: nobody knows this person: a refusal would concern nothing.
@@ -257,9 +259,10 @@ class ObjectionQueue:
             )
         require_rest(categories, reach, ground=ground, as_asked=as_asked, reply=reply)
         named = self._desk.parts.pseudonyms.person(person)
+        seat = asker.find(self._desk, named).seat
 
-        def effects(found: Objection) -> Sequence[Body]:
-            choice = Choice(
+        def refusal(found: Objection) -> Choice:
+            return Choice(
                 purpose=found.purpose,
                 state=ChoiceState.REFUSED,
                 reach=reach,
@@ -267,12 +270,17 @@ class ObjectionQueue:
                 at=min(found.received, self._desk.parts.clock()),
                 categories=frozenset(categories),
             )
-            return [ChoiceMade(person=named, choice=choice, source=Source.FORM)]
+
+        def stays(found: Objection) -> str | None:
+            return what_stays(self._desk, refusal(found), person=named, seat=seat)
+
+        def effects(found: Objection) -> Sequence[Body]:
+            return [ChoiceMade(person=named, choice=refusal(found), source=Source.FORM)]
 
         words: dict[str, Any] = {"person": named, "categories": sorted(categories), "reach": str(reach), "text": reply}
         words |= {"ground": ground, "as_asked": as_asked or None}
         said = ObjectionMatched(objection="", people=1, items=0, by=by)
-        return self._match(objection, said, effects=effects, words=words, alike=alike)
+        return self._match(objection, said, effects=effects, words=words, stays=stays, alike=alike)
 
     def match_items(
         self,
@@ -320,6 +328,7 @@ class ObjectionQueue:
         *,
         effects: Callable[[Objection], Sequence[Body]],
         words: Mapping[str, Any],
+        stays: Callable[[Objection], str | None] = lambda _: None,
         alike: bool,
     ) -> Objection:
         require_handle(said.by)
@@ -328,7 +337,7 @@ class ObjectionQueue:
 
         def match(found: Objection) -> list[tuple[Body, ...]]:
             # Beside the person: erasing them takes what names them here, too.
-            further = {**words, "text": reply, "by": said.by}
+            further = {**words, "text": reply, "by": said.by, "stays": stays(found)}
             told = self._texts.told(found.objection, "matched", beside=words.get("person"), **further)
             return [(replace(said, objection=found.objection), told, *effects(found))]
 

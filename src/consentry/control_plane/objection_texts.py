@@ -28,7 +28,7 @@ _SAID_AT_ONCE = 100
 """Of many alike: renewals of leases wait for the head."""
 _HIDDEN = ("taken", "noted")
 """What staff do among themselves; the objector does not see it."""
-_FOR_STAFF = ("by", "person", "corpus", "items")
+_FOR_STAFF = ("by", "person", "corpus", "items", "stays")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

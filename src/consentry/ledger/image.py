@@ -42,7 +42,7 @@ from consentry.ledger.state import (
 from consentry.policy.choice import ChoiceKey
 from consentry.policy.vocabulary import Category, Purpose
 
-_MAGIC = b"consentry state 4\n"
+_MAGIC = b"consentry state 5\n"
 _LENGTH = Struct("<Q")
 _LINK = Struct("<16s16sQ")
 _ERASED = Struct("<32sQ")

@@ -6,9 +6,9 @@ Rules:
 
 * `fold(fold(s, a), b) == fold(s, a + b)`: a state may be kept and carried forward, and equals one rebuilt from nothing.
 * Of a person's choices about one thing (`ChoiceKey`) the one made last is live. A refusal counts from when it is
-  recorded, beside those made later; what is no refusal does not count if something made later is known. So nothing that
-  is imported late undoes what was said since. UNSET is kept like any other choice, because it too is newer than what
-  was said before.
+  recorded, beside those made later, and ends none that undoes more; what is no refusal does not count if something made
+  later is known. So nothing that is imported late undoes what was said since. UNSET is kept like any other choice,
+  because it too is newer than what was said before.
 * Links between ids join them to one group. What one of a group refuses, all of them refuse; an allowance counts only
   for the id that gave it.
 * Erasing a person takes away everything they said before, in a state carried forward as in one rebuilt, and leaves a
@@ -51,7 +51,7 @@ from consentry.ledger.release_events import (
     Sealing,
     Withdrawing,
 )
-from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds
+from consentry.policy.choice import ChoiceKey, LiveChoice, Seconds, replaces
 from consentry.policy.vocabulary import ChoiceState, Purpose
 
 
@@ -272,7 +272,9 @@ class _Folding:
         earlier = self.earlier(body.person)
         if earlier:
             about = set(keys)
-            earlier = tuple(each for each in earlier if each.choice.key not in about or each.choice.at > choice.at)
+            earlier = tuple(
+                each for each in earlier if each.choice.key not in about or not replaces(choice, each.choice)
+            )
             if choice.state is not ChoiceState.REFUSED:
                 later = {each.choice.key for each in earlier}
                 keys = tuple(key for key in keys if key not in later)

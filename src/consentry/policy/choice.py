@@ -4,7 +4,8 @@ Rules:
 
 * A choice is about one purpose and everything below it; about all categories or some; about all items or some.
 * A choice replaces those made earlier about *the same thing* (`keys`), and nothing made later. A refusal counts beside
-  what was made later, whatever that is.
+  what was made later, whatever that is. It replaces no refusal that undoes more: only who allows something, or takes
+  what they said back, ends a refusal.
 * Of the choices that concern a use, any refusal wins, whether it was said about the purpose, one above or below it, the
   category or the single item: a narrower choice wins only towards less use. A use for a purpose is a use for every
   purpose below it, so who refused one of those refused the whole.
@@ -19,6 +20,8 @@ from typing import NamedTuple
 
 from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 
+REACHES = tuple(Reach)
+"""From the one that undoes least to the one that undoes most."""
 Seconds = int
 """Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
 
@@ -56,6 +59,25 @@ class LiveChoice(NamedTuple):
     state: ChoiceState
     reach: Reach
     at: Seconds
+
+
+def goes_further(reach: Reach, other: Reach) -> bool:
+    """Say whether a refusal with a reach undoes more than one with another."""
+    return REACHES.index(reach) > REACHES.index(other)
+
+
+def replaces(choice: Choice, earlier: LiveChoice) -> bool:
+    """Say whether a choice ends another about the same thing that was recorded before it."""
+    if earlier.at > choice.at:
+        return False
+    return choice.state is not ChoiceState.REFUSED or not undoes_more(earlier, choice)
+
+
+def undoes_more(one: LiveChoice, other: LiveChoice | Choice) -> bool:
+    """Say whether one is a refusal, and leaves less to be used than another about the same thing."""
+    if one.state is not ChoiceState.REFUSED or other.state is not ChoiceState.REFUSED:
+        return False
+    return goes_further(one.reach, other.reach) or (one.reach is other.reach is Reach.FUTURE and one.at < other.at)
 
 
 class Standing(NamedTuple):

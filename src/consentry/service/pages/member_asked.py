@@ -16,7 +16,7 @@ from consentry.control_plane.own_content import shown_key
 from consentry.control_plane.plane import ControlPlane
 from consentry.errors import ConflictError, StateError
 from consentry.ledger.events import Pseudonym
-from consentry.policy.choice import Choice
+from consentry.policy.choice import Choice, goes_further
 from consentry.policy.vocabulary import Category, ChoiceState, Reach
 from consentry.release.situation import Situation
 from consentry.service.languages import DEFAULT, N_
@@ -343,9 +343,3 @@ class _Making:
             )
             for (state, reach), about in sorted(self._made.items(), key=lambda each: _ORDER.index(each[0][0]))
         ]
-
-
-def goes_further(reach: Reach, other: Reach) -> bool:
-    """Say whether a no with a reach undoes more than one with another."""
-    order = list(Reach)
-    return order.index(reach) > order.index(other)
