@@ -18,7 +18,7 @@ from end_to_end.network import fresh
 from end_to_end.telling import told_then
 from end_to_end.test_story import NOW
 from service.at_work import POLICY, in_thread
-from service.members import HOSTILE, NEW_POST, Come, main_of, no, shown, token_for, yes
+from service.members import HOSTILE, NEW_POST, Come, main_of, no, read, shown, token_for, yes
 from service.visitor import Visitor, words
 
 place = member.place
@@ -115,7 +115,8 @@ def test_a_no_to_all_training_counts_here_and_can_be_taken_back(place: tuple[Dep
     page = words(visitor.get("/me"))
     assert "You said no to “Training of AI models of any kind”" in page
     assert "Take back what I said" in page
-    visitor.post("/me/choices", {"purpose": "train-ai", "answer": "back", **shown(visitor, "train-ai")})
+    back = {"purpose": "train-ai", "answer": "back", **read(visitor), **shown(visitor, "train-ai")}
+    visitor.post("/me/choices", back)
     assert "On Your content may be used" in words(visitor.get("/me"))
 
 

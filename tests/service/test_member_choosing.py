@@ -177,13 +177,13 @@ def test_item_by_item(place: tuple[Deployment, Come, str]) -> None:
     head = deployment.control.desk.parts.ledger.head()
     assert "Nothing to save" in words(visitor.follow(visitor.post("/me/choices", form)))
     assert deployment.control.desk.parts.ledger.head() == head, "said again, it says nothing new"
-    turned = {**form, "answer-1": "yes", "answer-2": "no", **shown(visitor)}
+    turned = {**form, "answer-1": "yes", "answer-2": "no", **read(visitor)}
     page = visitor.follow(visitor.post("/me/choices", turned))
     assert words(page).index("Saved: you said no") < words(page).index("Saved: taken back"), "both are told"
     assert len(set(re.findall(r'"/me/receipts/(\d+)"', page.text))) == 2
-    assert visitor.follow(visitor.post("/me/choices", {**form, "answer-2": "yes", **shown(visitor)})).status_code == 200
+    assert visitor.follow(visitor.post("/me/choices", {**form, "answer-2": "yes", **read(visitor)})).status_code == 200
     assert "1 of 3 items may be used" in words(visitor.get("/me"))
-    visitor.post("/me/choices", {**form, "answer-1": "yes", **shown(visitor)})
+    visitor.post("/me/choices", {**form, "answer-1": "yes", **read(visitor)})
     assert "2 of 3 items may be used" in words(visitor.get("/me"))
     listed = words(visitor.get("/me/items?category=comment")).partition("Item May AI learn from it?")[2]
     assert "Comments" in listed

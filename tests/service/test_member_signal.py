@@ -20,7 +20,7 @@ from consentry.policy.vocabulary import Category, ChoiceState, Purpose, Reach
 from consentry.service.pages.member_signal import record_no
 from end_to_end.test_story import NOW
 from service.at_work import POLICY
-from service.members import NEW_POST, Come, no, one_item, shown, yes
+from service.members import NEW_POST, Come, no, one_item, read, yes
 from service.visitor import words
 
 place = member.place
@@ -186,7 +186,7 @@ def test_a_no_to_one_item_that_is_taken_back_on_the_page_stays_taken_back(
     deployment, come, _ = place
     visitor = come("us")
     for answer in ("no", "yes"):
-        form = {"purpose": "train-genai", "what": "items", **one_item("u1", 1, answer), **shown(visitor)}
+        form = {"purpose": "train-genai", "what": "items", **one_item("u1", 1, answer), **read(visitor)}
         assert visitor.post("/me/choices", form).status_code == 303
     head = deployment.control.desk.parts.ledger.head()
     assert "Saved: you said no" not in words(visitor.get("/me", **GPC))

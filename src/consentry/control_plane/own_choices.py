@@ -53,7 +53,7 @@ class OwnChoices:
 
         `since` is the position at which was looked how things stand. Looking again and recording are one step, so no
         refusal that is acknowledged before is taken back by it. What stands at the positions `beside` is of the same
-        request. `notice` is what they read before a yes.
+        request. `notice` is what they read before.
 
         Raises:
             ConflictError: something was said since, with any account of theirs, that concerns the same use.
@@ -66,7 +66,8 @@ class OwnChoices:
                 raise ConflictError(
                     "choice-changed", "something was said about this use meanwhile", help="look again, then choose"
                 )
-            return list(session.append([_said(person, each, notice=notice) for each in choices]))
+            said = [ChoiceMade(person=person, choice=each, source=Source.SETTINGS, notice=notice) for each in choices]
+            return list(session.append(said))
 
     def refuse_unsaid(self, person: Pseudonym, purposes: Sequence[Purpose], *, source: Source) -> list[int]:
         """Record a no to those uses that the person has still said nothing about, and return the positions.
@@ -82,8 +83,3 @@ class OwnChoices:
             noes = [Choice(purpose=each, state=ChoiceState.REFUSED, reach=Reach.UNTRAINED, at=at) for each in unsaid]
             made = [ChoiceMade(person=person, choice=each, source=source) for each in noes]
             return list(session.append(made)) if made else []
-
-
-def _said(person: Pseudonym, choice: Choice, *, notice: str | None) -> ChoiceMade:
-    read = notice if choice.state is ChoiceState.ALLOWED else None
-    return ChoiceMade(person=person, choice=choice, source=Source.SETTINGS, notice=read)

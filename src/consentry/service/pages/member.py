@@ -23,7 +23,7 @@ from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError, StateError
 from consentry.policy.policy_set import SignalMeaning
-from consentry.policy.vocabulary import ChoiceState, Purpose
+from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
 from consentry.service.languages import LANGUAGES, language_of
 from consentry.service.offered import offered_by
@@ -137,11 +137,9 @@ def choose(*, request: Request, deployment: Deployed, admission: Admitting, who:
         positions.extend(control.own_choices.choose(person, choice) for choice in wants.noes)
         require_fits(wants)
         if wants.others:
-            if any(each.state is ChoiceState.ALLOWED for each in wants.others):
-                require_read(use, wanted)
-            notice = use.notice.read if use.notice else None
+            require_read(use, wanted)
             beside = frozenset(positions)
-            positions += control.own_choices.agree(person, wants.others, notice=notice, since=since, beside=beside)
+            positions += control.own_choices.agree(person, wants.others, notice=use.read, since=since, beside=beside)
     except NotFoundError:
         raise
     except StateError as error:

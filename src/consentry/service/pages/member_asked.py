@@ -185,12 +185,12 @@ def named_items(wanted: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def require_read(use: Block, wanted: Mapping[str, str]) -> None:
-    """Refuse a yes of somebody who has not read the notice, or what the rules say of themselves, as it is now.
+    """Refuse what takes a no back, of somebody who has not read the notices, or what the rules say, as they are now.
 
     Raises:
         StateError: they have not ticked it, or it has changed.
     """
-    if use.notice is None:
+    if not use.to_read:
         return
     if wanted.get("read") != "yes":
         raise StateError(
@@ -198,7 +198,7 @@ def require_read(use: Block, wanted: Mapping[str, str]) -> None:
             N_("tick that you have read the notice, or leave it at no"),
             help=N_("the notice says what your content would be used for; nothing has changed"),
         )
-    if wanted.get("version") != use.notice.pin:
+    if wanted.get("version") != use.pins:
         raise StateError(
             "choice-notice-newer",
             N_("the notice has changed: please read it again"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consentry.control_plane.own_settings import Counted, Missing, OwnUse
 from consentry.control_plane.plane import ControlPlane
@@ -91,6 +91,7 @@ class Block:
         no: the refusal of all of it that counts, None if there is none or it is about this use as it stands.
         spoke: whether they said anything about it, if only to take it back. `stated` is what counts of it.
         wider: refusals of all of it that were said about another use, or with another account: they count here too.
+        notice: what to read of this use; `to_read` is that, and what to read of the uses below that it turns on.
         places: codes of where they may live; several if it is not known which. `established` says whether anything
             but a weak sign, such as the time zone of a device, says so.
         orders: those that stand against any of it, by id.
@@ -129,6 +130,7 @@ class Block:
     missing: Missing | None
     minor: bool
     signal: SignalMeaning
+    to_read: Sequence[NoticeShown] = ()
 
     @property
     def bases(self) -> list[str]:
@@ -159,6 +161,16 @@ class Block:
         return list(Reach)[0 if self.reach is None else list(Reach).index(self.reach) :]
 
     @property
+    def pins(self) -> str:
+        """What a form sends back of all there is to read."""
+        return " ".join(each.pin for each in self.to_read)
+
+    @property
+    def read(self) -> str | None:
+        """What is recorded of all there is to read; None if there is nothing."""
+        return ", ".join(each.read for each in self.to_read) or None
+
+    @property
     def items(self) -> int:
         """How many items they have."""
         return sum(each.items for each in (*self.kinds, *self.never))
@@ -177,12 +189,29 @@ def blocks(control: ControlPlane, person: Pseudonym, *, from_notice: str = "", l
     uses = control.own_settings.uses(person)
     events = {event.position: event for event in control.own_settings.history(person)} if uses else {}
     further = [from_notice] if from_notice else []
+    about = {use.purpose: set(_notices_of(use)) for use in uses}
     found = []
     for use in uses:
-        names = [*named_by(use.stands.permits), *further, *use.served]
-        shown = notice_for(control, names, language=language) or own_description(use, language=language)
+        elsewhere = set().union(*about.values()) - about[use.purpose]
+        told = [each for each in (*further, *use.served) if each not in elsewhere]
+        shown = notice_for(control, [*named_by(use.stands.permits), *told], language=language)
+        shown = shown or own_description(use, language=language)
         found.append(_block(use, person=person, events=events, notice=shown))
-    return found
+    return [replace(each, to_read=_to_read(each, found)) for each in found]
+
+
+def _notices_of(use: OwnUse) -> list[str]:
+    """Return the notices that the rules about a use wait for, whoever they are about."""
+    rules = () if use.policy is None else use.policy.rules
+    return named_by([each for each in rules if each.effect is Effect.PERMIT and each.applies_to(use.purpose)])
+
+
+def _to_read(use: Block, found: Sequence[Block]) -> list[NoticeShown]:
+    """Return what to read before what takes a no to a use back: of it, and of those below that it may turn on."""
+    below = [each for each in found if use.purpose in each.purpose.lineage and each is not use]
+    opened = [each for each in below if each.can_choose and each.no is None and each.answer != "yes"]
+    notices = [each.notice for each in (use, *opened) if each.notice is not None]
+    return list({each.pin: each for each in notices}.values())
 
 
 def _block(use: OwnUse, *, person: Pseudonym, events: Mapping[int, Event], notice: NoticeShown | None) -> Block:

@@ -41,6 +41,11 @@ class NoticeShown:
         return self.pin if self.rules else self.name
 
     @property
+    def named(self) -> str:
+        """How a receipt names the rules: the policy set and its version."""
+        return f"{self.name}, {self.rules.partition('/')[0]}"
+
+    @property
     def language(self) -> str:
         """The language of the text; empty if it is in several, or in one that nobody knows."""
         return (canonical(self.languages[0]) or "") if len(self.languages) == 1 else ""

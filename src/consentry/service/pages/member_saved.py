@@ -53,10 +53,13 @@ def meanwhile(
 def was_read(control: ControlPlane, named: str | None, *, position: int) -> dict[str, Any] | None:
     """Return what somebody read before a choice at a position, as people are told it; None if they read nothing.
 
-    That is a version of the `rules`, or of a notice with when it was written; `text` is what a platform called it.
+    That is a version of the `rules`, or of a notice with when it was written; `text` is what a platform called it, or
+    the names of several.
     """
     if not named:
         return None
+    if ", " in named:
+        return {"rules": False, "text": named, "number": None, "at": None}
     rules = named.split("/")
     if len(rules) > 1:
         return {"rules": True, "text": "", "number": rules[1], "at": None}
