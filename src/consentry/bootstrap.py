@@ -163,9 +163,9 @@ class Deployment:
         if progress is not None:
             progress.begin("recording choices", total=count, unit="choices")
         made = self.control.statements.choose(
-            self._choices(choice_files.read_choices(file), corpus, progress), recorded=recorded
+            unknown.recordable(self._choices(choice_files.read_choices(file), corpus, progress)), recorded=recorded
         )
-        return Imported(made, unknown.people, unknown.items)
+        return unknown.imported(made)
 
     def _choices(self, rows: Iterable[Any], corpus: str | None, progress: Progress | None) -> Iterator[ChoiceMade]:
         for row in rows:

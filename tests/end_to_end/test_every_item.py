@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from pyroaring import BitMap64
 
 from consentry.corpus import census
+from consentry.errors import ChoiceError
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.policy.choice import Choice
 from consentry.policy.library import shipped
@@ -220,6 +221,10 @@ class Worlds(RuleBasedStateMachine):
         )
         stored = replace(choice, items=frozenset(self.deployment.item("network", item) for item in choice.items))
         said = ChoiceMade(person=self.deployment.person(person), choice=stored, source=Source.SETTINGS)
+        if self.control.desk.present().state.is_erased(said.person):
+            with pytest.raises(ChoiceError):
+                self.control.statements.choose([said])
+            return
         assert self.control.statements.choose([said]) == 1
         self.world.choose(person, choice)
 

@@ -21,7 +21,8 @@ def imported(ready: Terminal, *rows: str, as_json: bool = True) -> Any:
 def test_an_import_counts_people_and_items_that_nothing_here_has(ready: Terminal) -> None:
     file = ready.folder / "said.csv"
     known = imported(ready, f"ada,{AT},train-genai,", f"bö,{AT},train-genai,é1")
-    assert known == {"recorded": 2, "unknown_people": NONE, "unknown_items": NONE}
+    assert known.pop("recorded") == 2
+    assert known == dict.fromkeys(("unknown_people", "unknown_items", "without_notice", "erased"), NONE)
     rows = [f"ada,{AT},train-genai,", f"ada ,{AT},train-genai,", f"bö,{AT},train-genai,a1;gone", f"7,{AT},train-genai,"]
     for _ in range(2):  # having chosen makes nobody known
         found = imported(ready, *rows)
@@ -43,10 +44,37 @@ def test_one_choice_says_so_as_well_and_is_recorded(ready: Terminal) -> None:
     plain = ready.run("choice", "record", "ada", "refused")
     assert (plain["unknown_person"], plain["unknown_items"]) == (False, False)
     strange = ready.run("choice", "record", "adda", "refused", "--item", "a1", "--item", "a2", "--corpus", "network")
-    assert strange == {"position": plain["position"] + 1, "unknown_person": True, "unknown_items": True}
+    assert strange == {
+        "position": plain["position"] + 1,
+        "stays": None,
+        "without_notice": False,
+        "unknown_person": True,
+        "unknown_items": True,
+    }
     text = ready.run("choice", "record", "adda", "refused", as_json=False)
     assert "No people table and no item here knows this person" in text
     assert len(ready.run("choice", "show", "adda")["choices"]) == 2
+
+
+def test_a_yes_that_names_no_notice_counts_and_is_told(ready: Terminal) -> None:
+    columns, when = "person,at,purpose,state,notice", "2025-01-02T00:00:00Z"
+    rows = [f"ada,{when},train-genai,{word}" for word in ("refused,", "allowed,", "allowed,genai-2025", "unset,")]
+    file = ready.folder / "said.csv"
+    file.write_text("\n".join([columns, *rows]))
+    found = ready.run("choice", "import", str(file))["without_notice"]
+    assert (found["choices"], [each.rsplit(":", 1)[1] for each in found["where"]]) == (2, ["3", "5"])
+    assert "2 of them take a no back without a notice" in ready.run("choice", "import", str(file), as_json=False)
+    assert ready.run("choice", "record", "ada", "allowed")["without_notice"]
+    assert not ready.run("choice", "record", "ada", "allowed", "--notice", "genai-2025")["without_notice"]
+
+
+def test_of_somebody_who_was_erased_nothing_is_kept(ready: Terminal) -> None:
+    ready.run("people", "erase", "ada", "--yes")
+    ready.fails("choice-person-erased", "choice", "record", "ada", "refused")
+    found = imported(ready, f"ada,{AT},train-genai,", f"bö,{AT},train-genai,")
+    assert (found["recorded"], found["erased"]["choices"]) == (1, 1)
+    assert "1 choice left out" in imported(ready, f"ada,{AT},train-genai,", as_json=False)
+    assert ready.run("choice", "show", "ada")["choices"] == []
 
 
 def test_an_account_of_somebody_known_is_known(ready: Terminal) -> None:

@@ -65,6 +65,25 @@ def test_all_choices_are_checked_before_one_is_recorded(place: Place) -> None:
     assert place.deployment.ledger.head() == before
 
 
+def test_of_somebody_who_was_erased_nothing_is_recorded(place: Place) -> None:
+    place.deployment.control.statements.erase([place.deployment.person("leaver")])
+    before = place.deployment.ledger.head()
+    said = [{"person": each, "purpose": "train-ai", "state": "refused"} for each in ("us", "leaver")]
+    for reach in ("future", "everything"):
+        answer = place.program.post("/v1/choices", json={"choices": [{**each, "reach": reach} for each in said]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "choice-person-erased")
+        assert "choice 2" in answer.text
+    assert place.deployment.ledger.head() == before
+    assert place.program.post("/v1/choices/read", json={"person": "leaver"}).json()["choices"] == []
+
+
+def test_what_takes_a_no_back_without_a_notice_is_named_in_the_answer(place: Place) -> None:
+    said = [{"state": "refused"}, {"state": "allowed"}, {"state": "allowed", "notice": "n-1"}, {"state": "unset"}]
+    body = {"choices": [{"person": "asker", "purpose": "train-ai", **each} for each in said]}
+    answer = place.program.post("/v1/choices", json=body).json()
+    assert answer["without_notice"] == [answer["positions"][each] for each in (1, 3)]
+
+
 def test_a_write_that_is_sent_again_is_done_once(place: Place) -> None:
     first = choose(place, "gb", "allowed", key="k-1")
     head = place.deployment.ledger.head()

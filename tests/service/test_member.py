@@ -157,9 +157,16 @@ def test_whoever_was_erased_is_told_so(place: tuple[Deployment, Come, str]) -> N
     deployment, come, _ = place
     no(come("us"))
     deployment.control.statements.erase([deployment.person("us")])
-    page = come("us").get("/me")
+    visitor = come("us")
+    page = visitor.get("/me")
     assert 'name="answer"' not in page.text
     assert "nothing of yours is used" in words(page)
+    assert "What you said before stays" not in words(page)
+    assert "You have said nothing yet" not in words(visitor.get("/me/history"))
+    uses = words(visitor.get("/me/uses"))
+    assert "it cannot be told any more which collections held them" in uses
+    assert not any(each in uses for each in ("No collection holds", "No AI model has learned"))
+    assert deployment.control.people.uses_of("us")["erased"]
 
 
 def test_uses_are_told_in_numbers(place: tuple[Deployment, Come, str]) -> None:

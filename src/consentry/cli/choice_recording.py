@@ -29,7 +29,10 @@ def put_down(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
     lines = [f"Recorded at position {position}, about {said.choice.purpose}. It holds for {held}.", *unknown.lines]
     if stays is not None:
         lines.append(f"An earlier no of theirs goes further, and stays: {stays}. A yes, or taking it back, ends it.")
-    body = {"position": position, "stays": stays, **unknown.body}
+    unread = said.choice.state is not ChoiceState.REFUSED and said.notice is None
+    if unread:
+        lines.append("It takes a no back and names no notice: it counts, and the platform answers for what was shown.")
+    body = {"position": position, "stays": stays, "without_notice": unread, **unknown.body}
     context.out.show(body, lambda: context.out.text("\n".join(lines)))
 
 

@@ -212,6 +212,9 @@ def uses(context: Context, person: str) -> None:
         body = control.people.uses_of(person, progress=progress)
 
     def human() -> None:
+        if body["erased"]:
+            context.out.text("This person was erased: it cannot be told any more which releases and models used what.")
+            return
         if not body["releases"]:
             context.out.text("No release was sealed with an item by or about this person.")
             return
@@ -347,6 +350,8 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
         "recorded": done.recorded,
         "unknown_people": in_json(done.unknown_people),
         "unknown_items": in_json(done.unknown_items),
+        "without_notice": in_json(done.without_notice),
+        "erased": in_json(done.erased),
     }
     context.out.show(body, lambda: context.out.text("\n".join(_imported(done, corpus))))
 
@@ -355,6 +360,11 @@ def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
     yield f"{counted(done.recorded, 'choice')} recorded."
     yield from _unknown(done.unknown_people, "people whom no people table and no item here knows")
     yield from _unknown(done.unknown_items, f"items that corpus `{corpus}` does not have")
+    if gone := done.erased.choices:
+        yield f"{counted(gone, 'choice', several='choices')} left out: nothing may be kept of people who were erased."
+    if unread := done.without_notice.choices:
+        takes = counted(unread, "of them takes a no back", several="of them take a no back")
+        yield f"{takes} without a notice. That counts; the platform answers for what was shown."
 
 
 def _unknown(found: Unknown, what: str) -> Iterator[str]:

@@ -255,6 +255,7 @@ class Recorded(TypedDict):
     """They are in the ledger, durably, at these positions, in the order of the request."""
 
     positions: list[int]
+    without_notice: list[int]
 
 
 class Release(TypedDict):

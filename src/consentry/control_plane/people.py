@@ -132,14 +132,16 @@ class PersonVerbs:
             ordinal = index.lookup_one(*words(key, person))
             seats = () if ordinal == MISSING else present.accounts(ordinal + 1)
             releases = dict(present.state.releases)
+        named = self.desk.parts.pseudonyms.person(person)
         own = self.own_rows(seats)
         names = list(releases) if seats else []
         asked = watched(names, progress, what="looking into releases", total=len(names), unit="releases")
         sealed_rows = {name: self.rows_in(name, own) for name in asked}
         sealed_rows = {name: rows for name, rows in sealed_rows.items() if rows is None or rows}
         return {
-            "person": self.desk.parts.pseudonyms.person(person),
+            "person": named,
             "accounts": len(seats),
+            "erased": present.state.is_erased(named),
             "releases": [self._release_used(name, rows) for name, rows in sealed_rows.items()],
             "models": self.models_using(sealed_rows, progress=progress),
             "position": present.position,

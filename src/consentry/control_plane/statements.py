@@ -12,7 +12,7 @@ from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
 from consentry.corpus.areas import places_named
 from consentry.corpus.registration import Registration, forget_earlier, register
-from consentry.errors import ConflictError, IntegrityError, NotFoundError, names_there_are
+from consentry.errors import ChoiceError, ConflictError, IntegrityError, NotFoundError, names_there_are
 from consentry.ledger.events import (
     ChoiceMade,
     CorpusRegistered,
@@ -23,6 +23,7 @@ from consentry.ledger.events import (
     made_too_late,
 )
 from consentry.ledger.groups import parted
+from consentry.ledger.state import State
 from consentry.policy.policy_parser import load
 from consentry.policy.policy_set import OUT_OF_FORCE, PolicySet, withdrawals
 from consentry.progress import Progress
@@ -132,10 +133,12 @@ class StatementVerbs:
         amend the sealed releases when all are recorded, once each.
 
         Raises:
-            ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then.
+            ChoiceError: a choice says it was made at a time to come: it would outlast everything said until then. Or it
+                is about somebody who was erased: nothing may be kept of them.
         """
         count, reaching = 0, False
-        stream = map(self._made, choices)
+        state = self.desk.present().state
+        stream = (self._made(each, state, number=number) for number, each in enumerate(choices, 1))
         try:
             while waiting := list(islice(stream, batch)):
                 positions = self.desk.parts.ledger.append(waiting)
@@ -149,9 +152,15 @@ class StatementVerbs:
                 self.amendments.amend()
         return count
 
-    def _made(self, choice: ChoiceMade) -> ChoiceMade:
+    def _made(self, choice: ChoiceMade, state: State, *, number: int) -> ChoiceMade:
         if choice.choice.at > self.desk.parts.clock():
             raise made_too_late(choice.choice.at)
+        if state.is_erased(choice.person):
+            raise ChoiceError(
+                "choice-person-erased",
+                f"choice {number} is about somebody who was erased: nothing may be kept of them",
+                help="leave it out; nothing of theirs is used, whatever is said",
+            )
         return choice
 
     def link(self, one: Pseudonym, other: Pseudonym) -> int:

@@ -6,7 +6,7 @@ about. People without an account may refuse as well, before anything of theirs i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from consentry.corpus.registration import open_corpus
 from consentry.corpus.sidecar import Sidecar
 from consentry.errors import ConsentryError
 from consentry.ledger.events import ChoiceMade, Pseudonym
+from consentry.policy.vocabulary import ChoiceState
 
 _AT_ONCE = 10_000
 _SHOWN = 5
@@ -41,18 +42,24 @@ class Unknown:
 
 
 class Imported(NamedTuple):
-    """How many choices were recorded, and which of them are about people and items that nothing here has."""
+    """How many choices were recorded, and which of them are about people and items that nothing here has.
+
+    `without_notice` of them take a no back and name no notice that was shown; `erased` were left out: they are about
+    people who were erased.
+    """
 
     recorded: int
     unknown_people: Unknown
     unknown_items: Unknown
+    without_notice: Unknown
+    erased: Unknown
 
 
 class UnknownIds:
     """Looks choices over, some thousands at a time, with items of one corpus."""
 
     def __init__(self, desk: Desk, *, corpus: str | None) -> None:
-        self.people, self.items = Unknown(), Unknown()
+        self.people, self.items, self.unread, self.erased = Unknown(), Unknown(), Unknown(), Unknown()
         self._desk = desk
         self._corpus = corpus
         self._waiting: list[tuple[ChoiceMade, str]] = []
@@ -62,6 +69,11 @@ class UnknownIds:
 
     def look(self, choice: ChoiceMade, *, where: str = "") -> None:
         """Look a choice over, or have it wait until there are more."""
+        if self._present.state.is_erased(choice.person):
+            self.erased.note(where)
+            return
+        if choice.choice.state is not ChoiceState.REFUSED and choice.notice is None:
+            self.unread.note(where)
         self._waiting.append((choice, where))
         if len(self._waiting) >= _AT_ONCE:
             self.done()
@@ -83,6 +95,14 @@ class UnknownIds:
             for choice, where in waiting if gone else ():
                 if any(key_of(item) in gone for item in choice.choice.items):
                     self.items.note(where)
+
+    def imported(self, recorded: int) -> Imported:
+        """Return what was found of choices that are recorded now."""
+        return Imported(recorded, self.people, self.items, self.unread, self.erased)
+
+    def recordable(self, choices: Iterable[ChoiceMade]) -> Iterator[ChoiceMade]:
+        """Yield those that are not about somebody who was erased."""
+        return (each for each in choices if not self._present.state.is_erased(each.person))
 
     def _known_people(self, people: Sequence[Pseudonym]) -> Mask:
         index, _ = self._desk.parts.pseudonyms.lookup()

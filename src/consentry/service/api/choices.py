@@ -57,6 +57,9 @@ class Recorded(Answer):
     """They are in the ledger, durably, at these positions, in the order of the request."""
 
     positions: list[Position]
+    without_notice: list[Position] = Field(
+        description="Those that take a no back without a notice. They count; the platform answers for what was shown."
+    )
 
 
 class Refusal(_About):
@@ -167,7 +170,11 @@ def preview(body: Refusal, deployment: Deployed) -> Undoes:
     status_code=201,
     response_model=Recorded,
     responses=problems(
-        {404: "corpus-unknown", 409: "idempotency-running", 422: "choice-time-to-come choice-items-without-corpus"}
+        {
+            404: "corpus-unknown",
+            409: "idempotency-running",
+            422: "choice-time-to-come choice-items-without-corpus choice-person-erased",
+        }
     ),
     openapi_extra=takes(Choices),
     dependencies=[Depends(Needs(Action.CHOICE_RECORD)), KEY],
@@ -186,7 +193,7 @@ async def record(request: Request) -> Response:
     else:
         together: Together = request.app.state.together
         positions = await together.record(made)
-    return Response(_written(positions), status_code=201, media_type="application/json")
+    return Response(_written(positions, body), status_code=201, media_type="application/json")
 
 
 def _is_long(choice: Made) -> bool:
@@ -203,8 +210,14 @@ def _record_alone(deployment: Deployment, body: Choices) -> Sequence[int]:
     return positions
 
 
-def _written(positions: Sequence[int]) -> bytes:
-    return b'{"positions":[' + ",".join(map(str, positions)).encode() + b"]}"
+def _written(positions: Sequence[int], body: Choices) -> bytes:
+    said = zip(positions, body.choices, strict=True)
+    unread = [at for at, each in said if each.state is not ChoiceState.REFUSED and each.notice is None]
+    return f'{{"positions":[{_joined(positions)}],"without_notice":[{_joined(unread)}]}}'.encode()
+
+
+def _joined(positions: Sequence[int]) -> str:
+    return ",".join(map(str, positions))
 
 
 def _all_made(deployment: Deployment, body: Choices) -> list[ChoiceMade]:

@@ -100,6 +100,7 @@ def history(*, request: Request, control: Control, who: Member, form: Form = "")
         answers=[(str(each), word) for each, word in _ANSWERS if str(each) in shown.options["answer"]],
         uses=[(str(each), say.PURPOSES[each]) for each in Purpose if str(each) in shown.options["use"]],
         missing=control.own_settings.missing(person),
+        erased=control.own_settings.asker(person).erased,
         look_ups=look_ups[:_LOOK_UPS_SHOWN],
         more_look_ups=len(look_ups) > _LOOK_UPS_SHOWN,
     )
@@ -129,6 +130,7 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
         request,
         "member/uses.html",
         shown=shown,
+        erased=control.own_settings.asker(person).erased,
         releases=[{**each, "purpose": say.PURPOSES[each["purpose"]]} for each in shown.rows],
         models=_models(control, person),
         stages=say.STAGES,
