@@ -16,6 +16,7 @@ from service.visitor import Visitor, words
 
 place = member.place
 MORE = "You said no to more than that"
+FURTHEST = "Your no goes back as far as a no can. To allow some of it again, say yes first."
 NARROWER = [("everything", "untrained"), ("everything", "future"), ("untrained", "future")]
 
 
@@ -31,10 +32,13 @@ def test_a_no_switches_nothing_on_again(place: tuple[Deployment, Come, str], fir
     assert used(visitor) == 2
     no(visitor, reach=first)
     page = visitor.get("/me")
-    assert MORE in words(page)
+    hint, other = (FURTHEST, MORE) if first == "everything" else (MORE, FURTHEST)
+    check = visitor.get("/me/check?purpose=train-genai")
+    assert all(hint in words(each) and other not in words(each) for each in (page, check))
+    assert ("<button>Say no" in check.text) is (first != "everything"), "a no that changes nothing is not offered"
     assert f'value="{then}"' not in page.text, "what goes less far back is not offered"
     assert "What you have now is used as before" not in words(page)
-    assert f'value="{then}"' not in visitor.get("/me/check?purpose=train-genai").text
+    assert f'value="{then}"' not in check.text
     assert 'value="future"' in visitor.get("/me/check?purpose=train-genai&category=post").text
     head = deployment.ledger.head()
     form = whole(page) | {"reach": then}
@@ -53,6 +57,7 @@ def test_a_no_switches_nothing_on_again(place: tuple[Deployment, Come, str], fir
     page = visitor.get("/me")
     assert f'value="{then}"' in page.text, "after a yes all is offered"
     assert MORE not in words(page)
+    assert FURTHEST not in words(page)
     no(visitor, reach=then)
     assert [str(each.reach) for each in said_since(deployment, head)][-1] == then
 
