@@ -22,7 +22,7 @@ from consentry.ledger.objection_events import ItemsExcluded, LawfulGround, Objec
 from consentry.ledger.state import EMPTY, fold, unexplained
 from consentry.oversight.objection import ObjectionState
 from consentry.policy.vocabulary import Purpose, Reach
-from end_to_end.network import RawItem, RawPerson, populated
+from end_to_end.network import RawItem, RawPerson, populated, write_people
 from end_to_end.test_story import BEFORE, GENAI, NOW, POLICY, build, eligible
 
 ITEMS = (
@@ -208,13 +208,16 @@ def test_erasing_an_objection_leaves_its_course_and_its_refusal(place: tuple[Pat
 
 
 def test_erasing_a_person_takes_what_an_objection_says_of_them(place: tuple[Path, Deployment]) -> None:
-    _, deployment = place
+    folder, deployment = place
     filed = file(deployment)
     deployment.control.objection_queue.match_person(filed.objection, "ada", by="sam")
     deployment.control.statements.erase([deployment.person("ada")])
     assert [each.what for each in deployment.control.objection_queue.show(filed.objection).course] == ["received"]
     assert unexplained(deployment.ledger.read()) == 0
     assert eligible(deployment, build(deployment)) == {"b1", "b3"}
+    deployment.control.statements.load_people(write_people(folder / "people", PEOPLE))
+    match = deployment.control.objection_queue.match_person
+    assert code(lambda: match(filed.objection, "ada", by="sam")) == "objection-person-unknown", "nothing is kept"
 
 
 def test_all_of_it_is_known_again_after_a_restart(place: tuple[Path, Deployment]) -> None:

@@ -44,7 +44,7 @@ def followed_in_part(course: Iterable[Told]) -> bool:
 
 
 def what_stays(desk: Desk, refusal: Choice, *, person: Pseudonym, seat: int) -> str | None:
-    """Return how far back a no of this person goes that a match does not end, as it goes further; None if there is none.
+    """Return how far back a no of this person goes that goes further than a match and stays; None if none does.
 
     The head of the ledger is held.
     """

@@ -247,18 +247,17 @@ class ObjectionQueue:
         that wait and say the same.
 
         Raises:
-            NotFoundError: nobody knows this person: a refusal would concern nothing.
-            InputError: it is not said why the rest may still be used.
+            NotFoundError: nobody knows this person, or they were erased: a refusal would concern nothing.
         """
         index, key = self._desk.parts.pseudonyms.lookup()
-        if index.lookup_one(*key_words(key, person)) == MISSING:
+        named = self._desk.parts.pseudonyms.person(person)
+        if index.lookup_one(*key_words(key, person)) == MISSING or self._desk.present().state.is_erased(named):
             raise NotFoundError(
                 "objection-person-unknown",
                 "no corpus and no people table names this person",
                 help="give the id as it stands in the corpus, or match single items",
             )
         require_rest(categories, reach, ground=ground, as_asked=as_asked, reply=reply)
-        named = self._desk.parts.pseudonyms.person(person)
         seat = asker.find(self._desk, named).seat
 
         def refusal(found: Objection) -> Choice:

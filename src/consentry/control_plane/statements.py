@@ -137,7 +137,8 @@ class StatementVerbs:
                 is about somebody who was erased: nothing may be kept of them.
         """
         count, reaching = 0, False
-        state = self.desk.present().state
+        # What is known, and not the present: a no waits for nobody who holds the desk, and a server looks all the time.
+        state = self.desk.newest.state if self.desk.newest.position else self.desk.present().state
         stream = (self._made(each, state, number=number) for number, each in enumerate(choices, 1))
         try:
             while waiting := list(islice(stream, batch)):
