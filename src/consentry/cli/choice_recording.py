@@ -1,13 +1,14 @@
-"""What `consentry choice record` does with a choice: it is recorded, or what it would undo is only said."""
+"""What `consentry choice record` does with a choice, recorded or only foreseen, and what `choice import` says."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from consentry.cli.context import Context
 from consentry.cli.output import Output, counted
 from consentry.control_plane.own_content import Aim, Effect
-from consentry.control_plane.unknown_ids import UnknownIds
+from consentry.control_plane.unknown_ids import Imported, Unknown, UnknownIds, in_json
 from consentry.ledger.events import ChoiceMade
 from consentry.policy.vocabulary import ChoiceState, Reach
 
@@ -48,6 +49,38 @@ def foresee(context: Context, said: ChoiceMade, *, corpus: str | None) -> None:
             context.out.text("\n".join(["", *unknown.lines]))
 
     context.out.show({"reach": str(choice.reach), **effect.to_json(), **unknown.body}, human)
+
+
+def show_imported(context: Context, done: Imported, *, corpus: str | None) -> None:
+    """Say how many choices of a file were recorded, and what is odd about some."""
+    body = {
+        "recorded": done.recorded,
+        "unknown_people": in_json(done.unknown_people),
+        "unknown_items": in_json(done.unknown_items),
+        "without_notice": in_json(done.without_notice),
+        "erased": in_json(done.erased),
+    }
+    context.out.show(body, lambda: context.out.text("\n".join(_imported(done, corpus))))
+
+
+def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
+    yield f"{counted(done.recorded, 'choice')} recorded."
+    yield from _unknown(done.unknown_people, "people whom no people table and no item here knows")
+    yield from _unknown(done.unknown_items, f"items that corpus `{corpus}` does not have")
+    if gone := done.erased.choices:
+        yield f"{counted(gone, 'choice', several='choices')} left out: nothing may be kept of people who were erased."
+    if unread := done.without_notice.choices:
+        takes = counted(unread, "of them takes a no back", several="of them take a no back")
+        yield f"{takes} without a notice. That counts; the platform answers for what was shown."
+
+
+def _unknown(found: Unknown, what: str) -> Iterator[str]:
+    if found.choices:
+        first = f"{', '.join(found.where)}{', ...' if found.choices > len(found.where) else ''}"
+        yield (
+            f"{counted(found.choices, 'choice is', several='choices are')} about {what}: {first}. "
+            "They are kept; check that their ids are those of your tables."
+        )
 
 
 def _show(out: Output, effect: Effect, *, reach: Reach) -> None:

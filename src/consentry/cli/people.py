@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from consentry.bootstrap import Deployment
 from consentry.cli.asking import agreed
-from consentry.cli.choice_recording import foresee, put_down
+from consentry.cli.choice_recording import foresee, put_down, show_imported
 from consentry.cli.context import Context, pass_context
 from consentry.cli.invocation import Commands, InterruptedWorkError
 from consentry.cli.output import counted, moment
@@ -27,7 +26,6 @@ from consentry.cli.read_words import (
     show_unread,
 )
 from consentry.clock import now
-from consentry.control_plane.unknown_ids import Imported, Unknown, in_json
 from consentry.corpus.classes import PersonClasses
 from consentry.corpus.population import read_people_descriptor
 from consentry.corpus.residence import Residence, Signal, Signals, Strength, resolve
@@ -346,34 +344,7 @@ def import_(context: Context, file: Path, corpus: str | None) -> None:
             f"at least {counted(held, 'choice was', several='choices were')} recorded and hold. Import the file again"
             " for the rest: recording a choice twice does no harm"
         ) from interrupt
-    body = {
-        "recorded": done.recorded,
-        "unknown_people": in_json(done.unknown_people),
-        "unknown_items": in_json(done.unknown_items),
-        "without_notice": in_json(done.without_notice),
-        "erased": in_json(done.erased),
-    }
-    context.out.show(body, lambda: context.out.text("\n".join(_imported(done, corpus))))
-
-
-def _imported(done: Imported, corpus: str | None) -> Iterator[str]:
-    yield f"{counted(done.recorded, 'choice')} recorded."
-    yield from _unknown(done.unknown_people, "people whom no people table and no item here knows")
-    yield from _unknown(done.unknown_items, f"items that corpus `{corpus}` does not have")
-    if gone := done.erased.choices:
-        yield f"{counted(gone, 'choice', several='choices')} left out: nothing may be kept of people who were erased."
-    if unread := done.without_notice.choices:
-        takes = counted(unread, "of them takes a no back", several="of them take a no back")
-        yield f"{takes} without a notice. That counts; the platform answers for what was shown."
-
-
-def _unknown(found: Unknown, what: str) -> Iterator[str]:
-    if found.choices:
-        first = f"{', '.join(found.where)}{', ...' if found.choices > len(found.where) else ''}"
-        yield (
-            f"{counted(found.choices, 'choice is', several='choices are')} about {what}: {first}. "
-            "They are kept; check that their ids are those of your tables."
-        )
+    show_imported(context, done, corpus=corpus)
 
 
 @choice.command("show")

@@ -1,4 +1,4 @@
-"""A match that refuses less than all of somebody's content: staff say why not the rest, and the objector reads it."""
+"""Whom a match is about, what of theirs it leaves, and what stays beside it: staff say why not the rest."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ from collections.abc import Collection, Iterable
 from consentry.control_plane import asker
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.objection_texts import Told, require_words
-from consentry.errors import InputError
+from consentry.corpus.people import MISSING
+from consentry.corpus.pseudonym import words
+from consentry.errors import InputError, NotFoundError
 from consentry.ledger.events import Pseudonym
 from consentry.ledger.objection_events import LawfulGround
 from consentry.policy.choice import Choice
 from consentry.policy.vocabulary import Category, Reach
+
+
+def known_person(desk: Desk, person: str) -> Pseudonym:
+    """Return the pseudonym of somebody whose content a match can be about.
+
+    Raises:
+        NotFoundError: nobody knows this person, or they were erased: a refusal would concern nothing.
+    """
+    index, key = desk.parts.pseudonyms.lookup()
+    named = desk.parts.pseudonyms.person(person)
+    if index.lookup_one(*words(key, person)) == MISSING or desk.present().state.is_erased(named):
+        raise NotFoundError(
+            "objection-person-unknown",
+            "no corpus and no people table names this person",
+            help="give the id as it stands in the corpus, or match single items",
+        )
+    return named
 
 
 def require_rest(

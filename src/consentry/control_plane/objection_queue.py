@@ -16,11 +16,9 @@ from typing import Any
 
 from consentry.control_plane import asker
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.match_in_part import require_rest, what_stays
+from consentry.control_plane.match_in_part import known_person, require_rest, what_stays
 from consentry.control_plane.objection_texts import ObjectionTexts, Told, require_words
 from consentry.control_plane.wording import require_handle
-from consentry.corpus.people import MISSING
-from consentry.corpus.pseudonym import words as key_words
 from consentry.corpus.registration import open_corpus
 from consentry.errors import InputError, NotFoundError
 from consentry.ledger.case_events import Handle
@@ -249,14 +247,7 @@ class ObjectionQueue:
         Raises:
             NotFoundError: nobody knows this person, or they were erased: a refusal would concern nothing.
         """
-        index, key = self._desk.parts.pseudonyms.lookup()
-        named = self._desk.parts.pseudonyms.person(person)
-        if index.lookup_one(*key_words(key, person)) == MISSING or self._desk.present().state.is_erased(named):
-            raise NotFoundError(
-                "objection-person-unknown",
-                "no corpus and no people table names this person",
-                help="give the id as it stands in the corpus, or match single items",
-            )
+        named = known_person(self._desk, person)
         require_rest(categories, reach, ground=ground, as_asked=as_asked, reply=reply)
         seat = asker.find(self._desk, named).seat
 
