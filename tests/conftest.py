@@ -5,6 +5,7 @@ Its packages are not installed elsewhere. `./run test NAME` asks for it in the e
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     asked = any(Path(argument.split("::")[0]).resolve().is_relative_to(TESTS / lane[0]) for argument in config.args)
     return None if asked else True
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often, and not in what stays for the whole run: that took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 def pytest_xdist_auto_num_workers() -> int:
