@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from multiprocessing import active_children
+from traceback import clear_frames
 
 import pytest
 from torch.utils.data import DataLoader
@@ -32,6 +34,8 @@ def test_it_is_said_once_and_how_long_nobody_answered(
 
         with pytest.raises(LeaseOverError) as caught:
             read_on()
+        clear_frames(caught.tb)
+        assert active_children() == [], "a worker goes on"
         with pytest.raises(LeaseOverError, match=r"no renewal was answered for \d\.\d s \[lease-expired\]") as own:
             lease.check()
     assert CODE.findall(str(caught.value)) == ["lease-expired"]

@@ -8,6 +8,7 @@ batches of the step that is on its way.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from traceback import clear_frames
 from typing import Any
 
 import torch
@@ -57,16 +58,28 @@ class ReleaseLoader(DataLoader):  # type: ignore[misc]  # torch has no types in 
             for batch in batches:
                 if self.dataset.amendment == known or self.dataset.may_be_used(_rows_in(batch)):
                     yield batch
-        except LeaseOverInWorkerError:
-            self._say_why()
-            raise
+            return
+        except LeaseOverInWorkerError as error:
+            why = self._why()
+            if why is None:
+                raise
+            clear_frames(error.__traceback__)
+        # Workers end at once if nothing refers to their iterator, as that error did. Found as garbage, they are waited
+        # for.
+        why.__context__ = None
+        del batches
+        try:
+            raise why
+        finally:
+            del why
 
-    def _say_why(self) -> None:
-        """Raise the error of the lease itself, which says more than a worker passes on."""
+    def _why(self) -> LeaseOverError | None:
+        """Return the error of the lease itself, which says more than a worker passes on."""
         try:
             self.dataset.lease.check()
         except LeaseOverError as error:
-            raise error from None
+            return error
+        return None
 
 
 def _rows_in(batch: Any) -> Any:
