@@ -6,7 +6,7 @@ Where a model stands is worked out anew whenever it is asked for; only what peop
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from consentry.control_plane.amendments import AmendmentVerbs
@@ -120,9 +120,9 @@ class ModelVerbs:
         with self.desk.lock:
             return standing(self.desk.present().overseen.lineage, name, losses=self.losses.of, terms=self.losses.terms)
 
-    def became(self, name: str) -> dict[str, Any]:
-        """Say what became of a model for whoever has content in it: where it stands, since when, and by what remedy."""
-        return became(self.get(name), self.standing(name))
+    def became(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Say what became of models for whoever has content in them: where each stands, since when, by what remedy."""
+        return {model.name: became(model, stands) for model, stands in self._standings(names)}
 
     def every(self) -> list[dict[str, Any]]:
         """Say of every model where it stands, and until when the next step has to be taken."""
@@ -130,16 +130,19 @@ class ModelVerbs:
         return [_line(model, stands, now=now) for model, stands in self._standings()]
 
     def serving(self) -> list[dict[str, Any]]:
-        """Say the same, and what holds each from being served; releases are brought up to date once for all of them."""
+        """Say the same, and what holds each from being served."""
         now, found = self.desk.parts.clock(), []
         for model, stands in self._standings():
             reasons = self.holding.reasons(model, stands)
             found.append({**_line(model, stands, now=now), "held": bool(reasons), "why": reasons})
         return found
 
-    def _standings(self) -> Iterator[tuple[Model, ModelStanding]]:
+    def _standings(self, names: Collection[str] | None = None) -> Iterator[tuple[Model, ModelStanding]]:
+        """Yield those of some names, or all; releases are brought up to date once for all of them."""
         self.amendments.amend()
         for model in list(self.desk.present().overseen.lineage):
+            if names is not None and model.name not in names:
+                continue
             # One at a time: it takes a moment, and leases are renewed meanwhile.
             with self.desk.lock:
                 lineage = self.desk.present().overseen.lineage

@@ -142,7 +142,9 @@ def uses(*, request: Request, control: Control, who: Member, form: Form = "") ->
 
 def _models(control: ControlPlane, person: str) -> list[dict[str, Any]]:
     """Return the models that learned from somebody's items, with what became of each."""
-    return [{**each, **control.models.became(each["model"])} for each in control.own_content.models(person)]
+    found = control.own_content.models(person)
+    became = control.models.became({each["model"] for each in found})
+    return [{**each, **became[each["model"]]} for each in found]
 
 
 @ROUTER.get("/me/receipts/{position}")
