@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -38,6 +39,10 @@ class Cases:
 
     def __init__(self) -> None:
         self._cases: dict[str, Case] = {}
+        self._approved: dict[str, None] = {}
+        """Those in which somebody approved something and that are not over: what is served concerns no others."""
+        self._requiring: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """By notice, those that require it, or did once."""
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases.values())
@@ -50,20 +55,17 @@ class Cases:
         """Take one event in, if it is about a case."""
         body = event.body
         if isinstance(body, NoticeServed):
-            for case in [each for each in self if each.over is None and _tells_what_was_approved(body, each)]:
-                # The latest time: where the clock went back in between, nothing becomes shorter.
-                last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
-                self._cases[case.case] = _counting(replace(case, served={**case.served, body.notice: last}), event)
-            for case in [each for each in self if each.over is None and each.approvals]:
-                self._cases[case.case] = _told_of_narrowings(body, case, event)
+            for case in [self._cases[each] for each in self._approved]:
+                self._keep(_told_of_narrowings(body, _told(body, case, event), event))
             return
         if isinstance(body, StatementFiled):
             if (of := self._cases.get(body.case)) is not None:
-                self._cases[body.case] = _stated(of, body, event)
+                self._keep(_stated(of, body, event))
             return
         if isinstance(body, NoticeWritten | NoticeWrittenV1):
-            for case in [each for each in self if each.over is None and body.notice in each.notices]:
-                self._cases[case.case] = _altered(case, event)
+            for case in [self._cases[each] for each in self._requiring[body.notice]]:
+                if case.over is None and body.notice in case.notices:
+                    self._keep(_altered(case, event))
             return
         if not isinstance(body, CaseBody | OrderIssued | OrderEnded) or isinstance(body, AssessmentBound):
             return
@@ -73,7 +75,16 @@ class Cases:
         if found is not None and (found.over is None or isinstance(body, ReportScheduled | ReportDelivered)):
             found = _after(found, body, event)
         if found is not None:
-            self._cases[body.case] = found
+            self._keep(found)
+
+    def _keep(self, case: Case) -> None:
+        self._cases[case.case] = case
+        if case.over is None and case.approvals:
+            self._approved[case.case] = None
+        else:
+            self._approved.pop(case.case, None)
+        for notice in case.notices:
+            self._requiring[notice][case.case] = None
 
 
 def _opened(body: CaseOpened | OrderIssued, event: Event) -> Case:
@@ -122,9 +133,14 @@ def _stated(case: Case, body: StatementFiled, event: Event) -> Case:
     return _altered(stated, event) if body.says is Says.CONCERN and case.over is None else stated
 
 
-def _tells_what_was_approved(body: NoticeServed, case: Case) -> bool:
+def _told(body: NoticeServed, case: Case, event: Event) -> Case:
+    """Return a case with what was served on the lifting that two people agreed to."""
     # What was served before it was approved is not what was approved, whenever that is recorded.
-    return body.count > 0 and case.approval is not None and body.at >= case.approval.at
+    if not body.count or case.approval is None or body.at < case.approval.at:
+        return case
+    # The latest time: where the clock went back in between, nothing becomes shorter.
+    last = max(event.recorded_at, case.served.get(body.notice, event.recorded_at))
+    return _counting(replace(case, served={**case.served, body.notice: last}), event)
 
 
 def _told_of_narrowings(body: NoticeServed, case: Case, event: Event) -> Case:
