@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.known import Known
 from consentry.control_plane.known_files import KnownFiles
+from consentry.control_plane.lru import Lru
 from consentry.corpus.registration import Corpus
 from consentry.digests import Digest
 from consentry.errors import IntegrityError, NotFoundError, names_there_are
@@ -33,8 +33,7 @@ class Archive:
         self.desk = desk
         self.at_seal = AtSeal(desk)
         self.known_files = KnownFiles(self.at_seal)
-        self._remembering = Lock()
-        self._manifests: dict[Digest, SealedRelease] = {}
+        self._opened_before = Lru[SealedRelease](lambda release: len(release.manifest.files))
 
     def sealed(self) -> dict[str, Sealed]:
         """Return every sealed release by name, oldest first."""
@@ -70,26 +69,15 @@ class Archive:
         """
         known = self.desk.newest.state.releases.get(name)
         manifest = (self.sealed_as(name) if known is None else known).manifest
-        with self._remembering:
-            found = self._manifests.pop(manifest, None)
-            if found is not None:
-                self._manifests[manifest] = found  # as the one that was asked for last
-                return found
-        opened = self._opened(name, manifest)
-        self._remember(manifest, opened)
-        return opened
+        found = self._opened_before.get(manifest)
+        if found is None:
+            found = self._opened(name, manifest)
+            self._opened_before.put(manifest, found, most=MOST_FILES)
+        return found
 
     def _opened(self, name: str, manifest: Digest) -> SealedRelease:
         with stage("release.open"):
             return open_release(self.desk.releases / name, expected=manifest)
-
-    def _remember(self, manifest: Digest, release: SealedRelease) -> None:
-        """Keep a manifest; those asked for longest ago go if all of them name too many files."""
-        with self._remembering:
-            self._manifests[manifest] = release
-            files = sum(len(each.manifest.files) for each in self._manifests.values())
-            while files > MOST_FILES and len(self._manifests) > 1:
-                files -= len(self._manifests.pop(next(iter(self._manifests))).manifest.files)
 
     def file(self, release: str, index: int) -> ReleaseFile:
         """Return a file of a release by its index, from memory.

@@ -9,11 +9,10 @@ what was kept is damaged: that may be restored, so it is said.
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Lock
 
 from consentry.control_plane.desk import Desk
+from consentry.control_plane.lru import Lru
 from consentry.corpus.registration import Corpus, open_as_of, open_corpus, snapshot_digest
-from consentry.digests import Digest
 from consentry.errors import ConflictError, IntegrityError
 from consentry.release.manifest import Manifest
 from consentry.release.reproduce import sidecars_of
@@ -30,8 +29,7 @@ class AtSeal:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._keeping = Lock()
-        self._kept: dict[Digest, Corpus] = {}
+        self._opened = Lru[Corpus](lambda corpus: len(corpus.sidecars))
 
     def open(self, manifest: Manifest) -> Corpus:
         """Return what was known, read from disk again: what was opened before is trusted for asking, not for checking.
@@ -50,21 +48,12 @@ class AtSeal:
         snapshot = manifest.corpus_snapshot
         if now.snapshot == snapshot:
             return now
-        with self._keeping:
-            found = self._kept.get(snapshot)
+        found = self._opened.get(snapshot)
         if found is None:
             found = _read(self.desk.corpora, manifest, now)
-        if found.snapshot == snapshot:
-            self._keep(found)
+            if found.snapshot == snapshot:
+                self._opened.put(snapshot, found, most=MOST_FILES)
         return found
-
-    def _keep(self, corpus: Corpus) -> None:
-        with self._keeping:
-            self._kept.pop(corpus.snapshot, None)
-            self._kept[corpus.snapshot] = corpus  # as the one that was asked for last
-            files = sum(len(each.sidecars) for each in self._kept.values())
-            while files > MOST_FILES and len(self._kept) > 1:
-                files -= len(self._kept.pop(next(iter(self._kept))).sidecars)
 
 
 def _read(corpora: Path, manifest: Manifest, now: Corpus | None) -> Corpus:
