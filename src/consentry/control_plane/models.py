@@ -116,9 +116,8 @@ class ModelVerbs:
     def standing(self, name: str) -> ModelStanding:
         """Return where a model stands now."""
         self.get(name)
-        self.amendments.amend()
-        with self.desk.lock:
-            return standing(self.desk.present().overseen.lineage, name, losses=self.losses.of, terms=self.losses.terms)
+        ((_, stands),) = self._standings({name})
+        return stands
 
     def became(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """Say what became of models for whoever has content in them: where each stands, since when, by what remedy."""
