@@ -55,9 +55,11 @@ def copy_of(ledger: Path, copy: Path) -> None:
 
 
 def put_back(copy: Path, ledger: Path) -> None:
+    """Put an older file in the place of the ledger: another one, as whoever has the newer one open may write to it."""
     for name in ("ledger.db-wal", "ledger.db-shm"):
         (ledger.parent / name).unlink(missing_ok=True)
-    shutil.copy(copy, ledger)
+    shutil.copy(copy, copy.with_suffix(".copy"))
+    copy.with_suffix(".copy").replace(ledger)
 
 
 def gone_on(folder: Path, deployment: Deployment, *, losing: str) -> tuple[Deployment, int]:
@@ -141,8 +143,8 @@ def test_under_an_older_ledger_nothing_is_shown_and_nothing_is_ready(place: tupl
     with in_thread(deployment) as ask:
         visitor = come(deployment, ask.url, "us2")
         form = whole(visitor.get("/me"))
-        deployment.ledger.close()  # connections made from now on find the older file
         put_back(folder / "older.db", ledger)
+        deployment.ledger.close()  # after it: those who watch the ledger connect again within a second
         for path in ("/me", "/me/items", "/me/history", "/me/uses", "/me/check?purpose=train-genai"):
             page = visitor.get(path)
             assert page.status_code == 500, path
