@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from consentry.control_plane.at_seal import AtSeal
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.known import Known
+from consentry.control_plane.known import KnownThen
 from consentry.control_plane.known_files import KnownFiles
 from consentry.control_plane.lru import Lru
 from consentry.corpus.registration import Corpus
@@ -114,8 +114,8 @@ class Archive:
         return frozenset(found)
 
     def side(
-        self, name: str, *, then: Known | None = None, corpus: Corpus | None = None
-    ) -> tuple[compare.Side, Known, Corpus]:
+        self, name: str, *, then: KnownThen | None = None, corpus: Corpus | None = None
+    ) -> tuple[compare.Side, KnownThen, Corpus]:
         """Open a release with everything it was decided by, from the ledger up to its position.
 
         Args:
@@ -140,16 +140,16 @@ class Archive:
         side = compare.Side(release=release, basis=basis, sidecars=corpus.sidecars, erased=self._erased_by(then))
         return side, then, corpus
 
-    def _erased_by(self, then: Known) -> npt.NDArray[np.uint32]:
+    def _erased_by(self, then: KnownThen) -> npt.NDArray[np.uint32]:
         """Return the seats of people erased since, and of all who were one person with them then."""
         erased = self.desk.erased()
         linked = [account for seat in erased.tolist() for account in then.accounts(seat)]
         return np.union1d(erased, np.array(linked, dtype=np.uint32))
 
-    def _nothing_known(self) -> Known:
-        return Known(self.desk.parts)
+    def _nothing_known(self) -> KnownThen:
+        return KnownThen(self.desk.parts)
 
-    def before(self, position: int) -> Known:
+    def before(self, position: int) -> KnownThen:
         """Return something that was known at `position` or before, to carry on from: a kept state if there is one.
 
         INVARIANT: never one of before the newest erasure, should such a file have come back: it shows what is erased.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from consentry.control_plane import newest_word
 from consentry.control_plane.kept_state import KeptState
-from consentry.control_plane.known import Known
+from consentry.control_plane.known import Known, KnownThen
 from consentry.control_plane.parts import Parts
 from consentry.control_plane.table_folder import tables_of
 from consentry.corpus.registration import Corpus, open_corpus
@@ -109,7 +109,7 @@ class Desk:
         if self._keeping is not None:
             self._keeping.join()
 
-    def carry_on(self, known: Known, position: int) -> None:
+    def carry_on(self, known: KnownThen, position: int) -> None:
         """Carry what is known forward to a position of the ledger; whoever watches sees it if it is far."""
         start = known.position
         with stage("ledger.read", events=position - start):
@@ -191,7 +191,7 @@ class Desk:
 
     def basis(
         self,
-        present: Known,
+        present: KnownThen,
         corpus: Corpus,
         *,
         policy: PolicySet,
@@ -213,7 +213,7 @@ class Desk:
         """Return the seats of erased people."""
         return self.parts.people.erased(self.present().state.erased)
 
-    def accounts(self, present: Known, seat: int) -> list[Pseudonym]:
+    def accounts(self, present: KnownThen, seat: int) -> list[Pseudonym]:
         """Return the pseudonyms of a person's accounts, that in `seat` first; none for nobody."""
         seats = [seat, *(other for other in present.accounts(seat) if other != seat)]
         return self.parts.people.pseudonyms_of(seats) if seat != NOBODY else []

@@ -1,7 +1,7 @@
 """What is known at a position.
 
 Of people and content (`Present`), of orders, cases, leases and models (`Overseen`), of amendments (`Amendments`), and
-which people tables there were before.
+which people tables there were before. Of an earlier position only what decisions rested on is asked (`KnownThen`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from consentry.digests import Digest
 from consentry.ledger.envelope import Event
 from consentry.ledger.events import PeopleLoaded
 from consentry.ledger.state import State
+from consentry.oversight.order import Orders
 from consentry.oversight.overseen import Overseen
 from consentry.policy.expressions import Rule
 from consentry.policy.vocabulary import Purpose
@@ -41,11 +42,13 @@ class PeopleTablesLoaded:
         return self._snapshots[max(first - 1, 0) : end]
 
 
-class Known(Present):
-    """All of it, carried forward together.
+class KnownThen(Present):
+    """People, choices and orders: all that it takes to decide as it was decided at a position.
 
-    INVARIANT: `overseen`, `amendments` and `people_loaded` are at `position`, like everything else here.
+    INVARIANT: `orders` are at `position`, like everything else here.
     """
+
+    orders: Orders
 
     def __init__(self, parts: Parts) -> None:
         self._ledger = parts.ledger
@@ -53,16 +56,17 @@ class Known(Present):
 
     def _forget(self) -> None:
         super()._forget()
-        self.overseen = Overseen()
-        self.amendments = Amendments()
-        self.people_loaded = PeopleTablesLoaded()
+        self._forget_open()
+
+    def _forget_open(self) -> None:
+        self.orders = Orders()
 
     def advance(self, events: Iterable[Event]) -> None:
         """Take in the events that follow. If that fails all is forgotten: the next call begins at position 0."""
         new = list(events)
         super().advance(new)
         try:
-            self._take_open(new)
+            self._take_open([event for event in new if not event.personal])
         except BaseException:
             self._forget()
             raise
@@ -80,11 +84,28 @@ class Known(Present):
             raise
 
     def _take_open(self, events: list[Event]) -> None:
+        for event in events:
+            self.orders.take(event)
+
+    def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
+        """Return the rules of the orders in force that concern a purpose, whatever model is trained."""
+        return tuple(rule for rule in self.orders.suspensions() if rule.applies_to(purpose))
+
+
+class Known(KnownThen):
+    """All of it, carried forward together.
+
+    INVARIANT: `overseen`, `amendments` and `people_loaded` are at `position`, like everything else here.
+    """
+
+    def _forget_open(self) -> None:
+        self.overseen = Overseen()
+        self.orders = self.overseen.orders
+        self.amendments = Amendments()
+        self.people_loaded = PeopleTablesLoaded()
+
+    def _take_open(self, events: list[Event]) -> None:
         self.overseen.advance(events)
         for event in events:
             self.amendments.take(event)
             self.people_loaded.take(event)
-
-    def suspensions(self, purpose: Purpose) -> tuple[Rule, ...]:
-        """Return the rules of the orders in force that concern a purpose, whatever model is trained."""
-        return tuple(rule for rule in self.overseen.orders.suspensions() if rule.applies_to(purpose))

@@ -22,7 +22,7 @@ from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.desk import Desk
-from consentry.control_plane.known import Known
+from consentry.control_plane.known import KnownThen
 from consentry.control_plane.removals import Removals
 from consentry.corpus.registration import Corpus
 from consentry.digests import canonical_json, digest_json
@@ -51,7 +51,7 @@ class ScopeCounts:
         self.removals = removals
         self.folder = desk.parts.home / "report-counts"
 
-    def of(self, release: str, orders: Sequence[Order], *, noted: Noted | None, then: Known) -> dict[str, int]:
+    def of(self, release: str, orders: Sequence[Order], *, noted: Noted | None, then: KnownThen) -> dict[str, int]:
         """Count the items of a release that are in the scope of any of some orders.
 
         Args:

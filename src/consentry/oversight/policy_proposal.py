@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -67,6 +68,8 @@ class Proposals:
 
     def __init__(self) -> None:
         self._proposals: dict[str, Proposal] = {}
+        self._agreed: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """By the name of a set, the open proposals that somebody approved: only those can be overtaken."""
 
     def __iter__(self) -> Iterator[Proposal]:
         return iter(tuple(self._proposals.values()))
@@ -83,24 +86,32 @@ class Proposals:
         """Take one event in, if it is about proposals."""
         body = event.body
         if isinstance(body, PolicyProposed):
-            self._proposals[body.proposal] = Proposal(
-                proposal=body.proposal,
-                name=body.name,
-                version=body.version,
-                document=body.document,
-                reason=body.reason,
-                by=body.by,
-                position=event.position,
-                at=event.recorded_at,
+            self._keep(
+                Proposal(
+                    proposal=body.proposal,
+                    name=body.name,
+                    version=body.version,
+                    document=body.document,
+                    reason=body.reason,
+                    by=body.by,
+                    position=event.position,
+                    at=event.recorded_at,
+                )
             )
         elif isinstance(body, PolicyPublished):
-            for each in self.of(body.name):
-                if each.ended is None and each.approved:
-                    self._proposals[each.proposal] = replace(each, approved=(), overtaken=True)
+            for each in [self._proposals[name] for name in self._agreed[body.name]]:
+                self._keep(replace(each, approved=(), overtaken=True))
         elif isinstance(body, PolicyApproved | ProposalEnded):
             known = self._proposals.get(body.proposal)
             if known is not None and known.ended is None:
-                self._proposals[body.proposal] = _after(known, body, at=event.recorded_at)
+                self._keep(_after(known, body, at=event.recorded_at))
+
+    def _keep(self, proposal: Proposal) -> None:
+        self._proposals[proposal.proposal] = proposal
+        if proposal.ended is None and proposal.approved:
+            self._agreed[proposal.name][proposal.proposal] = None
+        else:
+            self._agreed[proposal.name].pop(proposal.proposal, None)
 
 
 def _after(known: Proposal, body: PolicyApproved | ProposalEnded, *, at: Seconds) -> Proposal:
