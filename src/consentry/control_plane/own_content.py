@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +17,7 @@ from consentry.control_plane.own_held import Counted, Held, held, not_known
 from consentry.control_plane.own_list import PAGE_ITEMS, ItemPage, OneItem, Own, Which
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.people import PersonVerbs
-from consentry.corpus.item_ids import item_ids
+from consentry.corpus.item_ids import Stretch, read_ids, stretches
 from consentry.corpus.pseudonym import key_of
 from consentry.corpus.registration import Corpus
 from consentry.errors import ConsentryError, NotFoundError
@@ -278,13 +280,11 @@ class OwnContent:
         files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
         for corpus, number, item in shown:
             files.setdefault((corpus.name, number), (corpus, []))[1].append(item.row)
-        ids: dict[tuple[str, int, int], str] = {}
+        parts: list[tuple[str, Stretch]] = []
         for (name, number), (corpus, rows) in files.items():
-            try:
-                named = zip(rows, item_ids(corpus, number, rows=rows), strict=True)
-                ids |= {(name, number, row): each for row, each in named}
-            except (ConsentryError, OSError):
-                continue
+            with suppress(ConsentryError, OSError):
+                parts += [(name, each) for each in stretches(corpus, number, rows=rows)]
+        ids = dict(chain.from_iterable(self.desk.parts.runner.map(_ids_of, parts)))
         return [
             OneItem(
                 corpus=corpus.name,
@@ -307,6 +307,15 @@ class OwnContent:
                 theirs = own.of(self._people.archive.remembered(name).manifest) or {}
                 every[name] = sum(each.size for each in theirs.values())
         return rows, every
+
+
+def _ids_of(part: tuple[str, Stretch]) -> list[tuple[tuple[str, int, int], str]]:
+    """Return the ids in a part of a corpus by its name, the number of the file and the row; none if it is gone."""
+    name, stretch = part
+    try:
+        return [((name, stretch.file, row), each) for row, each in read_ids(stretch).items()]
+    except OSError:
+        return []
 
 
 def shown_key(item: Pseudonym) -> str:
