@@ -67,9 +67,7 @@ _PLACED = _PARTS.where(EVENTS.c.position.in_(_PLACES)).order_by(EVENTS.c.positio
 _NAMES = or_(PERSONAL.c.person == bindparam("who"), PERSONAL.c.other == bindparam("who"))
 _EACH: BindParameter[Sequence[str]] = bindparam("people", expanding=True)
 _NAMED = select(PERSONAL.c.position).where(PERSONAL.c.person.in_(_EACH))
-_HISTORY = _PARTS.where(
-    EVENTS.c.position.in_(_NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other.in_(_EACH))))
-).order_by(EVENTS.c.position)
+_NAMING = _NAMED.union(select(PERSONAL.c.position).where(PERSONAL.c.other.in_(_EACH))).order_by(PERSONAL.c.position)
 """Two indexes, one for each column: with `or` and an order SQLite would go through all events."""
 _FORGET = delete(PERSONAL).where(_NAMES)
 _ALIKE = select(PERSONAL.c.person).where(PERSONAL.c.other == bindparam("who")).order_by(PERSONAL.c.position)
@@ -158,8 +156,9 @@ class SqlLedger:
     def history(self, *people: Pseudonym) -> Iterator[Event]:
         """Read every event that names one of `people`, oldest first."""
         with reported(), self._engine.connect() as connection:
-            rows = connection.execute(_HISTORY, {"people": people}).all()
-        return map(_event, rows)
+            positions = connection.execute(_NAMING, {"people": people}).scalars().all()
+        # Not in one statement: PostgreSQL goes through all events for it as long as it has no statistics of them.
+        return iter([each for each in self.at(positions) if not each.erased])
 
     def erase(self, people: Collection[Pseudonym]) -> range:
         """Erase what names any of `people`; see `store.PersonalEvents`."""
