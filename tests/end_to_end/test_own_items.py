@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from consentry.bootstrap import Deployment
+from consentry.control_plane.own_content import Aim
 from consentry.control_plane.own_list import Which
 from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.oversight_events import Origin
@@ -17,16 +21,21 @@ from end_to_end.network import RawItem, RawPerson, fresh, write_corpus, write_pe
 from end_to_end.test_story import NOW
 
 PURPOSE, POLICY = Purpose.TRAIN_GENAI, "august-2024"
+ITEMS = 90
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
+@contextmanager
+def world(seed: int, *, elsewhere: float = 1.0) -> Iterator[tuple[Deployment, list[str], random.Random]]:
+    """Yield a deployment in which people of several countries wrote and named each other, and some said no.
+
+    `elsewhere` is which part of those outside the US, and of those who may be minors, there is.
+    """
     chance = random.Random(seed)
     people = [
         RawPerson(
             id=f"p{number}",
-            country=chance.choice(["US", "GB", "DE", None]) if number % 3 else "US",
-            age=chance.choice(["adult", "adult", "adult", "minor", None]),
+            country=chance.choice(["US", "GB", "DE", None]) if number % 3 and chance.random() < elsewhere else "US",
+            age=chance.choice(["adult", "adult", "adult", "minor", None]) if chance.random() < elsewhere else "adult",
             same_as=f"p{number - 1}" if number % 7 == 6 else None,
         )
         for number in range(14)
@@ -40,7 +49,7 @@ def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
             created=None if number % 11 == 0 else NOW - chance.randrange(1000),
             involves=tuple(chance.sample(ids, chance.randrange(3))),
         )
-        for number in range(90)
+        for number in range(ITEMS)
     ]
     with fresh() as (folder, deployment):
         control = deployment.control
@@ -56,7 +65,7 @@ def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
                     reach=chance.choice([*Reach]),
                     at=NOW - chance.randrange(1000),
                     categories=frozenset({Category.POST}) if chance.random() < 0.4 else frozenset(),
-                    items=frozenset({deployment.item("network", f"i{chance.randrange(90)}")})
+                    items=frozenset({deployment.item("network", f"i{chance.randrange(ITEMS)}")})
                     if chance.random() < 0.4
                     else frozenset(),
                 ),
@@ -68,6 +77,13 @@ def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
         if seed:
             scope = Scope(areas=frozenset({"UK"}), categories=frozenset({Category.COMMENT}), created_from=NOW - 500)
             control.orders.suspend(scope, case="ico", origin=Origin.OWN_DECISION, reference="letter")
+        yield deployment, ids, chance
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
+    with world(seed) as (deployment, ids, _):
+        control = deployment.control
         release = control.releases.build("network", PURPOSE, policy=POLICY).manifest.release
         seen = 0
         for person in ids:
@@ -83,4 +99,30 @@ def test_items_are_shown_as_a_release_decides_them(seed: int) -> None:
                 if number >= page.pages:
                     break
                 number += 1
-        assert seen >= len(items)
+        assert seen >= ITEMS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_next_release_is_without_what_was_foretold(seed: int) -> None:
+    """Also without what others wrote in which they appear, and whatever the reach without what has no date."""
+    beside = undated = 0
+    with world(seed, elsewhere=0.2) as (deployment, ids, chance):
+        control = deployment.control
+        was = control.releases.build("network", PURPOSE, policy=POLICY).manifest.eligible
+        for name in chance.sample(ids, len(ids)):
+            person, reach = deployment.person(name), chance.choice([*Reach])
+            categories = frozenset({Category.POST}) if chance.random() < 0.3 else frozenset[Category]()
+            foretold = control.own_content.effect(person, Aim(purpose=PURPOSE, categories=categories))
+            no = Choice(
+                purpose=PURPOSE,
+                state=ChoiceState.REFUSED,
+                reach=reach,
+                at=deployment.control.desk.parts.clock(),
+                categories=categories,
+            )
+            control.statements.choose([ChoiceMade(person=person, choice=no, source=Source.SETTINGS)])
+            now = control.releases.build("network", PURPOSE, policy=POLICY).manifest.eligible
+            expected = foretold.undated if reach is Reach.FUTURE else foretold.next_release
+            assert (was - now, name, reach) == (expected, name, reach)
+            beside, undated, was = beside + foretold.next_others, undated + foretold.undated, now
+    assert min(beside, undated) > 0, (beside, undated)

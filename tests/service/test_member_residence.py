@@ -78,7 +78,7 @@ def test_one_of_several_places_is_said_to_be_one_of_several(pages: dict[str, Vis
 
 def test_a_guess_is_said_to_be_one(pages: dict[str, Visitor]) -> None:
     text = read(pages["guessed"].get("/me"))
-    assert "Where we think you live United Kingdom. Only a weak sign says so" in text
+    assert "Where we think you live United Kingdom. That is not certain: only a weak sign says so" in text
     assert "We do not know for sure where you live" in text
 
 

@@ -46,6 +46,8 @@ def test_what_a_no_would_do_in_numbers(place: tuple[Deployment, Come, str]) -> N
         "items": 0,
         "undoes": {
             "next_release": 1,
+            "next_others": 0,
+            "undated": 0,
             "due": 0,
             "asked_for": 0,
             "leaving": {"own": 1, "others": 0},

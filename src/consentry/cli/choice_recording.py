@@ -83,15 +83,20 @@ def _unknown(found: Unknown, what: str) -> Iterator[str]:
         )
 
 
+def _by_others(items: int) -> str:
+    return f", {items:,} of them by others who involve them" if items else ""
+
+
 def _show(out: Output, effect: Effect, *, reach: Reach) -> None:
     out.text("Nothing is recorded yet.")
     if reach is Reach.FUTURE:
         out.text("What there is now would be used as before, and no release would change.")
+        if effect.undated:
+            dated = counted(effect.undated, "item", several="items")
+            out.text(f"But {dated} of unknown date would be left out of every release sealed from now on.")
         return
-    left_out = counted(
-        effect.next_release, "item of theirs that may be used now", several="items of theirs that may be used now"
-    )
-    out.text(f"{left_out} would be left out of every release sealed from now on.")
+    left_out = counted(effect.next_release, "item that may be used now", several="items that may be used now")
+    out.text(f"{left_out} would be left out of every release sealed from now on{_by_others(effect.next_others)}.")
     if effect.due:
         out.text(f"{counted(effect.due, 'item')} would else be used once they were told and had time to say no.")
     if effect.asked_for:
@@ -99,10 +104,9 @@ def _show(out: Output, effect: Effect, *, reach: Reach) -> None:
     if reach is not Reach.EVERYTHING:
         out.text("Sealed releases would stay as they are.")
         return
-    others = f", {effect.others:,} of them by others who involve them" if effect.others else ""
     sealed = counted(len(effect.releases), "sealed release")
     if effect.leaving or not effect.unknown:
-        out.text(f"{counted(effect.leaving, 'item')} would leave {sealed}{others}.")
+        out.text(f"{counted(effect.leaving, 'item')} would leave {sealed}{_by_others(effect.others)}.")
     if effect.unknown:
         out.text(
             f"Of {counted(len(effect.unknown), 'sealed release')} it is not known how many would leave: the files were"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from pyroaring import BitMap64
@@ -14,7 +14,7 @@ from pyroaring import BitMap64
 from consentry.control_plane.asker import Asker
 from consentry.control_plane.consumption import RowsOfFiles
 from consentry.control_plane.own_held import Counted, Held, held, not_known
-from consentry.control_plane.own_list import PAGE_ITEMS, ItemPage, OneItem, Own, Which
+from consentry.control_plane.own_list import PAGE_ITEMS, ItemPage, OneItem, Own, OwnFile, Which
 from consentry.control_plane.own_settings import OwnSettings
 from consentry.control_plane.people import PersonVerbs
 from consentry.corpus.item_ids import Stretch, read_ids, stretches
@@ -26,9 +26,10 @@ from consentry.oversight.order import Order
 from consentry.policy.matrix import MatrixCompiler
 from consentry.policy.vocabulary import Category, Purpose
 from consentry.release.basis import rules_for
-from consentry.release.own_items import OwnItem
+from consentry.release.own_items import Appearing, OwnItem
 
 _Name = TypeVar("_Name", bound=Hashable)
+_Item = TypeVar("_Item", OwnItem, Appearing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,22 @@ class Aim:
         """What sidecars hold of the items."""
         return frozenset(key_of(each) for each in self.items)
 
+    def chosen(self, items: Iterable[tuple[int, _Item]]) -> list[_Item]:
+        """Return the items that it is about, of some with what sidecars keep of their ids."""
+        if wanted := self.keys:
+            return [item for key, item in items if key in wanted]
+        return [item for _, item in items if not self.categories or item.category in self.categories]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """What a refusal would undo, and what it has undone.
 
     Attributes:
-        next_release: items that may be used now and would be left out of every release that is made from then on.
+        next_release: items that may be used now and would be left out of every release that is made from then on;
+            `next_others` of them are by somebody else, who involves them.
+        undated: those of them of which nobody knows when they were made: they are left out by a refusal of later
+            content as well.
         due: items that would be left out then too, and are else used once they were told and had time to say no.
         asked_for: items that are used only if they say yes, and stay left out.
         leaving: items, each counted once, that sealed releases hold, and `releases` with how many each; `others` of
@@ -62,6 +72,8 @@ class Effect:
     """
 
     next_release: int
+    next_others: int
+    undated: int
     due: int
     asked_for: int
     leaving: int
@@ -81,6 +93,8 @@ class Effect:
         leaving = {"own": self.own, "others": self.others}
         return {
             "next_release": self.next_release,
+            "next_others": self.next_others,
+            "undated": self.undated,
             "due": self.due,
             "asked_for": self.asked_for,
             "leaving": dict.fromkeys(leaving) if self.unknown else leaving,
@@ -88,6 +102,13 @@ class Effect:
             "left": {**self.left, **{name: None for name, some_left in self.unknown.items() if some_left}},
             "models": dict(self.models),
         }
+
+
+class _Decided(NamedTuple):
+    """What is by a person, and what is by others and involves them, with what sidecars keep of the ids."""
+
+    own: Sequence[tuple[int, OwnItem]]
+    appearing: Sequence[tuple[int, Appearing]]
 
 
 class OwnContent:
@@ -165,11 +186,13 @@ class OwnContent:
         for purpose in dict.fromkeys(aim.purpose for aim in aims.values()):
             part = any(aim.categories or aim.items for aim in aims.values() if aim.purpose is purpose)
             held = self._held(asker, self.concerned(purpose), parts=part)
-            every = self._own_items(asker, purpose)
-            found |= {name: self._effect(held, every, aim) for name, aim in aims.items() if aim.purpose is purpose}
+            files = self._files(asker, purpose)
+            own = [(_sidecar_key(*each), each[2]) for file in files for each in file.own()]
+            items = _Decided(own, [each for file in files for each in file.appearing()])
+            found |= {name: self._effect(held, items, aim) for name, aim in aims.items() if aim.purpose is purpose}
         return found
 
-    def _effect(self, held: Sequence[Held], every: Sequence[Own], aim: Aim) -> Effect:
+    def _effect(self, held: Sequence[Held], items: _Decided, aim: Aim) -> Effect:
         concerned: dict[str, RowsOfFiles | None] = {}
         replaced = any(each.replaced for each in held)
         leaving, others = Counted(by_id=replaced), Counted(by_id=replaced)
@@ -191,9 +214,13 @@ class OwnContent:
                 releases |= {each.release: count} if (count := sum(map(len, staying.values()))) else {}
             left |= {each.release: count} if (count := sum(map(len, gone.values()))) else {}
         models = {each["model"]: each["items"] for each in self._people.models_using(concerned)} if concerned else {}
-        mine = _aimed_at(every, aim)
+        mine, theirs = aim.chosen(items.own), aim.chosen(items.appearing)
+        used = [item.created for item in mine if item.used]
+        beside = [item.created for item in theirs if item.used]
         return Effect(
-            next_release=sum(item.used for item in mine),
+            next_release=len(used) + len(beside),
+            next_others=len(beside),
+            undated=[*used, *beside].count(None),
             due=sum(item.is_due for item in mine),
             asked_for=sum(item.is_asked_for for item in mine),
             leaving=len(leaving),
@@ -264,6 +291,9 @@ class OwnContent:
         return {_key(corpus, number, item): item for corpus, number, item in every}
 
     def _own_items(self, asker: Asker, purpose: Purpose) -> list[Own]:
+        return [own for file in self._files(asker, purpose) for own in file.own()]
+
+    def _files(self, asker: Asker, purpose: Purpose) -> list[OwnFile]:
         corpora, _ = self._settings.corpora()
         published = self._settings.deciding(purpose)
         with self.desk.lock:
@@ -274,7 +304,7 @@ class OwnContent:
         policy = None if published is None else self.desk.document(published.digest)
         rules = () if policy is None else rules_for(policy.rules, decides=policy.decides(purpose))
         compiler = MatrixCompiler((*rules, *orders), purpose)
-        return list(self._settings.own_items(asker, compiler, known=known, corpora=corpora, at=at))
+        return list(self._settings.each_file(asker, compiler, known=known, corpora=corpora, at=at))
 
     def _named(self, shown: Sequence[Own]) -> list[OneItem]:
         files: dict[tuple[str, int], tuple[Corpus, list[int]]] = {}
@@ -328,11 +358,8 @@ def _digits(key: int) -> str:
 
 
 def _key(corpus: Corpus, number: int, item: OwnItem) -> str:
-    return _digits(int(corpus.sidecars[number].item[item.row]))
+    return _digits(_sidecar_key(corpus, number, item))
 
 
-def _aimed_at(every: Iterable[Own], aim: Aim) -> list[OwnItem]:
-    """Return the items that a choice is about."""
-    if wanted := aim.keys:
-        return [item for corpus, number, item in every if int(corpus.sidecars[number].item[item.row]) in wanted]
-    return [item for _, _, item in every if not aim.categories or item.category in aim.categories]
+def _sidecar_key(corpus: Corpus, number: int, item: OwnItem) -> int:
+    return int(corpus.sidecars[number].item[item.row])

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from consentry.corpus.registration import Corpus
 from consentry.policy.vocabulary import Category
-from consentry.release.own_items import OwnItem
+from consentry.release.own_items import Appearing, OwnItem, OwnItems
 
 PAGE_ITEMS = 25
 Own = tuple[Corpus, int, OwnItem]
 """An item with its corpus and the number of its file in it."""
+
+
+class OwnFile(NamedTuple):
+    """A content file, in which what is by or about the person in some seats is decided."""
+
+    corpus: Corpus
+    number: int
+    deciding: OwnItems
+    seats: npt.NDArray[np.uint32]
+
+    def own(self) -> Iterator[Own]:
+        """Yield the items by the person, in file order."""
+        for item in self.deciding.of(self.corpus.sidecars[self.number], self.seats):
+            yield self.corpus, self.number, item
+
+    def appearing(self) -> Iterator[tuple[int, Appearing]]:
+        """Yield the items by others that involve the person, with what sidecars keep of their ids."""
+        sidecar = self.corpus.sidecars[self.number]
+        for item in self.deciding.appearing(sidecar, self.seats):
+            yield int(sidecar.item[item.row]), item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

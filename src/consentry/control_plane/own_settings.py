@@ -16,6 +16,7 @@ from consentry.control_plane.asker import Asker, concerns, find
 from consentry.control_plane.desk import Desk
 from consentry.control_plane.in_force import by_purpose, in_turn
 from consentry.control_plane.known import Known
+from consentry.control_plane.own_list import OwnFile
 from consentry.control_plane.own_since import Held, Spell, held, joined
 from consentry.control_plane.own_suspensions import resumed_at
 from consentry.corpus.registration import Corpus, open_corpus
@@ -190,7 +191,8 @@ class OwnSettings:
     ) -> OwnUse:
         facts = _facts(known, asker)
         said = [each.choice for each in asker.said]
-        items = list(self.own_items(asker, compiler, known=known, corpora=corpora, at=at))
+        files = self.each_file(asker, compiler, known=known, corpora=corpora, at=at)
+        items = [own for file in files for own in file.own()]
         question = Question(
             purpose=compiler.purpose,
             rules=compiler.rules,
@@ -236,17 +238,15 @@ class OwnSettings:
             self._spells[purpose] = len(published), joined(spells)[::-1]
         return self._spells[purpose][1]
 
-    def own_items(
+    def each_file(
         self, asker: Asker, compiler: MatrixCompiler, *, known: Knowledge, corpora: Sequence[Corpus], at: Seconds
-    ) -> Iterator[tuple[Corpus, int, OwnItem]]:
-        """Yield the items by a person, with their corpus and the number of their file in it."""
+    ) -> Iterator[OwnFile]:
+        """Yield every content file, for what is by or about a person to be decided one by one."""
         seats = np.array(asker.seats, dtype=np.uint32)
         for corpus in corpora if asker.seats else ():
-            asked = Asked(compiler, at, known, corpus.items)
-            deciding = OwnItems(asked, [each.choice for each in asker.said])
-            for number, sidecar in enumerate(corpus.sidecars):
-                for item in deciding.of(sidecar, seats):
-                    yield corpus, number, item
+            deciding = OwnItems(Asked(compiler, at, known, corpus.items), [each.choice for each in asker.said])
+            for number in range(len(corpus.sidecars)):
+                yield OwnFile(corpus, number, deciding, seats)
 
     def corpora(self) -> tuple[list[Corpus], bool]:
         """Return the registered corpora that can be read, and whether these are all."""

@@ -78,6 +78,26 @@ class OwnItem(NamedTuple):
         return self.lacks is Lack.YES and not self.others
 
 
+class Appearing(NamedTuple):
+    """An item by somebody else that involves a person. `used`: it may be used, as far as everybody it is about goes."""
+
+    row: int
+    category: Category
+    created: Seconds | None
+    used: bool
+
+
+class _Row(NamedTuple):
+    """An item, who it is by, and who it involves. What is decided for one is for all that are `alike`."""
+
+    row: int
+    owner: int
+    item: Item
+    alike: tuple[int, int]
+    key: int
+    involved: Sequence[int]
+
+
 class _Lacking(NamedTuple):
     """What an item lacks: as `lacks`, `begins` and `unmet` of `OwnItem`."""
 
@@ -99,28 +119,39 @@ class OwnItems:
     def of(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[OwnItem]:
         """Yield the items of a file that are by the person in any of `seats`, in file order."""
         rows = sidecar.rows_of(seats)
-        owned = rows[np.isin(sidecar.person[rows], seats)]
-        cuts, named = self._cuts(), _by_key(self.said)
-        objected = {key_of(each) for each in self.asked.knowledge.excluded}
-        created = [UNKNOWN_DATE] * owned.size if sidecar.created is None else sidecar.created[owned].tolist()
-        first, last = (np.searchsorted(sidecar.involved_row, owned, side=side) for side in ("left", "right"))
-        columns = [each[owned].tolist() for each in (sidecar.person, sidecar.klass, sidecar.item)]
-        spans = zip(first.tolist(), last.tolist(), strict=True)
-        for row, owner, code, key, at, (start, stop) in zip(owned.tolist(), *columns, created, spans, strict=True):
-            kind = self.asked.items[code]
-            made = None if at == UNKNOWN_DATE else at
-            excluded = key in objected
-            item = Item(category=kind.category, visibility=kind.visibility, created=made, objected=excluded)
-            alike = code, -1 if made is None else bisect_right(cuts, made)
-            mine = owner, *alike, named.get(key, ""), excluded
+        named = _by_key(self.said)
+        for each in self._each(sidecar, rows[np.isin(sidecar.person[rows], seats)]):
+            item, key = each.item, named.get(each.key, "")
+            mine = each.owner, *each.alike, key, item.objected
             if mine not in self._mine:
-                self._mine[mine] = self.asked.for_seat(owner, item, item_key=mine[3])
-                self._lacking[mine] = self._lack(owner, item, item_key=mine[3], decision=self._mine[mine])
-            seats_of_others = sidecar.involved_person[start:stop].tolist()
+                self._mine[mine] = self.asked.for_seat(each.owner, item, item_key=key)
+                self._lacking[mine] = self._lack(each.owner, item, item_key=key, decision=self._mine[mine])
             lacking = self._lacking[mine]
             against = self._about if lacking.what is None else self._about_told
-            others = any(not against(seat, item, alike=alike, key=key).allowed for seat in seats_of_others)
-            yield OwnItem(row, kind.category, kind.visibility, made, self._mine[mine], others, *lacking)
+            others = any(not against(seat, item, alike=each.alike, key=each.key).allowed for seat in each.involved)
+            yield OwnItem(each.row, item.category, item.visibility, item.created, self._mine[mine], others, *lacking)
+
+    def appearing(self, sidecar: Sidecar, seats: npt.NDArray[np.uint32]) -> Iterator[Appearing]:
+        """Yield the items of a file that are by others and involve the person in any of `seats`, in file order."""
+        rows = sidecar.rows_of(seats)
+        for each in self._each(sidecar, rows[~np.isin(sidecar.person[rows], seats)]):
+            people = (each.owner, *each.involved)
+            used = all(self._about(seat, each.item, alike=each.alike, key=each.key).allowed for seat in people)
+            yield Appearing(each.row, each.item.category, each.item.created, used)
+
+    def _each(self, sidecar: Sidecar, rows: npt.NDArray[np.uint32]) -> Iterator[_Row]:
+        cuts = self._cuts()
+        objected = {key_of(each) for each in self.asked.knowledge.excluded}
+        created = [UNKNOWN_DATE] * rows.size if sidecar.created is None else sidecar.created[rows].tolist()
+        first, last = (np.searchsorted(sidecar.involved_row, rows, side=side) for side in ("left", "right"))
+        columns = [each[rows].tolist() for each in (sidecar.person, sidecar.klass, sidecar.item)]
+        spans = zip(first.tolist(), last.tolist(), strict=True)
+        for row, owner, code, key, at, (start, stop) in zip(rows.tolist(), *columns, created, spans, strict=True):
+            kind = self.asked.items[code]
+            made = None if at == UNKNOWN_DATE else at
+            item = Item(category=kind.category, visibility=kind.visibility, created=made, objected=key in objected)
+            alike = code, -1 if made is None else bisect_right(cuts, made)
+            yield _Row(row, owner, item, alike, key, sidecar.involved_person[start:stop].tolist())
 
     def _lack(self, seat: int, item: Item, *, item_key: str, decision: Decision) -> _Lacking:
         """Return what an item lacks of what time or a yes would bring, when time brings it, and what else it lacks.

@@ -22,6 +22,7 @@ from consentry.control_plane.own_content import Aim, Effect
 from consentry.control_plane.plane import ControlPlane
 from consentry.digests import canonical_json
 from consentry.errors import NotFoundError, StateError
+from consentry.ledger.events import Source
 from consentry.policy.policy_set import SignalMeaning
 from consentry.policy.vocabulary import Purpose
 from consentry.service.gate import COOKIE, Admitting, Deployed, Needs, principal_of
@@ -328,5 +329,10 @@ def _shown(
         mark_of_page=unsaved.mark_of(deployment, person),
         signal=is_sent(request),
         suggested=any(use.signal is SignalMeaning.SUGGEST and use.can_choose for use in found),
-        counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose for use in found),
+        counted=any(use.signal is SignalMeaning.REFUSE and use.can_choose and _heard(use) for use in found),
     )
+
+
+def _heard(use: Block) -> bool:
+    """Say whether a signal of the browser counts as their no: they said nothing themselves."""
+    return not use.spoke or (use.no is not None and use.no.source == say.SOURCES[Source.SIGNAL])

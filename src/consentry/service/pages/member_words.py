@@ -121,7 +121,9 @@ GAPS = {
 
 ADVICE = {
     GapKind.PERSON: N_("If you have just joined, look again tomorrow. Otherwise tell the platform."),
-    GapKind.RESIDENCE: N_("Add your country in your profile if you want it to be known. You need not."),
+    GapKind.RESIDENCE: N_(
+        "Add your country in the profile of each account that you have if you want it to be known. You need not."
+    ),
     GapKind.SUBDIVISION: N_("Add your state or province in your profile if you want it to be known. You need not."),
     GapKind.AGE: N_("Add your date of birth in your profile if you want it to be known. You need not."),
     GapKind.ACCOUNT: N_("Ask the platform about your account."),
