@@ -12,13 +12,16 @@ from pyroaring import BitMap64
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.corpus.sidecar import Sidecar
+from consentry.ledger.events import ChoiceMade, Source
 from consentry.ledger.statement_events import Says
 from consentry.oversight.order import Scope
+from consentry.policy.choice import Choice
+from consentry.policy.vocabulary import ChoiceState, Purpose, Reach
 from consentry.release.in_scope import ScopeTables, rows_in_scope
 from end_to_end.model_steps import train
 from end_to_end.network import RawItem, RawPerson, populated, write_people
 from end_to_end.test_orders_of_dates import load, suspend
-from end_to_end.test_story import BEFORE, ITEMS, PEOPLE, POLICY, build, eligible
+from end_to_end.test_story import BEFORE, ITEMS, NOW, PEOPLE, POLICY, build, eligible
 from service.authorities import ANPD, CNIL
 
 BRAZIL = ANPD.areas
@@ -97,6 +100,20 @@ def test_what_was_counted_stays_when_people_are_loaded_anew_or_erased(
     restarted = open_deployment(own[0] / "home")
     assert (releases(restarted), models(restarted)) == ({release: 1}, {"drafts": (1, 1)})
     restarted.close()
+
+
+def test_what_left_a_release_is_counted_apart(own: Place) -> None:
+    """It was sealed with it, and holds it no more: neither for jobs that begin, nor as the newest."""
+    deployment, control = own[1], own[1].control
+    release = build(deployment)
+    first = control.authority_view.releases(BRAZIL)["releases"]
+    assert [(each["items"], each["left"]) for each in first] == [(1, 0)]
+    no = Choice(purpose=Purpose.TRAIN_AI, state=ChoiceState.REFUSED, reach=Reach.EVERYTHING, at=NOW)
+    control.statements.choose([ChoiceMade(person=deployment.person("bo"), choice=no, source=Source.IMPORT)])
+    control.releases.data_files(release)
+    (found,) = control.authority_view.releases(BRAZIL)["releases"]
+    assert (found["items"], found["left"], found["amendments"]) == (1, 1, 1)
+    assert control.authority_view.start(BRAZIL)["trained_on"]["items_in_newest"] == {"network": 0}
 
 
 def test_what_a_model_read_is_a_part_of_what_its_releases_hold(about: Place) -> None:

@@ -18,6 +18,7 @@ from consentry.control_plane.content_there import ContentFound, ContentThere
 from consentry.control_plane.hits import Hits
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.removals import Removals
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.errors import ConsentryError, NotFoundError
 from consentry.oversight.authority_view import (
@@ -49,6 +50,7 @@ class AuthorityView:
         self,
         archive: Archive,
         *,
+        removals: Removals,
         trained_on: TrainedOn,
         losses: Losses,
         book: CaseBook,
@@ -57,7 +59,7 @@ class AuthorityView:
         self._desk = archive.desk
         self._book = book
         self._telling = book.telling
-        self._content = ContentThere(archive, trained_on=trained_on, losses=losses)
+        self._content = ContentThere(archive, removals=removals, trained_on=trained_on, losses=losses)
         self._hits = hits
 
     @contextmanager
@@ -125,7 +127,7 @@ class AuthorityView:
             "reports": [one for each in cases for one in reports_of(each, overseen, sight=sight)],
             "trained_on": {
                 "releases": sum(bool(each["items"]) for each in releases),
-                "items_in_newest": {each["corpus"]: each["items"] for each in releases if not each["withdrawn"]},
+                "items_in_newest": {each["corpus"]: _still_there(each) for each in releases if not each["withdrawn"]},
                 "models": len(self._content.models(content, known)),
             },
         }
@@ -274,6 +276,12 @@ class AuthorityView:
     def _line(self, case: Case, known: Known, *, sight: Sight, answers: Answers) -> dict[str, Any]:
         not_reached = self._telling.not_reached(case, at=sight.at)
         return case_line(case, known.overseen, sight=sight, answers=answers, not_reached=not_reached)
+
+
+def _still_there(release: Mapping[str, Any]) -> int | None:
+    """Return how many items of some areas a release holds without those that have left it; None if not known."""
+    items, left = release["items"], release["left"]
+    return None if items is None or left is None else items - left
 
 
 def _head(what: str, known: Known, *, sight: Sight) -> dict[str, Any]:

@@ -7,12 +7,15 @@ of items, and their categories, is counted by the counts of a release: by where 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from pyroaring import BitMap64
 
 from consentry.control_plane.archive import Archive
 from consentry.control_plane.known import Known
 from consentry.control_plane.losses import Losses
+from consentry.control_plane.removals import Removals
 from consentry.control_plane.rows_there import Asked, RowsThere
 from consentry.control_plane.trained_on import TrainedOn
 from consentry.digests import Digest
@@ -20,7 +23,9 @@ from consentry.errors import ConsentryError
 from consentry.oversight.jurisdiction import Areas, Lies, lies
 from consentry.oversight.model_standing import standing
 from consentry.policy.evaluator import ReasonKind
+from consentry.release.amendment import Noted
 
+_NOTHING = BitMap64()
 _OUTCOMES = ("used", "refused", "suspended", "other")
 
 
@@ -43,6 +48,10 @@ class ContentFound(NamedTuple):
     """How often each model was trained on something."""
     items: Mapping[str, int | None]
     """By release, how many such items it was sealed with; None if that is not known."""
+    left: Mapping[str, int | None]
+    """By amended release, how many of these have left it since; None if that is not known."""
+    noted: Mapping[str, Noted]
+    """By amended release, the newest amendment."""
     counted: Mapping[str, Mapping[str, Any] | None]
     """By release, what its counts say; None if it cannot be read any more."""
     models: Mapping[str, OfModel]
@@ -65,10 +74,11 @@ class ContentFound(NamedTuple):
 class ContentThere:
     """Finds it, and writes it down. Counts of releases are remembered: what is sealed does not change."""
 
-    def __init__(self, archive: Archive, *, trained_on: TrainedOn, losses: Losses) -> None:
+    def __init__(self, archive: Archive, *, removals: Removals, trained_on: TrainedOn, losses: Losses) -> None:
         self.desk = archive.desk
         self.archive = archive
         self.rows = RowsThere(archive)
+        self.removals = removals
         self.trained_on = trained_on
         self.losses = losses
         self._counts: dict[tuple[Digest, Areas], dict[str, Any]] = {}
@@ -81,7 +91,7 @@ class ContentThere:
         """
         with self.desk.lock:
             known = self.desk.present()
-            position, asked, uses = known.position, self.rows.asked(known), _uses(known)
+            position, asked, uses, noted = known.position, self.rows.asked(known), _uses(known), _noted(known)
             trained = {
                 model.name: tuple(dict.fromkeys(use.release for use in model.uses)) for model in known.overseen.lineage
             }
@@ -97,11 +107,24 @@ class ContentThere:
             before = position, asked, models
             if not any(None in each.releases.values() for each in models.values()):
                 self._models[areas] = before
-        return ContentFound(asked, uses, items, counted, before[2])
+        left = self._left([name for name in noted if items.get(name) != 0], asked, noted, areas=areas)
+        return ContentFound(asked, uses, items, left, noted, counted, before[2])
 
     def still(self, found: ContentFound, known: Known) -> bool:
         """Say whether it is what is there now. The caller holds the lock."""
-        return found.asked == self.rows.asked(known) and found.uses == _uses(known)
+        then = found.asked, found.uses, found.noted
+        return then == (self.rows.asked(known), _uses(known), _noted(known))
+
+    def _left(
+        self, names: Sequence[str], asked: Mapping[str, Asked], noted: Mapping[str, Noted], *, areas: Areas
+    ) -> dict[str, int | None]:
+        """Count the rows that some amended releases were sealed with and that have left them."""
+        left: dict[str, int | None] = {}
+        for name, rows in self.rows.of(names, asked, areas=areas).items():
+            removed = self.removals.removed(noted[name])
+            gone = ((rows or {}).get(index, _NOTHING) & each for index, each in removed.items())
+            left[name] = None if rows is None else sum(map(len, gone))
+        return left
 
     def _of(self, name: str, releases: list[str], asked: Mapping[str, Asked], *, areas: Areas) -> OfModel:
         rows = self.rows.of(releases, asked, areas=areas)
@@ -127,6 +150,7 @@ class ContentThere:
                         "amendments": len(known.amendments.of(name)),
                         "withdrawn": sealed.withdrawn is not None,
                         "items": items,
+                        "left": found.left.get(name, 0),
                         **counts,
                     }
                 )
@@ -186,6 +210,11 @@ class ContentThere:
                     }
                 )
         return rows
+
+
+def _noted(known: Known) -> dict[str, Noted]:
+    found = ((name, known.amendments.newest(name)) for name in known.state.releases)
+    return {name: each for name, each in found if each is not None}
 
 
 def _uses(known: Known) -> dict[str, int]:

@@ -101,7 +101,9 @@ def compose(parts: Parts) -> ControlPlane:
     models = ModelVerbs(desk, archive=archive, amendments=amendments, hits=hits, leases=leases, losses=losses)
     destruction, trained_on = DestructionVerbs(desk, archive=archive, models=models), TrainedOn(archive, consumption)
     verification = Verification(desk, archive=archive, destruction=destruction)
-    authority_view = AuthorityView(archive, trained_on=trained_on, losses=losses, book=book, hits=hits)
+    authority_view = AuthorityView(
+        archive, removals=removals, trained_on=trained_on, losses=losses, book=book, hits=hits
+    )
     people = PersonVerbs(desk, archive=archive, removals=removals, trained_on=trained_on, barring=hits.barring)
     return ControlPlane(
         desk=desk,

@@ -62,6 +62,7 @@ _RELEASES = Listing(
         Column("state", N_("State"), kind="state", chosen_from=True),
         Column("barred_by", N_("Barred by")),
         Column("items", N_("By or about people there"), kind="number"),
+        Column("left", N_("Of these, left since"), kind="number"),
         Column("used", N_("Used"), kind="number"),
         Column("perhaps_used", N_("Perhaps"), kind="number"),
         Column("refused", N_("Refused"), kind="number"),
@@ -198,7 +199,7 @@ def _order_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
 def _release_rows(document: Mapping[str, Any], _: Seconds) -> list[Row]:
     return [
         {
-            **{name: each[name] for name in ("release", "corpus", "items", "amendments", "decided_at")},
+            **{name: each[name] for name in ("release", "corpus", "items", "left", "amendments", "decided_at")},
             "purpose": PURPOSES[each["purpose"]],
             "policy": f"{each['policy']['name']} {each['policy']['version']}",
             "state": "withdrawn" if each["withdrawn"] else "barred" if each["barred"] else "sealed",
