@@ -1,4 +1,4 @@
-"""People who get a seat while it is found out what an order hits: nothing fails, and no less is hit than without them."""
+"""People who get a seat while it is found out what an order hits: nothing fails, and no less is hit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from consentry.bootstrap import Deployment, open_deployment
 from consentry.control_plane import order_rows
 from consentry.control_plane.once_known import people_in
+from consentry.control_plane.rows_there import RowsThere
+from consentry.control_plane.what_if import WhatIf
 from end_to_end.model_steps import train
-from end_to_end.test_orders_of_dates import DATED, granted, state_of, suspend
+from end_to_end.network import descriptor
+from end_to_end.test_orders_of_dates import BRAZIL, DATED, granted, state_of, suspend
 from end_to_end.test_story import build, say
 from end_to_end.test_story import place as place  # noqa: PLC0414 - a fixture
 
@@ -48,3 +53,47 @@ def test_a_member_who_is_seated_while_people_are_looked_up(
     assert state_of(place[1], lease) == "revoked"
     assert not control.models.may_serve("drafts")["may"]
     assert next(numbers) > 1
+
+
+def involve_others(place: Place, elsewhere: Deployment) -> None:
+    """Register the same bytes elsewhere, with whom items involve in a column of people who are named nowhere else."""
+    (place[0] / "corpus.toml").write_text(descriptor().replace('"mentions"', '"others"'))
+    elsewhere.control.statements.register_corpus(place[0] / "corpus.toml")
+
+
+@pytest.fixture
+def release(place: Place) -> str:
+    """A release of files with such a column."""
+    for path in (place[0] / "items").iterdir():
+        table = pq.read_table(path)
+        others = pa.array([[f"new-{path.stem}-{row}"] for row in range(table.num_rows)])
+        pq.write_table(table.append_column("others", others), path)
+    place[1].control.statements.register_corpus(place[0] / "corpus.toml")
+    return build(place[1])
+
+
+def test_somebody_only_involved_who_is_seated_while_an_order_is_foretold(
+    place: Place, elsewhere: Deployment, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = WhatIf._held
+
+    def held(asked: WhatIf, reads: Any) -> Any:
+        involve_others(place, elsewhere)
+        return plain(asked, reads)
+
+    monkeypatch.setattr(WhatIf, "_held", held)
+    assert [*place[1].control.orders.what_if(DATED)["releases"]] == [release]
+
+
+def test_somebody_only_involved_who_is_seated_while_an_authority_asks(
+    place: Place, elsewhere: Deployment, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = RowsThere._rows
+
+    def rows(there: RowsThere, name: str, asked: Any, look: Any) -> Any:
+        involve_others(place, elsewhere)
+        return plain(there, name, asked, look)
+
+    monkeypatch.setattr(RowsThere, "_rows", rows)
+    (found,) = place[1].control.authority_view.releases(BRAZIL.areas)["releases"]
+    assert (found["release"], found["items"]) == (release, 1)
